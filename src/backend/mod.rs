@@ -1,0 +1,62 @@
+//! The verbs the rest of the program computes with: a [`Program`] is prepared once on a
+//! [`Backend`] and then run many times.
+//!
+//! * [`cpu`]: rayon and SIMD picked at run time; the reference, and what runs without an adapter.
+//! * `wgpu`: the WGSL shaders of `shaders/`, one file an operator.
+//!
+//! Both take every operator of [`program::Op`]; its doc comment there is the specification of
+//! both. See [`program`] for the memory layout.
+
+pub mod cpu;
+pub mod program;
+#[cfg(feature = "gpu")]
+pub mod wgpu;
+
+pub use program::{Capacity, Program, RunArgs, SectionId, TensorId};
+
+use crate::error::Result;
+
+/// What a backend is, for provenance and `pimento devices`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct DeviceInfo {
+    /// `cpu` or `gpu`.
+    pub backend: String,
+    /// Name of the adapter or processor.
+    pub name: String,
+    /// `discrete`, `integrated`, `virtual`, `software`, `cpu` or `other`.
+    pub kind: String,
+    /// Graphics API (`Vulkan`, `Gl`, `Metal`, `Dx12`) or instruction set (`avx2+fma`, ...).
+    pub api: String,
+    /// Driver name and version; empty for the CPU.
+    pub driver: String,
+}
+
+/// A place where programs run.
+pub trait Backend: Send + Sync {
+    /// What it is.
+    fn info(&self) -> DeviceInfo;
+
+    /// The largest capacity, at most `want`, that fits this backend's limits (bindings, buffer
+    /// sizes, a memory budget). Chips are reduced last, `images` only where one resident input
+    /// would not fit. At least one chip and one block of images, or an error with the arithmetic.
+    fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity>;
+
+    /// Allocates and compiles. `capacity` should come from [`Backend::fit`].
+    fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>>;
+}
+
+/// A prepared program with its memory.
+pub trait Session: Send {
+    /// Writes a whole tensor from logical order: `State`: `[chip][n]` (shared: `[n]`); `Input`:
+    /// `[chip][image][c][h][w]`. Fewer images (or chips) than the capacity may be given for
+    /// shared inputs and per-chip states: the first ones are written.
+    fn write(&mut self, tensor: TensorId, data: &[f32]) -> Result<()>;
+
+    /// Reads a `State` (all chips of the capacity) or an `Output` (`[chip][image]..` of the last
+    /// run's chips and images) in logical order.
+    fn read(&mut self, tensor: TensorId) -> Result<Vec<f32>>;
+
+    /// Runs a section. Returns when the work is queued; errors of the device surface here or at
+    /// the next `read`.
+    fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()>;
+}

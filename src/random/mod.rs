@@ -1,0 +1,44 @@
+//! Counter-based random numbers, the host twin of `shaders/shared/random.wgsl` and
+//! `shaders/shared/normal.wgsl`.
+//!
+//! Key = the experiment's seed; counter = `(address / 4, layer, chip, purpose)`; word
+//! `address % 4` of the Philox4x32-10 block is the number. Nothing else enters, so a chip is a
+//! pure function of (seed, chip index).
+
+/// What a random number is for: the last word of the counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Purpose {
+    /// Between-chip deviation (address 0 of layer 0).
+    ChipCommon = 1,
+    /// The cell of a weight; the positive cell of a differential pair.
+    Cell = 2,
+    /// The negative cell of a differential pair.
+    CellNegative = 3,
+    /// Cells of an offset mapping's reference column, address `copy*rows + row`.
+    OffsetReference = 4,
+    /// Cells of self-tuning reference columns, address `j*rows + row`.
+    ReferenceColumn = 5,
+    /// The negative cells of differential self-tuning reference columns.
+    ReferenceColumnNegative = 6,
+    /// Test cells of the global tuning module, address = cell.
+    TestCell = 7,
+    /// Read noise of the test cells.
+    TestRead = 8,
+    /// Wafer common part (chip word = wafer index).
+    Wafer = 9,
+    /// Modes of the Gaussian random field over the wafer.
+    Field = 10,
+    /// Per-layer part of the deviation.
+    Layer = 11,
+    /// Weight initialisation (chip word = 0).
+    Init = 12,
+    /// Shuffling of the training set (chip word = epoch).
+    Shuffle = 13,
+    /// Data augmentation (chip word = epoch).
+    Augment = 14,
+}
+
+/// Or-ed into the purpose for the chips that training fabricates, so that they are never the
+/// chips of the sweep.
+pub const TRAINING: u32 = 0x100;
