@@ -1,5 +1,6 @@
 pub mod backend;
 pub mod error;
 pub mod random;
+pub mod sweep;
 
 pub use error::{Error, Result};

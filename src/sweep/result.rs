@@ -1,0 +1,334 @@
+//! What a sweep hands over: one [`ChipRow`] per point and chip, one [`PointSummary`] per point,
+//! one [`SweepResult`] for the whole run.
+//!
+//! Accuracies are fractions in 0..=1 everywhere; only tables and plots show percent. A number
+//! that does not exist (a standard deviation of one chip, an estimate without tuning) is `NaN` in
+//! memory, empty in `chips.csv` and `null` in `summary.json`.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::statistics::{self, Interval, Moments};
+
+/// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChipRow {
+    /// Index of the point in [`SweepResult::points`].
+    pub point: usize,
+    /// Index of the chip: with the seed it names the chip for ever.
+    pub chip: u32,
+    /// `correct / images`.
+    pub accuracy: f64,
+    /// Mean cross-entropy over the images, nats.
+    pub loss: f64,
+    /// Correctly classified images.
+    pub correct: u32,
+    /// Classified images.
+    pub images: u32,
+    /// Between-chip deviation eps_B of this chip.
+    pub eps_b: f64,
+    /// All common parts of the chip's deviation together: eps_B, wafer, radial and field.
+    pub eps_common: f64,
+    /// What the chip's self-tuning estimated for [`ChipRow::eps_common`]; `NaN` without estimate.
+    pub eps_hat: f64,
+    /// Index of the wafer the chip came from.
+    pub wafer: u32,
+    /// Horizontal position of the die's centre from the wafer's centre, mm; `NaN` without wafer.
+    pub die_x_mm: f64,
+    /// Vertical position of the die's centre from the wafer's centre, mm; `NaN` without wafer.
+    pub die_y_mm: f64,
+}
+
+impl ChipRow {
+    /// Whether the chip has a place on a wafer.
+    pub fn has_position(&self) -> bool {
+        self.die_x_mm.is_finite() && self.die_y_mm.is_finite()
+    }
+}
+
+/// The coordinates of a point: every setting that distinguishes it or that a reader needs to name
+/// it. Names are those of the configuration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Axes {
+    /// Training recipe: `float`, `qat`, `ptq-vat` or `qavat`.
+    pub recipe: String,
+    /// Variance law: `weight-proportional` or `layer-fixed`.
+    pub law: String,
+    /// How signed weights become cells: `ideal`, `differential` or `offset`.
+    pub mapping: String,
+    /// Within-chip standard deviation sigma_W, relative.
+    pub sigma_w: f64,
+    /// Between-chip standard deviation sigma_B, relative.
+    pub sigma_b: f64,
+    /// `none`, `self-tuning`, `reference-columns`, `oracle` or `bn-recalibration`.
+    pub tuning: String,
+    /// Bits of a weight; 32 for float.
+    pub weight_bits: u32,
+    /// Bits of an activation; 32 for float.
+    pub activation_bits: u32,
+    /// Which variation training saw, in the words of the configuration.
+    #[serde(default)]
+    pub train_variation: String,
+    /// Seed of the training run.
+    #[serde(default)]
+    pub train_seed: u64,
+    /// Distribution of the deviations: `gaussian`, `truncated` or `lognormal`.
+    #[serde(default)]
+    pub distribution: String,
+    /// Test cells per chip of the global tuning module; 0 without.
+    #[serde(default)]
+    pub test_cells: u32,
+    /// Axes that this version has no field for, by name; beside the others in the JSON.
+    #[serde(flatten)]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What the tuning of one chip costs beyond the network itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TuningCost {
+    /// Extra cells on the chip (test cells, reference columns).
+    pub cells: u64,
+    /// Analog-to-digital conversions once per chip.
+    pub conversions_once: u64,
+    /// Extra conversions for every image.
+    pub conversions_per_image: u64,
+    /// Extra digital operations (additions and multiplications) for every image.
+    pub operations_per_image: u64,
+    /// Images the chip has to be shown before it can be used.
+    pub images_once: u64,
+}
+
+/// How well the chips' estimates met the truth: statistics of `eps_hat - eps_common` over chips.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EstimateSummary {
+    /// Mean error.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub bias: f64,
+    /// Student-t 95 % interval of the mean error.
+    pub bias_ci95: Interval,
+    /// Sample variance of the error.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub variance: f64,
+    /// Chi-squared 95 % interval of the variance (exact for normal errors).
+    pub variance_ci95: Interval,
+    /// Variance the estimator's closed form predicts, e.g. `sigma_W^2 / N`; `NaN` if there is none.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub predicted_variance: f64,
+}
+
+/// One point of the sweep: its coordinates and the statistics over its chips.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PointSummary {
+    /// Coordinates; beside the statistics in the JSON.
+    #[serde(flatten)]
+    pub axes: Axes,
+    /// Simulated chips.
+    pub chips: usize,
+    /// Images classified by every chip; the same ones on all.
+    pub images: u32,
+    /// Accuracy of the quantized network without variation, on the same images.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub ideal: f64,
+    /// Mean accuracy over chips.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub mean: f64,
+    /// Sample standard deviation of the accuracy over chips.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub std: f64,
+    /// Standard error of the mean over chips, `std / sqrt(chips)`, for these images.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub se: f64,
+    /// Student-t 95 % interval of the mean over chips, for these images.
+    pub mean_ci95: Interval,
+    /// Binomial standard error of the images, [`statistics::image_standard_error`]: how far the
+    /// mean may lie from that over all images there could be. More chips do not reduce it, and it
+    /// is (nearly) the same deviation at every point of the sweep.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub image_se: f64,
+    /// Worst chip.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub min: f64,
+    /// 5 % quantile over chips (type 7, as all quantiles here).
+    #[serde(deserialize_with = "null_as_nan")]
+    pub q05: f64,
+    /// Distribution-free 95 % interval of the 5 % quantile; an open side is `null`.
+    pub q05_ci95: Interval,
+    /// Lower quartile.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub q25: f64,
+    /// Its interval.
+    pub q25_ci95: Interval,
+    /// Median chip.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub median: f64,
+    /// Its interval.
+    pub median_ci95: Interval,
+    /// Upper quartile.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub q75: f64,
+    /// Its interval.
+    pub q75_ci95: Interval,
+    /// 95 % quantile over chips.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub q95: f64,
+    /// Its interval.
+    pub q95_ci95: Interval,
+    /// Best chip.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub max: f64,
+    /// Fraction of chips whose accuracy reaches [`PointSummary::yield_limit`].
+    #[serde(rename = "yield", deserialize_with = "null_as_nan")]
+    pub yield_fraction: f64,
+    /// Accuracy a chip must reach to count as good.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub yield_limit: f64,
+    /// Wilson 95 % interval of the yield.
+    pub yield_ci95: Interval,
+    /// Mean over chips of the cross-entropy, nats.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub mean_loss: f64,
+    /// Accuracy lost to the chips: `ideal - mean`.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub loss_vs_ideal: f64,
+    /// What tuning costs; `null` without tuning.
+    #[serde(default)]
+    pub tuning_cost: Option<TuningCost>,
+    /// How good the estimates were; `null` when chips estimate nothing.
+    #[serde(default)]
+    pub estimate: Option<EstimateSummary>,
+    /// Wall time of the point, seconds.
+    pub elapsed_s: f64,
+}
+
+/// What a point needs beside its chips to be summarised.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointInputs {
+    /// Accuracy of the quantized network without variation, on the same images.
+    pub ideal: f64,
+    /// Accuracy a chip must reach to count as good.
+    pub yield_limit: f64,
+    /// What tuning costs; `None` without tuning.
+    pub tuning_cost: Option<TuningCost>,
+    /// Variance of `eps_hat - eps_common` by the estimator's closed form; `None` if it has none.
+    pub predicted_variance: Option<f64>,
+    /// Wall time of the point, seconds.
+    pub elapsed_s: f64,
+}
+
+impl PointSummary {
+    /// Summarises the chips of one point. `rows` are that point's rows in any order, all over the
+    /// same number of images; without rows every statistic is `NaN`.
+    ///
+    /// Mean and standard deviation of the accuracy come from exact integer sums of the counts, so
+    /// they do not depend on the order or the waves in which the chips were simulated.
+    pub fn new(axes: Axes, rows: &[ChipRow], inputs: &PointInputs) -> PointSummary {
+        let images = rows.first().map_or(0, |r| r.images);
+        let m = statistics::accuracy_moments(rows.iter().map(|r| r.correct), images);
+        let mut sorted: Vec<f64> = rows.iter().map(|r| r.accuracy).collect();
+        sorted.sort_by(f64::total_cmp);
+        let quantile = |p| statistics::quantile(&sorted, p);
+        let interval = |p| statistics::quantile_interval(&sorted, p);
+        let good = sorted.iter().filter(|&&a| a >= inputs.yield_limit).count();
+        let loss: Moments = rows.iter().map(|r| r.loss).collect();
+        PointSummary {
+            axes,
+            chips: rows.len(),
+            images,
+            ideal: inputs.ideal,
+            mean: m.mean(),
+            std: m.std(),
+            se: m.se(),
+            mean_ci95: m.mean_interval(),
+            image_se: statistics::image_standard_error(m.mean(), images),
+            min: sorted.first().copied().unwrap_or(f64::NAN),
+            q05: quantile(0.05),
+            q05_ci95: interval(0.05),
+            q25: quantile(0.25),
+            q25_ci95: interval(0.25),
+            median: quantile(0.5),
+            median_ci95: interval(0.5),
+            q75: quantile(0.75),
+            q75_ci95: interval(0.75),
+            q95: quantile(0.95),
+            q95_ci95: interval(0.95),
+            max: sorted.last().copied().unwrap_or(f64::NAN),
+            yield_fraction: good as f64 / rows.len() as f64,
+            yield_limit: inputs.yield_limit,
+            yield_ci95: statistics::wilson_interval(good, rows.len()),
+            mean_loss: loss.mean(),
+            loss_vs_ideal: inputs.ideal - m.mean(),
+            tuning_cost: inputs.tuning_cost,
+            estimate: estimate_summary(rows, inputs.predicted_variance),
+            elapsed_s: inputs.elapsed_s,
+        }
+    }
+}
+
+/// Statistics of the estimates' errors; `None` when no chip has an estimate.
+fn estimate_summary(rows: &[ChipRow], predicted_variance: Option<f64>) -> Option<EstimateSummary> {
+    let errors: Moments = rows
+        .iter()
+        .filter(|r| r.eps_hat.is_finite())
+        .map(|r| r.eps_hat - r.eps_common)
+        .collect();
+    (errors.n() > 0).then(|| EstimateSummary {
+        bias: errors.mean(),
+        bias_ci95: errors.mean_interval(),
+        variance: errors.variance(),
+        variance_ci95: errors.variance_interval(),
+        predicted_variance: predicted_variance.unwrap_or(f64::NAN),
+    })
+}
+
+/// Enough to run a chip of the sweep again and to get the same answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The command line.
+    pub command: String,
+    /// The configuration as TOML, after overrides of the command line.
+    pub config_toml: String,
+    /// SHA-256 of the configuration's TOML, hexadecimal.
+    pub config_sha256: String,
+    /// When the run began, RFC 3339 in UTC.
+    pub started: String,
+    /// Operating system and architecture.
+    pub system: String,
+    /// Worker threads of the host.
+    pub threads: usize,
+    /// Graphics API or instruction set of the adapter.
+    pub api: String,
+    /// Driver of the adapter; empty for the CPU.
+    pub driver: String,
+    /// Further facts by name (data files and their digests, checkpoints, code revision).
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A whole sweep: what `summary.json` holds. The chips' rows are in `chips.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SweepResult {
+    /// Version of Pimento.
+    pub pimento: String,
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Title for people.
+    pub title: String,
+    /// Seed of the chips.
+    pub seed: u64,
+    /// `cpu` or `gpu`.
+    pub backend: String,
+    /// Name of the adapter or processor.
+    pub adapter: String,
+    /// Wall time of the sweep, seconds.
+    pub elapsed_s: f64,
+    /// The configuration that ran.
+    pub config: serde_json::Value,
+    /// One summary per point, in the order of [`ChipRow::point`].
+    pub points: Vec<PointSummary>,
+    /// How to run it again.
+    pub provenance: Provenance,
+}
+
+/// JSON has no NaN: it is written as `null`, and read back here.
+fn null_as_nan<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
+}
