@@ -4,6 +4,19 @@
 //! Key = the experiment's seed; counter = `(address / 4, layer, chip, purpose)`; word
 //! `address % 4` of the Philox4x32-10 block is the number. Nothing else enters, so a chip is a
 //! pure function of (seed, chip index).
+//!
+//! * [`philox`]: the generator, pinned by the published known-answer vectors.
+//! * [`normal()`], [`truncated`], [`lognormal`], [`uniform`]: one word to one deviate.
+//! * [`Stream`]: the numbers of one purpose, layer and chip by address, one or many at a time.
+
+mod normal;
+pub mod philox;
+mod stream;
+
+pub use normal::{
+    NORMAL_TOLERANCE, lognormal, lognormal_shape, normal, squeeze, truncated, uniform,
+};
+pub use stream::{Stream, StreamRng};
 
 /// What a random number is for: the last word of the counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,3 +55,6 @@ pub enum Purpose {
 /// Or-ed into the purpose for the chips that training fabricates, so that they are never the
 /// chips of the sweep.
 pub const TRAINING: u32 = 0x100;
+
+#[cfg(test)]
+mod tests;

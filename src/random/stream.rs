@@ -1,0 +1,171 @@
+//! Streams: the numbers of one purpose of one layer of one chip, by address.
+
+use super::normal::{lognormal, squeezed};
+use super::{Purpose, philox};
+use rand::rand_core::TryRng;
+use std::convert::Infallible;
+
+/// The random numbers of one purpose of one layer of one chip: a function of the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream {
+    /// Key of the experiment.
+    pub seed: u64,
+    /// [`Purpose`], possibly with [`super::TRAINING`].
+    pub purpose: u32,
+    /// Layer address.
+    pub layer: u32,
+    /// Chip index (or what the purpose counts instead).
+    pub chip: u32,
+}
+
+impl Stream {
+    /// The stream of a purpose; `flags` (0 or [`super::TRAINING`]) are or-ed into the purpose word.
+    pub fn new(seed: u64, purpose: Purpose, flags: u32, layer: u32, chip: u32) -> Self {
+        Self {
+            seed,
+            purpose: purpose as u32 | flags,
+            layer,
+            chip,
+        }
+    }
+
+    #[inline(always)]
+    fn key(&self) -> [u32; 2] {
+        [self.seed as u32, (self.seed >> 32) as u32]
+    }
+
+    #[inline(always)]
+    fn counter(&self, block: u32) -> [u32; 4] {
+        [block, self.layer, self.chip, self.purpose]
+    }
+
+    /// The 32-bit word at an address.
+    #[inline]
+    pub fn word(&self, address: u32) -> u32 {
+        philox::block(self.key(), self.counter(address / 4))[(address % 4) as usize]
+    }
+
+    /// The standard normal deviate at an address.
+    #[inline]
+    pub fn normal(&self, address: u32) -> f32 {
+        squeezed(self.word(address), 0.0)
+    }
+
+    /// `out[i] = normal(first + i)`.
+    pub fn fill_normals(&self, first: u32, out: &mut [f32]) {
+        self.fill_truncated(first, 0.0, out);
+    }
+
+    /// `out[i] = truncated(word(first + i), squeeze)`, see [`super::truncated`].
+    pub fn fill_truncated(&self, first: u32, squeeze: f32, out: &mut [f32]) {
+        fill(self, first, Kind::Normal { squeeze }, out);
+    }
+
+    /// `out[i] = lognormal(normal(first + i), shape)`, see [`super::lognormal_shape`].
+    pub fn fill_lognormal(&self, first: u32, shape: [f32; 2], out: &mut [f32]) {
+        fill(self, first, Kind::Lognormal { shape }, out);
+    }
+
+    /// A generator that reads the words from an address on, for `rand`'s algorithms.
+    pub fn rng(&self, first: u32) -> StreamRng {
+        StreamRng {
+            stream: *self,
+            next: first,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Normal { squeeze: f32 },
+    Lognormal { shape: [f32; 2] },
+}
+
+impl Kind {
+    #[inline(always)]
+    fn of(self, word: u32) -> f32 {
+        match self {
+            Kind::Normal { squeeze } => squeezed(word, squeeze),
+            Kind::Lognormal { shape } => lognormal(squeezed(word, 0.0), shape),
+        }
+    }
+}
+
+/// Runs the widest version of [`fill_generic`] this processor has; all give the same bits.
+fn fill(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the only requirement of the function is the instruction set just detected.
+        return unsafe { fill_avx2(stream, first, kind, out) };
+    }
+    fill_generic(stream, first, kind, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn fill_avx2(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
+    fill_generic(stream, first, kind, out);
+}
+
+/// Whole groups of blocks vectorised; the unaligned head and the tail word by word.
+#[inline(always)]
+fn fill_generic(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
+    const GROUP: usize = 4 * philox::WIDE;
+    let head = (first.wrapping_neg() % 4) as usize;
+    let (head, body) = out.split_at_mut(head.min(out.len()));
+    for (i, o) in head.iter_mut().enumerate() {
+        *o = kind.of(stream.word(first + i as u32));
+    }
+    let mut address = first + head.len() as u32;
+    let mut groups = body.chunks_exact_mut(GROUP);
+    for group in &mut groups {
+        let words = philox::blocks(stream.key(), stream.counter(address / 4));
+        let mut values = [[0f32; philox::WIDE]; 4];
+        for (v, w) in values.iter_mut().zip(&words) {
+            for (v, &w) in v.iter_mut().zip(w) {
+                *v = kind.of(w);
+            }
+        }
+        for (block, o) in group.chunks_exact_mut(4).enumerate() {
+            for (o, v) in o.iter_mut().zip(&values) {
+                *o = v[block];
+            }
+        }
+        address = address.wrapping_add(GROUP as u32);
+    }
+    for o in groups.into_remainder() {
+        *o = kind.of(stream.word(address));
+        address = address.wrapping_add(1);
+    }
+}
+
+/// `rand` generator over a [`Stream`]; made by [`Stream::rng`].
+#[derive(Debug, Clone)]
+pub struct StreamRng {
+    stream: Stream,
+    next: u32,
+}
+
+impl TryRng for StreamRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let word = self.stream.word(self.next);
+        self.next = self.next.wrapping_add(1);
+        Ok(word)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let low = self.try_next_u32()?;
+        let high = self.try_next_u32()?;
+        Ok(u64::from(high) << 32 | u64::from(low))
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in dst.chunks_mut(4) {
+            let word = self.try_next_u32()?.to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
