@@ -7,7 +7,9 @@
 //! Both take every operator of [`program::Op`]; its doc comment there is the specification of
 //! both. See [`program`] for the memory layout.
 
+mod check;
 pub mod cpu;
+mod operands;
 pub mod program;
 #[cfg(feature = "gpu")]
 pub mod wgpu;

@@ -1,1 +1,169 @@
-//! The native backend.
+//! The native backend: rayon over chips and blocks of images, SIMD picked at run time. It is the
+//! reference the shaders are tested against, and what runs where there is no adapter.
+//!
+//! # Theory
+//! A map holds 16 images innermost, so a convolution is, per output pixel, a small matrix product
+//! of the weights with 16 columns, whatever the layer's shape; see `conv2d`.
+//!
+//! # Practice
+//! `plan` cuts a section into phases, `session` runs them: block-local operators depth
+//! first (`block.rs`), others over whole tensors (`whole.rs`). All results are independent of the
+//! number of threads: a value is always summed in the same order.
+
+mod add;
+mod block;
+mod memory;
+mod plan;
+mod session;
+mod tally;
+mod whole;
+
+pub use memory::Memory;
+
+use std::sync::Arc;
+
+use super::program::{Capacity, LANES, Program, Role};
+use super::{Backend, DeviceInfo, Session};
+use crate::error::{Error, Result};
+use plan::{Plan, tensor_values};
+
+/// Memory assumed where the system does not say how much is available.
+const DEFAULT_BUDGET: usize = 4 << 30;
+
+/// Chunks are not cut below this for the sake of more chips: weights are packed once per run.
+const GOOD_CHUNK: usize = 1024;
+
+/// Runs programs on the processor.
+#[derive(Debug, Clone)]
+pub struct CpuBackend {
+    budget: usize,
+    pool: Option<Arc<rayon::ThreadPool>>,
+}
+
+impl Default for CpuBackend {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CpuBackend {
+    /// All processors, half of the available memory (4 GiB where the system does not say).
+    pub fn new() -> Self {
+        Self {
+            budget: available_memory().map_or(DEFAULT_BUDGET, |bytes| bytes / 2),
+            pool: None,
+        }
+    }
+
+    /// Limits what [`Backend::fit`] may plan, in bytes.
+    pub fn with_memory_budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// Runs on `n` threads of its own instead of rayon's global ones.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the threads cannot be started.
+    pub fn with_threads(mut self, n: usize) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build()
+            .map_err(|e| Error::device(format!("cannot start {n} threads: {e}")))?;
+        self.pool = Some(Arc::new(pool));
+        Ok(self)
+    }
+
+    fn threads(&self) -> usize {
+        match &self.pool {
+            Some(pool) => pool.current_num_threads(),
+            None => rayon::current_num_threads(),
+        }
+    }
+
+    /// Bytes a session of this capacity uses.
+    fn bytes(&self, program: &Program, plan: &Plan, capacity: Capacity) -> usize {
+        let scratch = session::scratch_values(program, plan) * self.threads();
+        plan.values(program, capacity)
+            .saturating_add(scratch)
+            .saturating_mul(size_of::<f32>())
+    }
+}
+
+impl Backend for CpuBackend {
+    fn info(&self) -> DeviceInfo {
+        DeviceInfo {
+            backend: "cpu".into(),
+            name: processor_name(),
+            kind: "cpu".into(),
+            api: std::env::consts::ARCH.into(),
+            driver: String::new(),
+        }
+    }
+
+    /// Halves the chunk down to 1024 images, then the chips, then the chunk down to one block.
+    /// Resident images are only cut where the inputs alone would take more than half the budget.
+    fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
+        program.check()?;
+        let plan = Plan::new(program);
+        let mut c = Capacity {
+            chips: want.chips.max(1),
+            images: want.images.max(LANES),
+            chunk: want.chunk.clamp(LANES, want.images.max(LANES)),
+        };
+        let inputs = |c: Capacity| {
+            let descs = program.tensors.iter().filter(|t| t.role == Role::Input);
+            descs.map(|t| tensor_values(t, c)).sum::<usize>() * size_of::<f32>()
+        };
+        let good = |c: Capacity| self.bytes(program, &plan, c) <= self.budget;
+        while !good(c) {
+            let halved = |n: usize| (n / 2).next_multiple_of(LANES);
+            if c.chunk > GOOD_CHUNK {
+                c.chunk = halved(c.chunk);
+            } else if c.images > c.chunk && inputs(c) > self.budget / 2 {
+                c.images = halved(c.images).max(c.chunk);
+            } else if c.chips > 1 {
+                c.chips = c.chips.div_ceil(2);
+            } else if c.chunk > LANES {
+                c.chunk = halved(c.chunk);
+            } else if c.images > LANES {
+                c.images = halved(c.images);
+            } else {
+                return Err(Error::device(format!(
+                    "one chip and {LANES} images need {} MiB, the memory budget is {} MiB",
+                    self.bytes(program, &plan, c) >> 20,
+                    self.budget >> 20
+                )));
+            }
+        }
+        Ok(c)
+    }
+
+    fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
+        program.check()?;
+        Ok(Box::new(session::CpuSession::new(
+            program,
+            capacity,
+            self.pool.clone(),
+        )?))
+    }
+}
+
+/// `MemAvailable` of `/proc/meminfo` in bytes.
+fn available_memory() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
+    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// `model name` of `/proc/cpuinfo`, else the architecture.
+fn processor_name() -> String {
+    std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|l| l.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_string())
+        })
+        .unwrap_or_else(|| std::env::consts::ARCH.into())
+}

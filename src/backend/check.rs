@@ -1,0 +1,446 @@
+//! Checks a [`Program`] before a backend allocates anything for it: shapes, scopes and roles of
+//! all operands, so that no kernel has to.
+
+use super::program::*;
+use crate::error::{Error, Result};
+
+impl Program {
+    /// Checks every operator.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with section, operator, tensor and what was expected: a program is
+    /// made by Pimento, not by its user.
+    pub fn check(&self) -> Result<()> {
+        for section in &self.sections {
+            let mut written = vec![false; self.tensors.len()];
+            for (index, op) in section.ops.iter().enumerate() {
+                let at = At {
+                    program: self,
+                    section: &section.name,
+                    index,
+                    op,
+                };
+                at.operands(&mut written)?;
+                at.shapes()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An operator and its place, for messages.
+struct At<'a> {
+    program: &'a Program,
+    section: &'a str,
+    index: usize,
+    op: &'a Op,
+}
+
+impl At<'_> {
+    fn fail<T>(&self, what: impl std::fmt::Display) -> Result<T> {
+        Err(Error::Internal(format!(
+            "section `{}`, operator {} ({}): {what}",
+            self.section,
+            self.index,
+            self.op.name()
+        )))
+    }
+
+    fn name(&self, t: TensorId) -> &str {
+        &self.program.tensors[t.index()].name
+    }
+
+    fn shape(&self, t: TensorId) -> Shape {
+        self.program.tensors[t.index()].shape
+    }
+
+    fn per_chip(&self, t: TensorId) -> bool {
+        self.program.tensors[t.index()].scope == Scope::PerChip
+    }
+
+    /// Existence, roles, order of use, aliasing and scopes.
+    fn operands(&self, written: &mut [bool]) -> Result<()> {
+        let (reads, writes) = (self.op.reads(), self.op.writes());
+        for &t in reads.iter().chain(&writes) {
+            if t.index() >= self.program.tensors.len() {
+                return self.fail(format!("tensor {} does not exist", t.0));
+            }
+        }
+        for &t in &reads {
+            let role = self.program.desc(t).role;
+            if matches!(role, Role::Temp | Role::Output) && !written[t.index()] {
+                return self.fail(format!("reads `{}` before it is written", self.name(t)));
+            }
+        }
+        let updates_in_place = matches!(
+            self.op,
+            Op::WeightScale { .. }
+                | Op::Lerp { .. }
+                | Op::Tally { .. }
+                | Op::Sgd { .. }
+                | Op::Adam { .. }
+        );
+        for (i, &t) in writes.iter().enumerate() {
+            if self.program.desc(t).role == Role::Input {
+                return self.fail(format!("writes the input `{}`", self.name(t)));
+            }
+            if writes[..i].contains(&t) || (!updates_in_place && reads.contains(&t)) {
+                return self.fail(format!("`{}` is used twice, once written", self.name(t)));
+            }
+            written[t.index()] = true;
+        }
+        let reduces = |t: TensorId| {
+            matches!(
+                self.op,
+                Op::FabricateGrad { .. }
+                    | Op::Conv2dGradWeight { .. }
+                    | Op::ChannelSum { .. }
+                    | Op::BatchNormStats { .. }
+                    | Op::BatchNormGrad { .. }
+                    | Op::MaxAbs { .. }
+                    | Op::QuantizeActGrad { .. }
+            ) && !self.shape(t).is_image()
+        };
+        for &t in &writes {
+            if self.per_chip(t) || reduces(t) {
+                continue;
+            }
+            if let Some(&r) = reads.iter().find(|&&r| self.per_chip(r)) {
+                return self.fail(format!(
+                    "`{}` is shared but depends on `{}`, which is per chip",
+                    self.name(t),
+                    self.name(r)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn flat(&self, t: TensorId, n: usize) -> Result<()> {
+        if self.shape(t) == Shape::Flat(n) {
+            return Ok(());
+        }
+        self.fail(format!(
+            "`{}` is {:?}, expected Flat({n})",
+            self.name(t),
+            self.shape(t)
+        ))
+    }
+
+    fn any_flat(&self, t: TensorId) -> Result<usize> {
+        match self.shape(t) {
+            Shape::Flat(n) if n > 0 => Ok(n),
+            other => self.fail(format!(
+                "`{}` is {other:?}, expected a flat tensor",
+                self.name(t)
+            )),
+        }
+    }
+
+    /// `Flat(1)` or `Flat(cols)` with `cols` a divisor of `n`.
+    fn step(&self, t: TensorId, n: usize) -> Result<()> {
+        let cols = self.any_flat(t)?;
+        if n.is_multiple_of(cols) {
+            return Ok(());
+        }
+        self.fail(format!(
+            "`{}` has {cols} values, which do not divide {n}",
+            self.name(t)
+        ))
+    }
+
+    fn image(&self, t: TensorId, c: usize, h: usize, w: usize) -> Result<()> {
+        if self.shape(t) == (Shape::Image { c, h, w }) {
+            return Ok(());
+        }
+        self.fail(format!(
+            "`{}` is {:?}, expected an image of {c} x {h} x {w}",
+            self.name(t),
+            self.shape(t)
+        ))
+    }
+
+    fn any_image(&self, t: TensorId) -> Result<(usize, usize, usize)> {
+        match self.shape(t) {
+            Shape::Image { c, h, w } if c * h * w > 0 => Ok((c, h, w)),
+            other => self.fail(format!(
+                "`{}` is {other:?}, expected an image",
+                self.name(t)
+            )),
+        }
+    }
+
+    fn same_image(&self, t: TensorId, of: TensorId) -> Result<()> {
+        let (c, h, w) = self.any_image(of)?;
+        self.image(t, c, h, w)
+    }
+
+    fn quant(&self, quant: &ActQuant) -> Result<()> {
+        self.flat(quant.scale, 1)?;
+        if quant.lo > quant.hi {
+            return self.fail(format!("code range {}..={}", quant.lo, quant.hi));
+        }
+        Ok(())
+    }
+
+    fn post(&self, post: &Post, y: TensorId) -> Result<()> {
+        let (c, ..) = self.any_image(y)?;
+        for t in post.scale.into_iter().chain(post.shift) {
+            self.flat(t, c)?;
+        }
+        if let Some(r) = post.residual {
+            self.same_image(r, y)?;
+        }
+        post.quant.as_ref().map_or(Ok(()), |q| self.quant(q))
+    }
+
+    /// `x`, `y` and weights of a convolution.
+    fn conv(&self, x: TensorId, w: TensorId, y: TensorId, g: &ConvGeometry) -> Result<()> {
+        let reach = |k: usize| g.dilation * k.saturating_sub(1) + 1;
+        if g.groups == 0
+            || g.stride == 0
+            || g.dilation == 0
+            || g.kh == 0
+            || g.kw == 0
+            || !g.c_in.is_multiple_of(g.groups)
+            || !g.c_out.is_multiple_of(g.groups)
+            || reach(g.kh) > g.h_in + g.pad[0] + g.pad[2]
+            || reach(g.kw) > g.w_in + g.pad[1] + g.pad[3]
+        {
+            return self.fail(format!("impossible geometry {g:?}"));
+        }
+        // A linear layer takes a flattened map, whatever its shape.
+        let (c, h, v) = self.any_image(x)?;
+        if !(g.is_linear() && c * h * v == g.c_in) {
+            self.image(x, g.c_in, g.h_in, g.w_in)?;
+        }
+        self.flat(w, g.weights())?;
+        self.image(y, g.c_out, g.h_out(), g.w_out())
+    }
+
+    fn pool(&self, x: TensorId, y: TensorId, g: &PoolGeometry) -> Result<()> {
+        let (c, h, w) = self.any_image(x)?;
+        if g.stride == 0
+            || g.kh == 0
+            || g.kw == 0
+            || g.kh > h + 2 * g.pad
+            || g.kw > w + 2 * g.pad
+            || g.pad >= g.kh
+            || g.pad >= g.kw
+        {
+            return self.fail(format!("impossible window {g:?} on {h} x {w}"));
+        }
+        let (ho, wo) = g.out(h, w);
+        self.image(y, c, ho, wo)
+    }
+
+    fn fabrication(&self, spec: &Fabrication, w: TensorId, chip: TensorId) -> Result<usize> {
+        let n = spec.cols * spec.rows;
+        self.flat(w, n)?;
+        self.flat(chip, CHIP_FIELDS)?;
+        Ok(n)
+    }
+
+    fn bits(&self, bits: u32) -> Result<()> {
+        if bits <= 8 {
+            return Ok(());
+        }
+        self.fail(format!("{bits} bits, at most 8 are possible"))
+    }
+
+    fn shapes(&self) -> Result<()> {
+        match self.op {
+            &Op::WeightScale {
+                w,
+                scale,
+                full_scale,
+                bits,
+                ..
+            } => {
+                self.bits(bits)?;
+                let n = self.any_flat(w)?;
+                self.step(scale, n)?;
+                self.flat(full_scale, self.any_flat(scale)?)
+            }
+            &Op::QuantizeWeight { w, scale, q, bits } => {
+                self.bits(bits)?;
+                let n = self.any_flat(w)?;
+                self.step(scale, n)?;
+                self.flat(q, n)
+            }
+            &Op::QuantizeWeightGrad {
+                w,
+                scale,
+                dq,
+                dw,
+                dscale,
+                bits,
+                ..
+            } => {
+                self.bits(bits)?;
+                let n = self.any_flat(w)?;
+                self.step(scale, n)?;
+                self.flat(dq, n)?;
+                self.flat(dw, n)?;
+                dscale.map_or(Ok(()), |d| self.flat(d, self.any_flat(scale)?))
+            }
+            Op::Fabricate {
+                w,
+                full_scale,
+                chip,
+                out,
+                spec,
+            } => {
+                let n = self.fabrication(spec, *w, *chip)?;
+                let cols = self.any_flat(*full_scale)?;
+                if cols != 1 && cols != spec.cols {
+                    return self.fail(format!(
+                        "`{}` has {cols} values, expected 1 or {}",
+                        self.name(*full_scale),
+                        spec.cols
+                    ));
+                }
+                self.flat(*out, n)
+            }
+            Op::FabricateGrad {
+                w,
+                chip,
+                dout,
+                dw,
+                spec,
+            } => {
+                let n = self.fabrication(spec, *w, *chip)?;
+                self.flat(*dout, n)?;
+                self.flat(*dw, n)
+            }
+            Op::Conv2d { x, w, y, geo, post } => {
+                self.conv(*x, *w, *y, geo)?;
+                self.post(post, *y)
+            }
+            Op::Conv2dGradInput { dy, w, dx, geo } => self.conv(*dx, *w, *dy, geo),
+            Op::Conv2dGradWeight { x, dy, dw, geo } => self.conv(*x, *dw, *dy, geo),
+            Op::Pointwise { x, y, post } => {
+                self.same_image(*y, *x)?;
+                self.post(post, *y)
+            }
+            &Op::ActivationGrad {
+                y, dy, dx, scale, ..
+            } => {
+                let (c, ..) = self.any_image(y)?;
+                self.same_image(dy, y)?;
+                self.same_image(dx, y)?;
+                scale.map_or(Ok(()), |s| self.flat(s, c))
+            }
+            &Op::ChannelSum { x, y } => {
+                let (c, ..) = self.any_image(x)?;
+                self.flat(y, c)
+            }
+            &Op::Add { a, b, y } => {
+                self.same_image(b, a)?;
+                self.same_image(y, a)
+            }
+            Op::MaxPool { x, y, geo } | Op::AvgPool { x, y, geo } => self.pool(*x, *y, geo),
+            Op::MaxPoolGrad { x, y, dy, dx, geo } => {
+                self.pool(*x, *y, geo)?;
+                self.same_image(*dy, *y)?;
+                self.same_image(*dx, *x)
+            }
+            Op::AvgPoolGrad { dy, dx, geo } => self.pool(*dx, *dy, geo),
+            &Op::BatchNormStats { x, mean, var } => {
+                let (c, ..) = self.any_image(x)?;
+                self.flat(mean, c)?;
+                self.flat(var, c)
+            }
+            &Op::BatchNormFold {
+                mean,
+                var,
+                gamma,
+                beta,
+                scale,
+                shift,
+                ..
+            } => {
+                let c = self.any_flat(mean)?;
+                [var, gamma, beta, scale, shift]
+                    .into_iter()
+                    .try_for_each(|t| self.flat(t, c))
+            }
+            &Op::BatchNormGrad {
+                x,
+                mean,
+                var,
+                gamma,
+                dy,
+                dx,
+                dgamma,
+                dbeta,
+                ..
+            } => {
+                let (c, ..) = self.any_image(x)?;
+                self.same_image(dy, x)?;
+                self.same_image(dx, x)?;
+                [mean, var, gamma, dgamma, dbeta]
+                    .into_iter()
+                    .try_for_each(|t| self.flat(t, c))
+            }
+            &Op::MaxAbs { x, out, .. } => {
+                self.any_image(x)?;
+                self.flat(out, 1)
+            }
+            &Op::Lerp { state, value, .. } => self.flat(value, self.any_flat(state)?),
+            Op::QuantizeAct { x, y, quant } => {
+                self.same_image(*y, *x)?;
+                self.quant(quant)
+            }
+            Op::QuantizeActGrad {
+                x,
+                dy,
+                dx,
+                dscale,
+                quant,
+                ..
+            } => {
+                self.same_image(*dy, *x)?;
+                self.same_image(*dx, *x)?;
+                self.quant(quant)?;
+                dscale.map_or(Ok(()), |d| self.flat(d, 1))
+            }
+            &Op::BinarizeAct { x, y, .. } => self.same_image(y, x),
+            &Op::BinarizeActGrad { x, dy, dx } => {
+                self.same_image(dy, x)?;
+                self.same_image(dx, x)
+            }
+            &Op::SoftmaxXent {
+                logits,
+                labels,
+                loss,
+                hit,
+                dlogits,
+                ..
+            } => {
+                let (classes, h, w) = self.any_image(logits)?;
+                self.image(logits, classes, 1, 1)?;
+                debug_assert_eq!((h, w), (1, 1));
+                [labels, loss, hit]
+                    .into_iter()
+                    .try_for_each(|t| self.image(t, 1, 1, 1))?;
+                dlogits.map_or(Ok(()), |d| self.same_image(d, logits))
+            }
+            &Op::Tally { hit, loss, tally } => {
+                self.image(hit, 1, 1, 1)?;
+                self.image(loss, 1, 1, 1)?;
+                self.flat(tally, 2)
+            }
+            &Op::Zero { t } => self.any_flat(t).map(|_| ()),
+            &Op::Sgd { w, g, m, .. } => {
+                let n = self.any_flat(w)?;
+                self.flat(g, n)?;
+                self.flat(m, n)
+            }
+            &Op::Adam { w, g, m, v, .. } => {
+                let n = self.any_flat(w)?;
+                [g, m, v].into_iter().try_for_each(|t| self.flat(t, n))
+            }
+        }
+    }
+}

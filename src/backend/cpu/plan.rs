@@ -1,0 +1,251 @@
+//! Turns a section into phases and decides where every tensor lives.
+//!
+//! Consecutive block-local operators ([`Op::is_block_local`]) whose outputs have the same scope
+//! form one *block phase*: it runs depth first, all its operators on a few blocks of images
+//! before the next blocks, so that activations stay in the second-level cache. A temporary that
+//! no other phase of its section uses exists only in a per-thread arena, as large as those few
+//! blocks. Every other operator is a phase of its own.
+
+use std::ops::Range;
+
+use crate::backend::program::*;
+
+/// One step of a section.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Operators run block by block.
+    Blocks(BlockPhase),
+    /// One operator over whole tensors, by its index in the section.
+    Whole(usize),
+}
+
+/// Operators run block by block.
+#[derive(Debug)]
+pub(super) struct BlockPhase {
+    /// Indices in the section.
+    pub ops: Range<usize>,
+    /// Whether the outputs have a chip axis.
+    pub per_chip: bool,
+    /// Written tensors that exist as a whole.
+    pub outs: Vec<TensorId>,
+    /// Values per block of the arena's registers.
+    pub registers: Vec<usize>,
+    /// For every tensor its index in `outs`, or `outs.len()` plus its register.
+    pub local: Vec<Option<usize>>,
+}
+
+/// Phases and storage of a program.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Phases of every section.
+    pub sections: Vec<Vec<Phase>>,
+    /// Buffer of every tensor that exists as a whole.
+    pub buffer: Vec<Option<usize>>,
+    /// Tensors that share a buffer (their lifetimes do not overlap).
+    pub buffers: Vec<Vec<TensorId>>,
+}
+
+impl Plan {
+    /// Plans a checked program.
+    pub fn new(program: &Program) -> Plan {
+        let n = program.tensors.len();
+        let mut whole = vec![false; n];
+        for (i, tensor) in program.tensors.iter().enumerate() {
+            whole[i] = tensor.role != Role::Temp;
+        }
+        let cuts: Vec<_> = program.sections.iter().map(|s| cut(program, s)).collect();
+        // Lifetime of every temporary in phases, per section.
+        let mut lives: Vec<Vec<(usize, Range<usize>)>> = vec![Vec::new(); n];
+        for (s, (section, phases)) in program.sections.iter().zip(&cuts).enumerate() {
+            for (p, (ops, _)) in phases.iter().enumerate() {
+                for op in &section.ops[ops.clone()] {
+                    for t in op.reads().into_iter().chain(op.writes()) {
+                        let i = t.index();
+                        match lives[i].last_mut() {
+                            Some((last, live)) if *last == s => live.end = p + 1,
+                            _ => lives[i].push((s, p..p + 1)),
+                        }
+                        let crosses = lives[i].last().is_some_and(|(_, live)| live.len() > 1);
+                        let by_block = op.is_block_local() && program.desc(t).shape.is_image();
+                        whole[i] |= crosses || !by_block;
+                    }
+                }
+            }
+        }
+        let (buffer, buffers) = assign_buffers(program, &whole, &lives);
+        let sections = program
+            .sections
+            .iter()
+            .zip(cuts)
+            .map(|(section, phases)| {
+                phases
+                    .into_iter()
+                    .map(|(ops, scope)| match scope {
+                        None => Phase::Whole(ops.start),
+                        Some(scope) => Phase::Blocks(block_phase(
+                            program,
+                            section,
+                            ops,
+                            scope == Scope::PerChip,
+                            &whole,
+                        )),
+                    })
+                    .collect()
+            })
+            .collect();
+        Plan {
+            sections,
+            buffer,
+            buffers,
+        }
+    }
+
+    /// `f32` values of all buffers.
+    pub fn values(&self, program: &Program, capacity: Capacity) -> usize {
+        self.buffers
+            .iter()
+            .map(|b| buffer_values(program, b, capacity))
+            .fold(0, usize::saturating_add)
+    }
+}
+
+/// Values of a tensor that exists as a whole.
+pub(super) fn tensor_values(desc: &TensorDesc, capacity: Capacity) -> usize {
+    let images = match (desc.shape.is_image(), desc.role) {
+        (false, _) => 1,
+        (true, Role::Input) => capacity.images.next_multiple_of(LANES),
+        (true, _) => capacity.chunk.next_multiple_of(LANES),
+    };
+    let chips = match desc.scope {
+        Scope::Shared => 1,
+        Scope::PerChip => capacity.chips,
+    };
+    desc.shape
+        .len()
+        .saturating_mul(images)
+        .saturating_mul(chips)
+}
+
+/// Values of a buffer: the largest of its tensors.
+pub(super) fn buffer_values(program: &Program, shared: &[TensorId], capacity: Capacity) -> usize {
+    shared
+        .iter()
+        .map(|&t| tensor_values(program.desc(t), capacity))
+        .max()
+        .unwrap_or(0)
+}
+
+/// Cuts a section into phases; the scope is that of a block phase's outputs.
+fn cut(program: &Program, section: &Section) -> Vec<(Range<usize>, Option<Scope>)> {
+    let mut phases: Vec<(Range<usize>, Option<Scope>)> = Vec::new();
+    for (i, op) in section.ops.iter().enumerate() {
+        let scope = op
+            .is_block_local()
+            .then(|| program.desc(op.writes()[0]).scope);
+        match phases.last_mut() {
+            Some((ops, last)) if scope.is_some() && *last == scope => ops.end = i + 1,
+            _ => phases.push((i..i + 1, scope)),
+        }
+    }
+    phases
+}
+
+/// Gives every whole tensor a buffer; temporaries of one kind whose lifetimes do not overlap in
+/// any section share one.
+fn assign_buffers(
+    program: &Program,
+    whole: &[bool],
+    lives: &[Vec<(usize, Range<usize>)>],
+) -> (Vec<Option<usize>>, Vec<Vec<TensorId>>) {
+    let mut buffer = vec![None; whole.len()];
+    let mut buffers: Vec<Vec<TensorId>> = Vec::new();
+    let meets = |a: usize, b: usize| {
+        lives[a].iter().any(|(s, x)| {
+            lives[b]
+                .iter()
+                .any(|(r, y)| s == r && x.start < y.end && y.start < x.end)
+        })
+    };
+    for (i, desc) in program.tensors.iter().enumerate() {
+        if !whole[i] {
+            continue;
+        }
+        let t = TensorId(i as u32);
+        let shared = (desc.role == Role::Temp).then(|| {
+            buffers.iter().position(|b| {
+                b.iter().all(|&other| {
+                    let o = program.desc(other);
+                    o.role == Role::Temp
+                        && o.scope == desc.scope
+                        && o.shape.is_image() == desc.shape.is_image()
+                        && !meets(i, other.index())
+                })
+            })
+        });
+        let k = shared.flatten().unwrap_or_else(|| {
+            buffers.push(Vec::new());
+            buffers.len() - 1
+        });
+        buffers[k].push(t);
+        buffer[i] = Some(k);
+    }
+    (buffer, buffers)
+}
+
+/// Assigns the arena's registers of a block phase by lifetime.
+fn block_phase(
+    program: &Program,
+    section: &Section,
+    ops: Range<usize>,
+    per_chip: bool,
+    whole: &[bool],
+) -> BlockPhase {
+    let mut outs: Vec<TensorId> = Vec::new();
+    let mut lives: Vec<Option<Range<usize>>> = vec![None; whole.len()];
+    for i in ops.clone() {
+        let op = &section.ops[i];
+        for t in op.writes() {
+            if whole[t.index()] && !outs.contains(&t) {
+                outs.push(t);
+            }
+        }
+        for t in op.reads().into_iter().chain(op.writes()) {
+            if !whole[t.index()] {
+                lives[t.index()].get_or_insert(i..i + 1).end = i + 1;
+            }
+        }
+    }
+    let mut local: Vec<Option<usize>> = vec![None; whole.len()];
+    for (i, t) in outs.iter().enumerate() {
+        local[t.index()] = Some(i);
+    }
+    let mut registers: Vec<usize> = Vec::new();
+    let mut free_from: Vec<usize> = Vec::new();
+    let mut order: Vec<usize> = (0..whole.len()).filter(|&i| lives[i].is_some()).collect();
+    order.sort_by_key(|&i| lives[i].as_ref().map(|l| l.start));
+    for i in order {
+        let Some(live) = lives[i].clone() else {
+            continue;
+        };
+        let need = program.tensors[i].shape.len() * LANES;
+        // The free register that has to grow least.
+        let best = (0..registers.len())
+            .filter(|&r| free_from[r] <= live.start)
+            .min_by_key(|&r| (need.saturating_sub(registers[r]), registers[r]));
+        let r = best.unwrap_or_else(|| {
+            registers.push(0);
+            free_from.push(0);
+            registers.len() - 1
+        });
+        registers[r] = registers[r].max(need);
+        free_from[r] = live.end;
+        local[i] = Some(outs.len() + r);
+    }
+    BlockPhase {
+        ops,
+        per_chip,
+        outs,
+        registers,
+        local,
+    }
+}

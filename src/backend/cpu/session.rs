@@ -1,0 +1,237 @@
+//! Runs phases: whole operators one after the other, block phases as tasks over chips and ranges
+//! of blocks.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::block::{BlockRun, Scratch, run_block_op};
+use super::memory::Memory;
+use super::plan::{BlockPhase, Phase, Plan};
+use super::whole::run_whole_op;
+use crate::backend::Session;
+use crate::backend::program::*;
+use crate::error::{Error, Result};
+
+/// Arena bytes of one thread that a few blocks may fill: half of a common second-level cache.
+const ARENA_BYTES: usize = 256 << 10;
+/// Most blocks an operator gets at once.
+const MAX_GROUP: usize = 8;
+/// Tasks per thread that are enough to balance the load.
+const TASKS_PER_THREAD: usize = 4;
+
+/// A program with its memory, on the processor.
+pub(super) struct CpuSession {
+    program: Program,
+    plan: Plan,
+    memory: Memory,
+    capacity: Capacity,
+    pool: Option<Arc<rayon::ThreadPool>>,
+    scratch: ScratchPool,
+}
+
+/// Scratch arenas, one per running task.
+type ScratchPool = Mutex<Vec<Scratch>>;
+
+impl CpuSession {
+    /// Plans and allocates.
+    pub fn new(
+        program: &Program,
+        capacity: Capacity,
+        pool: Option<Arc<rayon::ThreadPool>>,
+    ) -> Result<Self> {
+        if capacity.chips == 0 || capacity.chunk == 0 || capacity.chunk > capacity.images {
+            return Err(Error::Internal(format!("impossible capacity {capacity:?}")));
+        }
+        let plan = Plan::new(program);
+        Ok(Self {
+            memory: Memory::new(program, &plan, capacity)?,
+            program: program.clone(),
+            plan,
+            capacity,
+            pool,
+            scratch: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn tensor(&self, t: TensorId) -> Result<()> {
+        if t.index() < self.program.tensors.len() {
+            return Ok(());
+        }
+        Err(Error::Internal(format!("tensor {} does not exist", t.0)))
+    }
+
+    fn check(&self, section: SectionId, args: &RunArgs) -> Result<()> {
+        let c = self.capacity;
+        let fail = |what: String| Err(Error::Internal(what));
+        if section.0 >= self.program.sections.len() {
+            return fail(format!("section {} does not exist", section.0));
+        }
+        if args.chips == 0 || args.chips > c.chips {
+            return fail(format!(
+                "{} chips, prepared for 1 to {}",
+                args.chips, c.chips
+            ));
+        }
+        let r = &args.images;
+        if r.start > r.end || r.end > c.images || !r.start.is_multiple_of(LANES) {
+            return fail(format!(
+                "images {r:?}: must start at a multiple of {LANES} and end within {}",
+                c.images
+            ));
+        }
+        if r.len() > c.chunk {
+            return fail(format!("{} images, prepared for {}", r.len(), c.chunk));
+        }
+        Ok(())
+    }
+}
+
+impl Session for CpuSession {
+    fn write(&mut self, tensor: TensorId, data: &[f32]) -> Result<()> {
+        self.tensor(tensor)?;
+        self.memory.store(tensor, data)
+    }
+
+    fn read(&mut self, tensor: TensorId) -> Result<Vec<f32>> {
+        self.tensor(tensor)?;
+        self.memory.load(tensor)
+    }
+
+    fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()> {
+        self.check(section, args)?;
+        self.memory.begin(args);
+        let ops = &self.program.sections[section.0].ops;
+        let phases = &self.plan.sections[section.0];
+        let (memory, scratch) = (&mut self.memory, &self.scratch);
+        let mut work = || {
+            phases.iter().try_for_each(|phase| match phase {
+                Phase::Whole(op) => run_whole_op(&ops[*op], memory, args),
+                Phase::Blocks(phase) => run_blocks(phase, ops, memory, scratch),
+            })
+        };
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
+/// Values of one thread's arena, at most.
+pub(super) fn scratch_values(_program: &Program, plan: &Plan) -> usize {
+    let phases = plan.sections.iter().flatten();
+    phases
+        .filter_map(|phase| match phase {
+            Phase::Blocks(p) => Some(p.registers.iter().sum::<usize>() * group(p)),
+            Phase::Whole(_) => None,
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// Blocks an operator of this phase gets at once.
+fn group(phase: &BlockPhase) -> usize {
+    let bytes = phase.registers.iter().sum::<usize>() * size_of::<f32>();
+    (ARENA_BYTES / bytes.max(1)).clamp(1, MAX_GROUP)
+}
+
+/// A chip and a range of blocks, with that part of every tensor the phase writes.
+struct Task<'a> {
+    chip: usize,
+    blocks: Range<usize>,
+    outs: Vec<&'a mut [f32]>,
+}
+
+fn run_blocks(
+    phase: &BlockPhase,
+    ops: &[Op],
+    memory: &mut Memory,
+    scratch: &ScratchPool,
+) -> Result<()> {
+    let blocks = memory.blocks();
+    let chips = if phase.per_chip { memory.chips() } else { 1 };
+    if blocks == 0 {
+        return Ok(());
+    }
+    // Enough tasks to balance the load, each as long as possible: it packs its chip's weights.
+    let wanted = rayon::current_num_threads() * TASKS_PER_THREAD;
+    let parts = wanted.div_ceil(chips).min(blocks);
+    let mut taken = memory.take(&phase.outs);
+    let mut tasks = Vec::with_capacity(chips * parts);
+    let strides: Vec<usize> = phase.outs.iter().map(|&t| memory.stride(t)).collect();
+    let lens: Vec<usize> = phase
+        .outs
+        .iter()
+        .map(|&t| memory.shape(t).len() * LANES)
+        .collect();
+    let mut rest: Vec<&mut [f32]> = taken.iter_mut().map(Vec::as_mut_slice).collect();
+    for chip in 0..chips {
+        let mut slabs: Vec<&mut [f32]> = rest
+            .iter_mut()
+            .zip(&strides)
+            .map(|(r, &stride)| take_front(r, stride))
+            .collect();
+        for part in 0..parts {
+            let blocks = blocks * part / parts..blocks * (part + 1) / parts;
+            let outs = slabs
+                .iter_mut()
+                .zip(&lens)
+                .map(|(s, &len)| take_front(s, len * blocks.len()))
+                .collect();
+            tasks.push(Task { chip, blocks, outs });
+        }
+    }
+    let memory_ref = &*memory;
+    let result = tasks.into_par_iter().try_for_each(|task| {
+        let mut own = lock(scratch).pop().unwrap_or_default();
+        let result = run_task(phase, ops, memory_ref, task, &mut own);
+        lock(scratch).push(own);
+        result
+    });
+    memory.put(&phase.outs, taken);
+    result
+}
+
+/// The pool holds plain buffers: a panic elsewhere cannot have left them half-changed.
+fn lock(pool: &ScratchPool) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Splits the first `n` values off a slice.
+fn take_front<'a>(slice: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
+    let (head, tail) = std::mem::take(slice).split_at_mut(n);
+    *slice = tail;
+    head
+}
+
+/// Runs all operators of a phase on the task's blocks, a group of blocks at a time.
+fn run_task(
+    phase: &BlockPhase,
+    ops: &[Op],
+    memory: &Memory,
+    mut task: Task,
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let group = group(phase);
+    scratch.reserve(&phase.registers, group);
+    let mut first = task.blocks.start;
+    while first < task.blocks.end {
+        let n = group.min(task.blocks.end - first);
+        let outs = task.outs.iter_mut().zip(&phase.outs);
+        let outs: Vec<&mut [f32]> = outs
+            .map(|(slab, &t)| take_front(slab, memory.shape(t).len() * LANES * n))
+            .collect();
+        let (registers, buffers) = scratch.split();
+        let locals = outs
+            .into_iter()
+            .chain(registers.iter_mut().map(Vec::as_mut_slice))
+            .collect();
+        let mut run = BlockRun::new(memory, phase, task.chip, first, n, locals);
+        for i in phase.ops.clone() {
+            run_block_op(&ops[i], &mut run, buffers)?;
+        }
+        first += n;
+    }
+    Ok(())
+}
