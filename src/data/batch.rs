@@ -2,6 +2,7 @@
 
 use super::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::random::{Purpose, Stream};
 
 /// Maps a pixel `p` of channel `c` to `(p / pixel_max - mean[c]) / std[c]`, computed in `f64` and
 /// rounded once: one table of 256 values a channel, the same on every machine.
@@ -16,7 +17,7 @@ impl Normalise {
     /// # Errors
     /// When the number of values is neither 1 nor the number of channels, a mean is not finite, or
     /// a standard deviation is not finite and positive.
-    pub fn new(data: &Dataset, mean: &[f32], std: &[f32]) -> Result<Self> {
+    pub fn new(data: &Dataset, mean: &[f64], std: &[f64]) -> Result<Self> {
         for (what, values) in [("mean", mean), ("std", std)] {
             if values.len() != 1 && values.len() != data.c {
                 return Err(Error::input(format!(
@@ -39,8 +40,7 @@ impl Normalise {
                 data.name
             )));
         }
-        let of =
-            |values: &[f32], c: usize| f64::from(values[if values.len() == 1 { 0 } else { c }]);
+        let of = |values: &[f64], c: usize| values[if values.len() == 1 { 0 } else { c }];
         let top = f64::from(data.pixel_max);
         let tables = (0..data.c)
             .map(|c| {
@@ -76,6 +76,19 @@ impl Normalise {
     pub fn value(&self, c: usize, p: u8) -> f32 {
         self.tables[c][usize::from(p)]
     }
+}
+
+/// The order of `n` training images in an epoch: a Fisher-Yates shuffle whose swap partner of
+/// position `i` comes from word `i` of the shuffle stream of (seed, epoch), by multiply-shift
+/// (bias below `n / 2^32`). A resumed run therefore sees the images in the same order.
+pub fn permutation(n: usize, seed: u64, epoch: u32) -> Vec<usize> {
+    let words = Stream::new(seed, Purpose::Shuffle, 0, 0, epoch);
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        let below = (u64::from(words.word(i as u32)) * (i as u64 + 1)) >> 32;
+        order.swap(i, below as usize);
+    }
+    order
 }
 
 impl Dataset {
@@ -118,7 +131,7 @@ mod tests {
         let (mut x, mut y) = (Vec::new(), Vec::new());
         d.gather([1, 0], &norm, &mut x);
         d.gather_labels([1, 0], &mut y);
-        // 0.2f32 is not 1/5: one rounding of it, relative 2^-24, on values up to 5.
+        // One rounding to f32 on values up to 4.
         for (found, expected) in x.iter().zip([1., -1., 0., 4., -1., 1., 1., 2.]) {
             assert!((found - expected).abs() < 1e-6, "{x:?}");
         }
@@ -142,7 +155,7 @@ mod tests {
                 .collect();
             let mean = v.iter().sum::<f64>() / 4.0;
             let var = v.iter().map(|x| x * x).sum::<f64>() / 4.0;
-            // Mean and std are rounded to f32.
+            // Values are rounded to f32.
             assert!(
                 mean.abs() < 1e-6 && (var - 1.0).abs() < 1e-6,
                 "{mean} {var}"
@@ -151,6 +164,37 @@ mod tests {
         let flat = Dataset::new("t", vec![3; 4], vec![0], (1, 2, 2), 1, 255).unwrap();
         let norm = Normalise::standard(&flat).unwrap();
         assert!(norm.value(0, 3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn permutations_depend_on_seed_and_epoch_only() {
+        let a = permutation(1000, 5, 3);
+        assert_eq!(a, permutation(1000, 5, 3));
+        assert_ne!(a, permutation(1000, 5, 4));
+        assert_ne!(a, permutation(1000, 6, 3));
+        let mut sorted = a;
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..1000));
+        assert_eq!(permutation(1, 0, 0), [0]);
+        assert!(permutation(0, 0, 0).is_empty());
+    }
+
+    #[test]
+    fn every_value_is_equally_often_at_every_position() {
+        const N: usize = 5;
+        const ROUNDS: u32 = 20_000;
+        let mut counts = [[0u32; N]; N];
+        for epoch in 0..ROUNDS {
+            for (position, value) in permutation(N, 1, epoch).into_iter().enumerate() {
+                counts[position][value] += 1;
+            }
+        }
+        // z = 6 standard errors of a binomial count with p = 1/N.
+        let (expected, p) = (f64::from(ROUNDS) / N as f64, 1.0 / N as f64);
+        let bar = 6.0 * (f64::from(ROUNDS) * p * (1.0 - p)).sqrt();
+        for count in counts.into_iter().flatten() {
+            assert!((f64::from(count) - expected).abs() < bar, "{counts:?}");
+        }
     }
 
     #[test]
@@ -167,9 +211,9 @@ mod tests {
         for (mean, std, says) in [
             (&[0.0; 3][..], &[1.0][..], "3 values of mean"),
             (&[0.0][..], &[][..], "0 values of std"),
-            (&[f32::NAN][..], &[1.0][..], "mean NaN"),
+            (&[f64::NAN][..], &[1.0][..], "mean NaN"),
             (&[0.0][..], &[1.0, 0.0][..], "std 0"),
-            (&[0.0][..], &[f32::INFINITY][..], "std inf"),
+            (&[0.0][..], &[f64::INFINITY][..], "std inf"),
         ] {
             let message = Normalise::new(&d, mean, std).unwrap_err().to_string();
             assert!(message.contains(says), "{message}");

@@ -5,6 +5,7 @@
 //!   usual four files.
 //! * [`embedded`]: real sets inside the program, for the demo and the tests.
 //! * [`Normalise`]: pixels to the `f32` inputs of a network, `[image][c][h][w]`.
+//! * [`permutation`]: the order of the training images in an epoch.
 //!
 //! # Practice
 //! Pixels stay bytes until a batch is gathered: a set of 60,000 MNIST images is 47 MB, as `f32` it
@@ -17,7 +18,7 @@ mod directory;
 pub mod embedded;
 pub mod idx;
 
-pub use batch::Normalise;
+pub use batch::{Normalise, permutation};
 pub use dataset::{Dataset, Split};
 pub use directory::load_idx_dir;
 pub use embedded::Embedded;
