@@ -1,4 +1,5 @@
 pub mod backend;
+pub mod config;
 pub mod data;
 pub mod error;
 pub mod random;

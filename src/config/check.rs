@@ -1,0 +1,143 @@
+//! Combinations of values that are each allowed but make no sense together.
+
+use super::network::{Activation, NetworkKind};
+use super::quantize::{ActivationRange, ActivationStep, WeightStep};
+use super::train::{Recipe, Schedule};
+use super::tuning::TuningMethod;
+use super::{Experiment, Wafer};
+
+/// A mistake in an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Problem {
+    /// The fields that contradict each other, the one to name first.
+    pub(super) fields: &'static [&'static str],
+    /// What is wrong and what is allowed.
+    pub(super) message: String,
+}
+
+/// Dies of the smallest allowed size on the largest wafer would be millions; the Gaussian field
+/// and the wafer map are made for what a wafer really carries.
+const MAX_DIES: f64 = 100_000.0;
+
+/// Every contradiction in one point of a sweep.
+pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut add = |fields, message: String| found.push(Problem { fields, message });
+    let (q, t) = (&e.quantize, &e.train);
+
+    if !t.batch.is_multiple_of(t.chips_per_batch) {
+        let (chips, batch) = (t.chips_per_batch, t.batch);
+        add(
+            &["train.chips_per_batch", "train.batch"],
+            format!(
+                "{chips} chips do not divide a batch of {batch} images; allowed: divisors of {batch}"
+            ),
+        );
+    }
+    if t.warmup_epochs >= t.epochs && t.warmup_epochs > 0 {
+        let (warmup, epochs) = (t.warmup_epochs, t.epochs);
+        add(
+            &["train.warmup_epochs", "train.epochs"],
+            format!(
+                "{warmup} of {epochs} epochs leave none after the warm-up; allowed: 0 to {}",
+                epochs - 1
+            ),
+        );
+    }
+    if t.schedule == Schedule::Constant && t.warmup_epochs > 0 {
+        add(
+            &["train.warmup_epochs"],
+            "a constant learning rate has no warm-up; allowed: 0, or schedule \"step\" or \"cosine\"".into(),
+        );
+    }
+    if t.recipe == Recipe::PtqVat && q.weight_bits == 0 {
+        add(
+            &["quantize.weight_bits", "train.recipe"],
+            "0 bits leave nothing to quantize after training; allowed with recipe \"ptq-vat\": 1 to 8".into(),
+        );
+    }
+    if t.recipe == Recipe::Qat && q.weight_bits == 0 && q.activation_bits == 0 && q.input_bits == 0
+    {
+        add(
+            &["train.recipe", "quantize.weight_bits"],
+            "\"qat\" with nothing quantized is recipe \"float\"; allowed: \"float\", or weight_bits, activation_bits or input_bits above 0".into(),
+        );
+    }
+    if t.recipe != Recipe::Float {
+        if q.weight_bits == 1 && matches!(q.weight_step, WeightStep::Percentile | WeightStep::Lsq) {
+            add(
+                &["quantize.weight_step", "quantize.weight_bits"],
+                format!(
+                    "\"{}\" chooses no step of one bit, whose magnitude is mean|w|; allowed with 1 bit: \"max-abs\", \"line-search\", \"mse\" (all the same there)",
+                    q.weight_step
+                ),
+            );
+        }
+        if q.activation_bits == 1 && q.activation_step != ActivationStep::MaxAbs {
+            add(
+                &["quantize.activation_step", "quantize.activation_bits"],
+                format!(
+                    "\"{}\" chooses no step of one bit, whose magnitude is mean|x|; allowed with 1 bit: \"max-abs\"",
+                    q.activation_step
+                ),
+            );
+        }
+        if q.activation_bits > 1
+            && q.activation_range == ActivationRange::Unsigned
+            && e.network.activation == Activation::Tanh
+        {
+            add(
+                &["quantize.activation_range", "network.activation"],
+                "unsigned codes lose the negative half of tanh; allowed with tanh: \"signed\""
+                    .into(),
+            );
+        }
+    }
+    if e.tuning.method == TuningMethod::BnRecalibration && !e.network.batch_norm {
+        add(
+            &["tuning.method", "network.batch_norm"],
+            "\"bn-recalibration\" needs a network with batch norm; allowed without: \"none\", \"self-tuning\", \"reference-columns\", \"oracle\"".into(),
+        );
+    }
+    if e.network.kind == NetworkKind::Cnn && e.network.channels.is_empty() {
+        add(
+            &["network.channels", "network.kind"],
+            "a cnn needs blocks; allowed: a list of 1 to 8 integers".into(),
+        );
+    }
+    if let Some(w) = &e.variation.wafer {
+        wafer(w, &mut add);
+    }
+    found
+}
+
+fn wafer(w: &Wafer, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let radius = w.diameter_mm / 2.0 - w.edge_mm;
+    let [width, height] = w.die_mm;
+    if radius <= 0.0 {
+        add(
+            &["variation.wafer.edge_mm", "variation.wafer.diameter_mm"],
+            format!(
+                "an edge of {} mm leaves nothing of a wafer of {} mm; allowed: less than {} mm",
+                w.edge_mm,
+                w.diameter_mm,
+                w.diameter_mm / 2.0
+            ),
+        );
+    } else if width.hypot(height) / 2.0 > radius {
+        add(
+            &["variation.wafer.die_mm", "variation.wafer.diameter_mm"],
+            format!(
+                "no die of {width} x {height} mm fits; allowed: a diagonal of at most {} mm (diameter less edge)",
+                2.0 * radius
+            ),
+        );
+    } else if std::f64::consts::PI * radius * radius / (width * height) > MAX_DIES {
+        add(
+            &["variation.wafer.die_mm", "variation.wafer.diameter_mm"],
+            format!(
+                "more than {MAX_DIES} dies of {width} x {height} mm fit on a wafer; allowed: larger dies"
+            ),
+        );
+    }
+}

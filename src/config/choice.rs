@@ -1,0 +1,53 @@
+//! Enumerations whose values are names in the experiment file.
+
+/// A closed set of names, one per value.
+pub trait Choice: Copy + Sized + 'static {
+    /// Every value, in the order shown to the user.
+    const ALL: &'static [Self];
+
+    /// The name in experiment files and results.
+    fn name(self) -> &'static str;
+
+    /// The value of a name.
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|v| v.name() == name)
+    }
+}
+
+/// Declares an enum and its names in one place, so that the file format, the results and the
+/// error messages cannot drift apart.
+macro_rules! choices {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+        pub enum $name {
+            $($(#[$vmeta])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// The name in experiment files and results.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl $crate::config::Choice for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn name(self) -> &'static str {
+                self.as_str()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+pub(super) use choices;

@@ -1,0 +1,250 @@
+//! WHAT is simulated: the experiment file. Knows no bytes, no network code and no GPU.
+//!
+//! An [`Experiment`] is one TOML file. Every section is a struct here, which owns the meaning of
+//! its parameters: the physics is documented at [`Variation`], [`Quantize`], [`Tuning`] and
+//! [`Train`]. Every field has a default, so an empty file is a valid experiment.
+//!
+//! # Mistakes
+//! A file is read as a whole and every mistake is reported at once, as
+//! ``FILE:LINE: field `train.epochs`: value 0 is not allowed; allowed: 1 to 100000``. Unknown
+//! fields are mistakes. So are combinations that make no sense at some point of the sweep; they
+//! are reported at the line that sets the first of the fields concerned.
+
+mod check;
+mod choice;
+mod data;
+mod network;
+mod points;
+mod quantize;
+mod reader;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod train;
+mod tuning;
+mod variation;
+
+use std::io::Read;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+pub use choice::Choice;
+pub use data::{Data, DataKind, EmbeddedSet};
+pub use network::{Activation, Network, NetworkKind, Pool};
+pub use points::Point;
+pub use quantize::{
+    ActivationRange, ActivationStep, BinaryGroup, LinearInputs, Profile, Quantize, Rounding,
+    StraightThrough, WeightStep,
+};
+pub use sweep::{Axis, AxisValue, Grid, MAX_CHIPS, MAX_POINTS, Sweep};
+pub use train::{Optimizer, Recipe, Schedule, Train, TrainVariation};
+pub use tuning::{Estimator, Tuning, TuningMethod};
+pub use variation::{Distribution, Kernel, Law, Mapping, OffsetReference, Variation, Wafer};
+
+use crate::error::{Error, Result};
+use choice::choices;
+use reader::Reader;
+
+choices! {
+    /// Level of the simulation.
+    pub enum Fidelity {
+        /// One deviation per weight.
+        Weight = "weight",
+    }
+}
+
+/// One experiment: everything that decides its result but the machine.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Experiment {
+    /// Short name, used for files: letters, digits, `-`, `_`, `.`.
+    pub name: String,
+    /// Title of the report.
+    pub title: String,
+    /// What the experiment should show.
+    pub about: String,
+    /// Key of all random numbers: chip `k` of a seed is the same chip everywhere.
+    pub seed: u64,
+    /// Level of the simulation.
+    pub fidelity: Fidelity,
+    /// The images.
+    pub data: Data,
+    /// The network.
+    pub network: Network,
+    /// Resolution of weights and activations.
+    pub quantize: Quantize,
+    /// How the weights come about.
+    pub train: Train,
+    /// What fabrication does to the cells.
+    pub variation: Variation,
+    /// What a chip does about it.
+    pub tuning: Tuning,
+    /// How many chips, over what.
+    pub sweep: Sweep,
+}
+
+impl Default for Experiment {
+    fn default() -> Self {
+        Self {
+            name: "experiment".into(),
+            title: String::new(),
+            about: String::new(),
+            seed: 1,
+            fidelity: Fidelity::Weight,
+            data: Data::default(),
+            network: Network::default(),
+            quantize: Quantize::default(),
+            train: Train::default(),
+            variation: Variation::default(),
+            tuning: Tuning::default(),
+            sweep: Sweep::default(),
+        }
+    }
+}
+
+/// Largest experiment file; a real one has a few kilobytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+impl Experiment {
+    /// Reads an experiment file. A relative `data.dir` is resolved against the file's folder; the
+    /// name defaults to the file's.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let source = path.display().to_string();
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+            .map_err(|e| Error::io(path, e))?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(Error::input(format!(
+                "{source}: an experiment file has at most {MAX_FILE_BYTES} bytes, this one has more"
+            )));
+        }
+        let text = String::from_utf8(bytes).map_err(|e| {
+            let at = e.utf8_error().valid_up_to();
+            Error::input(format!(
+                "{source}: byte {at} is not UTF-8; allowed: a TOML text in UTF-8"
+            ))
+        })?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let stem: String = stem
+            .chars()
+            .map(|c| if is_name_char(c) { c } else { '-' })
+            .take(MAX_NAME)
+            .collect();
+        let mut experiment = read(&text, &source, &stem)?;
+        if let (Some(dir), Some(folder)) = (&experiment.data.dir, path.parent()) {
+            experiment.data.dir = Some(folder.join(dir));
+        }
+        Ok(experiment)
+    }
+
+    /// Reads the text of an experiment file that is called `source` in messages.
+    pub fn parse(text: &str, source: &str) -> Result<Self> {
+        read(text, source, "experiment")
+    }
+
+    /// The experiment as a file: reading it gives an equal experiment.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self)
+            .map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))
+    }
+}
+
+/// Longest experiment name.
+const MAX_NAME: usize = 100;
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+fn read(text: &str, source: &str, default_name: &str) -> Result<Experiment> {
+    let reader = Reader::new(text, source);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        let messages = errors.iter().map(|e| {
+            let line = e.span().map_or(1, |span| reader.line_at(span.start));
+            format!("{source}:{line}: {}", e.to_string().trim_end())
+        });
+        return Err(Error::Config(messages.collect()));
+    }
+    let experiment = read_root(&reader, &document, default_name);
+    if reader.messages().is_empty() {
+        check_points(&reader, &experiment);
+    }
+    match reader.messages() {
+        messages if messages.is_empty() => Ok(experiment),
+        messages => Err(Error::Config(messages)),
+    }
+}
+
+fn read_root<'t>(
+    reader: &'t Reader,
+    document: &'t toml::Spanned<DeTable<'t>>,
+    default_name: &str,
+) -> Experiment {
+    let mut s = reader.root(document);
+    let d = Experiment::default();
+    let name = s.text("name", default_name);
+    if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(is_name_char) {
+        let text = format!(
+            "value {name:?} is not allowed; allowed: 1 to {MAX_NAME} letters, digits, '-', '_' or '.'"
+        );
+        s.refuse("name", text);
+    }
+    let title = s.text("title", &d.title);
+    let about = s.text("about", &d.about);
+    let seed = s.u64("seed", d.seed, train::SEED);
+    let fidelity = s.field("fidelity", d.fidelity, |v| match v.as_str() {
+        Some("cell") => Err("value \"cell\" is not in this version; allowed: \"weight\"".into()),
+        _ => reader::choice(v),
+    });
+    let network = Network::read(s.section("network"));
+    let experiment = Experiment {
+        name,
+        title,
+        about,
+        seed,
+        fidelity,
+        data: Data::read(s.section("data")),
+        quantize: Quantize::read(s.section("quantize"), network.activation),
+        network,
+        train: Train::read(s.section("train")),
+        variation: Variation::read(s.section("variation")),
+        tuning: Tuning::read(s.section("tuning")),
+        sweep: Sweep::read(s.section("sweep")),
+    };
+    s.finish();
+    experiment
+}
+
+/// Reports the contradictions of every point, each once, at the line that sets the first of the
+/// fields concerned.
+fn check_points(reader: &Reader, experiment: &Experiment) {
+    let n_of_grid = experiment.sweep.grid.iter().map(Grid::n_points);
+    let grid_of_point: Vec<usize> = n_of_grid
+        .enumerate()
+        .flat_map(|(grid, n)| std::iter::repeat_n(grid, n))
+        .collect();
+    let mut seen = Vec::new();
+    for point in experiment.points() {
+        for problem in check::problems(&point.experiment) {
+            let place = |field: &&str| {
+                let axis = point.axes.iter().find(|(axis, _)| axis.path() == *field);
+                axis.map(|(axis, _)| format!("sweep.grid[{}].{axis}", grid_of_point[point.index]))
+                    .or_else(|| reader.sets(field).then(|| field.to_string()))
+            };
+            let field = problem.fields[0].to_string();
+            let field = problem.fields.iter().find_map(place).unwrap_or(field);
+            if !seen.contains(&(field.clone(), problem.clone())) {
+                let label = match point.axes.is_empty() {
+                    true => String::new(),
+                    false => format!(" (at the point {})", point.label()),
+                };
+                let text = format!("field `{field}`: {}{label}", problem.message);
+                reader.error(reader.line_of(&field), text);
+                seen.push((field, problem));
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+use super::*;
+
+/// The messages of a text that must be refused.
+fn errors(text: &str) -> Vec<String> {
+    match Experiment::parse(text, "x.toml") {
+        Err(Error::Config(messages)) => messages,
+        other => panic!("expected configuration errors, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_file_is_the_default_experiment() {
+    let e = Experiment::parse("", "x.toml").unwrap();
+    assert_eq!(e, Experiment::default());
+    assert_eq!(e.points().len(), 1);
+    assert_eq!(e.n_trainings(), 1);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_line() {
+    let text = "name = \"a b\"
+sed = 3
+[train]
+epochs = 0
+batch = \"many\"
+learningrate = 0.1
+[variation]
+law = \"layer-fix\"
+sigma_b = -0.5
+on_off_ratio = 1
+[quantize]
+weight_bits = 9
+[sweep]
+chips = 0
+[[sweep.grid]]
+sigmaw = [0.1]
+law = [\"weight-proportional\", 3]
+weight_bits = [2,
+  12]
+";
+    let expected = [
+        "x.toml:1: field `name`: value \"a b\" is not allowed; allowed: 1 to 100 letters, digits, '-', '_' or '.'",
+        "x.toml:2: unknown field `sed`; did you mean `seed`? allowed: name, title, about, seed, fidelity, network, data, quantize, train, variation, tuning, sweep",
+        "x.toml:4: field `train.epochs`: value 0 is not allowed; allowed: 1 to 100000",
+        "x.toml:5: field `train.batch`: expected an integer, found the string \"many\"; allowed: 1 to 65536",
+        "x.toml:6: unknown field `train.learningrate`; did you mean `learning_rate`? allowed: recipe, epochs, batch, optimizer, learning_rate, momentum, nesterov, weight_decay, schedule, step_epochs, step_factor, warmup_epochs, label_smoothing, chips_per_batch, variation, sigma_w, seed, calibration_batches",
+        "x.toml:8: field `variation.law`: value \"layer-fix\" is not allowed; allowed: \"weight-proportional\", \"layer-fixed\"; did you mean \"layer-fixed\"?",
+        "x.toml:9: field `variation.sigma_b`: value -0.5 is not allowed; allowed: 0 to 10",
+        "x.toml:10: field `variation.on_off_ratio`: value 1 is not allowed; allowed: numbers above 1, or inf",
+        "x.toml:12: field `quantize.weight_bits`: value 9 is not allowed; allowed: 0 to 8",
+        "x.toml:14: field `sweep.chips`: value 0 is not allowed; allowed: 1 to 10000000",
+        "x.toml:16: unknown axis `sweep.grid[0].sigmaw`; did you mean `sigma_w`? allowed: recipe, law, mapping, distribution, sigma_w, sigma_b, weight_bits, activation_bits, tuning, test_cells, estimator, reference_columns, train_variation, train_seed, network_width, train_sigma_w",
+        "x.toml:17: field `sweep.grid[0].law`: expected a string, found the integer 3; allowed: \"weight-proportional\", \"layer-fixed\"",
+        "x.toml:19: field `sweep.grid[0].weight_bits`: value 12 is not allowed; allowed: 0 to 8",
+    ];
+    assert_eq!(errors(text), expected);
+}
+
+#[test]
+fn syntax_errors_keep_their_place() {
+    let messages = errors("seed = 1\nname = \n");
+    assert!(
+        messages[0].starts_with("x.toml:2: TOML parse error at line 2, column"),
+        "{messages:?}"
+    );
+    // Not a crash, whatever the depth.
+    errors(&format!("a = {}1", "[".repeat(100_000)));
+}
+
+#[test]
+fn wrong_shapes_are_refused() {
+    let text = "data = 3\nsweep = { grid = 4 }\ntrain.seed = -1\nvariation.wafer.die_mm = [1.0]\n";
+    let expected = [
+        "x.toml:1: field `data`: expected a table, found the integer 3; allowed: a table",
+        "x.toml:2: field `sweep.grid`: expected an array of tables, found the integer 4; allowed: tables",
+        "x.toml:3: field `train.seed`: value -1 is not allowed; allowed: 0 to 9223372036854775807",
+        "x.toml:4: field `variation.wafer.die_mm`: value an array of 1 is not allowed; allowed: a list of 2 numbers",
+    ];
+    assert_eq!(errors(text), expected);
+    assert_eq!(errors("[sweep]\nchips = 10.0\n").len(), 1);
+    assert_eq!(errors("[variation]\nsigma_w = nan\n").len(), 1);
+    assert_eq!(errors("[variation]\nsigma_w = inf\n").len(), 1);
+    assert_eq!(errors("seed = 99999999999999999999999999\n").len(), 1);
+}
+
+#[test]
+fn contradictions_name_the_line_that_makes_them() {
+    let cases = [
+        (
+            "[train]\nbatch = 100\nchips_per_batch = 7\n",
+            "x.toml:3: field `train.chips_per_batch`: 7 chips do not divide",
+        ),
+        ("[train]\nbatch = 101\n\n[sweep]\n", ""),
+        (
+            "[train]\nrecipe = \"ptq-vat\"\n[quantize]\nweight_bits = 0\n",
+            "x.toml:4: field `quantize.weight_bits`: 0 bits",
+        ),
+        (
+            "[quantize]\nweight_bits = 0\n[sweep]\ngrid = [{recipe = [\"qavat\", \"ptq-vat\"]}]\n",
+            "x.toml:2: field `quantize.weight_bits`: 0 bits leave nothing to quantize after training; allowed with recipe \"ptq-vat\": 1 to 8 (at the point recipe = ptq-vat)",
+        ),
+        (
+            "[quantize]\nactivation_step = \"percentile\"\n[[sweep.grid]]\nsigma_w = [0, 1]\nactivation_bits = [8, 1]\n",
+            "x.toml:2: field `quantize.activation_step`: \"percentile\"",
+        ),
+        (
+            "[network]\nkind = \"mlp\"\n[[sweep.grid]]\nlaw = \"layer-fixed\"\ntuning = [\"none\",\n\"bn-recalibration\"]\n",
+            "x.toml:5: field `sweep.grid[0].tuning`: \"bn-recalibration\" needs",
+        ),
+        (
+            "[variation.wafer]\ndie_mm = [300, 300]\n",
+            "x.toml:2: field `variation.wafer.die_mm`: no die of 300 x 300 mm fits",
+        ),
+        (
+            "[variation.wafer]\ndiameter_mm = 4\nedge_mm = 2\n",
+            "x.toml:3: field `variation.wafer.edge_mm`",
+        ),
+        (
+            "[variation.wafer]\ndie_mm = [0.1, 0.1]\n",
+            "x.toml:2: field `variation.wafer.die_mm`: more than",
+        ),
+        (
+            "[network]\nkind = \"mlp\"\nactivation = \"tanh\"\n[quantize]\nactivation_range = \"unsigned\"\n",
+            "x.toml:5: field `quantize.activation_range`",
+        ),
+        (
+            "[network]\nkind = \"lenet5\"\nhidden = [3]\n",
+            "x.toml:3: field `network.hidden`: has no meaning",
+        ),
+        (
+            "[data]\ndir = \"/tmp\"\n",
+            "x.toml:2: field `data.dir`: an embedded set",
+        ),
+        (
+            "fidelity = \"cell\"\n",
+            "x.toml:1: field `fidelity`: value \"cell\" is not in this version; allowed: \"weight\"",
+        ),
+        (
+            "[[sweep.grid]]\nsigma_w = []\n",
+            "x.toml:2: field `sweep.grid[0].sigma_w`: an empty list",
+        ),
+        (
+            "[[sweep.grid]]\nsigma_w = [1, 1.0]\n",
+            "x.toml:2: field `sweep.grid[0].sigma_w`: value 1 is there twice",
+        ),
+    ];
+    for (text, start) in cases {
+        match Experiment::parse(text, "x.toml") {
+            Ok(_) => assert_eq!(start, "", "{text}"),
+            Err(Error::Config(messages)) => {
+                assert_eq!(messages.len(), 1, "{text}\n{messages:#?}");
+                assert!(
+                    !start.is_empty() && messages[0].starts_with(start),
+                    "{messages:#?}"
+                );
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_sweep_is_the_union_of_its_grids() {
+    let text = "
+seed = 7
+[[sweep.grid]]
+sigma_w = [0.1, 0.2]
+recipe = [\"qat\", \"qavat\"]
+[[sweep.grid]]
+train_seed = 3
+";
+    let e = Experiment::parse(text, "x.toml").unwrap();
+    let points = e.points();
+    let labels: Vec<String> = points.iter().map(Point::label).collect();
+    let expected = [
+        "sigma_w = 0.1, recipe = qat",
+        "sigma_w = 0.1, recipe = qavat",
+        "sigma_w = 0.2, recipe = qat",
+        "sigma_w = 0.2, recipe = qavat",
+        "train_seed = 3",
+    ];
+    assert_eq!(labels, expected);
+    assert_eq!(points[3].experiment.variation.sigma_w, 0.2);
+    assert_eq!(points[2].experiment.train.recipe, Recipe::Qat);
+    assert_eq!(points[4].experiment.training_seed(), 3);
+    assert!(points[4].experiment.sweep.grid.is_empty());
+    // One QAT network serves both sigmas; QAVAT trains for each; the last grid has another seed.
+    assert_eq!(e.n_trainings(), 4);
+    let many = "[[sweep.grid]]\n".to_string()
+        + &["sigma_w", "sigma_b", "train_sigma_w"]
+            .map(|axis| {
+                format!(
+                    "{axis} = {:?}\n",
+                    (0..30)
+                        .map(f64::from)
+                        .map(|x| x / 100.0)
+                        .collect::<Vec<_>>()
+                )
+            })
+            .concat();
+    assert!(errors(&many)[0].contains("27000 points are not allowed; allowed: 1 to 10000"));
+}
+
+#[test]
+fn the_profile_sets_only_defaults() {
+    let text = "[quantize]\nprofile = \"reference\"\nactivation_rounding = \"nearest\"\n";
+    let q = Experiment::parse(text, "x.toml").unwrap().quantize;
+    assert_eq!(q.weight_step, WeightStep::LineSearch);
+    assert_eq!(q.activation_range, ActivationRange::Signed);
+    assert_eq!(q.activation_rounding, Rounding::Nearest);
+    assert_eq!(q.linear_inputs, LinearInputs::Float);
+}
+
+#[test]
+fn writing_and_reading_gives_the_same_experiment() {
+    let text = "
+name = \"a\"
+title = \"t\"
+[data]
+kind = \"idx\"
+dir = \"/data\"
+[network]
+kind = \"mlp\"
+[train]
+seed = 5
+sigma_w = 0.25
+[variation.wafer]
+sigma_field = 0.1
+[[sweep.grid]]
+sigma_b = [0.0, 1e-3]
+law = \"layer-fixed\"
+";
+    for text in ["", text] {
+        let e = Experiment::parse(text, "x.toml").unwrap();
+        let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
+        assert_eq!(e, again);
+        let json = serde_json::to_value(&e).unwrap();
+        assert_eq!(json["variation"]["on_off_ratio"], "inf");
+    }
+}
+
+#[test]
+fn a_file_is_read_with_its_folder_and_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("my exp.toml");
+    std::fs::write(&path, "[data]\nkind = \"idx\"\ndir = \"mnist\"\n").unwrap();
+    let e = Experiment::load(&path).unwrap();
+    assert_eq!(e.name, "my-exp");
+    assert_eq!(e.data.dir, Some(dir.path().join("mnist")));
+    std::fs::write(&path, [b'a', 0xff]).unwrap();
+    let message = Experiment::load(&path).unwrap_err().to_string();
+    assert!(message.contains("byte 1 is not UTF-8"), "{message}");
+    std::fs::write(&path, vec![b'#'; 1 << 21]).unwrap();
+    let message = Experiment::load(&path).unwrap_err().to_string();
+    assert!(message.contains("at most 1048576 bytes"), "{message}");
+    assert!(matches!(
+        Experiment::load(dir.path().join("none.toml")),
+        Err(Error::Io { .. })
+    ));
+}

@@ -1,0 +1,157 @@
+//! How the weights come about.
+
+use super::choice::choices;
+use super::reader::{self, Section};
+use super::variation::SIGMA;
+
+choices! {
+    /// What training knows of the chip.
+    pub enum Recipe {
+        /// Neither quantization nor variation; deployed without quantization too, `[quantize]` is
+        /// not used.
+        Float = "float",
+        /// Quantization-aware, oblivious of variation.
+        Qat = "qat",
+        /// Variability-aware in float, quantized afterwards.
+        PtqVat = "ptq-vat",
+        /// Jointly quantization- and variability-aware (Deng and Orshansky, arXiv 2111.06457):
+        /// every step sees quantized weights on freshly fabricated chips.
+        Qavat = "qavat",
+    }
+}
+
+choices! {
+    /// Optimizer.
+    pub enum Optimizer {
+        /// Stochastic gradient descent with momentum.
+        Sgd = "sgd",
+        /// Adam (arXiv 1412.6980).
+        Adam = "adam",
+        /// Adam with decoupled weight decay (arXiv 1711.05101).
+        Adamw = "adamw",
+    }
+}
+
+choices! {
+    /// Learning rate over the epochs.
+    pub enum Schedule {
+        /// Constant.
+        Constant = "constant",
+        /// Times [`Train::step_factor`] every [`Train::step_epochs`].
+        Step = "step",
+        /// Half a cosine from the learning rate to zero.
+        Cosine = "cosine",
+    }
+}
+
+choices! {
+    /// Which parts of the variation variability-aware training sees.
+    pub enum TrainVariation {
+        /// eps_W only: what is left when self-tuning removes eps_B.
+        Within = "within",
+        /// eps_B + eps_W, with the sigma_B of the sweep point.
+        Both = "both",
+    }
+}
+
+/// Section `[train]`: recipe, optimizer and schedule.
+///
+/// Variability-aware recipes draw [`Train::chips_per_batch`] fresh chips every step; the minibatch
+/// is divided among them. Training chips are never chips of the sweep.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Train {
+    /// What training knows of the chip.
+    pub recipe: Recipe,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images per step.
+    pub batch: usize,
+    /// Optimizer.
+    pub optimizer: Optimizer,
+    /// Learning rate at its highest.
+    pub learning_rate: f64,
+    /// Momentum (`sgd`).
+    pub momentum: f64,
+    /// Nesterov momentum (`sgd`).
+    pub nesterov: bool,
+    /// Weight decay: L2 (`sgd`, `adam`) or decoupled (`adamw`).
+    pub weight_decay: f64,
+    /// Learning rate over the epochs.
+    pub schedule: Schedule,
+    /// For [`Schedule::Step`].
+    pub step_epochs: usize,
+    /// For [`Schedule::Step`].
+    pub step_factor: f64,
+    /// Epochs of linear warm-up from zero.
+    pub warmup_epochs: usize,
+    /// Label smoothing: target `(1-s) onehot + s/classes`.
+    pub label_smoothing: f64,
+    /// Fresh chips per step (variability-aware recipes); divides the batch.
+    pub chips_per_batch: usize,
+    /// Which variation is in the training noise.
+    pub variation: TrainVariation,
+    /// sigma_W of the training noise; absent: that of the sweep point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sigma_w: Option<f64>,
+    /// Seed of initialisation, shuffling and training chips; absent: the experiment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Batches for activation steps that are calibrated.
+    pub calibration_batches: usize,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self {
+            recipe: Recipe::Qavat,
+            epochs: 10,
+            batch: 128,
+            optimizer: Optimizer::Adam,
+            learning_rate: 1e-3,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 0.0,
+            schedule: Schedule::Cosine,
+            step_epochs: 30,
+            step_factor: 0.1,
+            warmup_epochs: 0,
+            label_smoothing: 0.0,
+            chips_per_batch: 1,
+            variation: TrainVariation::Within,
+            sigma_w: None,
+            seed: None,
+            calibration_batches: 8,
+        }
+    }
+}
+
+/// Seeds fit a TOML integer.
+pub(super) const SEED: std::ops::RangeInclusive<u64> = 0..=i64::MAX as u64;
+
+impl Train {
+    pub(super) fn read(mut s: Section) -> Self {
+        let d = Self::default();
+        let train = Self {
+            recipe: s.choice("recipe", d.recipe),
+            epochs: s.count("epochs", d.epochs, 1..=100_000),
+            batch: s.count("batch", d.batch, 1..=65_536),
+            optimizer: s.choice("optimizer", d.optimizer),
+            learning_rate: s.real("learning_rate", d.learning_rate, 1e-9..=10.0),
+            momentum: s.real("momentum", d.momentum, 0.0..=0.9999),
+            nesterov: s.bool("nesterov", d.nesterov),
+            weight_decay: s.real("weight_decay", d.weight_decay, 0.0..=1.0),
+            schedule: s.choice("schedule", d.schedule),
+            step_epochs: s.count("step_epochs", d.step_epochs, 1..=100_000),
+            step_factor: s.real("step_factor", d.step_factor, 1e-6..=1.0),
+            warmup_epochs: s.count("warmup_epochs", d.warmup_epochs, 0..=100_000),
+            label_smoothing: s.real("label_smoothing", d.label_smoothing, 0.0..=0.9),
+            chips_per_batch: s.count("chips_per_batch", d.chips_per_batch, 1..=1_024),
+            variation: s.choice("variation", d.variation),
+            sigma_w: s.optional("sigma_w", |v| reader::real(v, &SIGMA)),
+            seed: s.optional("seed", |v| reader::integer(v, &SEED)),
+            calibration_batches: s.count("calibration_batches", d.calibration_batches, 1..=10_000),
+        };
+        s.finish();
+        train
+    }
+}

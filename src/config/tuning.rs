@@ -1,0 +1,103 @@
+//! What a chip does about its own deviation.
+
+use super::choice::choices;
+use super::reader::Section;
+
+choices! {
+    /// Correction applied on every chip before it is used.
+    pub enum TuningMethod {
+        /// None.
+        None = "none",
+        /// Estimate eps_B from [`Tuning::test_cells`] and correct every layer digitally.
+        SelfTuning = "self-tuning",
+        /// Subtract the mean of [`Tuning::reference_columns`] nominal-zero columns per array. It
+        /// needs no estimate; under the proportional law such columns read nothing and correct
+        /// nothing.
+        ReferenceColumns = "reference-columns",
+        /// Self-tuning with the true eps_B: the limit of any estimator.
+        Oracle = "oracle",
+        /// Collect the batch norm statistics anew on every chip, from training images.
+        BnRecalibration = "bn-recalibration",
+    }
+}
+
+choices! {
+    /// Estimator of eps_B from the test cells' mean reading `m`.
+    pub enum Estimator {
+        /// `m`.
+        Mean = "mean",
+        /// `m sigma_b^2 / (sigma_b^2 + Var m)`: least mean squared error.
+        Mmse = "mmse",
+    }
+}
+
+/// Section `[tuning]`: the correction and its price.
+///
+/// The mean of N test cells has `Var m = sigma_w^2/N` plus read noise. The proportional law is
+/// corrected by the gain `1/max(1 + eps_hat, gain_floor)`, the fixed one by subtracting
+/// `eps_hat w_max S`, `S` the sum of an output's inputs.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Tuning {
+    /// Correction.
+    pub method: TuningMethod,
+    /// Test cells per chip.
+    pub test_cells: usize,
+    /// Estimator.
+    pub estimator: Estimator,
+    /// Standard deviation of the noise of one read, relative to full conductance.
+    pub read_noise: f64,
+    /// Resolution of the reading, relative to full conductance; adds `lsb^2/12`. 0: exact.
+    pub read_lsb: f64,
+    /// Smallest `1 + eps_hat` that is divided by.
+    pub gain_floor: f64,
+    /// Reference columns per array.
+    pub reference_columns: u32,
+    /// Batches per chip of batch norm recalibration.
+    pub recalibration_batches: usize,
+    /// Images per batch of recalibration.
+    pub recalibration_batch: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            method: TuningMethod::None,
+            test_cells: 256,
+            estimator: Estimator::Mean,
+            read_noise: 0.0,
+            read_lsb: 0.0,
+            gain_floor: 0.1,
+            reference_columns: 4,
+            recalibration_batches: 4,
+            recalibration_batch: 128,
+        }
+    }
+}
+
+/// Allowed [`Tuning::test_cells`].
+pub(super) const TEST_CELLS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
+/// Allowed [`Tuning::reference_columns`].
+pub(super) const REFERENCE_COLUMNS: std::ops::RangeInclusive<u32> = 1..=1_024;
+
+impl Tuning {
+    pub(super) fn read(mut s: Section) -> Self {
+        let d = Self::default();
+        let tuning = Self {
+            method: s.choice("method", d.method),
+            test_cells: s.count("test_cells", d.test_cells, TEST_CELLS),
+            estimator: s.choice("estimator", d.estimator),
+            read_noise: s.real("read_noise", d.read_noise, 0.0..=10.0),
+            read_lsb: s.real("read_lsb", d.read_lsb, 0.0..=1.0),
+            gain_floor: s.real("gain_floor", d.gain_floor, 1e-3..=1.0),
+            reference_columns: s.u32("reference_columns", d.reference_columns, REFERENCE_COLUMNS),
+            recalibration_batches: s.count(
+                "recalibration_batches",
+                d.recalibration_batches,
+                1..=10_000,
+            ),
+            recalibration_batch: s.count("recalibration_batch", d.recalibration_batch, 2..=65_536),
+        };
+        s.finish();
+        tuning
+    }
+}
