@@ -1,1 +1,108 @@
-//! The WGSL backend.
+//! The WGSL backend: every kernel of `shaders/` through wgpu (Vulkan, GL, Metal, DX12).
+//!
+//! * [`devices`]: which adapters exist and which one is taken.
+//! * `context`: an open device, its compiled kernels, and its errors.
+//! * `dispatch`: the plain data between operators and device.
+//! * `shader`: joining the WGSL pieces.
+//! * `lower` and one module an operator: operator to kernel calls.
+//! * `plan`: memory, temporaries in a pool, the capacity that fits.
+//! * `session`: buffers, runs, reads.
+//!
+//! This directory is the only place that names wgpu. Kernels need no more than WebGPU guarantees:
+//! 8 storage buffers, 256 threads, 16 KiB of workgroup memory, 65535 workgroups an axis.
+
+mod add;
+mod context;
+pub mod devices;
+mod dispatch;
+mod lower;
+mod plan;
+mod pointwise;
+mod post;
+mod session;
+mod shader;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use self::context::Context;
+use self::devices::Selector;
+pub use self::devices::{AdapterReport, list_adapters};
+use super::program::{Capacity, Program};
+use super::{Backend, DeviceInfo, Session};
+use crate::error::Result;
+
+/// Memory that a session may use where nothing else is said, bytes. Adapters do not tell how much
+/// they have; one GiB is there on anything that runs Vulkan.
+pub const DEFAULT_MEMORY_BUDGET: u64 = 1 << 30;
+
+/// Programs on a graphics adapter.
+pub struct WgpuBackend {
+    context: Arc<Context>,
+}
+
+impl WgpuBackend {
+    /// Opens the adapter whose name contains `name` in any case; without a name the one that
+    /// `WGPU_ADAPTER_NAME` says, else the best of all, a software adapter at the last.
+    ///
+    /// An unknown name is [`crate::Error::Input`] and lists the adapters; no adapter at all, or one that
+    /// cannot be opened, is [`crate::Error::Device`].
+    pub fn open(name: Option<&str>) -> Result<Self> {
+        let selector = name.map_or(Selector::Any, Selector::Named);
+        match devices::select(selector)? {
+            Some(adapter) => Self::on(&adapter),
+            None => Err(crate::Error::device("no graphics adapter")),
+        }
+    }
+
+    /// What `--backend auto` takes: the best hardware GPU (or what `WGPU_ADAPTER_NAME` says), or
+    /// nothing.
+    pub fn open_hardware() -> Result<Option<Self>> {
+        match devices::select(Selector::Hardware)? {
+            Some(adapter) => Self::on(&adapter).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn on(adapter: &::wgpu::Adapter) -> Result<Self> {
+        let context = Arc::new(Context::open(adapter, DEFAULT_MEMORY_BUDGET)?);
+        Ok(Self { context })
+    }
+
+    /// Changes the memory that [`Backend::fit`] may plan with, bytes.
+    pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+        match Arc::get_mut(&mut self.context) {
+            Some(context) => context.limits.memory = bytes,
+            None => unreachable!("a backend that is not shared yet owns its context"),
+        }
+        self
+    }
+
+    /// Whether the adapter is a GPU and not a program that imitates one.
+    pub fn is_hardware(&self) -> bool {
+        devices::is_hardware(&self.context.info)
+    }
+}
+
+impl Backend for WgpuBackend {
+    fn info(&self) -> DeviceInfo {
+        let info = &self.context.info;
+        DeviceInfo {
+            backend: "gpu".to_owned(),
+            name: info.name.clone(),
+            kind: devices::kind(info).to_owned(),
+            api: devices::api(info),
+            driver: devices::driver(info),
+        }
+    }
+
+    fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
+        plan::fit(program, want, &self.context.limits)
+    }
+
+    fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
+        let session = session::WgpuSession::new(self.context.clone(), program, capacity)?;
+        Ok(Box::new(session))
+    }
+}

@@ -1,0 +1,52 @@
+//!include shared/activation.wgsl
+//!include shared/run.wgsl
+// Epilogue of a pre-activation value, in this order, each part switched by a constant:
+// v = scale * v + shift, v = v + residual, v = act(v), v = d * clamp(round(v / d), lo, hi).
+// Constants from the prelude: HAS_SCALE, HAS_SHIFT, HAS_RESIDUAL, ACT, HAS_QUANT, QUANT_FLOOR.
+// Twin: PostParams in src/backend/wgpu/post.rs.
+
+struct Post {
+    scale: View,
+    shift: View,
+    residual: View,
+    lo: f32,
+    hi: f32,
+    pad0: u32,
+    pad1: u32,
+}
+
+// Uniform quantizer with step d; 0 where nothing is calibrated (d <= 0).
+fn quantize(v: vec4<f32>, d: f32, lo: f32, hi: f32, down: bool) -> vec4<f32> {
+    if d <= 0.0 {
+        return vec4<f32>(0.0);
+    }
+    let q = v / d;
+    let code = select(round(q), floor(q), down);
+    return d * clamp(code, vec4<f32>(lo), vec4<f32>(hi));
+}
+
+fn post_value(
+    value: vec4<f32>,
+    scale: f32,
+    shift: f32,
+    residual: vec4<f32>,
+    step: f32,
+    lo: f32,
+    hi: f32,
+) -> vec4<f32> {
+    var v = value;
+    if HAS_SCALE {
+        v = v * scale;
+    }
+    if HAS_SHIFT {
+        v = v + shift;
+    }
+    if HAS_RESIDUAL {
+        v = v + residual;
+    }
+    v = activate(v, ACT);
+    if HAS_QUANT {
+        v = quantize(v, step, lo, hi, QUANT_FLOOR);
+    }
+    return v;
+}

@@ -1,0 +1,319 @@
+//! An open device: queue, limits, compiled kernels, and what went wrong so far.
+//!
+//! wgpu reports most errors away from the call that caused them. Everything that arrives is kept
+//! in [`Faults`] and turned into [`Error::Device`] at the next call that can return one, so that
+//! a failed dispatch never looks like a result of zeros.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::devices;
+use super::dispatch::{Access, Dispatch};
+use super::shader;
+use crate::error::{Error, Result};
+
+/// Longest part of a driver's message that is passed on, in characters.
+const MAX_MESSAGE: usize = 2000;
+
+/// The largest binding that is used even where the adapter offers more: kernels index in `u32`.
+const MAX_BINDING: u64 = 1 << 30;
+
+/// First error that arrived out of band; later ones are consequences.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Mutex<Option<String>>);
+
+impl Faults {
+    fn record(&self, message: String) {
+        let mut slot = lock(&self.0);
+        if slot.is_none() {
+            *slot = Some(shorten(&message));
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match &*lock(&self.0) {
+            Some(message) => Err(Error::device(message.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the planner must respect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Largest binding of a storage buffer, bytes.
+    pub binding: u64,
+    /// Workgroups per axis.
+    pub groups: u32,
+    /// Alignment of an offset in a uniform buffer, bytes.
+    pub uniform_align: u64,
+    /// All buffers of one session together, bytes.
+    pub memory: u64,
+}
+
+/// A device with its compiled kernels. Lives as long as the backend or any session.
+pub(super) struct Context {
+    pub info: ::wgpu::AdapterInfo,
+    pub device: ::wgpu::Device,
+    pub queue: ::wgpu::Queue,
+    pub limits: Limits,
+    faults: Arc<Faults>,
+    kernels: Mutex<HashMap<KernelKey, ::wgpu::ComputePipeline>>,
+    layouts: Mutex<HashMap<Vec<Access>, ::wgpu::BindGroupLayout>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct KernelKey {
+    shader: &'static str,
+    entry: &'static str,
+    prelude: String,
+    access: Vec<Access>,
+}
+
+impl Context {
+    /// Opens a device with everything the adapter offers.
+    pub fn open(adapter: &::wgpu::Adapter, memory: u64) -> Result<Self> {
+        let info = adapter.get_info();
+        let offered = adapter.limits();
+        check_floor(&info, &offered)?;
+        let descriptor = ::wgpu::DeviceDescriptor {
+            label: Some("pimento"),
+            required_limits: offered.clone(),
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| Error::device(format!("{}: cannot open: {e}", info.name)))?;
+
+        let faults = Arc::new(Faults::default());
+        let sink = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |e: ::wgpu::Error| sink.record(e.to_string())));
+        let sink = faults.clone();
+        let name = info.name.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            sink.record(format!("{name}: device lost ({reason:?}) {message}"));
+        });
+
+        Ok(Self {
+            limits: Limits {
+                binding: offered
+                    .max_storage_buffer_binding_size
+                    .min(offered.max_buffer_size)
+                    .min(MAX_BINDING),
+                groups: offered.max_compute_workgroups_per_dimension,
+                uniform_align: u64::from(offered.min_uniform_buffer_offset_alignment).max(16),
+                memory,
+            },
+            info,
+            device,
+            queue,
+            faults,
+            kernels: Mutex::default(),
+            layouts: Mutex::default(),
+        })
+    }
+
+    /// The first error that arrived out of band, if any.
+    pub fn check(&self) -> Result<()> {
+        self.faults.check()
+    }
+
+    /// Remembers an error for [`Context::check`].
+    pub fn fail(&self, message: String) -> Error {
+        self.faults.record(message.clone());
+        Error::device(message)
+    }
+
+    /// Runs `create` and returns its result, or what the device said against it. `what` starts
+    /// the message.
+    pub fn guarded<T>(&self, what: &str, create: impl FnOnce() -> T) -> Result<T> {
+        let memory = self
+            .device
+            .push_error_scope(::wgpu::ErrorFilter::OutOfMemory);
+        let validation = self
+            .device
+            .push_error_scope(::wgpu::ErrorFilter::Validation);
+        let internal = self.device.push_error_scope(::wgpu::ErrorFilter::Internal);
+        let value = create();
+        let internal = pollster::block_on(internal.pop());
+        let validation = pollster::block_on(validation.pop());
+        let memory = pollster::block_on(memory.pop());
+        if let Some(e) = memory.or(validation).or(internal) {
+            let text = shorten(&e.to_string());
+            return Err(Error::device(format!("{}: {what}: {text}", self.info.name)));
+        }
+        self.check()?;
+        Ok(value)
+    }
+
+    /// Creates a buffer.
+    pub fn buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: ::wgpu::BufferUsages,
+    ) -> Result<::wgpu::Buffer> {
+        self.guarded(&format!("buffer \"{label}\" of {bytes} bytes"), || {
+            self.device.create_buffer(&::wgpu::BufferDescriptor {
+                label: Some(label),
+                size: bytes,
+                usage,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// The bind group layout of a kernel: `run` at 0, parameters at 1, storage from 2.
+    pub fn layout(&self, access: &[Access]) -> Result<::wgpu::BindGroupLayout> {
+        let mut layouts = lock(&self.layouts);
+        if let Some(layout) = layouts.get(access) {
+            return Ok(layout.clone());
+        }
+        let mut entries = vec![
+            layout_entry(0, ::wgpu::BufferBindingType::Uniform),
+            layout_entry(1, ::wgpu::BufferBindingType::Uniform),
+        ];
+        for (i, access) in access.iter().enumerate() {
+            let read_only = *access == Access::Read;
+            let ty = ::wgpu::BufferBindingType::Storage { read_only };
+            entries.push(layout_entry(2 + i as u32, ty));
+        }
+        let layout = self.guarded("bind group layout", || {
+            self.device
+                .create_bind_group_layout(&::wgpu::BindGroupLayoutDescriptor {
+                    label: None,
+                    entries: &entries,
+                })
+        })?;
+        layouts.insert(access.to_vec(), layout.clone());
+        Ok(layout)
+    }
+
+    /// The compiled kernel of a dispatch, from the cache where it is there.
+    pub fn kernel(&self, dispatch: &Dispatch) -> Result<::wgpu::ComputePipeline> {
+        let key = KernelKey {
+            shader: dispatch.shader,
+            entry: dispatch.entry,
+            prelude: shader::prelude(&dispatch.consts),
+            access: dispatch.access(),
+        };
+        if let Some(kernel) = lock(&self.kernels).get(&key) {
+            return Ok(kernel.clone());
+        }
+        let layout = self.layout(&key.access)?;
+        let source = shader::compose(dispatch.shader, &key.prelude)?;
+        let what = format!("kernel {}", dispatch.shader);
+        let kernel = self
+            .guarded(&what, || self.compile(dispatch, &layout, &source))
+            .map_err(|e| Error::device(source.locate(&e.to_string())))?;
+        lock(&self.kernels).insert(key, kernel.clone());
+        Ok(kernel)
+    }
+
+    fn compile(
+        &self,
+        dispatch: &Dispatch,
+        layout: &::wgpu::BindGroupLayout,
+        source: &shader::Source,
+    ) -> ::wgpu::ComputePipeline {
+        let module = self
+            .device
+            .create_shader_module(::wgpu::ShaderModuleDescriptor {
+                label: Some(dispatch.shader),
+                source: ::wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
+            });
+        let layout = self
+            .device
+            .create_pipeline_layout(&::wgpu::PipelineLayoutDescriptor {
+                label: Some(dispatch.shader),
+                bind_group_layouts: &[Some(layout)],
+                immediate_size: 0,
+            });
+        self.device
+            .create_compute_pipeline(&::wgpu::ComputePipelineDescriptor {
+                label: Some(dispatch.shader),
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some(dispatch.entry),
+                compilation_options: ::wgpu::PipelineCompilationOptions {
+                    // Kernels write workgroup memory before they read it.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            })
+    }
+
+    /// Waits for one submission, or for all.
+    pub fn wait(&self, submission: Option<::wgpu::SubmissionIndex>) -> Result<()> {
+        let poll = ::wgpu::PollType::Wait {
+            submission_index: submission,
+            timeout: None,
+        };
+        if let Err(e) = self.device.poll(poll) {
+            return Err(self.fail(format!("{}: {e}", self.info.name)));
+        }
+        self.check()
+    }
+}
+
+/// Refuses adapters below what WebGPU guarantees to compute kernels.
+fn check_floor(info: &::wgpu::AdapterInfo, limits: &::wgpu::Limits) -> Result<()> {
+    let needs = [
+        (
+            "storage buffers per kernel",
+            limits.max_storage_buffers_per_shader_stage,
+            8,
+        ),
+        (
+            "threads per workgroup",
+            limits.max_compute_invocations_per_workgroup,
+            256,
+        ),
+        (
+            "bytes of workgroup memory",
+            limits.max_compute_workgroup_storage_size,
+            16384,
+        ),
+        (
+            "workgroups per axis",
+            limits.max_compute_workgroups_per_dimension,
+            65535,
+        ),
+    ];
+    for (what, has, needed) in needs {
+        if has < needed {
+            return Err(Error::device(format!(
+                "{} ({}): offers {has} {what}, at least {needed} are needed; use --backend cpu",
+                info.name,
+                devices::api(info),
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn layout_entry(binding: u32, ty: ::wgpu::BufferBindingType) -> ::wgpu::BindGroupLayoutEntry {
+    ::wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: ::wgpu::ShaderStages::COMPUTE,
+        ty: ::wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    }
+}
+
+fn shorten(message: &str) -> String {
+    let message = message.trim();
+    match message.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{} ...", &message[..end]),
+        None => message.to_owned(),
+    }
+}
+
+/// Locks; what is behind these locks is valid even if a thread panicked while it held one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

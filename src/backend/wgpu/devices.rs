@@ -1,0 +1,183 @@
+//! Which adapters exist, and which one Pimento takes.
+//!
+//! The environment variables of every wgpu program are honoured: `WGPU_BACKEND` (a list of
+//! `vulkan`, `gl`, `metal`, `dx12`) narrows the search, `WGPU_ADAPTER_NAME` stands in for
+//! `--adapter`.
+
+use crate::error::{Error, Result};
+
+/// One adapter, for `pimento devices`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct AdapterReport {
+    /// Name given by the driver.
+    pub name: String,
+    /// `discrete`, `integrated`, `virtual`, `software` or `other`.
+    pub kind: String,
+    /// Graphics API: `Vulkan`, `Gl`, `Metal` or `Dx12`.
+    pub api: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// PCI vendor number (0 where the API does not tell it).
+    pub vendor: u32,
+    /// Largest buffer a kernel can see, bytes.
+    pub max_binding_bytes: u64,
+    /// Largest buffer, bytes.
+    pub max_buffer_bytes: u64,
+    /// Storage buffers a kernel can see.
+    pub max_storage_buffers: u32,
+    /// Threads of a workgroup.
+    pub max_invocations: u32,
+    /// Shared memory of a workgroup, bytes.
+    pub max_workgroup_bytes: u32,
+    /// Workgroups per axis of a dispatch.
+    pub max_groups_per_axis: u32,
+    /// Whether this is a GPU and not a program that imitates one.
+    pub hardware: bool,
+    /// Whether `--backend auto` would take it.
+    pub chosen: bool,
+}
+
+/// The adapters of all graphics APIs, best first. Empty where there is none; never fails.
+pub fn list_adapters() -> Vec<AdapterReport> {
+    let adapters = adapters();
+    let wanted = environment_name();
+    let chosen = match &wanted {
+        Some(name) => adapters.iter().position(|a| matches(&a.get_info(), name)),
+        None => adapters.iter().position(|a| is_hardware(&a.get_info())),
+    };
+    adapters
+        .iter()
+        .enumerate()
+        .map(|(i, adapter)| report(adapter, chosen == Some(i)))
+        .collect()
+}
+
+/// What is asked of [`select`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Selector<'a> {
+    /// The best hardware GPU or nothing.
+    Hardware,
+    /// The best adapter of any kind.
+    Any,
+    /// The best adapter whose name contains the text, in any case.
+    Named(&'a str),
+}
+
+/// Picks an adapter; `None` only for [`Selector::Hardware`].
+pub(super) fn select(selector: Selector<'_>) -> Result<Option<::wgpu::Adapter>> {
+    let mut adapters = adapters();
+    let environment = environment_name();
+    let selector = match (selector, &environment) {
+        (Selector::Named(_), _) | (_, None) => selector,
+        (_, Some(name)) => Selector::Named(name),
+    };
+    let position = match selector {
+        Selector::Hardware => adapters.iter().position(|a| is_hardware(&a.get_info())),
+        Selector::Any => (!adapters.is_empty()).then_some(0),
+        Selector::Named(name) => adapters.iter().position(|a| matches(&a.get_info(), name)),
+    };
+    match (position, selector) {
+        (Some(i), _) => Ok(Some(adapters.swap_remove(i))),
+        (None, Selector::Hardware) => Ok(None),
+        (None, Selector::Any) => Err(Error::device(
+            "no graphics adapter: no driver for Vulkan, GL, Metal or DX12 was found \
+             (--backend cpu needs none; Debian's mesa-vulkan-drivers is a software one)",
+        )),
+        (None, Selector::Named(name)) => Err(Error::input(unknown_adapter(name, &adapters))),
+    }
+}
+
+fn unknown_adapter(name: &str, adapters: &[::wgpu::Adapter]) -> String {
+    if adapters.is_empty() {
+        return format!("adapter \"{name}\": there is no graphics adapter at all");
+    }
+    let names: Vec<String> = adapters
+        .iter()
+        .map(|a| {
+            let info = a.get_info();
+            format!("  {} ({}, {})", info.name, api(&info), kind(&info))
+        })
+        .collect();
+    format!(
+        "adapter \"{name}\": no adapter's name contains this; there are:\n{}",
+        names.join("\n")
+    )
+}
+
+/// All adapters, hardware first, then by kind, then native APIs before GL.
+fn adapters() -> Vec<::wgpu::Adapter> {
+    let descriptor = ::wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let backends = descriptor.backends;
+    let instance = ::wgpu::Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    adapters.sort_by_key(|a| rank(&a.get_info()));
+    adapters
+}
+
+fn rank(info: &::wgpu::AdapterInfo) -> (u8, u8) {
+    use ::wgpu::DeviceType;
+    let kind = match info.device_type {
+        DeviceType::DiscreteGpu => 0,
+        DeviceType::IntegratedGpu => 1,
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        DeviceType::Cpu => 4,
+    };
+    let api = u8::from(info.backend == ::wgpu::Backend::Gl);
+    (kind, api)
+}
+
+pub(super) fn is_hardware(info: &::wgpu::AdapterInfo) -> bool {
+    rank(info).0 < 3
+}
+
+fn matches(info: &::wgpu::AdapterInfo, name: &str) -> bool {
+    info.name.to_lowercase().contains(&name.to_lowercase())
+}
+
+fn environment_name() -> Option<String> {
+    std::env::var("WGPU_ADAPTER_NAME")
+        .ok()
+        .filter(|name| !name.is_empty())
+}
+
+pub(super) fn kind(info: &::wgpu::AdapterInfo) -> &'static str {
+    use ::wgpu::DeviceType;
+    match info.device_type {
+        DeviceType::DiscreteGpu => "discrete",
+        DeviceType::IntegratedGpu => "integrated",
+        DeviceType::VirtualGpu => "virtual",
+        DeviceType::Cpu => "software",
+        DeviceType::Other => "other",
+    }
+}
+
+pub(super) fn api(info: &::wgpu::AdapterInfo) -> String {
+    format!("{:?}", info.backend)
+}
+
+pub(super) fn driver(info: &::wgpu::AdapterInfo) -> String {
+    format!("{} {}", info.driver, info.driver_info)
+        .trim()
+        .to_owned()
+}
+
+fn report(adapter: &::wgpu::Adapter, chosen: bool) -> AdapterReport {
+    let info = adapter.get_info();
+    let limits = adapter.limits();
+    AdapterReport {
+        kind: kind(&info).to_owned(),
+        api: api(&info),
+        driver: driver(&info),
+        vendor: info.vendor,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        max_invocations: limits.max_compute_invocations_per_workgroup,
+        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        max_groups_per_axis: limits.max_compute_workgroups_per_dimension,
+        hardware: is_hardware(&info),
+        chosen,
+        name: info.name,
+    }
+}

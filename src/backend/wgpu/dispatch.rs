@@ -1,0 +1,370 @@
+//! Plain data between the operators and the device: what one kernel call is.
+//!
+//! Every `src/backend/wgpu/<op>.rs` turns an operator into a list of [`Dispatch`]es without
+//! touching a device, so lowering is tested, planned and measured for memory without one.
+//!
+//! # Conventions of every kernel
+//! * `@group(0) @binding(0)` is [`RunUniform`] (`shaders/shared/run.wgsl`), `@binding(1)` the
+//!   operator's own parameters, storage buffers follow from `@binding(2)` in the order of
+//!   [`Dispatch::buffers`]. A binding that a variant does not use is still declared and gets a
+//!   small dummy buffer.
+//! * The chip is `workgroup_id.z`. The other two axes are one flat number of workgroups, split
+//!   because an axis holds 65535 of them: `flat_group` of `shared/run.wgsl` joins them.
+//! * A tensor is addressed through its [`View`]: images in `vec4<f32>` units, flat tensors in
+//!   `f32` units. Slabs of flat tensors start at multiples of four values.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::backend::RunArgs;
+use crate::backend::program::{Capacity, LANES, Program, Role, Scope, Shape, TensorId};
+
+/// `vec4<f32>` of a block of images.
+pub(super) const QUADS: usize = LANES / 4;
+
+/// Threads of a workgroup in kernels that have no reason for another number.
+pub(super) const GROUP: u32 = 64;
+
+/// Whether a kernel writes a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Access {
+    /// `var<storage, read>`.
+    Read,
+    /// `var<storage, read_write>`.
+    Write,
+}
+
+/// What is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operand {
+    /// A tensor of the program.
+    Tensor(TensorId),
+    /// Memory that lives within one operator: its number there and its size.
+    Scratch {
+        /// Distinguishes the scratch buffers of one operator.
+        index: u32,
+        /// Number of `f32`.
+        floats: u64,
+    },
+    /// Nothing: the variant does not read it.
+    Unused,
+}
+
+/// Value of a constant in a kernel's prelude.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Const {
+    /// `u32`.
+    U32(u32),
+    /// `i32`.
+    I32(i32),
+    /// `f32`.
+    F32(f32),
+    /// `bool`.
+    Bool(bool),
+}
+
+impl From<u32> for Const {
+    fn from(v: u32) -> Self {
+        Const::U32(v)
+    }
+}
+
+impl From<i32> for Const {
+    fn from(v: i32) -> Self {
+        Const::I32(v)
+    }
+}
+
+impl From<f32> for Const {
+    fn from(v: f32) -> Self {
+        Const::F32(v)
+    }
+}
+
+impl From<bool> for Const {
+    fn from(v: bool) -> Self {
+        Const::Bool(v)
+    }
+}
+
+/// How many threads a kernel needs; the run decides how many blocks and chips there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Work {
+    /// Threads per chip, and per block of images where `by_block`.
+    pub items: u64,
+    /// Whether `items` is multiplied by the run's blocks.
+    pub by_block: bool,
+    /// Whether the z axis is the run's chips, else 1.
+    pub by_chip: bool,
+    /// Threads of a workgroup (1 where `items` counts workgroups).
+    pub group: u32,
+}
+
+impl Work {
+    /// `items` threads in groups of [`GROUP`].
+    pub fn flat(items: usize) -> Self {
+        Self {
+            items: items as u64,
+            by_block: false,
+            by_chip: false,
+            group: GROUP,
+        }
+    }
+
+    /// `items` workgroups.
+    pub fn groups(items: usize) -> Self {
+        Self {
+            group: 1,
+            ..Self::flat(items)
+        }
+    }
+
+    /// So many for every block of images of the run.
+    pub fn per_block(self) -> Self {
+        Self {
+            by_block: true,
+            ..self
+        }
+    }
+
+    /// So many for every chip where `yes`.
+    pub fn per_chip(self, yes: bool) -> Self {
+        Self {
+            by_chip: yes,
+            ..self
+        }
+    }
+
+    /// Workgroups of a run with that many blocks and chips; `None` if there is nothing to do.
+    pub fn workgroups(&self, blocks: u32, chips: u32, per_axis: u32) -> Option<[u32; 3]> {
+        let items = self.items * if self.by_block { u64::from(blocks) } else { 1 };
+        let groups = items.div_ceil(u64::from(self.group));
+        let z = if self.by_chip { chips } else { 1 };
+        if groups == 0 || z == 0 {
+            return None;
+        }
+        let x = groups.min(u64::from(per_axis));
+        // Fits: plans are refused where a tensor exceeds u32 indices, far below 65535^2 groups.
+        Some([x as u32, groups.div_ceil(x) as u32, z])
+    }
+}
+
+/// One kernel call of a section.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Dispatch {
+    /// File `shaders/<shader>.wgsl`.
+    pub shader: &'static str,
+    /// Entry point in it.
+    pub entry: &'static str,
+    /// Bindings from 2 on.
+    pub buffers: Vec<(Operand, Access)>,
+    /// Bytes of binding 1.
+    pub params: Vec<u8>,
+    /// Constants in front of the shader's text.
+    pub consts: Vec<(&'static str, Const)>,
+    /// Threads.
+    pub work: Work,
+}
+
+impl Dispatch {
+    /// A call of entry point `main` without parameters and buffers.
+    pub fn new(shader: &'static str, work: Work) -> Self {
+        Self {
+            shader,
+            entry: "main",
+            buffers: Vec::new(),
+            params: Vec::new(),
+            consts: Vec::new(),
+            work,
+        }
+    }
+
+    /// Sets the parameters.
+    pub fn params<P: Pod>(mut self, params: &P) -> Self {
+        self.params = bytemuck::bytes_of(params).to_vec();
+        self
+    }
+
+    /// Binds a buffer that is read.
+    pub fn read(mut self, operand: impl Into<Operand>) -> Self {
+        self.buffers.push((operand.into(), Access::Read));
+        self
+    }
+
+    /// Binds a buffer that is written (and may be read).
+    pub fn write(mut self, operand: impl Into<Operand>) -> Self {
+        self.buffers.push((operand.into(), Access::Write));
+        self
+    }
+
+    /// Adds a constant.
+    pub fn constant(mut self, name: &'static str, value: impl Into<Const>) -> Self {
+        self.consts.push((name, value.into()));
+        self
+    }
+
+    /// Access of the storage bindings, in order.
+    pub fn access(&self) -> Vec<Access> {
+        self.buffers.iter().map(|(_, access)| *access).collect()
+    }
+}
+
+impl From<TensorId> for Operand {
+    fn from(t: TensorId) -> Self {
+        Operand::Tensor(t)
+    }
+}
+
+impl From<Option<TensorId>> for Operand {
+    fn from(t: Option<TensorId>) -> Self {
+        t.map_or(Operand::Unused, Operand::Tensor)
+    }
+}
+
+/// How a kernel finds a tensor's values; twin of `View` in `shaders/shared/run.wgsl`. Units are
+/// `vec4<f32>` for image tensors and `f32` for flat ones.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
+pub(super) struct View {
+    /// From chip to chip; 0 for shared tensors.
+    pub chip_stride: u32,
+    /// From block to block of images.
+    pub block_stride: u32,
+    /// 1 where the tensor holds all resident images, so that the run's first block counts.
+    pub resident: u32,
+    /// Values per chip and image.
+    pub len: u32,
+}
+
+/// What differs between runs; twin of `Run` in `shaders/shared/run.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
+pub(super) struct RunUniform {
+    pub seed_lo: u32,
+    pub seed_hi: u32,
+    pub first_chip: u32,
+    pub chips: u32,
+    pub first_block: u32,
+    pub blocks: u32,
+    pub images: u32,
+    pub purpose: u32,
+    pub step: u32,
+    pub lr: f32,
+    pub pad0: u32,
+    pub pad1: u32,
+}
+
+impl RunUniform {
+    /// From the arguments of a run.
+    pub fn new(args: &RunArgs) -> Self {
+        let images = args.images.len();
+        Self {
+            seed_lo: args.seed as u32,
+            seed_hi: (args.seed >> 32) as u32,
+            first_chip: args.first_chip,
+            chips: args.chips as u32,
+            first_block: (args.images.start / LANES) as u32,
+            blocks: images.div_ceil(LANES) as u32,
+            images: images as u32,
+            purpose: args.purpose,
+            step: args.step,
+            lr: args.lr,
+            pad0: 0,
+            pad1: 0,
+        }
+    }
+}
+
+/// What an operator's lowering knows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LowerContext<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// What it is prepared for.
+    pub capacity: Capacity,
+}
+
+impl LowerContext<'_> {
+    /// Shape of a tensor.
+    pub fn shape(&self, t: TensorId) -> Shape {
+        self.program.desc(t).shape
+    }
+
+    /// Whether a tensor has a chip axis.
+    pub fn per_chip(&self, t: TensorId) -> bool {
+        self.program.desc(t).scope == Scope::PerChip
+    }
+
+    /// Slabs of a tensor.
+    pub fn slabs(&self, t: TensorId) -> usize {
+        if self.per_chip(t) {
+            self.capacity.chips
+        } else {
+            1
+        }
+    }
+
+    /// Blocks of images that a tensor holds (1 for flat ones).
+    pub fn blocks(&self, t: TensorId) -> usize {
+        let desc = self.program.desc(t);
+        match (desc.shape, desc.role) {
+            (Shape::Flat(_), _) => 1,
+            (Shape::Image { .. }, Role::Input) => self.capacity.images.div_ceil(LANES),
+            (Shape::Image { .. }, _) => self.run_blocks(),
+        }
+    }
+
+    /// Largest number of blocks of a run.
+    pub fn run_blocks(&self) -> usize {
+        self.capacity.chunk.div_ceil(LANES)
+    }
+
+    /// Number of `f32` of one slab, with the padding of flat tensors.
+    pub fn slab_floats(&self, t: TensorId) -> u64 {
+        match self.shape(t) {
+            Shape::Flat(n) => n.next_multiple_of(4) as u64,
+            shape => shape.len() as u64 * LANES as u64 * self.blocks(t) as u64,
+        }
+    }
+
+    /// Bytes of a tensor.
+    pub fn bytes(&self, t: TensorId) -> u64 {
+        self.slab_floats(t) * self.slabs(t) as u64 * 4
+    }
+
+    /// How a kernel finds the tensor.
+    pub fn view(&self, t: TensorId) -> View {
+        let desc = self.program.desc(t);
+        let len = desc.shape.len() as u32;
+        let image = desc.shape.is_image();
+        let unit = if image { 4 } else { 1 };
+        View {
+            chip_stride: if self.per_chip(t) {
+                (self.slab_floats(t) / unit) as u32
+            } else {
+                0
+            },
+            block_stride: if image { len * QUADS as u32 } else { 0 },
+            resident: u32::from(image && desc.role == Role::Input),
+            len,
+        }
+    }
+
+    /// [`LowerContext::view`], or an empty one.
+    pub fn view_opt(&self, t: Option<TensorId>) -> View {
+        t.map_or_else(View::default, |t| self.view(t))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workgroups_are_split_over_two_axes() {
+        let work = Work::groups(70_000).per_chip(true);
+        assert_eq!(work.workgroups(1, 3, 65535), Some([65535, 2, 3]));
+        let work = Work::flat(100).per_block();
+        assert_eq!(work.workgroups(2, 3, 65535), Some([4, 1, 1]));
+        assert_eq!(work.workgroups(0, 3, 65535), None);
+    }
+}

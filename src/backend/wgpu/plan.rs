@@ -1,0 +1,377 @@
+//! Memory before there is any: which buffers a program needs at a capacity, how temporaries share
+//! them, and the largest capacity that fits.
+//!
+//! Inputs, states and outputs own a buffer each. Temporaries and scratch live from their first to
+//! their last use inside a section and take turns in a pool of buffers; whole buffers, because a
+//! kernel must not read and write one buffer through two bindings.
+
+use std::collections::HashMap;
+
+use super::context::Limits;
+use super::dispatch::{Dispatch, LowerContext, Operand};
+use super::lower;
+use crate::backend::program::{Capacity, LANES, Program, Role, Shape, TensorId};
+use crate::error::{Error, Result};
+
+/// Chunks are not made smaller than this many images while there are chips to give up, since a
+/// kernel reads its weights once a chunk.
+const CHUNK_FLOOR: usize = 4 * LANES;
+
+/// Where the memory behind a binding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// The tensor's own buffer.
+    Own(TensorId),
+    /// A buffer of the pool.
+    Pool(usize),
+    /// The dummy.
+    Unused,
+}
+
+/// A kernel call with the places of its buffers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Step {
+    /// The call.
+    pub dispatch: Dispatch,
+    /// One for every entry of [`Dispatch::buffers`].
+    pub places: Vec<Place>,
+}
+
+/// Everything a session allocates and runs.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    /// Kernel calls of every section.
+    pub sections: Vec<Vec<Step>>,
+    /// Bytes of the buffers of inputs, states and outputs.
+    pub own: Vec<(TensorId, u64)>,
+    /// Bytes of the pool's buffers.
+    pub pool: Vec<u64>,
+    /// The largest buffer and what it is, for messages.
+    largest: (u64, String),
+}
+
+impl Plan {
+    /// Lowers a program and lays out its memory. Fails for what no capacity can change.
+    pub fn new(program: &Program, capacity: Capacity) -> Result<Self> {
+        let cx = LowerContext { program, capacity };
+        let mut plan = Plan {
+            sections: Vec::new(),
+            own: Vec::new(),
+            pool: Vec::new(),
+            largest: (0, String::new()),
+        };
+        for (i, desc) in program.tensors.iter().enumerate() {
+            let id = TensorId(i as u32);
+            if desc.role != Role::Temp {
+                plan.own.push((id, cx.bytes(id)));
+            }
+            plan.note(cx.bytes(id), &desc.name);
+        }
+        for section in &program.sections {
+            let mut dispatches = Vec::new();
+            for (index, op) in section.ops.iter().enumerate() {
+                let lowered = lower::lower(op, &cx)?;
+                dispatches.extend(lowered.into_iter().map(|d| (index, d)));
+            }
+            let steps = plan.place(&cx, &section.name, dispatches)?;
+            plan.sections.push(steps);
+        }
+        Ok(plan)
+    }
+
+    fn note(&mut self, bytes: u64, name: &str) {
+        if bytes > self.largest.0 {
+            self.largest = (bytes, name.to_owned());
+        }
+    }
+
+    /// Gives every temporary of a section a buffer of the pool, reusing those that are free.
+    fn place(
+        &mut self,
+        cx: &LowerContext<'_>,
+        section: &str,
+        dispatches: Vec<(usize, Dispatch)>,
+    ) -> Result<Vec<Step>> {
+        let mut last_use: HashMap<Key, usize> = HashMap::new();
+        for (at, (op, dispatch)) in dispatches.iter().enumerate() {
+            for (operand, _) in &dispatch.buffers {
+                if let Some((key, _)) = temporary(cx, *op, *operand) {
+                    last_use.insert(key, at);
+                }
+            }
+        }
+        let mut free: Vec<usize> = (0..self.pool.len()).collect();
+        let mut held: HashMap<Key, usize> = HashMap::new();
+        let mut steps = Vec::with_capacity(dispatches.len());
+        for (at, (op, dispatch)) in dispatches.into_iter().enumerate() {
+            let mut places = Vec::with_capacity(dispatch.buffers.len());
+            for (operand, _) in &dispatch.buffers {
+                let place = match (*operand, temporary(cx, op, *operand)) {
+                    (_, Some((key, bytes))) => {
+                        let slot = *held
+                            .entry(key)
+                            .or_insert_with(|| take(&mut self.pool, &mut free, bytes));
+                        // A later use may need more of the same scratch buffer.
+                        self.pool[slot] = self.pool[slot].max(bytes);
+                        self.largest.0 = self.largest.0.max(bytes);
+                        if self.largest.0 == bytes && matches!(operand, Operand::Scratch { .. }) {
+                            self.largest.1 = format!("scratch of {}", dispatch.shader);
+                        }
+                        Place::Pool(slot)
+                    }
+                    (Operand::Tensor(id), None) => Place::Own(id),
+                    (_, None) => Place::Unused,
+                };
+                places.push(place);
+            }
+            check_aliases(section, &dispatch, &places)?;
+            held.retain(|key, slot| {
+                let alive = last_use[key] > at;
+                if !alive {
+                    free.push(*slot);
+                }
+                alive
+            });
+            steps.push(Step { dispatch, places });
+        }
+        Ok(steps)
+    }
+
+    /// Bytes of all buffers together.
+    pub fn total(&self) -> u64 {
+        self.own.iter().map(|(_, bytes)| bytes).sum::<u64>() + self.pool.iter().sum::<u64>()
+    }
+
+    /// Why the plan does not fit, if it does not.
+    pub fn misfit(&self, limits: &Limits) -> Option<String> {
+        let (bytes, name) = &self.largest;
+        if *bytes > limits.binding {
+            return Some(format!(
+                "\"{name}\" needs {bytes} bytes, the adapter binds {} at once",
+                limits.binding
+            ));
+        }
+        let total = self.total();
+        (total > limits.memory).then(|| {
+            format!(
+                "all buffers need {total} bytes, the memory budget is {}",
+                limits.memory
+            )
+        })
+    }
+}
+
+/// A temporary: a tensor, or scratch of one operator of the section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Tensor(TensorId),
+    Scratch(usize, u32),
+}
+
+fn temporary(cx: &LowerContext<'_>, op: usize, operand: Operand) -> Option<(Key, u64)> {
+    match operand {
+        Operand::Tensor(id) if cx.program.desc(id).role == Role::Temp => {
+            Some((Key::Tensor(id), cx.bytes(id)))
+        }
+        Operand::Scratch { index, floats } => Some((Key::Scratch(op, index), floats * 4)),
+        _ => None,
+    }
+}
+
+/// Takes the smallest free buffer that is large enough, else enlarges the largest free one.
+fn take(pool: &mut Vec<u64>, free: &mut Vec<usize>, bytes: u64) -> usize {
+    let fits = (0..free.len())
+        .filter(|&i| pool[free[i]] >= bytes)
+        .min_by_key(|&i| pool[free[i]]);
+    let best = fits.or_else(|| (0..free.len()).max_by_key(|&i| pool[free[i]]));
+    match best {
+        Some(i) => {
+            let slot = free.swap_remove(i);
+            pool[slot] = pool[slot].max(bytes);
+            slot
+        }
+        None => {
+            pool.push(bytes);
+            pool.len() - 1
+        }
+    }
+}
+
+/// No buffer may be bound twice where one of the bindings writes.
+fn check_aliases(section: &str, dispatch: &Dispatch, places: &[Place]) -> Result<()> {
+    use super::dispatch::Access;
+    for (i, place) in places.iter().enumerate() {
+        if dispatch.buffers[i].1 != Access::Write || *place == Place::Unused {
+            continue;
+        }
+        if places.iter().enumerate().any(|(j, p)| j != i && p == place) {
+            return Err(Error::Internal(format!(
+                "section \"{section}\": {} writes a tensor that it also takes as another operand",
+                dispatch.shader
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The largest capacity that fits, see [`crate::backend::Backend::fit`].
+pub(super) fn fit(program: &Program, want: Capacity, limits: &Limits) -> Result<Capacity> {
+    let want = Capacity {
+        chips: want.chips.clamp(1, limits.groups as usize),
+        images: want.images.max(1),
+        chunk: want.chunk.clamp(1, want.images.max(1)),
+    };
+    let misfit = |c: Capacity| Plan::new(program, c).map(|plan| plan.misfit(limits));
+    let mut fitted = Capacity {
+        images: fit_images(program, want, limits),
+        ..want
+    };
+    fitted.chunk = fitted.chunk.min(fitted.images);
+
+    while misfit(fitted)?.is_some() && fitted.chunk > CHUNK_FLOOR {
+        fitted.chunk = (fitted.chunk / 2).next_multiple_of(LANES).max(CHUNK_FLOOR);
+    }
+    if misfit(fitted)?.is_some() {
+        // The most chips that fit, by bisection.
+        let (mut fits, mut fails) = (0, fitted.chips);
+        while fails - fits > 1 {
+            let chips = fits + (fails - fits) / 2;
+            match misfit(Capacity { chips, ..fitted })? {
+                None => fits = chips,
+                Some(_) => fails = chips,
+            }
+        }
+        fitted.chips = fits.max(1);
+    }
+    while misfit(fitted)?.is_some() && fitted.chunk > LANES {
+        fitted.chunk = (fitted.chunk / 2).next_multiple_of(LANES);
+    }
+    match misfit(fitted)? {
+        None => Ok(fitted),
+        Some(reason) => Err(Error::device(format!(
+            "the program does not fit the adapter even with {} chip, {} resident images and \
+             chunks of {}: {reason}",
+            fitted.chips, fitted.images, fitted.chunk
+        ))),
+    }
+}
+
+/// Resident images for which the inputs of one chip leave a quarter of the memory free.
+fn fit_images(program: &Program, want: Capacity, limits: &Limits) -> usize {
+    let inputs = || {
+        program.tensors.iter().filter_map(|t| match t.shape {
+            Shape::Image { .. } if t.role == Role::Input => {
+                Some(t.shape.len() as u64 * LANES as u64 * 4)
+            }
+            _ => None,
+        })
+    };
+    let block_bytes: u64 = inputs().sum();
+    let largest = inputs().max().unwrap_or(0);
+    if largest == 0 {
+        return want.images;
+    }
+    let blocks = (limits.binding / largest).min(limits.memory / 4 * 3 / block_bytes);
+    want.images.min((blocks.max(1) as usize) * LANES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::program::{Op, Scope};
+
+    const LIMITS: Limits = Limits {
+        binding: 1 << 20,
+        groups: 65535,
+        uniform_align: 256,
+        memory: 1 << 22,
+    };
+
+    /// `x -> a -> b -> c -> y` by additions of a map to itself.
+    fn chain(c: usize, scope: Scope) -> Program {
+        let mut p = Program::default();
+        let shape = Shape::Image { c, h: 1, w: 1 };
+        let x = p.tensor("x", shape, Scope::Shared, Role::Input);
+        let mut ops = Vec::new();
+        let mut from = x;
+        for name in ["a", "b", "c"] {
+            let to = p.tensor(name, shape, scope, Role::Temp);
+            ops.push(Op::Add {
+                a: from,
+                b: from,
+                y: to,
+            });
+            from = to;
+        }
+        let y = p.tensor("y", shape, scope, Role::Output);
+        ops.push(Op::Add {
+            a: from,
+            b: from,
+            y,
+        });
+        p.section("run", ops);
+        p
+    }
+
+    #[test]
+    fn temporaries_take_turns() {
+        let capacity = Capacity {
+            chips: 3,
+            images: 32,
+            chunk: 32,
+        };
+        let plan = Plan::new(&chain(8, Scope::PerChip), capacity).expect("plan");
+        assert_eq!(plan.pool, [3 * 2 * 8 * 16 * 4; 2]);
+        assert_eq!(plan.sections[0].len(), 4);
+    }
+
+    #[test]
+    fn fit_gives_up_chunk_then_chips() {
+        let want = Capacity {
+            chips: 64,
+            images: 1024,
+            chunk: 1024,
+        };
+        let program = chain(8, Scope::PerChip);
+        let fitted = fit(&program, want, &LIMITS).expect("fits");
+        assert_eq!(
+            fitted,
+            Capacity {
+                chips: 64,
+                images: 1024,
+                chunk: 512
+            }
+        );
+        let fitted = fit(&chain(512, Scope::PerChip), want, &LIMITS).expect("fits");
+        assert_eq!((fitted.chips, fitted.chunk), (8, 64));
+        assert_eq!(fitted.images, 512);
+    }
+
+    #[test]
+    fn fit_shows_the_arithmetic() {
+        let want = Capacity {
+            chips: 2,
+            images: 16,
+            chunk: 16,
+        };
+        let e = fit(&chain(40_000, Scope::PerChip), want, &LIMITS).expect_err("too large");
+        let text = e.to_string();
+        assert!(text.contains("2560000 bytes"), "{text}");
+        assert!(text.contains("1048576"), "{text}");
+    }
+
+    #[test]
+    fn aliased_writes_are_refused() {
+        let mut p = Program::default();
+        let shape = Shape::Image { c: 1, h: 1, w: 1 };
+        let y = p.tensor("y", shape, Scope::Shared, Role::Output);
+        p.section("run", vec![Op::Add { a: y, b: y, y }]);
+        let capacity = Capacity {
+            chips: 1,
+            images: 16,
+            chunk: 16,
+        };
+        let e = Plan::new(&p, capacity).expect_err("aliased");
+        assert!(e.to_string().contains("also takes"), "{e}");
+    }
+}

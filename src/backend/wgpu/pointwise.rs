@@ -1,0 +1,47 @@
+//! `y = post(x)`: `shaders/pointwise.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::post::{self, PostParams};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/pointwise.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub x: View,
+    pub y: View,
+    pub post: PostParams,
+    /// Quads of a channel: `h * w * 4`.
+    pub channel_quads: u32,
+    pub pad0: u32,
+    pub pad1: u32,
+    pub pad2: u32,
+}
+
+/// One thread a quad of images.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::Pointwise { x, y, post } = *op else {
+        return super::lower::mismatch("pointwise", op);
+    };
+    let (_, h, w) = cx.shape(y).chw();
+    let params = Params {
+        x: cx.view(x),
+        y: cx.view(y),
+        post: post::params(&post, cx),
+        channel_quads: (h * w * QUADS) as u32,
+        pad0: 0,
+        pad1: 0,
+        pad2: 0,
+    };
+    let work = Work::flat(cx.shape(y).len() * QUADS)
+        .per_block()
+        .per_chip(cx.per_chip(y));
+    let dispatch = Dispatch::new("pointwise", work)
+        .params(&params)
+        .read(x)
+        .write(y);
+    Ok(vec![post::attach(dispatch, &post)])
+}

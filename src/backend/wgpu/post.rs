@@ -1,0 +1,60 @@
+//! The epilogue of convolutions and of [`super::pointwise`]: constants, parameters and bindings
+//! for `shaders/shared/post.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Const, Dispatch, LowerContext, View};
+use crate::backend::program::{Activation, Post, Rounding};
+
+/// Twin of `Post` in `shaders/shared/post.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PostParams {
+    pub scale: View,
+    pub shift: View,
+    pub residual: View,
+    /// Lowest and highest code of the quantizer.
+    pub lo: f32,
+    pub hi: f32,
+    pub pad0: u32,
+    pub pad1: u32,
+}
+
+/// Parameters of an epilogue.
+pub(super) fn params(post: &Post, cx: &LowerContext<'_>) -> PostParams {
+    let (lo, hi) = post.quant.map_or((0, 0), |q| (q.lo, q.hi));
+    PostParams {
+        scale: cx.view_opt(post.scale),
+        shift: cx.view_opt(post.shift),
+        residual: cx.view_opt(post.residual),
+        lo: lo as f32,
+        hi: hi as f32,
+        pad0: 0,
+        pad1: 0,
+    }
+}
+
+/// Number of an activation in the kernels.
+pub(super) fn activation(act: Activation) -> Const {
+    Const::U32(match act {
+        Activation::Identity => 0,
+        Activation::Relu => 1,
+        Activation::Tanh => 2,
+    })
+}
+
+/// Adds the constants and the four bindings (scale, shift, residual, quantizer step).
+pub(super) fn attach(dispatch: Dispatch, post: &Post) -> Dispatch {
+    let floor = post.quant.is_some_and(|q| q.rounding == Rounding::Floor);
+    dispatch
+        .constant("HAS_SCALE", post.scale.is_some())
+        .constant("HAS_SHIFT", post.shift.is_some())
+        .constant("HAS_RESIDUAL", post.residual.is_some())
+        .constant("ACT", activation(post.act))
+        .constant("HAS_QUANT", post.quant.is_some())
+        .constant("QUANT_FLOOR", floor)
+        .read(post.scale)
+        .read(post.shift)
+        .read(post.residual)
+        .read(post.quant.map(|q| q.scale))
+}

@@ -1,0 +1,410 @@
+//! A program with its memory on a device: buffers, bind groups, runs and reads.
+//!
+//! All kernel calls of a section go into one command buffer; nothing is read back inside a run.
+//! The run's uniform is written and the commands are submitted per run, which the queue keeps in
+//! order, so any number of runs may be queued; a few are let in flight at a time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, mpsc};
+
+use super::context::Context;
+use super::dispatch::{LowerContext, RunUniform, Work};
+use super::plan::{Place, Plan, Step};
+use crate::backend::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
+use crate::backend::{RunArgs, Session};
+use crate::error::{Error, Result};
+
+/// Runs that may be queued before the oldest one is waited for.
+const IN_FLIGHT: usize = 8;
+
+/// Host writes that are staged before the queue is told to start copying, bytes.
+const STAGED: u64 = 64 << 20;
+
+/// Bytes of the buffer behind bindings that a kernel does not use; large enough for any uniform.
+const UNUSED_BYTES: u64 = 256;
+
+struct Call {
+    kernel: ::wgpu::ComputePipeline,
+    bindings: ::wgpu::BindGroup,
+    work: Work,
+}
+
+/// A [`Session`] on a wgpu device.
+pub(super) struct WgpuSession {
+    context: Arc<Context>,
+    program: Program,
+    capacity: Capacity,
+    /// Own buffers by tensor; temporaries have none.
+    buffers: Vec<Option<::wgpu::Buffer>>,
+    run_uniform: ::wgpu::Buffer,
+    sections: Vec<Vec<Call>>,
+    staging: Option<::wgpu::Buffer>,
+    staged: u64,
+    /// Chips and images of the last run.
+    last_run: Option<(usize, usize)>,
+    in_flight: VecDeque<::wgpu::SubmissionIndex>,
+}
+
+impl WgpuSession {
+    /// Allocates everything and compiles every kernel.
+    pub fn new(context: Arc<Context>, program: &Program, capacity: Capacity) -> Result<Self> {
+        context.check()?;
+        let plan = Plan::new(program, capacity)?;
+        if let Some(reason) = plan.misfit(&context.limits) {
+            return Err(Error::device(format!(
+                "{}: {} chips, {} resident images, chunks of {} do not fit: {reason}",
+                context.info.name, capacity.chips, capacity.images, capacity.chunk
+            )));
+        }
+        use ::wgpu::BufferUsages as Usage;
+        let storage = Usage::STORAGE | Usage::COPY_DST | Usage::COPY_SRC;
+        let mut buffers = vec![None; program.tensors.len()];
+        for (id, bytes) in &plan.own {
+            let label = &program.desc(*id).name;
+            buffers[id.index()] = Some(context.buffer(label, *bytes, storage)?);
+        }
+        let pool: Vec<_> = plan
+            .pool
+            .iter()
+            .map(|bytes| context.buffer("temporaries", *bytes, Usage::STORAGE))
+            .collect::<Result<_>>()?;
+        let uniform = Usage::UNIFORM | Usage::COPY_DST;
+        let run_bytes = size_of::<RunUniform>() as u64;
+        let run_uniform = context.buffer("run", run_bytes, uniform)?;
+        let unused = context.buffer("unused", UNUSED_BYTES, Usage::STORAGE)?;
+        let (params, offsets) = pack_params(&plan, context.limits.uniform_align);
+        let params_buffer = context.buffer("params", params.len() as u64, uniform)?;
+        context.queue.write_buffer(&params_buffer, 0, &params);
+
+        let mut session = Self {
+            program: program.clone(),
+            capacity,
+            run_uniform,
+            sections: Vec::new(),
+            staging: None,
+            staged: 0,
+            last_run: None,
+            in_flight: VecDeque::new(),
+            buffers,
+            context,
+        };
+        let mut offsets = offsets.into_iter();
+        for section in &plan.sections {
+            let mut calls = Vec::with_capacity(section.len());
+            for step in section {
+                let offset = offsets.next().unwrap_or(0);
+                calls.push(session.call(step, &pool, &unused, &params_buffer, offset)?);
+            }
+            session.sections.push(calls);
+        }
+        session.context.check()?;
+        Ok(session)
+    }
+
+    fn call(
+        &self,
+        step: &Step,
+        pool: &[::wgpu::Buffer],
+        unused: &::wgpu::Buffer,
+        params: &::wgpu::Buffer,
+        offset: u64,
+    ) -> Result<Call> {
+        let kernel = self.context.kernel(&step.dispatch)?;
+        let layout = self.context.layout(&step.dispatch.access())?;
+        let params_binding = ::wgpu::BufferBinding {
+            buffer: params,
+            offset,
+            size: ::wgpu::BufferSize::new(params_len(&step.dispatch.params)),
+        };
+        let mut entries = vec![
+            ::wgpu::BindGroupEntry {
+                binding: 0,
+                resource: self.run_uniform.as_entire_binding(),
+            },
+            ::wgpu::BindGroupEntry {
+                binding: 1,
+                resource: ::wgpu::BindingResource::Buffer(params_binding),
+            },
+        ];
+        for (i, place) in step.places.iter().enumerate() {
+            let buffer = match *place {
+                Place::Own(id) => self.own(id)?,
+                Place::Pool(slot) => &pool[slot],
+                Place::Unused => unused,
+            };
+            entries.push(::wgpu::BindGroupEntry {
+                binding: 2 + i as u32,
+                resource: buffer.as_entire_binding(),
+            });
+        }
+        let bindings = self.context.guarded(step.dispatch.shader, || {
+            self.context
+                .device
+                .create_bind_group(&::wgpu::BindGroupDescriptor {
+                    label: Some(step.dispatch.shader),
+                    layout: &layout,
+                    entries: &entries,
+                })
+        })?;
+        Ok(Call {
+            kernel,
+            bindings,
+            work: step.dispatch.work,
+        })
+    }
+
+    fn own(&self, id: TensorId) -> Result<&::wgpu::Buffer> {
+        self.buffers
+            .get(id.index())
+            .and_then(Option::as_ref)
+            .ok_or_else(|| Error::Internal(format!("tensor {} has no buffer", id.0)))
+    }
+
+    fn lower_context(&self) -> LowerContext<'_> {
+        LowerContext {
+            program: &self.program,
+            capacity: self.capacity,
+        }
+    }
+
+    fn check_args(&self, section: SectionId, args: &RunArgs) -> Result<()> {
+        if section.0 >= self.sections.len() {
+            return Err(Error::Internal(format!("no section {}", section.0)));
+        }
+        let (c, images) = (&self.capacity, &args.images);
+        let ok = args.chips <= c.chips
+            && images.start <= images.end
+            && images.end <= c.images
+            && images.len() <= c.chunk
+            && images.start.is_multiple_of(LANES);
+        if ok {
+            return Ok(());
+        }
+        Err(Error::Internal(format!(
+            "run of {} chips and images {images:?} exceeds {c:?}",
+            args.chips
+        )))
+    }
+
+    fn write_bytes(&mut self, id: TensorId, offset_floats: u64, data: &[f32]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let buffer = self.own(id)?;
+        self.context
+            .queue
+            .write_buffer(buffer, offset_floats * 4, bytes);
+        self.staged += bytes.len() as u64;
+        if self.staged >= STAGED {
+            self.context.queue.submit([]);
+            self.context.wait(None)?;
+            self.staged = 0;
+        }
+        Ok(())
+    }
+
+    /// Copies the first `floats` of a tensor's buffer to the host.
+    fn fetch(&mut self, id: TensorId, floats: u64) -> Result<Vec<f32>> {
+        let bytes = floats * 4;
+        if self.staging.as_ref().is_none_or(|s| s.size() < bytes) {
+            self.staging = None;
+            use ::wgpu::BufferUsages as Usage;
+            let usage = Usage::MAP_READ | Usage::COPY_DST;
+            let size = bytes.next_power_of_two().min(self.context.limits.binding);
+            self.staging = Some(self.context.buffer("staging", size.max(bytes), usage)?);
+        }
+        let Some(staging) = self.staging.clone() else {
+            return Err(Error::Internal("no staging buffer".to_owned()));
+        };
+        let source = self.own(id)?;
+        let context = &self.context;
+        context.guarded("read", || {
+            let mut encoder = context.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(source, 0, &staging, 0, bytes);
+            context.queue.submit([encoder.finish()])
+        })?;
+        let (sender, receiver) = mpsc::channel();
+        staging.map_async(::wgpu::MapMode::Read, 0..bytes, move |result| {
+            // The receiver is alive until the wait below has returned.
+            let _ = sender.send(result);
+        });
+        context.wait(None)?;
+        self.in_flight.clear();
+        let name = &self.program.desc(id).name;
+        match receiver.try_recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(context.fail(format!("reading \"{name}\": {e}"))),
+            Err(_) => return Err(context.fail(format!("reading \"{name}\": never mapped"))),
+        }
+        let values = match staging.get_mapped_range(0..bytes) {
+            Ok(view) => bytemuck::pod_collect_to_vec(&view[..]),
+            Err(e) => return Err(context.fail(format!("reading \"{name}\": {e}"))),
+        };
+        staging.unmap();
+        context.check()?;
+        Ok(values)
+    }
+}
+
+impl Session for WgpuSession {
+    fn write(&mut self, id: TensorId, data: &[f32]) -> Result<()> {
+        self.context.check()?;
+        let desc = self.program.desc(id);
+        let (name, role, shape) = (desc.name.clone(), desc.role, desc.shape);
+        let cx = self.lower_context();
+        let (slabs, slab) = (cx.slabs(id), cx.slab_floats(id));
+        let len = shape.len();
+        match (role, shape) {
+            (Role::State, Shape::Flat(n)) => {
+                if !data.len().is_multiple_of(n) || data.len() > n * slabs {
+                    return Err(wrong_length(&name, data.len(), n, slabs));
+                }
+                for (i, values) in data.chunks_exact(n).enumerate() {
+                    self.write_bytes(id, i as u64 * slab, values)?;
+                }
+                Ok(())
+            }
+            (Role::Input, Shape::Image { .. }) => {
+                let images = data.len() / (len * slabs);
+                if data.len() != images * len * slabs || images > self.capacity.images {
+                    return Err(wrong_length(&name, data.len(), len, slabs));
+                }
+                if images == 0 {
+                    return Ok(());
+                }
+                for (i, values) in data.chunks_exact(images * len).enumerate() {
+                    let blocked = to_blocks(values, len);
+                    self.write_bytes(id, i as u64 * slab, &blocked)?;
+                }
+                Ok(())
+            }
+            _ => Err(Error::Internal(format!("\"{name}\" cannot be written"))),
+        }
+    }
+
+    fn read(&mut self, id: TensorId) -> Result<Vec<f32>> {
+        self.context.check()?;
+        let desc = self.program.desc(id);
+        let (name, role, shape) = (desc.name.clone(), desc.role, desc.shape);
+        let cx = self.lower_context();
+        let (slabs, slab) = (cx.slabs(id), cx.slab_floats(id));
+        match (role, shape) {
+            (Role::State, Shape::Flat(n)) => {
+                let all = self.fetch(id, slab * slabs as u64)?;
+                let rows = all.chunks_exact(slab as usize);
+                Ok(rows.flat_map(|row| &row[..n]).copied().collect())
+            }
+            (Role::Output, Shape::Image { .. }) => {
+                let Some((chips, images)) = self.last_run else {
+                    return Err(Error::Internal(format!("\"{name}\" read before any run")));
+                };
+                let slabs = slabs.min(chips);
+                let all = self.fetch(id, slab * slabs as u64)?;
+                let mut out = Vec::with_capacity(slabs * images * shape.len());
+                for blocks in all.chunks_exact(slab as usize) {
+                    from_blocks(blocks, shape.len(), images, &mut out);
+                }
+                Ok(out)
+            }
+            _ => Err(Error::Internal(format!("\"{name}\" cannot be read"))),
+        }
+    }
+
+    fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()> {
+        self.context.check()?;
+        self.check_args(section, args)?;
+        self.last_run = Some((args.chips, args.images.len()));
+        let uniform = RunUniform::new(args);
+        let context = &self.context;
+        let per_axis = context.limits.groups;
+        let submission = context.guarded("run", || {
+            context
+                .queue
+                .write_buffer(&self.run_uniform, 0, bytemuck::bytes_of(&uniform));
+            let mut encoder = context.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for call in &self.sections[section.0] {
+                    let Some([x, y, z]) =
+                        call.work
+                            .workgroups(uniform.blocks, uniform.chips, per_axis)
+                    else {
+                        continue;
+                    };
+                    pass.set_pipeline(&call.kernel);
+                    pass.set_bind_group(0, &call.bindings, &[]);
+                    pass.dispatch_workgroups(x, y, z);
+                }
+            }
+            context.queue.submit([encoder.finish()])
+        })?;
+        self.staged = 0;
+        self.in_flight.push_back(submission);
+        if self.in_flight.len() > IN_FLIGHT {
+            let oldest = self.in_flight.pop_front();
+            self.context.wait(oldest)?;
+        }
+        Ok(())
+    }
+}
+
+/// One image of all parameters, and where each kernel call's begin.
+fn pack_params(plan: &Plan, align: u64) -> (Vec<u8>, Vec<u64>) {
+    let mut bytes = Vec::new();
+    let mut offsets = Vec::new();
+    for step in plan.sections.iter().flatten() {
+        bytes.resize(bytes.len().next_multiple_of(align as usize), 0);
+        offsets.push(bytes.len() as u64);
+        bytes.extend_from_slice(&step.dispatch.params);
+        let end = offsets[offsets.len() - 1] + params_len(&step.dispatch.params);
+        bytes.resize(end as usize, 0);
+    }
+    bytes.resize(bytes.len().max(16), 0);
+    (bytes, offsets)
+}
+
+/// Bytes of a uniform binding: a multiple of 16, never 0.
+fn params_len(params: &[u8]) -> u64 {
+    (params.len() as u64).next_multiple_of(16).max(16)
+}
+
+fn wrong_length(name: &str, got: usize, unit: usize, slabs: usize) -> Error {
+    Error::Internal(format!(
+        "\"{name}\" takes up to {slabs} x .. x {unit} values, got {got}"
+    ))
+}
+
+/// `[image][value]` to `[block][value][lane]`; lanes without an image become 0.
+fn to_blocks(images: &[f32], len: usize) -> Vec<f32> {
+    let n = images.len() / len;
+    let mut out = vec![0.0; n.div_ceil(LANES) * LANES * len];
+    for (i, image) in images.chunks_exact(len).enumerate() {
+        let block = &mut out[i / LANES * LANES * len..];
+        for (j, v) in image.iter().enumerate() {
+            block[j * LANES + i % LANES] = *v;
+        }
+    }
+    out
+}
+
+/// The inverse of [`to_blocks`] for the first `n` images, appended to `out`.
+fn from_blocks(blocks: &[f32], len: usize, n: usize, out: &mut Vec<f32>) {
+    for i in 0..n {
+        let block = &blocks[i / LANES * LANES * len..];
+        out.extend((0..len).map(|j| block[j * LANES + i % LANES]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_and_back() {
+        let images: Vec<f32> = (0..19 * 3).map(|v| v as f32).collect();
+        let blocks = to_blocks(&images, 3);
+        assert_eq!(blocks.len(), 2 * 3 * LANES);
+        assert_eq!(blocks[LANES + 2], images[2 * 3 + 1]);
+        let mut back = Vec::new();
+        from_blocks(&blocks, 3, 19, &mut back);
+        assert_eq!(back, images);
+    }
+}

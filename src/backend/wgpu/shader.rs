@@ -1,0 +1,122 @@
+//! Joins the pieces of a kernel: generated constants, the shared files it names, and its own
+//! text; and finds the way back from a line of the whole to a line of a file.
+//!
+//! A file in `shaders/` begins with lines `//!include shared/<piece>.wgsl`. Shared pieces may
+//! include others; each is taken once.
+
+use std::fmt::Write;
+
+use super::dispatch::Const;
+use crate::error::{Error, Result};
+
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../shaders/", $path)))),*]
+    };
+}
+
+/// Every WGSL file of the program.
+pub(super) const FILES: &[(&str, &str)] = files![
+    "add.wgsl",
+    "pointwise.wgsl",
+    "shared/activation.wgsl",
+    "shared/post.wgsl",
+    "shared/run.wgsl",
+];
+
+/// The first lines of a file that pull in another one.
+const INCLUDE: &str = "//!include ";
+
+/// The whole text of a kernel and where its lines come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// WGSL.
+    pub text: String,
+    /// Name under which messages speak of `text`.
+    label: String,
+    /// File and line (from 1) of every line of `text`.
+    lines: Vec<(&'static str, usize)>,
+}
+
+/// The constants as WGSL.
+pub(super) fn prelude(consts: &[(&'static str, Const)]) -> String {
+    let mut text = String::new();
+    for (name, value) in consts {
+        // Writing to a String cannot fail.
+        let _ = match value {
+            Const::U32(v) => writeln!(text, "const {name}: u32 = {v}u;"),
+            Const::I32(v) => writeln!(text, "const {name}: i32 = {v};"),
+            Const::F32(v) => writeln!(text, "const {name}: f32 = {v:?}f;"),
+            Const::Bool(v) => writeln!(text, "const {name}: bool = {v};"),
+        };
+    }
+    text
+}
+
+/// Joins `shaders/<shader>.wgsl`, what it includes, and the prelude.
+pub(super) fn compose(shader: &str, prelude: &str) -> Result<Source> {
+    let mut source = Source {
+        text: String::new(),
+        label: shader.to_owned(),
+        lines: Vec::new(),
+    };
+    source.append("(constants)", prelude);
+    let mut taken = Vec::new();
+    include(&mut source, &mut taken, &format!("{shader}.wgsl"))?;
+    Ok(source)
+}
+
+fn include(source: &mut Source, taken: &mut Vec<&'static str>, path: &str) -> Result<()> {
+    let Some((path, text)) = FILES.iter().find(|(name, _)| *name == path) else {
+        return Err(Error::Internal(format!("no shader file {path}")));
+    };
+    if taken.contains(path) {
+        return Ok(());
+    }
+    taken.push(path);
+    for line in text.lines().take_while(|line| line.starts_with(INCLUDE)) {
+        include(source, taken, line[INCLUDE.len()..].trim())?;
+    }
+    source.append(path, text);
+    Ok(())
+}
+
+impl Source {
+    fn append(&mut self, file: &'static str, text: &str) {
+        for (i, line) in text.lines().enumerate() {
+            self.text.push_str(line);
+            self.text.push('\n');
+            self.lines.push((file, i + 1));
+        }
+    }
+
+    /// `shaders/<file>:<line>` of a line of the whole text, counted from 1.
+    pub fn origin(&self, line: usize) -> String {
+        match line.checked_sub(1).and_then(|i| self.lines.get(i)) {
+            Some((file, line)) => format!("shaders/{file}:{line}"),
+            None => format!("{}:{line}", self.label),
+        }
+    }
+
+    /// Replaces every `<label>:<line>:` of a compiler's message by the file and line.
+    pub fn locate(&self, message: &str) -> String {
+        let mark = format!("{}:", self.label);
+        let mut out = String::new();
+        let mut rest = message;
+        while let Some(at) = rest.find(&mark) {
+            let (before, after) = (&rest[..at], &rest[at + mark.len()..]);
+            let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+            out.push_str(before);
+            match after[..digits].parse() {
+                Ok(line) if after[digits..].starts_with(':') => out.push_str(&self.origin(line)),
+                _ => {
+                    out.push_str(&mark);
+                    out.push_str(&after[..digits]);
+                }
+            }
+            rest = &after[digits..];
+        }
+        out.push_str(rest);
+        out
+    }
+}

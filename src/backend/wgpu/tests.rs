@@ -1,0 +1,244 @@
+//! Tests of all kernels without a device: every variant that any program can ask for is joined,
+//! parsed and validated by naga, and the parameter structs have the layout that naga computes.
+
+use std::collections::HashSet;
+use std::mem::{offset_of, size_of};
+
+use super::dispatch::{Dispatch, LowerContext, RunUniform, View};
+use super::post::PostParams;
+use super::{add, lower, pointwise, shader};
+use crate::backend::program::*;
+
+const CAPACITY: Capacity = Capacity {
+    chips: 3,
+    images: 40,
+    chunk: 24,
+};
+
+/// Parses and validates a joined kernel; panics with file and line.
+fn validate(dispatch: &Dispatch) -> naga::Module {
+    let source = shader::compose(dispatch.shader, &shader::prelude(&dispatch.consts))
+        .unwrap_or_else(|e| panic!("{}: {e}", dispatch.shader));
+    let module = naga::front::wgsl::parse_str(&source.text).unwrap_or_else(|e| {
+        let line = e.location(&source.text).map_or(0, |l| l.line_number);
+        let text = e.emit_to_string_with_path(&source.text, dispatch.shader);
+        panic!("{}\n{text}", source.origin(line as usize))
+    });
+    let mut validator = naga::valid::Validator::new(
+        naga::valid::ValidationFlags::all(),
+        naga::valid::Capabilities::empty(),
+    );
+    if let Err(e) = validator.validate(&module) {
+        let line = e.location(&source.text).map_or(0, |l| l.line_number);
+        let text = e.emit_to_string_with_path(&source.text, dispatch.shader);
+        panic!("{}\n{text}", source.origin(line as usize));
+    }
+    assert!(
+        module.entry_points.iter().any(|e| e.name == dispatch.entry),
+        "{}: no entry point {}",
+        dispatch.shader,
+        dispatch.entry
+    );
+    check_bindings(dispatch, &module);
+    module
+}
+
+/// The storage bindings of the text are those of the dispatch, within WebGPU's guarantees.
+fn check_bindings(dispatch: &Dispatch, module: &naga::Module) {
+    let mut found = 0;
+    for (_, global) in module.global_variables.iter() {
+        let naga::AddressSpace::Storage { access } = global.space else {
+            continue;
+        };
+        let binding = global.binding.as_ref().expect("storage is bound").binding;
+        let writes = access.contains(naga::StorageAccess::STORE);
+        let (_, declared) = dispatch
+            .buffers
+            .get(binding as usize - 2)
+            .unwrap_or_else(|| panic!("{}: binding {binding} is not given", dispatch.shader));
+        assert_eq!(
+            writes,
+            *declared == super::dispatch::Access::Write,
+            "{}: access of binding {binding}",
+            dispatch.shader
+        );
+        found += 1;
+    }
+    assert_eq!(
+        found,
+        dispatch.buffers.len(),
+        "{}: bindings",
+        dispatch.shader
+    );
+    assert!(found <= 8, "{}: {found} storage buffers", dispatch.shader);
+    for entry in &module.entry_points {
+        let threads: u32 = entry.workgroup_size.iter().product();
+        assert!(threads <= 256, "{}: {threads} threads", dispatch.shader);
+    }
+}
+
+/// Lowers every operator of a program and validates every kernel that comes out.
+fn validate_program(program: &Program) {
+    let cx = LowerContext {
+        program,
+        capacity: CAPACITY,
+    };
+    let mut seen = HashSet::new();
+    for op in program.sections.iter().flat_map(|s| &s.ops) {
+        for dispatch in lower::lower(op, &cx).unwrap_or_else(|e| panic!("{op:?}: {e}")) {
+            if seen.insert((dispatch.shader, shader::prelude(&dispatch.consts))) {
+                validate(&dispatch);
+            }
+        }
+    }
+}
+
+/// Every combination of an epilogue's parts.
+fn posts(program: &mut Program, shape: Shape) -> Vec<Post> {
+    let c = Shape::Flat(shape.chw().0);
+    let scale = program.tensor("scale", c, Scope::PerChip, Role::State);
+    let shift = program.tensor("shift", c, Scope::Shared, Role::State);
+    let residual = program.tensor("residual", shape, Scope::Shared, Role::Input);
+    let step = program.tensor("step", Shape::Flat(1), Scope::Shared, Role::State);
+    let mut posts = Vec::new();
+    for bits in 0..8 {
+        for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+            for rounding in [None, Some(Rounding::Nearest), Some(Rounding::Floor)] {
+                posts.push(Post {
+                    scale: (bits & 1 != 0).then_some(scale),
+                    shift: (bits & 2 != 0).then_some(shift),
+                    residual: (bits & 4 != 0).then_some(residual),
+                    act,
+                    quant: rounding.map(|rounding| ActQuant {
+                        scale: step,
+                        lo: -7,
+                        hi: 7,
+                        rounding,
+                    }),
+                });
+            }
+        }
+    }
+    posts
+}
+
+#[test]
+fn pointwise_and_add_are_valid() {
+    let mut p = Program::default();
+    let shape = Shape::Image { c: 3, h: 2, w: 5 };
+    let x = p.tensor("x", shape, Scope::Shared, Role::Input);
+    let y = p.tensor("y", shape, Scope::PerChip, Role::Output);
+    let mut ops = vec![Op::Add { a: x, b: x, y }];
+    for post in posts(&mut p, shape) {
+        ops.push(Op::Pointwise { x, y, post });
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+/// One entry a parameter struct: shader, name in WGSL, fields with offsets, size.
+type StructLayout = (
+    &'static str,
+    &'static str,
+    Vec<(&'static str, usize)>,
+    usize,
+);
+
+macro_rules! layout {
+    ($shader:literal, $wgsl:literal, $rust:ty, [$($field:ident),* $(,)?]) => {
+        (
+            $shader,
+            $wgsl,
+            vec![$((stringify!($field), offset_of!($rust, $field))),*],
+            size_of::<$rust>(),
+        )
+    };
+}
+
+fn layouts() -> Vec<StructLayout> {
+    vec![
+        layout!(
+            "add",
+            "View",
+            View,
+            [chip_stride, block_stride, resident, len]
+        ),
+        layout!(
+            "add",
+            "Run",
+            RunUniform,
+            [
+                seed_lo,
+                seed_hi,
+                first_chip,
+                chips,
+                first_block,
+                blocks,
+                images,
+                purpose,
+                step,
+                lr,
+                pad0,
+                pad1
+            ]
+        ),
+        layout!(
+            "pointwise",
+            "Post",
+            PostParams,
+            [scale, shift, residual, lo, hi, pad0, pad1]
+        ),
+        layout!("add", "Params", add::Params, [a, b, y]),
+        layout!(
+            "pointwise",
+            "Params",
+            pointwise::Params,
+            [x, y, post, channel_quads, pad0, pad1, pad2]
+        ),
+    ]
+}
+
+/// Constants that make any shader parse.
+const ANY_CONSTS: &str = "const HAS_SCALE: bool = true; const HAS_SHIFT: bool = true; \
+    const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; const HAS_QUANT: bool = true; \
+    const QUANT_FLOOR: bool = true;";
+
+#[test]
+fn parameter_structs_have_the_layout_of_the_shaders() {
+    for (file, name, fields, size) in layouts() {
+        let source = shader::compose(file, ANY_CONSTS).expect("source");
+        let module = naga::front::wgsl::parse_str(&source.text)
+            .unwrap_or_else(|e| panic!("{file}: {}", e.emit_to_string(&source.text)));
+        let (members, span) = module
+            .types
+            .iter()
+            .find_map(|(_, ty)| match &ty.inner {
+                naga::TypeInner::Struct { members, span } if ty.name.as_deref() == Some(name) => {
+                    Some((members, *span))
+                }
+                _ => None,
+            })
+            .unwrap_or_else(|| panic!("{file}: no struct {name}"));
+        let wgsl: Vec<(&str, usize)> = members
+            .iter()
+            .map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize))
+            .collect();
+        assert_eq!(wgsl, fields, "{file}: {name}");
+        assert_eq!(span as usize, size, "{file}: size of {name}");
+        assert!(size.is_multiple_of(16), "{file}: {name} is not a uniform");
+    }
+}
+
+#[test]
+fn messages_name_the_file_and_line() {
+    let source = shader::compose("add", "const A: u32 = 1u;\n").expect("source");
+    let line = 1 + source
+        .text
+        .lines()
+        .position(|l| l.contains("fn chip_base"))
+        .expect("line");
+    let origin = source.origin(line);
+    assert!(origin.starts_with("shaders/shared/run.wgsl:"), "{origin}");
+    let message = source.locate(&format!("at add:{line}:3 and madd: 3"));
+    assert_eq!(message, format!("at {origin}:3 and madd: 3"));
+}
