@@ -147,7 +147,9 @@ fn exp_m1(u: f32) -> f32 {
         s = s * r + c;
     }
     let f = r + r * r * s;
-    let power = f32::from_bits(((k as i32 + 127) << 23) as u32);
+    // The low bits of k + 1.5 * 2^23 are those of the integer k: a conversion that, unlike Rust's
+    // saturating one, becomes a vector instruction.
+    let power = f32::from_bits((k + 12_582_912.0).to_bits().wrapping_add(127) << 23);
     power * f + (power - 1.0)
 }
 

@@ -91,51 +91,60 @@ impl Kind {
     }
 }
 
-/// Runs the widest version of [`fill_generic`] this processor has; all give the same bits.
+/// Words made, then turned into deviates, at a time: stays in the first-level cache, and long
+/// enough for the second loop to be vectorised as a loop.
+const BATCH: usize = 8 * philox::GROUP;
+
+/// Runs the widest version this processor has; all give the same bits.
 fn fill(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the only requirement of the function is the instruction set just detected.
-        return unsafe { fill_avx2(stream, first, kind, out) };
-    }
-    fill_generic(stream, first, kind, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn fill_avx2(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
-    fill_generic(stream, first, kind, out);
-}
-
-/// Whole groups of blocks vectorised; the unaligned head and the tail word by word.
-#[inline(always)]
-fn fill_generic(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
-    const GROUP: usize = 4 * philox::WIDE;
     let head = (first.wrapping_neg() % 4) as usize;
     let (head, body) = out.split_at_mut(head.min(out.len()));
     for (i, o) in head.iter_mut().enumerate() {
         *o = kind.of(stream.word(first + i as u32));
     }
-    let mut address = first + head.len() as u32;
-    let mut groups = body.chunks_exact_mut(GROUP);
-    for group in &mut groups {
-        let words = philox::blocks(stream.key(), stream.counter(address / 4));
-        let mut values = [[0f32; philox::WIDE]; 4];
-        for (v, w) in values.iter_mut().zip(&words) {
-            for (v, &w) in v.iter_mut().zip(w) {
-                *v = kind.of(w);
-            }
-        }
-        for (block, o) in group.chunks_exact_mut(4).enumerate() {
-            for (o, v) in o.iter_mut().zip(&values) {
-                *o = v[block];
-            }
-        }
-        address = address.wrapping_add(GROUP as u32);
+    let block = (first + head.len() as u32) / 4;
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the only requirement of the function is the instruction set just detected.
+        return unsafe { fill_avx2(stream, block, kind, body) };
     }
-    for o in groups.into_remainder() {
-        *o = kind.of(stream.word(address));
-        address = address.wrapping_add(1);
+    fill_with(stream, block, kind, body, |k, c, w| philox::fill(k, c, w));
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn fill_avx2(stream: &Stream, block: u32, kind: Kind, out: &mut [f32]) {
+    fill_with(stream, block, kind, out, |k, c, w| {
+        philox::fill_avx2(k, c, w)
+    });
+}
+
+/// Fills from the start of a block on; `words` is one of the versions of [`philox::fill`].
+#[inline(always)]
+fn fill_with(
+    stream: &Stream,
+    mut block: u32,
+    kind: Kind,
+    out: &mut [f32],
+    words: impl Fn([u32; 2], [u32; 4], &mut [u32]),
+) {
+    let mut batch = [0u32; BATCH];
+    for out in out.chunks_mut(BATCH) {
+        let used = out.len().next_multiple_of(philox::GROUP);
+        words(stream.key(), stream.counter(block), &mut batch[..used]);
+        match kind {
+            Kind::Normal { squeeze } => {
+                for (o, &w) in out.iter_mut().zip(&batch) {
+                    *o = squeezed(w, squeeze);
+                }
+            }
+            Kind::Lognormal { shape } => {
+                for (o, &w) in out.iter_mut().zip(&batch) {
+                    *o = lognormal(squeezed(w, 0.0), shape);
+                }
+            }
+        }
+        block = block.wrapping_add((BATCH / 4) as u32);
     }
 }
 
