@@ -308,3 +308,6 @@ pub fn paired_difference(a: &[(u32, f64)], b: &[(u32, f64)]) -> PairedDifference
         ci95: m.mean_interval(),
     }
 }
+
+#[cfg(test)]
+mod tests;
