@@ -3,6 +3,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod random;
+pub mod report;
 pub mod sweep;
 
 pub use error::{Error, Result};

@@ -1,0 +1,174 @@
+//! `chips.csv`: one row per point and chip.
+//!
+//! Numbers are written with the fewest digits that read back to the same `f64`, so nothing is lost
+//! and nothing is made up. A number that does not exist is an empty field.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::report::file::write_atomic;
+use crate::sweep::result::ChipRow;
+
+/// Columns of `chips.csv`, in order; see [`ChipRow`] for their meaning.
+pub const COLUMNS: [&str; 12] = [
+    "point",
+    "chip",
+    "accuracy",
+    "loss",
+    "correct",
+    "images",
+    "eps_b",
+    "eps_common",
+    "eps_hat",
+    "wafer",
+    "die_x_mm",
+    "die_y_mm",
+];
+
+/// The fields of a row, in the order of [`COLUMNS`].
+pub fn fields(r: &ChipRow) -> [String; 12] {
+    [
+        r.point.to_string(),
+        r.chip.to_string(),
+        number(r.accuracy),
+        number(r.loss),
+        r.correct.to_string(),
+        r.images.to_string(),
+        number(r.eps_b),
+        number(r.eps_common),
+        number(r.eps_hat),
+        r.wafer.to_string(),
+        number(r.die_x_mm),
+        number(r.die_y_mm),
+    ]
+}
+
+/// Shortest digits that read back to `x`; empty for `NaN`.
+fn number(x: f64) -> String {
+    if x.is_nan() {
+        String::new()
+    } else {
+        x.to_string()
+    }
+}
+
+/// The whole file as bytes.
+pub fn to_csv(rows: &[ChipRow]) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let broken = |e: csv::Error| Error::Internal(format!("chips.csv: {e}"));
+    writer.write_record(COLUMNS).map_err(broken)?;
+    for r in rows {
+        writer.write_record(fields(r)).map_err(broken)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|e| Error::Internal(format!("chips.csv: {e}")))
+}
+
+/// Writes `chips.csv` to `path`, whole or not at all.
+pub fn write(path: &Path, rows: &[ChipRow]) -> Result<()> {
+    write_atomic(path, &to_csv(rows)?)
+}
+
+/// Reads a `chips.csv` back. Columns are found by name, so further columns may stand between them.
+/// [`Error::Input`] names the file, the line and the column.
+pub fn read(path: &Path) -> Result<Vec<ChipRow>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    from_csv(&bytes).map_err(|message| Error::input(format!("{}: {message}", path.display())))
+}
+
+/// Parses the bytes of a `chips.csv`; the error is a message without the file's name.
+fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let headers = reader.headers().map_err(|e| e.to_string())?.clone();
+    let mut places = [0; COLUMNS.len()];
+    for (place, column) in places.iter_mut().zip(COLUMNS) {
+        *place = headers
+            .iter()
+            .position(|h| h == column)
+            .ok_or_else(|| format!("column `{column}` is missing"))?;
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| e.to_string())?;
+        let line = record.position().map_or(0, |p| p.line());
+        let text = |i: usize| record.get(places[i]).unwrap_or("").trim();
+        let bad = |i: usize, want: &str| {
+            let column = COLUMNS[i];
+            format!(
+                "line {line}, column `{column}`: `{}` is not {want}",
+                text(i)
+            )
+        };
+        let whole = |i: usize| text(i).parse::<u32>().map_err(|_| bad(i, "a whole number"));
+        let real = |i: usize| match text(i) {
+            "" => Ok(f64::NAN),
+            t => t.parse::<f64>().map_err(|_| bad(i, "a number")),
+        };
+        rows.push(ChipRow {
+            point: whole(0)? as usize,
+            chip: whole(1)?,
+            accuracy: real(2)?,
+            loss: real(3)?,
+            correct: whole(4)?,
+            images: whole(5)?,
+            eps_b: real(6)?,
+            eps_common: real(7)?,
+            eps_hat: real(8)?,
+            wafer: whole(9)?,
+            die_x_mm: real(10)?,
+            die_y_mm: real(11)?,
+        });
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> ChipRow {
+        ChipRow {
+            point: 3,
+            chip: 17,
+            accuracy: 1811.0 / 2000.0,
+            loss: 1.0 / 3.0,
+            correct: 1811,
+            images: 2000,
+            eps_b: f64::from(-0.123_456_78_f32),
+            eps_common: 1e-17,
+            eps_hat: f64::NAN,
+            wafer: 0,
+            die_x_mm: f64::NAN,
+            die_y_mm: -12.5,
+        }
+    }
+
+    #[test]
+    fn rows_come_back_to_the_last_bit() {
+        let bytes = to_csv(&[row()]).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        assert!(text.starts_with("point,chip,accuracy,loss,"), "{text}");
+        assert!(
+            text.contains("3,17,0.9055,0.3333333333333333,1811,2000,"),
+            "{text}"
+        );
+        assert!(text.trim_end().ends_with(",,0,,-12.5"), "{text}");
+        let back = from_csv(&bytes).unwrap();
+        assert_eq!(fields(&back[0]), fields(&row()));
+        assert_eq!(back[0].eps_b.to_bits(), row().eps_b.to_bits());
+        assert!(back[0].eps_hat.is_nan());
+    }
+
+    #[test]
+    fn a_bad_field_is_named_with_its_line() {
+        let text = String::from_utf8(to_csv(&[row()]).unwrap()).unwrap();
+        let message = from_csv(text.replace("1811,", "many,").as_bytes()).unwrap_err();
+        assert_eq!(
+            message,
+            "line 2, column `correct`: `many` is not a whole number"
+        );
+        let message = from_csv(text.replace("eps_hat", "estimate").as_bytes()).unwrap_err();
+        assert_eq!(message, "column `eps_hat` is missing");
+    }
+}

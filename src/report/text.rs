@@ -1,0 +1,189 @@
+//! Numbers and names as people read them, and the escapes of the formats we write.
+
+use crate::sweep::statistics::Interval;
+
+/// Stands for a number that does not exist.
+pub(super) const NONE: &str = "\u{2013}";
+
+/// `x` as percent without the sign, e.g. `83.1`.
+pub(super) fn percent(x: f64, decimals: usize) -> String {
+    if x.is_finite() {
+        format!("{:.decimals$}", 100.0 * x)
+    } else {
+        NONE.to_string()
+    }
+}
+
+/// `mean \u{b1} half of the interval` in percent without the sign.
+pub(super) fn percent_with_error(x: f64, ci: Interval, decimals: usize) -> String {
+    if ci.half().is_finite() {
+        format!(
+            "{} \u{b1} {}",
+            percent(x, decimals),
+            percent(ci.half(), decimals)
+        )
+    } else {
+        percent(x, decimals)
+    }
+}
+
+/// At most `digits` decimals, without trailing zeros: for settings such as sigma.
+pub(super) fn compact(x: f64, digits: usize) -> String {
+    let text = format!("{x:.digits$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    if text == "-0" {
+        "0".into()
+    } else {
+        text.into()
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub(super) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `n` things, with the noun's plural where due.
+pub(super) fn count(n: u64, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", thousands(n))
+}
+
+/// Seconds as a person says them.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() => NONE.to_string(),
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!(
+            "{:.0} min {:02.0} s",
+            (s / 60.0).floor(),
+            (s % 60.0).floor()
+        ),
+        s => format!(
+            "{:.0} h {:02.0} min",
+            (s / 3600.0).floor(),
+            (s % 3600.0 / 60.0).floor()
+        ),
+    }
+}
+
+/// Escapes text for XML and HTML, content and quoted attributes alike. Control characters that XML
+/// forbids become the replacement character.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\t' | '\n' | '\r' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// [`escape`] for HTML, with the subscripts of sigma set as such.
+pub(super) fn html(text: &str) -> String {
+    subscripts(&escape(text), |s| format!("<sub>{s}</sub>"))
+}
+
+/// [`escape`] for SVG text, with the subscripts of sigma set as such. The shift back needs a
+/// character to hang on: one without width.
+pub(super) fn svg(text: &str) -> String {
+    subscripts(&escape(text), |s| {
+        format!("<tspan class=\"sub\" dy=\"3\">{s}</tspan><tspan dy=\"-3\">\u{200b}</tspan>")
+    })
+}
+
+/// Sets the index of `sigma_W`, `sigma_B` and `eps_...` written with Greek letters.
+fn subscripts(text: &str, set: impl Fn(&str) -> String) -> String {
+    let mut out = text.to_string();
+    for greek in ["\u{3c3}", "\u{3b5}"] {
+        for index in ["W", "B"] {
+            out = out.replace(
+                &format!("{greek}_{index}"),
+                &format!("{greek}{}", set(index)),
+            );
+        }
+    }
+    out
+}
+
+/// A `data:` URI that downloads `text` as CSV without any network.
+pub(super) fn csv_uri(text: &str) -> String {
+    let mut out = String::from("data:text/csv;charset=utf-8,");
+    for &b in text.as_bytes() {
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b',' => {
+                out.push(b as char);
+            }
+            _ => out.push_str(&format!("%{b:02X}")),
+        }
+    }
+    out
+}
+
+/// A CSV field, quoted where it must be (RFC 4180).
+pub(super) fn csv_field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(percent(0.831_25, 1), "83.1");
+        assert_eq!(percent(f64::NAN, 1), NONE);
+        assert_eq!(
+            percent_with_error(0.5, Interval::around(0.5, 0.012), 1),
+            "50.0 \u{b1} 1.2"
+        );
+        assert_eq!(percent_with_error(0.5, Interval::UNKNOWN, 1), "50.0");
+        assert_eq!(compact(0.2, 6), "0.2");
+        assert_eq!(compact(256.0, 6), "256");
+        assert_eq!(compact(-0.0, 6), "0");
+        assert_eq!(compact(100.0, 0), "100");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(count(1, "chip"), "1 chip");
+        assert_eq!(duration(83.2), "83 s");
+        assert_eq!(duration(3725.0), "62 min 05 s");
+    }
+
+    #[test]
+    fn markup_is_escaped_and_subscripts_are_set() {
+        assert_eq!(
+            escape("<a b='c'>&\"\u{1}"),
+            "&lt;a b=&#39;c&#39;&gt;&amp;&quot;\u{fffd}"
+        );
+        assert_eq!(html("\u{3c3}_W < 1"), "\u{3c3}<sub>W</sub> &lt; 1");
+        assert_eq!(
+            csv_uri("a,\"b\"\n"),
+            "data:text/csv;charset=utf-8,a,%22b%22%0A"
+        );
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}
