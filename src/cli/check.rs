@@ -1,0 +1,116 @@
+//! `pimento check`.
+
+use clap::Args;
+use pimento::Result;
+use pimento::config::{Experiment, Point};
+use pimento::data::Split;
+use serde_json::json;
+
+use super::options::ExperimentArgs;
+use super::{images, output};
+
+/// Check an experiment file and its data, and say what a sweep of it would do
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every mistake is printed at once, each as FILE:LINE with the field, its value and what is allowed.
+
+Examples:
+  pimento check experiments/self_tuning_fashion.toml
+  pimento check my.toml --chips 50 --json")]
+pub struct Check {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+
+    /// Print one JSON document: the experiment with every default in place, and its points
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Checks and prints the plan.
+    pub fn run(&self) -> Result<()> {
+        let experiment = self.experiment.load()?;
+        let data = images::load(&experiment.data)?;
+        let points = experiment.points();
+        if self.json {
+            return output::print_json(&document(&experiment, &data, &points));
+        }
+        output::print(&plan(&experiment, &data, &points))
+    }
+}
+
+/// Test images of every chip.
+fn n_images(experiment: &Experiment, data: &Split) -> usize {
+    match experiment.sweep.images {
+        0 => data.test.len(),
+        n => n.min(data.test.len()),
+    }
+}
+
+fn document(e: &Experiment, data: &Split, points: &[Point]) -> serde_json::Value {
+    let points: Vec<_> = points
+        .iter()
+        .map(|p| {
+            let axes = p.axes.iter().map(|(axis, v)| (axis.to_string(), json!(v)));
+            serde_json::Value::Object(axes.collect())
+        })
+        .collect();
+    json!({
+        "experiment": e.name,
+        "valid": true,
+        "train_images": data.train.len(),
+        "test_images": data.test.len(),
+        "trainings": e.n_trainings(),
+        "chips": e.sweep.chips,
+        "images": n_images(e, data),
+        "points": points,
+        "config": e,
+    })
+}
+
+fn plan(e: &Experiment, data: &Split, points: &[Point]) -> String {
+    let (trainings, images) = (e.n_trainings(), n_images(e, data));
+    let total = points.len() as f64 * e.sweep.chips as f64 * images as f64;
+    let mut text = format!("{}: valid\n", e.name);
+    if !e.title.is_empty() {
+        text += &format!("{}\n", e.title);
+    }
+    if !e.about.is_empty() {
+        text += &format!("\n{}\n\n", e.about.trim());
+    }
+    text += &format!(
+        "data      {}: {} training and {} test images of {} x {}, {} classes\n",
+        images::name(&e.data),
+        data.train.len(),
+        data.test.len(),
+        data.train.h,
+        data.train.w,
+        data.train.classes
+    );
+    text += &format!("network   {}, width {}\n", e.network.kind, e.network.width);
+    text += &format!(
+        "training  {}, {} epochs each\n",
+        plural(trainings, "network"),
+        e.train.epochs
+    );
+    text += &format!(
+        "sweep     {} x {} x {} = {:.3e} inferences\n",
+        plural(points.len(), "point"),
+        plural(e.sweep.chips, "chip"),
+        plural(images, "image"),
+        total
+    );
+    for point in points {
+        if !point.axes.is_empty() {
+            text += &format!("{:>9} {}\n", point.index, point.label());
+        }
+    }
+    text
+}
+
+fn plural(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
+    }
+}

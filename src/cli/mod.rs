@@ -1,0 +1,75 @@
+//! The command line: one file per subcommand, which parses, calls the library and prints.
+//! Results go to standard output, everything else to standard error.
+
+mod check;
+mod completions;
+mod devices;
+mod images;
+mod options;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const ABOUT: &str = "\
+Simulates neural networks on analog in-memory-computing chips.
+
+The weights of a network become conductances of memory cells, and no two chips are fabricated \
+alike: every cell deviates (within-chip variation, sigma_W), and so does every chip as a whole \
+(between-chip variation, sigma_B). Pimento trains networks that expect it, fabricates thousands \
+of chips, lets each of them tune itself, and reports the accuracy over the chips.
+
+An experiment is one TOML file; every run is a pure function of that file and its seed.";
+
+const AFTER: &str = "\
+Examples:
+  pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
+  pimento devices                                      which adapters are there?
+  pimento completions bash > ~/.local/share/bash-completion/completions/pimento
+
+Exit codes:
+  0    done
+  1    the device failed, or a bug of Pimento
+  2    the input is wrong: command line, experiment, data, directories
+  130  interrupted
+
+Environment:
+  PIMENTO_DATA       directory of the IDX files, where neither --data nor the experiment names one
+  RAYON_NUM_THREADS  threads of the CPU backend (default: all)
+  WGPU_BACKEND       graphics APIs to look for: vulkan, gl, metal, dx12 (a list with commas)
+  WGPU_ADAPTER_NAME  adapter to use, any part of its name
+  NO_COLOR           no colours when set";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "pimento", version, about = "Simulates neural networks on analog in-memory-computing chips", long_about = ABOUT, after_help = AFTER)]
+#[command(arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Devices(devices::Devices),
+    Completions(completions::Completions),
+}
+
+/// Parses the command line, does it, prints errors, and says how it went.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Check(c) => c.run(),
+        Command::Devices(c) => c.run(),
+        Command::Completions(c) => c.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

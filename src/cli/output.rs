@@ -1,0 +1,35 @@
+//! Where results and errors go.
+
+use std::io::{ErrorKind, Write};
+
+use pimento::{Error, Result};
+
+/// Writes a result to standard output. A reader that went away (`pimento ... | head`) is no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::io("standard output", e)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes one JSON document to standard output.
+pub fn print_json(document: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(document)
+        .map_err(|e| Error::Internal(format!("result to JSON: {e}")))?;
+    print(&format!("{text}\n"))
+}
+
+/// Writes `error: ...` to standard error, one for each mistake of a configuration.
+pub fn print_error(error: &Error) {
+    let lines = match error {
+        Error::Config(messages) => messages.clone(),
+        other => vec![other.to_string()],
+    };
+    let mut err = std::io::stderr().lock();
+    for line in lines {
+        // Nobody is left to hear about a standard error that is closed.
+        let _ = writeln!(err, "error: {line}");
+    }
+}

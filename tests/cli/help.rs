@@ -1,0 +1,119 @@
+//! What the program says about itself.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use super::{pimento, pimento_with};
+
+const SUBCOMMANDS: [&str; 3] = ["check", "devices", "completions"];
+
+#[test]
+fn help_mentions_every_subcommand_exit_code_and_variable() {
+    let run = pimento(&["--help"]);
+    assert_eq!(run.code, 0);
+    assert_eq!(run.stderr, "");
+    for word in SUBCOMMANDS {
+        assert!(
+            run.stdout.contains(&format!("\n  {word} ")),
+            "{word}: {}",
+            run.stdout
+        );
+    }
+    for word in [
+        "Exit codes",
+        "130",
+        "PIMENTO_DATA",
+        "WGPU_BACKEND",
+        "WGPU_ADAPTER_NAME",
+        "NO_COLOR",
+        "Examples",
+    ] {
+        assert!(run.stdout.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn every_subcommand_has_help_with_examples() {
+    for name in SUBCOMMANDS {
+        let run = pimento(&[name, "--help"]);
+        assert_eq!(run.code, 0);
+        assert!(
+            run.stdout.contains(&format!("Usage: pimento {name}")),
+            "{}",
+            run.stdout
+        );
+        assert!(run.stdout.contains("Examples:"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let run = pimento(&["--version"]);
+    assert_eq!(
+        run.stdout,
+        format!("pimento {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn no_escape_codes_with_no_color_or_without_a_terminal() {
+    for variables in [&[][..], &[("NO_COLOR", "1")]] {
+        for args in [&["--help"][..], &["check"], &["devices"]] {
+            let run = pimento_with(args, variables);
+            assert!(
+                !run.stdout.contains('\x1b') && !run.stderr.contains('\x1b'),
+                "{args:?}"
+            );
+        }
+    }
+    // Even where colour is asked for, NO_COLOR has the last word on error messages of ours.
+    let run = pimento_with(
+        &["check", "none.toml"],
+        &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")],
+    );
+    assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
+}
+
+#[test]
+fn completions_for_every_shell_know_the_subcommands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let run = pimento(&["completions", shell]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        for name in SUBCOMMANDS {
+            assert!(run.stdout.contains(name), "{shell}: {name}");
+        }
+    }
+}
+
+#[test]
+fn devices_always_lists_the_cpu() {
+    let run = pimento(&["devices"]);
+    assert_eq!(run.code, 0);
+    assert!(run.stdout.starts_with("cpu "), "{}", run.stdout);
+    assert!(run.stdout.contains("auto  would use "), "{}", run.stdout);
+    let json: serde_json::Value =
+        serde_json::from_str(&pimento(&["devices", "--json"]).stdout).unwrap();
+    assert_eq!(json["cpu"]["backend"], "cpu");
+    assert!(json["adapters"].is_array());
+    assert!(json["auto"].is_string());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pimento"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert_eq!(stderr, "");
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,93 @@
+//! The experiments that ship.
+
+use std::path::{Path, PathBuf};
+
+use pimento::config::{Experiment, Law, Recipe, TuningMethod};
+
+use super::{pimento, text};
+
+fn experiments() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")
+}
+
+#[test]
+fn every_shipped_experiment_loads_and_says_what_it_should_show() {
+    let mut n = 0;
+    for entry in std::fs::read_dir(experiments()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            let e = Experiment::load(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(
+                Some(e.name.as_str()),
+                path.file_stem().and_then(|s| s.to_str())
+            );
+            assert!(
+                !e.title.is_empty() && !e.about.is_empty(),
+                "{}",
+                path.display()
+            );
+            n += 1;
+        }
+    }
+    assert!(n >= 2);
+}
+
+#[test]
+fn the_reference_table_has_its_points() {
+    let e = Experiment::load(experiments().join("lenet5_mnist_a1w1.toml")).unwrap();
+    let points = e.points();
+    assert_eq!(points.len(), 10);
+    assert_eq!(e.sweep.chips, 1000);
+    // QAT does not see sigma: one network. QAVAT trains for each.
+    assert_eq!(e.n_trainings(), 6);
+    assert_eq!(points[9].experiment.train.recipe, Recipe::Qavat);
+    assert_eq!(points[9].experiment.variation.sigma_w, 1.0);
+}
+
+#[test]
+fn the_self_tuning_experiment_covers_both_laws_and_every_method() {
+    let e = Experiment::load(experiments().join("self_tuning_fashion.toml")).unwrap();
+    let points = e.points();
+    let has = |law, method| {
+        let mut found = points.iter().map(|p| &p.experiment);
+        found.any(|e| e.variation.law == law && e.tuning.method == method)
+    };
+    for method in [
+        TuningMethod::None,
+        TuningMethod::SelfTuning,
+        TuningMethod::Oracle,
+        TuningMethod::BnRecalibration,
+    ] {
+        assert!(has(Law::WeightProportional, method) && has(Law::LayerFixed, method));
+    }
+    assert!(has(Law::LayerFixed, TuningMethod::ReferenceColumns));
+}
+
+#[test]
+fn check_says_what_a_sweep_would_do() {
+    let path = experiments().join("self_tuning_fashion.toml");
+    let run = pimento(&[
+        "check",
+        text(&path),
+        "--chips",
+        "7",
+        "--images",
+        "100",
+        "--seed",
+        "5",
+        "--json",
+    ]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["chips"], 7);
+    assert_eq!(json["images"], 100);
+    assert_eq!(json["config"]["seed"], 5);
+    assert_eq!(json["points"][0]["law"], "weight-proportional");
+    assert_eq!(json["points"][0]["sigma_w"], 0.2);
+    let run = pimento(&["check", text(&path)]);
+    assert!(
+        run.stdout.contains("x 200 chips x 2000 images"),
+        "{}",
+        run.stdout
+    );
+}
