@@ -1,4 +1,5 @@
 //!include shared/activation.wgsl
+//!include shared/quantize.wgsl
 //!include shared/run.wgsl
 // Epilogue of a pre-activation value, in this order, each part switched by a constant:
 // v = scale * v + shift, v = v + residual, v = act(v), v = d * clamp(round(v / d), lo, hi).
@@ -13,16 +14,6 @@ struct Post {
     hi: f32,
     pad0: u32,
     pad1: u32,
-}
-
-// Uniform quantizer with step d; 0 where nothing is calibrated (d <= 0).
-fn quantize(v: vec4<f32>, d: f32, lo: f32, hi: f32, down: bool) -> vec4<f32> {
-    if d <= 0.0 {
-        return vec4<f32>(0.0);
-    }
-    let q = v / d;
-    let code = select(round(q), floor(q), down);
-    return d * clamp(code, vec4<f32>(lo), vec4<f32>(hi));
 }
 
 fn post_value(

@@ -1,7 +1,10 @@
 //! From operators to kernel calls: one module an operator.
 
 use super::dispatch::{Dispatch, LowerContext};
-use super::{add, pointwise};
+use super::{
+    adam, add, batch_norm, binarize_act, fabricate, lerp, max_abs, pointwise, quantize_act,
+    quantize_weight, sgd, weight_scale, zero,
+};
 use crate::backend::program::Op;
 use crate::error::{Error, Result};
 
@@ -10,6 +13,19 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     match op {
         Op::Add { .. } => add::lower(op, cx),
         Op::Pointwise { .. } => pointwise::lower(op, cx),
+        Op::Adam { .. } => adam::lower(op, cx),
+        Op::BatchNormStats { .. } | Op::BatchNormFold { .. } | Op::BatchNormGrad { .. } => {
+            batch_norm::lower(op, cx)
+        }
+        Op::BinarizeAct { .. } | Op::BinarizeActGrad { .. } => binarize_act::lower(op, cx),
+        Op::Fabricate { .. } | Op::FabricateGrad { .. } => fabricate::lower(op, cx),
+        Op::Lerp { .. } => lerp::lower(op, cx),
+        Op::MaxAbs { .. } => max_abs::lower(op, cx),
+        Op::QuantizeAct { .. } | Op::QuantizeActGrad { .. } => quantize_act::lower(op, cx),
+        Op::QuantizeWeight { .. } | Op::QuantizeWeightGrad { .. } => quantize_weight::lower(op, cx),
+        Op::Sgd { .. } => sgd::lower(op, cx),
+        Op::WeightScale { .. } => weight_scale::lower(op, cx),
+        Op::Zero { .. } => zero::lower(op, cx),
         other => Err(Error::Internal(format!("no kernel for {other:?}"))),
     }
 }

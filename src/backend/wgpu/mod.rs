@@ -11,18 +11,30 @@
 //! This directory is the only place that names wgpu. Kernels need no more than WebGPU guarantees:
 //! 8 storage buffers, 256 threads, 16 KiB of workgroup memory, 65535 workgroups an axis.
 
+mod adam;
 mod add;
+mod batch_norm;
+mod binarize_act;
+mod combine;
 mod context;
 pub mod devices;
 mod dispatch;
+mod fabricate;
+mod lerp;
 mod lower;
+mod max_abs;
 mod plan;
 mod pointwise;
 mod post;
+mod quantize_act;
+mod quantize_weight;
 mod session;
+mod sgd;
 mod shader;
 #[cfg(test)]
 mod tests;
+mod weight_scale;
+mod zero;
 
 use std::sync::Arc;
 

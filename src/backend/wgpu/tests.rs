@@ -155,6 +155,8 @@ macro_rules! layout {
     };
 }
 
+mod programming;
+
 fn layouts() -> Vec<StructLayout> {
     vec![
         layout!(
@@ -205,8 +207,12 @@ const ANY_CONSTS: &str = "const HAS_SCALE: bool = true; const HAS_SHIFT: bool = 
 
 #[test]
 fn parameter_structs_have_the_layout_of_the_shaders() {
-    for (file, name, fields, size) in layouts() {
-        let source = shader::compose(file, ANY_CONSTS).expect("source");
+    check_layouts(layouts(), ANY_CONSTS);
+}
+
+fn check_layouts(layouts: Vec<StructLayout>, consts: &str) {
+    for (file, name, fields, size) in layouts {
+        let source = shader::compose(file, consts).expect("source");
         let module = naga::front::wgsl::parse_str(&source.text)
             .unwrap_or_else(|e| panic!("{file}: {}", e.emit_to_string(&source.text)));
         let (members, span) = module

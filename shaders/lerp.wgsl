@@ -1,0 +1,43 @@
+//!include shared/run.wgsl
+// state += rate (times value - state). One invocation four values of a chip.
+
+const RATE_FIXED: u32 = 0u;
+// The value replaces the state at step 0.
+const RATE_FIXED_FROM_FIRST: u32 = 1u;
+// The running mean of all values.
+const RATE_CUMULATIVE: u32 = 2u;
+
+struct Params {
+    state: View,
+    value: View,
+    kind: u32,
+    rate: f32,
+    times: f32,
+    unused: u32,
+}
+
+@group(0) @binding(1) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read_write> state: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> value: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = flat_group(id, grid) * 64u + lane;
+    let chip = id.z;
+    if 4u * i >= params.state.len || chip >= run.chips {
+        return;
+    }
+    let at = chip_base(params.state, chip) / 4u + i;
+    let old = state[at];
+    let goal = params.times * value[chip_base(params.value, chip) / 4u + i];
+    var rate = params.rate;
+    if params.kind == RATE_CUMULATIVE {
+        rate = 1.0 / f32(run.step + 1u);
+    }
+    let replace = params.kind != RATE_FIXED && run.step == 0u;
+    state[at] = select(old + rate * (goal - old), goal, replace);
+}

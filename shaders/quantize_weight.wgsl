@@ -1,0 +1,39 @@
+//!include shared/run.wgsl
+//!include shared/quantize.wgsl
+// q = d clamp(round(w/d), -Q, Q); one bit: d where w >= 0, else -d; no bits: w.
+
+struct Params {
+    // Weights, and how many share a step.
+    len: u32,
+    size: u32,
+    bits: u32,
+    // Highest code.
+    q: f32,
+}
+
+@group(0) @binding(1) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read> scale: array<f32>;
+@group(0) @binding(4) var<storage, read_write> quantized: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = flat_group(id, grid) * 64u + lane;
+    if i >= params.len {
+        return;
+    }
+    let v = w[i];
+    let d = scale[i / params.size];
+    var value = v;
+    if params.bits == 1u {
+        value = select(-d, d, v >= 0.0);
+    }
+    if params.bits > 1u {
+        value = quantize(vec4<f32>(v), d, -params.q, params.q, false).x;
+    }
+    quantized[i] = value;
+}

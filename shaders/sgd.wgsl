@@ -1,0 +1,35 @@
+//!include shared/run.wgsl
+// g' = g + decay w; m = momentum m + g'; w -= lr m, or with Nesterov w -= lr (g' + momentum m).
+// One invocation four parameters.
+
+struct Params {
+    w: View,
+    momentum: f32,
+    weight_decay: f32,
+    nesterov: u32,
+    unused: u32,
+}
+
+@group(0) @binding(1) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read_write> w: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> g: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> m: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = flat_group(id, grid) * 64u + lane;
+    let chip = id.z;
+    if 4u * i >= params.w.len || chip >= run.chips {
+        return;
+    }
+    let at = chip_base(params.w, chip) / 4u + i;
+    let gradient = g[at] + params.weight_decay * w[at];
+    let velocity = params.momentum * m[at] + gradient;
+    let nesterov = gradient + params.momentum * velocity;
+    m[at] = velocity;
+    w[at] -= run.lr * select(velocity, nesterov, params.nesterov == 1u);
+}

@@ -1,0 +1,42 @@
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), the twin
+// of src/random: the same integers on the host and here. Key = seed, counter =
+// (address / 4, layer, chip, purpose); the cell at `address` owns word `address % 4` of the block.
+
+const PHILOX_M0: u32 = 0xD2511F53u;
+const PHILOX_M1: u32 = 0xCD9E8D57u;
+const PHILOX_W: vec2<u32> = vec2<u32>(0x9E3779B9u, 0xBB67AE85u);
+
+// High word of the 64-bit product, from 16-bit halves (WGSL has no 64-bit integers).
+fn mul_high(a: u32, b: u32) -> u32 {
+    let a_low = a & 0xffffu;
+    let a_high = a >> 16u;
+    let b_low = b & 0xffffu;
+    let b_high = b >> 16u;
+    let low_high = a_low * b_high;
+    let high_low = a_high * b_low;
+    let middle = ((a_low * b_low) >> 16u) + (low_high & 0xffffu) + (high_low & 0xffffu);
+    return a_high * b_high + (low_high >> 16u) + (high_low >> 16u) + (middle >> 16u);
+}
+
+fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    return vec4<u32>(
+        mul_high(PHILOX_M1, c.z) ^ c.y ^ key.x,
+        PHILOX_M1 * c.z,
+        mul_high(PHILOX_M0, c.x) ^ c.w ^ key.y,
+        PHILOX_M0 * c.x,
+    );
+}
+
+// The block of four words at a counter. Unrolled: a loop costs lavapipe its vectorisation.
+fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+    var c = philox_round(counter, key);
+    c = philox_round(c, key + PHILOX_W);
+    c = philox_round(c, key + 2u * PHILOX_W);
+    c = philox_round(c, key + 3u * PHILOX_W);
+    c = philox_round(c, key + 4u * PHILOX_W);
+    c = philox_round(c, key + 5u * PHILOX_W);
+    c = philox_round(c, key + 6u * PHILOX_W);
+    c = philox_round(c, key + 7u * PHILOX_W);
+    c = philox_round(c, key + 8u * PHILOX_W);
+    return philox_round(c, key + 9u * PHILOX_W);
+}

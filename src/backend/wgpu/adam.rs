@@ -1,0 +1,60 @@
+//! Adam and AdamW: `shaders/adam.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/adam.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub w: View,
+    pub beta1: f32,
+    pub beta2: f32,
+    pub log_beta1: f32,
+    pub log_beta2: f32,
+    pub eps: f32,
+    pub weight_decay: f32,
+    pub decoupled: u32,
+    pub unused: u32,
+}
+
+/// One thread four parameters.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::Adam {
+        w,
+        g,
+        m,
+        v,
+        beta1,
+        beta2,
+        eps,
+        weight_decay,
+        decoupled,
+    } = *op
+    else {
+        return super::lower::mismatch("adam", op);
+    };
+    let params = Params {
+        w: cx.view(w),
+        beta1,
+        beta2,
+        log_beta1: f64::from(beta1).ln() as f32,
+        log_beta2: f64::from(beta2).ln() as f32,
+        eps,
+        weight_decay,
+        decoupled: u32::from(decoupled),
+        unused: 0,
+    };
+    let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
+    Ok(vec![
+        Dispatch::new("adam", work)
+            .params(&params)
+            .write(w)
+            .read(g)
+            .write(m)
+            .write(v),
+    ])
+}

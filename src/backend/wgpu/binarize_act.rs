@@ -1,0 +1,74 @@
+//! One-bit activations: `shaders/binarize_act.wgsl`, `shaders/binarize_act_grad.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use crate::backend::program::{BinaryGroup, Op};
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/binarize_act.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub x: View,
+    pub y: View,
+    pub groups: u32,
+    pub positions: u32,
+    pub unused0: u32,
+    pub unused1: u32,
+}
+
+/// Twin of `Params` in `shaders/binarize_act_grad.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct GradParams {
+    pub x: View,
+    pub dy: View,
+    pub dx: View,
+}
+
+/// One workgroup a group of a block; the gradient one thread a quad of images.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    match *op {
+        Op::BinarizeAct { x, y, group } => {
+            let (c, h, w) = cx.shape(x).chw();
+            let (groups, positions) = match group {
+                BinaryGroup::Channel => (c, h * w),
+                BinaryGroup::Image => (1, c * h * w),
+            };
+            let params = Params {
+                x: cx.view(x),
+                y: cx.view(y),
+                groups: groups as u32,
+                positions: positions as u32,
+                unused0: 0,
+                unused1: 0,
+            };
+            let work = Work::groups(groups).per_block().per_chip(cx.per_chip(y));
+            Ok(vec![
+                Dispatch::new("binarize_act", work)
+                    .params(&params)
+                    .read(x)
+                    .write(y),
+            ])
+        }
+        Op::BinarizeActGrad { x, dy, dx } => {
+            let params = GradParams {
+                x: cx.view(x),
+                dy: cx.view(dy),
+                dx: cx.view(dx),
+            };
+            let work = Work::flat(cx.shape(dx).len() * QUADS)
+                .per_block()
+                .per_chip(cx.per_chip(dx));
+            Ok(vec![
+                Dispatch::new("binarize_act_grad", work)
+                    .params(&params)
+                    .read(x)
+                    .read(dy)
+                    .write(dx),
+            ])
+        }
+        _ => super::lower::mismatch("binarize_act", op),
+    }
+}

@@ -1,0 +1,177 @@
+//! Fabrication of chips and its gradient: `shaders/fabricate_reference.wgsl`,
+//! `shaders/fabricate.wgsl`, `shaders/fabricate_grad.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use crate::backend::program::{Deviate, Fabrication, Law, Mapping, Op};
+use crate::error::{Error, Result};
+use crate::random;
+
+/// Twin of `Params` in `shaders/fabricate_reference.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct ReferenceParams {
+    pub rows: u32,
+    pub copies: u32,
+    pub columns: u32,
+    pub layer: u32,
+    pub shape: [f32; 2],
+    pub sigma: f32,
+    pub unused: u32,
+}
+
+/// Twin of `Params` in `shaders/fabricate.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub out: View,
+    pub rows: u32,
+    pub cols: u32,
+    pub per_column: u32,
+    pub layer: u32,
+    pub shape: [f32; 2],
+    pub sigma: f32,
+    pub g_min: f32,
+}
+
+/// Twin of `Params` in `shaders/fabricate_grad.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct GradParams {
+    pub dout: View,
+    pub shape: [f32; 2],
+    pub sigma: f32,
+    pub layer: u32,
+}
+
+/// The shape parameters of a deviate, see `deviate4` in `shaders/shared/cell.wgsl`.
+fn shape(spec: &Fabrication) -> [f32; 2] {
+    match spec.deviate {
+        Deviate::Gaussian => [0.0; 2],
+        Deviate::Truncated { at } => [random::squeeze(at), 0.0],
+        Deviate::Lognormal => random::lognormal_shape(spec.sigma_w),
+    }
+}
+
+/// A call with the constants of law, mapping and deviate; twins of those of
+/// `shaders/shared/cell.wgsl`.
+fn call(shader: &'static str, work: Work, spec: &Fabrication) -> Dispatch {
+    let law: u32 = match spec.law {
+        Law::WeightProportional => 0,
+        Law::LayerFixed => 1,
+    };
+    let mapping: u32 = match spec.mapping {
+        Mapping::Ideal => 0,
+        Mapping::Differential { .. } => 1,
+        Mapping::Offset { .. } => 2,
+    };
+    Dispatch::new(shader, work)
+        .constant("LAW", law)
+        .constant("MAPPING", mapping)
+        .constant("LOGNORMAL", spec.deviate == Deviate::Lognormal)
+}
+
+fn check(name: &str, len: usize, spec: &Fabrication) -> Result<()> {
+    if len == 0 || len != spec.cols * spec.rows {
+        return Err(Error::Internal(format!(
+            "\"{name}\" holds {len} weights, not {} x {}",
+            spec.cols, spec.rows
+        )));
+    }
+    Ok(())
+}
+
+/// One thread four weights of a chip (the gradient: of all chips), after one thread a row for the
+/// reference columns.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    match op {
+        Op::Fabricate {
+            w,
+            full_scale,
+            chip,
+            out,
+            spec,
+        } => {
+            let len = cx.shape(*out).len();
+            check(&cx.program.desc(*out).name, len, spec)?;
+            let (g_min, copies) = match spec.mapping {
+                Mapping::Ideal => (0.0, 0),
+                Mapping::Differential { g_min } => (g_min, 0),
+                Mapping::Offset { g_min, copies } => (g_min, copies),
+            };
+            let columns = spec.reference_columns;
+            let mut calls = Vec::new();
+            let mut reference = Operand::Unused;
+            if copies > 0 || columns > 0 {
+                reference = Operand::Scratch {
+                    index: 0,
+                    floats: 2 * spec.rows as u64 * cx.capacity.chips as u64,
+                };
+                let params = ReferenceParams {
+                    rows: spec.rows as u32,
+                    copies,
+                    columns,
+                    layer: spec.layer,
+                    shape: shape(spec),
+                    sigma: spec.sigma_w,
+                    unused: 0,
+                };
+                let work = Work::flat(spec.rows).per_chip(true);
+                calls.push(
+                    call("fabricate_reference", work, spec)
+                        .params(&params)
+                        .write(reference),
+                );
+            }
+            let params = Params {
+                out: cx.view(*out),
+                rows: spec.rows as u32,
+                cols: spec.cols as u32,
+                per_column: u32::from(cx.shape(*full_scale).len() > 1),
+                layer: spec.layer,
+                shape: shape(spec),
+                sigma: spec.sigma_w,
+                g_min,
+            };
+            let work = Work::flat(len.div_ceil(4)).per_chip(true);
+            calls.push(
+                call("fabricate", work, spec)
+                    .constant("COPIES", copies > 0)
+                    .constant("COLUMNS", columns > 0)
+                    .params(&params)
+                    .read(*w)
+                    .read(*full_scale)
+                    .read(*chip)
+                    .read(reference)
+                    .write(*out),
+            );
+            Ok(calls)
+        }
+        Op::FabricateGrad {
+            w,
+            chip,
+            dout,
+            dw,
+            spec,
+        } => {
+            let len = cx.shape(*dw).len();
+            check(&cx.program.desc(*dw).name, len, spec)?;
+            let params = GradParams {
+                dout: cx.view(*dout),
+                shape: shape(spec),
+                sigma: spec.sigma_w,
+                layer: spec.layer,
+            };
+            Ok(vec![
+                call("fabricate_grad", Work::flat(len.div_ceil(4)), spec)
+                    .params(&params)
+                    .read(*w)
+                    .read(*chip)
+                    .read(*dout)
+                    .write(*dw),
+            ])
+        }
+        _ => super::lower::mismatch("fabricate", op),
+    }
+}

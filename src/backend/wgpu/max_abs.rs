@@ -1,0 +1,41 @@
+//! `out = max|x| / divisor`: `shaders/max_abs.wgsl`, then `shaders/combine.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::combine::{Fold, Parts};
+use super::dispatch::{Dispatch, LowerContext, View};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/max_abs.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub x: View,
+    pub parts: u32,
+    pub quads: u32,
+    pub unused0: u32,
+    pub unused1: u32,
+}
+
+/// Two stages.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::MaxAbs { x, out, divisor } = *op else {
+        return super::lower::mismatch("max_abs", op);
+    };
+    let parts = Parts::of(cx, x);
+    let params = Params {
+        x: cx.view(x),
+        parts: parts.parts,
+        quads: parts.quads,
+        unused0: 0,
+        unused1: 0,
+    };
+    Ok(vec![
+        Dispatch::new("max_abs", parts.work)
+            .params(&params)
+            .read(x)
+            .write(parts.partial),
+        parts.combine(Fold::Maximum, 1.0, divisor, out),
+    ])
+}

@@ -1,0 +1,105 @@
+//! Uniform activation quantizer and its gradients: `shaders/quantize_act.wgsl`,
+//! `shaders/quantize_act_grad.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::combine::{Fold, Parts};
+use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use crate::backend::program::{Op, Rounding, StraightThrough};
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/quantize_act.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub x: View,
+    pub y: View,
+    pub lo: f32,
+    pub hi: f32,
+    pub take_floor: u32,
+    pub unused: u32,
+}
+
+/// Twin of `Params` in `shaders/quantize_act_grad.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct GradParams {
+    pub x: View,
+    pub dy: View,
+    pub dx: View,
+    pub parts: u32,
+    pub quads: u32,
+    pub take_floor: u32,
+    pub clip: u32,
+    pub lo: f32,
+    pub hi: f32,
+    pub learned: u32,
+    pub unused: u32,
+}
+
+/// One thread a quad of images; the gradient one workgroup a part of a block, then, for LSQ, the
+/// sum of their partial results.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    match *op {
+        Op::QuantizeAct { x, y, quant } => {
+            let params = Params {
+                x: cx.view(x),
+                y: cx.view(y),
+                lo: quant.lo as f32,
+                hi: quant.hi as f32,
+                take_floor: u32::from(quant.rounding == Rounding::Floor),
+                unused: 0,
+            };
+            let work = Work::flat(cx.shape(y).len() * QUADS)
+                .per_block()
+                .per_chip(cx.per_chip(y));
+            Ok(vec![
+                Dispatch::new("quantize_act", work)
+                    .params(&params)
+                    .read(x)
+                    .read(quant.scale)
+                    .write(y),
+            ])
+        }
+        Op::QuantizeActGrad {
+            x,
+            dy,
+            dx,
+            dscale,
+            quant,
+            ste,
+        } => {
+            let parts = Parts::of(cx, dx);
+            let params = GradParams {
+                x: cx.view(x),
+                dy: cx.view(dy),
+                dx: cx.view(dx),
+                parts: parts.parts,
+                quads: parts.quads,
+                take_floor: u32::from(quant.rounding == Rounding::Floor),
+                clip: u32::from(ste == StraightThrough::Clip),
+                lo: quant.lo as f32,
+                hi: quant.hi as f32,
+                learned: u32::from(dscale.is_some()),
+                unused: 0,
+            };
+            let partial = dscale.map_or(Operand::Unused, |_| parts.partial);
+            let mut calls = vec![
+                Dispatch::new("quantize_act_grad", parts.work)
+                    .params(&params)
+                    .read(x)
+                    .read(quant.scale)
+                    .read(dy)
+                    .write(dx)
+                    .write(partial),
+            ];
+            if let Some(dscale) = dscale {
+                let n = cx.shape(x).len() as f64 * f64::from(quant.hi.max(1));
+                let factor = n.sqrt().recip() as f32;
+                calls.push(parts.combine(Fold::Sum, factor, 1.0, dscale));
+            }
+            Ok(calls)
+        }
+        _ => super::lower::mismatch("quantize_act", op),
+    }
+}

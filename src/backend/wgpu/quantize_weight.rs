@@ -1,0 +1,109 @@
+//! Weight quantizer and its gradients: `shaders/quantize_weight.wgsl`,
+//! `shaders/quantize_weight_grad.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::combine;
+use super::dispatch::{Dispatch, LowerContext, Operand, Work};
+use super::weight_scale::{groups, highest_code};
+use crate::backend::program::{Op, StraightThrough};
+use crate::error::Result;
+
+/// Weights of a workgroup of the gradient; twin of `CHUNK` in its shader.
+const CHUNK: usize = 4096;
+
+/// Twin of `Params` in `shaders/quantize_weight.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub len: u32,
+    pub size: u32,
+    pub bits: u32,
+    pub q: f32,
+}
+
+/// Twin of `Params` in `shaders/quantize_weight_grad.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct GradParams {
+    pub size: u32,
+    pub chunks: u32,
+    pub groups: u32,
+    pub bits: u32,
+    pub clip: u32,
+    pub learned: u32,
+    pub q: f32,
+    pub unused: u32,
+}
+
+/// One thread a weight; the gradient one workgroup a chunk of the weights that share a step, then,
+/// for LSQ, the sums of their partial results.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    match *op {
+        Op::QuantizeWeight { w, scale, q, bits } => {
+            let (size, groups) = groups(cx, w, scale)?;
+            let len = size * groups;
+            let params = Params {
+                len: len as u32,
+                size: size as u32,
+                bits,
+                q: highest_code(bits),
+            };
+            Ok(vec![
+                Dispatch::new("quantize_weight", Work::flat(len))
+                    .params(&params)
+                    .read(w)
+                    .read(scale)
+                    .write(q),
+            ])
+        }
+        Op::QuantizeWeightGrad {
+            w,
+            scale,
+            dq,
+            dw,
+            dscale,
+            bits,
+            ste,
+        } => {
+            let (size, groups) = groups(cx, w, scale)?;
+            let chunks = size.div_ceil(CHUNK);
+            let params = GradParams {
+                size: size as u32,
+                chunks: chunks as u32,
+                groups: groups as u32,
+                bits,
+                clip: u32::from(ste == StraightThrough::Clip),
+                learned: u32::from(dscale.is_some()),
+                q: highest_code(bits),
+                unused: 0,
+            };
+            let partial = dscale.map_or(Operand::Unused, |_| Operand::Scratch {
+                index: 0,
+                floats: (chunks * groups) as u64,
+            });
+            let mut calls = vec![
+                Dispatch::new("quantize_weight_grad", Work::groups(chunks * groups))
+                    .params(&params)
+                    .read(w)
+                    .read(scale)
+                    .read(dq)
+                    .write(dw)
+                    .write(partial),
+            ];
+            if let Some(dscale) = dscale {
+                let n = size as f64 * f64::from(highest_code(bits));
+                let factor = n.sqrt().recip() as f32;
+                calls.push(combine::sum_groups(
+                    partial,
+                    chunks as u32,
+                    groups as u32,
+                    factor,
+                    dscale,
+                ));
+            }
+            Ok(calls)
+        }
+        _ => super::lower::mismatch("quantize_weight", op),
+    }
+}

@@ -1,0 +1,48 @@
+//! Stochastic gradient descent with momentum: `shaders/sgd.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/sgd.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub w: View,
+    pub momentum: f32,
+    pub weight_decay: f32,
+    pub nesterov: u32,
+    pub unused: u32,
+}
+
+/// One thread four parameters.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::Sgd {
+        w,
+        g,
+        m,
+        momentum,
+        weight_decay,
+        nesterov,
+    } = *op
+    else {
+        return super::lower::mismatch("sgd", op);
+    };
+    let params = Params {
+        w: cx.view(w),
+        momentum,
+        weight_decay,
+        nesterov: u32::from(nesterov),
+        unused: 0,
+    };
+    let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
+    Ok(vec![
+        Dispatch::new("sgd", work)
+            .params(&params)
+            .write(w)
+            .read(g)
+            .write(m),
+    ])
+}

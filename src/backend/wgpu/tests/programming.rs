@@ -1,0 +1,395 @@
+//! Kernels of weights, chips, quantizers, batch norm and optimizers: every variant that a program
+//! can ask for, and the layouts of their parameters.
+
+use std::mem::{offset_of, size_of};
+
+use super::{StructLayout, check_layouts, validate_program};
+use crate::backend::program::*;
+use crate::backend::wgpu::{
+    adam, batch_norm, binarize_act, combine, fabricate, lerp, max_abs, quantize_act,
+    quantize_weight, sgd, weight_scale, zero,
+};
+
+const FLAT: Shape = Shape::Flat(12);
+const MAP: Shape = Shape::Image { c: 3, h: 2, w: 5 };
+
+fn shared(p: &mut Program, name: &str, n: usize) -> TensorId {
+    p.tensor(name, Shape::Flat(n), Scope::Shared, Role::State)
+}
+
+#[test]
+fn weight_kernels_are_valid() {
+    let mut p = Program::default();
+    let w = shared(&mut p, "w", 12);
+    let q = shared(&mut p, "q", 12);
+    let dq = shared(&mut p, "dq", 12);
+    let dw = shared(&mut p, "dw", 12);
+    let mut ops = Vec::new();
+    for groups in [1, 3] {
+        let scale = shared(&mut p, &format!("scale{groups}"), groups);
+        let full_scale = shared(&mut p, &format!("full{groups}"), groups);
+        let dscale = shared(&mut p, &format!("dscale{groups}"), groups);
+        for bits in [0, 1, 4] {
+            for step in [
+                WeightStep::MaxAbs,
+                WeightStep::Percentile(99.0),
+                WeightStep::LineSearch,
+                WeightStep::Mse,
+                WeightStep::Keep,
+            ] {
+                ops.push(Op::WeightScale {
+                    w,
+                    scale,
+                    full_scale,
+                    bits,
+                    step,
+                });
+            }
+            ops.push(Op::QuantizeWeight { w, scale, q, bits });
+            for dscale in [None, Some(dscale)] {
+                ops.push(Op::QuantizeWeightGrad {
+                    w,
+                    scale,
+                    dq,
+                    dw,
+                    dscale,
+                    bits,
+                    ste: StraightThrough::Clip,
+                });
+            }
+        }
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+#[test]
+fn fabrication_kernels_are_valid() {
+    let mut p = Program::default();
+    let w = shared(&mut p, "w", 12);
+    let dw = shared(&mut p, "dw", 12);
+    let full_scale = shared(&mut p, "full", 3);
+    let chip = p.tensor(
+        "chip",
+        Shape::Flat(CHIP_FIELDS),
+        Scope::PerChip,
+        Role::State,
+    );
+    let out = p.tensor("out", FLAT, Scope::PerChip, Role::Temp);
+    let mut ops = Vec::new();
+    for law in [Law::WeightProportional, Law::LayerFixed] {
+        for mapping in [
+            Mapping::Ideal,
+            Mapping::Differential { g_min: 0.1 },
+            Mapping::Offset {
+                g_min: 0.1,
+                copies: 0,
+            },
+            Mapping::Offset {
+                g_min: 0.1,
+                copies: 4,
+            },
+        ] {
+            for deviate in [
+                Deviate::Gaussian,
+                Deviate::Truncated { at: 2.0 },
+                Deviate::Lognormal,
+            ] {
+                for reference_columns in [0, 2] {
+                    let spec = Fabrication {
+                        law,
+                        mapping,
+                        deviate,
+                        sigma_w: 0.2,
+                        reference_columns,
+                        layer: 1,
+                        cols: 3,
+                        rows: 4,
+                    };
+                    ops.push(Op::Fabricate {
+                        w,
+                        full_scale,
+                        chip,
+                        out,
+                        spec,
+                    });
+                    ops.push(Op::FabricateGrad {
+                        w,
+                        chip,
+                        dout: out,
+                        dw,
+                        spec,
+                    });
+                }
+            }
+        }
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+#[test]
+fn activation_quantizer_kernels_are_valid() {
+    let mut p = Program::default();
+    let x = p.tensor("x", MAP, Scope::Shared, Role::Input);
+    let dy = p.tensor("dy", MAP, Scope::PerChip, Role::Temp);
+    let y = p.tensor("y", MAP, Scope::PerChip, Role::Output);
+    let scale = shared(&mut p, "scale", 1);
+    let dscale = shared(&mut p, "dscale", 1);
+    let quant = ActQuant {
+        scale,
+        lo: 0,
+        hi: 15,
+        rounding: Rounding::Nearest,
+    };
+    let mut ops = vec![
+        Op::MaxAbs {
+            x,
+            out: scale,
+            divisor: 15.0,
+        },
+        Op::QuantizeAct { x, y, quant },
+        Op::BinarizeActGrad { x, dy, dx: y },
+    ];
+    for group in [BinaryGroup::Channel, BinaryGroup::Image] {
+        ops.push(Op::BinarizeAct { x, y, group });
+    }
+    for dscale in [None, Some(dscale)] {
+        ops.push(Op::QuantizeActGrad {
+            x,
+            dy,
+            dx: y,
+            dscale,
+            quant,
+            ste: StraightThrough::Clip,
+        });
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+#[test]
+fn batch_norm_and_optimizer_kernels_are_valid() {
+    let mut p = Program::default();
+    let x = p.tensor("x", MAP, Scope::PerChip, Role::Temp);
+    let dy = p.tensor("dy", MAP, Scope::PerChip, Role::Temp);
+    let dx = p.tensor("dx", MAP, Scope::PerChip, Role::Temp);
+    let mut flat = |name: &str| shared(&mut p, name, 3);
+    let (mean, var, gamma, beta) = (flat("mean"), flat("var"), flat("gamma"), flat("beta"));
+    let (scale, shift) = (flat("scale"), flat("shift"));
+    let (dgamma, dbeta) = (flat("dgamma"), flat("dbeta"));
+    let (m, v) = (flat("m"), flat("v"));
+    let eps = 1e-5;
+    let ops = vec![
+        Op::BatchNormStats { x, mean, var },
+        Op::BatchNormFold {
+            mean,
+            var,
+            gamma,
+            beta,
+            scale,
+            shift,
+            eps,
+        },
+        Op::BatchNormGrad {
+            x,
+            mean,
+            var,
+            gamma,
+            dy,
+            dx,
+            dgamma,
+            dbeta,
+            eps,
+        },
+        Op::Lerp {
+            state: mean,
+            value: var,
+            rate: Rate::Cumulative,
+            times: 1.5,
+        },
+        Op::Zero { t: mean },
+        Op::Sgd {
+            w: gamma,
+            g: dgamma,
+            m,
+            momentum: 0.9,
+            weight_decay: 0.0,
+            nesterov: true,
+        },
+        Op::Adam {
+            w: beta,
+            g: dbeta,
+            m,
+            v,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+        },
+    ];
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+/// What makes any of these shaders parse.
+const CONSTS: &str = "const LAW: u32 = 0u; const MAPPING: u32 = 2u; const LOGNORMAL: bool = true; \
+    const COPIES: bool = true; const COLUMNS: bool = true; const MAXIMUM: bool = true;";
+
+fn layouts() -> Vec<StructLayout> {
+    vec![
+        layout!(
+            "weight_scale_choose",
+            "ScaleParams",
+            weight_scale::ScaleParams,
+            [
+                size,
+                chunks,
+                groups,
+                digit,
+                rank,
+                candidates,
+                line_search,
+                method,
+                q,
+                fraction,
+                unused0,
+                unused1
+            ]
+        ),
+        layout!(
+            "quantize_weight",
+            "Params",
+            quantize_weight::Params,
+            [len, size, bits, q]
+        ),
+        layout!(
+            "quantize_weight_grad",
+            "Params",
+            quantize_weight::GradParams,
+            [size, chunks, groups, bits, clip, learned, q, unused]
+        ),
+        layout!(
+            "fabricate_reference",
+            "Params",
+            fabricate::ReferenceParams,
+            [rows, copies, columns, layer, shape, sigma, unused]
+        ),
+        layout!(
+            "fabricate",
+            "Params",
+            fabricate::Params,
+            [out, rows, cols, per_column, layer, shape, sigma, g_min]
+        ),
+        layout!(
+            "fabricate_grad",
+            "Params",
+            fabricate::GradParams,
+            [dout, shape, sigma, layer]
+        ),
+        layout!(
+            "combine",
+            "Params",
+            combine::Params,
+            [
+                items, by_block, by_chip, groups, factor, divisor, unused0, unused1
+            ]
+        ),
+        layout!(
+            "max_abs",
+            "Params",
+            max_abs::Params,
+            [x, parts, quads, unused0, unused1]
+        ),
+        layout!(
+            "quantize_act",
+            "Params",
+            quantize_act::Params,
+            [x, y, lo, hi, take_floor, unused]
+        ),
+        layout!(
+            "quantize_act_grad",
+            "Params",
+            quantize_act::GradParams,
+            [
+                x, dy, dx, parts, quads, take_floor, clip, lo, hi, learned, unused
+            ]
+        ),
+        layout!(
+            "binarize_act",
+            "Params",
+            binarize_act::Params,
+            [x, y, groups, positions, unused0, unused1]
+        ),
+        layout!(
+            "binarize_act_grad",
+            "Params",
+            binarize_act::GradParams,
+            [x, dy, dx]
+        ),
+        layout!(
+            "batch_norm_stats",
+            "Params",
+            batch_norm::StatsParams,
+            [x, mean, channels, quads, over_chips, unused]
+        ),
+        layout!(
+            "batch_norm_fold",
+            "Params",
+            batch_norm::FoldParams,
+            [statistics, eps, unused0, unused1, unused2]
+        ),
+        layout!(
+            "batch_norm_grad_sums",
+            "Params",
+            batch_norm::SumsParams,
+            [x, dy, channels, quads, over_chips, eps]
+        ),
+        layout!(
+            "batch_norm_grad",
+            "Params",
+            batch_norm::GradParams,
+            [x, dy, dx, quads, over_chips, eps, unused]
+        ),
+        layout!(
+            "lerp",
+            "Params",
+            lerp::Params,
+            [state, value, kind, rate, times, unused]
+        ),
+        layout!(
+            "zero",
+            "Params",
+            zero::Params,
+            [quads, unused0, unused1, unused2]
+        ),
+        layout!(
+            "sgd",
+            "Params",
+            sgd::Params,
+            [w, momentum, weight_decay, nesterov, unused]
+        ),
+        layout!(
+            "adam",
+            "Params",
+            adam::Params,
+            [
+                w,
+                beta1,
+                beta2,
+                log_beta1,
+                log_beta2,
+                eps,
+                weight_decay,
+                decoupled,
+                unused
+            ]
+        ),
+    ]
+}
+
+#[test]
+fn parameter_structs_have_the_layout_of_the_shaders() {
+    check_layouts(layouts(), CONSTS);
+}

@@ -1,0 +1,229 @@
+//! Choice of a weight's quantization step: `shaders/weight_scale_*.wgsl`, up to ten passes.
+//!
+//! # Theory
+//! The order statistics that the line search and the percentile need are selected on the device,
+//! without sorting and without reading back: `|w|` as a bit pattern is cut into three digits, and
+//! each digit costs a histogram of the magnitudes that share the digits found so far. Counts are
+//! integers, sums are fixed trees, so a step is the same in every run.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, Operand, Work};
+use super::zero::zero;
+use crate::backend::program::{Op, Scope, TensorId, WeightStep};
+use crate::error::{Error, Result};
+
+/// Weights of a workgroup; twin of `CHUNK` in `shaders/shared/weight_scale.wgsl`.
+pub(super) const CHUNK: usize = 4096;
+
+/// Bins of a digit; twin of `BINS` there.
+const BINS: u64 = 2048;
+
+/// Candidates that one workgroup tries; twin of `BATCH` in `shaders/weight_scale_errors.wgsl`.
+const BATCH: usize = 12;
+
+/// Candidates of [`WeightStep::LineSearch`] and [`WeightStep::Mse`].
+const LINE_SEARCH: u32 = 10;
+const MSE: u32 = 100;
+
+/// Twin of `ScaleParams` in `shaders/shared/weight_scale.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct ScaleParams {
+    pub size: u32,
+    pub chunks: u32,
+    pub groups: u32,
+    pub digit: u32,
+    pub rank: u32,
+    pub candidates: u32,
+    pub line_search: u32,
+    pub method: u32,
+    pub q: f32,
+    pub fraction: f32,
+    pub unused0: u32,
+    pub unused1: u32,
+}
+
+/// Twins of the constants `METHOD_*` in `shaders/weight_scale_choose.wgsl`.
+mod method {
+    pub const UNQUANTIZED: u32 = 0;
+    pub const MEAN: u32 = 1;
+    pub const MAX: u32 = 2;
+    pub const PERCENTILE: u32 = 3;
+    pub const SEARCH: u32 = 4;
+    pub const KEEP: u32 = 5;
+}
+
+/// Highest code of a weight of `bits` bits, as a number that may divide.
+pub(super) fn highest_code(bits: u32) -> f32 {
+    if bits < 2 {
+        1.0
+    } else {
+        ((1u32 << (bits - 1)) - 1) as f32
+    }
+}
+
+/// `(weights that share a step, number of steps)` for a weight and its steps.
+pub(super) fn groups(
+    cx: &LowerContext<'_>,
+    w: TensorId,
+    scale: TensorId,
+) -> Result<(usize, usize)> {
+    let (len, groups) = (cx.shape(w).len(), cx.shape(scale).len());
+    let (weight, steps) = (cx.program.desc(w), cx.program.desc(scale));
+    if len == 0 || groups == 0 || !len.is_multiple_of(groups) {
+        return Err(Error::Internal(format!(
+            "\"{}\" holds {groups} steps for the {len} values of \"{}\"",
+            steps.name, weight.name
+        )));
+    }
+    if weight.scope == Scope::PerChip || steps.scope == Scope::PerChip {
+        return Err(Error::Internal(format!(
+            "\"{}\" is quantized for all chips at once but has a chip axis",
+            weight.name
+        )));
+    }
+    Ok((len / groups, groups))
+}
+
+/// Buffers of the passes.
+struct Passes {
+    w: TensorId,
+    params: ScaleParams,
+    state: Operand,
+    sums: Operand,
+    histogram: Operand,
+    errors: Operand,
+}
+
+impl Passes {
+    /// Workgroups of a pass over the weights, one a chunk.
+    fn chunked(&self, shader: &'static str, times: usize) -> Dispatch {
+        let workgroups = self.params.chunks as usize * self.params.groups as usize * times;
+        Dispatch::new(shader, Work::groups(workgroups))
+            .params(&self.params)
+            .read(self.w)
+            .write(self.state)
+    }
+
+    /// One workgroup a group.
+    fn grouped(&self, shader: &'static str) -> Dispatch {
+        Dispatch::new(shader, Work::groups(self.params.groups as usize)).params(&self.params)
+    }
+
+    fn stats(&self) -> Dispatch {
+        self.chunked("weight_scale_stats", 1)
+            .write(self.sums)
+            .write(self.histogram)
+    }
+
+    /// Finds the order statistic of rank `params.rank`.
+    fn select(&mut self, calls: &mut Vec<Dispatch>) {
+        for digit in 0..3 {
+            self.params.digit = digit;
+            calls.push(
+                self.chunked("weight_scale_histogram", 1)
+                    .write(self.histogram),
+            );
+            calls.push(
+                self.grouped("weight_scale_pick")
+                    .write(self.state)
+                    .write(self.histogram),
+            );
+        }
+    }
+
+    fn errors(&self) -> Dispatch {
+        let batches = (self.params.candidates as usize).div_ceil(BATCH);
+        self.chunked("weight_scale_errors", batches)
+            .write(self.errors)
+    }
+}
+
+/// The passes that the method needs.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::WeightScale {
+        w,
+        scale,
+        full_scale,
+        bits,
+        step,
+    } = *op
+    else {
+        return super::lower::mismatch("weight_scale", op);
+    };
+    let (size, groups) = groups(cx, w, scale)?;
+    let chunks = size.div_ceil(CHUNK);
+    let method = match (bits, step) {
+        (0, _) => method::UNQUANTIZED,
+        (_, WeightStep::Keep) => method::KEEP,
+        (1, _) => method::MEAN,
+        (_, WeightStep::MaxAbs) => method::MAX,
+        (_, WeightStep::Percentile(_)) => method::PERCENTILE,
+        (_, WeightStep::LineSearch | WeightStep::Mse) => method::SEARCH,
+    };
+    let candidates = match (method, step) {
+        (method::SEARCH, WeightStep::Mse) => MSE,
+        (method::SEARCH, _) => LINE_SEARCH,
+        _ => 0,
+    };
+    let last = (size - 1) as f64;
+    let position = match step {
+        WeightStep::Percentile(p) => f64::from(p).clamp(0.0, 100.0) / 100.0 * last,
+        // The lower median.
+        _ => (last / 2.0).floor(),
+    };
+    let scratch = |index, floats: u64| Operand::Scratch { index, floats };
+    let (n_groups, n_chunks) = (groups as u64, chunks as u64);
+    let errors = n_groups * n_chunks * u64::from(candidates);
+    let mut passes = Passes {
+        w,
+        params: ScaleParams {
+            size: size as u32,
+            chunks: chunks as u32,
+            groups: groups as u32,
+            digit: 0,
+            rank: position.floor() as u32,
+            candidates,
+            line_search: u32::from(step == WeightStep::LineSearch),
+            method,
+            q: highest_code(bits),
+            fraction: position.fract() as f32,
+            unused0: 0,
+            unused1: 0,
+        },
+        state: scratch(0, 4 * n_groups),
+        sums: scratch(1, n_groups * n_chunks),
+        histogram: scratch(2, n_groups * BINS),
+        errors: if candidates > 0 {
+            scratch(3, errors)
+        } else {
+            Operand::Unused
+        },
+    };
+    let mut calls = Vec::new();
+    if method != method::KEEP {
+        calls.push(zero(passes.state, 4 * n_groups));
+        calls.push(passes.stats());
+    }
+    let line_search = method == method::SEARCH && step == WeightStep::LineSearch;
+    if line_search || method == method::PERCENTILE {
+        passes.select(&mut calls);
+    }
+    if method == method::PERCENTILE {
+        calls.push(passes.chunked("weight_scale_next", 1));
+    }
+    if method == method::SEARCH {
+        calls.push(passes.errors());
+    }
+    calls.push(
+        passes
+            .grouped("weight_scale_choose")
+            .write(passes.state)
+            .read(passes.sums)
+            .read(passes.errors)
+            .write(scale)
+            .write(full_scale),
+    );
+    Ok(calls)
+}
