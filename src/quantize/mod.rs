@@ -1,0 +1,132 @@
+//! Quantizers as pure functions: how codes are made of values, and how the step is chosen.
+//!
+//! # Theory
+//! A weight of `b` bits is `d clamp(round(w/d), -Q, Q)` with `Q = 2^(b-1) - 1`: symmetric, so that
+//! zero is a code and a differential pair of cells represents both signs alike; two bits are
+//! ternary. One bit is `+-d` with `d = mean|w|`, the least squares magnitude of a sign vector
+//! (Rastegari et al., arXiv 1603.05279). Ties go to even, as the hardware's and WGSL's `round` do.
+//!
+//! Step choices: the largest magnitude (nothing clips), a percentile of it, or the least squared
+//! error among candidates. All sums are `f64` in a fixed order.
+//!
+//! # Practice
+//! [`weight`] is used by the native operators `weight_scale` and `quantize_weight`, [`activation`]
+//! by calibration on samples and by `quantize_act`.
+
+pub mod activation;
+pub mod weight;
+
+/// How a step is chosen from data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step {
+    /// The largest magnitude becomes the highest code.
+    MaxAbs,
+    /// A percentile (in percent) of the magnitudes becomes the highest code; linear interpolation
+    /// between order statistics.
+    Percentile(f32),
+    /// The least squared error over 10 evenly spaced candidates from the largest to the (lower)
+    /// median magnitude over the highest code; the first wins ties.
+    LineSearch,
+    /// The least squared error over 100 candidates `i/100` of the largest magnitude over the
+    /// highest code, `i = 100, 99, .., 1`; the first wins ties.
+    Mse,
+}
+
+/// Largest magnitude, 0 for no values. A NaN is skipped.
+pub fn max_abs(values: &[f32]) -> f32 {
+    let mut lanes = [0f32; 16];
+    let mut chunks = values.chunks_exact(16);
+    for chunk in &mut chunks {
+        for (m, v) in lanes.iter_mut().zip(chunk) {
+            *m = m.max(v.abs());
+        }
+    }
+    let rest = chunks.remainder().iter().map(|v| v.abs());
+    lanes.into_iter().chain(rest).fold(0.0, f32::max)
+}
+
+/// Mean magnitude, 0 for no values.
+pub fn mean_abs(values: &[f32]) -> f32 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let sum: f64 = values.iter().map(|v| f64::from(v.abs())).sum();
+    (sum / values.len() as f64) as f32
+}
+
+/// Percentile (in percent, limited to 0 to 100) of the magnitudes, linear interpolation between
+/// order statistics; 0 for no values.
+pub fn percentile_abs(values: &[f32], percent: f32) -> f32 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let mut magnitudes: Vec<f32> = values.iter().map(|v| v.abs()).collect();
+    let rank = f64::from(percent.clamp(0.0, 100.0)) / 100.0 * (values.len() - 1) as f64;
+    let k = (rank as usize).min(values.len() - 1);
+    let (_, &mut low, above) = magnitudes.select_nth_unstable_by(k, f32::total_cmp);
+    let high = above.iter().copied().min_by(f32::total_cmp).unwrap_or(low);
+    (f64::from(low) + (rank - k as f64) * (f64::from(high) - f64::from(low))) as f32
+}
+
+/// Lower median of the magnitudes; 0 for no values.
+pub fn median_abs(values: &[f32]) -> f32 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let mut magnitudes: Vec<f32> = values.iter().map(|v| v.abs()).collect();
+    let k = (values.len() - 1) / 2;
+    *magnitudes.select_nth_unstable_by(k, f32::total_cmp).1
+}
+
+/// The steps that `step` compares, for a highest code `top`; the first one that is best wins.
+fn candidates(values: &[f32], top: f32, step: Step) -> Vec<f32> {
+    let max = max_abs(values) / top;
+    match step {
+        Step::MaxAbs => vec![max],
+        Step::Percentile(p) => vec![percentile_abs(values, p) / top],
+        Step::LineSearch => {
+            let median = median_abs(values) / top;
+            (0..10)
+                .map(|i| max + (median - max) * (i as f32 / 9.0))
+                .collect()
+        }
+        Step::Mse => (1..=100).rev().map(|i| max * (i as f32 / 100.0)).collect(),
+    }
+}
+
+/// The candidate with the least `error`, the first on ties.
+fn best(candidates: Vec<f32>, error: impl Fn(f32) -> f64 + Sync) -> f32 {
+    use rayon::prelude::*;
+    if let [only] = candidates[..] {
+        return only;
+    }
+    let errors: Vec<f64> = candidates.par_iter().map(|&d| error(d)).collect();
+    let mut best = 0;
+    for (i, e) in errors.iter().enumerate() {
+        if *e < errors[best] {
+            best = i;
+        }
+    }
+    candidates[best]
+}
+
+/// `sum (v - q(v))^2` in eight interleaved `f64` sums, so that the loop can be a vector's.
+#[inline(always)]
+fn squared_error(values: &[f32], q: impl Fn(f32) -> f32) -> f64 {
+    let mut lanes = [0f64; 8];
+    let mut chunks = values.chunks_exact(8);
+    for chunk in &mut chunks {
+        for (s, &v) in lanes.iter_mut().zip(chunk) {
+            let e = f64::from(v - q(v));
+            *s += e * e;
+        }
+    }
+    for (s, &v) in lanes.iter_mut().zip(chunks.remainder()) {
+        let e = f64::from(v - q(v));
+        *s += e * e;
+    }
+    lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests;
