@@ -6,5 +6,6 @@ pub mod quantize;
 pub mod random;
 pub mod report;
 pub mod sweep;
+mod vector;
 
 pub use error::{Error, Result};

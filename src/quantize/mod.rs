@@ -111,8 +111,12 @@ fn best(candidates: Vec<f32>, error: impl Fn(f32) -> f64 + Sync) -> f32 {
 }
 
 /// `sum (v - q(v))^2` in eight interleaved `f64` sums, so that the loop can be a vector's.
-#[inline(always)]
 fn squared_error(values: &[f32], q: impl Fn(f32) -> f32) -> f64 {
+    crate::vector::wide(|| squared_error_loop(values, q))
+}
+
+#[inline(always)]
+fn squared_error_loop(values: &[f32], q: impl Fn(f32) -> f32) -> f64 {
     let mut lanes = [0f64; 8];
     let mut chunks = values.chunks_exact(8);
     for chunk in &mut chunks {

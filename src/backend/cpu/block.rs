@@ -6,9 +6,9 @@
 //! the inputs stay readable. Kernels are plain functions on slices in a file of the operator's
 //! name.
 
-use super::add;
 use super::memory::Memory;
 use super::plan::BlockPhase;
+use super::{add, binarize_act, quantize_act};
 use crate::backend::program::*;
 use crate::error::{Error, Result};
 
@@ -141,13 +141,40 @@ pub(super) fn run_block_op(op: &Op, run: &mut BlockRun, _buffers: &mut Buffers) 
             Ok(())
         }
 
-        // -- activation quantizers (param): e.g.
-        // Op::QuantizeAct { x, y, quant } => {
-        //     run.write([y], |run, [y]| quantize_act::forward(run.image(x), run.flat(quant.scale)[0], &quant, y));
-        //     Ok(())
-        // }
-        // BinarizeAct: loop over `run.image(x).chunks_exact(run.block_len(x))`, a block each.
-        // Op::QuantizeAct, Op::QuantizeActGrad { dscale: None }, Op::BinarizeAct, Op::BinarizeActGrad
+        // -- activation quantizers
+        Op::QuantizeAct { x, y, quant } => {
+            run.write([y], |run, [y]| {
+                quantize_act::forward(run.image(x), run.flat(quant.scale)[0], &quant, y)
+            });
+            Ok(())
+        }
+        Op::QuantizeActGrad {
+            x,
+            dy,
+            dx,
+            dscale: None,
+            quant,
+            ste,
+        } => {
+            run.write([dx], |run, [dx]| {
+                let d = run.flat(quant.scale)[0];
+                quantize_act::grad(run.image(x), d, run.image(dy), &quant, ste, dx)
+            });
+            Ok(())
+        }
+        Op::BinarizeAct { x, y, group } => {
+            let (c, h, w) = run.shape(x).chw();
+            run.write([y], |run, [y]| {
+                binarize_act::forward(run.image(x), h * w, c * h * w, group, y)
+            });
+            Ok(())
+        }
+        Op::BinarizeActGrad { x, dy, dx } => {
+            run.write([dx], |run, [dx]| {
+                binarize_act::grad(run.image(x), run.image(dy), dx)
+            });
+            Ok(())
+        }
         _ => {
             let _ = (run.blocks(), run.lanes(0), run.run_size());
             Err(missing(op))

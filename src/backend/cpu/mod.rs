@@ -10,12 +10,22 @@
 //! first (`block.rs`), others over whole tensors (`whole.rs`). All results are independent of the
 //! number of threads: a value is always summed in the same order.
 
+mod adam;
 mod add;
+mod batch_norm;
+mod binarize_act;
 mod block;
+mod fabricate;
+mod lerp;
+mod max_abs;
 mod memory;
 mod plan;
+mod quantize_act;
+mod quantize_weight;
 mod session;
+mod sgd;
 mod tally;
+mod weight_scale;
 mod whole;
 
 pub use memory::Memory;

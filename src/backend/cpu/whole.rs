@@ -6,37 +6,215 @@
 
 use super::block::missing;
 use super::memory::Memory;
-use super::tally;
+use super::{
+    adam, batch_norm, fabricate, lerp, max_abs, quantize_act, quantize_weight, sgd, tally,
+    weight_scale,
+};
 use crate::backend::program::*;
 use crate::error::Result;
 
 /// Runs one operator that is not block-local.
 pub(super) fn run_whole_op(op: &Op, memory: &mut Memory, args: &RunArgs) -> Result<()> {
-    let _ = (&memory, args);
     match *op {
-        // -- weights (param): e.g.
-        // Op::QuantizeWeight { w, scale, q, bits } => {
-        //     memory.each_chip([q], |m, chip, [q]| quantize_weight::forward(m.flat(w, chip), m.flat(scale, chip), bits, q));
-        // }
-        // Op::WeightScale, Op::QuantizeWeight, Op::QuantizeWeightGrad
-        // Op::Fabricate (chip index = args.first_chip + chip), Op::FabricateGrad
+        // -- weights
+        Op::WeightScale {
+            w,
+            scale,
+            full_scale,
+            bits,
+            step,
+        } => memory.each_chip([scale, full_scale], |m, chip, [scale, full]| {
+            weight_scale::forward(m.flat(w, chip), bits, step, scale, full)
+        }),
+        Op::QuantizeWeight { w, scale, q, bits } => memory.each_chip([q], |m, chip, [q]| {
+            quantize_weight::forward(m.flat(w, chip), m.flat(scale, chip), bits, q)
+        }),
+        Op::QuantizeWeightGrad {
+            w,
+            scale,
+            dq,
+            dw,
+            dscale,
+            bits,
+            ste,
+        } => {
+            memory.each_chip([dw], |m, chip, [dw]| {
+                let (w, scale, dq) = (m.flat(w, chip), m.flat(scale, chip), m.flat(dq, chip));
+                quantize_weight::grad(w, scale, dq, bits, ste, dw)
+            });
+            if let Some(dscale) = dscale {
+                memory.each_chip([dscale], |m, chip, [dscale]| {
+                    let (w, scale, dq) = (m.flat(w, chip), m.flat(scale, chip), m.flat(dq, chip));
+                    quantize_weight::grad_scale(w, scale, dq, bits, dscale)
+                });
+            }
+        }
+        Op::Fabricate {
+            w,
+            full_scale,
+            chip: fields,
+            out,
+            spec,
+        } => memory.each_chip([out], |m, chip, [out]| {
+            let cells = programmed(m, fields, chip, args);
+            fabricate::forward(m.flat(w, 0), m.flat(full_scale, 0), &spec, cells, out)
+        }),
+        Op::FabricateGrad {
+            w,
+            chip: fields,
+            dout,
+            dw,
+            spec,
+        } => memory.each_chip([dw], |m, _, [dw]| {
+            dw.fill(0.0);
+            for chip in 0..m.chips() {
+                let cells = programmed(m, fields, chip, args);
+                fabricate::grad(m.flat(w, 0), m.flat(dout, chip), &spec, cells, dw);
+            }
+        }),
 
-        // -- batch norm (param): Op::BatchNormStats, Op::BatchNormFold, Op::BatchNormGrad
-        // sums: each_chip over the flat outputs, then `for chip in 0..m.chips_of(x)`,
-        // `for block in 0..m.blocks()`, m.block(x, chip, block), lanes below m.lanes(block);
-        // dx: each_block([dx], |m, chip, block, [dx]| ..)
+        // -- batch norm
+        Op::BatchNormStats { x, mean, var } => {
+            let shared = memory.desc(mean).scope == Scope::Shared;
+            memory.each_chip([mean, var], |m, chip, [mean, var]| {
+                let chips = if shared {
+                    0..m.chips_of(x)
+                } else {
+                    chip..chip + 1
+                };
+                batch_norm::stats(m, x, chips, mean, var)
+            })
+        }
+        Op::BatchNormFold {
+            mean,
+            var,
+            gamma,
+            beta,
+            scale,
+            shift,
+            eps,
+        } => memory.each_chip([scale, shift], |m, chip, [scale, shift]| {
+            let frozen = batch_norm::Frozen {
+                mean: m.flat(mean, chip),
+                var: m.flat(var, chip),
+                gamma: m.flat(gamma, chip),
+                beta: m.flat(beta, chip),
+                eps,
+            };
+            batch_norm::fold(&frozen, scale, shift)
+        }),
+        Op::BatchNormGrad {
+            x,
+            mean,
+            var,
+            gamma,
+            dy,
+            dx,
+            dgamma,
+            dbeta,
+            eps,
+        } => {
+            let grad = batch_norm::Grad {
+                x,
+                mean,
+                var,
+                gamma,
+                dy,
+                eps,
+            };
+            memory.each_chip([dgamma, dbeta], |m, _, [dgamma, dbeta]| {
+                grad.parameters(m, dgamma, dbeta)
+            });
+            memory.each_block([dx], |m, chip, block, [dx]| {
+                grad.input(m, [dgamma, dbeta], chip, block, dx)
+            })
+        }
 
-        // -- calibration (param): Op::MaxAbs, Op::Lerp, Op::QuantizeActGrad { dscale: Some }
+        // -- activations
+        Op::MaxAbs { x, out, divisor } => memory.each_chip([out], |m, _, [out]| {
+            out[0] = max_abs::forward(m, x) / divisor
+        }),
+        Op::Lerp {
+            state,
+            value,
+            rate,
+            times,
+        } => memory.each_chip([state], |m, chip, [state]| {
+            lerp::forward(state, m.flat(value, chip), rate, times, args.step)
+        }),
+        Op::QuantizeActGrad {
+            x,
+            dy,
+            dx,
+            dscale: Some(dscale),
+            quant,
+            ste,
+        } => {
+            memory.each_block([dx], |m, chip, block, [dx]| {
+                let (x, dy) = (m.block(x, chip, block), m.block(dy, chip, block));
+                quantize_act::grad(x, m.flat(quant.scale, 0)[0], dy, &quant, ste, dx)
+            });
+            memory.each_chip([dscale], |m, _, [dscale]| {
+                dscale[0] = quantize_act::grad_scale(m, x, dy, &quant)
+            })
+        }
 
-        // -- optimizers (param): Op::Zero, Op::Sgd, Op::Adam
+        // -- optimizers
+        Op::Zero { t } => memory.each_chip([t], |_, _, [t]| t.fill(0.0)),
+        Op::Sgd {
+            w,
+            g,
+            m,
+            momentum,
+            weight_decay,
+            nesterov,
+        } => {
+            let c = sgd::Sgd {
+                lr: args.lr,
+                momentum,
+                weight_decay,
+                nesterov,
+            };
+            memory.each_chip([w, m], |memory, chip, [w, m]| {
+                sgd::step(w, memory.flat(g, chip), m, &c)
+            })
+        }
+        Op::Adam {
+            w,
+            g,
+            m,
+            v,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+            decoupled,
+        } => {
+            let c = adam::Adam {
+                lr: args.lr,
+                beta1,
+                beta2,
+                eps,
+                weight_decay,
+                decoupled,
+                step: args.step,
+            };
+            memory.each_chip([w, m, v], |memory, chip, [w, m, v]| {
+                adam::step(w, memory.flat(g, chip), m, v, &c)
+            })
+        }
 
         // -- gradients of convolutions, sums, tally (cpu)
-        Op::Tally { hit, loss, tally } => {
-            memory.each_chip([tally], |m, chip, [tally]| {
-                tally::accumulate(m, hit, loss, chip, tally)
-            });
-            Ok(())
-        }
-        _ => Err(missing(op)),
+        Op::Tally { hit, loss, tally } => memory.each_chip([tally], |m, chip, [tally]| {
+            tally::accumulate(m, hit, loss, chip, tally)
+        }),
+        _ => return Err(missing(op)),
     }
+    Ok(())
+}
+
+/// The chip at a position of the wave.
+fn programmed(m: &Memory, fields: TensorId, chip: usize, args: &RunArgs) -> fabricate::Chip {
+    let index = args.first_chip.wrapping_add(chip as u32);
+    fabricate::Chip::new(args.seed, args.purpose, index, m.flat(fields, chip))
 }

@@ -1,0 +1,316 @@
+//! Fabrication of chips: from nominal weights to what a chip's cells make of them after digital
+//! tuning. The equations are at [`Op::Fabricate`](crate::backend::program::Op::Fabricate) and
+//! [`Mapping`]; `crate::chip::closed_form` repeats them in `f64` for the tests.
+//!
+//! A layer is cut into parts of [`PART`] cells that are made independently: deviates first (a
+//! vectorised stream), then one pass over the cells. So the result does not depend on how many
+//! threads or chips share the work.
+
+use rayon::prelude::*;
+
+use crate::backend::program::{Deviate, Fabrication, Law, Mapping};
+use crate::random::{Purpose, Stream, lognormal_shape, squeeze};
+use crate::vector::wide;
+
+/// Cells of a part: their deviates fit the first-level cache.
+const PART: usize = 2048;
+
+/// The random numbers and constants of one chip.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chip {
+    /// Key of all random numbers.
+    pub seed: u64,
+    /// Or-ed into the purpose word.
+    pub flags: u32,
+    /// Chip index.
+    pub index: u32,
+    /// Common deviation.
+    pub e: f32,
+    /// Factor on the result (digital tuning).
+    pub gain: f32,
+    /// Multiple of the full scale that is subtracted (digital tuning).
+    pub offset: f32,
+}
+
+impl Chip {
+    /// From the `chip` tensor's values `[e, gain, offset, 0]`.
+    pub fn new(seed: u64, flags: u32, index: u32, fields: &[f32]) -> Self {
+        Self {
+            seed,
+            flags,
+            index,
+            e: fields[0],
+            gain: fields[1],
+            offset: fields[2],
+        }
+    }
+}
+
+/// Makes `sigma_w z` of cells.
+struct Cells<'a> {
+    spec: &'a Fabrication,
+    chip: Chip,
+}
+
+impl Cells<'_> {
+    /// `out[i] = sigma_w z` of cell `first + i`; zeros for `sigma_w = 0`.
+    fn deviations(&self, purpose: Purpose, first: usize, out: &mut [f32]) {
+        let sigma = self.spec.sigma_w;
+        if sigma == 0.0 {
+            return out.fill(0.0);
+        }
+        let stream = Stream::new(
+            self.chip.seed,
+            purpose,
+            self.chip.flags,
+            self.spec.layer,
+            self.chip.index,
+        );
+        let first = first as u32;
+        match self.spec.deviate {
+            Deviate::Gaussian => stream.fill_normals(first, out),
+            Deviate::Truncated { at } => stream.fill_truncated(first, squeeze(at), out),
+            Deviate::Lognormal => return stream.fill_lognormal(first, lognormal_shape(sigma), out),
+        }
+        wide(|| out.iter_mut().for_each(|z| *z *= sigma));
+    }
+
+    /// Mean deviation, per row, of `copies` columns of cells at addresses `copy*rows + row`.
+    fn column_mean(&self, purpose: Purpose, copies: u32) -> Vec<f32> {
+        let rows = self.spec.rows;
+        let mut sum = vec![0.0; rows];
+        let mut one = vec![0.0; rows];
+        for copy in 0..copies as usize {
+            self.deviations(purpose, copy * rows, &mut one);
+            for (s, z) in sum.iter_mut().zip(&one) {
+                *s += z;
+            }
+        }
+        let n = copies.max(1) as f32;
+        sum.iter_mut().for_each(|s| *s /= n);
+        sum
+    }
+
+    /// What the columns subtract from a weight, in units of the full scale, per row: the offset
+    /// mapping's reference column and the self-tuning reference columns. `None` where there are
+    /// none.
+    fn columns(&self) -> Columns {
+        let spec = self.spec;
+        let offset = match spec.mapping {
+            Mapping::Offset { copies, .. } if copies > 0 => {
+                Some(self.column_mean(Purpose::OffsetReference, copies))
+            }
+            _ => None,
+        };
+        if spec.reference_columns == 0 {
+            return Columns {
+                offset,
+                reference: None,
+            };
+        }
+        let e = self.chip.e;
+        let mut zero = self.column_mean(Purpose::ReferenceColumn, spec.reference_columns);
+        match (spec.mapping, spec.law) {
+            (Mapping::Ideal, Law::LayerFixed) => zero.iter_mut().for_each(|z| *z += e),
+            // A weight of zero without a cell's conductance has no deviation.
+            (Mapping::Ideal, Law::WeightProportional) => zero.fill(0.0),
+            (Mapping::Differential { g_min }, law) => {
+                let negative =
+                    self.column_mean(Purpose::ReferenceColumnNegative, spec.reference_columns);
+                let k = match law {
+                    Law::WeightProportional => g_min / (1.0 - g_min),
+                    Law::LayerFixed => 1.0,
+                };
+                for (z, n) in zero.iter_mut().zip(negative) {
+                    *z = k * (*z - n);
+                }
+            }
+            (Mapping::Offset { g_min, .. }, law) => {
+                let k = match law {
+                    Law::WeightProportional => 2.0 / (1.0 - g_min) * (0.5 * (1.0 + g_min)),
+                    Law::LayerFixed => 2.0,
+                };
+                for (row, z) in zero.iter_mut().enumerate() {
+                    let own = offset.as_ref().map_or(0.0, |o| e + o[row]);
+                    *z = k * ((e + *z) - own);
+                }
+            }
+        }
+        Columns {
+            offset,
+            reference: Some(zero),
+        }
+    }
+}
+
+/// Values per row that all columns of a layer share.
+struct Columns {
+    /// Mean deviation of the offset mapping's reference cells.
+    offset: Option<Vec<f32>>,
+    /// Deviation of the self-tuning reference columns, in units of the full scale.
+    reference: Option<Vec<f32>>,
+}
+
+/// Buffers of a part.
+struct Part {
+    z: Vec<f32>,
+    other: Vec<f32>,
+    full: Vec<f32>,
+}
+
+impl Part {
+    fn new() -> Self {
+        Self {
+            z: vec![0.0; PART],
+            other: vec![0.0; PART],
+            full: vec![0.0; PART],
+        }
+    }
+}
+
+/// Effective weights `out` of one chip from the nominal weights `w`; `full_scale` has one value or
+/// one a column.
+pub(super) fn forward(
+    w: &[f32],
+    full_scale: &[f32],
+    spec: &Fabrication,
+    chip: Chip,
+    out: &mut [f32],
+) {
+    let cells = Cells { spec, chip };
+    let columns = cells.columns();
+    let parts = w.par_chunks(PART).zip(out.par_chunks_mut(PART)).enumerate();
+    parts.for_each_init(Part::new, |part, (p, (w, out))| {
+        let first = p * PART;
+        let n = w.len();
+        let (z, other, full) = (&mut part.z[..n], &mut part.other[..n], &mut part.full[..n]);
+        cells.deviations(Purpose::Cell, first, z);
+        match spec.mapping {
+            Mapping::Differential { .. } => cells.deviations(Purpose::CellNegative, first, other),
+            Mapping::Offset { copies, .. } if copies > 0 => {
+                by_row(columns.offset.as_deref(), first, other)
+            }
+            _ => {}
+        }
+        by_column(full_scale, spec.rows, first, full);
+        wide(|| vary(w, full, z, other, spec, chip.e, out));
+        if let Some(reference) = &columns.reference {
+            by_row(Some(reference), first, z);
+            for ((o, r), f) in out.iter_mut().zip(&*z).zip(&*full) {
+                *o -= f * r;
+            }
+        }
+        if chip.gain != 1.0 || chip.offset != 0.0 {
+            wide(|| {
+                for (o, f) in out.iter_mut().zip(&*full) {
+                    *o = chip.gain * (*o - chip.offset * f);
+                }
+            });
+        }
+    });
+}
+
+/// `w'` of cells with deviations `z` and, by mapping, those of the negative cells or of the
+/// reference cells in `other`.
+#[inline(always)]
+fn vary(
+    w: &[f32],
+    full: &[f32],
+    z: &[f32],
+    other: &[f32],
+    spec: &Fabrication,
+    e: f32,
+    out: &mut [f32],
+) {
+    let proportional = spec.law == Law::WeightProportional;
+    let cells = out.iter_mut().zip(w).zip(full).zip(z).zip(other);
+    let cells = cells.map(|((((o, &w), &full), &z), &other)| (o, w, full, z, other));
+    match spec.mapping {
+        Mapping::Ideal if proportional => cells.for_each(|(o, w, _, z, _)| *o = w * (1.0 + e + z)),
+        Mapping::Ideal => cells.for_each(|(o, w, full, z, _)| *o = w + full * (e + z)),
+        Mapping::Differential { g_min } if proportional => {
+            let span = 1.0 - g_min;
+            cells.for_each(|(o, w, full, z, negative)| {
+                // An all-zero layer has no full scale: every cell is at g_min then, times 0.
+                let v = if full > 0.0 { w / full } else { 0.0 };
+                let positive = g_min + span * v.max(0.0);
+                let below = g_min + span * (-v).max(0.0);
+                *o = w * (1.0 + e) + full / span * (positive * z - below * negative);
+            });
+        }
+        Mapping::Differential { .. } => {
+            cells.for_each(|(o, w, full, z, negative)| *o = w + full * (z - negative));
+        }
+        Mapping::Offset { g_min, copies } if proportional => {
+            let span = 1.0 - g_min;
+            let centre = if copies > 0 { 0.5 * (1.0 + g_min) } else { 0.0 };
+            cells.for_each(|(o, w, full, z, reference)| {
+                let v = if full > 0.0 { w / full } else { 0.0 };
+                let g = g_min + span * ((v + 1.0) * 0.5);
+                let k = 2.0 * full / span;
+                *o = w + k * (g * (e + z) - centre * (e + reference));
+            });
+        }
+        Mapping::Offset { copies, .. } => {
+            let real = if copies > 0 { 1.0 } else { 0.0 };
+            cells.for_each(|(o, w, full, z, reference)| {
+                *o = w + 2.0 * full * ((e + z) - real * (e + reference));
+            });
+        }
+    }
+}
+
+/// `out[i] = values[(first + i) % rows]`; zeros for no values.
+fn by_row(values: Option<&[f32]>, first: usize, out: &mut [f32]) {
+    let Some(values) = values.filter(|v| !v.is_empty()) else {
+        return out.fill(0.0);
+    };
+    let mut row = first % values.len();
+    let mut rest = out;
+    while !rest.is_empty() {
+        let n = rest.len().min(values.len() - row);
+        let (head, tail) = rest.split_at_mut(n);
+        head.copy_from_slice(&values[row..row + n]);
+        (rest, row) = (tail, 0);
+    }
+}
+
+/// `out[i] = values[(first + i) / rows]`, or the only value.
+fn by_column(values: &[f32], rows: usize, first: usize, out: &mut [f32]) {
+    if let [only] = values {
+        return out.fill(*only);
+    }
+    for (i, o) in out.iter_mut().enumerate() {
+        *o = values[(first + i) / rows];
+    }
+}
+
+/// Adds one chip's part of `dw`: `gain * dout * (1 + e + sigma_w z)` for the proportional law, `z`
+/// of the cell that carries the weight, `gain * dout` for the fixed law.
+pub(super) fn grad(w: &[f32], dout: &[f32], spec: &Fabrication, chip: Chip, dw: &mut [f32]) {
+    let cells = Cells { spec, chip };
+    let parts = w.par_chunks(PART).zip(dout.par_chunks(PART)).enumerate();
+    let parts = parts.zip(dw.par_chunks_mut(PART));
+    parts.for_each_init(Part::new, |part, ((p, (w, dout)), dw)| {
+        if spec.law == Law::LayerFixed {
+            for (dw, dout) in dw.iter_mut().zip(dout) {
+                *dw += chip.gain * dout;
+            }
+            return;
+        }
+        let n = w.len();
+        let (z, negative) = (&mut part.z[..n], &mut part.other[..n]);
+        cells.deviations(Purpose::Cell, p * PART, z);
+        if matches!(spec.mapping, Mapping::Differential { .. }) {
+            cells.deviations(Purpose::CellNegative, p * PART, negative);
+            for ((z, &n), &w) in z.iter_mut().zip(&*negative).zip(w) {
+                *z = if w >= 0.0 { *z } else { n };
+            }
+        }
+        wide(|| {
+            for ((dw, &dout), &z) in dw.iter_mut().zip(dout).zip(&*z) {
+                *dw += chip.gain * dout * (1.0 + chip.e + z);
+            }
+        });
+    });
+}
