@@ -13,3 +13,13 @@ mod table;
 mod text;
 
 pub use table::table;
+
+/// Writes all result files of a sweep into `dir`, each whole or not at all.
+pub fn write(
+    dir: &std::path::Path,
+    result: &crate::sweep::result::SweepResult,
+    rows: &[crate::sweep::result::ChipRow],
+) -> crate::Result<()> {
+    chips::write(&dir.join(crate::sweep::outdir::CHIPS), rows)?;
+    summary::write(&dir.join(crate::sweep::outdir::SUMMARY), result)
+}

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::statistics::{self, Interval, Moments};
+pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,21 +81,6 @@ pub struct Axes {
     /// Axes that this version has no field for, by name; beside the others in the JSON.
     #[serde(flatten)]
     pub extra: serde_json::Map<String, serde_json::Value>,
-}
-
-/// What the tuning of one chip costs beyond the network itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct TuningCost {
-    /// Extra cells on the chip (test cells, reference columns).
-    pub cells: u64,
-    /// Analog-to-digital conversions once per chip.
-    pub conversions_once: u64,
-    /// Extra conversions for every image.
-    pub conversions_per_image: u64,
-    /// Extra digital operations (additions and multiplications) for every image.
-    pub operations_per_image: u64,
-    /// Images the chip has to be shown before it can be used.
-    pub images_once: u64,
 }
 
 /// How well the chips' estimates met the truth: statistics of `eps_hat - eps_common` over chips.

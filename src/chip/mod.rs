@@ -1,0 +1,12 @@
+//! What fabrication does to a chip (MODEL.md 3): the parts of the deviation that all its cells
+//! share, where it lay on its wafer, and the configuration's terms as the backend knows them.
+//!
+//! The within-chip part is drawn on the backend, cell by cell
+//! ([`crate::backend::program::Op::Fabricate`]).
+
+pub mod terms;
+pub mod variation;
+pub mod wafer;
+
+pub use variation::{ChipVariation, Deviation};
+pub use wafer::Wafer;

@@ -1,0 +1,39 @@
+//! The configuration's words for variation as the backend's plain data.
+
+use crate::backend::program::{Deviate, Law, Mapping};
+use crate::config;
+
+/// Variance law.
+pub fn law(v: &config::Variation) -> Law {
+    match v.law {
+        config::Law::WeightProportional => Law::WeightProportional,
+        config::Law::LayerFixed => Law::LayerFixed,
+    }
+}
+
+/// Cells per weight.
+pub fn mapping(v: &config::Variation) -> Mapping {
+    let g_min = v.g_min() as f32;
+    match v.mapping {
+        config::Mapping::Ideal => Mapping::Ideal,
+        config::Mapping::Differential => Mapping::Differential { g_min },
+        config::Mapping::Offset => Mapping::Offset {
+            g_min,
+            copies: match v.offset_reference {
+                config::OffsetReference::Digital => 0,
+                config::OffsetReference::Column => v.reference_copies,
+            },
+        },
+    }
+}
+
+/// Distribution of the deviates.
+pub fn deviate(v: &config::Variation) -> Deviate {
+    match v.distribution {
+        config::Distribution::Gaussian => Deviate::Gaussian,
+        config::Distribution::Truncated => Deviate::Truncated {
+            at: v.truncate_at as f32,
+        },
+        config::Distribution::Lognormal => Deviate::Lognormal,
+    }
+}

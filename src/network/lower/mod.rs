@@ -1,0 +1,307 @@
+//! From a [`Graph`] to a [`Program`]: forward, backward and updates as one list of operators.
+//!
+//! [`inference`] makes the program of a Monte Carlo wave, with everything element-wise fused into
+//! the convolutions; [`training`] makes the program of a training step by reverse-mode
+//! differentiation of the graph.
+
+pub mod inference;
+pub mod training;
+
+use super::graph::{Graph, NodeId};
+use crate::backend::TensorId;
+use crate::backend::program::*;
+
+/// How activations get their quantization step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActStep {
+    /// Moving average (rate 0.01, from the first batch) of `max|a| / highest code`.
+    MovingMax,
+    /// Whatever was written to the state (calibrated outside, frozen).
+    Fixed,
+    /// Learned with the weights (LSQ).
+    Learned,
+}
+
+/// Numbers formats of a network (MODEL.md 2).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Numerics {
+    /// Weight bits, 0 for none.
+    pub weight_bits: u32,
+    /// Choice of the weight step while training; [`WeightStep::Keep`] when learned.
+    pub weight_step: WeightStep,
+    /// The weight step is learned (LSQ).
+    pub weight_step_learned: bool,
+    /// One weight step per output channel.
+    pub per_channel: bool,
+    /// Activation bits, 0 for none.
+    pub act_bits: u32,
+    /// Choice of the activation step.
+    pub act_step: ActStep,
+    /// Rounding of activations.
+    pub act_rounding: Rounding,
+    /// Use signed codes even where values are non-negative (the reference code does).
+    pub act_signed: bool,
+    /// Gradient of both quantizers.
+    pub straight_through: StraightThrough,
+    /// Quantize the inputs of fully connected layers (the reference code does not).
+    pub linear_inputs: bool,
+    /// Bits of the network's input image, 0 for none.
+    pub input_bits: u32,
+    /// What shares a magnitude at one activation bit.
+    pub binary_group: BinaryGroup,
+}
+
+impl Numerics {
+    /// No quantization.
+    pub const FLOAT: Numerics = Numerics {
+        weight_bits: 0,
+        weight_step: WeightStep::MaxAbs,
+        weight_step_learned: false,
+        per_channel: false,
+        act_bits: 0,
+        act_step: ActStep::MovingMax,
+        act_rounding: Rounding::Nearest,
+        act_signed: false,
+        straight_through: StraightThrough::Clip,
+        linear_inputs: true,
+        input_bits: 0,
+        binary_group: BinaryGroup::Channel,
+    };
+
+    /// Bits of the activations entering a crossbar layer that reads `node`.
+    pub fn input_bits_of(&self, graph: &Graph, node: NodeId, geo: &ConvGeometry) -> u32 {
+        if graph.is_image(node) {
+            self.input_bits
+        } else if geo.is_linear() && !self.linear_inputs {
+            0
+        } else {
+            self.act_bits
+        }
+    }
+
+    /// Code range of the activations of `node` at `bits >= 2`: unsigned `[0, 2^b - 1]` where the
+    /// values cannot be negative, else symmetric `[-(2^(b-1) - 1), 2^(b-1) - 1]`.
+    pub fn code_range(&self, graph: &Graph, node: NodeId, bits: u32) -> (i32, i32) {
+        if !self.act_signed && graph.is_non_negative(node) {
+            (0, (1 << bits) - 1)
+        } else {
+            let n = (1 << (bits - 1)) - 1;
+            (-n, n)
+        }
+    }
+}
+
+/// What the chips of a program suffer, without their common deviation (that is data).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellNoise {
+    /// Variance model.
+    pub law: Law,
+    /// Cells per weight.
+    pub mapping: Mapping,
+    /// Distribution of the within-chip deviates.
+    pub deviate: Deviate,
+    /// Within-chip standard deviation.
+    pub sigma_w: f32,
+    /// Reference columns subtracted from every output, 0 for none.
+    pub reference_columns: u32,
+}
+
+impl CellNoise {
+    /// The operator's constants for crossbar layer `index` (0-based).
+    pub fn fabrication(&self, index: usize, geo: &ConvGeometry) -> Fabrication {
+        Fabrication {
+            law: self.law,
+            mapping: self.mapping,
+            deviate: self.deviate,
+            sigma_w: self.sigma_w,
+            reference_columns: self.reference_columns,
+            layer: layer_address(index),
+            cols: geo.c_out,
+            rows: geo.rows(),
+        }
+    }
+}
+
+/// Address word of crossbar layer `index` (0-based); 0 is the chip itself.
+pub fn layer_address(index: usize) -> u32 {
+    index as u32 + 1
+}
+
+/// A parameter or other named state of a network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateTensor {
+    /// Name in checkpoints.
+    pub name: String,
+    /// Shape in checkpoints.
+    pub shape: Vec<usize>,
+    /// Tensor of the program.
+    pub tensor: TensorId,
+}
+
+/// States of one crossbar layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConvStates {
+    pub weight: TensorId,
+    pub bias: Option<TensorId>,
+    /// Weight step, with weight quantization or not (`1` then).
+    pub weight_step: TensorId,
+    /// Input quantizer.
+    pub input: InputQuantizer,
+}
+
+/// How a crossbar layer's input is quantized.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum InputQuantizer {
+    None,
+    Binary(BinaryGroup),
+    Uniform(ActQuant),
+}
+
+/// States of one batch norm.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NormStates {
+    pub gamma: TensorId,
+    pub beta: TensorId,
+    pub mean: TensorId,
+    pub var: TensorId,
+}
+
+/// Program under construction plus the states that both lowerings share.
+pub(super) struct Builder<'a> {
+    pub graph: &'a Graph,
+    pub numerics: &'a Numerics,
+    pub program: Program,
+    pub states: Vec<StateTensor>,
+    counter: usize,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(graph: &'a Graph, numerics: &'a Numerics) -> Self {
+        Self {
+            graph,
+            numerics,
+            program: Program::default(),
+            states: vec![],
+            counter: 0,
+        }
+    }
+
+    /// Shared state that is part of the network.
+    pub fn state(&mut self, name: String, shape: Vec<usize>) -> TensorId {
+        let len = shape.iter().product();
+        let t = self
+            .program
+            .tensor(name.clone(), Shape::Flat(len), Scope::Shared, Role::State);
+        self.states.push(StateTensor {
+            name,
+            shape,
+            tensor: t,
+        });
+        t
+    }
+
+    /// Scratch tensor with a unique name.
+    pub fn temp(&mut self, what: &str, shape: Shape, scope: Scope) -> TensorId {
+        self.counter += 1;
+        let name = format!("{what}~{}", self.counter);
+        self.program.tensor(name, shape, scope, Role::Temp)
+    }
+
+    /// Scratch map of the shape of a node's output.
+    pub fn map(&mut self, node: NodeId, scope: Scope) -> TensorId {
+        let n = &self.graph.nodes[node];
+        let (c, h, w) = n.shape;
+        let name = n.name.clone();
+        self.temp(&name, Shape::Image { c, h, w }, scope)
+    }
+
+    pub fn conv_states(&mut self, node: NodeId, geo: &ConvGeometry, bias: bool) -> ConvStates {
+        let name = self.graph.nodes[node].name.clone();
+        let n = self.numerics;
+        let weight = self.state(
+            format!("{name}.weight"),
+            vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw],
+        );
+        let bias = bias.then(|| self.state(format!("{name}.bias"), vec![geo.c_out]));
+        let steps = if n.per_channel && n.weight_bits > 0 {
+            geo.c_out
+        } else {
+            1
+        };
+        let weight_step = self.state(format!("{name}.weight_step"), vec![steps]);
+        let source = self.graph.nodes[node].inputs[0];
+        let input = match n.input_bits_of(self.graph, source, geo) {
+            0 => InputQuantizer::None,
+            1 => InputQuantizer::Binary(n.binary_group),
+            bits => {
+                let (lo, hi) = n.code_range(self.graph, source, bits);
+                let scale = self.state(format!("{name}.input_step"), vec![1]);
+                InputQuantizer::Uniform(ActQuant {
+                    scale,
+                    lo,
+                    hi,
+                    rounding: n.act_rounding,
+                })
+            }
+        };
+        ConvStates {
+            weight,
+            bias,
+            weight_step,
+            input,
+        }
+    }
+
+    pub fn norm_states(&mut self, node: NodeId) -> NormStates {
+        let name = self.graph.nodes[node].name.clone();
+        let c = self.graph.nodes[node].shape.0;
+        let mut s = |part: &str| self.state(format!("{name}.{part}"), vec![c]);
+        NormStates {
+            gamma: s("gamma"),
+            beta: s("beta"),
+            mean: s("mean"),
+            var: s("var"),
+        }
+    }
+
+    /// Input, labels and tally of a section that looks at images.
+    pub fn image_io(&mut self, prefix: &str, scope: Scope) -> (TensorId, TensorId) {
+        let (c, h, w) = self.graph.nodes[0].shape;
+        let input = self.program.tensor(
+            format!("{prefix}images"),
+            Shape::Image { c, h, w },
+            scope,
+            Role::Input,
+        );
+        let one = Shape::Image { c: 1, h: 1, w: 1 };
+        let labels = self
+            .program
+            .tensor(format!("{prefix}labels"), one, scope, Role::Input);
+        (input, labels)
+    }
+
+    /// `SoftmaxXent` and `Tally` on `logits`; returns the tally.
+    pub fn score(
+        &mut self,
+        ops: &mut Vec<Op>,
+        logits: TensorId,
+        labels: TensorId,
+        dlogits: Option<TensorId>,
+        smoothing: f32,
+        tally: TensorId,
+    ) {
+        let one = Shape::Image { c: 1, h: 1, w: 1 };
+        let scope = Scope::PerChip;
+        let loss = self.temp("loss", one, scope);
+        let hit = self.temp("hit", one, scope);
+        ops.push(Op::SoftmaxXent {
+            logits,
+            labels,
+            loss,
+            hit,
+            dlogits,
+            smoothing,
+        });
+        ops.push(Op::Tally { hit, loss, tally });
+    }
+}

@@ -1,0 +1,633 @@
+//! The program of a training step: forward under quantization and variation, backward by
+//! reverse-mode differentiation of the graph, update.
+//!
+//! Sections: `step` (everything), `calibrate` (forward only: moves activation steps and batch norm
+//! statistics, no weight changes), `freeze` (chooses the weight steps of the present weights).
+//!
+//! Every minibatch sees [`TrainSpec::chips`] fresh chips, each classifying its own share of the
+//! images; the gradient is the mean over all of them (MODEL.md 5).
+
+use super::*;
+use crate::network::graph::Layer;
+
+/// Optimizer and its constants.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Optimizer {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Momentum.
+        momentum: f32,
+        /// Nesterov variant.
+        nesterov: bool,
+    },
+    /// Adam with the usual constants 0.9, 0.999, 1e-8.
+    Adam {
+        /// AdamW: decay does not pass through the moments.
+        decoupled: bool,
+    },
+}
+
+/// What a training program needs to know beside the network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainSpec {
+    /// Chips per minibatch.
+    pub chips: usize,
+    /// Images per minibatch over all chips (for the unbiased variance).
+    pub batch: usize,
+    /// Variation in the loop, or none.
+    pub noise: Option<CellNoise>,
+    /// Optimizer.
+    pub optimizer: Optimizer,
+    /// L2 coefficient or decoupled decay, of weights only.
+    pub weight_decay: f32,
+    /// Label smoothing.
+    pub smoothing: f32,
+    /// Rate of the running batch norm statistics.
+    pub norm_rate: f32,
+}
+
+/// A training program and the tensors to talk to it.
+#[derive(Debug, Clone)]
+pub struct Training {
+    /// The program.
+    pub program: Program,
+    /// Network states.
+    pub states: Vec<StateTensor>,
+    /// Optimizer states (for checkpoints).
+    pub moments: Vec<StateTensor>,
+    /// Images `[chip][image]`.
+    pub images: TensorId,
+    /// Labels `[chip][image]`.
+    pub labels: TensorId,
+    /// `[hits, loss]` per chip, accumulated until cleared.
+    pub tally: TensorId,
+    /// Per crossbar layer `[e, 1, 0, 0]` of the minibatch's chips; empty without variation.
+    pub chips: Vec<TensorId>,
+    /// Uniform activation quantizers, in forward order.
+    pub quantized_inputs: Vec<QuantizedInput>,
+    /// Section: one training step.
+    pub step: SectionId,
+    /// Section: forward only.
+    pub calibrate: SectionId,
+    /// Section: choose the weight steps.
+    pub freeze: SectionId,
+    /// Section: clear the tally.
+    pub clear: SectionId,
+}
+
+/// An activation quantizer whose step the host may choose.
+#[derive(Debug, Clone, Copy)]
+pub struct QuantizedInput {
+    /// What is quantized: readable (`Output`) unless its step follows the moving maximum, or the
+    /// images themselves.
+    pub source: TensorId,
+    /// The quantizer; its step is the state `quant.scale`.
+    pub quant: ActQuant,
+}
+
+/// Rate of the activation steps' moving maximum (0.99 in the reference code's terms).
+const ACT_RATE: f32 = 0.01;
+
+/// What the forward pass left for the backward pass.
+#[derive(Debug, Clone, Copy)]
+enum Saved {
+    Nothing,
+    Conv {
+        states: ConvStates,
+        index: usize,
+        /// Quantized input and effective weight as used by the convolution.
+        x: TensorId,
+        w: TensorId,
+    },
+    Norm {
+        states: NormStates,
+        mean: TensorId,
+        var: TensorId,
+    },
+}
+
+/// Builds the training program.
+pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
+    let mut t = Trainer {
+        b: Builder::new(graph, numerics),
+        spec,
+        values: vec![],
+        saved: vec![],
+        chips: vec![],
+        quantized_inputs: vec![],
+        params: vec![],
+        freeze: vec![],
+    };
+    let (images, labels) = t.b.image_io("", Scope::PerChip);
+    let tally =
+        t.b.program
+            .tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
+    let mut forward = t.forward(images);
+    let logits = *t.values.last().expect("a graph has nodes");
+    // Calibration is the same forward pass without a gradient.
+    let mut calibrate = forward.clone();
+    t.b.score(&mut calibrate, logits, labels, None, 0.0, tally);
+    let dlogits = t.b.map(graph.last(), Scope::PerChip);
+    let smoothing = spec.smoothing;
+    t.b.score(
+        &mut forward,
+        logits,
+        labels,
+        Some(dlogits),
+        smoothing,
+        tally,
+    );
+    let mut step = forward;
+    let mut updates = vec![];
+    t.backward(dlogits, &mut step, &mut updates);
+    let moments = t.updates(&mut step, &updates);
+    let freeze = std::mem::take(&mut t.freeze);
+    let mut program = t.b.program;
+    Training {
+        step: program.section("step", step),
+        calibrate: program.section("calibrate", calibrate),
+        freeze: program.section("freeze", freeze),
+        clear: program.section("clear", vec![Op::Zero { t: tally }]),
+        program,
+        states: t.b.states,
+        moments,
+        images,
+        labels,
+        tally,
+        chips: t.chips,
+        quantized_inputs: t.quantized_inputs,
+    }
+}
+
+struct Trainer<'a> {
+    b: Builder<'a>,
+    spec: &'a TrainSpec,
+    values: Vec<TensorId>,
+    saved: Vec<Saved>,
+    chips: Vec<TensorId>,
+    quantized_inputs: Vec<QuantizedInput>,
+    /// Trainable states: `(tensor, decays)`.
+    params: Vec<(TensorId, bool)>,
+    freeze: Vec<Op>,
+}
+
+impl Trainer<'_> {
+    fn forward(&mut self, images: TensorId) -> Vec<Op> {
+        let mut ops = vec![];
+        let graph = self.b.graph;
+        for (id, node) in graph.nodes.iter().enumerate() {
+            let x = node.inputs.first().map(|&i| self.values[i]);
+            let (value, saved) = match (&node.layer, x) {
+                (Layer::Conv { geo, bias }, Some(x)) => self.conv(&mut ops, id, geo, *bias, x),
+                (Layer::BatchNorm { eps }, Some(x)) => self.norm(&mut ops, id, *eps, x),
+                (Layer::Activation(act), Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let post = Post {
+                        act: *act,
+                        ..Post::NONE
+                    };
+                    ops.push(Op::Pointwise { x, y, post });
+                    (y, Saved::Nothing)
+                }
+                (Layer::MaxPool(geo), Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::MaxPool { x, y, geo: *geo });
+                    (y, Saved::Nothing)
+                }
+                (Layer::AvgPool(geo), Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::AvgPool { x, y, geo: *geo });
+                    (y, Saved::Nothing)
+                }
+                (Layer::Add, Some(a)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let b = self.values[node.inputs[1]];
+                    ops.push(Op::Add { a, b, y });
+                    (y, Saved::Nothing)
+                }
+                (Layer::Input, _) | (_, None) => (images, Saved::Nothing),
+            };
+            self.values.push(value);
+            self.saved.push(saved);
+        }
+        ops
+    }
+
+    fn conv(
+        &mut self,
+        ops: &mut Vec<Op>,
+        id: NodeId,
+        geo: &ConvGeometry,
+        bias: bool,
+        x: TensorId,
+    ) -> (TensorId, Saved) {
+        let n = *self.b.numerics;
+        let s = self.b.conv_states(id, geo, bias);
+        self.params.push((s.weight, true));
+        self.params.extend(s.bias.map(|t| (t, false)));
+        let desc = self.b.program.desc(x).clone();
+        let x = match s.input {
+            InputQuantizer::None => x,
+            InputQuantizer::Binary(group) => {
+                let y = self.b.temp("binary", desc.shape, desc.scope);
+                ops.push(Op::BinarizeAct { x, y, group });
+                y
+            }
+            InputQuantizer::Uniform(quant) => {
+                self.quantized_inputs
+                    .push(QuantizedInput { source: x, quant });
+                if n.act_step != ActStep::MovingMax && desc.role == Role::Temp {
+                    self.b.program.tensors[x.index()].role = Role::Output;
+                }
+                if n.act_step == ActStep::MovingMax {
+                    let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
+                    ops.push(Op::MaxAbs {
+                        x,
+                        out: value,
+                        divisor: quant.hi as f32,
+                    });
+                    ops.push(Op::Lerp {
+                        state: quant.scale,
+                        value,
+                        rate: Rate::FixedFromFirst(ACT_RATE),
+                        times: 1.0,
+                    });
+                } else if n.act_step == ActStep::Learned {
+                    self.params.push((quant.scale, false));
+                }
+                let y = self.b.temp("code", desc.shape, desc.scope);
+                ops.push(Op::QuantizeAct { x, y, quant });
+                y
+            }
+        };
+        let weights = Shape::Flat(geo.weights());
+        let steps = self.b.program.desc(s.weight_step).shape;
+        let full_scale = self.b.temp("full_scale", steps, Scope::Shared);
+        let scale = Op::WeightScale {
+            w: s.weight,
+            scale: s.weight_step,
+            full_scale,
+            bits: n.weight_bits,
+            step: n.weight_step,
+        };
+        if n.weight_step_learned && n.weight_bits > 1 {
+            self.params.push((s.weight_step, false));
+        }
+        self.freeze.push(scale.clone());
+        ops.push(scale);
+        let q = self.b.temp("quantized", weights, Scope::Shared);
+        ops.push(Op::QuantizeWeight {
+            w: s.weight,
+            scale: s.weight_step,
+            q,
+            bits: n.weight_bits,
+        });
+        let index = self
+            .saved
+            .iter()
+            .filter(|s| matches!(s, Saved::Conv { .. }))
+            .count();
+        let w = match &self.spec.noise {
+            None => q,
+            Some(noise) => {
+                let name = format!("{}.chip", self.b.graph.nodes[id].name);
+                let chip = self.b.program.tensor(
+                    name,
+                    Shape::Flat(CHIP_FIELDS),
+                    Scope::PerChip,
+                    Role::State,
+                );
+                self.chips.push(chip);
+                let out = self.b.temp("effective", weights, Scope::PerChip);
+                ops.push(Op::Fabricate {
+                    w: q,
+                    full_scale,
+                    chip,
+                    out,
+                    spec: noise.fabrication(index, geo),
+                });
+                out
+            }
+        };
+        let y = self.b.map(id, Scope::PerChip);
+        let post = Post {
+            shift: s.bias,
+            ..Post::NONE
+        };
+        ops.push(Op::Conv2d {
+            x,
+            w,
+            y,
+            geo: *geo,
+            post,
+        });
+        let saved = Saved::Conv {
+            states: s,
+            index,
+            x,
+            w,
+        };
+        (y, saved)
+    }
+
+    fn norm(&mut self, ops: &mut Vec<Op>, id: NodeId, eps: f32, x: TensorId) -> (TensorId, Saved) {
+        let s = self.b.norm_states(id);
+        self.params.push((s.gamma, false));
+        self.params.push((s.beta, false));
+        let (c, h, w) = self.b.graph.nodes[id].shape;
+        let mut t = |what: &str| self.b.temp(what, Shape::Flat(c), Scope::Shared);
+        let (mean, var) = (t("mean"), t("var"));
+        let (scale, shift) = (t("scale"), t("shift"));
+        ops.push(Op::BatchNormStats { x, mean, var });
+        ops.push(Op::BatchNormFold {
+            mean,
+            var,
+            gamma: s.gamma,
+            beta: s.beta,
+            scale,
+            shift,
+            eps,
+        });
+        // Running statistics keep the unbiased variance, as is customary.
+        let count = (self.spec.batch * h * w) as f32;
+        for (state, value, times) in [
+            (s.mean, mean, 1.0),
+            (s.var, var, count / (count - 1.0).max(1.0)),
+        ] {
+            ops.push(Op::Lerp {
+                state,
+                value,
+                rate: Rate::Fixed(self.spec.norm_rate),
+                times,
+            });
+        }
+        let y = self.b.map(id, Scope::PerChip);
+        let post = Post {
+            scale: Some(scale),
+            shift: Some(shift),
+            ..Post::NONE
+        };
+        ops.push(Op::Pointwise { x, y, post });
+        let saved = Saved::Norm {
+            states: s,
+            mean,
+            var,
+        };
+        (y, saved)
+    }
+
+    /// Walks the graph backwards; `updates` receives `(parameter, gradient)`.
+    fn backward(
+        &mut self,
+        dlogits: TensorId,
+        ops: &mut Vec<Op>,
+        updates: &mut Vec<(TensorId, TensorId)>,
+    ) {
+        let graph = self.b.graph;
+        let mut grads: Vec<Vec<TensorId>> = vec![vec![]; graph.nodes.len()];
+        grads[graph.last()].push(dlogits);
+        for id in (1..graph.nodes.len()).rev() {
+            let parts = std::mem::take(&mut grads[id]);
+            let Some(dy) = self.sum(ops, id, &parts) else {
+                continue; // nothing downstream depends on it
+            };
+            let node = &graph.nodes[id];
+            let source = node.inputs[0];
+            let x = self.values[source];
+            let y = self.values[id];
+            match (&node.layer, self.saved[id]) {
+                (
+                    Layer::Conv { geo, .. },
+                    Saved::Conv {
+                        states,
+                        index,
+                        x: quantized,
+                        w,
+                    },
+                ) => {
+                    self.weight_grad(ops, updates, geo, index, states, (quantized, w, dy));
+                    let image = graph.is_image(source);
+                    let learned = self.b.numerics.act_step == ActStep::Learned;
+                    let quantizer_learns =
+                        learned && matches!(states.input, InputQuantizer::Uniform(_));
+                    if image && !quantizer_learns {
+                        continue;
+                    }
+                    let dx = self.input_grad(ops, updates, geo, states.input, (source, x, w, dy));
+                    grads[source].push(dx);
+                }
+                (Layer::BatchNorm { eps }, Saved::Norm { states, mean, var }) => {
+                    let dx = self.b.map(source, Scope::PerChip);
+                    let c = Shape::Flat(node.shape.0);
+                    let dgamma = self.b.temp("dgamma", c, Scope::Shared);
+                    let dbeta = self.b.temp("dbeta", c, Scope::Shared);
+                    ops.push(Op::BatchNormGrad {
+                        x,
+                        mean,
+                        var,
+                        gamma: states.gamma,
+                        dy,
+                        dx,
+                        dgamma,
+                        dbeta,
+                        eps: *eps,
+                    });
+                    updates.push((states.gamma, dgamma));
+                    updates.push((states.beta, dbeta));
+                    grads[source].push(dx);
+                }
+                (Layer::Activation(act), _) => {
+                    let dx = self.b.map(source, Scope::PerChip);
+                    ops.push(Op::ActivationGrad {
+                        y,
+                        dy,
+                        dx,
+                        act: *act,
+                        scale: None,
+                    });
+                    grads[source].push(dx);
+                }
+                (Layer::MaxPool(geo), _) => {
+                    let dx = self.b.map(source, Scope::PerChip);
+                    ops.push(Op::MaxPoolGrad {
+                        x,
+                        y,
+                        dy,
+                        dx,
+                        geo: *geo,
+                    });
+                    grads[source].push(dx);
+                }
+                (Layer::AvgPool(geo), _) => {
+                    let dx = self.b.map(source, Scope::PerChip);
+                    ops.push(Op::AvgPoolGrad { dy, dx, geo: *geo });
+                    grads[source].push(dx);
+                }
+                (Layer::Add, _) => {
+                    for &i in &node.inputs {
+                        grads[i].push(dy);
+                    }
+                }
+                _ => unreachable!("layers with states saved them in the forward pass"),
+            }
+        }
+    }
+
+    /// Sum of a node's gradient contributions.
+    fn sum(&mut self, ops: &mut Vec<Op>, id: NodeId, parts: &[TensorId]) -> Option<TensorId> {
+        let (&first, rest) = parts.split_first()?;
+        Some(rest.iter().fold(first, |a, &b| {
+            let y = self.b.map(id, Scope::PerChip);
+            ops.push(Op::Add { a, b, y });
+            y
+        }))
+    }
+
+    fn weight_grad(
+        &mut self,
+        ops: &mut Vec<Op>,
+        updates: &mut Vec<(TensorId, TensorId)>,
+        geo: &ConvGeometry,
+        index: usize,
+        s: ConvStates,
+        (x, w, dy): (TensorId, TensorId, TensorId),
+    ) {
+        let n = *self.b.numerics;
+        let shape = Shape::Flat(geo.weights());
+        if let Some(bias) = s.bias {
+            let db = self.b.temp("dbias", Shape::Flat(geo.c_out), Scope::Shared);
+            ops.push(Op::ChannelSum { x: dy, y: db });
+            updates.push((bias, db));
+        }
+        let dw = self.b.temp("dweight", shape, self.b.program.desc(w).scope);
+        ops.push(Op::Conv2dGradWeight {
+            x,
+            dy,
+            dw,
+            geo: *geo,
+        });
+        let dq = match &self.spec.noise {
+            None => dw,
+            Some(noise) => {
+                let dq = self.b.temp("dquantized", shape, Scope::Shared);
+                // The sign of the quantized weight decides which cell of a pair carries it; the
+                // master weight has the same sign wherever the quantized one is not zero.
+                ops.push(Op::FabricateGrad {
+                    w: s.weight,
+                    chip: self.chips[index],
+                    dout: dw,
+                    dw: dq,
+                    spec: noise.fabrication(index, geo),
+                });
+                dq
+            }
+        };
+        let mut dmaster = dq;
+        if n.weight_bits > 0 {
+            dmaster = self.b.temp("dmaster", shape, Scope::Shared);
+            let learned = n.weight_step_learned && n.weight_bits > 1;
+            let dscale = learned.then(|| {
+                let shape = self.b.program.desc(s.weight_step).shape;
+                self.b.temp("dstep", shape, Scope::Shared)
+            });
+            ops.push(Op::QuantizeWeightGrad {
+                w: s.weight,
+                scale: s.weight_step,
+                dq,
+                dw: dmaster,
+                dscale,
+                bits: n.weight_bits,
+                ste: n.straight_through,
+            });
+            updates.extend(dscale.map(|d| (s.weight_step, d)));
+        }
+        updates.push((s.weight, dmaster));
+    }
+
+    fn input_grad(
+        &mut self,
+        ops: &mut Vec<Op>,
+        updates: &mut Vec<(TensorId, TensorId)>,
+        geo: &ConvGeometry,
+        input: InputQuantizer,
+        (source, x, w, dy): (NodeId, TensorId, TensorId, TensorId),
+    ) -> TensorId {
+        let dq = self.b.map(source, Scope::PerChip);
+        ops.push(Op::Conv2dGradInput {
+            dy,
+            w,
+            dx: dq,
+            geo: *geo,
+        });
+        match input {
+            InputQuantizer::None => dq,
+            InputQuantizer::Binary(_) => {
+                let dx = self.b.map(source, Scope::PerChip);
+                ops.push(Op::BinarizeActGrad { x, dy: dq, dx });
+                dx
+            }
+            InputQuantizer::Uniform(quant) => {
+                let n = self.b.numerics;
+                let dx = self.b.map(source, Scope::PerChip);
+                let dscale = (n.act_step == ActStep::Learned)
+                    .then(|| self.b.temp("dstep", Shape::Flat(1), Scope::Shared));
+                ops.push(Op::QuantizeActGrad {
+                    x,
+                    dy: dq,
+                    dx,
+                    dscale,
+                    quant,
+                    ste: self.b.numerics.straight_through,
+                });
+                updates.extend(dscale.map(|d| (quant.scale, d)));
+                dx
+            }
+        }
+    }
+
+    /// Optimizer operators for all parameters that got a gradient; returns the moments.
+    fn updates(&mut self, ops: &mut Vec<Op>, updates: &[(TensorId, TensorId)]) -> Vec<StateTensor> {
+        let mut moments = vec![];
+        let mut moment = |b: &mut Builder, w: TensorId, tag: &str| {
+            let desc = b.program.desc(w).clone();
+            let name = format!("{}.{tag}", desc.name);
+            let t = b
+                .program
+                .tensor(name.clone(), desc.shape, Scope::Shared, Role::State);
+            moments.push(StateTensor {
+                name,
+                shape: vec![desc.shape.len()],
+                tensor: t,
+            });
+            t
+        };
+        for &(w, decays) in &self.params {
+            let Some(&(_, g)) = updates.iter().find(|(p, _)| *p == w) else {
+                continue;
+            };
+            let weight_decay = if decays { self.spec.weight_decay } else { 0.0 };
+            ops.push(match self.spec.optimizer {
+                Optimizer::Sgd { momentum, nesterov } => Op::Sgd {
+                    w,
+                    g,
+                    m: moment(&mut self.b, w, "momentum"),
+                    momentum,
+                    weight_decay,
+                    nesterov,
+                },
+                Optimizer::Adam { decoupled } => Op::Adam {
+                    w,
+                    g,
+                    m: moment(&mut self.b, w, "adam_m"),
+                    v: moment(&mut self.b, w, "adam_v"),
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    eps: 1e-8,
+                    weight_decay,
+                    decoupled,
+                },
+            });
+        }
+        moments
+    }
+}

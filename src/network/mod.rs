@@ -1,0 +1,13 @@
+//! Networks: graphs of layers, their parameters, and how they become programs.
+//!
+//! * [`graph`]: layers and shapes. * [`zoo`]: the architectures that come along.
+//! * [`parameters`]: named tensors, initialisation, safetensors.
+//! * [`lower`]: graph to [`crate::backend::Program`], for inference and for training.
+
+pub mod graph;
+pub mod lower;
+pub mod parameters;
+pub mod zoo;
+
+pub use graph::Graph;
+pub use parameters::Parameters;

@@ -1,0 +1,165 @@
+//! Named parameter tensors: initialisation, and safetensors files that carry their configuration.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::graph::{Graph, Layer};
+use super::lower::{StateTensor, layer_address};
+use crate::backend::Session;
+use crate::error::{Error, Result};
+use crate::random::{self, Purpose, Stream};
+
+/// One tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    /// Shape, outermost first.
+    pub shape: Vec<usize>,
+    /// Values, row-major.
+    pub data: Vec<f32>,
+}
+
+/// All named tensors of a network: weights, biases, batch norm, quantizer steps.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Parameters {
+    /// By name, e.g. `conv1.weight`.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+impl Parameters {
+    /// Fresh parameters: weights and biases uniform in `+-1/sqrt(rows)` (the customary
+    /// initialisation of convolution and linear layers), batch norm at identity, steps at 0.
+    /// A pure function of the seed.
+    pub fn initial(graph: &Graph, states: &[StateTensor], seed: u64) -> Self {
+        let mut rows = BTreeMap::new();
+        for (index, (node, geo, _)) in graph.crossbars().into_iter().enumerate() {
+            let name = &graph.nodes[node].name;
+            rows.insert(
+                format!("{name}.weight"),
+                (geo.rows(), layer_address(index), 0),
+            );
+            let after_weights = geo.weights().next_multiple_of(4) as u32;
+            rows.insert(
+                format!("{name}.bias"),
+                (geo.rows(), layer_address(index), after_weights),
+            );
+        }
+        let norms: Vec<&str> = graph
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.layer, Layer::BatchNorm { .. }))
+            .map(|n| n.name.as_str())
+            .collect();
+        let mut tensors = BTreeMap::new();
+        for s in states {
+            let n: usize = s.shape.iter().product();
+            let data = if let Some(&(rows, layer, first)) = rows.get(&s.name) {
+                let stream = Stream::new(seed, Purpose::Init, 0, layer, 0);
+                let bound = 1.0 / (rows as f32).sqrt();
+                (0..n as u32)
+                    .map(|i| bound * (2.0 * random::uniform(stream.word(first + i)) - 1.0))
+                    .collect()
+            } else {
+                let one = norms
+                    .iter()
+                    .any(|b| s.name == format!("{b}.gamma") || s.name == format!("{b}.var"));
+                vec![if one { 1.0 } else { 0.0 }; n]
+            };
+            tensors.insert(
+                s.name.clone(),
+                Tensor {
+                    shape: s.shape.clone(),
+                    data,
+                },
+            );
+        }
+        Self { tensors }
+    }
+
+    /// Writes all states a program wants. A state that is missing here is an error that names it,
+    /// except quantizer steps, which stay 0 (not calibrated).
+    pub fn load_into(&self, session: &mut dyn Session, states: &[StateTensor]) -> Result<()> {
+        for s in states {
+            let n: usize = s.shape.iter().product();
+            match self.tensors.get(&s.name) {
+                Some(t) if t.data.len() == n => session.write(s.tensor, &t.data)?,
+                Some(t) => {
+                    return Err(Error::input(format!(
+                        "parameter `{}` has shape {:?}; the network needs {:?}",
+                        s.name, t.shape, s.shape
+                    )));
+                }
+                None if s.name.ends_with("_step") => {}
+                None => {
+                    return Err(Error::input(format!(
+                        "parameter `{}` of shape {:?} is missing",
+                        s.name, s.shape
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads states back from a session, replacing those of the same name.
+    pub fn read_from(&mut self, session: &mut dyn Session, states: &[StateTensor]) -> Result<()> {
+        for s in states {
+            let data = session.read(s.tensor)?;
+            self.tensors.insert(
+                s.name.clone(),
+                Tensor {
+                    shape: s.shape.clone(),
+                    data,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Bytes of a safetensors file with `metadata`.
+    pub fn to_bytes(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+        let views: Vec<(String, TensorView)> = self
+            .tensors
+            .iter()
+            .map(|(name, t)| {
+                let bytes: &[u8] = bytemuck::cast_slice(&t.data);
+                TensorView::new(Dtype::F32, t.shape.clone(), bytes)
+                    .map(|v| (name.clone(), v))
+                    .map_err(|e| Error::Internal(format!("tensor `{name}`: {e}")))
+            })
+            .collect::<Result<_>>()?;
+        let meta = metadata.clone().into_iter().collect();
+        safetensors::serialize(views, Some(meta))
+            .map_err(|e| Error::Internal(format!("safetensors: {e}")))
+    }
+
+    /// Reads the bytes of a safetensors file (all tensors must be `F32`) and its metadata.
+    /// `source` names the file in messages.
+    pub fn from_bytes(bytes: &[u8], source: &Path) -> Result<(Self, BTreeMap<String, String>)> {
+        let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
+        let (_, header) = SafeTensors::read_metadata(bytes)
+            .map_err(|e| bad(format!("not a safetensors file: {e}")))?;
+        let meta = header.metadata().clone().unwrap_or_default();
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|e| bad(format!("not a safetensors file: {e}")))?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.iter() {
+            if view.dtype() != Dtype::F32 {
+                return Err(bad(format!(
+                    "tensor `{name}` has type {:?}; only F32 is supported",
+                    view.dtype()
+                )));
+            }
+            // The file's tensors need not be aligned for f32.
+            let data = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            let shape = view.shape().to_vec();
+            tensors.insert(name.to_string(), Tensor { shape, data });
+        }
+        Ok((Self { tensors }, meta.into_iter().collect()))
+    }
+}

@@ -1,0 +1,62 @@
+//! What long work tells whoever watches, and how it is asked to stop.
+
+/// State of a training run after a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainProgress {
+    /// Which network, in words (`QAVAT, sigma_W 0.2`).
+    pub label: String,
+    /// Completed epochs plus the fraction of this one.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Completed steps.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Mean loss since the last report, `NaN` before the first.
+    pub loss: f64,
+    /// Accuracy on training images (under variation where the recipe has it) since the last report.
+    pub accuracy: f64,
+    /// Images per step.
+    pub batch: usize,
+}
+
+/// State of a sweep after a wave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepProgress {
+    /// Point in work, from 0.
+    pub point: usize,
+    /// Points in all.
+    pub points: usize,
+    /// The point in words.
+    pub label: String,
+    /// Chips of this point that are done.
+    pub chips_done: usize,
+    /// Chips of every point.
+    pub chips: usize,
+    /// Mean accuracy of this point's chips so far, `NaN` before the first.
+    pub mean: f64,
+    /// Standard error of it.
+    pub se: f64,
+}
+
+/// Watches long work. All methods have defaults, so `&()` watches nothing.
+pub trait Observer: Sync {
+    /// A training step is done (called a few times a second at most matters to nobody: rate-limit
+    /// in the observer).
+    fn training(&self, _progress: &TrainProgress) {}
+
+    /// A wave of a sweep is done.
+    fn sweep(&self, _progress: &SweepProgress) {}
+
+    /// A sentence for the log.
+    fn message(&self, _text: &str) {}
+
+    /// Whether the user asked to stop; the work then saves what it can and returns
+    /// [`crate::Error::Interrupted`].
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+impl Observer for () {}

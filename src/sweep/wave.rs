@@ -1,0 +1,312 @@
+//! Chips in waves: fabricate, tune, classify, count.
+
+use std::ops::Range;
+
+use super::result::{ChipRow, TuningCost};
+use crate::backend::program::{CHIP_FIELDS, LANES};
+use crate::backend::{Backend, Capacity, RunArgs, Session};
+use crate::chip::ChipVariation;
+use crate::config::{Experiment, TuningMethod};
+use crate::data::{self, Dataset, Normalise};
+use crate::error::{Error, Result};
+use crate::network::lower::CellNoise;
+use crate::network::lower::inference::{self, Inference, NormMode};
+use crate::progress::Observer;
+use crate::train::{Model, settings};
+use crate::tuning::{ChipTuning, Tuner};
+
+/// Most chips of a wave: enough to fill a GPU or all cores, few enough that progress is seen and
+/// little is lost.
+const WAVE: usize = 64;
+
+/// Images in the form that a session takes.
+#[derive(Debug, Clone)]
+pub struct Images {
+    pixels: Vec<f32>,
+    labels: Vec<f32>,
+    n: usize,
+}
+
+impl Images {
+    /// All images of a set, normalised as the experiment says.
+    pub fn new(data: &Dataset, experiment: &Experiment) -> Result<Self> {
+        let d = &experiment.data;
+        let normalise = Normalise::new(data, &[d.mean], &[d.std])?;
+        let (mut pixels, mut labels) = (vec![], vec![]);
+        data.gather(0..data.len(), &normalise, &mut pixels);
+        data.gather_labels(0..data.len(), &mut labels);
+        Ok(Self {
+            pixels,
+            labels,
+            n: data.len(),
+        })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    fn range(&self, r: &Range<usize>) -> (&[f32], &[f32]) {
+        let each = self.pixels.len() / self.n;
+        (
+            &self.pixels[r.start * each..r.end * each],
+            &self.labels[r.clone()],
+        )
+    }
+}
+
+/// A point of a sweep, ready to simulate any chip.
+pub struct Simulator<'a> {
+    session: Box<dyn Session>,
+    inference: Inference,
+    capacity: Capacity,
+    images: &'a Images,
+    /// Whether all images are resident and have been written.
+    resident: bool,
+    seed: u64,
+    variation: ChipVariation,
+    tuner: Tuner,
+    /// Calibration batches for batch norm: number, images each.
+    batches: usize,
+    batch: usize,
+    layers: usize,
+}
+
+impl<'a> Simulator<'a> {
+    /// Prepares the network of `model` for the chips of `experiment` (one point, fully resolved).
+    /// `train` gives the calibration images of batch-norm recalibration.
+    pub fn new(
+        backend: &dyn Backend,
+        experiment: &Experiment,
+        model: &Model,
+        images: &'a Images,
+        train: &Dataset,
+    ) -> Result<Self> {
+        let v = &experiment.variation;
+        let t = &experiment.tuning;
+        let chips = ChipVariation::new(v)?;
+        let tuner = Tuner::new(t, v, &chips, &model.graph);
+        let noise = settings::cell_noise(v, v.sigma_w, tuner.reference_columns());
+        let recalibrate = t.method == TuningMethod::BnRecalibration;
+        let norm = if recalibrate {
+            NormMode::Recalibrated
+        } else {
+            NormMode::Frozen
+        };
+        let mut simulator = Self::prepare(
+            backend,
+            experiment,
+            model,
+            images,
+            (&noise, norm),
+            chips,
+            tuner,
+        )?;
+        if let Some(input) = simulator.inference.calibration {
+            let calibration =
+                calibration_images(experiment, train, simulator.batches * simulator.batch);
+            let calibration = Images::new(&calibration, experiment)?;
+            simulator.session.write(input, &calibration.pixels)?;
+        }
+        Ok(simulator)
+    }
+
+    /// Prepares the quantized network without any variation: one nominal chip.
+    pub fn ideal(
+        backend: &dyn Backend,
+        experiment: &Experiment,
+        model: &Model,
+        images: &'a Images,
+    ) -> Result<Self> {
+        let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
+        Self::prepare(
+            backend,
+            experiment,
+            model,
+            images,
+            (&noise, NormMode::Frozen),
+            ChipVariation::default(),
+            Tuner::untuned(&experiment.variation, &model.graph),
+        )
+    }
+
+    fn prepare(
+        backend: &dyn Backend,
+        experiment: &Experiment,
+        model: &Model,
+        images: &'a Images,
+        (noise, norm): (&CellNoise, NormMode),
+        variation: ChipVariation,
+        tuner: Tuner,
+    ) -> Result<Self> {
+        let inference = inference::lower(&model.graph, &model.numerics, noise, norm, false);
+        let t = &experiment.tuning;
+        let (batches, batch) = match norm {
+            NormMode::Recalibrated => (t.recalibration_batches, t.recalibration_batch),
+            NormMode::Frozen => (0, 0),
+        };
+        // Batches start at block boundaries.
+        let batch = batch.next_multiple_of(LANES);
+        let resident = images.len().max(batches * batch);
+        let chips = experiment.sweep.chips.clamp(1, WAVE);
+        let want = |chips| Capacity {
+            chips,
+            images: resident,
+            chunk: resident,
+        };
+        let mut capacity = backend.fit(&inference.program, want(chips))?;
+        // A calibration batch must be one run; rather fewer chips than a smaller batch.
+        let mut chips = capacity.chips;
+        while capacity.chunk < batch && chips > 1 {
+            chips /= 2;
+            capacity = backend.fit(&inference.program, want(chips))?;
+        }
+        if capacity.chunk < batch || (batch > 0 && capacity.images < batches * batch) {
+            return Err(Error::device(format!(
+                "{batches} calibration batches of {batch} images do not fit this adapter (at most \
+                 {} images a run, {} resident); lower tuning.recalibration_batch",
+                capacity.chunk, capacity.images
+            )));
+        }
+        let mut session = backend.prepare(&inference.program, capacity)?;
+        model
+            .parameters
+            .load_into(session.as_mut(), &inference.states)?;
+        Ok(Self {
+            session,
+            capacity,
+            images,
+            resident: false,
+            seed: experiment.seed,
+            variation,
+            tuner,
+            batches,
+            batch,
+            layers: inference.chips.len(),
+            inference,
+        })
+    }
+
+    /// Cost of this point's tuning, per chip.
+    pub fn cost(&self) -> Option<TuningCost> {
+        self.tuner.cost()
+    }
+
+    /// Variance of the estimate around the truth by the closed form, where there is one.
+    pub fn predicted_variance(&self) -> Option<f64> {
+        self.tuner.predicted_variance()
+    }
+
+    /// Simulates the chips of `range` and appends a row for each. `done` is called after every
+    /// wave with all rows so far; an interruption ends between waves.
+    pub fn run(
+        &mut self,
+        point: usize,
+        range: Range<u32>,
+        observer: &dyn Observer,
+        mut done: impl FnMut(&[ChipRow]),
+    ) -> Result<Vec<ChipRow>> {
+        let mut rows = Vec::with_capacity(range.len());
+        let mut first = range.start;
+        while first < range.end {
+            if observer.interrupted() {
+                return Err(Error::Interrupted(format!(
+                    "sweep interrupted before chip {first} of point {point}"
+                )));
+            }
+            let chips = ((range.end - first) as usize).min(self.capacity.chips);
+            self.wave(point, first, chips, &mut rows)?;
+            first += chips as u32;
+            done(&rows);
+        }
+        Ok(rows)
+    }
+
+    fn wave(
+        &mut self,
+        point: usize,
+        first: u32,
+        chips: usize,
+        rows: &mut Vec<ChipRow>,
+    ) -> Result<()> {
+        let tuned: Vec<ChipTuning> = (first..first + chips as u32)
+            .map(|chip| self.tuner.chip(self.seed, chip, &self.variation))
+            .collect();
+        for layer in 0..self.layers {
+            let mut fields = Vec::with_capacity(chips * CHIP_FIELDS);
+            for t in &tuned {
+                let l = t.layers[layer];
+                let c = l.correction;
+                fields.extend([l.e as f32, c.gain as f32, c.offset as f32, 0.0]);
+            }
+            self.session.write(self.inference.chips[layer], &fields)?;
+        }
+        let args = |images| RunArgs::wave(self.seed, first, chips, images);
+        self.session.run(self.inference.fabricate, &args(0..0))?;
+        if let Some((measure, refold)) = self.inference.recalibrate {
+            for b in 0..self.batches {
+                let images = b * self.batch..(b + 1) * self.batch;
+                let args = RunArgs {
+                    step: b as u32,
+                    ..args(images)
+                };
+                self.session.run(measure, &args)?;
+            }
+            self.session.run(refold, &args(0..0))?;
+        }
+        self.session.run(self.inference.clear, &args(0..0))?;
+        let n = self.images.len();
+        let mut start = 0;
+        while start < n {
+            let group = start..(start + self.capacity.images).min(n);
+            if !(self.resident && group.len() == n) {
+                let (pixels, labels) = self.images.range(&group);
+                self.session.write(self.inference.images, pixels)?;
+                self.session.write(self.inference.labels, labels)?;
+                self.resident = group.len() == n;
+            }
+            let mut at = 0;
+            while at < group.len() {
+                let chunk = at..(at + self.capacity.chunk).min(group.len());
+                at = chunk.end;
+                self.session.run(self.inference.evaluate, &args(chunk))?;
+            }
+            start = group.end;
+        }
+        let tally = self.session.read(self.inference.tally)?;
+        for (i, t) in tuned.iter().enumerate() {
+            let chip = first + i as u32;
+            let place = &t.deviation;
+            let correct = tally[2 * i].round() as u32;
+            rows.push(ChipRow {
+                point,
+                chip,
+                accuracy: f64::from(correct) / n as f64,
+                loss: f64::from(tally[2 * i + 1]) / n as f64,
+                correct,
+                images: n as u32,
+                eps_b: place.eps_b,
+                eps_common: place.total,
+                eps_hat: t.estimate.unwrap_or(f64::NAN),
+                wafer: place.wafer,
+                die_x_mm: place.position.map_or(f64::NAN, |p| f64::from(p.x)),
+                die_y_mm: place.position.map_or(f64::NAN, |p| f64::from(p.y)),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// `n` training images in an order drawn from the experiment's seed: what a chip is shown when its
+/// batch norm is measured. Repeats the set if it is smaller.
+fn calibration_images(experiment: &Experiment, train: &Dataset, n: usize) -> Dataset {
+    let order = data::permutation(train.len(), experiment.seed, u32::MAX);
+    let indices: Vec<usize> = order.iter().copied().cycle().take(n).collect();
+    train.select(&indices)
+}

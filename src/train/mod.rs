@@ -1,0 +1,22 @@
+//! Training under quantization and variation (MODEL.md 5, SYSTEMS.md 1.3).
+//!
+//! Recipes:
+//! * `float`: neither quantizers nor variation.
+//! * `qat`: quantizers, no variation: the network that does not expect what the chip will do.
+//! * `ptq-vat`: variation in float, quantized afterwards (steps from the weights, activation steps
+//!   and batch norm statistics from one pass over the training set under variation).
+//! * `qavat`: quantizers and variation together: a fresh chip every step, noise after the weight
+//!   quantizer, gradients through the noisy values.
+//!
+//! # Practice
+//! Everything random (initial weights, order of images, chips of the steps) is a pure function of
+//! the training seed and a counter, and all state is in `f32` tensors of the program: a run that
+//! was interrupted and resumed goes through the same bits as one that was not (on one backend).
+
+mod checkpoint;
+mod quantizer_steps;
+pub mod settings;
+mod trainer;
+
+pub use checkpoint::{load_model, save_model};
+pub use trainer::{Job, Model, TrainRecord, train, training_key};

@@ -1,0 +1,61 @@
+//! Quantizer steps that are chosen on the host: from calibration samples, or as the starting point
+//! of learned steps.
+
+use crate::backend::Session;
+use crate::backend::program::{ActQuant, Rounding};
+use crate::config::{ActivationStep, Quantize};
+use crate::error::Result;
+use crate::network::Parameters;
+use crate::network::lower::Numerics;
+use crate::network::lower::training::Training;
+use crate::quantize::activation::Codes;
+use crate::quantize::{self, Step};
+
+/// Step of an activation quantizer from samples of its input.
+pub fn activation_step(q: &Quantize, samples: &[f32], quant: ActQuant) -> f32 {
+    let codes = Codes {
+        lo: quant.lo,
+        hi: quant.hi,
+        floor: quant.rounding == Rounding::Floor,
+    };
+    let choice = match q.activation_step {
+        ActivationStep::MaxAbs => Step::MaxAbs,
+        ActivationStep::Percentile => Step::Percentile(q.activation_percentile as f32),
+        ActivationStep::Mse => Step::Mse,
+        ActivationStep::Lsq => return learned_start(samples, quant.hi),
+    };
+    quantize::activation::step(samples, codes, choice)
+}
+
+/// Starting point of a learned step: `2 mean|v| / sqrt(Q)` (Esser et al., arXiv 1902.08153, 2.1).
+fn learned_start(values: &[f32], top: i32) -> f32 {
+    let mean = values.iter().map(|v| f64::from(v.abs())).sum::<f64>() / values.len().max(1) as f64;
+    (2.0 * mean / f64::from(top.max(1)).sqrt()) as f32
+}
+
+/// Writes the starting points of all learned weight steps.
+pub fn initial_weight_steps(
+    session: &mut dyn Session,
+    training: &Training,
+    numerics: &Numerics,
+    parameters: &Parameters,
+) -> Result<()> {
+    let top = (1 << (numerics.weight_bits.max(2) - 1)) - 1;
+    for state in &training.states {
+        let Some(layer) = state.name.strip_suffix(".weight_step") else {
+            continue;
+        };
+        let Some(weight) = parameters.tensors.get(&format!("{layer}.weight")) else {
+            continue;
+        };
+        let steps: usize = state.shape.iter().product();
+        let per_step = weight.data.len() / steps;
+        let values: Vec<f32> = weight
+            .data
+            .chunks_exact(per_step)
+            .map(|w| learned_start(w, top))
+            .collect();
+        session.write(state.tensor, &values)?;
+    }
+    Ok(())
+}

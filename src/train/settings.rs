@@ -1,0 +1,187 @@
+//! From the words of an experiment file to the numbers that networks and programs are built from.
+
+use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
+use crate::chip::terms;
+use crate::config::{self, Experiment};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::network::graph::Graph;
+use crate::network::lower::training::{Optimizer, TrainSpec};
+use crate::network::lower::{ActStep, CellNoise, Numerics};
+use crate::network::zoo::{self, Style};
+
+/// The network of an experiment for images like those of `data`.
+pub fn graph(experiment: &Experiment, data: &Dataset) -> Result<Graph> {
+    let n = &experiment.network;
+    let style = Style {
+        act: match n.activation {
+            config::Activation::Relu => Activation::Relu,
+            config::Activation::Tanh => Activation::Tanh,
+        },
+        max_pool: n.pool == config::Pool::Max,
+        batch_norm: n.batch_norm,
+        bias: n.bias,
+        width: n.width,
+    };
+    let input = (data.c, data.h, data.w);
+    let classes = data.classes;
+    match n.kind {
+        config::NetworkKind::Mlp => Ok(zoo::mlp(input, &n.hidden, classes, style)),
+        config::NetworkKind::Lenet5 => {
+            if (data.h, data.w) != (28, 28) {
+                return Err(Error::input(format!(
+                    "network.kind = \"lenet5\" needs images of 28x28; `{}` has {}x{}",
+                    data.name, data.h, data.w
+                )));
+            }
+            Ok(zoo::lenet5(input, classes, style))
+        }
+        config::NetworkKind::Cnn => {
+            let depth = n.channels.len() as u32;
+            let side = data.h.min(data.w);
+            if side >> depth == 0 {
+                return Err(Error::input(format!(
+                    "network.channels has {depth} entries; each halves the image, and {}x{} pixels \
+                     allow at most {}",
+                    data.h,
+                    data.w,
+                    side.ilog2()
+                )));
+            }
+            Ok(zoo::cnn(input, &n.channels, n.features, classes, style))
+        }
+    }
+}
+
+/// Number formats for training and inference.
+pub fn numerics(experiment: &Experiment) -> Numerics {
+    let q = &experiment.quantize;
+    let learned = q.weight_step == config::WeightStep::Lsq;
+    Numerics {
+        weight_bits: q.weight_bits,
+        weight_step: match q.weight_step {
+            config::WeightStep::MaxAbs => WeightStep::MaxAbs,
+            config::WeightStep::Percentile => WeightStep::Percentile(q.weight_percentile as f32),
+            config::WeightStep::LineSearch => WeightStep::LineSearch,
+            config::WeightStep::Mse => WeightStep::Mse,
+            config::WeightStep::Lsq if q.weight_bits > 1 => WeightStep::Keep,
+            // One bit has nothing to learn: its step is the mean magnitude.
+            config::WeightStep::Lsq => WeightStep::MaxAbs,
+        },
+        weight_step_learned: learned,
+        per_channel: q.per_channel,
+        act_bits: q.activation_bits,
+        act_step: match q.activation_step {
+            config::ActivationStep::MaxAbs => ActStep::MovingMax,
+            config::ActivationStep::Percentile | config::ActivationStep::Mse => ActStep::Fixed,
+            config::ActivationStep::Lsq => ActStep::Learned,
+        },
+        act_rounding: match q.activation_rounding {
+            config::Rounding::Nearest => Rounding::Nearest,
+            config::Rounding::Floor => Rounding::Floor,
+        },
+        act_signed: q.activation_range == config::ActivationRange::Signed,
+        straight_through: match q.straight_through {
+            config::StraightThrough::Clip => StraightThrough::Clip,
+            config::StraightThrough::Identity => StraightThrough::Identity,
+        },
+        linear_inputs: q.linear_inputs == config::LinearInputs::Quantized,
+        input_bits: q.input_bits,
+        binary_group: match q.binary_group {
+            config::BinaryGroup::Channel => BinaryGroup::Channel,
+            config::BinaryGroup::Image => BinaryGroup::Image,
+        },
+    }
+}
+
+/// Within-chip noise with standard deviation `sigma_w`.
+pub fn cell_noise(v: &config::Variation, sigma_w: f64, reference_columns: u32) -> CellNoise {
+    CellNoise {
+        law: terms::law(v),
+        mapping: terms::mapping(v),
+        deviate: terms::deviate(v),
+        sigma_w: sigma_w as f32,
+        reference_columns,
+    }
+}
+
+/// Number formats of the trained network on chips.
+pub fn inference_numerics(experiment: &Experiment) -> Numerics {
+    match experiment.train.recipe {
+        config::Recipe::Float => Numerics::FLOAT,
+        _ => numerics(experiment),
+    }
+}
+
+/// What the training program needs. `batch` images per step.
+pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usize) -> TrainSpec {
+    let t = &experiment.train;
+    TrainSpec {
+        chips: t.chips_per_batch,
+        batch,
+        noise,
+        optimizer: match t.optimizer {
+            config::Optimizer::Sgd => Optimizer::Sgd {
+                momentum: t.momentum as f32,
+                nesterov: t.nesterov,
+            },
+            config::Optimizer::Adam => Optimizer::Adam { decoupled: false },
+            config::Optimizer::Adamw => Optimizer::Adam { decoupled: true },
+        },
+        weight_decay: t.weight_decay as f32,
+        smoothing: t.label_smoothing as f32,
+        norm_rate: 0.1,
+    }
+}
+
+/// Learning rate of a step: warm-up (linear, per step), then constant, step (per epoch) or cosine
+/// (per step, to zero).
+pub fn learning_rate(t: &config::Train, step: usize, steps_per_epoch: usize) -> f32 {
+    let warmup = t.warmup_epochs * steps_per_epoch;
+    if step < warmup {
+        return (t.learning_rate * (step + 1) as f64 / warmup as f64) as f32;
+    }
+    let factor = match t.schedule {
+        config::Schedule::Constant => 1.0,
+        config::Schedule::Step => {
+            let drops = step / steps_per_epoch / t.step_epochs;
+            t.step_factor.powi(drops as i32)
+        }
+        config::Schedule::Cosine => {
+            let total = (t.epochs * steps_per_epoch).saturating_sub(warmup).max(1);
+            let x = (step - warmup) as f64 / total as f64;
+            0.5 * (1.0 + (std::f64::consts::PI * x.min(1.0)).cos())
+        }
+    };
+    (t.learning_rate * factor) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn train(schedule: config::Schedule) -> config::Train {
+        config::Train {
+            schedule,
+            epochs: 10,
+            step_epochs: 3,
+            step_factor: 0.1,
+            warmup_epochs: 1,
+            learning_rate: 0.5,
+            ..config::Train::default()
+        }
+    }
+
+    #[test]
+    fn schedules_follow_their_formulas() {
+        let t = train(config::Schedule::Step);
+        assert_eq!(learning_rate(&t, 0, 4), 0.125);
+        assert_eq!(learning_rate(&t, 3, 4), 0.5);
+        assert_eq!(learning_rate(&t, 11, 4), 0.5);
+        assert_eq!(learning_rate(&t, 12, 4), 0.05);
+        let t = train(config::Schedule::Cosine);
+        assert_eq!(learning_rate(&t, 4, 4), 0.5);
+        assert!((learning_rate(&t, 22, 4) - 0.25).abs() < 1e-7); // half way through 36 steps
+        assert!(learning_rate(&t, 40, 4) < 1e-7);
+    }
+}

@@ -1,0 +1,14 @@
+//! Self-tuning (MODEL.md 6, SYSTEMS.md 1.6): a chip measures what its cells have in common and
+//! corrects its layers, and what that is compared with.
+//!
+//! * [`estimate`]: the global tuning module: test cells, mean or MMSE.
+//! * [`correct`]: the local tuning modules: what a layer does with an estimate.
+//! * [`Tuner`]: both together for one point of a sweep, with the cost.
+
+pub mod correct;
+pub mod cost;
+pub mod estimate;
+mod tuner;
+
+pub use cost::TuningCost;
+pub use tuner::{ChipTuning, LayerTuning, Tuner};
