@@ -1,0 +1,191 @@
+//! One operator has one name everywhere: `src/backend/cpu/<op>.rs`, `src/backend/wgpu/<op>.rs`,
+//! `shaders/<op>.wgsl`, `tests/ops/<op>.rs`, and a case in `tests/gpu`.
+//!
+//! The operators are the variants of `Op` in `src/backend/program.rs`; a gradient lives with the
+//! operator it belongs to (`conv2d_grad_input` in `conv2d`), its shader may be a file of its own.
+
+use super::none;
+use super::source::{Source, files, read, root, rust};
+
+/// Operators that share the files of another name, and why.
+const HOME: &[(&str, &str, &str)] = &[
+    ("conv2d_grad_input", "conv2d", "gradient"),
+    ("conv2d_grad_weight", "conv2d", "gradient"),
+    ("activation_grad", "pointwise", "gradient of its epilogue"),
+    ("max_pool", "pool", "the same window walk"),
+    ("max_pool_grad", "pool", "the same window walk"),
+    ("avg_pool", "pool", "the same window walk"),
+    ("avg_pool_grad", "pool", "the same window walk"),
+    (
+        "batch_norm_stats",
+        "batch_norm",
+        "one method in three operators",
+    ),
+    (
+        "batch_norm_fold",
+        "batch_norm",
+        "one method in three operators",
+    ),
+    (
+        "batch_norm_grad",
+        "batch_norm",
+        "one method in three operators",
+    ),
+    ("quantize_weight_grad", "quantize_weight", "gradient"),
+    ("fabricate_grad", "fabricate", "gradient"),
+    ("quantize_act_grad", "quantize_act", "gradient"),
+    ("binarize_act", "quantize_act", "the one-bit case"),
+    ("binarize_act_grad", "quantize_act", "the one-bit case"),
+    ("sgd", "optimizer", "one update rule each, a few lines"),
+    ("adam", "optimizer", "one update rule each, a few lines"),
+];
+
+/// Shaders that serve several operators, and what they do.
+const SERVE_SEVERAL: &[(&str, &str)] = &[(
+    "combine",
+    "second stage of the reductions whose first stage is the operator's own",
+)];
+
+fn snake(camel: &str) -> String {
+    let mut out = String::new();
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// Variants of `pub enum Op`, with their lines.
+fn operators() -> Vec<(usize, String)> {
+    let path = "src/backend/program.rs";
+    let program = Source::new(path.into(), read(path));
+    let mut lines = program.code.lines().enumerate();
+    lines
+        .by_ref()
+        .find(|(_, line)| line.starts_with("pub enum Op "))
+        .expect("enum Op in src/backend/program.rs");
+    lines
+        .take_while(|(_, line)| *line != "}")
+        .filter_map(|(i, line)| {
+            let variant = line.strip_prefix("    ")?;
+            let name = variant.split([' ', ',', '(']).next()?;
+            name.starts_with(|c: char| c.is_ascii_uppercase())
+                .then(|| (i + 1, name.to_owned()))
+        })
+        .collect()
+}
+
+fn home(op: &str) -> &str {
+    let shared = HOME.iter().find(|(name, _, _)| *name == op);
+    shared.map_or(op, |(_, home, _)| home)
+}
+
+/// `<directory>/<name>.rs`, or `<directory>/<name>/mod.rs`.
+fn module(directory: &str, name: &str) -> bool {
+    ["", "/mod"]
+        .iter()
+        .any(|tail| root().join(format!("{directory}/{name}{tail}.rs")).exists())
+}
+
+/// Whether code or strings of one of the sources hold the name, as `Camel` or `snake`.
+fn named(sources: &[Source], camel: &str) -> bool {
+    let snake = snake(camel);
+    sources.iter().any(|source| {
+        !source.lines_with(camel).is_empty()
+            || !source.lines_with(&snake).is_empty()
+            || source.strings.iter().any(|(_, s)| *s == snake)
+    })
+}
+
+#[test]
+fn every_operator_has_its_twins_and_tests() {
+    let (ops, gpu) = (rust("tests/ops"), rust("tests/gpu"));
+    let shaders = files("shaders", "wgsl");
+    let mut breaches = Vec::new();
+    for (line, camel) in operators() {
+        let op = snake(&camel);
+        let home = home(&op);
+        // Several passes have several files with the operator's name in front.
+        let kernel = |name: &str| {
+            let (whole, part) = (format!("shaders/{name}.wgsl"), format!("shaders/{name}_"));
+            shaders.iter().any(|s| *s == whole || s.starts_with(&part))
+        };
+        let parts = [
+            (
+                module("src/backend/cpu", home),
+                format!("src/backend/cpu/{home}.rs"),
+            ),
+            (
+                module("src/backend/wgpu", home),
+                format!("src/backend/wgpu/{home}.rs"),
+            ),
+            (kernel(&op) || kernel(home), format!("shaders/{op}.wgsl")),
+            (named(&ops, &camel), "test in tests/ops".into()),
+            (named(&gpu, &camel), "test in tests/gpu".into()),
+        ];
+        // An operator that one side still lacks altogether is on its way.
+        if parts[..3].iter().any(|(there, _)| !there) {
+            continue;
+        }
+        for (_, what) in parts.iter().filter(|(there, _)| !there) {
+            breaches.push(format!(
+                "src/backend/program.rs:{line}: {camel} has no {what}"
+            ));
+        }
+    }
+    for (op, _, _) in HOME {
+        if !operators().iter().any(|(_, camel)| snake(camel) == *op) {
+            breaches.push(format!(
+                "tests/house/operators.rs: HOME entry {op} is no operator"
+            ));
+        }
+    }
+    none("twins", &breaches);
+}
+
+#[test]
+fn every_shader_is_used_and_belongs_to_an_operator() {
+    let sources = rust("src/backend/wgpu");
+    let operators: Vec<String> = operators().iter().map(|(_, camel)| snake(camel)).collect();
+    let mut breaches = Vec::new();
+    for path in files("shaders", "wgsl") {
+        let file = path.trim_start_matches("shaders/");
+        let mentioned = sources
+            .iter()
+            .any(|s| s.strings.iter().any(|(_, text)| text.ends_with(file)));
+        if !mentioned {
+            breaches.push(format!("{path}:1: named by no file of src/backend/wgpu"));
+        }
+        let stem = file.trim_end_matches(".wgsl");
+        let belongs = operators
+            .iter()
+            .map(String::as_str)
+            .flat_map(|op| [op, home(op)])
+            .any(|name| stem == name || stem.starts_with(&format!("{name}_")));
+        let serves = SERVE_SEVERAL.iter().any(|(name, _)| *name == stem);
+        if !belongs && !serves && !stem.contains('/') {
+            breaches.push(format!("{path}:1: carries no operator's name"));
+        }
+    }
+    none("shaders", &breaches);
+}
+
+#[test]
+fn the_operators_are_found() {
+    let found: Vec<String> = operators()
+        .into_iter()
+        .map(|(_, name)| snake(&name))
+        .collect();
+    for name in [
+        "weight_scale",
+        "conv2d_grad_input",
+        "pointwise",
+        "zero",
+        "adam",
+    ] {
+        assert!(found.iter().any(|f| f == name), "{name} in {found:?}");
+    }
+    assert!(!found.iter().any(|f| f == "image" || f == "bits"));
+}
