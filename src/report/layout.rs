@@ -246,6 +246,37 @@ impl Layout {
         join([self.series_label(point).to_string(), self.detail(point)])
     }
 
+    /// The sigmas that all points share, as one phrase.
+    pub fn constant_sigmas(&self) -> Option<String> {
+        let sigma = |a: &usize| self.axes[*a].name.starts_with("sigma_");
+        let shared: Vec<usize> = (0..self.axes.len())
+            .filter(|a| sigma(a) && !self.varying.contains(a))
+            .collect();
+        let some = !shared.is_empty() && !self.style.is_empty();
+        some.then(|| phrases(&self.axes, shared.iter(), 0))
+    }
+
+    /// All points, the largest abscissa first, else in the order of the sweep.
+    pub fn descending(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.style.len()).collect();
+        order.sort_by(|&a, &b| self.x_of(b).total_cmp(&self.x_of(a)));
+        order
+    }
+
+    /// The last point of each of a panel's series: that of the largest abscissa; without abscissa
+    /// all of them.
+    pub fn hardest(&self, panel: &Panel) -> Vec<usize> {
+        let points = panel.series.iter().flat_map(|s| &s.points).copied();
+        if self.x.is_none() {
+            return points.collect();
+        }
+        let last = points
+            .clone()
+            .map(|p| self.x_of(p))
+            .fold(f64::NAN, f64::max);
+        points.filter(|&p| self.x_of(p) == last).collect()
+    }
+
     /// The settings all points share: name and value.
     pub fn constants(&self) -> Vec<(String, String)> {
         let constant = |a: &usize| !self.varying.contains(a);

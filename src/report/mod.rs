@@ -2,24 +2,32 @@
 //!
 //! * [`chips`]: `chips.csv`, one row per point and chip.
 //! * [`summary`]: `summary.json`, one object per point.
+//! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`]: the table on the terminal.
 //! * [`file`]: files that appear whole or not at all.
 
 pub mod chips;
 pub mod file;
+pub mod html;
 mod layout;
+mod plot;
 pub mod summary;
 mod table;
 mod text;
 
+pub use plot::headline_svg;
 pub use table::table;
 
-/// Writes all result files of a sweep into `dir`, each whole or not at all.
-pub fn write(
-    dir: &std::path::Path,
-    result: &crate::sweep::result::SweepResult,
-    rows: &[crate::sweep::result::ChipRow],
-) -> crate::Result<()> {
-    chips::write(&dir.join(crate::sweep::outdir::CHIPS), rows)?;
-    summary::write(&dir.join(crate::sweep::outdir::SUMMARY), result)
+use std::path::Path;
+
+use crate::error::Result;
+use crate::sweep::outdir;
+use crate::sweep::result::{ChipRow, SweepResult};
+
+/// Writes `chips.csv`, `summary.json` and `report.html` into the directory `dir`, which exists;
+/// each file whole or not at all, the summary last: where it is, the others are.
+pub fn write(dir: &Path, result: &SweepResult, rows: &[ChipRow]) -> Result<()> {
+    chips::write(&dir.join(outdir::CHIPS), rows)?;
+    html::write(&dir.join(outdir::REPORT), result, rows)?;
+    summary::write(&dir.join(outdir::SUMMARY), result)
 }

@@ -1,0 +1,246 @@
+//! `report.html`: one file that shows the whole sweep, without network or scripts.
+//!
+//! The page is well-formed XML too, so that any tool can take it apart.
+
+mod tables;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::file::write_atomic;
+use super::layout::Layout;
+use super::plot::{self, Figure};
+use super::table::decimals;
+use super::text::{compact, count, csv_uri, duration, escape, html, percent, percent_with_error};
+use crate::error::Result;
+use crate::sweep::result::{ChipRow, SweepResult};
+
+const STYLE: &str = include_str!("../page.css");
+
+/// Most series named in the sentence that sums up a panel.
+const MAX_NAMED: usize = 6;
+
+/// The whole page. `rows` are the chips of all points in any order.
+pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
+    let layout = Layout::new(&result.points);
+    let mut out = String::new();
+    let _ = write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"generator\" content=\"Pimento {}\"/>\n<title>{}</title>\n\
+         <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n",
+        escape(&result.pimento),
+        escape(title(result)),
+        plot::STYLE
+    );
+    head(&mut out, result, &layout);
+    tables::points(&mut out, result, &layout);
+    let figures = [
+        plot::lines::figure(result, &layout),
+        plot::distribution::figure(result, rows, &layout),
+    ];
+    for figure in figures.into_iter().flatten() {
+        section(&mut out, &figure);
+    }
+    tables::gains(&mut out, rows, &layout);
+    if let Some(figure) = plot::wafer::figure(result, rows, &layout) {
+        section(&mut out, &figure);
+    }
+    if let Some(figure) = plot::estimate::figure(result, rows, &layout) {
+        section(&mut out, &figure);
+        tables::estimates(&mut out, result, &layout);
+    }
+    tables::costs(&mut out, result, &layout);
+    provenance(&mut out, result);
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+/// Writes the page to `path`, whole or not at all.
+pub fn write(path: &Path, result: &SweepResult, rows: &[ChipRow]) -> Result<()> {
+    write_atomic(path, page(result, rows).as_bytes())
+}
+
+/// The title, or the experiment's name where there is none.
+fn title(result: &SweepResult) -> &str {
+    if result.title.is_empty() {
+        &result.experiment
+    } else {
+        &result.title
+    }
+}
+
+/// Title, what was simulated in words, what came out, and the settings all points share.
+fn head(out: &mut String, result: &SweepResult, layout: &Layout) {
+    let points = &result.points;
+    let simulated: u64 = points.iter().map(|p| p.chips as u64).sum();
+    let _ = write!(
+        out,
+        "<h1>{}</h1>\n<p class=\"meta\">Experiment <code>{}</code>. {} of {} in {} on {}. \
+         Pimento {}.</p>\n",
+        html(title(result)),
+        escape(&result.experiment),
+        count(simulated, "simulated chip"),
+        count(points.len() as u64, "point"),
+        duration(result.elapsed_s),
+        escape(&result.adapter),
+        escape(&result.pimento)
+    );
+    for sentence in findings(result, layout) {
+        let _ = writeln!(out, "<p class=\"finding\">{sentence}</p>");
+    }
+    let _ = writeln!(out, "<p>{}</p>", html(&model_sentence(result)));
+    let constants = layout.constants();
+    if !constants.is_empty() {
+        out.push_str("<dl>\n");
+        for (name, value) in constants {
+            let _ = writeln!(
+                out,
+                "<div><dt>{}</dt><dd>{}</dd></div>",
+                html(&name),
+                html(&value)
+            );
+        }
+        out.push_str("</dl>\n");
+    }
+}
+
+/// What a simulated chip is, under the law or laws of this sweep.
+fn model_sentence(result: &SweepResult) -> String {
+    let has = |law: &str| result.points.iter().any(|p| p.axes.law == law);
+    let scale = match (has("weight-proportional"), has("layer-fixed")) {
+        (true, false) => ", both in proportion to the weight itself (weight-proportional law)",
+        (false, true) => {
+            ", both in units of the largest weight of the layer, whatever the weight (layer-fixed law)"
+        }
+        (true, true) => {
+            ", either in proportion to the weight (weight-proportional law) or in units of the \
+             layer's largest weight (layer-fixed law)"
+        }
+        (false, false) => "",
+    };
+    format!(
+        "Each simulated chip is the trained network fabricated anew: every weight deviates by an \
+         error of its own (within-chip, standard deviation \u{3c3}_W) and by one error that the \
+         whole chip shares (between-chip, \u{3c3}_B){scale}. Chip k has the same errors at every \
+         point, up to their scale."
+    )
+}
+
+/// For each panel, how the series stand at its largest abscissa.
+fn findings(result: &SweepResult, layout: &Layout) -> Vec<String> {
+    let d = decimals(&result.points);
+    layout
+        .panels
+        .iter()
+        .take(2)
+        .filter_map(|panel| {
+            let hardest = layout.hardest(panel);
+            let first = *hardest.first()?;
+            let list: Vec<String> = hardest
+                .iter()
+                .take(MAX_NAMED)
+                .map(|&p| {
+                    let point = &result.points[p];
+                    format!(
+                        "{} <b>{} %</b>",
+                        html(layout.series_label(p)),
+                        percent_with_error(point.mean, point.mean_ci95, d)
+                    )
+                })
+                .collect();
+            let at = match (layout.detail(first), layout.constant_sigmas()) {
+                (detail, _) if !detail.is_empty() => format!("At {}", html(&detail)),
+                (_, Some(sigmas)) => format!("At {}", html(&sigmas)),
+                _ => "Mean accuracy".into(),
+            };
+            Some(format!(
+                "{at}: {}. Without variation: {} %.",
+                list.join(", "),
+                ideal_range(result, &hardest, d)
+            ))
+        })
+        .collect()
+}
+
+/// The ideal accuracies of some points, as one number where they agree.
+fn ideal_range(result: &SweepResult, points: &[usize], decimals: usize) -> String {
+    let ideals = || points.iter().map(|&p| result.points[p].ideal);
+    let lo = percent(ideals().fold(f64::NAN, f64::min), decimals);
+    let hi = percent(ideals().fold(f64::NAN, f64::max), decimals);
+    if lo == hi {
+        lo
+    } else {
+        format!("{lo} to {hi}")
+    }
+}
+
+/// A plot with its heading, caption and download.
+fn section(out: &mut String, figure: &Figure) {
+    let _ = write!(
+        out,
+        "<h2>{}</h2>\n<figure>\n{}<figcaption>{} <a class=\"data\" download=\"{}\" \
+         href=\"{}\">Download the numbers (CSV)</a></figcaption>\n</figure>\n",
+        html(&figure.title),
+        figure.svg,
+        html(&figure.caption),
+        figure.file,
+        csv_uri(&figure.csv)
+    );
+}
+
+/// How to run it again.
+fn provenance(out: &mut String, result: &SweepResult) {
+    let p = &result.provenance;
+    out.push_str("<h2>How to get this again</h2>\n");
+    out.push_str(
+        "<p>A chip is a function of the seed and its index alone: any row of chips.csv can be \
+         computed again by itself with <code>pimento chip EXPERIMENT.toml --index K</code>.</p>\n",
+    );
+    if !p.command.is_empty() {
+        let _ = writeln!(out, "<pre>{}</pre>", escape(&p.command));
+    }
+    let mut facts = vec![
+        ("Pimento".to_string(), result.pimento.clone()),
+        ("seed".into(), result.seed.to_string()),
+        ("backend".into(), result.backend.clone()),
+        ("adapter".into(), result.adapter.clone()),
+        ("interface".into(), p.api.clone()),
+        ("driver".into(), p.driver.clone()),
+        ("system".into(), p.system.clone()),
+        ("started".into(), p.started.clone()),
+        ("took".into(), duration(result.elapsed_s)),
+        ("configuration, SHA-256".into(), p.config_sha256.clone()),
+    ];
+    if p.threads > 0 {
+        facts.push(("threads".into(), compact(p.threads as f64, 0)));
+    }
+    for (name, value) in &p.more {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_string);
+        facts.push((name.replace('_', " "), value));
+    }
+    out.push_str("<dl>\n");
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(
+            out,
+            "<div><dt>{}</dt><dd>{}</dd></div>",
+            escape(name),
+            escape(value)
+        );
+    }
+    out.push_str("</dl>\n");
+    let (form, config) = if p.config_toml.is_empty() {
+        let json = serde_json::to_string_pretty(&result.config).unwrap_or_default();
+        ("JSON", json)
+    } else {
+        ("TOML", p.config_toml.clone())
+    };
+    let _ = write!(
+        out,
+        "<details>\n<summary>The configuration as {form}</summary>\n<pre>{}</pre>\n</details>\n",
+        escape(&config)
+    );
+}

@@ -1,0 +1,226 @@
+//! The chips of each point along the accuracy: a histogram over one dot per chip.
+
+use super::svg::{Anchor, Key, Scale, Svg, legend, range, series_class, text_width, ticks};
+use super::{Figure, chips_phrase, images_phrase};
+use crate::report::layout::Layout;
+use crate::report::table::decimals;
+use crate::report::text::{count, percent, percent_with_error};
+use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
+use crate::sweep::statistics::quantile;
+
+/// Most rows drawn; the table has the others.
+const MAX_ROWS: usize = 16;
+
+/// Most dots in a row: more would only be a smear.
+const MAX_DOTS: usize = 1000;
+
+/// Most rows of the CSV behind the plot; `chips.csv` has all.
+const MAX_CSV: usize = 20_000;
+
+const WIDTH: f64 = 960.0;
+const HIST: f64 = 40.0;
+const STRIP: f64 = 15.0;
+const ROW: f64 = HIST + STRIP + 17.0;
+
+/// The plot, if there are chips.
+pub(in crate::report) fn figure(
+    result: &SweepResult,
+    rows: &[ChipRow],
+    layout: &Layout,
+) -> Option<Figure> {
+    let shown = layout.representatives(result.points.len(), MAX_ROWS);
+    let (svg, height) = draw(result, rows, layout, &shown, 0.0)?;
+    let points: Vec<PointSummary> = shown.iter().map(|&p| result.points[p].clone()).collect();
+    let mut caption = format!(
+        "Each dot is one simulated chip ({} per row, accuracy over {}); above the dots their \
+         histogram, scaled to its own peak. The mean has its 95 % interval over chips.",
+        chips_phrase(&points),
+        images_phrase(&points),
+    );
+    if points.iter().any(|p| p.chips > MAX_DOTS) {
+        caption.push_str(&format!(
+            " Dots for the first {} only.",
+            count(MAX_DOTS as u64, "chip")
+        ));
+    }
+    if shown.len() < result.points.len() {
+        caption.push_str(&format!(
+            " {} of {} points; the table has all.",
+            shown.len(),
+            result.points.len()
+        ));
+    }
+    let mut csv = String::from("point,chip,accuracy\n");
+    let inside = rows.iter().filter(|r| shown.contains(&r.point));
+    for r in inside.take(MAX_CSV) {
+        csv.push_str(&format!("{},{},{}\n", r.point, r.chip, r.accuracy));
+    }
+    let n = rows.iter().filter(|r| shown.contains(&r.point)).count();
+    if n > MAX_CSV {
+        caption.push_str(&format!(
+            " The download holds the first {MAX_CSV} rows; chips.csv has all."
+        ));
+    }
+    Some(Figure {
+        title: "The chips, one by one".into(),
+        svg: svg.inline(height, "Distribution of accuracy over chips"),
+        caption,
+        csv,
+        file: "accuracy_chips.csv",
+    })
+}
+
+/// Draws the rows of the points `shown`, starting `top` pixels down; gives the picture and its
+/// height.
+pub(super) fn draw(
+    result: &SweepResult,
+    rows: &[ChipRow],
+    layout: &Layout,
+    shown: &[usize],
+    top: f64,
+) -> Option<(Svg, f64)> {
+    let mut chips: Vec<Vec<&ChipRow>> = vec![Vec::new(); result.points.len()];
+    for r in rows.iter().filter(|r| r.accuracy.is_finite()) {
+        chips.get_mut(r.point)?.push(r);
+    }
+    if shown.iter().all(|&p| chips[p].is_empty()) {
+        return None;
+    }
+    let d = decimals(&result.points);
+    let mut svg = Svg::new(WIDTH);
+
+    let label_width = shown
+        .iter()
+        .map(|&p| {
+            let name = text_width(layout.series_label(p), 13.5) * 1.06;
+            name.max(text_width(&layout.detail(p), 12.0))
+        })
+        .fold(60.0, f64::max)
+        .min(300.0)
+        + 22.0;
+    let (left, right) = (label_width, WIDTH - 186.0);
+    let keys = [
+        Key::Tick("median", "median chip"),
+        Key::Tick("q05", "5 % quantile"),
+        Key::Tick("ideal", "ideal, no variation"),
+    ];
+    let legend_height = legend(&mut svg, (left, top), WIDTH - left, &keys);
+    let head = top + legend_height + 18.0;
+    let (mean_x, q05_x) = (WIDTH - 72.0, WIDTH - 4.0);
+    svg.text("soft small", (mean_x, head), Anchor::End, "mean (%)");
+    svg.text("soft small", (q05_x, head), Anchor::End, "q05 (%)");
+
+    let values = shown.iter().flat_map(|&p| {
+        chips[p]
+            .iter()
+            .map(|r| r.accuracy)
+            .chain([result.points[p].ideal])
+    });
+    let x = range(values, 0.03, 0.02, (0.0, 1.0));
+    let scale = Scale {
+        data: x,
+        pixels: (left, right),
+    };
+    let first = head + 10.0;
+    let bottom = first + ROW * shown.len() as f64;
+    let (marks, decimals) = ticks(100.0 * x.0, 100.0 * x.1, 7);
+    for v in marks {
+        let at = scale.at(v / 100.0);
+        svg.line("grid", (at, first), (at, bottom));
+        svg.text(
+            "soft small",
+            (at, bottom + 18.0),
+            Anchor::Middle,
+            &format!("{v:.decimals$}"),
+        );
+    }
+    svg.line("axis", (left, bottom), (right, bottom));
+    svg.text(
+        "soft",
+        ((left + right) / 2.0, bottom + 40.0),
+        Anchor::Middle,
+        "accuracy of a chip (%)",
+    );
+
+    for (i, &p) in shown.iter().enumerate() {
+        let row_top = first + ROW * i as f64;
+        let point = &result.points[p];
+        let baseline = row_top + 6.0 + HIST;
+        draw_row(&mut svg, &chips[p], layout.style[p], &scale, baseline);
+        for (class, value) in [
+            ("ideal", point.ideal),
+            ("q05", point.q05),
+            ("median", point.median),
+        ] {
+            let at = scale.at(value);
+            svg.line(class, (at, row_top + 6.0), (at, baseline + STRIP + 2.0));
+        }
+        let detail = layout.detail(p);
+        let middle = baseline - if detail.is_empty() { 4.0 } else { 12.0 };
+        svg.text(
+            "strong",
+            (0.0, middle),
+            Anchor::Start,
+            layout.series_label(p),
+        );
+        if !detail.is_empty() {
+            svg.text("soft small", (0.0, middle + 17.0), Anchor::Start, &detail);
+        }
+        let mean = percent_with_error(point.mean, point.mean_ci95, d);
+        svg.text("strong", (mean_x, baseline - 4.0), Anchor::End, &mean);
+        svg.text(
+            "",
+            (q05_x, baseline - 4.0),
+            Anchor::End,
+            &percent(point.q05, d),
+        );
+    }
+    Some((svg, bottom + 50.0))
+}
+
+/// Histogram on the baseline, dots under it.
+fn draw_row(svg: &mut Svg, chips: &[&ChipRow], style: usize, scale: &Scale, baseline: f64) {
+    let class = series_class(style);
+    let mut sorted: Vec<f64> = chips.iter().map(|r| r.accuracy).collect();
+    sorted.sort_by(f64::total_cmp);
+    let (Some(&lo), Some(&hi)) = (sorted.first(), sorted.last()) else {
+        return;
+    };
+    let width = bin_width(&sorted, scale, chips[0].images);
+    // Half a bin of margin centres a lone value in its bin.
+    let start = lo - width / 2.0;
+    let n = ((hi - start) / width).floor() as usize + 1;
+    let mut bins = vec![0u32; n];
+    for a in &sorted {
+        bins[(((a - start) / width) as usize).min(n - 1)] += 1;
+    }
+    let peak = bins.iter().copied().max().unwrap_or(1).max(1);
+    let mut outline = vec![(scale.at(start), baseline)];
+    for (i, &count) in bins.iter().enumerate() {
+        let y = baseline - HIST * f64::from(count) / f64::from(peak);
+        let from = start + width * i as f64;
+        outline.push((scale.at(from), y));
+        outline.push((scale.at(from + width), y));
+    }
+    outline.push((scale.at(start + width * n as f64), baseline));
+    svg.polyline(&format!("hist {class}"), &outline, true);
+    // Heights in the strip by the golden ratio: even, and the same in every run.
+    let dots = chips.iter().take(MAX_DOTS).enumerate().map(|(i, r)| {
+        let jitter = (i as f64 * 0.618_033_988_749_895).fract();
+        (
+            scale.at(r.accuracy),
+            baseline + 4.0 + jitter * (STRIP - 4.0),
+        )
+    });
+    svg.dots(&format!("dots {class}"), dots);
+}
+
+/// Width of a bin by Freedman and Diaconis (Z. Wahrscheinlichkeitstheorie 57, 1981, 453-476), a
+/// whole number of images, at least two pixels.
+fn bin_width(sorted: &[f64], scale: &Scale, images: u32) -> f64 {
+    let iqr = quantile(sorted, 0.75) - quantile(sorted, 0.25);
+    let rule = 2.0 * iqr / (sorted.len() as f64).cbrt();
+    let pixel = (scale.data.1 - scale.data.0) / (scale.pixels.1 - scale.pixels.0);
+    let one = 1.0 / f64::from(images.max(1));
+    ((rule.max(2.0 * pixel) / one).round().max(1.0)) * one
+}

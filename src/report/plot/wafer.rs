@@ -1,0 +1,259 @@
+//! Wafer maps: dies where they were on the wafer, coloured by accuracy.
+
+use super::Figure;
+use super::svg::{Anchor, Scale, Svg, range, ticks};
+use crate::report::layout::Layout;
+use crate::report::text::{compact, count, percent};
+use crate::sweep::result::{ChipRow, SweepResult};
+
+/// Most maps drawn.
+const MAX_MAPS: usize = 4;
+
+const WIDTH: f64 = 960.0;
+
+/// Viridis (Smith and van der Walt, 2015, CC0): equal steps of lightness, for every kind of colour
+/// vision.
+const VIRIDIS: [(u8, u8, u8); 10] = [
+    (0x44, 0x01, 0x54),
+    (0x48, 0x28, 0x78),
+    (0x3e, 0x49, 0x89),
+    (0x31, 0x68, 0x8e),
+    (0x26, 0x82, 0x8e),
+    (0x1f, 0x9e, 0x89),
+    (0x35, 0xb7, 0x79),
+    (0x6e, 0xce, 0x58),
+    (0xb5, 0xde, 0x2b),
+    (0xfd, 0xe7, 0x25),
+];
+
+/// Colour of `t` in 0..=1.
+fn colour(t: f64) -> String {
+    let at = t.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
+    let i = (at as usize).min(VIRIDIS.len() - 2);
+    let (a, b) = (VIRIDIS[i], VIRIDIS[i + 1]);
+    let mix = |a: u8, b: u8| {
+        (f64::from(a) + (at - i as f64) * (f64::from(b) - f64::from(a))).round() as u8
+    };
+    format!(
+        "#{:02x}{:02x}{:02x}",
+        mix(a.0, b.0),
+        mix(a.1, b.1),
+        mix(a.2, b.2)
+    )
+}
+
+/// One wafer at one point.
+struct Map<'a> {
+    point: usize,
+    wafer: u32,
+    dies: Vec<&'a ChipRow>,
+}
+
+/// The plot, if chips have places on wafers: several wafers of one point, or the first wafer at
+/// the points of the largest abscissa.
+pub(in crate::report) fn figure(
+    result: &SweepResult,
+    rows: &[ChipRow],
+    layout: &Layout,
+) -> Option<Figure> {
+    let maps = choose(result, rows, layout);
+    if maps.is_empty() {
+        return None;
+    }
+    let dies = || maps.iter().flat_map(|m| m.dies.iter());
+    let values = range(dies().map(|r| r.accuracy), 0.0, 0.005, (0.0, 1.0));
+    let pitch = pitch(&maps);
+    // The farthest corner of a die is inside the disc.
+    let radius = dies()
+        .map(|r| r.die_x_mm.hypot(r.die_y_mm))
+        .fold(0.0, f64::max)
+        + pitch * 0.75;
+
+    let columns = maps.len().min(if maps.len() == 4 { 2 } else { 3 });
+    let room = WIDTH - 110.0;
+    let gap = 24.0;
+    let size = ((room - gap * (columns as f64 - 1.0)) / columns as f64).min(380.0);
+    let head = 44.0;
+    let mut svg = Svg::new(WIDTH);
+    for (i, map) in maps.iter().enumerate() {
+        let left = (i % columns) as f64 * (size + gap);
+        let top = (i / columns) as f64 * (size + head + 12.0);
+        let (title, detail) = heading(result, layout, map, &maps);
+        svg.text(
+            "strong",
+            (left + size / 2.0, top + 14.0),
+            Anchor::Middle,
+            &title,
+        );
+        svg.text(
+            "soft small",
+            (left + size / 2.0, top + 32.0),
+            Anchor::Middle,
+            &detail,
+        );
+        let centre = (left + size / 2.0, top + head + size / 2.0);
+        let mm = size / 2.0 / radius;
+        svg.circle("disc", centre, size / 2.0 - 1.0);
+        for r in &map.dies {
+            let t = (r.accuracy - values.0) / (values.1 - values.0);
+            let tip = format!(
+                "chip {}: {} % at ({}, {}) mm",
+                r.chip,
+                percent(r.accuracy, 2),
+                compact(r.die_x_mm, 2),
+                compact(r.die_y_mm, 2)
+            );
+            // y points up on the wafer and down in the picture.
+            let corner = (
+                centre.0 + mm * (r.die_x_mm - pitch / 2.0),
+                centre.1 - mm * (r.die_y_mm + pitch / 2.0),
+            );
+            svg.rect(
+                "die",
+                corner,
+                (mm * pitch, mm * pitch),
+                Some(&colour(t)),
+                &tip,
+            );
+        }
+    }
+    let lines = maps.len().div_ceil(columns) as f64;
+    let height = lines * (size + head + 12.0);
+    let used = columns as f64 * (size + gap) - gap;
+    colour_bar(&mut svg, used + 40.0, head, size, values);
+    let caption = format!(
+        "Every square is a die at its place on the wafer, coloured by its accuracy over {}; one \
+         colour scale for all maps. {} drawn.",
+        super::images_phrase(&result.points),
+        count(dies().count() as u64, "die"),
+    );
+    let mut csv = String::from("point,wafer,chip,die_x_mm,die_y_mm,accuracy\n");
+    for r in dies() {
+        csv.push_str(&format!(
+            "{},{},{},{},{},{}\n",
+            r.point, r.wafer, r.chip, r.die_x_mm, r.die_y_mm, r.accuracy
+        ));
+    }
+    Some(Figure {
+        title: "Where on the wafer".into(),
+        svg: svg.inline(height, "Wafer maps of the accuracy"),
+        caption,
+        csv,
+        file: "wafer_maps.csv",
+    })
+}
+
+/// Which wafers of which points are drawn.
+fn choose<'a>(result: &SweepResult, rows: &'a [ChipRow], layout: &Layout) -> Vec<Map<'a>> {
+    let placed: Vec<&ChipRow> = rows
+        .iter()
+        .filter(|r| r.has_position() && r.accuracy.is_finite() && r.point < result.points.len())
+        .collect();
+    let mut points: Vec<usize> = placed.iter().map(|r| r.point).collect();
+    points.sort_unstable();
+    points.dedup();
+    // The hardest points first: there the wafer shows most.
+    points.sort_by(|&a, &b| layout.x_of(b).total_cmp(&layout.x_of(a)).then(a.cmp(&b)));
+    let hardest = points.first().map(|&p| layout.x_of(p));
+    points.retain(|&p| Some(layout.x_of(p).to_bits()) == hardest.map(f64::to_bits));
+    let mut maps: Vec<Map> = Vec::new();
+    for &p in &points {
+        let mut wafers: Vec<u32> = placed
+            .iter()
+            .filter(|r| r.point == p)
+            .map(|r| r.wafer)
+            .collect();
+        wafers.sort_unstable();
+        wafers.dedup();
+        wafers.truncate(if points.len() == 1 { MAX_MAPS } else { 1 });
+        for wafer in wafers {
+            let dies = placed
+                .iter()
+                .copied()
+                .filter(|r| r.point == p && r.wafer == wafer)
+                .collect();
+            maps.push(Map {
+                point: p,
+                wafer,
+                dies,
+            });
+        }
+    }
+    maps.truncate(MAX_MAPS);
+    maps
+}
+
+/// Title and subtitle of a map.
+fn heading(result: &SweepResult, layout: &Layout, map: &Map, maps: &[Map]) -> (String, String) {
+    let wafer = format!("wafer {}", map.wafer);
+    let n = count(map.dies.len() as u64, "die");
+    if maps.iter().all(|m| m.point == map.point) {
+        let name = if result.points.len() == 1 {
+            String::new()
+        } else {
+            format!("{}, ", layout.name(map.point))
+        };
+        (wafer, format!("{name}{n}"))
+    } else {
+        let detail = layout.detail(map.point);
+        let detail = if detail.is_empty() {
+            format!("{wafer}, {n}")
+        } else {
+            format!("{detail}, {wafer}, {n}")
+        };
+        (layout.series_label(map.point).to_string(), detail)
+    }
+}
+
+/// Distance between neighbouring dies: the smallest difference of coordinates along an axis.
+fn pitch(maps: &[Map]) -> f64 {
+    let mut smallest = f64::INFINITY;
+    for map in maps {
+        for axis in [|r: &ChipRow| r.die_x_mm, |r: &ChipRow| r.die_y_mm] {
+            let mut at: Vec<f64> = map.dies.iter().map(|r| axis(r)).collect();
+            at.sort_by(f64::total_cmp);
+            for w in at.windows(2) {
+                // Equal up to rounding is the same row of dies.
+                if w[1] - w[0] > 1e-3 {
+                    smallest = smallest.min(w[1] - w[0]);
+                }
+            }
+        }
+    }
+    if smallest.is_finite() { smallest } else { 10.0 }
+}
+
+/// The vertical colour scale.
+fn colour_bar(svg: &mut Svg, x: f64, top: f64, size: f64, values: (f64, f64)) {
+    const STEPS: usize = 48;
+    let height = (size - 20.0).min(300.0);
+    let y = top + (size - height) / 2.0;
+    let scale = Scale {
+        data: values,
+        pixels: (y + height, y),
+    };
+    let step = height / STEPS as f64;
+    for i in 0..STEPS {
+        let t = (i as f64 + 0.5) / STEPS as f64;
+        let at = (x, y + height - step * (i + 1) as f64);
+        // A little higher than the step: no seams between neighbours.
+        svg.rect("", at, (16.0, step + 0.4), Some(&colour(t)), "");
+    }
+    let (marks, decimals) = ticks(100.0 * values.0, 100.0 * values.1, 5);
+    for v in marks {
+        let at = scale.at(v / 100.0);
+        svg.line("axis", (x + 16.0, at), (x + 20.0, at));
+        svg.text(
+            "soft small",
+            (x + 24.0, at + 4.0),
+            Anchor::Start,
+            &format!("{v:.decimals$}"),
+        );
+    }
+    svg.text(
+        "soft small",
+        (x - 4.0, y - 12.0),
+        Anchor::Start,
+        "accuracy (%)",
+    );
+}
