@@ -33,7 +33,7 @@ fn varied(
 ) -> vec4<f32> {
     if MAPPING == MAPPING_IDEAL {
         if LAW == LAW_PROPORTIONAL {
-            return v * (1.0 + (e + zp));
+            return v * (1.0 + e + zp);
         }
         return v + full * (e + zp);
     }
@@ -48,16 +48,14 @@ fn varied(
         }
         return v + full * (zp - zn);
     }
-    // Offset mapping.
+    // Offset mapping: what is subtracted is exact unless it comes from a real column.
+    let subtracted = select(vec4<f32>(0.0), e + r, COPIES);
     if LAW == LAW_PROPORTIONAL {
-        let k = 2.0 * full / span;
-        let g = params.g_min + span * (0.5 * (part + 1.0));
-        let y = v + k * g * (e + zp);
+        let g = params.g_min + span * ((part + 1.0) * 0.5);
         let g_ref = 0.5 * (1.0 + params.g_min);
-        return select(y, y - k * g_ref * (e + r), COPIES);
+        return v + 2.0 * full / span * (g * (e + zp) - g_ref * subtracted);
     }
-    let y = v + 2.0 * full * (e + zp);
-    return select(y, y - 2.0 * full * (e + r), COPIES);
+    return v + 2.0 * full * ((e + zp) - subtracted);
 }
 
 @compute @workgroup_size(64)
@@ -99,11 +97,11 @@ fn main(
         offset_mean = vec4<f32>(a.x, b.x, c.x, d.x);
         column_mean = vec4<f32>(a.y, b.y, c.y, d.y);
     }
-    var value = varied(w[block], full, e, zp, zn, offset_mean) - chip.z * full;
+    var value = varied(w[block], full, e, zp, zn, offset_mean);
     if COLUMNS {
         // What a weight of zero becomes there; the negative cell is already inside the mean.
         let zero = vec4<f32>(0.0);
         value -= varied(zero, full, e, column_mean, zero, offset_mean);
     }
-    out[chip_base(params.out, position) / 4u + block] = chip.y * value;
+    out[chip_base(params.out, position) / 4u + block] = chip.y * (value - chip.z * full);
 }

@@ -40,7 +40,7 @@ fn main(
                 let others = cell_words(block, params.layer, position, PURPOSE_CELL_NEGATIVE);
                 z = select(z, deviate4(others, params.sigma, params.shape), negative);
             }
-            s = 1.0 + (chip.x + z);
+            s = 1.0 + chip.x + z;
         }
         sum += chip.y * dout[chip_base(params.dout, position) / 4u + block] * s;
     }

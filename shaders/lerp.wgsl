@@ -1,10 +1,9 @@
 //!include shared/run.wgsl
 // state += rate (times value - state). One invocation four values of a chip.
 
-const RATE_FIXED: u32 = 0u;
-// The value replaces the state at step 0.
+// Values of `kind` beside 0, a fixed rate: the value replaces the state at step 0; the running
+// mean of all values.
 const RATE_FIXED_FROM_FIRST: u32 = 1u;
-// The running mean of all values.
 const RATE_CUMULATIVE: u32 = 2u;
 
 struct Params {
@@ -38,6 +37,9 @@ fn main(
     if params.kind == RATE_CUMULATIVE {
         rate = 1.0 / f32(run.step + 1u);
     }
-    let replace = params.kind != RATE_FIXED && run.step == 0u;
-    state[at] = select(old + rate * (goal - old), goal, replace);
+    if params.kind == RATE_FIXED_FROM_FIRST && run.step == 0u {
+        rate = 1.0;
+    }
+    // A rate of 1 replaces the state, whatever it was.
+    state[at] = select(old + rate * (goal - old), goal, rate == 1.0);
 }

@@ -42,7 +42,8 @@ fn main(
         return;
     }
     let d = scale[0];
-    let safe = select(1.0, d, d > 0.0);
+    // A step of 0 has nothing inside its range.
+    let safe = select(d, 1.0, d == 0.0);
     let lo = vec4<f32>(params.lo);
     let hi = vec4<f32>(params.hi);
     let x_base = block_base(params.x, chip, block);
@@ -52,15 +53,16 @@ fn main(
     var total = vec4<f32>(0.0);
     for (var i = part * params.quads + lane; i < end; i += REDUCE_SIZE) {
         let g = dy[dy_base + i];
-        let r = select(vec4<f32>(0.0), x[x_base + i] / safe, d > 0.0);
+        let r = x[x_base + i] / safe;
         let below = r < lo;
         let above = r > hi;
         let outside = below | above;
-        let masked = outside & vec4<bool>(params.clip == 1u);
+        let masked = (outside | vec4<bool>(d == 0.0)) & vec4<bool>(params.clip == 1u);
         dx[dx_base + i] = select(g, vec4<f32>(0.0), masked);
         let code = select(round(r), floor(r), params.take_floor == 1u);
         let slope = select(select(code - r, hi, above), lo, below);
-        total += select(vec4<f32>(0.0), g * slope, lanes_used(block, i % QUADS));
+        let counted = lanes_used(block, i % QUADS) & vec4<bool>(d > 0.0);
+        total += select(vec4<f32>(0.0), g * slope, counted);
     }
     if params.learned == 1u {
         total = workgroup_sum(lane, total);

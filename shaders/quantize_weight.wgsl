@@ -1,6 +1,6 @@
 //!include shared/run.wgsl
-//!include shared/quantize.wgsl
 // q = d clamp(round(w/d), -Q, Q); one bit: d where w >= 0, else -d; no bits: w.
+// A step of 0 gives 0.
 
 struct Params {
     // Weights, and how many share a step.
@@ -33,7 +33,8 @@ fn main(
         value = select(-d, d, v >= 0.0);
     }
     if params.bits > 1u {
-        value = quantize(vec4<f32>(v), d, -params.q, params.q, false).x;
+        let safe = select(d, 1.0, d == 0.0);
+        value = select(d * clamp(round(v / safe), -params.q, params.q), 0.0, d == 0.0);
     }
     quantized[i] = value;
 }

@@ -1,7 +1,7 @@
 //!include shared/run.wgsl
 //!include shared/reduce.wgsl
 // dw = dq * mask, and for LSQ (Esser et al., arXiv 1902.08153) the partial sums of the gradient
-// of the step, dq * (round(w/d) - w/d inside, +-Q outside). Workgroup f works on chunk f % chunks
+// of the step, dq * (round(w/d) - w/d inside, +-Q outside; one bit: the sign). Workgroup f works on chunk f % chunks
 // of group f / chunks.
 
 // Weights of a workgroup; twin of CHUNK in src/backend/wgpu/quantize_weight.rs.
@@ -42,18 +42,23 @@ fn main(
         return;
     }
     let d = scale[group];
-    let safe = select(1.0, d, d > 0.0);
+    // A step of 0 has nothing inside its range.
+    let safe = select(d, 1.0, d == 0.0);
     var total = 0.0;
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var k = chunk * CHUNK + lane; k < end; k += REDUCE_SIZE) {
         let i = group * params.size + k;
         let v = w[i];
         let g = dq[i];
-        let r = select(0.0, v / safe, d > 0.0);
-        let inside = abs(r) <= params.q;
+        let r = v / safe;
+        let inside = d != 0.0 && abs(r) <= params.q;
         let in_range = select(inside, abs(v) <= 1.0, params.bits == 1u);
         dw[i] = select(0.0, g, in_range || params.clip == 0u || params.bits == 0u);
-        total += g * select(sign(r) * params.q, round(r) - r, inside);
+        var slope = select(sign(r) * params.q, round(r) - r, inside);
+        if params.bits < 2u {
+            slope = select(0.0, select(-1.0, 1.0, v >= 0.0), params.bits == 1u);
+        }
+        total += g * slope;
     }
     if params.learned == 1u {
         total = workgroup_sum(lane, vec4<f32>(total, 0.0, 0.0, 0.0)).x;

@@ -156,6 +156,7 @@ macro_rules! layout {
 }
 
 mod programming;
+mod random;
 
 fn layouts() -> Vec<StructLayout> {
     vec![

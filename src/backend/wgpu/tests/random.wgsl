@@ -1,0 +1,17 @@
+// Test kernel: the words of `inputs` as counters of the generator and as words of the deviates.
+
+@group(0) @binding(0) var<storage, read> inputs: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read_write> blocks: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> normals: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> truncated: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> lognormals: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let words = inputs[id.x];
+    blocks[id.x] = philox(words, vec2<u32>(KEY_LOW, KEY_HIGH));
+    let z = normal4(words, 0.0);
+    normals[id.x] = z;
+    truncated[id.x] = normal4(words, SQUEEZE);
+    lognormals[id.x] = lognormal4(z, vec2<f32>(SHAPE_T, SHAPE_HALF_T2));
+}
