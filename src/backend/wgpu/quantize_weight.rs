@@ -5,9 +5,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::combine;
 use super::dispatch::{Dispatch, LowerContext, Operand, Work};
-use super::weight_scale::{groups, highest_code};
+use super::weight_scale::groups;
 use crate::backend::program::{Op, StraightThrough};
 use crate::error::Result;
+use crate::quantize::weight::highest_code;
 
 /// Weights of a workgroup of the gradient; twin of `CHUNK` in its shader.
 const CHUNK: usize = 4096;

@@ -12,6 +12,7 @@ use super::dispatch::{Dispatch, LowerContext, Operand, Work};
 use super::zero::zero;
 use crate::backend::program::{Op, Scope, TensorId, WeightStep};
 use crate::error::{Error, Result};
+use crate::quantize::weight::highest_code;
 
 /// Weights of a workgroup; twin of `CHUNK` in `shaders/shared/weight_scale.wgsl`.
 pub(super) const CHUNK: usize = 4096;
@@ -52,15 +53,6 @@ mod method {
     pub const PERCENTILE: u32 = 3;
     pub const SEARCH: u32 = 4;
     pub const KEEP: u32 = 5;
-}
-
-/// Highest code of a weight of `bits` bits, as a number that may divide.
-pub(super) fn highest_code(bits: u32) -> f32 {
-    if bits < 2 {
-        1.0
-    } else {
-        ((1u32 << (bits - 1)) - 1) as f32
-    }
 }
 
 /// `(weights that share a step, number of steps)` for a weight and its steps.
