@@ -32,8 +32,8 @@ const NEVER: &[(&str, &[&str])] = &[
         "quantize",
         &["config", "data", "files", "progress", "chip", "mapping"],
     ),
-    ("chip", &["config", "data", "files", "progress"]),
-    ("mapping", &["config", "data", "files", "progress", "chip"]),
+    ("chip", &["data", "files", "progress"]),
+    ("mapping", &["data", "files", "progress", "chip"]),
     ("backend", &["config", "data", "files", "progress"]),
     ("report", &["train", "data"]),
 ];
