@@ -1,0 +1,69 @@
+//! A chip is a pure function of (seed, index): alone, in any wave, in any order.
+
+use pimento::Result;
+use pimento::backend::cpu::CpuBackend;
+use pimento::backend::{Backend, Capacity, Program, Session};
+use pimento::sweep::wave::{Images, Simulator};
+use pimento::train::{self, Job};
+
+use crate::{digits, experiment};
+
+/// The native backend with waves of a given size.
+struct Waves(CpuBackend, usize);
+
+impl Backend for Waves {
+    fn info(&self) -> pimento::backend::DeviceInfo {
+        self.0.info()
+    }
+
+    fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
+        let fits = self.0.fit(program, want)?;
+        Ok(Capacity {
+            chips: fits.chips.min(self.1),
+            chunk: fits.chunk.min(self.1 * 64),
+            ..fits
+        })
+    }
+
+    fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
+        self.0.prepare(program, capacity)
+    }
+}
+
+#[test]
+fn waves_of_any_size_and_order_give_the_same_rows() {
+    let e = experiment(
+        "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [32]\nbatch_norm = true\n\
+         [train]\nrecipe = \"qavat\"\nepochs = 2\nbatch = 64\n\
+         [variation]\nsigma_w = 0.2\nsigma_b = 0.2\n\
+         [tuning]\nmethod = \"self-tuning\"\ntest_cells = 16\n[sweep]\nchips = 12\n",
+    );
+    let data = digits();
+    let m = train::train(&Job {
+        backend: &CpuBackend::new(),
+        experiment: &e,
+        data: &data,
+        label: "test".into(),
+        checkpoint: None,
+        resume: false,
+        observer: &(),
+    })
+    .unwrap();
+    let images = Images::new(&data.test, &e).unwrap();
+    let run = |wave: usize, range: std::ops::Range<u32>| {
+        let backend = Waves(CpuBackend::new(), wave);
+        let mut s = Simulator::new(&backend, &e, &m, &images, &data.train).unwrap();
+        s.run(0, range, &(), |_| ()).unwrap()
+    };
+    let all = run(12, 0..12);
+    for wave in [1, 5, 64] {
+        assert_eq!(run(wave, 0..12), all, "waves of {wave}");
+    }
+    for chip in [11, 0, 7] {
+        assert_eq!(
+            run(3, chip..chip + 1)[0],
+            all[chip as usize],
+            "chip {chip} alone"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! Training: learns, repeats to the bit, resumes to the bit.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pimento::backend::cpu::CpuBackend;
+use pimento::progress::{Observer, TrainProgress};
+use pimento::train::{self, Job, Model};
+use pimento::{Error, config::Experiment};
+
+use crate::{digits, experiment};
+
+/// Interrupts at a step.
+struct StopAt(usize, AtomicUsize);
+
+impl Observer for StopAt {
+    fn training(&self, p: &TrainProgress) {
+        self.1.store(p.step, Ordering::Relaxed);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.1.load(Ordering::Relaxed) >= self.0
+    }
+}
+
+fn network(recipe: &str, quantize: &str, train: &str) -> Experiment {
+    experiment(&format!(
+        "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"cnn\"\nchannels = [6, 8]\nbatch_norm = true\n\
+         [quantize]\n{quantize}\n[train]\nrecipe = \"{recipe}\"\nepochs = 3\nbatch = 64\n\
+         learning_rate = 5e-3\n{train}\n[variation]\nsigma_w = 0.2\nsigma_b = 0.1\n"
+    ))
+}
+
+fn run(
+    e: &Experiment,
+    checkpoint: Option<std::path::PathBuf>,
+    stop: usize,
+) -> Result<Model, Error> {
+    let data = digits();
+    train::train(&Job {
+        backend: &CpuBackend::new(),
+        experiment: e,
+        data: &data,
+        label: "test".into(),
+        checkpoint,
+        resume: true,
+        observer: &StopAt(stop, AtomicUsize::new(0)),
+    })
+}
+
+#[test]
+fn every_recipe_and_quantizer_learns() {
+    let cases = [
+        ("float", "", ""),
+        ("qat", "weight_bits = 4\nactivation_bits = 8", ""),
+        (
+            "qavat",
+            "profile = \"reference\"\nweight_bits = 2\nactivation_bits = 8",
+            "",
+        ),
+        (
+            "qavat",
+            "weight_bits = 3\nactivation_bits = 4\nweight_step = \"lsq\"\nactivation_step = \"lsq\"",
+            "",
+        ),
+        (
+            "qavat",
+            "weight_bits = 4\nactivation_bits = 6\nactivation_step = \"mse\"\nper_channel = true",
+            "variation = \"both\"\nchips_per_batch = 2",
+        ),
+        (
+            "ptq-vat",
+            "weight_bits = 4\nactivation_bits = 8\nactivation_step = \"percentile\"",
+            "",
+        ),
+        (
+            "ptq-vat",
+            "weight_bits = 4\nactivation_bits = 8",
+            "optimizer = \"sgd\"",
+        ),
+        (
+            "qat",
+            "weight_bits = 1\nactivation_bits = 1",
+            "optimizer = \"adamw\"\nweight_decay = 1e-4",
+        ),
+    ];
+    for (recipe, quantize, extra) in cases {
+        let mut e = network(recipe, quantize, extra);
+        if extra.contains("sgd") {
+            e.train.learning_rate = 0.1;
+        }
+        let m = run(&e, None, usize::MAX).unwrap();
+        // Ten classes: chance is 0.1. One-bit networks learn slowest.
+        let bar = if quantize.contains("bits = 1") {
+            0.4
+        } else {
+            0.75
+        };
+        assert!(
+            m.record.accuracy > bar,
+            "{recipe}, {quantize:?}, {extra:?}: training accuracy {}",
+            m.record.accuracy
+        );
+        for (name, t) in &m.parameters.tensors {
+            assert!(t.data.iter().all(|v| v.is_finite()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_training_resumes_to_the_same_bits() {
+    let quantize = "weight_bits = 4\nactivation_bits = 8";
+    let e = network("qavat", quantize, "variation = \"both\"");
+    let whole = run(&e, None, usize::MAX).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("training.partial");
+    // 21 steps an epoch: stop inside the first, then inside the second.
+    for stop in [10, 30] {
+        match run(&e, Some(file.clone()), stop) {
+            Err(Error::Interrupted(text)) => assert!(text.contains("saved"), "{text}"),
+            other => panic!("expected an interruption, got {other:?}"),
+        }
+    }
+    let resumed = run(&e, Some(file), usize::MAX).unwrap();
+    assert_eq!(resumed.parameters, whole.parameters);
+}
+
+#[test]
+fn a_checkpoint_of_another_configuration_is_refused() {
+    let quantize = "weight_bits = 4\nactivation_bits = 8";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("training.partial");
+    let e = network("qavat", quantize, "");
+    assert!(run(&e, Some(file.clone()), 5).is_err());
+    let other = network("qat", quantize, "");
+    let error = run(&other, Some(file.clone()), usize::MAX).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("another training"), "{error}");
+    std::fs::write(&file, b"not a checkpoint").unwrap();
+    let error = run(&e, Some(file), usize::MAX).unwrap_err();
+    assert!(error.to_string().contains("safetensors"), "{error}");
+}
