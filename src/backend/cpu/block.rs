@@ -6,9 +6,14 @@
 //! the inputs stay readable. Kernels are plain functions on slices in a file of the operator's
 //! name.
 
+use super::activation_grad::ActivationGrad;
+use super::conv2d::{ConvPlan, PLAIN};
+use super::max_pool::Window;
 use super::memory::Memory;
 use super::plan::BlockPhase;
-use super::{add, binarize_act, quantize_act};
+use super::post::{Epilogue, Quant};
+use super::softmax_xent::SoftmaxXent;
+use super::{add, avg_pool, binarize_act, max_pool, pointwise, quantize_act};
 use crate::backend::program::*;
 use crate::error::{Error, Result};
 
@@ -17,11 +22,16 @@ use crate::error::{Error, Result};
 pub(super) struct Scratch {
     registers: Vec<Vec<f32>>,
     buffers: Buffers,
+    /// Packed weights of the task's chip, per convolution of the phase.
+    pub packed: Vec<Vec<f32>>,
 }
 
 /// Working space of kernels; the content is not kept from one operator to the next.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {}
+pub(super) struct Buffers {
+    /// Zero-padded copies of a convolution's input.
+    pub padded: Vec<f32>,
+}
 
 impl Scratch {
     /// Makes the registers large enough for `group` blocks.
@@ -72,19 +82,31 @@ impl<'a> BlockRun<'a> {
         }
     }
 
-    /// Number of blocks.
-    pub fn blocks(&self) -> usize {
-        self.n
-    }
-
     /// Lanes that hold an image in the `i`-th of these blocks.
     pub fn lanes(&self, i: usize) -> usize {
         self.memory.lanes(self.first + i)
     }
 
-    /// Chips and images of the whole run (the mean's denominator).
-    pub fn run_size(&self) -> (usize, usize) {
-        (self.memory.chips(), self.memory.images())
+    /// An epilogue with its tensors found.
+    fn epilogue(&self, post: &Post) -> Epilogue<'_> {
+        Epilogue {
+            scale: post.scale.map(|t| self.flat(t)),
+            shift: post.shift.map(|t| self.flat(t)),
+            residual: post.residual.map(|t| self.image(t)),
+            act: post.act,
+            quant: post.quant.map(|q| Quant {
+                step: self.flat(q.scale)[0],
+                lo: q.lo as f32,
+                hi: q.hi as f32,
+                rounding: q.rounding,
+            }),
+        }
+    }
+
+    /// Pooling windows over a map.
+    fn window(&self, x: TensorId, geo: PoolGeometry) -> Window {
+        let (_, h, w) = self.shape(x).chw();
+        Window { geo, h, w }
     }
 
     /// Logical shape.
@@ -132,13 +154,125 @@ impl<'a> BlockRun<'a> {
     }
 }
 
-/// Runs one block-local operator.
-pub(super) fn run_block_op(op: &Op, run: &mut BlockRun, _buffers: &mut Buffers) -> Result<()> {
+/// A convolution's tables and the packed weights of the task's chip.
+#[derive(Clone, Copy)]
+pub(super) struct PackedConv<'a> {
+    /// Tables.
+    pub plan: &'a ConvPlan,
+    /// Weights.
+    pub weights: &'a [f32],
+}
+
+/// Runs one block-local operator. `conv` is given for convolutions.
+pub(super) fn run_block_op(
+    op: &Op,
+    conv: Option<PackedConv>,
+    run: &mut BlockRun,
+    buffers: &mut Buffers,
+) -> Result<()> {
+    let isa = run.memory.isa();
     match *op {
-        // -- convolution, pools, element-wise, loss (cpu) --
-        Op::Add { a, b, y } => {
-            run.write([y], |run, [y]| add::add(run.image(a), run.image(b), y));
-            Ok(())
+        Op::Conv2d { x, y, ref post, .. } => {
+            let conv = conv.ok_or_else(|| missing(op))?;
+            run.write([y], |run, [y]| {
+                let epilogue = run.epilogue(post);
+                let (w, padded) = (conv.weights, &mut buffers.padded);
+                conv.plan.run(isa, w, run.image(x), y, &epilogue, padded);
+            });
+        }
+        Op::Conv2dGradInput { dy, dx, .. } => {
+            let conv = conv.ok_or_else(|| missing(op))?;
+            run.write([dx], |run, [dx]| {
+                let (w, padded) = (conv.weights, &mut buffers.padded);
+                conv.plan.run(isa, w, run.image(dy), dx, &PLAIN, padded);
+            });
+        }
+        Op::Pointwise { x, y, ref post } => {
+            let (c, h, w) = run.shape(x).chw();
+            run.write([y], |run, [y]| {
+                pointwise::pointwise(isa, run.image(x), y, c, h * w, &run.epilogue(post));
+            });
+        }
+        Op::ActivationGrad {
+            y,
+            dy,
+            dx,
+            act,
+            scale,
+        } => {
+            let (channels, h, w) = run.shape(y).chw();
+            run.write([dx], |run, [dx]| {
+                ActivationGrad {
+                    y: run.image(y),
+                    dy: run.image(dy),
+                    dx,
+                    act,
+                    scale: scale.map(|s| run.flat(s)),
+                    channels,
+                    pixels: h * w,
+                }
+                .compute(isa);
+            });
+        }
+        Op::Add { a, b, y } => run.write([y], |run, [y]| add::add(run.image(a), run.image(b), y)),
+        Op::MaxPool { x, y, geo } => {
+            let window = run.window(x, geo);
+            run.write([y], |run, [y]| {
+                max_pool::forward(isa, window, run.image(x), y)
+            });
+        }
+        Op::MaxPoolGrad { x, y, dy, dx, geo } => {
+            let window = run.window(x, geo);
+            run.write([dx], |run, [dx]| {
+                let (x, y, dy) = (run.image(x), run.image(y), run.image(dy));
+                max_pool::backward(isa, window, x, y, dy, dx);
+            });
+        }
+        Op::AvgPool { x, y, geo } => {
+            let window = run.window(x, geo);
+            run.write([y], |run, [y]| {
+                avg_pool::forward(isa, window, run.image(x), y)
+            });
+        }
+        Op::AvgPoolGrad { dy, dx, geo } => {
+            let window = run.window(dx, geo);
+            run.write([dx], |run, [dx]| {
+                avg_pool::backward(isa, window, run.image(dy), dx)
+            });
+        }
+        Op::SoftmaxXent {
+            logits,
+            labels,
+            loss,
+            hit,
+            dlogits,
+            smoothing,
+        } => {
+            let weight = 1.0 / (run.memory.images() * run.memory.chips_of(logits)) as f32;
+            let block = run.block_len(logits);
+            let all = |run: &BlockRun, loss: &mut [f32], hit: &mut [f32], dz: &mut [f32]| {
+                let maps = loss
+                    .chunks_exact_mut(LANES)
+                    .zip(hit.chunks_exact_mut(LANES));
+                let mut dz = dz.chunks_exact_mut(block);
+                for (i, (loss, hit)) in maps.enumerate() {
+                    SoftmaxXent {
+                        logits: &run.image(logits)[i * block..][..block],
+                        labels: &run.image(labels)[i * LANES..][..LANES],
+                        images: run.lanes(i),
+                        smoothing,
+                        weight,
+                        loss,
+                        hit,
+                        dlogits: dz.next().unwrap_or_default(),
+                    }
+                    .compute(isa);
+                }
+            };
+            match dlogits {
+                Some(d) => run.write([loss, hit, d], |run, [l, h, d]| all(run, l, h, d)),
+                None => run.write([loss, hit], |run, [l, h]| all(run, l, h, &mut [])),
+            }
         }
 
         // -- activation quantizers
@@ -146,7 +280,6 @@ pub(super) fn run_block_op(op: &Op, run: &mut BlockRun, _buffers: &mut Buffers) 
             run.write([y], |run, [y]| {
                 quantize_act::forward(run.image(x), run.flat(quant.scale)[0], &quant, y)
             });
-            Ok(())
         }
         Op::QuantizeActGrad {
             x,
@@ -160,26 +293,21 @@ pub(super) fn run_block_op(op: &Op, run: &mut BlockRun, _buffers: &mut Buffers) 
                 let d = run.flat(quant.scale)[0];
                 quantize_act::grad(run.image(x), d, run.image(dy), &quant, ste, dx)
             });
-            Ok(())
         }
         Op::BinarizeAct { x, y, group } => {
             let (c, h, w) = run.shape(x).chw();
             run.write([y], |run, [y]| {
                 binarize_act::forward(run.image(x), h * w, c * h * w, group, y)
             });
-            Ok(())
         }
         Op::BinarizeActGrad { x, dy, dx } => {
             run.write([dx], |run, [dx]| {
                 binarize_act::grad(run.image(x), run.image(dy), dx)
             });
-            Ok(())
         }
-        _ => {
-            let _ = (run.blocks(), run.lanes(0), run.run_size());
-            Err(missing(op))
-        }
+        _ => return Err(missing(op)),
     }
+    Ok(())
 }
 
 /// An operator that is in the wrong list.

@@ -10,6 +10,7 @@
 use rayon::prelude::*;
 
 use super::plan::{Plan, buffer_values};
+use super::simd::Isa;
 use crate::backend::program::*;
 use crate::error::{Error, Result};
 
@@ -31,13 +32,19 @@ pub struct Memory {
     slots: Vec<Slot>,
     buffers: Vec<Vec<f32>>,
     capacity: Capacity,
+    isa: Isa,
     chips: usize,
     images: std::ops::Range<usize>,
 }
 
 impl Memory {
     /// Allocates what `plan` asks for.
-    pub(super) fn new(program: &Program, plan: &Plan, capacity: Capacity) -> Result<Memory> {
+    pub(super) fn new(
+        program: &Program,
+        plan: &Plan,
+        capacity: Capacity,
+        isa: Isa,
+    ) -> Result<Memory> {
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for shared in &plan.buffers {
             let n = buffer_values(program, shared, capacity);
@@ -76,6 +83,7 @@ impl Memory {
             slots,
             buffers,
             capacity,
+            isa,
             chips: 0,
             images: 0..0,
         })
@@ -85,6 +93,11 @@ impl Memory {
     pub(super) fn begin(&mut self, args: &RunArgs) {
         self.chips = args.chips;
         self.images = args.images.clone();
+    }
+
+    /// Instruction set of kernels.
+    pub fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// Chips of this run.

@@ -10,25 +10,38 @@
 //! first (`block.rs`), others over whole tensors (`whole.rs`). All results are independent of the
 //! number of threads: a value is always summed in the same order.
 
+mod activation_grad;
 mod adam;
 mod add;
+mod avg_pool;
 mod batch_norm;
 mod binarize_act;
 mod block;
+mod channel_sum;
+mod conv2d;
+mod conv2d_grad_weight;
 mod fabricate;
+mod gather;
 mod lerp;
+mod math;
 mod max_abs;
+mod max_pool;
 mod memory;
 mod plan;
+mod pointwise;
+mod post;
 mod quantize_act;
 mod quantize_weight;
 mod session;
 mod sgd;
+mod simd;
+mod softmax_xent;
 mod tally;
 mod weight_scale;
 mod whole;
 
 pub use memory::Memory;
+pub use simd::{ISA_VARIABLE, Isa};
 
 use std::sync::Arc;
 
@@ -47,6 +60,8 @@ const GOOD_CHUNK: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct CpuBackend {
     budget: usize,
+    /// The instruction set, or why there is none.
+    isa: std::result::Result<Isa, String>,
     pool: Option<Arc<rayon::ThreadPool>>,
 }
 
@@ -57,12 +72,21 @@ impl Default for CpuBackend {
 }
 
 impl CpuBackend {
-    /// All processors, half of the available memory (4 GiB where the system does not say).
+    /// All processors, half of the available memory (4 GiB where the system does not say), the
+    /// best instruction set or the one [`ISA_VARIABLE`] names (a wrong name is reported by
+    /// [`Backend::prepare`]).
     pub fn new() -> Self {
         Self {
             budget: available_memory().map_or(DEFAULT_BUDGET, |bytes| bytes / 2),
+            isa: Isa::from_environment().map_err(|e| e.to_string()),
             pool: None,
         }
+    }
+
+    /// Uses one of [`Isa::available`] instead of the best or the one [`ISA_VARIABLE`] names.
+    pub fn with_isa(mut self, isa: Isa) -> Self {
+        self.isa = Ok(isa);
+        self
     }
 
     /// Limits what [`Backend::fit`] may plan, in bytes.
@@ -106,7 +130,10 @@ impl Backend for CpuBackend {
             backend: "cpu".into(),
             name: processor_name(),
             kind: "cpu".into(),
-            api: std::env::consts::ARCH.into(),
+            api: match &self.isa {
+                Ok(isa) => format!("{} {}", std::env::consts::ARCH, isa.name()),
+                Err(_) => std::env::consts::ARCH.into(),
+            },
             driver: String::new(),
         }
     }
@@ -151,9 +178,11 @@ impl Backend for CpuBackend {
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
         program.check()?;
+        let isa = self.isa.clone().map_err(Error::Input)?;
         Ok(Box::new(session::CpuSession::new(
             program,
             capacity,
+            isa,
             self.pool.clone(),
         )?))
     }

@@ -5,16 +5,22 @@
 //! never over what is summed (or over parts whose number depends on shapes only).
 
 use super::block::missing;
+use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::{
-    adam, batch_norm, fabricate, lerp, max_abs, quantize_act, quantize_weight, sgd, tally,
-    weight_scale,
+    adam, batch_norm, channel_sum, conv2d_grad_weight, fabricate, lerp, max_abs, quantize_act,
+    quantize_weight, sgd, tally, weight_scale,
 };
 use crate::backend::program::*;
 use crate::error::Result;
 
-/// Runs one operator that is not block-local.
-pub(super) fn run_whole_op(op: &Op, memory: &mut Memory, args: &RunArgs) -> Result<()> {
+/// Runs one operator that is not block-local. `conv` is given for convolutions.
+pub(super) fn run_whole_op(
+    op: &Op,
+    conv: Option<&ConvPlan>,
+    memory: &mut Memory,
+    args: &RunArgs,
+) -> Result<()> {
     match *op {
         // -- weights
         Op::WeightScale {
@@ -205,6 +211,16 @@ pub(super) fn run_whole_op(op: &Op, memory: &mut Memory, args: &RunArgs) -> Resu
         }
 
         // -- gradients of convolutions, sums, tally (cpu)
+        Op::Conv2dGradWeight { x, dy, dw, .. } => {
+            let plan = conv.ok_or_else(|| missing(op))?;
+            conv2d_grad_weight::run(memory, plan, x, dy, dw);
+        }
+        Op::ChannelSum { x, y } => {
+            let shared = memory.desc(y).scope == Scope::Shared;
+            memory.each_chip([y], |m, chip, [y]| {
+                channel_sum::channel_sum(m, x, shared, chip, y)
+            });
+        }
         Op::Tally { hit, loss, tally } => memory.each_chip([tally], |m, chip, [tally]| {
             tally::accumulate(m, hit, loss, chip, tally)
         }),

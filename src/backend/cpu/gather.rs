@@ -1,0 +1,459 @@
+//! The matrix product under every convolution.
+//!
+//! # Theory
+//! With 16 images innermost, one output pixel of a convolution is
+//! `y[o][lane] = sum_k w[o,k] x[base + offset(k)][lane]`: a product of the weight matrix with 16
+//! columns that are gathered from the input by a table of offsets, the same for every pixel up
+//! to the pixel's base. No patch matrix is ever written. Stride, dilation and padding (of a
+//! zero-padded copy) are in the tables; so is the transposed convolution of the backward pass.
+//!
+//! # Practice
+//! Weights are packed into tiles of `M` rows as `[k][M]`, `M` balanced (16 rows are 6 + 5 + 5).
+//! A register tile keeps `M x P` accumulators of 16 lanes, `P` pixels at once where `M` alone
+//! would not hide the latency of a multiply-add. `k` is cut so that a pixel's gathered inputs
+//! stay in the first-level cache, rows so that their weights stay in the second-level cache while
+//! all blocks pass by; partial sums rest in the output meanwhile.
+
+use super::post::Epilogue;
+use super::simd::{Isa, Kernel, Simd};
+use crate::backend::program::LANES;
+use crate::error::{Error, Result};
+
+/// Most terms of a sum before the accumulators are stored.
+const K_CUT: usize = 256;
+/// Most rows whose weights pass before the next block.
+const ROW_CUT: usize = 256;
+/// Bytes of gathered inputs that stay in the first-level cache.
+const NEAR_BYTES: usize = 16 << 10;
+/// Most pixels between two applications of the epilogue.
+const SPAN: usize = 48;
+
+/// Tables of one gathered product: for each of `groups` groups,
+/// `y[pixel.1 + o*row_out] = sum_k w[o,k] x[pixel.0 + offsets[k]]`, 16 lanes each.
+#[derive(Debug, Clone)]
+pub(super) struct Gather {
+    offsets: Vec<u32>,
+    pixels: Vec<(u32, u32)>,
+    rows: usize,
+    groups: usize,
+    group_in: usize,
+    group_out: usize,
+    row_out: usize,
+    x_len: usize,
+    y_len: usize,
+    source: Source,
+}
+
+/// Where the weight of row `o`, term `k` of group `g` is: `g*group + o*row + terms[k]`.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// Distance of groups.
+    pub group: usize,
+    /// Distance of rows.
+    pub row: usize,
+    /// Place of the terms.
+    pub terms: Vec<u32>,
+}
+
+/// Sizes of a [`Gather`], all in `f32` values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GatherShape {
+    /// Rows (outputs) per group.
+    pub rows: usize,
+    /// Groups.
+    pub groups: usize,
+    /// Distance of a group's inputs from the last one's.
+    pub group_in: usize,
+    /// Distance of a group's outputs from the last one's.
+    pub group_out: usize,
+    /// Distance of outputs.
+    pub row_out: usize,
+    /// Values of a block of inputs.
+    pub x_len: usize,
+    /// Values of a block of outputs.
+    pub y_len: usize,
+}
+
+impl Gather {
+    /// Checks that no index leaves its block.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when one does, or when a block has 2^32 values or more.
+    pub fn new(
+        shape: GatherShape,
+        offsets: Vec<u32>,
+        pixels: Vec<(u32, u32)>,
+        source: Source,
+    ) -> Result<Self> {
+        let most = |it: &mut dyn Iterator<Item = u32>| it.max().map_or(0, |v| v as usize);
+        let last_group = shape.groups.saturating_sub(1);
+        let far_in = most(&mut pixels.iter().map(|p| p.0))
+            + most(&mut offsets.iter().copied())
+            + last_group * shape.group_in;
+        let far_out = most(&mut pixels.iter().map(|p| p.1))
+            + shape.rows.saturating_sub(1) * shape.row_out
+            + last_group * shape.group_out;
+        let reads = !offsets.is_empty() && !pixels.is_empty();
+        let fits = (!reads || far_in + LANES <= shape.x_len)
+            && (pixels.is_empty() || far_out + LANES <= shape.y_len)
+            && offsets.len() == source.terms.len();
+        if !fits || shape.x_len.max(shape.y_len) > u32::MAX as usize {
+            return Err(Error::Internal(format!(
+                "a convolution reaches {far_in} of {} inputs and {far_out} of {} outputs",
+                shape.x_len, shape.y_len
+            )));
+        }
+        Ok(Self {
+            offsets,
+            pixels,
+            rows: shape.rows,
+            groups: shape.groups,
+            group_in: shape.group_in,
+            group_out: shape.group_out,
+            row_out: shape.row_out,
+            x_len: shape.x_len,
+            y_len: shape.y_len,
+            source,
+        })
+    }
+
+    /// The tables.
+    pub fn tables(&self) -> Tables<'_> {
+        Tables {
+            offsets: &self.offsets,
+            pixels: &self.pixels,
+            rows: self.rows,
+            groups: self.groups,
+            group_in: self.group_in,
+            group_out: self.group_out,
+            row_out: self.row_out,
+            x_len: self.x_len,
+            y_len: self.y_len,
+        }
+    }
+
+    /// Values of the packed weights.
+    pub fn packed_len(&self) -> usize {
+        self.groups * self.rows * self.offsets.len()
+    }
+
+    /// Packs weights for `isa`: group after group, tile after tile, `[k][row of the tile]`.
+    pub fn pack(&self, isa: Isa, w: &[f32], packed: &mut [f32]) {
+        let k = self.offsets.len();
+        let tiles = Tiles::new(self.rows, isa.rows());
+        let mut rest = packed;
+        for g in 0..self.groups {
+            for t in 0..tiles.count {
+                let rows = tiles.rows(t);
+                let m = rows.len();
+                let (tile, tail) = std::mem::take(&mut rest).split_at_mut(k * m);
+                rest = tail;
+                for (i, o) in rows.enumerate() {
+                    let row = &w[g * self.source.group + o * self.source.row..];
+                    let to = tile[i..].iter_mut().step_by(m);
+                    for (to, &term) in to.zip(&self.source.terms) {
+                        *to = row[term as usize];
+                    }
+                }
+            }
+        }
+    }
+
+    /// Computes all blocks of `x` (blocks of `x_len`) into `y` (blocks of `y_len`).
+    pub fn run(&self, isa: Isa, packed: &[f32], x: &[f32], y: &mut [f32], epilogue: &Epilogue) {
+        let blocks = y.len() / self.y_len;
+        assert!(packed.len() >= self.packed_len());
+        assert!(x.len() >= blocks * self.x_len);
+        isa.run(Run {
+            gather: self,
+            packed,
+            x,
+            y,
+            blocks,
+            epilogue,
+        });
+    }
+}
+
+/// The tables of a [`Gather`], checked for blocks of `x_len` and `y_len` values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tables<'a> {
+    /// Place of each term's input relative to a pixel's.
+    pub offsets: &'a [u32],
+    /// Input and output place of each pixel.
+    pub pixels: &'a [(u32, u32)],
+    /// Rows per group.
+    pub rows: usize,
+    /// Groups.
+    pub groups: usize,
+    /// Distance of a group's inputs from the last one's.
+    pub group_in: usize,
+    /// Distance of a group's outputs from the last one's.
+    pub group_out: usize,
+    /// Distance of outputs.
+    pub row_out: usize,
+    /// Values of a block of inputs.
+    pub x_len: usize,
+    /// Values of a block of outputs.
+    pub y_len: usize,
+}
+
+/// Rows cut into tiles of at most `most` rows that differ by at most one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tiles {
+    rows: usize,
+    /// Number of tiles.
+    pub count: usize,
+}
+
+impl Tiles {
+    /// Cuts `rows`.
+    #[inline(always)]
+    pub fn new(rows: usize, most: usize) -> Self {
+        let count = rows.div_ceil(most);
+        Self { rows, count }
+    }
+
+    /// Rows of tile `t`.
+    #[inline(always)]
+    pub fn rows(self, t: usize) -> std::ops::Range<usize> {
+        self.rows * t / self.count..self.rows * (t + 1) / self.count
+    }
+}
+
+/// Pixels at once for a tile of `m` rows.
+#[inline(always)]
+fn pixels_at_once<S: Simd>(m: usize) -> usize {
+    match S::ACCUMULATORS / m {
+        0 | 1 => 1,
+        2 => 2,
+        3 => 3,
+        4 | 5 => 4,
+        6 | 7 => 6,
+        _ => 8,
+    }
+}
+
+struct Run<'a> {
+    gather: &'a Gather,
+    packed: &'a [f32],
+    x: &'a [f32],
+    y: &'a mut [f32],
+    blocks: usize,
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl Kernel for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let g = self.gather;
+        let k = g.offsets.len();
+        let tiles = Tiles::new(g.rows, S::ROWS);
+        let cuts = k.div_ceil(K_CUT).max(1);
+        let row_cuts = g.rows.div_ceil(ROW_CUT);
+        let at_once = pixels_at_once::<S>(tiles.rows(0).len());
+        let near = NEAR_BYTES / (k.div_ceil(cuts).max(1) * LANES * size_of::<f32>());
+        let chunk = (near / at_once).max(1) * at_once;
+        let span = SPAN.div_ceil(chunk) * chunk;
+        let plain = self.epilogue.is_none();
+        for group in 0..g.groups {
+            let packed = &self.packed[group * g.rows * k..];
+            for cut in 0..cuts {
+                let terms = k * cut / cuts..k * (cut + 1) / cuts;
+                for row_cut in 0..row_cuts {
+                    let tile_range =
+                        tiles.count * row_cut / row_cuts..tiles.count * (row_cut + 1) / row_cuts;
+                    if tile_range.is_empty() {
+                        continue;
+                    }
+                    for block in 0..self.blocks {
+                        let x = &self.x[block * g.x_len..][..g.x_len][group * g.group_in..];
+                        let y = &mut self.y[block * g.y_len..][..g.y_len][group * g.group_out..];
+                        for pixels in g.pixels.chunks(span) {
+                            for near in pixels.chunks(chunk) {
+                                for t in tile_range.clone() {
+                                    let rows = tiles.rows(t);
+                                    let w = &packed[rows.start * k + terms.start * rows.len()..];
+                                    let job = Job {
+                                        w: &w[..terms.len() * rows.len()],
+                                        offsets: &g.offsets[terms.clone()],
+                                        first_row: rows.start,
+                                        row_out: g.row_out,
+                                        fresh: cut == 0,
+                                    };
+                                    // SAFETY: `Gather::new` checked that every pixel, offset and
+                                    // row of the last group stays inside a block; `x` and `y`
+                                    // begin at this group's part of a whole block.
+                                    unsafe { job.tile(s, rows.len(), near, x, y) };
+                                }
+                            }
+                            if cut + 1 < cuts || plain {
+                                continue;
+                            }
+                            let rows = tiles.rows(tile_range.start).start
+                                ..tiles.rows(tile_range.end - 1).end;
+                            for o in rows {
+                                // Pixels of an output with an epilogue are consecutive.
+                                let start = pixels[0].1 as usize + o * g.row_out;
+                                let values = &mut y[start..][..pixels.len() * LANES];
+                                let place = block * g.y_len + group * g.group_out + start;
+                                self.epilogue.apply(s, group * g.rows + o, place, values);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A tile of rows over some terms of the sum.
+struct Job<'a> {
+    w: &'a [f32],
+    offsets: &'a [u32],
+    first_row: usize,
+    row_out: usize,
+    /// Whether the sum begins here, else it goes on from what is in the output.
+    fresh: bool,
+}
+
+impl Job<'_> {
+    /// Runs the tile over pixels, as many at once as fill the registers.
+    ///
+    /// # Safety
+    /// For all pixels `p`, offsets `k` and rows `o` of the tile, 16 values must exist at
+    /// `x[p.0 + k]` and `y[p.1 + o*row_out]`; `w` must have `offsets.len() * m` values.
+    #[inline(always)]
+    unsafe fn tile<S: Simd>(
+        &self,
+        s: S,
+        m: usize,
+        pixels: &[(u32, u32)],
+        x: &[f32],
+        y: &mut [f32],
+    ) {
+        let p = pixels_at_once::<S>(m);
+        let mut groups = pixels.chunks_exact(p);
+        for group in &mut groups {
+            // SAFETY: as this function's.
+            unsafe { self.dispatch(s, m, p, group, x, y) };
+        }
+        for pixel in groups.remainder().chunks_exact(1) {
+            // SAFETY: as this function's.
+            unsafe { self.dispatch(s, m, 1, pixel, x, y) };
+        }
+    }
+
+    /// Picks the register tile. Sizes that `S` never asks for compile to nothing.
+    ///
+    /// # Safety
+    /// As [`Job::tile`].
+    #[inline(always)]
+    unsafe fn dispatch<S: Simd>(
+        &self,
+        s: S,
+        m: usize,
+        p: usize,
+        pixels: &[(u32, u32)],
+        x: &[f32],
+        y: &mut [f32],
+    ) {
+        macro_rules! sizes {
+            ($(($m:literal, $p:literal)),+) => {
+                match (m, p) {
+                    $(($m, $p) if $m <= S::ROWS && ($p == 1 || $m * $p <= S::ACCUMULATORS) => {
+                        // SAFETY: as this function's; the tile's size is `m` by `p`.
+                        unsafe { self.registers::<S, $m, $p>(s, pixels, x, y) }
+                    })+
+                    _ => unreachable!("no register tile of {m} x {p}"),
+                }
+            };
+        }
+        sizes!(
+            (1, 1),
+            (1, 2),
+            (1, 3),
+            (1, 6),
+            (1, 8),
+            (2, 1),
+            (2, 3),
+            (2, 8),
+            (3, 1),
+            (3, 2),
+            (3, 8),
+            (4, 1),
+            (4, 6),
+            (5, 1),
+            (5, 4),
+            (6, 1),
+            (6, 4),
+            (7, 1),
+            (7, 3),
+            (8, 1),
+            (8, 3),
+            (9, 1),
+            (9, 2),
+            (10, 1),
+            (10, 2),
+            (11, 1),
+            (11, 2),
+            (12, 1),
+            (12, 2)
+        );
+    }
+
+    /// `M x P` accumulators of 16 lanes.
+    ///
+    /// # Safety
+    /// As [`Job::tile`], with `pixels.len() == P` and `M` the tile's rows.
+    #[inline(always)]
+    unsafe fn registers<S: Simd, const M: usize, const P: usize>(
+        &self,
+        s: S,
+        pixels: &[(u32, u32)],
+        x: &[f32],
+        y: &mut [f32],
+    ) {
+        assert!(pixels.len() == P && self.w.len() == self.offsets.len() * M);
+        let x: [*const f32; P] =
+            std::array::from_fn(|p| x.as_ptr().wrapping_add(pixels[p].0 as usize));
+        let y_at = |m: usize, p: usize| {
+            let row = (self.first_row + m) * self.row_out;
+            row + pixels[p].1 as usize
+        };
+        let y = y.as_mut_ptr();
+        // SAFETY (all below): places are inside `x` and `y` as the caller guarantees, weights are
+        // counted by the assertion above.
+        unsafe {
+            let mut acc = [[s.splat(0.0); P]; M];
+            if !self.fresh {
+                for (m, acc) in acc.iter_mut().enumerate() {
+                    for (p, acc) in acc.iter_mut().enumerate() {
+                        *acc = s.load_at(y.add(y_at(m, p)));
+                    }
+                }
+            }
+            let mut w = self.w.as_ptr();
+            for &offset in self.offsets {
+                let mut v = [s.splat(0.0); P];
+                for p in 0..P {
+                    v[p] = s.load_at(x[p].add(offset as usize));
+                }
+                for (m, acc) in acc.iter_mut().enumerate() {
+                    let weight = s.splat(*w.add(m));
+                    for p in 0..P {
+                        acc[p] = s.fma(weight, v[p], acc[p]);
+                    }
+                }
+                w = w.add(M);
+            }
+            for (m, acc) in acc.iter().enumerate() {
+                for (p, &acc) in acc.iter().enumerate() {
+                    s.store_at(acc, y.add(y_at(m, p)));
+                }
+            }
+        }
+    }
+}

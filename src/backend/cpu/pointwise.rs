@@ -1,0 +1,54 @@
+//! Point-wise maps: an [`Epilogue`] on its own.
+
+use super::post::Epilogue;
+use super::simd::{Isa, Kernel, Simd};
+use crate::backend::program::LANES;
+
+/// Values copied at once, so that they are still in the first-level cache when they are changed.
+const PIECE: usize = 64 * LANES;
+
+/// `y = post(x)` on blocks of `channels` maps of `pixels` pixels.
+pub(super) fn pointwise(
+    isa: Isa,
+    x: &[f32],
+    y: &mut [f32],
+    channels: usize,
+    pixels: usize,
+    epilogue: &Epilogue,
+) {
+    isa.run(Pointwise {
+        x,
+        y,
+        channels,
+        pixels,
+        epilogue,
+    });
+}
+
+struct Pointwise<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    channels: usize,
+    pixels: usize,
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl Kernel for Pointwise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let plane = self.pixels * LANES;
+        let planes = self
+            .x
+            .chunks_exact(plane)
+            .zip(self.y.chunks_exact_mut(plane));
+        for (i, (x, y)) in planes.enumerate() {
+            for (j, (x, y)) in x.chunks(PIECE).zip(y.chunks_mut(PIECE)).enumerate() {
+                y.copy_from_slice(x);
+                self.epilogue
+                    .apply(s, i % self.channels, i * plane + j * PIECE, y);
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The epilogue [`Post`](crate::backend::program::Post) of convolutions and point-wise maps.
+
+use super::math::tanh;
+use super::simd::Simd;
+use crate::backend::program::{Activation, LANES, Rounding};
+
+/// A [`Post`](crate::backend::program::Post) with its tensors found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Epilogue<'a> {
+    /// Per-channel factor.
+    pub scale: Option<&'a [f32]>,
+    /// Per-channel offset.
+    pub shift: Option<&'a [f32]>,
+    /// Added before the activation; laid out as the output.
+    pub residual: Option<&'a [f32]>,
+    /// Non-linearity.
+    pub act: Activation,
+    /// Quantizer.
+    pub quant: Option<Quant>,
+}
+
+/// An activation quantizer with its step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quant {
+    /// Step; nothing above 0 makes every result 0.
+    pub step: f32,
+    /// Lowest code.
+    pub lo: f32,
+    /// Highest code.
+    pub hi: f32,
+    /// Rounding.
+    pub rounding: Rounding,
+}
+
+impl Epilogue<'_> {
+    /// Whether it does nothing.
+    pub fn is_none(&self) -> bool {
+        self.scale.is_none()
+            && self.shift.is_none()
+            && self.residual.is_none()
+            && self.act == Activation::Identity
+            && self.quant.is_none()
+    }
+
+    /// Applies it to values of channel `c` in place. `start` is their place in the output (and in
+    /// the residual); the length is a multiple of [`LANES`].
+    #[inline(always)]
+    pub fn apply<S: Simd>(&self, s: S, c: usize, start: usize, values: &mut [f32]) {
+        match self.act {
+            Activation::Identity => self.with(s, c, start, values, |v| v),
+            Activation::Relu => self.with(s, c, start, values, |v| s.max(s.splat(0.0), v)),
+            Activation::Tanh => self.with(s, c, start, values, |v| tanh(s, v)),
+        }
+    }
+
+    #[inline(always)]
+    fn with<S: Simd>(
+        &self,
+        s: S,
+        c: usize,
+        start: usize,
+        values: &mut [f32],
+        act: impl Fn(S::V) -> S::V,
+    ) {
+        if let Some(quant) = self.quant
+            && quant.step <= 0.0
+        {
+            values.fill(0.0);
+            return;
+        }
+        let scale = self.scale.map(|t| s.splat(t[c]));
+        let shift = self.shift.map(|t| s.splat(t[c]));
+        let residual = self.residual.map(|r| &r[start..][..values.len()]);
+        for (i, value) in values.chunks_exact_mut(LANES).enumerate() {
+            let mut v = s.load(value);
+            v = match (scale, shift) {
+                (Some(a), Some(b)) => s.fma(a, v, b),
+                (Some(a), None) => s.mul(a, v),
+                (None, Some(b)) => s.add(v, b),
+                (None, None) => v,
+            };
+            if let Some(r) = residual {
+                v = s.add(v, s.load(&r[i * LANES..]));
+            }
+            v = act(v);
+            if let Some(q) = self.quant {
+                v = quantize(s, v, &q);
+            }
+            s.store(v, value);
+        }
+    }
+}
+
+/// `d clamp(round(v/d), lo, hi)` for `d > 0`.
+#[inline(always)]
+pub(super) fn quantize<S: Simd>(s: S, v: S::V, q: &Quant) -> S::V {
+    let step = s.splat(q.step);
+    let ratio = s.div(v, step);
+    let code = match q.rounding {
+        Rounding::Nearest => s.round(ratio),
+        Rounding::Floor => s.floor(ratio),
+    };
+    s.mul(step, s.min(s.splat(q.hi), s.max(s.splat(q.lo), code)))
+}
