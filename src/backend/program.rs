@@ -740,7 +740,8 @@ pub enum Op {
         smoothing: f32,
     },
     /// *Accumulates* `[sum hit, sum loss]` over the images of the run into `tally: Flat(2)` per
-    /// chip, block after block in order.
+    /// chip: lanes of a block as `((q0+q1)+(q2+q3))` with `q = (x+y)+(z+w)`, then block after block
+    /// in order, in `f32`, so that the sums do not depend on how the images are cut into runs.
     Tally {
         /// From [`Op::SoftmaxXent`].
         hit: TensorId,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{self, Position};
 use super::{quantizer_steps, settings};
-use crate::backend::program::{CHIP_FIELDS, LANES};
+use crate::backend::program::CHIP_FIELDS;
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::ChipVariation;
 use crate::config::{Experiment, Recipe};
@@ -161,8 +161,8 @@ impl<'a> Run<'a> {
         let images = batch / chips;
         let want = Capacity {
             chips,
-            images: images.next_multiple_of(LANES),
-            chunk: images.next_multiple_of(LANES),
+            images,
+            chunk: images,
         };
         let fits = job.backend.fit(&training.program, want)?;
         if fits != want {

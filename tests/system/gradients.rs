@@ -56,8 +56,8 @@ impl Network {
         let chips = self.spec.chips;
         let capacity = Capacity {
             chips,
-            images: IMAGES.next_multiple_of(LANES),
-            chunk: IMAGES.next_multiple_of(LANES),
+            images: IMAGES,
+            chunk: IMAGES,
         };
         let mut s = backend.prepare(&t.program, capacity).unwrap();
         parameters.load_into(s.as_mut(), &t.states).unwrap();

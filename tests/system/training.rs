@@ -85,6 +85,7 @@ fn every_recipe_and_quantizer_learns() {
     ];
     for (recipe, quantize, extra) in cases {
         let mut e = network(recipe, quantize, extra);
+        e.train.epochs = 6;
         if extra.contains("sgd") {
             e.train.learning_rate = 0.1;
         }

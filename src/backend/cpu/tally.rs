@@ -1,10 +1,11 @@
 //! Counts of a run: correct images and the sum of their losses.
 
 use super::Memory;
-use crate::backend::program::TensorId;
+use crate::backend::program::{LANES, TensorId};
 
-/// Adds `[sum hit, sum loss]` of a chip over the run's images, summed in `f64`, image after image,
-/// so that chunking does not change the order within a run.
+/// Adds `[sum hit, sum loss]` of a chip over the run's images: the lanes of a block by a fixed
+/// tree, then block after block in `f32`. The order is that of the images alone, so the sums do
+/// not depend on how a chip's images are cut into runs; the shader adds in the same order.
 pub(super) fn accumulate(
     m: &Memory,
     hit: TensorId,
@@ -13,11 +14,12 @@ pub(super) fn accumulate(
     tally: &mut [f32],
 ) {
     for (sum, t) in tally.iter_mut().zip([hit, loss]) {
-        let mut total = f64::from(*sum);
         for block in 0..m.blocks() {
-            let values = &m.block(t, chip, block)[..m.lanes(block)];
-            total += values.iter().map(|&v| f64::from(v)).sum::<f64>();
+            let used = m.lanes(block);
+            let mut v = [0f32; LANES];
+            v[..used].copy_from_slice(&m.block(t, chip, block)[..used]);
+            let quad = |i: usize| (v[i] + v[i + 1]) + (v[i + 2] + v[i + 3]);
+            *sum += (quad(0) + quad(4)) + (quad(8) + quad(12));
         }
-        *sum = total as f32;
     }
 }
