@@ -53,7 +53,9 @@ fn waves_of_any_size_and_order_give_the_same_rows() {
     let run = |wave: usize, range: std::ops::Range<u32>| {
         let backend = Waves(CpuBackend::new(), wave);
         let mut s = Simulator::new(&backend, &e, &m, &images, &data.train).unwrap();
-        s.run(0, range, &(), |_| ()).unwrap()
+        // As text, since a chip without a wafer has no position and NaN is not equal to itself.
+        let rows = s.run(0, range, &(), |_| ()).unwrap();
+        rows.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>()
     };
     let all = run(12, 0..12);
     for wave in [1, 5, 64] {
