@@ -2,8 +2,11 @@
 //! share, where it lay on its wafer, and the configuration's terms as the backend knows them.
 //!
 //! The within-chip part is drawn on the backend, cell by cell
-//! ([`crate::backend::program::Op::Fabricate`]).
+//! ([`crate::backend::program::Op::Fabricate`]); [`closed_form`] writes the same chip down in
+//! `f64`, and [`moments`] says what variation does to a matrix-vector product.
 
+pub mod closed_form;
+pub mod moments;
 pub mod terms;
 pub mod variation;
 pub mod wafer;

@@ -226,7 +226,9 @@ fn vary(
     let cells = out.iter_mut().zip(w).zip(full).zip(z).zip(other);
     let cells = cells.map(|((((o, &w), &full), &z), &other)| (o, w, full, z, other));
     match spec.mapping {
-        Mapping::Ideal if proportional => cells.for_each(|(o, w, _, z, _)| *o = w * (1.0 + e + z)),
+        Mapping::Ideal if proportional => {
+            cells.for_each(|(o, w, _, z, _)| *o = w * (1.0 + (e + z)))
+        }
         Mapping::Ideal => cells.for_each(|(o, w, full, z, _)| *o = w + full * (e + z)),
         Mapping::Differential { g_min } if proportional => {
             let span = 1.0 - g_min;
@@ -309,7 +311,7 @@ pub(super) fn grad(w: &[f32], dout: &[f32], spec: &Fabrication, chip: Chip, dw: 
         }
         wide(|| {
             for ((dw, &dout), &z) in dw.iter_mut().zip(dout).zip(&*z) {
-                *dw += chip.gain * dout * (1.0 + chip.e + z);
+                *dw += chip.gain * dout * (1.0 + (chip.e + z));
             }
         });
     });

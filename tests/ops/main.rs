@@ -1,0 +1,14 @@
+//! Every operator of the native backend against a closed form or an `f64` loop, every backward
+//! against finite differences (straight-through gradients: against the formula they state).
+
+mod adam;
+mod batch_norm;
+mod binarize_act;
+mod fabricate;
+mod harness;
+mod lerp;
+mod max_abs;
+mod quantize_act;
+mod quantize_weight;
+mod sgd;
+mod weight_scale;

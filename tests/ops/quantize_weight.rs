@@ -1,0 +1,146 @@
+use crate::harness::*;
+use pimento::backend::program::*;
+
+/// `(w, d, q)` where the clip range and the ties matter.
+fn quantized(w0: &[f32], d0: &[f32], bits: u32) -> Vec<f32> {
+    let mut rig = Rig::new(1, 0);
+    let (w, scale) = (rig.shared(w0), rig.shared(d0));
+    let q = rig.result(w0.len(), Scope::Shared);
+    rig.run(Op::QuantizeWeight { w, scale, q, bits }, [q])[0].clone()
+}
+
+fn grads(w0: &[f32], d0: &[f32], dq0: &[f32], bits: u32, ste: StraightThrough) -> [Vec<f32>; 2] {
+    let mut rig = Rig::new(1, 0);
+    let (w, scale, dq) = (rig.shared(w0), rig.shared(d0), rig.shared(dq0));
+    let dw = rig.result(w0.len(), Scope::Shared);
+    let dscale = rig.result(d0.len(), Scope::Shared);
+    let op = Op::QuantizeWeightGrad {
+        w,
+        scale,
+        dq,
+        dw,
+        dscale: Some(dscale),
+        bits,
+        ste,
+    };
+    rig.run(op, [dw, dscale])
+}
+
+fn highest(bits: u32) -> f64 {
+    if bits < 2 {
+        1.0
+    } else {
+        f64::from((1 << (bits - 1)) - 1)
+    }
+}
+
+#[test]
+fn codes_are_those_of_the_definition() {
+    let w = normals(1, 1003 * 3);
+    for bits in 2..=8 {
+        let d = [0.05f32, 0.3, 1.1];
+        let q = quantized(&w, &d, bits);
+        let top = highest(bits) as f32;
+        for (i, (&w, &q)) in w.iter().zip(&q).enumerate() {
+            let d = d[i / 1003];
+            assert_eq!(
+                q,
+                d * (w / d).round_ties_even().clamp(-top, top),
+                "{bits} {w}"
+            );
+        }
+        // Quantizing again changes nothing.
+        assert_eq!(quantized(&q, &d, bits), q);
+    }
+    assert_eq!(
+        quantized(&[0.5, 1.5, -2.5, 9.0], &[1.0], 4),
+        [0.0, 2.0, -2.0, 7.0]
+    );
+    assert_eq!(
+        quantized(&[0.0, -0.1, 3.0], &[0.25], 1),
+        [0.25, -0.25, 0.25]
+    );
+    assert_eq!(quantized(&w, &[1.0], 0), w);
+    assert_eq!(quantized(&[0.0, -0.1, 3.0], &[0.0], 4), [0.0; 3]);
+}
+
+#[test]
+fn the_straight_through_mask_is_the_clip_range() {
+    let w = normals(1, 500);
+    let dq = normals(2, 500);
+    for bits in 0..=8 {
+        let d = 0.4f32;
+        let [identity, _] = grads(&w, &[d], &dq, bits, StraightThrough::Identity);
+        assert_eq!(identity, dq);
+        let [clipped, _] = grads(&w, &[d], &dq, bits, StraightThrough::Clip);
+        let limit = match bits {
+            0 => f32::INFINITY,
+            1 => 1.0,
+            _ => highest(bits) as f32 * d,
+        };
+        for ((&w, &dq), &got) in w.iter().zip(&dq).zip(&clipped) {
+            // Values this near the limit may fall on either side of it.
+            if (w.abs() - limit).abs() > 1e-6 {
+                assert_eq!(got, if w.abs() < limit { dq } else { 0.0 }, "{bits} {w}");
+            }
+        }
+    }
+    // Without a step nothing is masked: an all-zero layer can grow again.
+    assert_eq!(grads(&w, &[0.0], &dq, 4, StraightThrough::Clip)[0], dq);
+}
+
+/// With codes held, `q = d * code` inside `w/d -> w` passes straight through, so the loss
+/// `sum dq (q + w_straight)` has the derivative of LSQ: of `d (code - w/d) + w` by `d`.
+#[test]
+fn the_learned_step_has_the_lsq_gradient() {
+    let (cols, rows) = (3, 400);
+    let (w, dq) = (normals(1, cols * rows), normals(2, cols * rows));
+    let d = [0.11f32, 0.35, 0.9];
+    for bits in 1..=8 {
+        let [_, got] = grads(&w, &d, &dq, bits, StraightThrough::Clip);
+        let top = highest(bits);
+        let want: Vec<f64> = (0..cols)
+            .map(|c| {
+                let d = f64::from(d[c]);
+                let range = c * rows..(c + 1) * rows;
+                let sum: f64 = w[range.clone()]
+                    .iter()
+                    .zip(&dq[range])
+                    .map(|(&w, &dq)| {
+                        let v = f64::from(w) / d;
+                        let slope = if bits == 1 {
+                            if w >= 0.0 { 1.0 } else { -1.0 }
+                        } else if v.abs() <= top {
+                            v.round_ties_even() - v
+                        } else {
+                            top * v.signum()
+                        };
+                        f64::from(dq) * slope
+                    })
+                    .sum();
+                sum / (rows as f64 * top).sqrt()
+            })
+            .collect();
+        // The division w/d rounds in f32: up to 40 codes times 400 terms of size 1, divided by g.
+        close(&got, &want, 1e-5, 40.0 * ROUNDING * 20.0);
+    }
+}
+
+/// Outside the clip range the quantizer is `+-Q d`, smooth in `d`: finite differences apply.
+#[test]
+fn outside_the_range_the_step_gradient_is_the_derivative() {
+    let w = [5.0f32, -7.0, 9.0];
+    let dq = [1.0f32, 2.0, -3.0];
+    let (bits, d, h) = (3, 0.5f32, 0.125f32);
+    let loss = |d: f32| {
+        let q = quantized(&w, &[d], bits);
+        q.iter()
+            .zip(&dq)
+            .map(|(&q, &g)| f64::from(q * g))
+            .sum::<f64>()
+    };
+    let derivative = (loss(d + h) - loss(d - h)) / f64::from(2.0 * h);
+    let [_, got] = grads(&w, &[d], &dq, bits, StraightThrough::Clip);
+    let g = 1.0 / (3.0 * highest(bits)).sqrt();
+    close(&got, &[g * derivative], 4.0 * ROUNDING, 0.0);
+}
