@@ -432,7 +432,7 @@ pub enum Op {
     /// (`|w| <= 1` for one bit: always applied there, as in the reference code, unless identity).
     /// With `dscale` also the LSQ gradient of the step (Esser et al., arXiv 1902.08153):
     /// `dd = g sum dq * (round(w/d) - w/d inside, +-Q outside)`, `g = 1/sqrt(n Q)`, `n` the
-    /// weights that share the step (one bit: `g sum dq sign(w)`). `d <= 0` masks nothing.
+    /// weights that share the step (one bit: `g sum dq sign(w)`; no bits: 0). With `d = 0` nothing is inside.
     QuantizeWeightGrad {
         /// Master weight.
         w: TensorId,

@@ -108,7 +108,7 @@ fn fill(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
         // SAFETY: the only requirement of the function is the instruction set just detected.
         return unsafe { fill_avx2(stream, block, kind, body) };
     }
-    fill_with(stream, block, kind, body, |k, c, w| philox::fill(k, c, w));
+    fill_with(stream, block, kind, body, philox::fill);
 }
 
 #[cfg(target_arch = "x86_64")]

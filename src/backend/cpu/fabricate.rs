@@ -1,6 +1,6 @@
 //! Fabrication of chips: from nominal weights to what a chip's cells make of them after digital
 //! tuning. The equations are at [`Op::Fabricate`](crate::backend::program::Op::Fabricate) and
-//! [`Mapping`]; `crate::chip::closed_form` repeats them in `f64` for the tests.
+//! [`Mapping`]; the module `chip::closed_form` writes them down in `f64` for the tests.
 //!
 //! A layer is cut into parts of [`PART`] cells that are made independently: deviates first (a
 //! vectorised stream), then one pass over the cells. So the result does not depend on how many

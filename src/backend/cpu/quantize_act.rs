@@ -58,16 +58,10 @@ pub(super) fn grad(
     let (lo, hi) = (quant.lo as f32, quant.hi as f32);
     wide(|| {
         for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-            let v = ratio(x, d);
+            let v = x / d;
             *dx = if v >= lo && v <= hi { dy } else { 0.0 };
         }
     });
-}
-
-/// `x/d`, 0 without a step.
-#[inline(always)]
-fn ratio(x: f32, d: f32) -> f32 {
-    if d > 0.0 { x / d } else { 0.0 }
 }
 
 /// LSQ gradient of the step over all images and chips of the run:
@@ -75,6 +69,9 @@ fn ratio(x: f32, d: f32) -> f32 {
 /// values per image.
 pub(super) fn grad_scale(m: &Memory, x: TensorId, dy: TensorId, quant: &ActQuant) -> f32 {
     let d = m.flat(quant.scale, 0)[0];
+    if d <= 0.0 {
+        return 0.0;
+    }
     let blocks = m.blocks();
     let chips = m.chips_of(x).max(m.chips_of(dy));
     let partial = |i: usize| {
@@ -84,7 +81,7 @@ pub(super) fn grad_scale(m: &Memory, x: TensorId, dy: TensorId, quant: &ActQuant
         let rows = x.chunks_exact(LANES).zip(dy.chunks_exact(LANES));
         let values = rows.flat_map(|(x, dy)| x.iter().zip(dy).take(lanes));
         values
-            .map(|(&x, &dy)| f64::from(dy) * f64::from(slope(ratio(x, d), quant)))
+            .map(|(&x, &dy)| f64::from(dy) * f64::from(slope(x / d, quant)))
             .sum::<f64>()
     };
     // One part a block: the order of the sum depends on the shape only.

@@ -23,12 +23,6 @@ pub(super) fn forward(w: &[f32], scale: &[f32], bits: u32, q: &mut [f32]) {
     }
 }
 
-/// `w/d`, 0 without a step: then nothing is clipped, so that an all-zero weight can grow again.
-#[inline(always)]
-fn ratio(w: f32, d: f32) -> f32 {
-    if d > 0.0 { w / d } else { 0.0 }
-}
-
 /// `dw = dq * mask`.
 pub(super) fn grad(
     w: &[f32],
@@ -56,7 +50,7 @@ pub(super) fn grad(
         };
         wide(|| {
             for ((dw, &w), &dq) in dw.iter_mut().zip(w).zip(dq) {
-                *dw = if ratio(w, d).abs() <= limit { dq } else { 0.0 };
+                *dw = if (w / d).abs() <= limit { dq } else { 0.0 };
             }
         });
     }
@@ -74,13 +68,15 @@ pub(super) fn grad_scale(w: &[f32], scale: &[f32], dq: &[f32], bits: u32, dscale
             0 => 0.0,
             1 => quantize(w, 1.0, 1),
             _ => {
-                let v = ratio(w, d);
+                let v = w / d;
                 if v.abs() <= top {
                     v.round_ties_even() - v
                 } else if v > 0.0 {
                     top
-                } else {
+                } else if v < 0.0 {
                     -top
+                } else {
+                    0.0
                 }
             }
         };
