@@ -160,9 +160,13 @@ impl<'a, R: Read> Parser<'a, R> {
                         ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof
                     ) =>
             {
+                let how = match e.kind() {
+                    ErrorKind::UnexpectedEof => "truncated",
+                    _ => "damaged",
+                };
                 Err(self.wrong(
                     self.offset,
-                    &format!("damaged gzip data ({e})"),
+                    &format!("{how} gzip data ({e})"),
                     "an intact gzip file",
                 ))
             }
