@@ -117,6 +117,15 @@ impl Context {
         self.faults.check()
     }
 
+    /// [`Context::check`] after the device had a chance to report its loss, which wgpu does in
+    /// polls only: until then calls on a lost device silently do nothing.
+    pub fn poll(&self) -> Result<()> {
+        if let Err(e) = self.device.poll(::wgpu::PollType::Poll) {
+            return Err(self.fail(format!("{}: {e}", self.info.name)));
+        }
+        self.check()
+    }
+
     /// Remembers an error for [`Context::check`].
     pub fn fail(&self, message: String) -> Error {
         self.faults.record(message.clone());

@@ -2,8 +2,9 @@
 
 use super::dispatch::{Dispatch, LowerContext};
 use super::{
-    adam, add, batch_norm, binarize_act, fabricate, lerp, max_abs, pointwise, quantize_act,
-    quantize_weight, sgd, weight_scale, zero,
+    activation_grad, adam, add, batch_norm, binarize_act, channel_sum, conv2d, conv2d_grad_input,
+    conv2d_grad_weight, fabricate, lerp, max_abs, pointwise, pool, quantize_act, quantize_weight,
+    sgd, softmax_xent, tally, weight_scale, zero,
 };
 use crate::backend::program::Op;
 use crate::error::{Error, Result};
@@ -26,7 +27,17 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         Op::Sgd { .. } => sgd::lower(op, cx),
         Op::WeightScale { .. } => weight_scale::lower(op, cx),
         Op::Zero { .. } => zero::lower(op, cx),
-        other => Err(Error::Internal(format!("no kernel for {other:?}"))),
+        Op::Conv2d { .. } => conv2d::lower(op, cx),
+        Op::Conv2dGradInput { .. } => conv2d_grad_input::lower(op, cx),
+        Op::Conv2dGradWeight { .. } => conv2d_grad_weight::lower(op, cx),
+        Op::ActivationGrad { .. } => activation_grad::lower(op, cx),
+        Op::ChannelSum { .. } => channel_sum::lower(op, cx),
+        Op::MaxPool { .. }
+        | Op::MaxPoolGrad { .. }
+        | Op::AvgPool { .. }
+        | Op::AvgPoolGrad { .. } => pool::lower(op, cx),
+        Op::SoftmaxXent { .. } => softmax_xent::lower(op, cx),
+        Op::Tally { .. } => tally::lower(op, cx),
     }
 }
 

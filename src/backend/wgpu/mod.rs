@@ -11,12 +11,18 @@
 //! This directory is the only place that names wgpu. Kernels need no more than WebGPU guarantees:
 //! 8 storage buffers, 256 threads, 16 KiB of workgroup memory, 65535 workgroups an axis.
 
+mod activation_grad;
 mod adam;
 mod add;
 mod batch_norm;
 mod binarize_act;
+mod channel_sum;
 mod combine;
 mod context;
+mod conv;
+mod conv2d;
+mod conv2d_grad_input;
+mod conv2d_grad_weight;
 pub mod devices;
 mod dispatch;
 mod fabricate;
@@ -25,12 +31,16 @@ mod lower;
 mod max_abs;
 mod plan;
 mod pointwise;
+mod pool;
 mod post;
 mod quantize_act;
 mod quantize_weight;
 mod session;
 mod sgd;
 mod shader;
+mod softmax_xent;
+mod sum_partials;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod weight_scale;
@@ -89,6 +99,12 @@ impl WgpuBackend {
             None => unreachable!("a backend that is not shared yet owns its context"),
         }
         self
+    }
+
+    /// Gives the device up: everything prepared on it answers with [`crate::Error::Device`] from
+    /// here on. What a driver does when it resets; tests do it on purpose.
+    pub fn destroy(&self) {
+        self.context.device.destroy();
     }
 
     /// Whether the adapter is a GPU and not a program that imitates one.

@@ -113,9 +113,8 @@ impl Plan {
                             .or_insert_with(|| take(&mut self.pool, &mut free, bytes));
                         // A later use may need more of the same scratch buffer.
                         self.pool[slot] = self.pool[slot].max(bytes);
-                        self.largest.0 = self.largest.0.max(bytes);
-                        if self.largest.0 == bytes && matches!(operand, Operand::Scratch { .. }) {
-                            self.largest.1 = format!("scratch of {}", dispatch.shader);
+                        if let Operand::Scratch { .. } = operand {
+                            self.note(bytes, &format!("scratch of {}", dispatch.shader));
                         }
                         Place::Pool(slot)
                     }

@@ -48,7 +48,7 @@ pub(super) struct WgpuSession {
 impl WgpuSession {
     /// Allocates everything and compiles every kernel.
     pub fn new(context: Arc<Context>, program: &Program, capacity: Capacity) -> Result<Self> {
-        context.check()?;
+        context.poll()?;
         let plan = Plan::new(program, capacity)?;
         if let Some(reason) = plan.misfit(&context.limits) {
             return Err(Error::device(format!(
@@ -97,7 +97,7 @@ impl WgpuSession {
             }
             session.sections.push(calls);
         }
-        session.context.check()?;
+        session.context.poll()?;
         Ok(session)
     }
 
@@ -246,7 +246,7 @@ impl WgpuSession {
 
 impl Session for WgpuSession {
     fn write(&mut self, id: TensorId, data: &[f32]) -> Result<()> {
-        self.context.check()?;
+        self.context.poll()?;
         let desc = self.program.desc(id);
         let (name, role, shape) = (desc.name.clone(), desc.role, desc.shape);
         let cx = self.lower_context();
@@ -281,7 +281,7 @@ impl Session for WgpuSession {
     }
 
     fn read(&mut self, id: TensorId) -> Result<Vec<f32>> {
-        self.context.check()?;
+        self.context.poll()?;
         let desc = self.program.desc(id);
         let (name, role, shape) = (desc.name.clone(), desc.role, desc.shape);
         let cx = self.lower_context();
@@ -309,7 +309,7 @@ impl Session for WgpuSession {
     }
 
     fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()> {
-        self.context.check()?;
+        self.context.poll()?;
         self.check_args(section, args)?;
         self.last_run = Some((args.chips, args.images.len()));
         let uniform = RunUniform::new(args);

@@ -4,9 +4,14 @@
 use std::collections::HashSet;
 use std::mem::{offset_of, size_of};
 
+use super::conv::{ConvParams, PackParams};
 use super::dispatch::{Dispatch, LowerContext, RunUniform, View};
+use super::pool::{AvgGradParams, ForwardParams, MaxGradParams, PoolParams};
 use super::post::PostParams;
-use super::{add, lower, pointwise, shader};
+use super::{
+    activation_grad, add, channel_sum, conv2d, conv2d_grad_input, conv2d_grad_weight, lower,
+    pointwise, shader, softmax_xent, sum_partials, tally,
+};
 use crate::backend::program::*;
 
 const CAPACITY: Capacity = Capacity {
@@ -136,6 +141,97 @@ fn pointwise_and_add_are_valid() {
     validate_program(&p);
 }
 
+#[test]
+fn convolutions_are_valid() {
+    let mut p = Program::default();
+    let conv = ConvGeometry {
+        h_in: 5,
+        w_in: 6,
+        kh: 3,
+        kw: 2,
+        stride: 2,
+        dilation: 1,
+        pad: [1, 0, 2, 1],
+        groups: 2,
+        ..ConvGeometry::linear(4, 6)
+    };
+    let mut ops = Vec::new();
+    for geo in [conv, ConvGeometry::linear(4, 6)] {
+        let [input, output] = [
+            (geo.c_in, geo.h_in, geo.w_in),
+            (geo.c_out, geo.h_out(), geo.w_out()),
+        ]
+        .map(|(c, h, w)| Shape::Image { c, h, w });
+        let x = p.tensor("x", input, Scope::Shared, Role::Input);
+        let dx = p.tensor("dx", input, Scope::PerChip, Role::Output);
+        let y = p.tensor("y", output, Scope::PerChip, Role::Output);
+        let weights = Shape::Flat(geo.weights());
+        let w = p.tensor("w", weights, Scope::PerChip, Role::State);
+        let dw = p.tensor("dw", weights, Scope::Shared, Role::State);
+        for post in posts(&mut p, output) {
+            ops.push(Op::Conv2d { x, w, y, geo, post });
+        }
+        ops.push(Op::Conv2dGradInput { dy: y, w, dx, geo });
+        ops.push(Op::Conv2dGradWeight { x, dy: y, dw, geo });
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+#[test]
+fn the_rest_of_a_network_is_valid() {
+    let mut p = Program::default();
+    let shape = Shape::Image { c: 3, h: 4, w: 4 };
+    let half = Shape::Image { c: 3, h: 2, w: 2 };
+    let one = Shape::Image { c: 1, h: 1, w: 1 };
+    let x = p.tensor("x", shape, Scope::PerChip, Role::Input);
+    let dx = p.tensor("dx", shape, Scope::PerChip, Role::Output);
+    let y = p.tensor("y", half, Scope::PerChip, Role::Output);
+    let dy = p.tensor("dy", half, Scope::PerChip, Role::Output);
+    let scale = p.tensor("scale", Shape::Flat(3), Scope::Shared, Role::State);
+    let tally = p.tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
+    let loss = p.tensor("loss", one, Scope::PerChip, Role::Output);
+    let hit = p.tensor("hit", one, Scope::PerChip, Role::Output);
+    let labels = p.tensor("labels", one, Scope::Shared, Role::Input);
+    let geo = PoolGeometry {
+        kh: 2,
+        kw: 2,
+        stride: 2,
+        pad: 0,
+    };
+    let mut ops = vec![
+        Op::MaxPool { x, y, geo },
+        Op::MaxPoolGrad { x, y, dy, dx, geo },
+        Op::AvgPool { x, y, geo },
+        Op::AvgPoolGrad { dy, dx, geo },
+        Op::ChannelSum { x, y: scale },
+        Op::Tally { hit, loss, tally },
+    ];
+    for dlogits in [None, Some(dx)] {
+        ops.push(Op::SoftmaxXent {
+            logits: x,
+            labels,
+            loss,
+            hit,
+            dlogits,
+            smoothing: 0.1,
+        });
+    }
+    for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+        for scale in [None, Some(scale)] {
+            ops.push(Op::ActivationGrad {
+                y: x,
+                dy: x,
+                dx,
+                act,
+                scale,
+            });
+        }
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
 /// One entry a parameter struct: shader, name in WGSL, fields with offsets, size.
 type StructLayout = (
     &'static str,
@@ -198,13 +294,103 @@ fn layouts() -> Vec<StructLayout> {
             pointwise::Params,
             [x, y, post, channel_quads, pad0, pad1, pad2]
         ),
+        layout!(
+            "conv2d",
+            "Conv",
+            ConvParams,
+            [
+                h_in, w_in, h_out, w_out, kh, kw, stride, dilation, pad_top, pad_left, group_in,
+                group_out
+            ]
+        ),
+        layout!(
+            "conv2d",
+            "Params",
+            conv2d::Params,
+            [x, y, post, conv, w_chip, tiles, groups, pad0]
+        ),
+        layout!(
+            "conv2d_pack",
+            "Params",
+            PackParams,
+            [
+                w,
+                w_chip,
+                groups,
+                tiles,
+                channels,
+                a,
+                b,
+                a_stride,
+                b_stride,
+                j_stride,
+                group_stride,
+                pad0,
+                pad1
+            ]
+        ),
+        layout!(
+            "conv2d_grad_input",
+            "Params",
+            conv2d_grad_input::Params,
+            [dy, dx, conv, w_chip, tiles, groups, pad0]
+        ),
+        layout!(
+            "conv2d_grad_weight",
+            "Params",
+            conv2d_grad_weight::Params,
+            [x, dy, conv, weights, rows, splits, groups]
+        ),
+        layout!(
+            "sum_partials",
+            "Params",
+            sum_partials::Params,
+            [out, len, splits, chip_stride, all_chips]
+        ),
+        layout!(
+            "channel_sum",
+            "Params",
+            channel_sum::Params,
+            [x, channels, channel_quads, splits, pad0]
+        ),
+        layout!(
+            "max_pool",
+            "Pool",
+            PoolParams,
+            [h_in, w_in, h_out, w_out, kh, kw, stride, pad]
+        ),
+        layout!("max_pool", "Params", ForwardParams, [x, y, pool]),
+        layout!("avg_pool", "Params", ForwardParams, [x, y, pool]),
+        layout!(
+            "max_pool_grad",
+            "Params",
+            MaxGradParams,
+            [x, y, dy, dx, pool]
+        ),
+        layout!("avg_pool_grad", "Params", AvgGradParams, [dy, dx, pool]),
+        layout!(
+            "activation_grad",
+            "Params",
+            activation_grad::Params,
+            [y, dy, dx, scale, channel_quads, pad0, pad1, pad2]
+        ),
+        layout!(
+            "softmax_xent",
+            "Params",
+            softmax_xent::Params,
+            [
+                logits, labels, loss, hit, dlogits, classes, smoothing, per_chip, pad0
+            ]
+        ),
+        layout!("tally", "Params", tally::Params, [hit, loss, tally]),
     ]
 }
 
 /// Constants that make any shader parse.
 const ANY_CONSTS: &str = "const HAS_SCALE: bool = true; const HAS_SHIFT: bool = true; \
     const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; const HAS_QUANT: bool = true; \
-    const QUANT_FLOOR: bool = true;";
+    const QUANT_FLOOR: bool = true; const ONE_TAP: bool = true; \
+    const HAS_GRADIENT: bool = true;";
 
 #[test]
 fn parameter_structs_have_the_layout_of_the_shaders() {

@@ -1,0 +1,61 @@
+//! `dx = dy f'(y) scale`: `shaders/activation_grad.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::post;
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/activation_grad.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub y: View,
+    pub dy: View,
+    pub dx: View,
+    pub scale: View,
+    /// Quads of a channel: `h * w * 4`.
+    pub channel_quads: u32,
+    pub pad0: u32,
+    pub pad1: u32,
+    pub pad2: u32,
+}
+
+/// One thread a quad of images.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::ActivationGrad {
+        y,
+        dy,
+        dx,
+        act,
+        scale,
+    } = *op
+    else {
+        return super::lower::mismatch("activation_grad", op);
+    };
+    let (_, h, w) = cx.shape(dx).chw();
+    let params = Params {
+        y: cx.view(y),
+        dy: cx.view(dy),
+        dx: cx.view(dx),
+        scale: cx.view_opt(scale),
+        channel_quads: (h * w * QUADS) as u32,
+        pad0: 0,
+        pad1: 0,
+        pad2: 0,
+    };
+    let work = Work::flat(cx.shape(dx).len() * QUADS)
+        .per_block()
+        .per_chip(cx.per_chip(dx));
+    Ok(vec![
+        Dispatch::new("activation_grad", work)
+            .params(&params)
+            .constant("ACT", post::activation(act))
+            .constant("HAS_SCALE", scale.is_some())
+            .read(y)
+            .read(dy)
+            .read(scale)
+            .write(dx),
+    ])
+}

@@ -1,0 +1,51 @@
+//! Sum per channel (gradient of a bias): `shaders/channel_sum.wgsl`, then
+//! `shaders/sum_partials.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::sum_partials;
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Workgroups that keep a large GPU busy.
+const GROUPS: usize = 1 << 10;
+
+/// Twin of `Params` in `shaders/channel_sum.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub x: View,
+    pub channels: u32,
+    pub channel_quads: u32,
+    pub splits: u32,
+    pub pad0: u32,
+}
+
+/// Partial sums over splits of the blocks, then their sum.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::ChannelSum { x, y } = *op else {
+        return super::lower::mismatch("channel_sum", op);
+    };
+    let (c, h, w) = cx.shape(x).chw();
+    let per_chip = cx.per_chip(x);
+    let chips = cx.slabs(x);
+    let splits = (GROUPS / (c * chips)).clamp(1, cx.run_blocks());
+    let params = Params {
+        x: cx.view(x),
+        channels: c as u32,
+        channel_quads: (h * w * QUADS) as u32,
+        splits: splits as u32,
+        pad0: 0,
+    };
+    let partial = Operand::Scratch {
+        index: 0,
+        floats: (c * splits * chips) as u64,
+    };
+    let first = Dispatch::new("channel_sum", Work::groups(c * splits).per_chip(per_chip))
+        .params(&params)
+        .read(x)
+        .write(partial);
+    let second = sum_partials::dispatch(partial, y, splits, per_chip, cx);
+    Ok(vec![first, second])
+}

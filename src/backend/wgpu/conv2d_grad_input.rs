@@ -1,0 +1,47 @@
+//! Gradient of a convolution's input: `shaders/conv2d_grad_input.wgsl` on packed weights.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::conv::{self, ConvParams};
+use super::dispatch::{Dispatch, LowerContext, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/conv2d_grad_input.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub dy: View,
+    pub dx: View,
+    pub conv: ConvParams,
+    pub w_chip: u32,
+    pub tiles: u32,
+    pub groups: u32,
+    pub pad0: u32,
+}
+
+/// Packing, then the gathering kernel.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::Conv2dGradInput { dy, w, dx, geo } = *op else {
+        return super::lower::mismatch("conv2d_grad_input", op);
+    };
+    let packed = conv::pack(w, &geo, false, cx);
+    let params = Params {
+        dy: cx.view(dy),
+        dx: cx.view(dx),
+        conv: ConvParams::from(&geo),
+        w_chip: packed.chip_stride,
+        tiles: packed.tiles,
+        groups: geo.groups as u32,
+        pad0: 0,
+    };
+    let items = conv::tile_items(packed.tiles, geo.groups, geo.h_in * geo.w_in);
+    let work = Work::flat(items).per_block().per_chip(cx.per_chip(dx));
+    let dispatch = Dispatch::new("conv2d_grad_input", work)
+        .params(&params)
+        .constant("ONE_TAP", conv::one_tap(&geo))
+        .read(dy)
+        .read(packed.operand)
+        .write(dx);
+    Ok(vec![packed.dispatch, dispatch])
+}

@@ -1,0 +1,69 @@
+//! Gradient of a convolution's weight: `shaders/conv2d_grad_weight.wgsl`, then
+//! `shaders/sum_partials.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::conv::ConvParams;
+use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use super::sum_partials;
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Threads that keep a large GPU busy; the sum is split until there are so many.
+const THREADS: usize = 1 << 16;
+
+/// Most `f32` that the partial sums of all chips may take where one split would take less.
+const PARTIAL_FLOATS: usize = 8 << 20;
+
+/// Channels and rows of a thread's tile.
+const TILE: usize = 4;
+
+/// Twin of `Params` in `shaders/conv2d_grad_weight.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub x: View,
+    pub dy: View,
+    pub conv: ConvParams,
+    pub weights: u32,
+    pub rows: u32,
+    pub splits: u32,
+    pub groups: u32,
+}
+
+/// Partial sums over splits of the images, then their sum.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::Conv2dGradWeight { x, dy, dw, geo } = *op else {
+        return super::lower::mismatch("conv2d_grad_weight", op);
+    };
+    let outputs = geo.c_out / geo.groups;
+    let tiles = geo.groups * outputs.div_ceil(TILE) * geo.rows().div_ceil(TILE);
+    let per_chip = cx.per_chip(x) || cx.per_chip(dy);
+    let chips = if per_chip { cx.capacity.chips } else { 1 };
+    let splits = (THREADS / (tiles * chips))
+        .min(PARTIAL_FLOATS / (geo.weights() * chips))
+        .clamp(1, cx.run_blocks() * geo.h_out());
+    let params = Params {
+        x: cx.view(x),
+        dy: cx.view(dy),
+        conv: ConvParams::from(&geo),
+        weights: geo.weights() as u32,
+        rows: geo.rows() as u32,
+        splits: splits as u32,
+        groups: geo.groups as u32,
+    };
+    let partial = Operand::Scratch {
+        index: 0,
+        floats: (geo.weights() * splits * chips) as u64,
+    };
+    let first = Dispatch::new(
+        "conv2d_grad_weight",
+        Work::flat(tiles * splits).per_chip(per_chip),
+    )
+    .params(&params)
+    .read(x)
+    .read(dy)
+    .write(partial);
+    let second = sum_partials::dispatch(partial, dw, splits, per_chip, cx);
+    Ok(vec![first, second])
+}

@@ -1,0 +1,130 @@
+//! Pooling, forward and backward: `shaders/{max,avg}_pool.wgsl` and their `_grad`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use crate::backend::program::{Op, PoolGeometry, TensorId};
+use crate::error::Result;
+
+/// Twin of `Pool` in `shaders/shared/pool.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PoolParams {
+    pub h_in: u32,
+    pub w_in: u32,
+    pub h_out: u32,
+    pub w_out: u32,
+    pub kh: u32,
+    pub kw: u32,
+    pub stride: u32,
+    pub pad: u32,
+}
+
+/// Twin of `Params` in `shaders/max_pool.wgsl` and `shaders/avg_pool.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct ForwardParams {
+    pub x: View,
+    pub y: View,
+    pub pool: PoolParams,
+}
+
+/// Twin of `Params` in `shaders/max_pool_grad.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct MaxGradParams {
+    pub x: View,
+    pub y: View,
+    pub dy: View,
+    pub dx: View,
+    pub pool: PoolParams,
+}
+
+/// Twin of `Params` in `shaders/avg_pool_grad.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct AvgGradParams {
+    pub dy: View,
+    pub dx: View,
+    pub pool: PoolParams,
+}
+
+/// One thread a quad of images of the written map.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let dispatch = match *op {
+        Op::MaxPool { x, y, geo } => forward("max_pool", x, y, &geo, cx),
+        Op::AvgPool { x, y, geo } => forward("avg_pool", x, y, &geo, cx),
+        Op::MaxPoolGrad { x, y, dy, dx, geo } => {
+            let params = MaxGradParams {
+                x: cx.view(x),
+                y: cx.view(y),
+                dy: cx.view(dy),
+                dx: cx.view(dx),
+                pool: pool(dx, dy, &geo, cx),
+            };
+            Dispatch::new("max_pool_grad", work(dx, cx))
+                .params(&params)
+                .read(x)
+                .read(y)
+                .read(dy)
+                .write(dx)
+        }
+        Op::AvgPoolGrad { dy, dx, geo } => {
+            let params = AvgGradParams {
+                dy: cx.view(dy),
+                dx: cx.view(dx),
+                pool: pool(dx, dy, &geo, cx),
+            };
+            Dispatch::new("avg_pool_grad", work(dx, cx))
+                .params(&params)
+                .read(dy)
+                .write(dx)
+        }
+        _ => return super::lower::mismatch("pool", op),
+    };
+    Ok(vec![dispatch])
+}
+
+fn forward(
+    shader: &'static str,
+    x: TensorId,
+    y: TensorId,
+    geo: &PoolGeometry,
+    cx: &LowerContext<'_>,
+) -> Dispatch {
+    let params = ForwardParams {
+        x: cx.view(x),
+        y: cx.view(y),
+        pool: pool(x, y, geo, cx),
+    };
+    Dispatch::new(shader, work(y, cx))
+        .params(&params)
+        .read(x)
+        .write(y)
+}
+
+fn work(written: TensorId, cx: &LowerContext<'_>) -> Work {
+    Work::flat(cx.shape(written).len() * QUADS)
+        .per_block()
+        .per_chip(cx.per_chip(written))
+}
+
+fn pool(
+    input: TensorId,
+    output: TensorId,
+    geo: &PoolGeometry,
+    cx: &LowerContext<'_>,
+) -> PoolParams {
+    let (_, h_in, w_in) = cx.shape(input).chw();
+    let (_, h_out, w_out) = cx.shape(output).chw();
+    PoolParams {
+        h_in: h_in as u32,
+        w_in: w_in as u32,
+        h_out: h_out as u32,
+        w_out: w_out as u32,
+        kh: geo.kh as u32,
+        kw: geo.kw as u32,
+        stride: geo.stride as u32,
+        pad: geo.pad as u32,
+    }
+}

@@ -1,0 +1,68 @@
+//! Loss, hits and the gradient of the logits: `shaders/softmax_xent.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/softmax_xent.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub logits: View,
+    pub labels: View,
+    pub loss: View,
+    pub hit: View,
+    pub dlogits: View,
+    pub classes: u32,
+    pub smoothing: f32,
+    pub per_chip: u32,
+    pub pad0: u32,
+}
+
+/// One thread a quad of images.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::SoftmaxXent {
+        logits,
+        labels,
+        loss,
+        hit,
+        dlogits,
+        smoothing,
+    } = *op
+    else {
+        return super::lower::mismatch("softmax_xent", op);
+    };
+    let per_chip = cx.per_chip(loss);
+    let params = Params {
+        logits: cx.view(logits),
+        labels: cx.view(labels),
+        loss: cx.view(loss),
+        hit: cx.view(hit),
+        dlogits: cx.view_opt(dlogits),
+        classes: cx.shape(logits).len() as u32,
+        smoothing,
+        per_chip: u32::from(per_chip),
+        pad0: 0,
+    };
+    // The gradient's binding is written by its text even where the variant has none.
+    let gradient = dlogits.map_or(
+        Operand::Scratch {
+            index: 0,
+            floats: 4,
+        },
+        Operand::Tensor,
+    );
+    let work = Work::flat(QUADS).per_block().per_chip(per_chip);
+    Ok(vec![
+        Dispatch::new("softmax_xent", work)
+            .params(&params)
+            .constant("HAS_GRADIENT", dlogits.is_some())
+            .read(logits)
+            .read(labels)
+            .write(loss)
+            .write(hit)
+            .write(gradient),
+    ])
+}

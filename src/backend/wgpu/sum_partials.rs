@@ -1,0 +1,40 @@
+//! Second stage of sums over images and chips: `shaders/sum_partials.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use crate::backend::program::TensorId;
+
+/// Twin of `Params` in `shaders/sum_partials.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub out: View,
+    pub len: u32,
+    pub splits: u32,
+    pub chip_stride: u32,
+    pub all_chips: u32,
+}
+
+/// `out = sum of partial[chip][split][..]` over splits, and over the chips where the partial sums
+/// are `per_chip` and `out` is not.
+pub(super) fn dispatch(
+    partial: Operand,
+    out: TensorId,
+    splits: usize,
+    per_chip: bool,
+    cx: &LowerContext<'_>,
+) -> Dispatch {
+    let len = cx.shape(out).len();
+    let params = Params {
+        out: cx.view(out),
+        len: len as u32,
+        splits: splits as u32,
+        chip_stride: if per_chip { (splits * len) as u32 } else { 0 },
+        all_chips: u32::from(per_chip && !cx.per_chip(out)),
+    };
+    Dispatch::new("sum_partials", Work::flat(len).per_chip(cx.per_chip(out)))
+        .params(&params)
+        .read(partial)
+        .write(out)
+}

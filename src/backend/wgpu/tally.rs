@@ -1,0 +1,35 @@
+//! Hits and losses of a chip, summed over all runs: `shaders/tally.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/tally.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub hit: View,
+    pub loss: View,
+    pub tally: View,
+}
+
+/// One workgroup a chip.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::Tally { hit, loss, tally } = *op else {
+        return super::lower::mismatch("tally", op);
+    };
+    let params = Params {
+        hit: cx.view(hit),
+        loss: cx.view(loss),
+        tally: cx.view(tally),
+    };
+    Ok(vec![
+        Dispatch::new("tally", Work::groups(1).per_chip(cx.per_chip(tally)))
+            .params(&params)
+            .read(hit)
+            .read(loss)
+            .write(tally),
+    ])
+}

@@ -1,0 +1,11 @@
+//! Every kernel of the WGSL backend against the CPU backend: the same program, the same data, both
+//! results compared with a tolerance that the operator's arithmetic explains.
+//!
+//! Runs on any adapter, a software one too. Without one each test prints `SKIPPED`, and fails where
+//! `PIMENTO_REQUIRE_GPU=1`.
+#![cfg(feature = "gpu")]
+
+mod add;
+mod device;
+mod harness;
+mod pointwise;
