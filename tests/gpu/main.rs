@@ -6,6 +6,10 @@
 #![cfg(feature = "gpu")]
 
 mod add;
+mod conv2d;
 mod device;
+mod gradients;
 mod harness;
+mod loss;
 mod pointwise;
+mod pool;
