@@ -218,6 +218,34 @@ impl Context {
         Ok(kernel)
     }
 
+    /// Binds the buffers of a kernel call; `storage` from binding 2 on.
+    pub fn bind(
+        &self,
+        dispatch: &Dispatch,
+        run: &::wgpu::Buffer,
+        params: ::wgpu::BufferBinding<'_>,
+        storage: &[&::wgpu::Buffer],
+    ) -> Result<::wgpu::BindGroup> {
+        let layout = self.layout(&dispatch.access())?;
+        let resources = [
+            run.as_entire_binding(),
+            ::wgpu::BindingResource::Buffer(params),
+        ];
+        let entries: Vec<_> = resources
+            .into_iter()
+            .chain(storage.iter().map(|buffer| buffer.as_entire_binding()))
+            .zip(0..)
+            .map(|(resource, binding)| ::wgpu::BindGroupEntry { binding, resource })
+            .collect();
+        self.guarded(dispatch.shader, || {
+            self.device.create_bind_group(&::wgpu::BindGroupDescriptor {
+                label: Some(dispatch.shader),
+                layout: &layout,
+                entries: &entries,
+            })
+        })
+    }
+
     fn compile(
         &self,
         dispatch: &Dispatch,

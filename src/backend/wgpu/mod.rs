@@ -7,6 +7,7 @@
 //! * `lower` and one module an operator: operator to kernel calls.
 //! * `plan`: memory, temporaries in a pool, the capacity that fits.
 //! * `session`: buffers, runs, reads.
+//! * [`peak`]: what the adapter can do at best.
 //!
 //! This directory is the only place that names wgpu. Kernels need no more than WebGPU guarantees:
 //! 8 storage buffers, 256 threads, 16 KiB of workgroup memory, 65535 workgroups an axis.
@@ -29,6 +30,7 @@ mod fabricate;
 mod lerp;
 mod lower;
 mod max_abs;
+pub mod peak;
 mod plan;
 mod pointwise;
 mod pool;

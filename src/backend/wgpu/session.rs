@@ -110,42 +110,20 @@ impl WgpuSession {
         offset: u64,
     ) -> Result<Call> {
         let kernel = self.context.kernel(&step.dispatch)?;
-        let layout = self.context.layout(&step.dispatch.access())?;
-        let params_binding = ::wgpu::BufferBinding {
+        let params = ::wgpu::BufferBinding {
             buffer: params,
             offset,
             size: ::wgpu::BufferSize::new(params_len(&step.dispatch.params)),
         };
-        let mut entries = vec![
-            ::wgpu::BindGroupEntry {
-                binding: 0,
-                resource: self.run_uniform.as_entire_binding(),
-            },
-            ::wgpu::BindGroupEntry {
-                binding: 1,
-                resource: ::wgpu::BindingResource::Buffer(params_binding),
-            },
-        ];
-        for (i, place) in step.places.iter().enumerate() {
-            let buffer = match *place {
-                Place::Own(id) => self.own(id)?,
-                Place::Pool(slot) => &pool[slot],
-                Place::Unused => unused,
-            };
-            entries.push(::wgpu::BindGroupEntry {
-                binding: 2 + i as u32,
-                resource: buffer.as_entire_binding(),
-            });
-        }
-        let bindings = self.context.guarded(step.dispatch.shader, || {
-            self.context
-                .device
-                .create_bind_group(&::wgpu::BindGroupDescriptor {
-                    label: Some(step.dispatch.shader),
-                    layout: &layout,
-                    entries: &entries,
-                })
-        })?;
+        let storage = step.places.iter().map(|place| match *place {
+            Place::Own(id) => self.own(id),
+            Place::Pool(slot) => Ok(&pool[slot]),
+            Place::Unused => Ok(unused),
+        });
+        let storage: Vec<_> = storage.collect::<Result<_>>()?;
+        let bindings = self
+            .context
+            .bind(&step.dispatch, &self.run_uniform, params, &storage)?;
         Ok(Call {
             kernel,
             bindings,

@@ -41,6 +41,8 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "max_abs.wgsl",
     "max_pool.wgsl",
     "max_pool_grad.wgsl",
+    "peak_copy.wgsl",
+    "peak_fma.wgsl",
     "pointwise.wgsl",
     "quantize_act.wgsl",
     "quantize_act_grad.wgsl",

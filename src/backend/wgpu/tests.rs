@@ -6,6 +6,7 @@ use std::mem::{offset_of, size_of};
 
 use super::conv::{ConvParams, PackParams};
 use super::dispatch::{Dispatch, LowerContext, RunUniform, View};
+use super::peak::{self, CopyParams, FmaParams};
 use super::pool::{AvgGradParams, ForwardParams, MaxGradParams, PoolParams};
 use super::post::PostParams;
 use super::{
@@ -232,6 +233,12 @@ fn the_rest_of_a_network_is_valid() {
     validate_program(&p);
 }
 
+#[test]
+fn peak_kernels_are_valid() {
+    validate(&peak::fma_dispatch(1));
+    validate(&peak::copy_dispatch(1 << 20));
+}
+
 /// One entry a parameter struct: shader, name in WGSL, fields with offsets, size.
 type StructLayout = (
     &'static str,
@@ -382,6 +389,13 @@ fn layouts() -> Vec<StructLayout> {
                 logits, labels, loss, hit, dlogits, classes, smoothing, per_chip, pad0
             ]
         ),
+        layout!(
+            "peak_fma",
+            "Params",
+            FmaParams,
+            [iterations, threads, pad0, pad1]
+        ),
+        layout!("peak_copy", "Params", CopyParams, [quads, pad0, pad1, pad2]),
         layout!("tally", "Params", tally::Params, [hit, loss, tally]),
     ]
 }
