@@ -150,7 +150,7 @@ impl Gather {
                 rest = tail;
                 for (i, o) in rows.enumerate() {
                     let row = &w[g * self.source.group + o * self.source.row..];
-                    let to = tile[i..].iter_mut().step_by(m);
+                    let to = tile.iter_mut().skip(i).step_by(m);
                     for (to, &term) in to.zip(&self.source.terms) {
                         *to = row[term as usize];
                     }
