@@ -4,11 +4,17 @@
 mod adam;
 mod batch_norm;
 mod binarize_act;
+mod case;
+mod conv2d;
+mod elementwise;
 mod fabricate;
 mod harness;
 mod lerp;
 mod max_abs;
+mod pools;
 mod quantize_act;
 mod quantize_weight;
+mod reference;
 mod sgd;
+mod softmax_xent;
 mod weight_scale;

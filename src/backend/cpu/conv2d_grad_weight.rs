@@ -24,6 +24,8 @@ use crate::backend::program::{LANES, Scope, TensorId};
 
 /// Most rows (outputs) and columns (terms) of a task's tile.
 const TILE: (usize, usize) = (24, 96);
+/// Register tile: twelve accumulators, three outputs and an input fit 16 registers.
+const REGISTERS: (usize, usize) = (3, 4);
 /// Positions between two visits of a register tile.
 const NEAR: usize = 32;
 
@@ -146,8 +148,8 @@ impl Tile<'_> {
     #[inline(always)]
     fn visit<S: Simd>(&self, s: S, near: &[Position], sums: &mut [S::R]) {
         let terms = self.terms.len();
-        let row_tiles = Tiles::new(self.rows.len(), S::DOT.0);
-        let term_tiles = Tiles::new(terms, S::DOT.1);
+        let row_tiles = Tiles::new(self.rows.len(), REGISTERS.0);
+        let term_tiles = Tiles::new(terms, REGISTERS.1);
         for i in 0..row_tiles.count {
             let rows = row_tiles.rows(i);
             for j in 0..term_tiles.count {
@@ -156,7 +158,7 @@ impl Tile<'_> {
                 macro_rules! sizes {
                     ($(($o:literal, $k:literal)),+) => {
                         match (rows.len(), columns.len()) {
-                            $(($o, $k) if $o <= S::DOT.0 && $k <= S::DOT.1 => {
+                            $(($o, $k) => {
                                 self.dot::<S, $o, $k>(s, near, rows.start, columns.start, sums)
                             })+
                             (o, k) => unreachable!("no register tile of {o} x {k}"),
@@ -168,26 +170,14 @@ impl Tile<'_> {
                     (1, 2),
                     (1, 3),
                     (1, 4),
-                    (1, 5),
-                    (1, 6),
                     (2, 1),
                     (2, 2),
                     (2, 3),
                     (2, 4),
-                    (2, 5),
-                    (2, 6),
                     (3, 1),
                     (3, 2),
                     (3, 3),
-                    (3, 4),
-                    (3, 5),
-                    (3, 6),
-                    (4, 1),
-                    (4, 2),
-                    (4, 3),
-                    (4, 4),
-                    (4, 5),
-                    (4, 6)
+                    (3, 4)
                 );
             }
         }

@@ -140,6 +140,9 @@ impl Gather {
     /// Packs weights for `isa`: group after group, tile after tile, `[k][row of the tile]`.
     pub fn pack(&self, isa: Isa, w: &[f32], packed: &mut [f32]) {
         let k = self.offsets.len();
+        if k == 0 {
+            return;
+        }
         let tiles = Tiles::new(self.rows, isa.rows());
         let mut rest = packed;
         for g in 0..self.groups {
@@ -335,14 +338,12 @@ impl Job<'_> {
         y: &mut [f32],
     ) {
         let p = pixels_at_once::<S>(m);
-        let mut groups = pixels.chunks_exact(p);
-        for group in &mut groups {
+        let mut rest = pixels;
+        while !rest.is_empty() {
+            let (group, tail) = rest.split_at(if rest.len() < p { 1 } else { p });
             // SAFETY: as this function's.
-            unsafe { self.dispatch(s, m, p, group, x, y) };
-        }
-        for pixel in groups.remainder().chunks_exact(1) {
-            // SAFETY: as this function's.
-            unsafe { self.dispatch(s, m, 1, pixel, x, y) };
+            unsafe { self.dispatch(s, m, group, x, y) };
+            rest = tail;
         }
     }
 
@@ -355,19 +356,18 @@ impl Job<'_> {
         &self,
         s: S,
         m: usize,
-        p: usize,
         pixels: &[(u32, u32)],
         x: &[f32],
         y: &mut [f32],
     ) {
         macro_rules! sizes {
             ($(($m:literal, $p:literal)),+) => {
-                match (m, p) {
+                match (m, pixels.len()) {
                     $(($m, $p) if $m <= S::ROWS && ($p == 1 || $m * $p <= S::ACCUMULATORS) => {
                         // SAFETY: as this function's; the tile's size is `m` by `p`.
                         unsafe { self.registers::<S, $m, $p>(s, pixels, x, y) }
                     })+
-                    _ => unreachable!("no register tile of {m} x {p}"),
+                    (m, p) => unreachable!("no register tile of {m} x {p}"),
                 }
             };
         }

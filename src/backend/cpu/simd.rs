@@ -130,8 +130,6 @@ pub(super) trait Simd: Copy {
     const ACCUMULATORS: usize;
     /// Most rows of a matrix product's register tile.
     const ROWS: usize;
-    /// Register tile of a product of two matrices whose common axis is innermost.
-    const DOT: (usize, usize);
 
     /// The same value in all lanes.
     fn splat(self, x: f32) -> Self::V;
@@ -207,11 +205,6 @@ impl Simd for Portable {
     const PARTS: usize = 4;
     const ACCUMULATORS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
     const ROWS: usize = Self::ACCUMULATORS;
-    const DOT: (usize, usize) = if cfg!(target_arch = "aarch64") {
-        (4, 6)
-    } else {
-        (3, 4)
-    };
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
@@ -326,7 +319,6 @@ mod x86 {
         const PARTS: usize = 2;
         const ACCUMULATORS: usize = 6;
         const ROWS: usize = 6;
-        const DOT: (usize, usize) = (3, 4);
 
         #[inline(always)]
         fn splat(self, x: f32) -> Pair {
@@ -404,7 +396,6 @@ mod x86 {
         const PARTS: usize = 1;
         const ACCUMULATORS: usize = 24;
         const ROWS: usize = 12;
-        const DOT: (usize, usize) = (4, 6);
 
         #[inline(always)]
         fn splat(self, x: f32) -> __m512 {
