@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::report::file::write_atomic;
+use crate::files::write_atomically;
 use crate::sweep::result::ChipRow;
 
 /// Columns of `chips.csv`, in order; see [`ChipRow`] for their meaning.
@@ -67,7 +67,7 @@ pub fn to_csv(rows: &[ChipRow]) -> Result<Vec<u8>> {
 
 /// Writes `chips.csv` to `path`, whole or not at all.
 pub fn write(path: &Path, rows: &[ChipRow]) -> Result<()> {
-    write_atomic(path, &to_csv(rows)?)
+    write_atomically(path, &to_csv(rows)?)
 }
 
 /// Reads a `chips.csv` back. Columns are found by name, so further columns may stand between them.

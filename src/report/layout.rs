@@ -65,6 +65,7 @@ impl Axis {
         match (self.name.as_str(), &self.values[point]) {
             (_, Value::Null) => String::new(),
             (name, Value::String(text)) => value_name(name, text),
+            ("test_cells", v) if v.as_u64() == Some(0) => String::new(),
             ("weight_bits" | "activation_bits", v) if v.as_u64() == Some(32) => "float".into(),
             (_, v) => v.as_f64().map_or_else(|| v.to_string(), |x| compact(x, 6)),
         }
@@ -76,7 +77,8 @@ impl Axis {
         let value = self.value(point);
         match self.name.as_str() {
             _ if value.is_empty() => value,
-            "recipe" | "tuning" | "law" | "distribution" => value,
+            "recipe" | "tuning" | "distribution" => value,
+            "law" => format!("{value} law"),
             "sigma_w" => format!("\u{3c3}_W = {value}"),
             "sigma_b" => format!("\u{3c3}_B = {value}"),
             "mapping" => format!("{value} mapping"),
@@ -84,7 +86,6 @@ impl Axis {
             "weight_bits" => format!("{value}-bit weights"),
             "activation_bits" => format!("{value}-bit activations"),
             "train_seed" => format!("training seed {value}"),
-            "test_cells" if value == "0" => String::new(),
             "test_cells" => format!("N = {value}"),
             name => format!("{} {value}", name.replace('_', " ")),
         }
@@ -121,6 +122,8 @@ pub(super) struct Series {
 pub(super) struct Panel {
     /// What all its points share and other panels' do not; empty for a single panel.
     pub title: String,
+    /// Smallest and largest abscissa.
+    pub x: (f64, f64),
     /// Its lines.
     pub series: Vec<Series>,
 }
@@ -142,6 +145,8 @@ pub(super) struct Layout {
     pub style: Vec<usize>,
     /// Axes whose value follows from the abscissa's.
     with_x: Vec<usize>,
+    /// Axes whose values the panels' titles give.
+    panel_axes: Vec<usize>,
 }
 
 impl Layout {
@@ -204,7 +209,16 @@ impl Layout {
                     })
                     .filter(|s| !s.points.is_empty())
                     .collect();
-                Panel { title, series }
+                let xs = inside.iter().filter_map(|&p| axes[x?].number(p));
+                let (lo, hi) = (
+                    xs.clone().fold(f64::NAN, f64::min),
+                    xs.fold(f64::NAN, f64::max),
+                );
+                Panel {
+                    title,
+                    x: (lo, hi),
+                    series,
+                }
             })
             .collect();
         Layout {
@@ -215,7 +229,14 @@ impl Layout {
             labels,
             style,
             with_x,
+            panel_axes,
         }
+    }
+
+    /// The varying axes that tell the points of one panel apart.
+    pub fn inner_axes(&self) -> Vec<usize> {
+        let inner = |a: &usize| !self.panel_axes.contains(a);
+        self.varying.iter().copied().filter(inner).collect()
     }
 
     /// The point's abscissa.
@@ -256,11 +277,26 @@ impl Layout {
         some.then(|| phrases(&self.axes, shared.iter(), 0))
     }
 
-    /// All points, the largest abscissa first, else in the order of the sweep.
-    pub fn descending(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.style.len()).collect();
-        order.sort_by(|&a, &b| self.x_of(b).total_cmp(&self.x_of(a)));
-        order
+    /// The points in levels: first those of the largest abscissa of each panel, then those of the
+    /// second largest, and so on. By rank, because the laws' sigmas are of different magnitudes.
+    pub fn levels(&self) -> Vec<Vec<usize>> {
+        let mut levels: Vec<Vec<usize>> = Vec::new();
+        for panel in &self.panels {
+            let points = || panel.series.iter().flat_map(|s| &s.points).copied();
+            let mut xs: Vec<f64> = points().map(|p| self.x_of(p)).collect();
+            xs.sort_by(|a, b| b.total_cmp(a));
+            xs.dedup_by(|a, b| a.total_cmp(b).is_eq());
+            for (rank, x) in xs.iter().enumerate() {
+                if levels.len() == rank {
+                    levels.push(Vec::new());
+                }
+                levels[rank].extend(points().filter(|&p| self.x_of(p).total_cmp(x).is_eq()));
+            }
+        }
+        for level in &mut levels {
+            level.sort_unstable();
+        }
+        levels
     }
 
     /// The last point of each of a panel's series: that of the largest abscissa; without abscissa
@@ -288,32 +324,24 @@ impl Layout {
             .collect()
     }
 
-    /// At most `most` points that stand for all: whole groups of one abscissa each, first the
-    /// largest, then the smallest, then those between; ascending in the order of the sweep.
+    /// At most `most` points that stand for all: whole levels, first that of the largest abscissa,
+    /// then that of the smallest, then those between; in the order of the sweep.
     pub fn representatives(&self, points: usize, most: usize) -> Vec<usize> {
         if points <= most {
             return (0..points).collect();
         }
-        let mut xs: Vec<f64> = (0..points).map(|p| self.x_of(p)).collect();
-        xs.sort_by(|a, b| b.total_cmp(a));
-        xs.dedup();
-        let mut order: Vec<f64> = Vec::new();
-        if xs.len() > 2 {
-            order.extend([xs[0], xs[xs.len() - 1]]);
-            order.extend(&xs[1..xs.len() - 1]);
-        } else {
-            order = xs;
+        let mut levels = self.levels();
+        if levels.len() > 2 {
+            let last = levels.pop().unwrap_or_default();
+            levels.insert(1, last);
         }
         let mut chosen: Vec<usize> = Vec::new();
-        for x in order {
-            let group: Vec<usize> = (0..points)
-                .filter(|&p| self.x_of(p).total_cmp(&x).is_eq())
-                .collect();
+        for level in levels {
             let room = most - chosen.len();
-            if group.len() > room && !chosen.is_empty() {
+            if level.len() > room && !chosen.is_empty() {
                 break;
             }
-            chosen.extend(group.into_iter().take(room));
+            chosen.extend(level.into_iter().take(room));
         }
         chosen.sort_unstable();
         chosen

@@ -4,10 +4,8 @@
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`]: the table on the terminal.
-//! * [`file`]: files that appear whole or not at all.
 
 pub mod chips;
-pub mod file;
 pub mod html;
 mod layout;
 mod plot;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::report::file::write_atomic;
+use crate::files::write_atomically;
 use crate::sweep::result::SweepResult;
 
 /// Pretty JSON with a newline at its end. `NaN` becomes `null`.
@@ -16,7 +16,7 @@ pub fn to_json(result: &SweepResult) -> Result<String> {
 
 /// Writes `summary.json` to `path`, whole or not at all.
 pub fn write(path: &Path, result: &SweepResult) -> Result<()> {
-    write_atomic(path, to_json(result)?.as_bytes())
+    write_atomically(path, to_json(result)?.as_bytes())
 }
 
 /// Reads a `summary.json`; [`Error::Input`] names the file, the line and what is wrong there.

@@ -81,9 +81,9 @@ fn notes(result: &SweepResult, same_chips: bool) -> String {
     };
     let image_se = result.points.iter().map(|p| p.image_se).fold(0.0, f64::max);
     format!(
-        "{chips}, {}, seed {}. +- is the 95 % interval of the mean over chips for these images;\n\
-         the images themselves add a standard error of up to {} points, nearly the same at all \
-         points.\n",
+        "{chips}, {}, seed {}.\n+- is the 95 % interval of the mean over chips, for these \
+         images. The images themselves add\na standard error of up to {} points, nearly the same \
+         at all points.\n",
         count(u64::from(first.images), "image"),
         result.seed,
         if image_se > 0.0 {

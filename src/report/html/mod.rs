@@ -7,15 +7,18 @@ mod tables;
 use std::fmt::Write;
 use std::path::Path;
 
-use super::file::write_atomic;
 use super::layout::Layout;
 use super::plot::{self, Figure};
 use super::table::decimals;
 use super::text::{compact, count, csv_uri, duration, escape, html, percent, percent_with_error};
 use crate::error::Result;
+use crate::files::write_atomically;
 use crate::sweep::result::{ChipRow, SweepResult};
 
 const STYLE: &str = include_str!("../page.css");
+
+/// Most points in the table at the top; a table of all follows the plots.
+const MAX_FIRST: usize = 16;
 
 /// Most series named in the sentence that sums up a panel.
 const MAX_NAMED: usize = 6;
@@ -35,7 +38,9 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         plot::STYLE
     );
     head(&mut out, result, &layout);
-    tables::points(&mut out, result, &layout);
+    let all: Vec<usize> = (0..result.points.len()).collect();
+    let shown = layout.representatives(all.len(), MAX_FIRST);
+    tables::points(&mut out, result, &layout, &shown);
     let figures = [
         plot::lines::figure(result, &layout),
         plot::distribution::figure(result, rows, &layout),
@@ -52,6 +57,10 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         tables::estimates(&mut out, result, &layout);
     }
     tables::costs(&mut out, result, &layout);
+    if shown.len() < all.len() {
+        out.push_str("<h2>All points</h2>\n");
+        tables::points(&mut out, result, &layout, &all);
+    }
     provenance(&mut out, result);
     out.push_str("</main>\n</body>\n</html>\n");
     out
@@ -59,7 +68,7 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
 
 /// Writes the page to `path`, whole or not at all.
 pub fn write(path: &Path, result: &SweepResult, rows: &[ChipRow]) -> Result<()> {
-    write_atomic(path, page(result, rows).as_bytes())
+    write_atomically(path, page(result, rows).as_bytes())
 }
 
 /// The title, or the experiment's name where there is none.
@@ -74,18 +83,18 @@ fn title(result: &SweepResult) -> &str {
 /// Title, what was simulated in words, what came out, and the settings all points share.
 fn head(out: &mut String, result: &SweepResult, layout: &Layout) {
     let points = &result.points;
-    let simulated: u64 = points.iter().map(|p| p.chips as u64).sum();
     let _ = write!(
         out,
-        "<h1>{}</h1>\n<p class=\"meta\">Experiment <code>{}</code>. {} of {} in {} on {}. \
-         Pimento {}.</p>\n",
+        "<h1>{}</h1>\n<p class=\"meta\">Experiment <code>{}</code>: {} with {} each, {}. \
+         Pimento {} on {}, took {}.</p>\n",
         html(title(result)),
         escape(&result.experiment),
-        count(simulated, "simulated chip"),
         count(points.len() as u64, "point"),
-        duration(result.elapsed_s),
+        plot::chips_phrase(points),
+        plot::images_phrase(points),
+        escape(&result.pimento),
         escape(&result.adapter),
-        escape(&result.pimento)
+        duration(result.elapsed_s),
     );
     for sentence in findings(result, layout) {
         let _ = writeln!(out, "<p class=\"finding\">{sentence}</p>");
@@ -151,8 +160,8 @@ fn findings(result: &SweepResult, layout: &Layout) -> Vec<String> {
                 })
                 .collect();
             let at = match (layout.detail(first), layout.constant_sigmas()) {
-                (detail, _) if !detail.is_empty() => format!("At {}", html(&detail)),
-                (_, Some(sigmas)) => format!("At {}", html(&sigmas)),
+                (detail, _) if !detail.is_empty() => html(&capital(&detail)),
+                (_, Some(sigmas)) => html(&sigmas),
                 _ => "Mean accuracy".into(),
             };
             Some(format!(
@@ -162,6 +171,15 @@ fn findings(result: &SweepResult, layout: &Layout) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// With a capital at the beginning of a sentence; Greek letters stay what they mean.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if first.is_ascii() => first.to_ascii_uppercase().to_string() + chars.as_str(),
+        _ => text.to_string(),
+    }
 }
 
 /// The ideal accuracies of some points, as one number where they agree.

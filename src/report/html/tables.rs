@@ -12,56 +12,126 @@ use crate::sweep::statistics::{Interval, paired_difference};
 /// Most rows of the tables beside the main one, which has every point.
 const MAX_ROWS: usize = 24;
 
-/// One row per point.
-pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout) {
+/// One row per point of `which`, under a heading for each panel.
+pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, which: &[usize]) {
     let points = &result.points;
     if points.is_empty() {
         out.push_str("<p>The sweep has no points.</p>\n");
         return;
     }
-    let d = decimals(points);
-    let same_chips = points.windows(2).all(|w| w[0].chips == w[1].chips);
-    let same_limit = points
-        .windows(2)
-        .all(|w| w[0].yield_limit == w[1].yield_limit);
-    let limit = |p: &PointSummary| format!("\u{2265} {} %", compact(100.0 * p.yield_limit, 2));
-    out.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
-    for &a in &layout.varying {
-        let numeric = (0..points.len()).all(|p| layout.axes[a].number(p).is_some());
-        let class = if numeric { " class=\"n\"" } else { "" };
-        let _ = write!(out, "<th{class}>{}</th>", html(&layout.axes[a].head()));
-    }
-    if !same_chips {
-        out.push_str("<th class=\"n\">chips</th>");
-    }
-    out.push_str(
-        "<th class=\"n\">mean (%)</th><th class=\"n\">sd</th><th class=\"n\">q05 (%)</th>\
-         <th class=\"n\">worst (%)</th>",
-    );
-    let head = if same_limit {
-        format!("yield {} (%)", limit(&points[0]))
-    } else {
-        "yield (%)".into()
+    let same = |value: &dyn Fn(&PointSummary) -> f64| {
+        points.windows(2).all(|w| value(&w[0]) == value(&w[1]))
     };
-    let _ = write!(out, "<th class=\"n\">{head}</th>");
-    out.push_str("<th class=\"n\">ideal (%)</th><th>worst, 5\u{2013}95 %, mean</th>");
-    out.push_str("</tr></thead>\n<tbody>\n");
-    let shown = range(
-        points.iter().flat_map(|p| [p.min, p.max, p.ideal]),
-        0.02,
-        0.01,
-        (0.0, 1.0),
+    let form = Form {
+        layout,
+        axes: layout.inner_axes(),
+        decimals: decimals(points),
+        chips: !same(&|p| p.chips as f64),
+        limits: !same(&|p| p.yield_limit),
+        shown: range(
+            points.iter().flat_map(|p| [p.min, p.max, p.ideal]),
+            0.02,
+            0.01,
+            (0.0, 1.0),
+        ),
+    };
+    out.push_str("<div class=\"scroll\"><table>\n<thead>");
+    let columns = form.head(out, &points[0]);
+    out.push_str("</thead>\n<tbody>\n");
+    for panel in &layout.panels {
+        let inside = |p: &&usize| panel.series.iter().any(|s| s.points.contains(p));
+        let mut own = which.iter().filter(inside).peekable();
+        if own.peek().is_some() && !panel.title.is_empty() {
+            group(out, columns, &panel.title);
+        }
+        for &p in own {
+            form.row(out, p, &points[p]);
+        }
+    }
+    out.push_str("</tbody></table></div>\n");
+    let image_se = points.iter().map(|p| p.image_se).fold(0.0, f64::max);
+    let chips = if form.chips {
+        "Chips as listed".into()
+    } else {
+        format!("{} per point", count(points[0].chips as u64, "chip"))
+    };
+    let part = if which.len() < points.len() {
+        format!(
+            " {} of {} points; a table of all is below.",
+            which.len(),
+            points.len()
+        )
+    } else {
+        String::new()
+    };
+    let _ = writeln!(
+        out,
+        "<p class=\"note\">{chips}, {}.{part} \u{b1} and the small print are 95 % intervals over \
+         chips, for these images: Student t for means, order statistics for the 5 % quantile \
+         (q05), Wilson for the yield; {NONE} is a side that so few chips cannot bound. The images \
+         are a sample too: they add a standard error of up to {} points to every accuracy, nearly \
+         the same at all points. Ideal: the same network without variation.</p>",
+        count(u64::from(points[0].images), "image"),
+        percent(image_se, 2),
     );
-    for (i, p) in points.iter().enumerate() {
-        let _ = write!(out, "<tr id=\"point-{i}\">");
-        for &a in &layout.varying {
-            let class = match layout.axes[a].number(i) {
+}
+
+/// What the rows of the table of points have.
+struct Form<'a> {
+    layout: &'a Layout,
+    /// Axes with a column.
+    axes: Vec<usize>,
+    decimals: usize,
+    /// Whether there is a column of chips.
+    chips: bool,
+    /// Whether every yield names its limit.
+    limits: bool,
+    /// Range of accuracies of the small pictures.
+    shown: (f64, f64),
+}
+
+impl Form<'_> {
+    /// Writes the head; gives the number of columns.
+    fn head(&self, out: &mut String, first: &PointSummary) -> usize {
+        let mut heads: Vec<(bool, String)> = Vec::new();
+        for &a in &self.axes {
+            let axis = &self.layout.axes[a];
+            let numeric = (0..axis.values.len()).all(|p| axis.number(p).is_some());
+            heads.push((numeric, html(&axis.head())));
+        }
+        if self.chips {
+            heads.push((true, "chips".into()));
+        }
+        let good = if self.limits {
+            "yield (%)".into()
+        } else {
+            format!("yield {} (%)", limit(first))
+        };
+        let rest = ["mean (%)", "sd", "q05 (%)", "worst (%)", &good, "ideal (%)"];
+        heads.extend(rest.map(|h| (true, h.to_string())));
+        heads.push((false, "worst, 5\u{2013}95 %, mean".into()));
+        out.push_str("<tr>");
+        for (numeric, head) in &heads {
+            let class = if *numeric { " class=\"n\"" } else { "" };
+            let _ = write!(out, "<th{class}>{head}</th>");
+        }
+        out.push_str("</tr>");
+        heads.len()
+    }
+
+    /// Writes the row of a point.
+    fn row(&self, out: &mut String, i: usize, p: &PointSummary) {
+        let d = self.decimals;
+        out.push_str("<tr>");
+        for &a in &self.axes {
+            let axis = &self.layout.axes[a];
+            let class = match axis.number(i) {
                 Some(_) => " class=\"n\"",
                 None => "",
             };
-            let _ = write!(out, "<td{class}>{}</td>", html(&layout.axes[a].value(i)));
+            let _ = write!(out, "<td{class}>{}</td>", html(&axis.value(i)));
         }
-        if !same_chips {
+        if self.chips {
             cell(out, &thousands(p.chips as u64));
         }
         let mean = percent_with_error(p.mean, p.mean_ci95, d);
@@ -70,33 +140,27 @@ pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout) {
         cell_with_interval(out, &percent(p.q05, d), p.q05_ci95, d);
         cell(out, &percent(p.min, d));
         let mut good = percent(p.yield_fraction, 1);
-        if !same_limit {
+        if self.limits {
             good = format!("{good} ({})", limit(p));
         }
         cell_with_interval(out, &good, p.yield_ci95, 1);
         cell(out, &percent(p.ideal, d));
-        let _ = writeln!(
-            out,
-            "<td class=\"range\">{}</td></tr>",
-            spark(p, shown, layout.style[i])
-        );
+        let picture = spark(p, self.shown, self.layout.style[i]);
+        let _ = writeln!(out, "<td class=\"range\">{picture}</td></tr>");
     }
-    out.push_str("</tbody></table></div>\n");
-    let image_se = points.iter().map(|p| p.image_se).fold(0.0, f64::max);
+}
+
+/// The limit of the yield with its sign.
+fn limit(p: &PointSummary) -> String {
+    format!("\u{2265} {} %", compact(100.0 * p.yield_limit, 2))
+}
+
+/// A heading between the rows.
+fn group(out: &mut String, columns: usize, title: &str) {
     let _ = writeln!(
         out,
-        "<p class=\"note\">{} per point, {}. \u{b1} and the small brackets are 95 % intervals over \
-         chips, for these images: Student t for means, order statistics for the 5 % quantile \
-         (q05), Wilson for the yield; {NONE} is a side that so few chips cannot bound. The images \
-         are a sample too: they add a standard error of up to {} points to every accuracy, nearly \
-         the same at all points. Ideal: the same network without variation.</p>",
-        if same_chips {
-            count(points[0].chips as u64, "chip")
-        } else {
-            "Chips as listed".into()
-        },
-        count(u64::from(points[0].images), "image"),
-        percent(image_se, 2),
+        "<tr class=\"group\"><th colspan=\"{columns}\">{}</th></tr>",
+        html(title)
     );
 }
 
@@ -112,30 +176,38 @@ pub(super) fn gains(out: &mut String, rows: &[ChipRow], layout: &Layout) {
     let mut n = 0;
     for panel in &layout.panels {
         let hardest = layout.hardest(panel);
-        let Some((&base, others)) = hardest.split_first() else {
-            continue;
-        };
-        let reference = chips(base);
-        for &p in others.iter().take(MAX_ROWS.saturating_sub(n)) {
-            let own = chips(p);
+        // Each against the first and against the one before it.
+        let pairs = (1..hardest.len()).flat_map(|i| {
+            let before = (i > 1).then(|| (hardest[i - 1], hardest[i]));
+            [Some((hardest[0], hardest[i])), before]
+                .into_iter()
+                .flatten()
+        });
+        let mut part = String::new();
+        for (base, p) in pairs {
+            let (reference, own) = (chips(base), chips(p));
             let d = paired_difference(&reference, &own);
-            if d.chips < 2 {
+            if d.chips < 2 || n == MAX_ROWS {
                 continue;
             }
             n += 1;
-            let worse = paired_losses(&reference, &own);
-            let _ = writeln!(
-                body,
-                "<tr><td>{} against {}</td><td>{}</td><td class=\"n\"><b>{}</b></td>\
-                 <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+            let losers = paired_losses(&reference, &own) as f64 / d.chips as f64;
+            let _ = write!(
+                part,
+                "<tr><td class=\"t\">{} against {}</td><td class=\"n\"><b>{}</b></td>",
                 html(layout.series_label(p)),
                 html(layout.series_label(base)),
-                html(&layout.detail(p)),
                 signed_points(d.mean, d.ci95),
-                percent(d.std, 1),
-                percent(worse as f64 / d.chips as f64, 1),
             );
+            cell(&mut part, &percent(d.std, 1));
+            cell(&mut part, &percent(losers, 1));
+            part.push_str("</tr>\n");
         }
+        let detail = hardest.first().map_or(String::new(), |&p| layout.detail(p));
+        if !part.is_empty() && !detail.is_empty() {
+            group(&mut body, 4, &detail);
+        }
+        body.push_str(&part);
     }
     if n == 0 {
         return;
@@ -143,7 +215,7 @@ pub(super) fn gains(out: &mut String, rows: &[ChipRow], layout: &Layout) {
     let _ = write!(
         out,
         "<h2>What it gains on the same chips</h2>\n<div class=\"scroll\"><table>\n<thead><tr>\
-         <th>comparison</th><th>at</th><th class=\"n\">mean gain (points)</th>\
+         <th>comparison</th><th class=\"n\">mean gain (points)</th>\
          <th class=\"n\">sd over chips</th><th class=\"n\">chips that lose (%)</th></tr></thead>\n\
          <tbody>\n{body}</tbody></table></div>\n<p class=\"note\">Chip by chip: chip k draws the \
          same deviates at both points, so what both share cancels and the 95 % interval (Student \
@@ -174,8 +246,9 @@ fn signed_points(x: f64, ci: Interval) -> String {
 /// How good the estimates were, one row per point that has any.
 pub(super) fn estimates(out: &mut String, result: &SweepResult, layout: &Layout) {
     let with: Vec<usize> = layout
-        .descending()
+        .levels()
         .into_iter()
+        .flatten()
         .filter(|&p| result.points[p].estimate.is_some())
         .collect();
     out.push_str(
@@ -194,7 +267,7 @@ pub(super) fn estimates(out: &mut String, result: &SweepResult, layout: &Layout)
         };
         let _ = write!(
             out,
-            "<tr><td>{}</td><td class=\"n\">{} \u{b1} {}</td><td class=\"n\">{}</td>\
+            "<tr><td class=\"t\">{}</td><td class=\"n\">{} \u{b1} {}</td><td class=\"n\">{}</td>\
              <td class=\"n\">{}</td>",
             html(&layout.name(p)),
             plain(e.bias, 5),
@@ -211,15 +284,15 @@ pub(super) fn estimates(out: &mut String, result: &SweepResult, layout: &Layout)
         );
     }
     out.push_str("</tbody></table></div>\n");
-    let _ = write!(
+    let more = if with.len() > MAX_ROWS {
+        format!(" The first {MAX_ROWS} of {} points.", with.len())
+    } else {
+        String::new()
+    };
+    let _ = writeln!(
         out,
         "<p class=\"note\">Error: estimate minus true common deviation, over chips. Intervals 95 %: \
-         Student t for the mean, chi-squared for the variance.{}</p>\n",
-        if with.len() > MAX_ROWS {
-            format!(" The first {MAX_ROWS} of {} points.", with.len())
-        } else {
-            String::new()
-        }
+         Student t for the mean, chi-squared for the variance.{more}</p>"
     );
 }
 

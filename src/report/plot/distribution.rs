@@ -92,12 +92,13 @@ pub(super) fn draw(
     let label_width = shown
         .iter()
         .map(|&p| {
-            let name = text_width(layout.series_label(p), 13.5) * 1.06;
-            name.max(text_width(&layout.detail(p), 12.0))
+            let name = text_width(layout.series_label(p), 13.0) * 1.1;
+            let lines = wrap(&layout.detail(p));
+            let detail = lines.iter().map(|l| text_width(l, 12.0));
+            detail.fold(name, f64::max)
         })
         .fold(60.0, f64::max)
-        .min(300.0)
-        + 22.0;
+        + 20.0;
     let (left, right) = (label_width, WIDTH - 186.0);
     let keys = [
         Key::Tick("median", "median chip"),
@@ -155,16 +156,13 @@ pub(super) fn draw(
             let at = scale.at(value);
             svg.line(class, (at, row_top + 6.0), (at, baseline + STRIP + 2.0));
         }
-        let detail = layout.detail(p);
-        let middle = baseline - if detail.is_empty() { 4.0 } else { 12.0 };
-        svg.text(
-            "strong",
-            (0.0, middle),
-            Anchor::Start,
-            layout.series_label(p),
-        );
-        if !detail.is_empty() {
-            svg.text("soft small", (0.0, middle + 17.0), Anchor::Start, &detail);
+        let detail = wrap(&layout.detail(p));
+        let middle = baseline - 4.0 - 8.0 * detail.len() as f64;
+        let name = layout.series_label(p);
+        svg.text("strong", (0.0, middle), Anchor::Start, name);
+        for (i, line) in detail.iter().enumerate() {
+            let y = middle + 17.0 + 15.0 * i as f64;
+            svg.text("soft small", (0.0, y), Anchor::Start, line);
         }
         let mean = percent_with_error(point.mean, point.mean_ci95, d);
         svg.text("strong", (mean_x, baseline - 4.0), Anchor::End, &mean);
@@ -178,6 +176,22 @@ pub(super) fn draw(
     Some((svg, bottom + 50.0))
 }
 
+/// Breaks a detail at its commas into lines of a length that leaves room for the data.
+fn wrap(detail: &str) -> Vec<String> {
+    const LINE: f64 = 210.0;
+    let mut lines: Vec<String> = Vec::new();
+    for part in detail.split(", ").filter(|p| !p.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if text_width(line, 12.0) + text_width(part, 12.0) < LINE => {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+            _ => lines.push(part.to_string()),
+        }
+    }
+    lines
+}
+
 /// Histogram on the baseline, dots under it.
 fn draw_row(svg: &mut Svg, chips: &[&ChipRow], style: usize, scale: &Scale, baseline: f64) {
     let class = series_class(style);
@@ -187,22 +201,23 @@ fn draw_row(svg: &mut Svg, chips: &[&ChipRow], style: usize, scale: &Scale, base
         return;
     };
     let width = bin_width(&sorted, scale, chips[0].images);
-    // Half a bin of margin centres a lone value in its bin.
-    let start = lo - width / 2.0;
-    let n = ((hi - start) / width).floor() as usize + 1;
+    // The bins are centred on the chips, and reach beyond neither end of the axis.
+    let n = ((hi - lo) / width).floor() as usize + 1;
+    let start = (lo + hi - width * n as f64) / 2.0;
     let mut bins = vec![0u32; n];
     for a in &sorted {
         bins[(((a - start) / width) as usize).min(n - 1)] += 1;
     }
     let peak = bins.iter().copied().max().unwrap_or(1).max(1);
-    let mut outline = vec![(scale.at(start), baseline)];
+    let at = |x: f64| scale.at(x.clamp(scale.data.0, scale.data.1));
+    let mut outline = vec![(at(start), baseline)];
     for (i, &count) in bins.iter().enumerate() {
         let y = baseline - HIST * f64::from(count) / f64::from(peak);
         let from = start + width * i as f64;
-        outline.push((scale.at(from), y));
-        outline.push((scale.at(from + width), y));
+        outline.push((at(from), y));
+        outline.push((at(from + width), y));
     }
-    outline.push((scale.at(start + width * n as f64), baseline));
+    outline.push((at(start + width * n as f64), baseline));
     svg.polyline(&format!("hist {class}"), &outline, true);
     // Heights in the strip by the golden ratio: even, and the same in every run.
     let dots = chips.iter().take(MAX_DOTS).enumerate().map(|(i, r)| {
@@ -216,11 +231,14 @@ fn draw_row(svg: &mut Svg, chips: &[&ChipRow], style: usize, scale: &Scale, base
 }
 
 /// Width of a bin by Freedman and Diaconis (Z. Wahrscheinlichkeitstheorie 57, 1981, 453-476), a
-/// whole number of images, at least two pixels.
+/// whole number of images, at least two pixels. At most one 36th of the axis: the rule is for one
+/// hump, and chips often fall into two.
 fn bin_width(sorted: &[f64], scale: &Scale, images: u32) -> f64 {
     let iqr = quantile(sorted, 0.75) - quantile(sorted, 0.25);
     let rule = 2.0 * iqr / (sorted.len() as f64).cbrt();
-    let pixel = (scale.data.1 - scale.data.0) / (scale.pixels.1 - scale.pixels.0);
+    let axis = scale.data.1 - scale.data.0;
+    let pixel = axis / (scale.pixels.1 - scale.pixels.0);
     let one = 1.0 / f64::from(images.max(1));
-    ((rule.max(2.0 * pixel) / one).round().max(1.0)) * one
+    let width = rule.min(axis / 36.0).max(2.0 * pixel);
+    (width / one).round().max(1.0) * one
 }

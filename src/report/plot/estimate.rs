@@ -23,7 +23,7 @@ pub(in crate::report) fn figure(
 ) -> Option<Figure> {
     let mut panels: Vec<(usize, Vec<&ChipRow>)> = Vec::new();
     let mut more = 0;
-    for p in layout.descending() {
+    for p in layout.levels().into_iter().flatten() {
         let own: Vec<&ChipRow> = rows
             .iter()
             .filter(|r| r.point == p && r.eps_hat.is_finite() && r.eps_common.is_finite())
@@ -46,114 +46,141 @@ pub(in crate::report) fn figure(
         return None;
     }
     panels.sort_by_key(|(p, _)| *p);
-    let columns = panels.len().clamp(2, 3);
-    let gap = 28.0;
-    let cell = (WIDTH - gap * (columns as f64 - 1.0)) / columns as f64;
-    let (head, foot, left_margin) = (62.0, 46.0, 48.0);
-    let size = cell - left_margin - 8.0;
-    let all = || panels.iter().flat_map(|(_, own)| own.iter());
-    let limits = (-1e6, 1e6);
-    let xr = range(all().map(|r| r.eps_common), 0.06, 1e-6, limits);
-    let yr = range(
-        all().flat_map(|r| [r.eps_hat, r.eps_common]),
-        0.06,
-        1e-6,
-        limits,
-    );
-    let plot_height = size * 0.8;
-    let mut svg = Svg::new(WIDTH);
     let mut csv = String::from("point,chip,eps_common,eps_hat\n");
-    for (i, (p, own)) in panels.iter().enumerate() {
-        let left = (i % columns) as f64 * (cell + gap) + left_margin;
-        let top = (i / columns) as f64 * (head + plot_height + foot) + head;
-        let bottom = top + plot_height;
-        svg.text(
-            "strong",
-            (left, top - 46.0),
-            Anchor::Start,
-            layout.series_label(*p),
-        );
-        svg.text(
-            "soft small",
-            (left, top - 29.0),
-            Anchor::Start,
-            &layout.detail(*p),
-        );
-        svg.text(
-            "soft small",
-            (left - left_margin + 2.0, top - 10.0),
-            Anchor::Start,
-            "estimate",
-        );
-        let xs = Scale {
-            data: xr,
-            pixels: (left, left + size),
-        };
-        let ys = Scale {
-            data: yr,
-            pixels: (bottom, top),
-        };
-        let (marks, d) = ticks(yr.0, yr.1, 5);
-        for v in marks {
-            svg.line("grid", (left, ys.at(v)), (left + size, ys.at(v)));
-            svg.text(
-                "soft small",
-                (left - 7.0, ys.at(v) + 4.0),
-                Anchor::End,
-                &signed(v, d),
-            );
-        }
-        let (marks, d) = ticks(xr.0, xr.1, 5);
-        for v in marks {
-            svg.line("grid", (xs.at(v), top), (xs.at(v), bottom));
-            svg.text(
-                "soft small",
-                (xs.at(v), bottom + 18.0),
-                Anchor::Middle,
-                &signed(v, d),
-            );
-        }
-        svg.line("axis", (left, bottom), (left + size, bottom));
-        svg.text(
-            "soft",
-            (left + size / 2.0, bottom + 38.0),
-            Anchor::Middle,
-            "true common deviation \u{3b5}",
-        );
-        let diagonal = (xr.0.max(yr.0), xr.1.min(yr.1));
-        svg.line(
-            "ideal",
-            (xs.at(diagonal.0), ys.at(diagonal.0)),
-            (xs.at(diagonal.1), ys.at(diagonal.1)),
-        );
-        let class = format!("dots {}", series_class(layout.style[*p]));
-        svg.dots(
-            &class,
-            own.iter().map(|r| (xs.at(r.eps_common), ys.at(r.eps_hat))),
-        );
+    for (p, own) in &panels {
         for r in own {
             csv.push_str(&format!("{p},{},{},{}\n", r.chip, r.eps_common, r.eps_hat));
         }
     }
-    let lines = panels.len().div_ceil(columns) as f64;
     let mut caption = format!(
         "One dot a chip ({} per point): the deviation all its cells share against what its test \
          cells or reference columns told. On the dashed line the estimate is right.",
         super::chips_phrase(&result.points)
     );
+    let all = || panels.iter().flat_map(|(_, own)| own.iter());
+    let limits = (-1e6, 1e6);
+    let x = range(all().map(|r| r.eps_common), 0.06, 1e-6, limits);
+    let y = range(
+        all().flat_map(|r| [r.eps_hat, r.eps_common]),
+        0.06,
+        1e-6,
+        limits,
+    );
+    let mut views: Vec<View> = panels
+        .iter()
+        .map(|(p, own)| View {
+            point: *p,
+            label: "estimate",
+            dots: own.iter().map(|r| (r.eps_common, r.eps_hat)).collect(),
+            y,
+            lines: vec![(x.0.max(y.0), x.1.min(y.1), 1.0, 0.0)],
+        })
+        .collect();
+    if let [(p, own)] = &panels[..] {
+        // A lone plot leaves room to look closer.
+        let sd = result.points[*p]
+            .estimate
+            .map_or(f64::NAN, |e| e.predicted_variance.sqrt());
+        let error = |r: &&ChipRow| r.eps_hat - r.eps_common;
+        let ends = own.iter().map(error).chain([2.0 * sd, -2.0 * sd]);
+        views.push(View {
+            point: *p,
+            label: "estimate minus truth",
+            dots: own.iter().map(|r| (r.eps_common, error(r))).collect(),
+            y: range(ends, 0.06, 1e-6, limits),
+            lines: [0.0, 2.0 * sd, -2.0 * sd]
+                .map(|level| (x.0, x.1, 0.0, level))
+                .to_vec(),
+        });
+        caption
+            .push_str(" Right: the error, with two predicted standard deviations to either side.");
+    }
     if more > 0 {
         caption.push_str(&format!(" {more} further points are in the table."));
     }
+    let (svg, height) = draw(layout, &views, x);
     Some(Figure {
         title: "What the chips know of themselves".into(),
-        svg: svg.inline(
-            lines * (head + plot_height + foot),
-            "Estimates against true deviations",
-        ),
+        svg: svg.inline(height, "Estimates against true deviations"),
         caption,
         csv,
         file: "estimates.csv",
     })
+}
+
+/// One panel: dots and straight lines over the true deviation.
+struct View {
+    point: usize,
+    /// Name of the ordinate.
+    label: &'static str,
+    dots: Vec<(f64, f64)>,
+    /// Range of the ordinate.
+    y: (f64, f64),
+    /// Dashed lines: from and to on the abscissa, slope, level.
+    lines: Vec<(f64, f64, f64, f64)>,
+}
+
+/// Draws the panels, all over the range `x`; gives the picture and its height.
+fn draw(layout: &Layout, views: &[View], x: (f64, f64)) -> (Svg, f64) {
+    const HEAD: f64 = 62.0;
+    const FOOT: f64 = 46.0;
+    const MARGIN: f64 = 52.0;
+    const GAP: f64 = 28.0;
+    let columns = if views.len() == 4 {
+        2
+    } else {
+        views.len().clamp(2, 3)
+    };
+    let cell = (WIDTH - GAP * (columns as f64 - 1.0)) / columns as f64;
+    let size = cell - MARGIN - 8.0;
+    let height = size * 0.8;
+    let mut svg = Svg::new(WIDTH);
+    for (i, view) in views.iter().enumerate() {
+        let left = (i % columns) as f64 * (cell + GAP) + MARGIN;
+        let top = (i / columns) as f64 * (HEAD + height + FOOT) + HEAD;
+        let (right, bottom) = (left + size, top + height);
+        let name = layout.series_label(view.point);
+        svg.text("strong", (left, top - 46.0), Anchor::Start, name);
+        let detail = layout.detail(view.point);
+        svg.text("soft small", (left, top - 29.0), Anchor::Start, &detail);
+        let corner = (left - MARGIN + 2.0, top - 10.0);
+        svg.text("soft small", corner, Anchor::Start, view.label);
+        let xs = Scale {
+            data: x,
+            pixels: (left, right),
+        };
+        let ys = Scale {
+            data: view.y,
+            pixels: (bottom, top),
+        };
+        let (marks, d) = ticks(view.y.0, view.y.1, 5);
+        for v in marks {
+            let at = ys.at(v);
+            svg.line("grid", (left, at), (right, at));
+            let place = (left - 7.0, at + 4.0);
+            svg.text("soft small", place, Anchor::End, &signed(v, d));
+        }
+        let (marks, d) = ticks(x.0, x.1, 5);
+        for v in marks {
+            let at = xs.at(v);
+            svg.line("grid", (at, top), (at, bottom));
+            let place = (at, bottom + 18.0);
+            svg.text("soft small", place, Anchor::Middle, &signed(v, d));
+        }
+        svg.line("axis", (left, bottom), (right, bottom));
+        let middle = ((left + right) / 2.0, bottom + 38.0);
+        let truth = "true common deviation \u{3b5}";
+        svg.text("soft", middle, Anchor::Middle, truth);
+        let class = format!("dots {}", series_class(layout.style[view.point]));
+        let dots = view.dots.iter().map(|&(a, b)| (xs.at(a), ys.at(b)));
+        svg.dots(&class, dots);
+        for &(from, to, slope, level) in &view.lines {
+            let at = |v: f64| (xs.at(v), ys.at(slope * v + level));
+            svg.line("ideal", at(from), at(to));
+        }
+    }
+    let lines = views.len().div_ceil(columns) as f64;
+    (svg, lines * (HEAD + height + FOOT))
 }
 
 /// A tick with the true minus sign.

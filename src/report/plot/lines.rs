@@ -32,7 +32,7 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
         chips_phrase(&result.points),
         images_phrase(&result.points),
     );
-    if is_ordinal(layout) {
+    if Abscissa::new(layout, &layout.panels).ordinal {
         caption.push_str(" The abscissa is not to scale.");
     }
     if left_out > 0 {
@@ -48,20 +48,6 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
         csv: csv(result, layout),
         file: "accuracy_lines.csv",
     })
-}
-
-/// Whether values stand at equal distances because some would be too close otherwise.
-fn is_ordinal(layout: &Layout) -> bool {
-    let positive = || {
-        (0..layout.style.len())
-            .map(|p| layout.x_of(p))
-            .filter(|x| *x > 0.0)
-    };
-    let (lo, hi) = (
-        positive().fold(f64::INFINITY, f64::min),
-        positive().fold(0.0, f64::max),
-    );
-    hi / lo > MAX_RATIO
 }
 
 /// Draws all panels, starting `top` pixels down; gives the picture and its height.
@@ -107,7 +93,9 @@ pub(super) fn draw(result: &SweepResult, layout: &Layout, top: f64) -> Option<(S
         0.02,
         (0.0, 1.0),
     );
-    let abscissa = Abscissa::new(layout);
+    // One scale for all panels, unless their values are of different magnitudes.
+    let ends = || panels.iter().map(|p| p.x.1);
+    let shared = ends().fold(f64::INFINITY, f64::min) > 0.5 * ends().fold(0.0, f64::max);
     for (i, panel) in panels.iter().enumerate() {
         let left = (i % columns) as f64 * (width + GAP);
         let cell_top = top + legend_height + 10.0 + (i / columns) as f64 * cell;
@@ -132,6 +120,8 @@ pub(super) fn draw(result: &SweepResult, layout: &Layout, top: f64) -> Option<(S
             "accuracy (%)",
         );
         let ys = frame.ordinate(&mut svg, y);
+        let own = if shared { panels } else { &panels[i..=i] };
+        let abscissa = Abscissa::new(layout, own);
         let xs = abscissa.draw(&mut svg, &frame);
         svg.text(
             "soft",
@@ -164,6 +154,12 @@ fn draw_series(
     let points = &result.points;
     for s in &panel.series {
         let class = series_class(s.style);
+        let edge: Vec<(f64, f64)> = s
+            .points
+            .iter()
+            .map(|&p| (at(p), ys.at(points[p].q05)))
+            .collect();
+        svg.polyline(&format!("edge {class}"), &edge, false);
         let upper = s.points.iter().map(|&p| (at(p), ys.at(points[p].q95)));
         let lower = s
             .points
@@ -244,13 +240,21 @@ struct Abscissa {
 }
 
 impl Abscissa {
-    fn new(layout: &Layout) -> Abscissa {
-        let mut values: Vec<f64> = (0..layout.style.len()).map(|p| layout.x_of(p)).collect();
+    /// The values of the points of some panels.
+    fn new(layout: &Layout, panels: &[Panel]) -> Abscissa {
+        let points = panels
+            .iter()
+            .flat_map(|p| &p.series)
+            .flat_map(|s| &s.points);
+        let mut values: Vec<f64> = points.map(|&p| layout.x_of(p)).collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
+        let mut positive = values.iter().copied().filter(|v| *v > 0.0);
+        let smallest = positive.next().unwrap_or(1.0);
+        let largest = positive.next_back().unwrap_or(smallest);
         Abscissa {
             values,
-            ordinal: is_ordinal(layout),
+            ordinal: largest / smallest > MAX_RATIO,
         }
     }
 

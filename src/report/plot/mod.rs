@@ -62,12 +62,12 @@ pub fn headline_svg(result: &SweepResult, rows: &[ChipRow]) -> String {
 }
 
 /// `200 chips`, or `100 to 200 chips`.
-fn chips_phrase(points: &[PointSummary]) -> String {
+pub(super) fn chips_phrase(points: &[PointSummary]) -> String {
     spread(points.iter().map(|p| p.chips as u64), "chip")
 }
 
 /// `2,000 images`.
-fn images_phrase(points: &[PointSummary]) -> String {
+pub(super) fn images_phrase(points: &[PointSummary]) -> String {
     spread(points.iter().map(|p| u64::from(p.images)), "image")
 }
 

@@ -149,13 +149,14 @@ fn choose<'a>(result: &SweepResult, rows: &'a [ChipRow], layout: &Layout) -> Vec
         .iter()
         .filter(|r| r.has_position() && r.accuracy.is_finite() && r.point < result.points.len())
         .collect();
-    let mut points: Vec<usize> = placed.iter().map(|r| r.point).collect();
-    points.sort_unstable();
-    points.dedup();
-    // The hardest points first: there the wafer shows most.
-    points.sort_by(|&a, &b| layout.x_of(b).total_cmp(&layout.x_of(a)).then(a.cmp(&b)));
-    let hardest = points.first().map(|&p| layout.x_of(p));
-    points.retain(|&p| Some(layout.x_of(p).to_bits()) == hardest.map(f64::to_bits));
+    // The hardest points: there the wafer shows most.
+    let has = |p: &usize| placed.iter().any(|r| r.point == *p);
+    let points = layout
+        .levels()
+        .into_iter()
+        .map(|level| level.into_iter().filter(has).collect::<Vec<_>>())
+        .find(|level| !level.is_empty())
+        .unwrap_or_default();
     let mut maps: Vec<Map> = Vec::new();
     for &p in &points {
         let mut wafers: Vec<u32> = placed

@@ -1,0 +1,209 @@
+//! The files a sweep leaves behind: every point is in them, the page is well-formed and asks no
+//! network, and what is written reads back.
+
+mod synthetic;
+mod xml;
+
+use pimento::report;
+use pimento::sweep::result::{ChipRow, SweepResult};
+
+fn all() -> Vec<(&'static str, SweepResult, Vec<ChipRow>)> {
+    [
+        ("one", synthetic::one()),
+        ("demo", synthetic::demo()),
+        ("twelve", synthetic::twelve()),
+        ("sixty", synthetic::sixty()),
+        ("wafers", synthetic::wafers()),
+        ("hostile", synthetic::hostile()),
+        ("empty", synthetic::sweep("empty", &[], 0, 0)),
+    ]
+    .into_iter()
+    .map(|(name, (result, rows))| (name, result, rows))
+    .collect()
+}
+
+#[test]
+fn pages_and_pictures_are_well_formed() {
+    for (name, result, rows) in all() {
+        let page = report::html::page(&result, &rows);
+        let body = page.strip_prefix("<!DOCTYPE html>\n").unwrap();
+        xml::check(body).unwrap_or_else(|e| panic!("{name}: page: {e}"));
+        let picture = report::headline_svg(&result, &rows);
+        xml::check(&picture).unwrap_or_else(|e| panic!("{name}: picture: {e}"));
+        for (what, text) in [("page", &page), ("picture", &picture)] {
+            assert!(!text.contains("NaN"), "{name}: {what} shows NaN");
+            assert!(!text.contains("inf\""), "{name}: {what} shows infinity");
+        }
+    }
+}
+
+#[test]
+fn pages_ask_no_network() {
+    for (name, result, rows) in all() {
+        let page = report::html::page(&result, &rows);
+        let picture = report::headline_svg(&result, &rows);
+        for text in [page, picture] {
+            let text = text.replace("http://www.w3.org/2000/svg", "");
+            for link in [
+                "http:", "https:", "url(", "@import", "<script", "<link", "<img",
+            ] {
+                assert!(!text.contains(link), "{name}: {link}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_has_every_point() {
+    for (name, result, rows) in all() {
+        let page = report::html::page(&result, &rows);
+        // Every row of a table of points ends with a small picture of the spread.
+        let pictures = page.matches("<td class=\"range\">").count();
+        let first = result.points.len().min(16);
+        assert!(
+            pictures == result.points.len() || pictures > result.points.len() + first / 2,
+            "{name}: {pictures} rows"
+        );
+        for p in &result.points {
+            let means = [1, 2].map(|d| format!("<b>{:.d$}", 100.0 * p.mean));
+            let found = means.iter().any(|mean| page.contains(mean));
+            assert!(found, "{name}: {means:?} is missing");
+        }
+    }
+}
+
+#[test]
+fn plots_appear_where_there_is_something_to_show() {
+    let page = |(result, rows): (SweepResult, Vec<ChipRow>)| report::html::page(&result, &rows);
+    let (demo, twelve, wafers) = (
+        page(synthetic::demo()),
+        page(synthetic::twelve()),
+        page(synthetic::wafers()),
+    );
+    for (file, inside) in [
+        ("accuracy_chips.csv", [true, true, true]),
+        ("accuracy_lines.csv", [false, true, false]),
+        ("wafer_maps.csv", [false, false, true]),
+        ("estimates.csv", [true, false, true]),
+    ] {
+        let found = [&demo, &twelve, &wafers].map(|p| p.contains(file));
+        assert_eq!(found, inside, "{file}");
+    }
+    assert!(demo.contains("What tuning costs") && !twelve.contains("What tuning costs"));
+}
+
+#[test]
+fn names_cannot_break_out() {
+    let (result, rows) = synthetic::hostile();
+    let page = report::html::page(&result, &rows);
+    for raw in ["<script>alert", "<img", "<b>&\"", "<axis>", "</pre><script"] {
+        assert!(!page.contains(raw), "{raw}");
+    }
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+#[test]
+fn files_come_back_as_they_were() {
+    for (name, result, rows) in all() {
+        let dir = tempfile::tempdir().unwrap();
+        report::write(dir.path(), &result, &rows).unwrap();
+        let text = report::summary::to_json(&result).unwrap();
+        let back = report::summary::read(&dir.path().join("summary.json")).unwrap();
+        // NaN is not equal to itself; its text is.
+        assert_eq!(report::summary::to_json(&back).unwrap(), text, "{name}");
+        let chips = report::chips::read(&dir.path().join("chips.csv")).unwrap();
+        assert_eq!(format!("{chips:?}"), format!("{rows:?}"), "{name}");
+        assert!(dir.path().join("report.html").exists());
+    }
+}
+
+#[test]
+fn the_summary_has_the_promised_names() {
+    let (result, _) = synthetic::demo();
+    let json: serde_json::Value =
+        serde_json::from_str(&report::summary::to_json(&result).unwrap()).unwrap();
+    for key in [
+        "pimento",
+        "experiment",
+        "seed",
+        "backend",
+        "adapter",
+        "elapsed_s",
+        "points",
+    ] {
+        assert!(json.get(key).is_some(), "{key}");
+    }
+    let point = &json["points"][2];
+    for key in [
+        "recipe",
+        "law",
+        "mapping",
+        "sigma_w",
+        "sigma_b",
+        "tuning",
+        "test_cells",
+        "weight_bits",
+        "activation_bits",
+        "train_variation",
+        "train_seed",
+        "distribution",
+        "chips",
+        "images",
+        "ideal",
+        "mean",
+        "std",
+        "se",
+        "min",
+        "q05",
+        "q25",
+        "median",
+        "q75",
+        "yield",
+        "yield_limit",
+        "mean_ci95",
+        "yield_ci95",
+        "q05_ci95",
+        "mean_loss",
+        "loss_vs_ideal",
+        "tuning_cost",
+        "estimate",
+        "elapsed_s",
+    ] {
+        assert!(point.get(key).is_some(), "{key}");
+    }
+    assert_eq!(point["tuning"], "self-tuning");
+    assert_eq!(point["mean_ci95"].as_array().map(Vec::len), Some(2));
+    let (hostile, _) = synthetic::hostile();
+    let json: serde_json::Value =
+        serde_json::from_str(&report::summary::to_json(&hostile).unwrap()).unwrap();
+    assert!(json["points"][0]["std"].is_null() && json["points"][0]["ideal"].is_null());
+    assert_eq!(json["points"][1]["<axis>"], "<value>");
+}
+
+#[test]
+fn a_broken_summary_is_named_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("summary.json");
+    std::fs::write(&path, "{\n \"pimento\": 3\n}").unwrap();
+    let message = report::summary::read(&path).unwrap_err().to_string();
+    assert!(
+        message.contains("summary.json") && message.contains("line 2"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_table_is_aligned_and_complete() {
+    let (result, _) = synthetic::sixty();
+    let table = report::table(&result);
+    let lines: Vec<&str> = table.lines().collect();
+    let rule = lines[1].chars().count();
+    let rows = &lines[2..2 + result.points.len()];
+    for (line, p) in rows.iter().zip(&result.points) {
+        assert!(line.chars().count() <= rule, "{line}");
+        let mean = format!("{:.1} \u{b1}", 100.0 * p.mean);
+        assert!(line.contains(&mean), "{line}");
+    }
+    assert!(lines[0].contains("sigma_B") && lines[0].contains("yield >= 80 %"));
+    assert!(report::table(&synthetic::sweep("empty", &[], 0, 0).0).contains("no points"));
+}
