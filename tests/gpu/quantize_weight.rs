@@ -1,0 +1,85 @@
+use pimento::backend::cpu::CpuBackend;
+use pimento::backend::program::*;
+
+use super::harness::*;
+
+/// The LSQ gradient's sum of products, in f32 against f64: relative to the sum of magnitudes,
+/// which is at most the number of weights here.
+const SUM_TOLERANCE: f32 = 8.0 * EPS;
+
+/// How near a tie of the quantizer two codes may differ: a division of 2.5 ulp.
+const TIE: f32 = 4.0 * EPS;
+
+/// Weights in `[-2, 2)`, some exactly zero.
+fn weights(n: usize, seed: u64) -> Vec<f32> {
+    let v = values(n, seed);
+    (0..n)
+        .map(|i| if i % 17 == 0 { 0.0 } else { 2.0 * v[i] })
+        .collect()
+}
+
+#[test]
+fn quantized_weights_match_cpu() {
+    let Some(gpu) = gpu_or_skip("quantize_weight") else {
+        return;
+    };
+    for bits in [0, 1, 2, 3, 4, 8] {
+        for steps in [vec![0.3], vec![0.3, 0.0, 0.117, 0.25, 0.02]] {
+            let mut case = Case::new();
+            let w = weights(5 * 130, 9);
+            let weight = case.state_of(w.len(), Scope::Shared, |_, _| w.clone());
+            let scale = case.state_of(steps.len(), Scope::Shared, |_, _| steps.clone());
+            let q = case.result(w.len(), Scope::Shared);
+            case.section(vec![Op::QuantizeWeight {
+                w: weight,
+                scale,
+                q,
+                bits,
+            }]);
+            let expected = &case.run_on(&CpuBackend::new())[0];
+            let actual = &case.run_on(gpu)[0];
+            for (i, (e, a)) in expected.iter().zip(actual).enumerate() {
+                if e == a {
+                    continue;
+                }
+                let d = steps[i / (w.len() / steps.len())];
+                let r = w[i] / d;
+                let at_tie = ((r - r.floor()) - 0.5).abs() <= TIE * r.abs();
+                let ctx = format!("{bits} bits, weight {}: cpu {e}, gpu {a}", w[i]);
+                assert!(at_tie && (e - a).abs() <= 1.01 * d, "{ctx}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_match_cpu() {
+    for bits in [0, 1, 2, 4] {
+        // The layer takes two chunks.
+        for steps in [vec![0.25], vec![0.25, 0.5, 0.125, 0.0, 1.0]] {
+            for ste in [StraightThrough::Identity, StraightThrough::Clip] {
+                for learned in [false, true] {
+                    let mut case = Case::new();
+                    let n = 5 * 1000;
+                    let w = case.state_of(n, Scope::Shared, weights);
+                    let scale = case.state_of(steps.len(), Scope::Shared, |_, _| steps.clone());
+                    let dq = case.state(n, Scope::Shared);
+                    let dw = case.result(n, Scope::Shared);
+                    let dscale = learned.then(|| case.result(steps.len(), Scope::Shared));
+                    case.section(vec![Op::QuantizeWeightGrad {
+                        w,
+                        scale,
+                        dq,
+                        dw,
+                        dscale,
+                        bits,
+                        ste,
+                    }]);
+                    // Steps are powers of two, so masks are exact. A sum of up to 5000 products
+                    // of at most Q, times 1/sqrt(5000 Q).
+                    case.compare("quantize_weight_grad", SUM_TOLERANCE * 190.0);
+                }
+            }
+        }
+    }
+}

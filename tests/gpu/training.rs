@@ -1,0 +1,515 @@
+//! A small network trained for three steps and then swept over chips, every operator in its
+//! place: whole sections on the device against the same sections on the processor.
+
+use pimento::backend::RunArgs;
+use pimento::backend::program::*;
+use pimento::random::TRAINING;
+
+use super::harness::*;
+
+/// Bound on the difference of a parameter after three steps. Rounding alone leaves 1e-6; an
+/// activation within rounding of a quantizer's threshold may get the next code, which moves a
+/// gradient by a step (0.1) of one of 74 images: 1e-3, times the learning rate of 0.05. A few
+/// such codes are allowed.
+const TOLERANCE: f32 = 2e-4;
+
+/// Correct images of a chip may differ by those whose two largest logits are that close.
+const HITS: f32 = 1.0;
+
+const CLASSES: usize = 5;
+const EPS_NORM: f32 = 1e-5;
+
+/// Convolution 1 -> 4 maps of 4 x 4, then a linear layer of 64 inputs.
+fn geometry() -> ConvGeometry {
+    ConvGeometry {
+        c_in: 1,
+        h_in: 6,
+        w_in: 6,
+        c_out: 4,
+        kh: 3,
+        kw: 3,
+        stride: 1,
+        dilation: 1,
+        pad: [0; 4],
+        groups: 1,
+    }
+}
+
+const MAP: [usize; 3] = [4, 4, 4];
+const LOGITS: [usize; 3] = [CLASSES, 1, 1];
+
+/// A weight with everything between it and the chips.
+struct Layer {
+    w: TensorId,
+    scale: TensorId,
+    full_scale: TensorId,
+    q: TensorId,
+    effective: TensorId,
+    d_effective: TensorId,
+    dq: TensorId,
+    dw: TensorId,
+    step: WeightStep,
+    spec: Fabrication,
+}
+
+const BITS: u32 = 4;
+
+impl Layer {
+    fn new(case: &mut Case, step: WeightStep, steps: usize, spec: Fabrication) -> Self {
+        let n = spec.cols * spec.rows;
+        let mut temp = |scope| {
+            let name = format!("layer{}.{}", spec.layer, case.program.tensors.len());
+            case.program
+                .tensor(name, Shape::Flat(n), scope, Role::Temp)
+        };
+        let (q, dq, dw) = (
+            temp(Scope::Shared),
+            temp(Scope::Shared),
+            temp(Scope::Shared),
+        );
+        let (effective, d_effective) = (temp(Scope::PerChip), temp(Scope::PerChip));
+        Self {
+            w: case.state_of(n, Scope::Shared, |n, seed| {
+                values(n, seed).iter().map(|v| 0.5 * v).collect()
+            }),
+            scale: case.result(steps, Scope::Shared),
+            full_scale: case.result(steps, Scope::Shared),
+            q,
+            effective,
+            d_effective,
+            dq,
+            dw,
+            step,
+            spec,
+        }
+    }
+
+    /// Master weight to the weights of the chips.
+    fn forward(&self, chip: TensorId) -> [Op; 3] {
+        [
+            Op::WeightScale {
+                w: self.w,
+                scale: self.scale,
+                full_scale: self.full_scale,
+                bits: BITS,
+                step: self.step,
+            },
+            Op::QuantizeWeight {
+                w: self.w,
+                scale: self.scale,
+                q: self.q,
+                bits: BITS,
+            },
+            Op::Fabricate {
+                w: self.q,
+                full_scale: self.full_scale,
+                chip,
+                out: self.effective,
+                spec: self.spec,
+            },
+        ]
+    }
+
+    /// Gradient of the chips' weights to that of the master weight.
+    fn backward(&self, chip: TensorId) -> [Op; 2] {
+        [
+            Op::FabricateGrad {
+                w: self.q,
+                chip,
+                dout: self.d_effective,
+                dw: self.dq,
+                spec: self.spec,
+            },
+            Op::QuantizeWeightGrad {
+                w: self.w,
+                scale: self.scale,
+                dq: self.dq,
+                dw: self.dw,
+                dscale: None,
+                bits: BITS,
+                ste: StraightThrough::Identity,
+            },
+        ]
+    }
+}
+
+/// Batch norm of the convolution's output.
+struct Norm {
+    mean: TensorId,
+    var: TensorId,
+    running_mean: TensorId,
+    running_var: TensorId,
+    gamma: TensorId,
+    beta: TensorId,
+    scale: TensorId,
+    shift: TensorId,
+}
+
+impl Norm {
+    fn new(case: &mut Case) -> Self {
+        let c = MAP[0];
+        Self {
+            mean: case.result(c, Scope::Shared),
+            var: case.result(c, Scope::Shared),
+            running_mean: case.result(c, Scope::Shared),
+            running_var: case.result(c, Scope::Shared),
+            gamma: case.state_of(c, Scope::Shared, |n, _| vec![1.0; n]),
+            beta: case.state_of(c, Scope::Shared, |n, _| vec![0.25; n]),
+            scale: case.result(c, Scope::Shared),
+            shift: case.result(c, Scope::Shared),
+        }
+    }
+
+    fn fold(&self, mean: TensorId, var: TensorId) -> Op {
+        Op::BatchNormFold {
+            mean,
+            var,
+            gamma: self.gamma,
+            beta: self.beta,
+            scale: self.scale,
+            shift: self.shift,
+            eps: EPS_NORM,
+        }
+    }
+}
+
+struct Network {
+    x: TensorId,
+    labels: TensorId,
+    chip: TensorId,
+    convolution: Layer,
+    norm: Norm,
+    quant: ActQuant,
+    linear: Layer,
+    bias: TensorId,
+    // Maps, in the order of the forward pass.
+    z: TensorId,
+    a: TensorId,
+    h: TensorId,
+    logits: TensorId,
+    loss: TensorId,
+    hit: TensorId,
+    tally: TensorId,
+}
+
+impl Network {
+    fn new(case: &mut Case) -> Self {
+        let x = case.input([1, 6, 6], Scope::Shared);
+        let labels = case.input_of([1, 1, 1], Scope::Shared, |n, _| {
+            (0..n).map(|i| (i * 7 % CLASSES) as f32).collect()
+        });
+        let chip = case.state_of(CHIP_FIELDS, Scope::PerChip, |n, _| {
+            let fields = |i: usize| [0.05 * (i as f32 - 0.5), 1.0, 0.0, 0.0];
+            (0..n / CHIP_FIELDS).flat_map(fields).collect()
+        });
+        let geo = geometry();
+        let spec = Fabrication {
+            law: Law::WeightProportional,
+            mapping: Mapping::Differential { g_min: 0.05 },
+            deviate: Deviate::Gaussian,
+            sigma_w: 0.2,
+            reference_columns: 0,
+            layer: 0,
+            cols: geo.c_out,
+            rows: geo.rows(),
+        };
+        let linear = Fabrication {
+            law: Law::LayerFixed,
+            mapping: Mapping::Ideal,
+            sigma_w: 0.05,
+            layer: 1,
+            cols: CLASSES,
+            rows: MAP.iter().product(),
+            ..spec
+        };
+        Self {
+            x,
+            labels,
+            chip,
+            convolution: Layer::new(case, WeightStep::LineSearch, 1, spec),
+            norm: Norm::new(case),
+            quant: ActQuant {
+                scale: case.result(1, Scope::Shared),
+                lo: 0,
+                hi: 15,
+                rounding: Rounding::Nearest,
+            },
+            linear: Layer::new(case, WeightStep::Mse, CLASSES, linear),
+            bias: case.state(CLASSES, Scope::Shared),
+            z: case.temp(MAP, Scope::PerChip),
+            a: case.temp(MAP, Scope::PerChip),
+            h: case.temp(MAP, Scope::PerChip),
+            logits: case.output(LOGITS, Scope::PerChip),
+            loss: case.temp([1, 1, 1], Scope::PerChip),
+            hit: case.temp([1, 1, 1], Scope::PerChip),
+            tally: case.result(2, Scope::PerChip),
+        }
+    }
+
+    /// From the chips' weights to logits; `before` stands between convolution and its batch norm.
+    fn forward(&self, before: Vec<Op>, calibrate: Vec<Op>) -> Vec<Op> {
+        let mut ops = vec![Op::Conv2d {
+            x: self.x,
+            w: self.convolution.effective,
+            y: self.z,
+            geo: geometry(),
+            post: Post::NONE,
+        }];
+        ops.extend(before);
+        ops.push(Op::Pointwise {
+            x: self.z,
+            y: self.a,
+            post: Post {
+                scale: Some(self.norm.scale),
+                shift: Some(self.norm.shift),
+                act: Activation::Relu,
+                ..Post::NONE
+            },
+        });
+        ops.extend(calibrate);
+        ops.push(Op::QuantizeAct {
+            x: self.a,
+            y: self.h,
+            quant: self.quant,
+        });
+        ops.push(Op::Conv2d {
+            x: self.h,
+            w: self.linear.effective,
+            y: self.logits,
+            geo: ConvGeometry::linear(self.linear.spec.rows, CLASSES),
+            post: Post {
+                shift: Some(self.bias),
+                ..Post::NONE
+            },
+        });
+        ops
+    }
+
+    fn loss(&self, dlogits: Option<TensorId>) -> [Op; 3] {
+        [
+            Op::SoftmaxXent {
+                logits: self.logits,
+                labels: self.labels,
+                loss: self.loss,
+                hit: self.hit,
+                dlogits,
+                smoothing: 0.1,
+            },
+            Op::Zero { t: self.tally },
+            Op::Tally {
+                hit: self.hit,
+                loss: self.loss,
+                tally: self.tally,
+            },
+        ]
+    }
+
+    /// One step: forward under fresh chips, backward, update.
+    fn train(&self, case: &mut Case) -> Vec<Op> {
+        let norm = &self.norm;
+        let mut ops = Vec::new();
+        ops.extend(self.convolution.forward(self.chip));
+        ops.extend(self.linear.forward(self.chip));
+        let running = |state, value, times| Op::Lerp {
+            state,
+            value,
+            rate: Rate::Cumulative,
+            times,
+        };
+        let before = vec![
+            Op::BatchNormStats {
+                x: self.z,
+                mean: norm.mean,
+                var: norm.var,
+            },
+            norm.fold(norm.mean, norm.var),
+            running(norm.running_mean, norm.mean, 1.0),
+            running(norm.running_var, norm.var, 1.001),
+        ];
+        let largest = case.result(1, Scope::Shared);
+        let calibrate = vec![
+            Op::MaxAbs {
+                x: self.a,
+                out: largest,
+                divisor: self.quant.hi as f32,
+            },
+            Op::Lerp {
+                state: self.quant.scale,
+                value: largest,
+                rate: Rate::FixedFromFirst(0.1),
+                times: 1.0,
+            },
+        ];
+        ops.extend(self.forward(before, calibrate));
+        let dlogits = case.temp(LOGITS, Scope::PerChip);
+        ops.extend(self.loss(Some(dlogits)));
+        ops.extend(self.backward(case, dlogits));
+        ops
+    }
+
+    fn backward(&self, case: &mut Case, dlogits: TensorId) -> Vec<Op> {
+        let norm = &self.norm;
+        let mut map = || case.temp(MAP, Scope::PerChip);
+        let (dh, da, dnorm, dz) = (map(), map(), map(), map());
+        let dbias = case.result(CLASSES, Scope::Shared);
+        let dgamma = case.result(MAP[0], Scope::Shared);
+        let dbeta = case.result(MAP[0], Scope::Shared);
+        let linear = ConvGeometry::linear(self.linear.spec.rows, CLASSES);
+        let mut ops = vec![
+            Op::ChannelSum {
+                x: dlogits,
+                y: dbias,
+            },
+            Op::Conv2dGradWeight {
+                x: self.h,
+                dy: dlogits,
+                dw: self.linear.d_effective,
+                geo: linear,
+            },
+            Op::Conv2dGradInput {
+                dy: dlogits,
+                w: self.linear.effective,
+                dx: dh,
+                geo: linear,
+            },
+            Op::QuantizeActGrad {
+                x: self.a,
+                dy: dh,
+                dx: da,
+                dscale: None,
+                quant: self.quant,
+                ste: StraightThrough::Clip,
+            },
+            Op::ActivationGrad {
+                y: self.a,
+                dy: da,
+                dx: dnorm,
+                act: Activation::Relu,
+                scale: None,
+            },
+            Op::BatchNormGrad {
+                x: self.z,
+                mean: norm.mean,
+                var: norm.var,
+                gamma: norm.gamma,
+                dy: dnorm,
+                dx: dz,
+                dgamma,
+                dbeta,
+                eps: EPS_NORM,
+            },
+            Op::Conv2dGradWeight {
+                x: self.x,
+                dy: dz,
+                dw: self.convolution.d_effective,
+                geo: geometry(),
+            },
+        ];
+        ops.extend(self.linear.backward(self.chip));
+        ops.extend(self.convolution.backward(self.chip));
+        let updates = [
+            (self.convolution.w, self.convolution.dw),
+            (norm.gamma, dgamma),
+            (norm.beta, dbeta),
+            (self.linear.w, self.linear.dw),
+            (self.bias, dbias),
+        ];
+        for (i, (w, g)) in updates.into_iter().enumerate() {
+            let n = case.program.desc(w).shape.len();
+            let mut moment = || case.result(n, Scope::Shared);
+            ops.push(if i < 3 {
+                Op::Sgd {
+                    w,
+                    g,
+                    m: moment(),
+                    momentum: 0.9,
+                    weight_decay: 1e-3,
+                    nesterov: true,
+                }
+            } else {
+                Op::Adam {
+                    w,
+                    g,
+                    m: moment(),
+                    v: moment(),
+                    beta1: 0.9,
+                    beta2: 0.99,
+                    // Large, so that the sign of a gradient that is rounding does not count.
+                    eps: 1e-2,
+                    weight_decay: 1e-3,
+                    decoupled: true,
+                }
+            });
+        }
+        ops
+    }
+
+    /// Forward with frozen statistics, on the chips of a sweep.
+    fn evaluate(&self) -> Vec<Op> {
+        let mut ops = Vec::new();
+        ops.extend(self.convolution.forward(self.chip));
+        ops.extend(self.linear.forward(self.chip));
+        let before = vec![self.norm.fold(self.norm.running_mean, self.norm.running_var)];
+        ops.extend(self.forward(before, Vec::new()));
+        ops.extend(self.loss(None));
+        ops
+    }
+}
+
+/// Program, three training steps, one wave of chips.
+fn case() -> (Case, Network) {
+    let mut case = Case::sized(2, 37);
+    let network = Network::new(&mut case);
+    let train = network.train(&mut case);
+    let train = case.program.section("train", train);
+    let evaluate = case.program.section("evaluate", network.evaluate());
+    for step in 0..3 {
+        let args = RunArgs {
+            purpose: TRAINING,
+            step,
+            lr: 0.05,
+            ..RunArgs::wave(99, 2 * step, 2, 0..37)
+        };
+        case.runs.push((train, args));
+    }
+    case.runs.push((evaluate, RunArgs::wave(99, 40, 2, 16..37)));
+    (case, network)
+}
+
+#[test]
+fn three_steps_and_a_wave_match_cpu() {
+    let (mut case, network) = case();
+    case.reads = vec![
+        network.convolution.w,
+        network.norm.gamma,
+        network.norm.beta,
+        network.linear.w,
+        network.bias,
+        network.norm.running_mean,
+        network.norm.running_var,
+        network.quant.scale,
+        network.convolution.scale,
+        network.linear.full_scale,
+    ];
+    case.compare("three steps", TOLERANCE);
+}
+
+#[test]
+fn chips_after_training_score_as_on_cpu() {
+    let (mut case, network) = case();
+    case.reads = vec![network.tally];
+    case.compare("scores", HITS);
+}
+
+#[test]
+fn steps_are_the_same_in_every_run_of_a_device() {
+    let Some(gpu) = gpu_or_skip("repeated steps") else {
+        return;
+    };
+    let (mut case, network) = case();
+    case.reads = vec![network.convolution.w, network.linear.w, network.logits, network.tally];
+    let first = case.run_on(gpu);
+    for _ in 0..2 {
+        assert_eq!(case.run_on(gpu), first);
+    }
+}

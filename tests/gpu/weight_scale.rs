@@ -1,0 +1,114 @@
+use pimento::backend::cpu::CpuBackend;
+use pimento::backend::program::*;
+use pimento::quantize::weight::error;
+
+use super::harness::*;
+
+/// Two divisions of 2.5 ulp and two roundings between the same candidate on both sides.
+const STEP_TOLERANCE: f32 = 8.0 * EPS;
+
+/// A sum of magnitudes in f32, as a tree, against one in f64.
+const MEAN_TOLERANCE: f32 = 16.0 * EPS;
+
+/// Relative difference of two squared errors, summed in f32 on one side, that counts as a tie.
+const TIE: f64 = 1e-5;
+
+/// Bell-shaped values, so that the searches have an inner optimum.
+fn bell(n: usize, seed: u64) -> Vec<f32> {
+    let parts: Vec<_> = (0..4).map(|k| values(n, 4 * seed + k)).collect();
+    (0..n).map(|i| parts.iter().map(|p| p[i]).sum()).collect()
+}
+
+/// Values with many equal magnitudes.
+fn repeated(n: usize, seed: u64) -> Vec<f32> {
+    let steps = bell(n, seed);
+    steps.iter().map(|v| (v * 4.0).round() / 4.0).collect()
+}
+
+/// Compares all step choices for `cols` columns of the weights `w`.
+fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
+    let Some(gpu) = gpu_or_skip(test) else {
+        return;
+    };
+    let mut case = Case::new();
+    let weight = case.state_of(w.len(), Scope::Shared, |_, _| w.to_vec());
+    let mut ops = Vec::new();
+    let mut asked = Vec::new();
+    for &bits in all_bits {
+        for groups in [1, cols] {
+            for step in [
+                WeightStep::MaxAbs,
+                WeightStep::Percentile(50.0),
+                WeightStep::Percentile(97.3),
+                WeightStep::Percentile(100.0),
+                WeightStep::LineSearch,
+                WeightStep::Mse,
+                WeightStep::Keep,
+            ] {
+                let scale = case.result(groups, Scope::Shared);
+                let full_scale = case.result(groups, Scope::Shared);
+                case.writes.push((scale, vec![0.375; groups]));
+                ops.push(Op::WeightScale {
+                    w: weight,
+                    scale,
+                    full_scale,
+                    bits,
+                    step,
+                });
+                asked.push((bits, step));
+            }
+        }
+    }
+    case.section(ops);
+    let expected = case.run_on(&CpuBackend::new());
+    let actual = case.run_on(gpu);
+    for (i, (bits, step)) in asked.into_iter().enumerate() {
+        let (scale, full) = (&expected[2 * i], &expected[2 * i + 1]);
+        let (got, got_full) = (&actual[2 * i], &actual[2 * i + 1]);
+        let tolerance = if bits == 1 {
+            MEAN_TOLERANCE
+        } else {
+            STEP_TOLERANCE
+        };
+        for (group, part) in w.chunks(w.len() / scale.len()).enumerate() {
+            let (e, a) = (scale[group], got[group]);
+            let ctx = format!("{test}: {bits} bits, {step:?}, group {group}: cpu {e}, gpu {a}");
+            if (e - a).abs() <= tolerance * e {
+                let close = (full[group] - got_full[group]).abs() <= 2.0 * tolerance * full[group];
+                assert!(close, "{ctx}: full {} {}", full[group], got_full[group]);
+                continue;
+            }
+            // Another candidate: allowed only where both are as good.
+            assert!(
+                matches!(step, WeightStep::LineSearch | WeightStep::Mse),
+                "{ctx}"
+            );
+            let (best, other) = (error(part, e, bits), error(part, a, bits));
+            assert!((other - best).abs() <= TIE * best, "{ctx}: {best} {other}");
+        }
+    }
+}
+
+#[test]
+fn steps_match_cpu_over_several_chunks() {
+    // 3 chunks for the layer.
+    check("weight scale", &bell(5 * 1801, 1), 5, &[2, 4, 8]);
+}
+
+#[test]
+fn binary_and_unquantized_steps_match_cpu() {
+    check("one bit and none", &bell(3 * 700, 2), 3, &[0, 1]);
+}
+
+#[test]
+fn repeated_magnitudes_match_cpu() {
+    check("repeated", &repeated(2 * 1000, 3), 2, &[3]);
+}
+
+#[test]
+fn tiny_and_zero_weights_match_cpu() {
+    check("one weight each", &[0.5, -0.25], 2, &[1, 2, 4]);
+    check("even count", &[0.5, -0.25, 0.125, 1.0], 1, &[4]);
+    check("zeros", &[0.0; 8], 2, &[1, 4]);
+    check("one nonzero", &[0.0, 0.0, 0.0, -3.0], 1, &[4]);
+}
