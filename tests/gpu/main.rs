@@ -6,10 +6,18 @@
 #![cfg(feature = "gpu")]
 
 mod add;
+mod batch_norm;
+mod binarize_act;
 mod conv2d;
 mod device;
+mod fabricate;
 mod gradients;
 mod harness;
 mod loss;
+mod optimizers;
 mod pointwise;
 mod pool;
+mod quantize_act;
+mod quantize_weight;
+mod training;
+mod weight_scale;

@@ -59,8 +59,7 @@ impl Layer {
         let n = spec.cols * spec.rows;
         let mut temp = |scope| {
             let name = format!("layer{}.{}", spec.layer, case.program.tensors.len());
-            case.program
-                .tensor(name, Shape::Flat(n), scope, Role::Temp)
+            case.program.tensor(name, Shape::Flat(n), scope, Role::Temp)
         };
         let (q, dq, dw) = (
             temp(Scope::Shared),
@@ -449,7 +448,10 @@ impl Network {
         let mut ops = Vec::new();
         ops.extend(self.convolution.forward(self.chip));
         ops.extend(self.linear.forward(self.chip));
-        let before = vec![self.norm.fold(self.norm.running_mean, self.norm.running_var)];
+        let before = vec![
+            self.norm
+                .fold(self.norm.running_mean, self.norm.running_var),
+        ];
         ops.extend(self.forward(before, Vec::new()));
         ops.extend(self.loss(None));
         ops
@@ -507,7 +509,12 @@ fn steps_are_the_same_in_every_run_of_a_device() {
         return;
     };
     let (mut case, network) = case();
-    case.reads = vec![network.convolution.w, network.linear.w, network.logits, network.tally];
+    case.reads = vec![
+        network.convolution.w,
+        network.linear.w,
+        network.logits,
+        network.tally,
+    ];
     let first = case.run_on(gpu);
     for _ in 0..2 {
         assert_eq!(case.run_on(gpu), first);
