@@ -34,15 +34,18 @@ pub(super) fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let limit = s.splat(TANH_LIMIT);
     let x = s.min(limit, s.max(s.splat(-TANH_LIMIT), x));
     let u = s.mul(x, x);
-    let horner = |c: [f32; 5]| {
-        let mut v = s.splat(c[4]);
-        for k in [3, 2, 1, 0] {
-            v = s.fma(v, u, s.splat(c[k]));
-        }
-        v
-    };
-    let y = s.div(s.mul(x, horner(TANH_P)), horner(TANH_Q));
+    let y = s.div(s.mul(x, horner(s, TANH_P, u)), horner(s, TANH_Q, u));
     s.min(s.splat(1.0), s.max(s.splat(-1.0), y))
+}
+
+/// `c[0] + c[1] u + ... + c[4] u^4`.
+#[inline(always)]
+fn horner<S: Simd>(s: S, c: [f32; 5], u: S::V) -> S::V {
+    let mut v = s.splat(c[4]);
+    v = s.fma(v, u, s.splat(c[3]));
+    v = s.fma(v, u, s.splat(c[2]));
+    v = s.fma(v, u, s.splat(c[1]));
+    s.fma(v, u, s.splat(c[0]))
 }
 
 /// `e^x` for `x <= 0` (below -87 the result is `e^-87`), relative error below 2e-7:

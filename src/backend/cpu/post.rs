@@ -32,6 +32,11 @@ pub(super) struct Quant {
     pub rounding: Rounding,
 }
 
+/// The activations as constants, so that each has its own loop.
+const IDENTITY: u8 = 0;
+const RELU: u8 = 1;
+const TANH: u8 = 2;
+
 impl Epilogue<'_> {
     /// Whether it does nothing.
     pub fn is_none(&self) -> bool {
@@ -47,29 +52,30 @@ impl Epilogue<'_> {
     #[inline(always)]
     pub fn apply<S: Simd>(&self, s: S, c: usize, start: usize, values: &mut [f32]) {
         match self.act {
-            Activation::Identity => self.with(s, c, start, values, |v| v),
-            Activation::Relu => self.with(s, c, start, values, |v| s.max(s.splat(0.0), v)),
-            Activation::Tanh => self.with(s, c, start, values, |v| tanh(s, v)),
+            Activation::Identity => self.with::<S, IDENTITY>(s, c, start, values),
+            Activation::Relu => self.with::<S, RELU>(s, c, start, values),
+            Activation::Tanh => self.with::<S, TANH>(s, c, start, values),
         }
     }
 
+    /// No closures in here: a closure is a function without the caller's instruction set, and one
+    /// that is not inlined calls every vector instruction.
     #[inline(always)]
-    fn with<S: Simd>(
-        &self,
-        s: S,
-        c: usize,
-        start: usize,
-        values: &mut [f32],
-        act: impl Fn(S::V) -> S::V,
-    ) {
+    fn with<S: Simd, const ACT: u8>(&self, s: S, c: usize, start: usize, values: &mut [f32]) {
         if let Some(quant) = self.quant
             && quant.step <= 0.0
         {
             values.fill(0.0);
             return;
         }
-        let scale = self.scale.map(|t| s.splat(t[c]));
-        let shift = self.shift.map(|t| s.splat(t[c]));
+        let scale = match self.scale {
+            Some(t) => Some(s.splat(t[c])),
+            None => None,
+        };
+        let shift = match self.shift {
+            Some(t) => Some(s.splat(t[c])),
+            None => None,
+        };
         let residual = self.residual.map(|r| &r[start..][..values.len()]);
         for (i, value) in values.chunks_exact_mut(LANES).enumerate() {
             let mut v = s.load(value);
@@ -82,7 +88,11 @@ impl Epilogue<'_> {
             if let Some(r) = residual {
                 v = s.add(v, s.load(&r[i * LANES..]));
             }
-            v = act(v);
+            v = match ACT {
+                RELU => s.max(s.splat(0.0), v),
+                TANH => tanh(s, v),
+                _ => v,
+            };
             if let Some(q) = self.quant {
                 v = quantize(s, v, &q);
             }
