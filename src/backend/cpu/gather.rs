@@ -312,6 +312,43 @@ impl Kernel for Run<'_> {
     }
 }
 
+/// A tile of `M` rows over pixels; only made by [`Job::tile`], whose caller keeps its promise.
+struct Tile<'a, const M: usize> {
+    job: &'a Job<'a>,
+    pixels: &'a [(u32, u32)],
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl<const M: usize> Kernel for Tile<'_, M> {
+    type Output = ();
+
+    /// As many pixels at once as fill the registers. Sizes that `S` never asks for compile to
+    /// nothing.
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        macro_rules! at_once {
+            ($($p:literal),+) => {
+                match pixels_at_once::<S>(M) {
+                    $($p if $p == 1 || M * $p <= S::ACCUMULATORS => {
+                        let mut groups = self.pixels.chunks_exact($p);
+                        for group in &mut groups {
+                            // SAFETY: as `Job::tile`, of which these are the arguments.
+                            unsafe { self.job.registers::<S, M, $p>(s, group, self.x, self.y) }
+                        }
+                        for pixel in groups.remainder().chunks_exact(1) {
+                            // SAFETY: as above.
+                            unsafe { self.job.registers::<S, M, 1>(s, pixel, self.x, self.y) }
+                        }
+                    })+
+                    p => unreachable!("no register tile of {M} x {p}"),
+                }
+            };
+        }
+        at_once!(1, 2, 3, 4, 6, 8);
+    }
+}
+
 /// A tile of rows over some terms of the sum.
 struct Job<'a> {
     w: &'a [f32],
@@ -323,7 +360,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Runs the tile over pixels, as many at once as fill the registers.
+    /// Runs the tile over pixels.
     ///
     /// # Safety
     /// For all pixels `p`, offsets `k` and rows `o` of the tile, 16 values must exist at
@@ -337,71 +374,15 @@ impl Job<'_> {
         x: &[f32],
         y: &mut [f32],
     ) {
-        let p = pixels_at_once::<S>(m);
-        let mut rest = pixels;
-        while !rest.is_empty() {
-            let (group, tail) = rest.split_at(if rest.len() < p { 1 } else { p });
-            // SAFETY: as this function's.
-            unsafe { self.dispatch(s, m, group, x, y) };
-            rest = tail;
-        }
-    }
-
-    /// Picks the register tile. Sizes that `S` never asks for compile to nothing.
-    ///
-    /// # Safety
-    /// As [`Job::tile`].
-    #[inline(always)]
-    unsafe fn dispatch<S: Simd>(
-        &self,
-        s: S,
-        m: usize,
-        pixels: &[(u32, u32)],
-        x: &[f32],
-        y: &mut [f32],
-    ) {
         macro_rules! sizes {
-            ($(($m:literal, $p:literal)),+) => {
-                match (m, pixels.len()) {
-                    $(($m, $p) if $m <= S::ROWS && ($p == 1 || $m * $p <= S::ACCUMULATORS) => {
-                        // SAFETY: as this function's; the tile's size is `m` by `p`.
-                        unsafe { self.registers::<S, $m, $p>(s, pixels, x, y) }
-                    })+
-                    (m, p) => unreachable!("no register tile of {m} x {p}"),
+            ($($m:literal),+) => {
+                match m {
+                    $($m if $m <= S::ROWS => s.call(Tile::<$m> { job: self, pixels, x, y }),)+
+                    m => unreachable!("no register tile of {m} rows"),
                 }
             };
         }
-        sizes!(
-            (1, 1),
-            (1, 2),
-            (1, 3),
-            (1, 6),
-            (1, 8),
-            (2, 1),
-            (2, 3),
-            (2, 8),
-            (3, 1),
-            (3, 2),
-            (3, 8),
-            (4, 1),
-            (4, 6),
-            (5, 1),
-            (5, 4),
-            (6, 1),
-            (6, 4),
-            (7, 1),
-            (7, 3),
-            (8, 1),
-            (8, 3),
-            (9, 1),
-            (9, 2),
-            (10, 1),
-            (10, 2),
-            (11, 1),
-            (11, 2),
-            (12, 1),
-            (12, 2)
-        );
+        sizes!(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     }
 
     /// `M x P` accumulators of 16 lanes.

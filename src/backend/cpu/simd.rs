@@ -131,6 +131,10 @@ pub(super) trait Simd: Copy {
     /// Most rows of a matrix product's register tile.
     const ROWS: usize;
 
+    /// Runs a kernel as a function of its own, compiled for this instruction set: an inner loop that
+    /// needs every register must not share them with what the compiler keeps for the code around.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+
     /// The same value in all lanes.
     fn splat(self, x: f32) -> Self::V;
     /// # Safety
@@ -206,6 +210,9 @@ impl Simd for Portable {
     const ACCUMULATORS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
     const ROWS: usize = Self::ACCUMULATORS;
 
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
         [x; 16]
@@ -289,7 +296,7 @@ mod x86 {
 
     use std::arch::x86_64::*;
 
-    use super::Simd;
+    use super::{Kernel, Simd};
 
     /// Proof of AVX2 and FMA.
     #[derive(Clone, Copy)]
@@ -319,6 +326,17 @@ mod x86 {
         const PARTS: usize = 2;
         const ACCUMULATORS: usize = 6;
         const ROWS: usize = 6;
+
+        #[inline(always)]
+        fn call<K: Kernel>(self, kernel: K) -> K::Output {
+            #[target_feature(enable = "avx2,fma")]
+            #[inline(never)]
+            fn alone<K: Kernel>(kernel: K) -> K::Output {
+                kernel.run(Avx2(()))
+            }
+            // SAFETY: the token proves AVX2 and FMA.
+            unsafe { alone(kernel) }
+        }
 
         #[inline(always)]
         fn splat(self, x: f32) -> Pair {
@@ -396,6 +414,17 @@ mod x86 {
         const PARTS: usize = 1;
         const ACCUMULATORS: usize = 24;
         const ROWS: usize = 12;
+
+        #[inline(always)]
+        fn call<K: Kernel>(self, kernel: K) -> K::Output {
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            #[inline(never)]
+            fn alone<K: Kernel>(kernel: K) -> K::Output {
+                kernel.run(Avx512(()))
+            }
+            // SAFETY: the token proves AVX-512F.
+            unsafe { alone(kernel) }
+        }
 
         #[inline(always)]
         fn splat(self, x: f32) -> __m512 {
