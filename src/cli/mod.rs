@@ -1,12 +1,18 @@
 //! The command line: one file per subcommand, which parses, calls the library and prints.
 //! Results go to standard output, everything else to standard error.
 
+mod backend;
 mod check;
+mod chip;
 mod completions;
+mod demo;
 mod devices;
 mod images;
 mod options;
 mod output;
+mod progress;
+mod sweep;
+mod train;
 
 use std::process::ExitCode;
 
@@ -24,9 +30,11 @@ An experiment is one TOML file; every run is a pure function of that file and it
 
 const AFTER: &str = "\
 Examples:
+  pimento demo                                         two minutes: what variation does, and tuning
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
+  pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
+  pimento chip experiments/self_tuning_fashion.toml --index 17 --run results/self_tuning_fashion
   pimento devices                                      which adapters are there?
-  pimento completions bash > ~/.local/share/bash-completion/completions/pimento
 
 Exit codes:
   0    done
@@ -35,6 +43,7 @@ Exit codes:
   130  interrupted
 
 Environment:
+  PIMENTO_BACKEND    auto, gpu or cpu, where --backend does not say
   PIMENTO_DATA       directory of the IDX files, where neither --data nor the experiment names one
   RAYON_NUM_THREADS  threads of the CPU backend (default: all)
   WGPU_BACKEND       graphics APIs to look for: vulkan, gl, metal, dx12 (a list with commas)
@@ -53,6 +62,10 @@ struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Sweep(sweep::Sweep),
+    Train(train::Train),
+    Chip(chip::Chip),
     Check(check::Check),
     Devices(devices::Devices),
     Completions(completions::Completions),
@@ -61,6 +74,10 @@ enum Command {
 /// Parses the command line, does it, prints errors, and says how it went.
 pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Demo(c) => c.run(),
+        Command::Sweep(c) => c.run(),
+        Command::Train(c) => c.run(),
+        Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Completions(c) => c.run(),
@@ -72,4 +89,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// The command line, for provenance; arguments with blanks are quoted.
+fn command_line() -> String {
+    let words = std::env::args_os().map(|word| {
+        let word = word.to_string_lossy().into_owned();
+        match word.is_empty() || word.contains(char::is_whitespace) {
+            true => format!("{word:?}"),
+            false => word,
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::config::{DataKind, Experiment, MAX_CHIPS};
+use pimento::config::{DataKind, Experiment, MAX_CHIPS, Point};
 use pimento::{Error, Result};
 
 /// Names the data directory where neither `--data` nor the experiment does.
@@ -86,4 +86,29 @@ impl Overrides {
             }
         }
     }
+}
+
+/// What is said.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+
+    /// No progress on standard error
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// A point of the experiment's grid.
+pub fn point(experiment: &Experiment, index: usize) -> Result<Point> {
+    let mut points = experiment.points();
+    if index >= points.len() {
+        return Err(Error::input(format!(
+            "--point {index}: the experiment `{}` has no such point; allowed: 0 to {}",
+            experiment.name,
+            points.len() - 1
+        )));
+    }
+    Ok(points.swap_remove(index))
 }

@@ -56,7 +56,7 @@ choices! {
 choices! {
     /// Covariance of the Gaussian field over the wafer at distance `r`, length `l`.
     pub enum Kernel {
-        /// `exp(-r^2 / (2 l^2))`.
+        /// `exp(-r^2 / (2 l^2))`; its covariance is numerically singular where `l` is many dies long.
         SquaredExponential = "squared-exponential",
         /// `(1 + sqrt(3) r/l) exp(-sqrt(3) r/l)`.
         Matern32 = "matern32",
@@ -156,7 +156,7 @@ impl Default for Wafer {
             sigma_radial: 0.0,
             sigma_field: 0.0,
             correlation_mm: 50.0,
-            kernel: Kernel::SquaredExponential,
+            kernel: Kernel::Matern32,
         }
     }
 }

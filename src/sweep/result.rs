@@ -11,7 +11,7 @@ use super::statistics::{self, Interval, Moments};
 pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ChipRow {
     /// Index of the point in [`SweepResult::points`].
     pub point: usize,

@@ -5,7 +5,15 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 3] = ["check", "devices", "completions"];
+const SUBCOMMANDS: [&str; 7] = [
+    "demo",
+    "sweep",
+    "train",
+    "chip",
+    "check",
+    "devices",
+    "completions",
+];
 
 #[test]
 fn help_mentions_every_subcommand_exit_code_and_variable() {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod help;
+mod runs;
 mod shipped;
 
 use std::path::Path;

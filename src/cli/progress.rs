@@ -1,0 +1,175 @@
+//! Progress on standard error, and Ctrl-C.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pimento::progress::{Observer, SweepProgress, TrainProgress};
+
+/// Set by the first Ctrl-C; the work saves what it can and stops. The second one stops at once.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Exit code of a program that a signal ended.
+const SIGNAL: i32 = 130;
+
+/// How often the text beside a bar changes.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// Progress bars; nothing where standard error is not a terminal or `--quiet` was given.
+pub struct Terminal {
+    visible: bool,
+    bar: Mutex<Option<Bar>>,
+}
+
+/// The bar on the screen.
+struct Bar {
+    bar: ProgressBar,
+    /// What it shows: another training, or another point of a sweep, has another bar.
+    label: String,
+    started: Instant,
+    first: usize,
+    refreshed: Option<Instant>,
+}
+
+impl Bar {
+    fn new(label: &str, length: usize, first: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(
+            Some(length as u64),
+            ProgressDrawTarget::stderr_with_hz(10),
+        );
+        // A fixed template; a mistake in it would show in the first run of any test.
+        let style = ProgressStyle::with_template("{prefix}\n{bar:30} {percent:>3}%  {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        bar.set_style(style);
+        bar.set_prefix(label.to_string());
+        Self {
+            bar,
+            label: label.to_string(),
+            started: Instant::now(),
+            first,
+            refreshed: None,
+        }
+    }
+
+    /// Moves the bar; the text is made at most every [`REFRESH`].
+    fn show(&mut self, done: usize, text: impl FnOnce(f64, String) -> String) {
+        let last = self.bar.length() == Some(done as u64);
+        if !last && self.refreshed.is_some_and(|at| at.elapsed() < REFRESH) {
+            return;
+        }
+        self.refreshed = Some(Instant::now());
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let rate = (done - self.first.min(done)) as f64 / elapsed.max(1e-9);
+        let to_do = self.bar.length().unwrap_or(0).saturating_sub(done as u64);
+        let left = match rate > 0.0 {
+            true => format!("{} left", clock(to_do as f64 / rate)),
+            false => String::new(),
+        };
+        self.bar.set_position(done as u64);
+        self.bar.set_message(text(rate, left));
+    }
+}
+
+/// `1:02:03` or `2:03`.
+fn clock(seconds: f64) -> String {
+    let s = seconds.min(1e9) as u64;
+    match (s / 3600, s / 60 % 60, s % 60) {
+        (0, m, s) => format!("{m}:{s:02}"),
+        (h, m, s) => format!("{h}:{m:02}:{s:02}"),
+    }
+}
+
+impl Terminal {
+    /// Watches, and takes care of Ctrl-C from now on.
+    pub fn new(quiet: bool) -> Self {
+        // Where no handler can be set, Ctrl-C ends the program as it always did.
+        let _ = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(SIGNAL);
+            }
+        });
+        Self {
+            visible: !quiet && std::io::stderr().is_terminal(),
+            bar: Mutex::new(None),
+        }
+    }
+
+    fn with_bar(&self, label: &str, length: usize, done: usize, show: impl FnOnce(&mut Bar)) {
+        if !self.visible {
+            return;
+        }
+        // A thread that panicked while it drew leaves a bar that is still good enough.
+        let mut slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
+        if slot.as_ref().is_none_or(|b| b.label != label) {
+            if let Some(old) = slot.take() {
+                old.bar.finish_and_clear();
+            }
+        }
+        show(slot.get_or_insert_with(|| Bar::new(label, length, done)));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let slot = self.bar.get_mut().unwrap_or_else(|e| e.into_inner());
+        if let Some(bar) = slot.take() {
+            bar.bar.finish_and_clear();
+        }
+    }
+}
+
+impl Observer for Terminal {
+    fn training(&self, p: &TrainProgress) {
+        let label = format!("training {}", p.label);
+        self.with_bar(&label, p.steps, p.step, |bar| {
+            bar.show(p.step, |steps_per_s, left| {
+                let rate = steps_per_s * p.batch as f64;
+                let epoch = (p.epoch + 1).min(p.epochs);
+                let measured = match p.loss.is_nan() {
+                    true => String::new(),
+                    false => format!("loss {:.4}  accuracy {:.2} %  ", p.loss, 100.0 * p.accuracy),
+                };
+                format!(
+                    "epoch {epoch}/{}  {measured}{rate:.0} images/s  {left}",
+                    p.epochs
+                )
+            });
+        });
+    }
+
+    fn sweep(&self, p: &SweepProgress) {
+        let label = match p.label.as_str() {
+            "" => "chips".to_string(),
+            label => format!("point {}/{}: {label}", p.point + 1, p.points),
+        };
+        self.with_bar(&label, p.chips, p.chips_done, |bar| {
+            bar.show(p.chips_done, |rate, left| {
+                let mean = match p.mean.is_nan() {
+                    true => String::new(),
+                    false => format!("mean {:.2} +- {:.2} %  ", 100.0 * p.mean, 100.0 * p.se),
+                };
+                format!(
+                    "{} of {} chips  {mean}{rate:.1} chips/s  {left}",
+                    p.chips_done, p.chips
+                )
+            });
+        });
+    }
+
+    fn message(&self, text: &str) {
+        if self.visible {
+            let slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
+            match slot.as_ref() {
+                Some(bar) => bar.bar.println(text),
+                None => eprintln!("{text}"),
+            }
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+}

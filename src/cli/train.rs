@@ -1,0 +1,111 @@
+//! `pimento train`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use pimento::sweep::runner::training_label;
+use pimento::train::{self, Job};
+use pimento::{Error, Result};
+use serde_json::json;
+
+use super::backend::BackendArgs;
+use super::options::{ExperimentArgs, OutputArgs};
+use super::progress::Terminal;
+use super::{images, output};
+
+/// Train the network of one point and write it as safetensors
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A sweep trains what it needs by itself; this is for the network alone. The file holds the weights, \
+the batch norm statistics, the quantizer steps and, as metadata, the configuration that made it. \
+Ctrl-C saves the training beside it (FILE.partial); --resume continues, through the same bits.
+
+Examples:
+  pimento train experiments/self_tuning_fashion.toml --out fashion.safetensors
+  pimento train experiments/lenet5_mnist_a1w1.toml --data ~/mnist --point 9 --out lenet5.safetensors
+  pimento train my.toml --out my.safetensors --resume")]
+pub struct Train {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+
+    /// File to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+
+    /// Point of the experiment's grid (see `pimento check`)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    point: usize,
+
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+
+    /// Continue an interrupted training from FILE.partial
+    #[arg(long)]
+    resume: bool,
+
+    #[command(flatten)]
+    backend: BackendArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl Train {
+    /// Trains and writes.
+    pub fn run(&self) -> Result<()> {
+        let experiment = self.experiment.load()?;
+        let point = super::options::point(&experiment, self.point)?.experiment;
+        let partial = self.out.with_extension("partial");
+        if self.out.exists() && !self.force {
+            return Err(Error::input(format!(
+                "{}: exists; allowed: another --out, or --force to replace it",
+                self.out.display()
+            )));
+        }
+        let folder = self.out.parent().filter(|f| !f.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|f| !f.is_dir()) {
+            return Err(Error::input(format!(
+                "{}: no such directory; allowed for --out: a file in an existing one",
+                folder.display()
+            )));
+        }
+        let data = images::load(&point.data)?;
+        let backend = self.backend.open()?;
+        let terminal = Terminal::new(self.output.quiet);
+        let model = train::train(&Job {
+            backend: &*backend,
+            experiment: &point,
+            data: &data,
+            label: training_label(&point),
+            checkpoint: Some(partial.clone()),
+            resume: self.resume,
+            observer: &terminal,
+        })?;
+        drop(terminal);
+        train::save_model(&self.out, &model, &train::training_key(&point)?)?;
+        if partial.exists() {
+            std::fs::remove_file(&partial).map_err(|e| Error::io(&partial, e))?;
+        }
+        let record = &model.record;
+        if self.output.json {
+            return output::print_json(&json!({
+                "pimento": env!("CARGO_PKG_VERSION"),
+                "experiment": experiment.name,
+                "training": training_label(&point),
+                "file": self.out.display().to_string(),
+                "record": record,
+                "config": point,
+            }));
+        }
+        output::print(&format!(
+            "{}: {} steps in {:.1} s, loss {:.4}, training accuracy {:.2} % in the last epoch\n{}\n",
+            training_label(&point),
+            record.steps,
+            record.elapsed_s,
+            record.loss,
+            100.0 * record.accuracy,
+            self.out.display()
+        ))
+    }
+}

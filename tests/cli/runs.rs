@@ -1,0 +1,225 @@
+//! Sweeps, trainings and single chips from the command line, small enough for a few seconds.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Run, pimento, pimento_with, text};
+
+/// Two points of a small network on the 8 x 8 digits.
+const EXPERIMENT: &str = r#"
+name = "small"
+[data]
+set = "digits-8x8"
+[network]
+kind = "mlp"
+hidden = [16]
+batch_norm = true
+[train]
+epochs = 2
+batch = 64
+[sweep]
+chips = 5
+images = 100
+[[sweep.grid]]
+sigma_w = 0.2
+sigma_b = 0.3
+tuning = ["none", "self-tuning"]
+"#;
+
+/// A folder with the experiment in it.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs a subcommand on the experiment, on the CPU.
+    fn run(&self, subcommand: &str, more: &[&str]) -> Run {
+        let file = self.path("small.toml");
+        let mut args = vec![subcommand, text(&file)];
+        args.extend(more);
+        pimento_with(&args, &[("PIMENTO_BACKEND", "cpu")])
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_sweep_its_files_and_a_chip_of_it() {
+    let place = Place::new();
+    let out = place.path("out");
+    let run = place.run("sweep", &["--out", text(&out)]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(run.stdout.contains("self-tuning"), "{}", run.stdout);
+    let expected = [
+        "chips.csv",
+        "experiment.toml",
+        "models",
+        "report.html",
+        "summary.json",
+    ];
+    assert_eq!(files(&out), expected);
+    let csv = std::fs::read_to_string(out.join("chips.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 2 * 5);
+    let summary = json(&std::fs::read_to_string(out.join("summary.json")).unwrap());
+    assert_eq!(summary["experiment"], "small");
+    assert_eq!(summary["points"][1]["tuning"], "self-tuning");
+    assert_eq!(summary["points"][1]["chips"], 5);
+
+    // The same chip alone: from the sweep's network, and from a network trained again.
+    let row = csv.lines().find(|l| l.starts_with("1,3,")).unwrap();
+    let accuracy: f64 = row.split(',').nth(2).unwrap().parse().unwrap();
+    for more in [&["--run", text(&out)][..], &[]] {
+        let args = [&["--point", "1", "--index", "3", "--json"], more].concat();
+        let run = place.run("chip", &args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        let chip = json(&run.stdout);
+        assert_eq!(chip["chip"]["chip"], 3);
+        assert_eq!(chip["chip"]["accuracy"], accuracy);
+    }
+
+    // Another run is not overwritten unless asked for.
+    let before = std::fs::read(out.join("summary.json")).unwrap();
+    let run = place.run("sweep", &["--out", text(&out)]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("--force"), "{}", run.stderr);
+    let run = place.run("sweep", &["--out", text(&out), "--resume", "--seed", "9"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("seed"), "{}", run.stderr);
+    assert_eq!(std::fs::read(out.join("summary.json")).unwrap(), before);
+    let run = place.run(
+        "sweep",
+        &["--out", text(&out), "--force", "--seed", "9", "--json"],
+    );
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_eq!(json(&run.stdout)["seed"], 9);
+}
+
+#[test]
+fn output_directories_that_cannot_be_used() {
+    let place = Place::new();
+    let file = place.path("small.toml");
+    let below_a_file = file.join("out");
+    for out in [&file, &below_a_file] {
+        let run = place.run("sweep", &["--out", text(out)]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+        assert!(run.stderr.contains(text(&file)), "{}", run.stderr);
+    }
+    assert_eq!(files(place.dir.path()), ["small.toml"]);
+}
+
+#[test]
+fn adapters_that_cannot_be_used() {
+    let place = Place::new();
+    let out = place.path("out");
+    for more in [
+        &["--backend", "cpu", "--adapter", "x"][..],
+        &["--backend", "gpu", "--adapter", "no such adapter"],
+        &["--backend", "auto", "--adapter", "no such adapter"],
+        &["--backend", "tpu"],
+    ] {
+        let args = [&["--out", text(&out)], more].concat();
+        let run = place.run("sweep", &args);
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (2, ""),
+            "{more:?}: {}",
+            run.stderr
+        );
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn a_training_alone() {
+    let place = Place::new();
+    let file = place.path("net.safetensors");
+    let run = place.run("train", &["--out", text(&file), "--json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_eq!(json(&run.stdout)["config"]["train"]["epochs"], 2);
+    assert_eq!(files(place.dir.path()), ["net.safetensors", "small.toml"]);
+    let run = place.run("train", &["--out", text(&file)]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--force"), "{}", run.stderr);
+    let run = place.run("train", &["--out", text(&place.path("no/net.safetensors"))]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("no such directory"), "{}", run.stderr);
+}
+
+#[test]
+fn points_that_do_not_exist() {
+    let place = Place::new();
+    for args in [
+        &["chip", "--index", "0", "--point", "2"][..],
+        &["train", "--out", "x", "--point", "2"],
+    ] {
+        let run = place.run(args[0], &args[1..]);
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains("--point 2"), "{}", run.stderr);
+        assert!(run.stderr.contains("0 to 1"), "{}", run.stderr);
+    }
+    assert_eq!(pimento(&["chip", "x.toml"]).code, 2);
+}
+
+/// Ctrl-C is a signal only where there are signals.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_can_be_resumed() {
+    let place = Place::new();
+    let long = EXPERIMENT.replace("epochs = 2", "epochs = 100000");
+    let file = place.path("long.toml");
+    std::fs::write(&file, long).unwrap();
+    let out = place.path("out");
+    let args = [
+        "sweep",
+        text(&file),
+        "--out",
+        text(&out),
+        "--backend",
+        "cpu",
+    ];
+    let child = Command::new(env!("CARGO_BIN_EXE_pimento"))
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !out.join("experiment.toml").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.starts_with("error: "), "{stderr}");
+    assert!(output.stdout.is_empty());
+    assert!(!out.join("summary.json").exists());
+}
