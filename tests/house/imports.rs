@@ -50,7 +50,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("flate2", &["src/data/"]),
     ("safetensors", &["src/network/"]),
     ("csv", &["src/report/", "src/sweep/"]),
-    ("plotters", &["src/report/"]),
     ("toml", &["src/config/"]),
     ("clap", &["src/cli/", "src/main.rs"]),
     ("clap_complete", &["src/cli/", "src/main.rs"]),
