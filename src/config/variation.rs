@@ -41,7 +41,7 @@ choices! {
 }
 
 choices! {
-    /// Distribution of the within-chip deviates.
+    /// Distribution of the deviates.
     pub enum Distribution {
         /// Normal.
         Gaussian = "gaussian",
@@ -94,7 +94,7 @@ pub struct Variation {
     pub sigma_b: f64,
     /// Standard deviation of a part that one layer of one chip shares.
     pub sigma_layer: f64,
-    /// Distribution of the within-chip deviates.
+    /// Distribution of the cells' deviates, and of the chip's and the layers' own parts.
     pub distribution: Distribution,
     /// For [`Distribution::Truncated`], in standard deviations.
     pub truncate_at: f64,
@@ -124,8 +124,8 @@ impl Default for Variation {
 /// Section `[variation.wafer]`: chips are the dies of round wafers, filled one after another.
 ///
 /// Three parts of the deviation depend on it: one value per wafer, a part that grows with the
-/// square of the distance from the centre (`sigma_radial` is its value at the edge), and a
-/// Gaussian random field over the wafer.
+/// square of the distance from the centre (`sigma_radial` is its standard deviation over the dies),
+/// and a Gaussian random field over the wafer.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Wafer {
     /// Diameter.
@@ -136,7 +136,7 @@ pub struct Wafer {
     pub edge_mm: f64,
     /// Standard deviation of the part that a wafer shares.
     pub sigma_wafer: f64,
-    /// Magnitude of the radial part at the edge.
+    /// Standard deviation, over a wafer's dies, of the radial part; it is highest at the edge.
     pub sigma_radial: f64,
     /// Standard deviation of the field.
     pub sigma_field: f64,
