@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use super::context::Context;
 use super::dispatch::{LowerContext, RunUniform, Work};
@@ -22,6 +23,9 @@ const STAGED: u64 = 64 << 20;
 
 /// Bytes of the buffer behind bindings that a kernel does not use; large enough for any uniform.
 const UNUSED_BYTES: u64 = 256;
+
+/// How long the answer to a read may take once its commands are done.
+const CALLED_BACK: Duration = Duration::from_secs(10);
 
 struct Call {
     kernel: ::wgpu::ComputePipeline,
@@ -207,7 +211,8 @@ impl WgpuSession {
         context.wait(None)?;
         self.in_flight.clear();
         let name = &self.program.desc(id).name;
-        match receiver.try_recv() {
+        // Another thread that waits for the same device may be the one that calls back.
+        match receiver.recv_timeout(CALLED_BACK) {
             Ok(Ok(())) => {}
             Ok(Err(e)) => return Err(context.fail(format!("reading \"{name}\": {e}"))),
             Err(_) => return Err(context.fail(format!("reading \"{name}\": never mapped"))),
