@@ -7,6 +7,9 @@
 //! On a machine that does other work too, trust the smallest CPU time, and of that the ratios of
 //! rows measured in one run.
 
+// Not every bench uses everything.
+#![allow(dead_code)]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -21,7 +24,28 @@ pub struct Bench {
     filter: Option<String>,
 }
 
+/// Something that is timed in alternation with others, see [`Bench::alternate`].
+pub struct Candidate<'a> {
+    name: String,
+    work: f64,
+    unit: &'a str,
+    run: Box<dyn FnMut() + 'a>,
+}
+
+impl<'a> Candidate<'a> {
+    /// `run` does `work` units a call.
+    pub fn new(name: impl Into<String>, work: f64, unit: &'a str, run: impl FnMut() + 'a) -> Self {
+        Self {
+            name: name.into(),
+            work,
+            unit,
+            run: Box::new(run),
+        }
+    }
+}
+
 /// Time of one call, in seconds.
+#[derive(Default)]
 struct Times {
     wall: Vec<f64>,
     cpu: Vec<f64>,
@@ -67,46 +91,98 @@ impl Bench {
             println!("{name}: ran once");
             return;
         }
-        let times = measure(&mut run);
-        let wall = smallest(&times.wall);
-        println!(
-            "{name:<44} {:>12} {:>12} {:>12} {:>18}",
-            seconds(wall),
-            seconds(median(&times.wall)),
-            if times.cpu.is_empty() {
-                "-".into()
-            } else {
-                seconds(smallest(&times.cpu))
-            },
-            rate(work / wall, unit),
-        );
+        let calls = calibrate(&mut run);
+        let mut times = Times::default();
+        for _ in 0..REPEATS {
+            times.add(calls, &mut run);
+        }
+        times.print(name, work, unit);
+    }
+
+    /// Several rows, one repeat of each after the other, round after round, so that what disturbs
+    /// the machine disturbs all of them; `between` runs after every round. Prints how many times
+    /// faster the first is than each other (by CPU time, where the system tells it). Returns the
+    /// best rate of each by wall time, units per second.
+    pub fn alternate(&self, rows: &mut [Candidate], mut between: impl FnMut()) -> Option<Vec<f64>> {
+        if let Some(text) = &self.filter
+            && !rows.iter().any(|r| r.name.contains(text.as_str()))
+        {
+            return None;
+        }
+        if self.tiny {
+            for row in rows {
+                (row.run)();
+                println!("{}: ran once", row.name);
+            }
+            return None;
+        }
+        let calls: Vec<u32> = rows.iter_mut().map(|r| calibrate(&mut r.run)).collect();
+        let mut times: Vec<Times> = rows.iter().map(|_| Times::default()).collect();
+        for _ in 0..REPEATS {
+            for ((row, times), &calls) in rows.iter_mut().zip(&mut times).zip(&calls) {
+                times.add(calls, &mut row.run);
+            }
+            between();
+        }
+        for (row, times) in rows.iter().zip(&times) {
+            times.print(&row.name, row.work, row.unit);
+        }
+        for (row, other) in rows.iter().zip(&times).skip(1) {
+            let faster = |of: fn(&Times) -> &[f64]| {
+                let (a, b) = (smallest(of(&times[0])), smallest(of(other)));
+                (b / row.work) / (a / rows[0].work)
+            };
+            println!(
+                "  {} / {}: {:.2} by wall time, {:.2} by CPU time",
+                rows[0].name,
+                row.name,
+                faster(|t| &t.wall),
+                faster(|t| &t.cpu)
+            );
+        }
+        let best = rows.iter().zip(&times);
+        Some(best.map(|(r, t)| r.work / smallest(&t.wall)).collect())
     }
 }
 
-fn measure<R>(run: &mut impl FnMut() -> R) -> Times {
+/// Calls that fill a repeat.
+fn calibrate<R>(run: &mut impl FnMut() -> R) -> u32 {
     // The first call warms caches, thread pools and clocks.
     black_box(run());
     let start = Instant::now();
     black_box(run());
     let once = start.elapsed().max(Duration::from_nanos(1));
-    let calls = (REPEAT.as_secs_f64() / once.as_secs_f64()).ceil().max(1.0) as u32;
-    let mut times = Times {
-        wall: Vec::new(),
-        cpu: Vec::new(),
-    };
-    for _ in 0..REPEATS {
+    (REPEAT.as_secs_f64() / once.as_secs_f64()).ceil().max(1.0) as u32
+}
+
+impl Times {
+    /// One repeat.
+    fn add<R>(&mut self, calls: u32, run: &mut impl FnMut() -> R) {
         let (wall, cpu) = (Instant::now(), cpu_time());
         for _ in 0..calls {
             black_box(run());
         }
-        times
-            .wall
+        self.wall
             .push(wall.elapsed().as_secs_f64() / f64::from(calls));
         if let (Some(from), Some(to)) = (cpu, cpu_time()) {
-            times.cpu.push((to - from) / f64::from(calls));
+            self.cpu.push((to - from) / f64::from(calls));
         }
     }
-    times
+
+    fn print(&self, name: &str, work: f64, unit: &str) {
+        let wall = smallest(&self.wall);
+        println!(
+            "{name:<44} {:>12} {:>12} {:>12} {:>18}",
+            seconds(wall),
+            seconds(median(&self.wall)),
+            if self.cpu.is_empty() {
+                "-".into()
+            } else {
+                seconds(smallest(&self.cpu))
+            },
+            rate(work / wall, unit),
+        );
+    }
 }
 
 /// CPU seconds of this process, all threads; none where the system has no such clock.

@@ -16,6 +16,8 @@ pub mod wgpu;
 
 pub use program::{Capacity, Program, RunArgs, SectionId, TensorId};
 
+use std::time::Duration;
+
 use crate::error::Result;
 
 /// What a backend is, for provenance and `pimento devices`.
@@ -33,6 +35,16 @@ pub struct DeviceInfo {
     pub driver: String,
 }
 
+/// What a machine can do at most, measured by kernels that do nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Peak {
+    /// 10^9 single-precision operations per second: multiply-adds in registers (two operations
+    /// each), all cores or compute units at work.
+    pub fma_gflops: f64,
+    /// 10^9 bytes per second, read plus written, of a copy much larger than the caches.
+    pub copy_gbytes_per_s: f64,
+}
+
 /// A place where programs run.
 pub trait Backend: Send + Sync {
     /// What it is.
@@ -45,6 +57,16 @@ pub trait Backend: Send + Sync {
 
     /// Allocates and compiles. `capacity` should come from [`Backend::fit`].
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>>;
+}
+
+/// A backend on real hardware, whose peak can be measured.
+pub trait MeasurePeak: Backend {
+    /// Measures both peaks, each for about `time`; the best repeat counts, as other work on the
+    /// machine can only make a repeat slower.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] of the adapter.
+    fn peak(&self, time: Duration) -> Result<Peak>;
 }
 
 /// A prepared program with its memory.

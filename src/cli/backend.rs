@@ -1,8 +1,8 @@
 //! Which machine computes.
 
 use clap::{Args, ValueEnum};
-use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
+use pimento::backend::{Backend, MeasurePeak};
 use pimento::{Error, Result};
 
 /// Choice of the backend.
@@ -31,6 +31,11 @@ pub struct BackendArgs {
 impl BackendArgs {
     /// Opens the backend.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
+        Ok(self.open_measurable()?)
+    }
+
+    /// Opens the backend as one whose peak can be measured.
+    pub fn open_measurable(&self) -> Result<Box<dyn MeasurePeak>> {
         match (self.backend, self.adapter.as_deref()) {
             (Kind::Cpu, Some(name)) => Err(Error::input(format!(
                 "--adapter {name}: the CPU backend has no adapters; allowed with --backend gpu or auto"
@@ -42,7 +47,7 @@ impl BackendArgs {
 }
 
 #[cfg(feature = "gpu")]
-fn graphics(kind: Kind, adapter: Option<&str>) -> Result<Box<dyn Backend>> {
+fn graphics(kind: Kind, adapter: Option<&str>) -> Result<Box<dyn MeasurePeak>> {
     use pimento::backend::wgpu::WgpuBackend;
     if kind == Kind::Auto && adapter.is_none() {
         return Ok(match WgpuBackend::open_hardware()? {
@@ -54,7 +59,7 @@ fn graphics(kind: Kind, adapter: Option<&str>) -> Result<Box<dyn Backend>> {
 }
 
 #[cfg(not(feature = "gpu"))]
-fn graphics(kind: Kind, adapter: Option<&str>) -> Result<Box<dyn Backend>> {
+fn graphics(kind: Kind, adapter: Option<&str>) -> Result<Box<dyn MeasurePeak>> {
     match (kind, adapter) {
         (Kind::Auto, None) => Ok(Box::new(CpuBackend::new())),
         _ => Err(Error::input(

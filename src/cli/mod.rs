@@ -2,6 +2,7 @@
 //! Results go to standard output, everything else to standard error.
 
 mod backend;
+mod bench;
 mod check;
 mod chip;
 mod completions;
@@ -35,6 +36,7 @@ Examples:
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
   pimento chip experiments/self_tuning_fashion.toml --index 17 --run results/self_tuning_fashion
   pimento devices                                      which adapters are there?
+  pimento bench --all                                  and how fast are they?
 
 Exit codes:
   0    done
@@ -68,6 +70,7 @@ enum Command {
     Chip(chip::Chip),
     Check(check::Check),
     Devices(devices::Devices),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),
         Command::Devices(c) => c.run(),
+        Command::Bench(c) => c.run(),
         Command::Completions(c) => c.run(),
     };
     match done {

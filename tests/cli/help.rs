@@ -5,13 +5,14 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 7] = [
+const SUBCOMMANDS: [&str; 8] = [
     "demo",
     "sweep",
     "train",
     "chip",
     "check",
     "devices",
+    "bench",
     "completions",
 ];
 

@@ -1,6 +1,7 @@
 //! The program as its users meet it: exit codes, what is said where, and what is refused.
 
 mod bad_input;
+mod bench;
 mod help;
 mod runs;
 mod shipped;

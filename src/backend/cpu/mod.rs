@@ -27,6 +27,7 @@ mod math;
 mod max_abs;
 mod max_pool;
 mod memory;
+mod peak;
 mod plan;
 mod pointwise;
 mod post;
@@ -44,9 +45,10 @@ pub use memory::Memory;
 pub use simd::{ISA_VARIABLE, Isa};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::program::{Capacity, LANES, Program, Role};
-use super::{Backend, DeviceInfo, Session};
+use super::{Backend, DeviceInfo, MeasurePeak, Peak, Session};
 use crate::error::{Error, Result};
 use plan::{Plan, tensor_values};
 
@@ -185,6 +187,16 @@ impl Backend for CpuBackend {
             isa,
             self.pool.clone(),
         )?))
+    }
+}
+
+impl MeasurePeak for CpuBackend {
+    fn peak(&self, time: Duration) -> Result<Peak> {
+        let isa = self.isa.clone().map_err(Error::Input)?;
+        Ok(match &self.pool {
+            Some(pool) => pool.install(|| peak::measure(isa, time)),
+            None => peak::measure(isa, time),
+        })
     }
 }
 

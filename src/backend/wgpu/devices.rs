@@ -39,7 +39,7 @@ pub struct AdapterReport {
 
 /// The adapters of all graphics APIs, best first. Empty where there is none; never fails.
 pub fn list_adapters() -> Vec<AdapterReport> {
-    let adapters = adapters();
+    let adapters = all();
     let wanted = environment_name();
     let chosen = match &wanted {
         Some(name) => adapters.iter().position(|a| matches(&a.get_info(), name)),
@@ -65,7 +65,7 @@ pub(super) enum Selector<'a> {
 
 /// Picks an adapter; `None` only for [`Selector::Hardware`].
 pub(super) fn select(selector: Selector<'_>) -> Result<Option<::wgpu::Adapter>> {
-    let mut adapters = adapters();
+    let mut adapters = all();
     let environment = environment_name();
     let selector = match (selector, &environment) {
         (Selector::Named(_), _) | (_, None) => selector,
@@ -105,7 +105,7 @@ fn unknown_adapter(name: &str, adapters: &[::wgpu::Adapter]) -> String {
 }
 
 /// All adapters, hardware first, then by kind, then native APIs before GL.
-fn adapters() -> Vec<::wgpu::Adapter> {
+pub(super) fn all() -> Vec<::wgpu::Adapter> {
     let descriptor = ::wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     let backends = descriptor.backends;
     let instance = ::wgpu::Instance::new(descriptor);

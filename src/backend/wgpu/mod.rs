@@ -7,7 +7,7 @@
 //! * `lower` and one module an operator: operator to kernel calls.
 //! * `plan`: memory, temporaries in a pool, the capacity that fits.
 //! * `session`: buffers, runs, reads.
-//! * [`peak`]: what the adapter can do at best.
+//! * `peak`: what the adapter can do at best.
 //!
 //! This directory is the only place that names wgpu. Kernels need no more than WebGPU guarantees:
 //! 8 storage buffers, 256 threads, 16 KiB of workgroup memory, 65535 workgroups an axis.
@@ -30,7 +30,7 @@ mod fabricate;
 mod lerp;
 mod lower;
 mod max_abs;
-pub mod peak;
+mod peak;
 mod plan;
 mod pointwise;
 mod pool;
@@ -87,6 +87,15 @@ impl WgpuBackend {
             Some(adapter) => Self::on(&adapter).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Opens every adapter, best first, for a comparison; each with its name, as one that cannot be
+    /// opened has nothing else.
+    pub fn open_all() -> Vec<(String, Result<Self>)> {
+        devices::all()
+            .iter()
+            .map(|adapter| (adapter.get_info().name, Self::on(adapter)))
+            .collect()
     }
 
     fn on(adapter: &::wgpu::Adapter) -> Result<Self> {

@@ -8,6 +8,7 @@ use bytemuck::{Pod, Zeroable};
 use super::WgpuBackend;
 use super::context::Context;
 use super::dispatch::{Dispatch, Operand, RunUniform, Work};
+use crate::backend::{MeasurePeak, Peak};
 use crate::error::Result;
 
 /// Threads of the arithmetic kernel: several for every lane of the largest GPUs.
@@ -18,15 +19,6 @@ const FMA_OPERATIONS: f64 = 32.0 * 4.0 * 2.0;
 
 /// Bytes of one of the two buffers of the copy, where the adapter binds so much: beyond caches.
 const COPY_BYTES: u64 = 128 << 20;
-
-/// Measured limits of an adapter.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Peak {
-    /// 10^9 floating-point operations a second; a fused multiply-add is two.
-    pub fma_gflops: f64,
-    /// 10^9 bytes a second, read and written together.
-    pub copy_gbytes_per_s: f64,
-}
 
 /// Twin of `Params` in `shaders/peak_fma.wgsl`.
 #[repr(C)]
@@ -48,9 +40,8 @@ pub(super) struct CopyParams {
     pub pad2: u32,
 }
 
-impl WgpuBackend {
-    /// Measures the adapter, `time` for each of the two kernels (the best of repeated runs).
-    pub fn peak(&self, time: Duration) -> Result<Peak> {
+impl MeasurePeak for WgpuBackend {
+    fn peak(&self, time: Duration) -> Result<Peak> {
         let context = &self.context;
         let mut iterations = 1;
         // More work until a run is long against the cost of a submission.

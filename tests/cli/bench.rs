@@ -1,0 +1,68 @@
+//! `pimento bench`: names, units and shares; never a verdict on speed.
+
+use super::pimento;
+
+#[test]
+fn a_quick_bench_of_the_cpu_prints_a_table() {
+    let run = pimento(&[
+        "bench",
+        "--quick",
+        "--backend",
+        "cpu",
+        "--filter",
+        "gemm/256",
+    ]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(run.stdout.starts_with("cpu  "), "{}", run.stdout);
+    for word in ["gemm/256", "256 x 256 x 256", "FLOP/s", "of peak"] {
+        assert!(run.stdout.contains(word), "{word}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn json_has_every_row_with_its_rate_unit_and_share() {
+    let run = pimento(&[
+        "bench",
+        "--quick",
+        "--backend",
+        "cpu",
+        "--filter",
+        "e",
+        "--json",
+    ]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["quick"], true);
+    assert_eq!(json["targets"][0]["backend"], "cpu");
+    assert!(json["targets"][0]["peak"]["fma_gflops"].as_f64() > Some(0.0));
+    assert_eq!(json["failures"], serde_json::json!([]));
+    let rows = json["rows"].as_array().unwrap();
+    let names: Vec<_> = rows.iter().filter_map(|r| r["name"].as_str()).collect();
+    for name in [
+        "peak/fma",
+        "gemm/256",
+        "gemm/1024",
+        "fabricate/ideal",
+        "mvm/linear-512",
+        "lenet5/monte-carlo",
+        "lenet5/training-step",
+    ] {
+        assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    for row in rows {
+        assert!(row["rate"].as_f64() > Some(0.0), "{row}");
+        assert_eq!(row["backend"], "cpu");
+        assert!(row["unit"].is_string() && row["sizes"].is_string());
+        let roof = row["name"].as_str().unwrap().starts_with("peak/");
+        assert_eq!(roof, row["share"].is_null(), "{row}");
+        assert_eq!(roof, row["best_s"].is_null(), "{row}");
+    }
+}
+
+#[test]
+fn an_unknown_row_is_refused_and_the_names_are_listed() {
+    let run = pimento(&["bench", "--backend", "cpu", "--filter", "gemn"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.contains("\"gemn\""), "{}", run.stderr);
+    assert!(run.stderr.contains("gemm/1024"), "{}", run.stderr);
+}
