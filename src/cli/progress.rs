@@ -103,10 +103,8 @@ impl Terminal {
         }
         // A thread that panicked while it drew leaves a bar that is still good enough.
         let mut slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
-        if slot.as_ref().is_none_or(|b| b.label != label) {
-            if let Some(old) = slot.take() {
-                old.bar.finish_and_clear();
-            }
+        if let Some(old) = slot.take_if(|b| b.label != label) {
+            old.bar.finish_and_clear();
         }
         show(slot.get_or_insert_with(|| Bar::new(label, length, done)));
     }
