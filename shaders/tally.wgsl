@@ -1,6 +1,7 @@
 //!include shared/run.wgsl
-// Adds [sum hit, sum loss] of the run's images to a chip's tally. One workgroup a chip, a fixed
-// tree, so that a chip's sums do not depend on its wave.
+// Adds [sum hit, sum loss] of the run's images to a chip's tally: the lanes of a block by a fixed
+// tree, then block after block, the order of the native backend. A chip's sums depend neither on
+// its wave nor on how its images are cut into runs. One workgroup a chip.
 
 struct Params {
     hit: View,
@@ -29,25 +30,33 @@ fn main(
     if chip >= run.chips {
         return;
     }
-    var sum = vec2<f32>(0.0);
-    for (var i = local; i < run.blocks * QUADS; i += 64u) {
-        let block = i / QUADS;
-        let quad = i % QUADS;
-        let used = lanes_used(block, quad);
-        let h = select(vec4<f32>(0.0), hit[block_base(p.hit, chip, block) + quad], used);
-        let l = select(vec4<f32>(0.0), loss[block_base(p.loss, chip, block) + quad], used);
-        sum += vec2<f32>(across(h), across(l));
-    }
-    sums[local] = sum;
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half /= 2u) {
-        if local < half {
-            sums[local] += sums[local + half];
+    let at = chip_base(p.tally, chip);
+    var total = vec2<f32>(tally[at], tally[at + 1u]);
+    // 64 blocks at a time: every invocation sums one, the first adds them up in order.
+    for (var first = 0u; first < run.blocks; first += 64u) {
+        let block = first + local;
+        var h = vec4<f32>(0.0);
+        var l = vec4<f32>(0.0);
+        if block < run.blocks {
+            for (var quad = 0u; quad < QUADS; quad++) {
+                let used = lanes_used(block, quad);
+                let x = select(vec4<f32>(0.0), hit[block_base(p.hit, chip, block) + quad], used);
+                let y = select(vec4<f32>(0.0), loss[block_base(p.loss, chip, block) + quad], used);
+                h[quad] = across(x);
+                l[quad] = across(y);
+            }
+        }
+        sums[local] = vec2<f32>(across(h), across(l));
+        workgroupBarrier();
+        if local == 0u {
+            for (var i = 0u; i < min(64u, run.blocks - first); i++) {
+                total += sums[i];
+            }
         }
         workgroupBarrier();
     }
-    if local < 2u {
-        let at = chip_base(p.tally, chip) + local;
-        tally[at] += sums[0][local];
+    if local == 0u {
+        tally[at] = total.x;
+        tally[at + 1u] = total.y;
     }
 }

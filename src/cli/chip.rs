@@ -19,7 +19,7 @@ A chip is a pure function of the seed and its index, so the row equals the sweep
 With --run the networks that the sweep trained are used; without, the network is trained again.
 
 Examples:
-  pimento chip experiments/self_tuning_fashion.toml --run results/self_tuning_fashion --index 17
+  pimento chip experiments/self_tuning_fashion.toml --run runs/self_tuning_fashion --index 17
   pimento chip my.toml --point 3 --index 0 --json")]
 pub struct Chip {
     #[command(flatten)]

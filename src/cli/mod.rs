@@ -34,7 +34,7 @@ Examples:
   pimento demo                                         two minutes: what variation does, and tuning
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
-  pimento chip experiments/self_tuning_fashion.toml --index 17 --run results/self_tuning_fashion
+  pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 

@@ -6,7 +6,7 @@ use clap::Args;
 use pimento::Result;
 use pimento::config::Experiment;
 use pimento::report;
-use pimento::sweep::outdir::{Existing, REPORT};
+use pimento::sweep::outdir::{self, Existing, REPORT};
 use pimento::sweep::{self, SweepOptions};
 
 use super::backend::BackendArgs;
@@ -24,8 +24,8 @@ The table on standard output is the summary.
 Ctrl-C keeps the points that are complete and the training so far; --resume continues.
 
 Examples:
-  pimento sweep experiments/self_tuning_fashion.toml --out results/fashion
-  pimento sweep experiments/lenet5_mnist_a1w1.toml --data ~/mnist --out results/lenet5
+  pimento sweep experiments/self_tuning_fashion.toml --out runs/fashion
+  pimento sweep experiments/lenet5_mnist_a1w1.toml --data ~/mnist --out runs/lenet5
   pimento sweep my.toml --out quick --chips 20 --images 500 --backend cpu
   pimento sweep my.toml --out again --seed 2 --json > again.json")]
 pub struct Sweep {
@@ -46,7 +46,7 @@ impl Sweep {
 /// How to run a sweep, and where its results go.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Output directory [default: results/NAME, the experiment's name]
+    /// Output directory [default: runs/NAME, the experiment's name, or runs/NAME-2, ... if taken]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -73,7 +73,8 @@ impl RunArgs {
         let options = SweepOptions {
             out: match &self.out {
                 Some(out) => out.clone(),
-                None => PathBuf::from("results").join(&experiment.name),
+                None if self.force || self.resume => outdir::usual(&experiment.name),
+                None => outdir::fresh(&experiment.name),
             },
             existing: match (self.force, self.resume) {
                 (true, _) => Existing::Replace,

@@ -75,23 +75,25 @@ fn first_difference(old: &str, new: &str) -> String {
     }
 }
 
-/// The first of `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
-pub fn fresh(name: &str) -> PathBuf {
+/// `runs/NAME`.
+pub fn usual(name: &str) -> PathBuf {
+    let allowed = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     let safe: String = name
         .chars()
-        .map(|c| {
-            if c.is_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
+        .map(|c| if allowed(c) { c } else { '-' })
         .collect();
-    let base = Path::new("runs");
-    let mut dir = base.join(&safe);
+    Path::new("runs").join(safe)
+}
+
+/// The first of `runs/NAME`, `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
+pub fn fresh(name: &str) -> PathBuf {
+    let first = usual(name);
+    let mut dir = first.clone();
     let mut n = 2;
     while dir.exists() {
-        dir = base.join(format!("{safe}-{n}"));
+        let mut numbered = first.clone().into_os_string();
+        numbered.push(format!("-{n}"));
+        dir = PathBuf::from(numbered);
         n += 1;
     }
     dir
