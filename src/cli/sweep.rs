@@ -82,6 +82,7 @@ impl RunArgs {
                 _ => Existing::Refuse,
             },
             command: super::command_line(),
+            write: report::write,
         };
         let terminal = Terminal::new(self.output.quiet);
         let done = sweep::run(&*backend, experiment, &data, &options, &terminal)?;

@@ -28,6 +28,9 @@ pub struct SweepOptions {
     pub existing: Existing,
     /// The command line, for provenance.
     pub command: String,
+    /// Writes the results so far into the output directory, after every point
+    /// (`report::write`).
+    pub write: fn(&Path, &SweepResult, &[ChipRow]) -> Result<()>,
 }
 
 /// A sweep's results in memory.
@@ -113,7 +116,7 @@ pub fn run(
             .push(PointSummary::new(axes(point, &model), &of_point, &inputs));
         rows.extend(of_point);
         result.elapsed_s = started.elapsed().as_secs_f64();
-        crate::report::write(&options.out, &result, &rows)?;
+        (options.write)(&options.out, &result, &rows)?;
     }
     Ok(Outcome {
         result,

@@ -4,6 +4,7 @@
 //! the convolutions; [`training`] makes the program of a training step by reverse-mode
 //! differentiation of the graph.
 
+mod backward;
 pub mod inference;
 pub mod training;
 

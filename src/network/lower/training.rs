@@ -90,7 +90,7 @@ const ACT_RATE: f32 = 0.01;
 
 /// What the forward pass left for the backward pass.
 #[derive(Debug, Clone, Copy)]
-enum Saved {
+pub(super) enum Saved {
     Nothing,
     Conv {
         states: ConvStates,
@@ -159,16 +159,16 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     }
 }
 
-struct Trainer<'a> {
-    b: Builder<'a>,
-    spec: &'a TrainSpec,
-    values: Vec<TensorId>,
-    saved: Vec<Saved>,
-    chips: Vec<TensorId>,
-    quantized_inputs: Vec<QuantizedInput>,
+pub(super) struct Trainer<'a> {
+    pub(super) b: Builder<'a>,
+    pub(super) spec: &'a TrainSpec,
+    pub(super) values: Vec<TensorId>,
+    pub(super) saved: Vec<Saved>,
+    pub(super) chips: Vec<TensorId>,
+    pub(super) quantized_inputs: Vec<QuantizedInput>,
     /// Trainable states: `(tensor, decays)`.
-    params: Vec<(TensorId, bool)>,
-    freeze: Vec<Op>,
+    pub(super) params: Vec<(TensorId, bool)>,
+    pub(super) freeze: Vec<Op>,
 }
 
 impl Trainer<'_> {
@@ -374,215 +374,6 @@ impl Trainer<'_> {
             var,
         };
         (y, saved)
-    }
-
-    /// Walks the graph backwards; `updates` receives `(parameter, gradient)`.
-    fn backward(
-        &mut self,
-        dlogits: TensorId,
-        ops: &mut Vec<Op>,
-        updates: &mut Vec<(TensorId, TensorId)>,
-    ) {
-        let graph = self.b.graph;
-        let mut grads: Vec<Vec<TensorId>> = vec![vec![]; graph.nodes.len()];
-        grads[graph.last()].push(dlogits);
-        for id in (1..graph.nodes.len()).rev() {
-            let parts = std::mem::take(&mut grads[id]);
-            let Some(dy) = self.sum(ops, id, &parts) else {
-                continue; // nothing downstream depends on it
-            };
-            let node = &graph.nodes[id];
-            let source = node.inputs[0];
-            let x = self.values[source];
-            let y = self.values[id];
-            match (&node.layer, self.saved[id]) {
-                (
-                    Layer::Conv { geo, .. },
-                    Saved::Conv {
-                        states,
-                        index,
-                        x: quantized,
-                        w,
-                    },
-                ) => {
-                    self.weight_grad(ops, updates, geo, index, states, (quantized, w, dy));
-                    let image = graph.is_image(source);
-                    let learned = self.b.numerics.act_step == ActStep::Learned;
-                    let quantizer_learns =
-                        learned && matches!(states.input, InputQuantizer::Uniform(_));
-                    if image && !quantizer_learns {
-                        continue;
-                    }
-                    let dx = self.input_grad(ops, updates, geo, states.input, (source, x, w, dy));
-                    grads[source].push(dx);
-                }
-                (Layer::BatchNorm { eps }, Saved::Norm { states, mean, var }) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    let c = Shape::Flat(node.shape.0);
-                    let dgamma = self.b.temp("dgamma", c, Scope::Shared);
-                    let dbeta = self.b.temp("dbeta", c, Scope::Shared);
-                    ops.push(Op::BatchNormGrad {
-                        x,
-                        mean,
-                        var,
-                        gamma: states.gamma,
-                        dy,
-                        dx,
-                        dgamma,
-                        dbeta,
-                        eps: *eps,
-                    });
-                    updates.push((states.gamma, dgamma));
-                    updates.push((states.beta, dbeta));
-                    grads[source].push(dx);
-                }
-                (Layer::Activation(act), _) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::ActivationGrad {
-                        y,
-                        dy,
-                        dx,
-                        act: *act,
-                        scale: None,
-                    });
-                    grads[source].push(dx);
-                }
-                (Layer::MaxPool(geo), _) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::MaxPoolGrad {
-                        x,
-                        y,
-                        dy,
-                        dx,
-                        geo: *geo,
-                    });
-                    grads[source].push(dx);
-                }
-                (Layer::AvgPool(geo), _) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::AvgPoolGrad { dy, dx, geo: *geo });
-                    grads[source].push(dx);
-                }
-                (Layer::Add, _) => {
-                    for &i in &node.inputs {
-                        grads[i].push(dy);
-                    }
-                }
-                _ => unreachable!("layers with states saved them in the forward pass"),
-            }
-        }
-    }
-
-    /// Sum of a node's gradient contributions.
-    fn sum(&mut self, ops: &mut Vec<Op>, id: NodeId, parts: &[TensorId]) -> Option<TensorId> {
-        let (&first, rest) = parts.split_first()?;
-        Some(rest.iter().fold(first, |a, &b| {
-            let y = self.b.map(id, Scope::PerChip);
-            ops.push(Op::Add { a, b, y });
-            y
-        }))
-    }
-
-    fn weight_grad(
-        &mut self,
-        ops: &mut Vec<Op>,
-        updates: &mut Vec<(TensorId, TensorId)>,
-        geo: &ConvGeometry,
-        index: usize,
-        s: ConvStates,
-        (x, w, dy): (TensorId, TensorId, TensorId),
-    ) {
-        let n = *self.b.numerics;
-        let shape = Shape::Flat(geo.weights());
-        if let Some(bias) = s.bias {
-            let db = self.b.temp("dbias", Shape::Flat(geo.c_out), Scope::Shared);
-            ops.push(Op::ChannelSum { x: dy, y: db });
-            updates.push((bias, db));
-        }
-        let dw = self.b.temp("dweight", shape, self.b.program.desc(w).scope);
-        ops.push(Op::Conv2dGradWeight {
-            x,
-            dy,
-            dw,
-            geo: *geo,
-        });
-        let dq = match &self.spec.noise {
-            None => dw,
-            Some(noise) => {
-                let dq = self.b.temp("dquantized", shape, Scope::Shared);
-                // The sign of the quantized weight decides which cell of a pair carries it; the
-                // master weight has the same sign wherever the quantized one is not zero.
-                ops.push(Op::FabricateGrad {
-                    w: s.weight,
-                    chip: self.chips[index],
-                    dout: dw,
-                    dw: dq,
-                    spec: noise.fabrication(index, geo),
-                });
-                dq
-            }
-        };
-        let mut dmaster = dq;
-        if n.weight_bits > 0 {
-            dmaster = self.b.temp("dmaster", shape, Scope::Shared);
-            let learned = n.weight_step_learned && n.weight_bits > 1;
-            let dscale = learned.then(|| {
-                let shape = self.b.program.desc(s.weight_step).shape;
-                self.b.temp("dstep", shape, Scope::Shared)
-            });
-            ops.push(Op::QuantizeWeightGrad {
-                w: s.weight,
-                scale: s.weight_step,
-                dq,
-                dw: dmaster,
-                dscale,
-                bits: n.weight_bits,
-                ste: n.straight_through,
-            });
-            updates.extend(dscale.map(|d| (s.weight_step, d)));
-        }
-        updates.push((s.weight, dmaster));
-    }
-
-    fn input_grad(
-        &mut self,
-        ops: &mut Vec<Op>,
-        updates: &mut Vec<(TensorId, TensorId)>,
-        geo: &ConvGeometry,
-        input: InputQuantizer,
-        (source, x, w, dy): (NodeId, TensorId, TensorId, TensorId),
-    ) -> TensorId {
-        let dq = self.b.map(source, Scope::PerChip);
-        ops.push(Op::Conv2dGradInput {
-            dy,
-            w,
-            dx: dq,
-            geo: *geo,
-        });
-        match input {
-            InputQuantizer::None => dq,
-            InputQuantizer::Binary(_) => {
-                let dx = self.b.map(source, Scope::PerChip);
-                ops.push(Op::BinarizeActGrad { x, dy: dq, dx });
-                dx
-            }
-            InputQuantizer::Uniform(quant) => {
-                let n = self.b.numerics;
-                let dx = self.b.map(source, Scope::PerChip);
-                let dscale = (n.act_step == ActStep::Learned)
-                    .then(|| self.b.temp("dstep", Shape::Flat(1), Scope::Shared));
-                ops.push(Op::QuantizeActGrad {
-                    x,
-                    dy: dq,
-                    dx,
-                    dscale,
-                    quant,
-                    ste: self.b.numerics.straight_through,
-                });
-                updates.extend(dscale.map(|d| (quant.scale, d)));
-                dx
-            }
-        }
     }
 
     /// Optimizer operators for all parameters that got a gradient; returns the moments.
