@@ -253,13 +253,17 @@ impl Layout {
 
     /// What tells the point from others of its series: its panel and its abscissa.
     pub fn detail(&self, point: usize) -> String {
-        let panel = self
-            .panels
-            .iter()
-            .find(|p| p.series.iter().any(|s| s.points.contains(&point)))
-            .map_or(String::new(), |p| p.title.clone());
-        let x = self.x.iter().chain(&self.with_x);
-        join([panel, phrases(&self.axes, x, point)])
+        let inside = |p: &&Panel| p.series.iter().any(|s| s.points.contains(&point));
+        let panel = self.panels.iter().find(inside);
+        join([
+            panel.map_or(String::new(), |p| p.title.clone()),
+            self.abscissa_phrase(point),
+        ])
+    }
+
+    /// What tells the point from others of its series in the same panel.
+    pub fn abscissa_phrase(&self, point: usize) -> String {
+        phrases(&self.axes, self.x.iter().chain(&self.with_x), point)
     }
 
     /// The point's name on one line.

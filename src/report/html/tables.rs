@@ -275,13 +275,9 @@ pub(super) fn estimates(out: &mut String, result: &SweepResult, layout: &Layout)
             plain(e.variance.sqrt(), 5),
             plain(e.predicted_variance.sqrt(), 5),
         );
-        let _ = writeln!(
-            out,
-            "<td class=\"n\">{}<span class=\"ci\">{} to {}</span></td></tr>",
-            plain(ratio, 2),
-            plain(ci.lo, 2),
-            plain(ci.hi, 2)
-        );
+        let small = small_print(ci, &plain(ci.lo, 2), &plain(ci.hi, 2));
+        cell(out, &format!("{}{small}", plain(ratio, 2)));
+        out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table></div>\n");
     let more = if with.len() > MAX_ROWS {
@@ -340,14 +336,19 @@ fn cell(out: &mut String, text: &str) {
     let _ = write!(out, "<td class=\"n\">{text}</td>");
 }
 
-/// A number cell with its interval in small print.
+/// A number cell with its interval in small print, where there is one.
 fn cell_with_interval(out: &mut String, text: &str, ci: Interval, decimals: usize) {
-    let _ = write!(
-        out,
-        "<td class=\"n\">{text}<span class=\"ci\">{} to {}</span></td>",
-        percent(ci.lo, decimals),
-        percent(ci.hi, decimals)
-    );
+    let (lo, hi) = (percent(ci.lo, decimals), percent(ci.hi, decimals));
+    cell(out, &format!("{text}{}", small_print(ci, &lo, &hi)));
+}
+
+/// An interval in small print; nothing if neither side is known.
+fn small_print(ci: Interval, lo: &str, hi: &str) -> String {
+    if ci.lo.is_nan() && ci.hi.is_nan() {
+        String::new()
+    } else {
+        format!("<span class=\"ci\">{lo} to {hi}</span>")
+    }
 }
 
 /// A number, or the dash that stands for none.

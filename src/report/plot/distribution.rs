@@ -1,6 +1,6 @@
 //! The chips of each point along the accuracy: a histogram over one dot per chip.
 
-use super::svg::{Anchor, Key, Scale, Svg, legend, range, series_class, text_width, ticks};
+use super::svg::{Anchor, Key, Scale, Svg, legend, range, series_class, text_width, ticks, wrap};
 use super::{Figure, chips_phrase, images_phrase};
 use crate::report::layout::Layout;
 use crate::report::table::decimals;
@@ -21,6 +21,8 @@ const WIDTH: f64 = 960.0;
 const HIST: f64 = 40.0;
 const STRIP: f64 = 15.0;
 const ROW: f64 = HIST + STRIP + 17.0;
+/// Height of a panel's title between rows.
+const GROUP: f64 = 30.0;
 
 /// The plot, if there are chips.
 pub(in crate::report) fn figure(
@@ -81,7 +83,9 @@ pub(super) fn draw(
 ) -> Option<(Svg, f64)> {
     let mut chips: Vec<Vec<&ChipRow>> = vec![Vec::new(); result.points.len()];
     for r in rows.iter().filter(|r| r.accuracy.is_finite()) {
-        chips.get_mut(r.point)?.push(r);
+        if let Some(own) = chips.get_mut(r.point) {
+            own.push(r);
+        }
     }
     if shown.iter().all(|&p| chips[p].is_empty()) {
         return None;
@@ -91,11 +95,10 @@ pub(super) fn draw(
 
     let label_width = shown
         .iter()
-        .map(|&p| {
-            let name = text_width(layout.series_label(p), 13.0) * 1.1;
-            let lines = wrap(&layout.detail(p));
-            let detail = lines.iter().map(|l| text_width(l, 12.0));
-            detail.fold(name, f64::max)
+        .flat_map(|&p| label(layout, p))
+        .map(|(class, line)| {
+            let bold = if class == "strong" { 1.1 } else { 1.0 };
+            text_width(&line, 13.0) * bold
         })
         .fold(60.0, f64::max)
         + 20.0;
@@ -123,7 +126,18 @@ pub(super) fn draw(
         pixels: (left, right),
     };
     let first = head + 10.0;
-    let bottom = first + ROW * shown.len() as f64;
+    let groups: Vec<(&str, Vec<usize>)> = layout
+        .panels
+        .iter()
+        .map(|panel| {
+            let inside = |p: &usize| panel.series.iter().any(|s| s.points.contains(p));
+            let own = shown.iter().copied().filter(inside).collect();
+            (panel.title.as_str(), own)
+        })
+        .filter(|(_, own): &(&str, Vec<usize>)| !own.is_empty())
+        .collect();
+    let titles = groups.iter().filter(|(title, _)| !title.is_empty()).count();
+    let bottom = first + ROW * shown.len() as f64 + GROUP * titles as f64;
     let (marks, decimals) = ticks(100.0 * x.0, 100.0 * x.1, 7);
     for v in marks {
         let at = scale.at(v / 100.0);
@@ -143,53 +157,48 @@ pub(super) fn draw(
         "accuracy of a chip (%)",
     );
 
-    for (i, &p) in shown.iter().enumerate() {
-        let row_top = first + ROW * i as f64;
-        let point = &result.points[p];
-        let baseline = row_top + 6.0 + HIST;
-        draw_row(&mut svg, &chips[p], layout.style[p], &scale, baseline);
-        for (class, value) in [
-            ("ideal", point.ideal),
-            ("q05", point.q05),
-            ("median", point.median),
-        ] {
-            let at = scale.at(value);
-            svg.line(class, (at, row_top + 6.0), (at, baseline + STRIP + 2.0));
+    let mut row_top = first;
+    for (title, own) in groups {
+        if !title.is_empty() {
+            svg.text("soft strong", (0.0, row_top + 18.0), Anchor::Start, title);
+            row_top += GROUP;
         }
-        let detail = wrap(&layout.detail(p));
-        let middle = baseline - 4.0 - 8.0 * detail.len() as f64;
-        let name = layout.series_label(p);
-        svg.text("strong", (0.0, middle), Anchor::Start, name);
-        for (i, line) in detail.iter().enumerate() {
-            let y = middle + 17.0 + 15.0 * i as f64;
-            svg.text("soft small", (0.0, y), Anchor::Start, line);
+        for p in own {
+            let point = &result.points[p];
+            let baseline = row_top + 6.0 + HIST;
+            draw_row(&mut svg, &chips[p], layout.style[p], &scale, baseline);
+            for (class, value) in [
+                ("ideal", point.ideal),
+                ("q05", point.q05),
+                ("median", point.median),
+            ] {
+                let at = scale.at(value);
+                svg.line(class, (at, row_top + 6.0), (at, baseline + STRIP + 2.0));
+            }
+            let lines = label(layout, p);
+            let first_line = baseline + 4.0 - 8.0 * lines.len() as f64;
+            for (i, (class, line)) in lines.iter().enumerate() {
+                let y = first_line + 16.0 * i as f64;
+                svg.text(class, (0.0, y), Anchor::Start, line);
+            }
+            let y = baseline - 4.0;
+            let mean = percent_with_error(point.mean, point.mean_ci95, d);
+            svg.text("strong", (mean_x, y), Anchor::End, &mean);
+            svg.text("", (q05_x, y), Anchor::End, &percent(point.q05, d));
+            row_top += ROW;
         }
-        let mean = percent_with_error(point.mean, point.mean_ci95, d);
-        svg.text("strong", (mean_x, baseline - 4.0), Anchor::End, &mean);
-        svg.text(
-            "",
-            (q05_x, baseline - 4.0),
-            Anchor::End,
-            &percent(point.q05, d),
-        );
     }
     Some((svg, bottom + 50.0))
 }
 
-/// Breaks a detail at its commas into lines of a length that leaves room for the data.
-fn wrap(detail: &str) -> Vec<String> {
-    const LINE: f64 = 210.0;
-    let mut lines: Vec<String> = Vec::new();
-    for part in detail.split(", ").filter(|p| !p.is_empty()) {
-        match lines.last_mut() {
-            Some(line) if text_width(line, 12.0) + text_width(part, 12.0) < LINE => {
-                line.push_str(", ");
-                line.push_str(part);
-            }
-            _ => lines.push(part.to_string()),
-        }
-    }
-    lines
+/// The lines of text before a row, each with its class: the series, then the abscissa.
+fn label(layout: &Layout, point: usize) -> Vec<(&'static str, String)> {
+    const LINE: f64 = 230.0;
+    let name = wrap(layout.series_label(point), 13.0 * 1.1, LINE);
+    let detail = wrap(&layout.abscissa_phrase(point), 12.0, LINE);
+    let strong = name.into_iter().map(|line| ("strong", line));
+    let soft = detail.into_iter().map(|line| ("soft small", line));
+    strong.chain(soft).collect()
 }
 
 /// Histogram on the baseline, dots under it.

@@ -1,7 +1,7 @@
 //! What self-tuning estimated against what was true.
 
 use super::Figure;
-use super::svg::{Anchor, Scale, Svg, range, series_class, ticks};
+use super::svg::{Anchor, Scale, Svg, range, series_class, ticks, wrap};
 use crate::report::layout::Layout;
 use crate::report::text::compact;
 use crate::sweep::result::{ChipRow, SweepResult};
@@ -57,23 +57,21 @@ pub(in crate::report) fn figure(
          cells or reference columns told. On the dashed line the estimate is right.",
         super::chips_phrase(&result.points)
     );
-    let all = || panels.iter().flat_map(|(_, own)| own.iter());
-    let limits = (-1e6, 1e6);
-    let x = range(all().map(|r| r.eps_common), 0.06, 1e-6, limits);
-    let y = range(
-        all().flat_map(|r| [r.eps_hat, r.eps_common]),
-        0.06,
-        1e-6,
-        limits,
-    );
+    // Each panel has its own ranges: the laws' deviations are of different magnitudes.
+    let around = |values: &mut dyn Iterator<Item = f64>| range(values, 0.06, 1e-3, (-1e6, 1e6));
     let mut views: Vec<View> = panels
         .iter()
-        .map(|(p, own)| View {
-            point: *p,
-            label: "estimate",
-            dots: own.iter().map(|r| (r.eps_common, r.eps_hat)).collect(),
-            y,
-            lines: vec![(x.0.max(y.0), x.1.min(y.1), 1.0, 0.0)],
+        .map(|(p, own)| {
+            let x = around(&mut own.iter().map(|r| r.eps_common));
+            let y = around(&mut own.iter().flat_map(|r| [r.eps_hat, r.eps_common]));
+            View {
+                point: *p,
+                label: "estimate",
+                dots: own.iter().map(|r| (r.eps_common, r.eps_hat)).collect(),
+                x,
+                y,
+                lines: vec![(x.0.max(y.0), x.1.min(y.1), 1.0, 0.0)],
+            }
         })
         .collect();
     if let [(p, own)] = &panels[..] {
@@ -82,12 +80,14 @@ pub(in crate::report) fn figure(
             .estimate
             .map_or(f64::NAN, |e| e.predicted_variance.sqrt());
         let error = |r: &&ChipRow| r.eps_hat - r.eps_common;
-        let ends = own.iter().map(error).chain([2.0 * sd, -2.0 * sd]);
+        let x = around(&mut own.iter().map(|r| r.eps_common));
+        let mut ends = own.iter().map(error).chain([2.0 * sd, -2.0 * sd]);
         views.push(View {
             point: *p,
             label: "estimate minus truth",
             dots: own.iter().map(|r| (r.eps_common, error(r))).collect(),
-            y: range(ends, 0.06, 1e-6, limits),
+            x,
+            y: around(&mut ends),
             lines: [0.0, 2.0 * sd, -2.0 * sd]
                 .map(|level| (x.0, x.1, 0.0, level))
                 .to_vec(),
@@ -98,7 +98,7 @@ pub(in crate::report) fn figure(
     if more > 0 {
         caption.push_str(&format!(" {more} further points are in the table."));
     }
-    let (svg, height) = draw(layout, &views, x);
+    let (svg, height) = draw(layout, &views);
     Some(Figure {
         title: "What the chips know of themselves".into(),
         svg: svg.inline(height, "Estimates against true deviations"),
@@ -114,15 +114,17 @@ struct View {
     /// Name of the ordinate.
     label: &'static str,
     dots: Vec<(f64, f64)>,
+    /// Range of the abscissa.
+    x: (f64, f64),
     /// Range of the ordinate.
     y: (f64, f64),
     /// Dashed lines: from and to on the abscissa, slope, level.
     lines: Vec<(f64, f64, f64, f64)>,
 }
 
-/// Draws the panels, all over the range `x`; gives the picture and its height.
-fn draw(layout: &Layout, views: &[View], x: (f64, f64)) -> (Svg, f64) {
-    const HEAD: f64 = 62.0;
+/// Draws the panels; gives the picture and its height.
+fn draw(layout: &Layout, views: &[View]) -> (Svg, f64) {
+    const LINE: f64 = 15.0;
     const FOOT: f64 = 46.0;
     const MARGIN: f64 = 52.0;
     const GAP: f64 = 28.0;
@@ -134,19 +136,28 @@ fn draw(layout: &Layout, views: &[View], x: (f64, f64)) -> (Svg, f64) {
     let cell = (WIDTH - GAP * (columns as f64 - 1.0)) / columns as f64;
     let size = cell - MARGIN - 8.0;
     let height = size * 0.8;
+    let details: Vec<Vec<String>> = views
+        .iter()
+        .map(|view| wrap(&layout.detail(view.point), 12.0, size))
+        .collect();
+    let most = details.iter().map(Vec::len).max().unwrap_or(0);
+    let head = 48.0 + LINE * most as f64;
     let mut svg = Svg::new(WIDTH);
     for (i, view) in views.iter().enumerate() {
         let left = (i % columns) as f64 * (cell + GAP) + MARGIN;
-        let top = (i / columns) as f64 * (HEAD + height + FOOT) + HEAD;
+        let top = (i / columns) as f64 * (head + height + FOOT) + head;
         let (right, bottom) = (left + size, top + height);
         let name = layout.series_label(view.point);
-        svg.text("strong", (left, top - 46.0), Anchor::Start, name);
-        let detail = layout.detail(view.point);
-        svg.text("soft small", (left, top - 29.0), Anchor::Start, &detail);
+        let first = top - head + 14.0;
+        svg.text("strong", (left, first), Anchor::Start, name);
+        for (line, detail) in details[i].iter().enumerate() {
+            let y = first + 2.0 + LINE * (line + 1) as f64;
+            svg.text("soft small", (left, y), Anchor::Start, detail);
+        }
         let corner = (left - MARGIN + 2.0, top - 10.0);
         svg.text("soft small", corner, Anchor::Start, view.label);
         let xs = Scale {
-            data: x,
+            data: view.x,
             pixels: (left, right),
         };
         let ys = Scale {
@@ -160,7 +171,7 @@ fn draw(layout: &Layout, views: &[View], x: (f64, f64)) -> (Svg, f64) {
             let place = (left - 7.0, at + 4.0);
             svg.text("soft small", place, Anchor::End, &signed(v, d));
         }
-        let (marks, d) = ticks(x.0, x.1, 5);
+        let (marks, d) = ticks(view.x.0, view.x.1, 5);
         for v in marks {
             let at = xs.at(v);
             svg.line("grid", (at, top), (at, bottom));
@@ -180,7 +191,7 @@ fn draw(layout: &Layout, views: &[View], x: (f64, f64)) -> (Svg, f64) {
         }
     }
     let lines = views.len().div_ceil(columns) as f64;
-    (svg, lines * (HEAD + height + FOOT))
+    (svg, lines * (head + height + FOOT))
 }
 
 /// A tick with the true minus sign.

@@ -48,7 +48,7 @@ pub fn headline_svg(result: &SweepResult, rows: &[ChipRow]) -> String {
         "at each point"
     };
     let mut facts = format!(
-        "{}, {per}, {}, seed {}",
+        "{} {per}, {}, seed {}",
         chips_phrase(&result.points),
         images_phrase(&result.points),
         result.seed

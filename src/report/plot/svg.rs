@@ -226,14 +226,16 @@ impl Svg {
         )
     }
 
-    /// A file of its own: with style sheet and background.
+    /// A file of its own: with style sheet, background and margins.
     pub fn standalone(self, height: f64, name: &str) -> String {
-        let (w, h) = (px(self.width), px(height));
+        const PAD: f64 = 18.0;
+        let (w, h) = (px(self.width + 2.0 * PAD), px(height + 2.0 * PAD));
+        let (name, corner) = (text::escape(name), px(-PAD));
         format!(
             "<svg class=\"plot\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
-             viewBox=\"0 0 {w} {h}\" role=\"img\" aria-label=\"{}\">\n<style>{STYLE}</style>\n\
-             <rect class=\"paper\" width=\"{w}\" height=\"{h}\"/>\n{}</svg>\n",
-            text::escape(name),
+             viewBox=\"{corner} {corner} {w} {h}\" role=\"img\" aria-label=\"{name}\">\n\
+             <style>{STYLE}</style>\n<rect class=\"paper\" x=\"{corner}\" y=\"{corner}\" \
+             width=\"{w}\" height=\"{h}\"/>\n{}</svg>\n",
             self.body
         )
     }
@@ -254,6 +256,21 @@ pub(super) fn text_width(content: &str, size: f64) -> f64 {
         })
         .sum();
     em * size
+}
+
+/// Breaks a text at its commas into lines of about `width` pixels at a font size.
+pub(super) fn wrap(content: &str, size: f64, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in content.split(", ").filter(|p| !p.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if text_width(line, size) + text_width(part, size) < width => {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+            _ => lines.push(part.to_string()),
+        }
+    }
+    lines
 }
 
 /// A scale from data to pixels.
