@@ -125,7 +125,7 @@ struct View {
 /// Draws the panels; gives the picture and its height.
 fn draw(layout: &Layout, views: &[View]) -> (Svg, f64) {
     const LINE: f64 = 15.0;
-    const FOOT: f64 = 46.0;
+    const FOOT: f64 = 64.0;
     const MARGIN: f64 = 52.0;
     const GAP: f64 = 28.0;
     let columns = if views.len() == 4 {

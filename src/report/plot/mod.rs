@@ -43,7 +43,7 @@ pub fn headline_svg(result: &SweepResult, rows: &[ChipRow]) -> String {
     let drawn = if few { chips() } else { lines().or_else(chips) };
     let (mut svg, height) = drawn.unwrap_or((Svg::new(960.0), TOP));
     let per = if few {
-        "one dot a chip"
+        "in each row, one dot a chip"
     } else {
         "at each point"
     };
