@@ -225,8 +225,7 @@ impl Tiles {
 }
 
 /// Pixels at once for a tile of `m` rows.
-#[inline(always)]
-fn pixels_at_once<S: Simd>(m: usize) -> usize {
+const fn pixels_at_once<S: Simd>(m: usize) -> usize {
     match S::ACCUMULATORS / m {
         0 | 1 => 1,
         2 => 2,
@@ -323,26 +322,23 @@ struct Tile<'a, const M: usize> {
 impl<const M: usize> Kernel for Tile<'_, M> {
     type Output = ();
 
-    /// As many pixels at once as fill the registers. Sizes that `S` never asks for compile to
-    /// nothing.
+    /// As many pixels at once as fill the registers. The conditions are constants, so that only the
+    /// sizes of `S` are compiled.
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         macro_rules! at_once {
             ($($p:literal),+) => {
-                match pixels_at_once::<S>(M) {
-                    $($p if $p == 1 || M * $p <= S::ACCUMULATORS => {
-                        let mut groups = self.pixels.chunks_exact($p);
-                        for group in &mut groups {
-                            // SAFETY: as `Job::tile`, of which these are the arguments.
-                            unsafe { self.job.registers::<S, M, $p>(s, group, self.x, self.y) }
-                        }
-                        for pixel in groups.remainder().chunks_exact(1) {
-                            // SAFETY: as above.
-                            unsafe { self.job.registers::<S, M, 1>(s, pixel, self.x, self.y) }
-                        }
-                    })+
-                    p => unreachable!("no register tile of {M} x {p}"),
-                }
+                $(if const { pixels_at_once::<S>(M) == $p } {
+                    let mut groups = self.pixels.chunks_exact($p);
+                    for group in &mut groups {
+                        // SAFETY: as `Job::tile`, of which these are the arguments.
+                        unsafe { self.job.registers::<S, M, $p>(s, group, self.x, self.y) }
+                    }
+                    for pixel in groups.remainder().chunks_exact(1) {
+                        // SAFETY: as above.
+                        unsafe { self.job.registers::<S, M, 1>(s, pixel, self.x, self.y) }
+                    }
+                })+
             };
         }
         at_once!(1, 2, 3, 4, 6, 8);
@@ -377,7 +373,11 @@ impl Job<'_> {
         macro_rules! sizes {
             ($($m:literal),+) => {
                 match m {
-                    $($m if $m <= S::ROWS => s.call(Tile::<$m> { job: self, pixels, x, y }),)+
+                    $($m => {
+                        if const { $m <= S::ROWS } {
+                            s.call(Tile::<$m> { job: self, pixels, x, y });
+                        }
+                    })+
                     m => unreachable!("no register tile of {m} rows"),
                 }
             };
