@@ -18,8 +18,8 @@ use super::{images, output};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes into the output directory: chips.csv (one row per point and chip), summary.json (one entry \
-per point), report.html (for people), experiment.toml (what ran) and models/ (trained networks). \
-The table on standard output is the summary.
+per point), report.html (for people), headline.svg (one picture), experiment.toml (what ran) and \
+models/ (trained networks). The table on standard output is the summary.
 
 Ctrl-C keeps the points that are complete and the training so far; --resume continues.
 

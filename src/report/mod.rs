@@ -19,13 +19,16 @@ pub use table::table;
 use std::path::Path;
 
 use crate::error::Result;
+use crate::files::write_atomically;
 use crate::sweep::outdir;
 use crate::sweep::result::{ChipRow, SweepResult};
 
-/// Writes `chips.csv`, `summary.json` and `report.html` into the directory `dir`, which exists;
-/// each file whole or not at all, the summary last: where it is, the others are.
+/// Writes `chips.csv`, `report.html`, `headline.svg` and `summary.json` into the directory `dir`,
+/// which exists; each file whole or not at all, the summary last: where it is, the others are.
 pub fn write(dir: &Path, result: &SweepResult, rows: &[ChipRow]) -> Result<()> {
     chips::write(&dir.join(outdir::CHIPS), rows)?;
     html::write(&dir.join(outdir::REPORT), result, rows)?;
+    let picture = headline_svg(result, rows);
+    write_atomically(&dir.join(outdir::PICTURE), picture.as_bytes())?;
     summary::write(&dir.join(outdir::SUMMARY), result)
 }

@@ -13,6 +13,8 @@ pub const CHIPS: &str = "chips.csv";
 pub const SUMMARY: &str = "summary.json";
 /// For people.
 pub const REPORT: &str = "report.html";
+/// One picture of the result, for slides and READMEs.
+pub const PICTURE: &str = "headline.svg";
 /// Trained networks.
 pub const MODELS: &str = "models";
 
@@ -51,7 +53,7 @@ pub fn claim(dir: &Path, experiment_toml: &str, existing: Existing) -> Result<()
     }
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
     if taken && existing == Existing::Replace {
-        for name in [CHIPS, SUMMARY, REPORT] {
+        for name in [CHIPS, SUMMARY, REPORT, PICTURE] {
             let path = dir.join(name);
             if path.exists() {
                 std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
