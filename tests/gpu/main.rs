@@ -19,5 +19,6 @@ mod pointwise;
 mod pool;
 mod quantize_act;
 mod quantize_weight;
+mod sweep;
 mod training;
 mod weight_scale;

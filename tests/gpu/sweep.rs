@@ -1,0 +1,89 @@
+//! A whole point of a sweep on both backends: the same chips, the same accuracies.
+
+use pimento::backend::Backend;
+use pimento::backend::cpu::CpuBackend;
+use pimento::config::Experiment;
+use pimento::data::Embedded;
+use pimento::sweep::result::ChipRow;
+use pimento::sweep::wave::{Images, Simulator};
+use pimento::train::{self, Job, Model};
+
+use crate::harness;
+
+fn experiment(variation: &str, tuning: &str) -> Experiment {
+    let text = format!(
+        "[data]\nset = \"digits-8x8\"\ntrain_limit = 600\n[network]\nkind = \"cnn\"\nchannels = [6, 8]\n\
+         batch_norm = true\n[quantize]\nweight_bits = 4\nactivation_bits = 8\n\
+         [train]\nrecipe = \"qavat\"\nepochs = 4\nbatch = 50\nlearning_rate = 5e-3\n\
+         [variation]\n{variation}\n[tuning]\nmethod = \"{tuning}\"\ntest_cells = 64\n\
+         recalibration_batches = 2\nrecalibration_batch = 64\n[sweep]\nchips = 5\n"
+    );
+    Experiment::parse(&text, "test").expect("the experiment is valid")
+}
+
+fn rows(backend: &dyn Backend, e: &Experiment, m: &Model) -> Vec<ChipRow> {
+    let data = Embedded::Digits8x8.load().expect("embedded");
+    let images = Images::new(&data.test, e).expect("images");
+    let mut s = Simulator::new(backend, e, m, &images, &data.train).expect("prepared");
+    s.run(0, 3..8, &(), |_| ()).expect("simulated")
+}
+
+#[test]
+fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
+    let Some(gpu) =
+        harness::gpu_or_skip("every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends")
+    else {
+        return;
+    };
+    let cpu = CpuBackend::new();
+    let cases = [
+        (
+            "law = \"weight-proportional\"\nsigma_w = 0.2\nsigma_b = 0.2",
+            "self-tuning",
+        ),
+        (
+            "law = \"layer-fixed\"\nsigma_w = 0.03\nsigma_b = 0.03",
+            "reference-columns",
+        ),
+        (
+            "law = \"layer-fixed\"\nmapping = \"offset\"\non_off_ratio = 20.0\nsigma_w = 0.02\nsigma_b = 0.02\n\
+             distribution = \"lognormal\"",
+            "bn-recalibration",
+        ),
+    ];
+    let data = Embedded::Digits8x8.load().expect("embedded");
+    for (variation, tuning) in cases {
+        let e = experiment(variation, tuning);
+        let m = train::train(&Job {
+            backend: &cpu,
+            experiment: &e,
+            data: &data,
+            label: "test".into(),
+            checkpoint: None,
+            resume: false,
+            observer: &(),
+        })
+        .expect("trained");
+        let (a, b) = (rows(&cpu, &e, &m), rows(gpu, &e, &m));
+        assert_eq!(a.len(), 5);
+        for (a, b) in a.iter().zip(&b) {
+            assert_eq!(a.chip, b.chip);
+            assert_eq!(a.eps_b, b.eps_b);
+            // Rounding differs, so an activation on a quantizer's threshold may take the other
+            // code: 2 images of 1,000, here of 450.
+            assert!(
+                a.correct.abs_diff(b.correct) <= 1,
+                "{tuning}: {a:?} against {b:?}"
+            );
+            assert!(
+                (a.loss - b.loss).abs() < 0.01,
+                "{tuning}: {a:?} against {b:?}"
+            );
+        }
+        // The GPU repeats itself to the bit, also for a chip alone.
+        let images = Images::new(&data.test, &e).expect("images");
+        let mut s = Simulator::new(gpu, &e, &m, &images, &data.train).expect("prepared");
+        let alone = s.run(0, 5..6, &(), |_| ()).expect("simulated");
+        assert_eq!((alone[0].correct, alone[0].loss), (b[2].correct, b[2].loss));
+    }
+}
