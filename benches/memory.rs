@@ -79,6 +79,7 @@ fn sweep(chips: usize) -> String {
         out: out.path().join("run"),
         existing: Existing::Refuse,
         command: "bench".into(),
+        write: pimento::report::write,
     };
     run(&CpuBackend::new(), &experiment, &data, &options, &()).unwrap_or_else(|e| panic!("{e}"));
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

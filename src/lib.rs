@@ -1,3 +1,48 @@
+//! Pimento simulates neural networks on analog in-memory-computing chips: it trains them under
+//! variability, fabricates thousands of chips that all differ, lets each tune itself, and tells the
+//! distribution of their accuracies.
+//!
+//! # Which room answers which question
+//!
+//! | question | room |
+//! |---|---|
+//! | What is simulated? | [`config`]: the experiment file, its defaults, every mistake in it |
+//! | Which images? | [`data`] |
+//! | Which network, and how does it become operators? | [`network`] |
+//! | What is an operator, exactly? | [`backend::program::Op`], the specification of both backends |
+//! | Where does it run? | [`backend`]: `cpu`, and `wgpu` with the shaders |
+//! | Which number does cell *i* of chip *k* draw? | [`random`] |
+//! | How is a value quantized? | [`quantize`] |
+//! | What have the cells of a chip in common? | [`chip`] |
+//! | How are weights learned? | [`train`] |
+//! | How does a chip correct itself? | [`tuning`] |
+//! | Which chips, how many, and what came out? | [`sweep`] |
+//! | How is it shown? | [`report`] |
+//! | How fast is this machine at it? | [`bench`](mod@bench) |
+//!
+//! # In a few lines
+//!
+//! ```
+//! use pimento::backend::cpu::CpuBackend;
+//! use pimento::config::Experiment;
+//! use pimento::{data::Embedded, sweep};
+//!
+//! # fn main() -> pimento::Result<()> {
+//! let experiment = Experiment::parse(
+//!     "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [16]\n\
+//!      [train]\nepochs = 1\n[variation]\nsigma_w = 0.1\nsigma_b = 0.1\n[sweep]\nchips = 4\n",
+//!     "example",
+//! )?;
+//! let data = Embedded::Digits8x8.load()?;
+//! let point = (0, 3); // the sweep's only point, chip 3
+//! let backend = CpuBackend::new();
+//! let (summary, chip) = sweep::one_chip(&backend, &experiment, &data, point, None, &())?;
+//! println!("chip 3: {:.1} % of {} images", 100.0 * chip.accuracy, summary.images);
+//! # Ok(())
+//! # }
+//! ```
+#![warn(missing_docs)]
+
 pub mod backend;
 pub mod bench;
 pub mod chip;

@@ -54,7 +54,7 @@ pub struct BenchOptions {
     pub filter: Option<String>,
 }
 
-/// Names of all rows in the order they are measured. [`peak`] rows come first, and are measured
+/// Names of all rows in the order they are measured. The rows of the peak come first, and are measured
 /// even where a filter hides them.
 pub fn names() -> impl Iterator<Item = &'static str> {
     peak::NAMES.into_iter().chain(CASES.iter().map(|c| c.name))
@@ -230,11 +230,14 @@ struct Case {
     prepare: fn(&Setup) -> Result<Work>,
 }
 
+/// Queues the work's `k`-th repetition.
+type Step = Box<dyn FnMut(&mut dyn Session, u32) -> Result<()>>;
+
 /// One row's work, ready to be repeated.
 pub struct Work {
     session: Box<dyn Session>,
     /// Queues one repetition; counts them.
-    step: Box<dyn FnMut(&mut dyn Session, u32) -> Result<()>>,
+    step: Step,
     /// A small state whose read waits for everything queued.
     wait: TensorId,
     /// Repetitions so far.
@@ -326,11 +329,7 @@ fn wait_state(program: &mut Program) -> TensorId {
 }
 
 /// A step that runs one section on the next wave.
-fn next_wave(
-    section: SectionId,
-    chips: usize,
-    images: usize,
-) -> Box<dyn FnMut(&mut dyn Session, u32) -> Result<()>> {
+fn next_wave(section: SectionId, chips: usize, images: usize) -> Step {
     Box::new(move |session, k| session.run(section, &wave(chips, images, k)))
 }
 

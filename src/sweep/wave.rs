@@ -19,6 +19,10 @@ use crate::tuning::{ChipTuning, Tuner};
 /// little is lost.
 const WAVE: usize = 64;
 
+/// Most chips of a wave whose batch norm is measured: statistics over a batch need the whole maps
+/// of all chips of the wave at once.
+const RECALIBRATION_WAVE: usize = 8;
+
 /// Images in the form that a session takes.
 #[derive(Debug, Clone)]
 pub struct Images {
@@ -154,7 +158,11 @@ impl<'a> Simulator<'a> {
         // Batches start at block boundaries.
         let batch = batch.next_multiple_of(LANES);
         let resident = images.len().max(batches * batch);
-        let chips = experiment.sweep.chips.clamp(1, WAVE);
+        let wave = match norm {
+            NormMode::Frozen => WAVE,
+            NormMode::Recalibrated => RECALIBRATION_WAVE,
+        };
+        let chips = experiment.sweep.chips.clamp(1, wave);
         let want = |chips| Capacity {
             chips,
             images: resident,

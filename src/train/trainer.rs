@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
         let n = job.data.train.len();
         let chips = t.chips_per_batch;
         let batch = t.batch.min(n / chips * chips);
-        if batch == 0 || batch % chips != 0 {
+        if batch == 0 || !batch.is_multiple_of(chips) {
             return Err(Error::input(format!(
                 "train.batch = {} over train.chips_per_batch = {chips} chips with {n} training \
                  images: a step needs the same whole number of images, at least 1, on every chip",

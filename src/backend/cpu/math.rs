@@ -20,13 +20,7 @@ pub(super) const TANH_P: [f32; 5] = [
     1.335_49e-8,
 ];
 /// Coefficients of `Q`, constant first.
-pub(super) const TANH_Q: [f32; 5] = [
-    1.0,
-    0.467_143_52,
-    2.587_703e-2,
-    3.285_654_4e-4,
-    7.776_661e-7,
-];
+pub(super) const TANH_Q: [f32; 5] = [1.0, 0.467_143_5, 2.587_703e-2, 3.285_654_4e-4, 7.776_661e-7];
 
 /// Hyperbolic tangent of 16 lanes; NaN stays NaN.
 #[inline(always)]

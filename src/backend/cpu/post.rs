@@ -68,14 +68,14 @@ impl Epilogue<'_> {
             values.fill(0.0);
             return;
         }
-        let scale = match self.scale {
-            Some(t) => Some(s.splat(t[c])),
-            None => None,
-        };
-        let shift = match self.shift {
-            Some(t) => Some(s.splat(t[c])),
-            None => None,
-        };
+        let mut scale = None;
+        if let Some(t) = self.scale {
+            scale = Some(s.splat(t[c]));
+        }
+        let mut shift = None;
+        if let Some(t) = self.shift {
+            shift = Some(s.splat(t[c]));
+        }
         let residual = self.residual.map(|r| &r[start..][..values.len()]);
         for (i, value) in values.chunks_exact_mut(LANES).enumerate() {
             let mut v = s.load(value);
