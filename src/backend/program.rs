@@ -306,7 +306,7 @@ pub enum BinaryGroup {
     Image,
 }
 
-/// Which deviation a cell's conductance has (MODEL.md 3), with `full = full_scale[o or 0]`.
+/// Which deviation a cell's conductance has (docs/MODEL.md 3), with `full = full_scale[o or 0]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Law {
     /// `w' = w (1 + eps)`: proportional to the conductance.
@@ -316,7 +316,7 @@ pub enum Law {
 }
 
 /// How signed weights become conductances, which decides what variation does to them
-/// (SYSTEMS.md 1.2). Conductances are normalised to `G_max = 1`, `g_min = 1/on_off_ratio`.
+/// (docs/MODEL.md 3.2). Conductances are normalised to `G_max = 1`, `g_min = 1/on_off_ratio`.
 /// `e` is the chip's common deviation, `z` a cell's unit deviate, `s = sigma_w`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mapping {

@@ -8,7 +8,7 @@
 //! Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009).
 //!
 //! # Practice
-//! * `gemm`, `fabricate`, `mvm`, `lenet5`: one file a group of rows; `peak` is on top of
+//! * `matrix`, `fabricate`, `mvm`, `lenet5`: one file a group of rows; `peak` is on top of
 //!   [`MeasurePeak`].
 //! * `timing`: warm-up, repeats, best and median.
 //! * `report`: the rows as a table and as JSON.
@@ -20,8 +20,8 @@
 //! Work is queued, then one read waits for all of it: what a sweep does.
 
 mod fabricate;
-mod gemm;
 mod lenet5;
+mod matrix;
 mod mvm;
 mod peak;
 mod report;
@@ -292,10 +292,10 @@ impl Work {
 
 /// All rows but the peaks. Slow ones last.
 const CASES: &[Case] = &[
-    gemm::N256,
-    gemm::N512,
-    gemm::N1024,
-    gemm::N4096,
+    matrix::N256,
+    matrix::N512,
+    matrix::N1024,
+    matrix::N4096,
     fabricate::IDEAL,
     fabricate::DIFFERENTIAL,
     fabricate::LOGNORMAL,

@@ -1,4 +1,4 @@
-//! What fabrication does to a chip (MODEL.md 3): the parts of the deviation that all its cells
+//! What fabrication does to a chip (docs/MODEL.md 3): the parts of the deviation that all its cells
 //! share, where it lay on its wafer, and the configuration's terms as the backend knows them.
 //!
 //! The within-chip part is drawn on the backend, cell by cell

@@ -1,5 +1,5 @@
 //! What variation does to one matrix-vector product, and what tuning leaves of it: the second
-//! moments of SYSTEMS.md 1.5 and 1.6 for the ideal mapping.
+//! moments of docs/MODEL.md 4 and 6 for the ideal mapping.
 //!
 //! With `y_j = sum_i w_ij x_i`, `S = sum_i x_i`, `eps_B ~ N(0, s_B^2)`, `eps_W ~ N(0, s_W^2)`:
 //!

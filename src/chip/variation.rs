@@ -2,7 +2,7 @@
 //! (seed, chip index).
 //!
 //! ```text
-//! eps_common[c] = eps_wafer[w] + eps_B[c] + eps_radial(r_c) + eps_field[w](r_c)      (MODEL.md 3)
+//! eps_common[c] = eps_wafer[w] + eps_B[c] + eps_radial(r_c) + eps_field[w](r_c)      (docs/MODEL.md 3)
 //! e[c, l]       = eps_common[c] + eps_layer[c, l]
 //! ```
 //! Chip `c` is die `c mod n` of wafer `c div n`, `n` the dies of a wafer; without a wafer every chip
@@ -19,7 +19,7 @@ use crate::config;
 use crate::error::Result;
 use crate::random::{self, Purpose, Stream};
 
-/// Between-chip variation: everything of MODEL.md 3 but the cells' own part.
+/// Between-chip variation: everything of docs/MODEL.md 3 but the cells' own part.
 #[derive(Debug, Clone)]
 pub struct ChipVariation {
     /// Standard deviation of eps_B.

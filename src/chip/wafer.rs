@@ -1,4 +1,4 @@
-//! Wafers: where the dies lie, and what their place does to them (SYSTEMS.md 1.7).
+//! Wafers: where the dies lie, and what their place does to them (docs/MODEL.md 3.4).
 //!
 //! Three parts of the deviation belong to the wafer:
 //! * a common one, `N(0, sigma_wafer^2)` per wafer;

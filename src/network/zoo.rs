@@ -53,7 +53,7 @@ pub fn mlp(input: (usize, usize, usize), hidden: &[usize], classes: usize, style
     g
 }
 
-/// LeNet-5 as the reference study uses it (SYSTEMS.md 1.3): 6-16-120 convolutions of 5x5, the first
+/// LeNet-5 as the reference study uses it (docs/MODEL.md 5): 6-16-120 convolutions of 5x5, the first
 /// padded by 2, then 84 and the classes. Needs an input of 28x28.
 pub fn lenet5(input: (usize, usize, usize), classes: usize, style: Style) -> Graph {
     let mut g = Graph::new("lenet5", input.0, input.1, input.2);

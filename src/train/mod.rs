@@ -1,4 +1,4 @@
-//! Training under quantization and variation (MODEL.md 5, SYSTEMS.md 1.3).
+//! Training under quantization and variation (docs/MODEL.md 5).
 //!
 //! Recipes:
 //! * `float`: neither quantizers nor variation.

@@ -24,7 +24,7 @@ pub const NONE: Correction = Correction {
     offset: 0.0,
 };
 
-/// The correction that undoes a common deviation `e` (SYSTEMS.md 1.6), by law and mapping:
+/// The correction that undoes a common deviation `e` (docs/MODEL.md 6), by law and mapping:
 ///
 /// | | ideal | differential | offset, digital | offset, column |
 /// |---|---|---|---|---|

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! m = eps_common + mean(eps_W) + mean(r)
-//! Var(m | eps_common) = (sigma_W^2 + sigma_r^2 + lsb^2/12) / N =: s_m^2       (SYSTEMS.md 1.6)
+//! Var(m | eps_common) = (sigma_W^2 + sigma_r^2 + lsb^2/12) / N =: s_m^2       (docs/MODEL.md 6)
 //! mean:  eps_hat = m
 //! MMSE:  eps_hat = m s^2 / (s^2 + s_m^2), posterior variance s^2 s_m^2 / (s^2 + s_m^2)
 //! ```

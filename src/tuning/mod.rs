@@ -1,4 +1,4 @@
-//! Self-tuning (MODEL.md 6, SYSTEMS.md 1.6): a chip measures what its cells have in common and
+//! Self-tuning (docs/MODEL.md 6): a chip measures what its cells have in common and
 //! corrects its layers, and what that is compared with.
 //!
 //! * [`estimate`]: the global tuning module: test cells, mean or MMSE.

@@ -77,6 +77,7 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     let expected = [
         "chips.csv",
         "experiment.toml",
+        "headline.svg",
         "models",
         "report.html",
         "summary.json",

@@ -248,7 +248,7 @@ fn differential_pairs_cancel_a_fixed_common_deviation_exactly() {
     }
 }
 
-/// The mean and variance of `w'` over cells: SYSTEMS.md 1.2, one formula a mapping.
+/// The mean and variance of `w'` over cells: docs/MODEL.md 3.2, one formula a mapping.
 #[test]
 fn every_mapping_has_its_mean_and_variance() {
     let (full, sigma, e) = (1.5f64, 0.2f64, 0.1f64);

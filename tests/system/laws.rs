@@ -1,4 +1,4 @@
-//! The laws of MODEL.md 6 on a real network and real images.
+//! The laws of docs/MODEL.md 6 on a real network and real images.
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;

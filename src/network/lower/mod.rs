@@ -23,7 +23,7 @@ pub enum ActStep {
     Learned,
 }
 
-/// Numbers formats of a network (MODEL.md 2).
+/// Numbers formats of a network (docs/MODEL.md 2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Numerics {
     /// Weight bits, 0 for none.

@@ -5,7 +5,7 @@
 //! statistics, no weight changes), `freeze` (chooses the weight steps of the present weights).
 //!
 //! Every minibatch sees [`TrainSpec::chips`] fresh chips, each classifying its own share of the
-//! images; the gradient is the mean over all of them (MODEL.md 5).
+//! images; the gradient is the mean over all of them (docs/MODEL.md 5).
 
 use super::*;
 use crate::network::graph::Layer;
