@@ -4,6 +4,8 @@
 //! `vulkan`, `gl`, `metal`, `dx12`) narrows the search, `WGPU_ADAPTER_NAME` stands in for
 //! `--adapter`.
 
+use std::sync::OnceLock;
+
 use crate::error::{Error, Result};
 
 /// One adapter, for `pimento devices`.
@@ -106,10 +108,14 @@ fn unknown_adapter(name: &str, adapters: &[::wgpu::Adapter]) -> String {
 
 /// All adapters, hardware first, then by kind, then native APIs before GL.
 pub(super) fn all() -> Vec<::wgpu::Adapter> {
-    let descriptor = ::wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    let backends = descriptor.backends;
-    let instance = ::wgpu::Instance::new(descriptor);
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    // One instance a process: creating one loads drivers, and some of them speak on stderr.
+    static INSTANCE: OnceLock<(::wgpu::Instance, ::wgpu::Backends)> = OnceLock::new();
+    let (instance, backends) = INSTANCE.get_or_init(|| {
+        let descriptor = ::wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        let backends = descriptor.backends;
+        (::wgpu::Instance::new(descriptor), backends)
+    });
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(*backends));
     adapters.sort_by_key(|a| rank(&a.get_info()));
     adapters
 }

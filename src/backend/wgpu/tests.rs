@@ -437,6 +437,30 @@ fn check_layouts(layouts: Vec<StructLayout>, consts: &str) {
 }
 
 #[test]
+fn refused_allocations_are_errors() {
+    let adapter = match super::devices::select(super::devices::Selector::Any) {
+        Ok(Some(adapter)) => adapter,
+        other => {
+            let required = std::env::var("PIMENTO_REQUIRE_GPU").as_deref() == Ok("1");
+            assert!(!required, "PIMENTO_REQUIRE_GPU=1, but {:?}", other.err());
+            println!("SKIPPED refused allocations: no adapter");
+            return;
+        }
+    };
+    let context = super::context::Context::open(&adapter, 1 << 30).expect("opens");
+    let bytes = 1 << 50;
+    match context.buffer("huge", bytes, ::wgpu::BufferUsages::STORAGE) {
+        Err(crate::error::Error::Device(message)) => {
+            assert!(message.contains("\"huge\""), "{message}");
+            assert!(message.contains(&bytes.to_string()), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // The refusal was caught where it happened: the device goes on.
+    context.poll().expect("the device is fine");
+}
+
+#[test]
 fn messages_name_the_file_and_line() {
     let source = shader::compose("add", "const A: u32 = 1u;\n").expect("source");
     let line = 1 + source
