@@ -21,26 +21,6 @@ struct Params {
 // [chip][split][weight].
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
 
-// dy[o][k]
-struct Sums {
-    s00: vec4<f32>,
-    s01: vec4<f32>,
-    s02: vec4<f32>,
-    s03: vec4<f32>,
-    s10: vec4<f32>,
-    s11: vec4<f32>,
-    s12: vec4<f32>,
-    s13: vec4<f32>,
-    s20: vec4<f32>,
-    s21: vec4<f32>,
-    s22: vec4<f32>,
-    s23: vec4<f32>,
-    s30: vec4<f32>,
-    s31: vec4<f32>,
-    s32: vec4<f32>,
-    s33: vec4<f32>,
-}
-
 fn across(v: vec4<f32>) -> f32 {
     return (v.x + v.y) + (v.z + v.w);
 }
@@ -94,7 +74,23 @@ fn main(
     let strips = run.blocks * c.h_out;
     let share = (strips + p.splits - 1u) / p.splits;
     let end = min(strips, (split + 1u) * share);
-    var t: Sums;
+    // s<o><k> in named registers, see shared/tile.wgsl.
+    var s00 = vec4<f32>(0.0);
+    var s01 = vec4<f32>(0.0);
+    var s02 = vec4<f32>(0.0);
+    var s03 = vec4<f32>(0.0);
+    var s10 = vec4<f32>(0.0);
+    var s11 = vec4<f32>(0.0);
+    var s12 = vec4<f32>(0.0);
+    var s13 = vec4<f32>(0.0);
+    var s20 = vec4<f32>(0.0);
+    var s21 = vec4<f32>(0.0);
+    var s22 = vec4<f32>(0.0);
+    var s23 = vec4<f32>(0.0);
+    var s30 = vec4<f32>(0.0);
+    var s31 = vec4<f32>(0.0);
+    var s32 = vec4<f32>(0.0);
+    var s33 = vec4<f32>(0.0);
     for (var strip = split * share; strip < end; strip++) {
         let block = strip / c.h_out;
         let oy = strip % c.h_out;
@@ -118,30 +114,30 @@ fn main(
                 let y1 = select(vec4<f32>(0.0), dy[yi.y], used);
                 let y2 = select(vec4<f32>(0.0), dy[yi.z], used);
                 let y3 = select(vec4<f32>(0.0), dy[yi.w], used);
-                t.s00 = fma(y0, x0, t.s00);
-                t.s01 = fma(y0, x1, t.s01);
-                t.s02 = fma(y0, x2, t.s02);
-                t.s03 = fma(y0, x3, t.s03);
-                t.s10 = fma(y1, x0, t.s10);
-                t.s11 = fma(y1, x1, t.s11);
-                t.s12 = fma(y1, x2, t.s12);
-                t.s13 = fma(y1, x3, t.s13);
-                t.s20 = fma(y2, x0, t.s20);
-                t.s21 = fma(y2, x1, t.s21);
-                t.s22 = fma(y2, x2, t.s22);
-                t.s23 = fma(y2, x3, t.s23);
-                t.s30 = fma(y3, x0, t.s30);
-                t.s31 = fma(y3, x1, t.s31);
-                t.s32 = fma(y3, x2, t.s32);
-                t.s33 = fma(y3, x3, t.s33);
+                s00 = fma(y0, x0, s00);
+                s01 = fma(y0, x1, s01);
+                s02 = fma(y0, x2, s02);
+                s03 = fma(y0, x3, s03);
+                s10 = fma(y1, x0, s10);
+                s11 = fma(y1, x1, s11);
+                s12 = fma(y1, x2, s12);
+                s13 = fma(y1, x3, s13);
+                s20 = fma(y2, x0, s20);
+                s21 = fma(y2, x1, s21);
+                s22 = fma(y2, x2, s22);
+                s23 = fma(y2, x3, s23);
+                s30 = fma(y3, x0, s30);
+                s31 = fma(y3, x1, s31);
+                s32 = fma(y3, x2, s32);
+                s33 = fma(y3, x3, s33);
             }
         }
     }
     let at = (chip * p.splits + split) * p.weights + channel_group * c.group_out * p.rows;
-    let r0 = vec4<f32>(across(t.s00), across(t.s01), across(t.s02), across(t.s03));
-    let r1 = vec4<f32>(across(t.s10), across(t.s11), across(t.s12), across(t.s13));
-    let r2 = vec4<f32>(across(t.s20), across(t.s21), across(t.s22), across(t.s23));
-    let r3 = vec4<f32>(across(t.s30), across(t.s31), across(t.s32), across(t.s33));
+    let r0 = vec4<f32>(across(s00), across(s01), across(s02), across(s03));
+    let r1 = vec4<f32>(across(s10), across(s11), across(s12), across(s13));
+    let r2 = vec4<f32>(across(s20), across(s21), across(s22), across(s23));
+    let r3 = vec4<f32>(across(s30), across(s31), across(s32), across(s33));
     store(at, o, c.group_out, k, r0);
     store(at, o + 1u, c.group_out, k, r1);
     store(at, o + 2u, c.group_out, k, r2);

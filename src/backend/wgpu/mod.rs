@@ -137,10 +137,12 @@ impl Backend for WgpuBackend {
     }
 
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
+        program.check()?;
         plan::fit(program, want, &self.context.limits)
     }
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
+        program.check()?;
         let session = session::WgpuSession::new(self.context.clone(), program, capacity)?;
         Ok(Box::new(session))
     }
