@@ -1,9 +1,9 @@
 // The inner loop of convolutions: 8 channels x 2 quads of images at one pixel, 16 accumulators in
-// named registers (an array or a structure that is passed around ends up in memory on some
-// drivers, which is several times slower). Weights come packed by conv2d_pack.wgsl, 8 channels
-// side by side, so that one step reads two vec4 of weights (the same for all pixels) and two of
-// the map for 64 multiply-adds. The kernel's file binds the map as `x` and the packed weights as
-// `w`.
+// named registers: plain variables, so that no driver has a reason to keep an array or a structure
+// in memory. Weights come packed by conv2d_pack.wgsl, 8 channels side by side, so that one step
+// reads two vec4 of weights (the same for all pixels) and two of the map for 64 multiply-adds:
+// on lavapipe the loads are what costs. The kernel's file binds the map as `x` and the packed
+// weights as `w`.
 
 struct Tile {
     a0: vec4<f32>,
