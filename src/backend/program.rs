@@ -143,10 +143,10 @@ pub struct ConvGeometry {
     pub kh: usize,
     /// Kernel columns.
     pub kw: usize,
-    /// Stride, both directions.
-    pub stride: usize,
-    /// Dilation, both directions.
-    pub dilation: usize,
+    /// Stride `[rows, columns]`.
+    pub stride: [usize; 2],
+    /// Dilation `[rows, columns]`.
+    pub dilation: [usize; 2],
     /// Zero padding `[top, left, bottom, right]`.
     pub pad: [usize; 4],
     /// Channel groups (`c_in` for a depthwise convolution).
@@ -163,8 +163,8 @@ impl ConvGeometry {
             c_out: n_out,
             kh: 1,
             kw: 1,
-            stride: 1,
-            dilation: 1,
+            stride: [1; 2],
+            dilation: [1; 2],
             pad: [0; 4],
             groups: 1,
         }
@@ -172,13 +172,15 @@ impl ConvGeometry {
 
     /// Rows of the output map.
     pub fn h_out(&self) -> usize {
-        (self.h_in + self.pad[0] + self.pad[2] - self.dilation * (self.kh - 1) - 1) / self.stride
+        (self.h_in + self.pad[0] + self.pad[2] - self.dilation[0] * (self.kh - 1) - 1)
+            / self.stride[0]
             + 1
     }
 
     /// Columns of the output map.
     pub fn w_out(&self) -> usize {
-        (self.w_in + self.pad[1] + self.pad[3] - self.dilation * (self.kw - 1) - 1) / self.stride
+        (self.w_in + self.pad[1] + self.pad[3] - self.dilation[1] * (self.kw - 1) - 1)
+            / self.stride[1]
             + 1
     }
 
@@ -212,6 +214,47 @@ pub enum Activation {
     Relu,
     /// `f(v) = tanh(v)`.
     Tanh,
+    /// `f(v) = v` where `v > 0`, else `slope v`; derivative `slope` at 0.
+    LeakyRelu {
+        /// Slope of the negative side, at least 0 (so that the output has the input's sign).
+        slope: f32,
+    },
+    /// `f(v) = min(max(v, lo), hi)`; derivative 1 strictly inside, else 0. ReLU6 is `[0, 6]`; a
+    /// limit may be infinite.
+    Clip {
+        /// Lower limit.
+        lo: f32,
+        /// Upper limit, above `lo`.
+        hi: f32,
+    },
+    /// `f(v) = 1 / (1 + exp(-v))`.
+    Sigmoid,
+    /// `f(v) = min(max(slope v + offset, 0), 1)`; derivative `slope` strictly inside, else 0.
+    HardSigmoid {
+        /// Slope of the middle, above 0.
+        slope: f32,
+        /// Value at 0.
+        offset: f32,
+    },
+    /// `f(v) = v min(max(v/6 + 1/2, 0), 1)`. The only one that does not rise everywhere, so its
+    /// derivative needs the input.
+    HardSwish,
+}
+
+impl Activation {
+    /// Whether [`Op::ActivationGrad`] takes the derivative from the input instead of the output.
+    pub fn derivative_from_input(self) -> bool {
+        matches!(self, Activation::HardSwish)
+    }
+
+    /// Whether no output is negative.
+    pub fn is_non_negative(self) -> bool {
+        match self {
+            Activation::Relu | Activation::Sigmoid | Activation::HardSigmoid { .. } => true,
+            Activation::Clip { lo, .. } => lo >= 0.0,
+            _ => false,
+        }
+    }
 }
 
 /// Rounding of a quantizer.
@@ -532,9 +575,10 @@ pub enum Op {
         post: Post,
     },
     /// `dx = dy * f'(.)`, the derivative taken from the *output* `y` of the activation (relu:
-    /// `y > 0`; tanh: `1 - y^2`), then times `scale[c]` where given (frozen batch norm).
+    /// `y > 0`; tanh: `1 - y^2`; sigmoid: `y (1 - y)`; ...), then times `scale[c]` where given
+    /// (frozen batch norm). Where [`Activation::derivative_from_input`] says so, `y` is the input.
     ActivationGrad {
-        /// Output of the activation.
+        /// Output (or input, see above) of the activation.
         y: TensorId,
         /// Gradient of it.
         dy: TensorId,
@@ -561,7 +605,42 @@ pub enum Op {
         /// Sum, written.
         y: TensorId,
     },
-    /// Max pooling (padding never wins) with square windows.
+    /// `y = a * b`, element by element; `b` may have one value per channel (`c x 1 x 1`) that is
+    /// used for the whole map (squeeze and excitation).
+    Multiply {
+        /// Map.
+        a: TensorId,
+        /// Factor.
+        b: TensorId,
+        /// Product, written.
+        y: TensorId,
+    },
+    /// Softmax over the channels of every pixel: `y[c] = exp(x[c] - m) / sum_k exp(x[k] - m)`,
+    /// `m = max_k x[k]`.
+    Softmax {
+        /// Map.
+        x: TensorId,
+        /// Probabilities, written.
+        y: TensorId,
+    },
+    /// Copies values of every image to other places: `y[first + j] = x[table[j]]`, or `fill` where
+    /// `table[j]` is [`NO_SOURCE`]. Places of `y` outside `first .. first + table.len()` keep what
+    /// they have, so several of these make a concatenation. `x` and `y` are the values of one
+    /// image in `c, h, w` order; their shapes need not agree. Transposition, padding with a
+    /// constant, cropping, channel shuffle and nearest-neighbour scaling are tables.
+    Rearrange {
+        /// Source map.
+        x: TensorId,
+        /// Target map.
+        y: TensorId,
+        /// First place written.
+        first: usize,
+        /// Source of every place.
+        table: std::sync::Arc<[u32]>,
+        /// Value of places without a source.
+        fill: f32,
+    },
+    /// Max pooling (padding never wins).
     MaxPool {
         /// Input map.
         x: TensorId,
@@ -797,25 +876,29 @@ pub enum Op {
     },
 }
 
-/// Square pooling window.
+/// Entry of an [`Op::Rearrange`] table that has no source.
+pub const NO_SOURCE: u32 = u32::MAX;
+
+/// Pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolGeometry {
     /// Window rows.
     pub kh: usize,
     /// Window columns.
     pub kw: usize,
-    /// Stride, both directions.
-    pub stride: usize,
-    /// Padding, all sides.
-    pub pad: usize,
+    /// Stride `[rows, columns]`.
+    pub stride: [usize; 2],
+    /// Padding `[top, left, bottom, right]`, each smaller than the window in its direction (so
+    /// that every window sees a value).
+    pub pad: [usize; 4],
 }
 
 impl PoolGeometry {
     /// `(h_out, w_out)` for an input of `h x w` (incomplete windows are dropped).
     pub fn out(&self, h: usize, w: usize) -> (usize, usize) {
         (
-            (h + 2 * self.pad - self.kh) / self.stride + 1,
-            (w + 2 * self.pad - self.kw) / self.stride + 1,
+            (h + self.pad[0] + self.pad[2] - self.kh) / self.stride[0] + 1,
+            (w + self.pad[1] + self.pad[3] - self.kw) / self.stride[1] + 1,
         )
     }
 }

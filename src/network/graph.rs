@@ -1,6 +1,9 @@
 //! A network as a directed acyclic graph of layers, before anything is quantized or noisy.
 
-use crate::backend::program::{Activation, ConvGeometry, PoolGeometry};
+use std::sync::Arc;
+
+use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
+use crate::error::{Error, Result};
 
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
@@ -28,8 +31,65 @@ pub enum Layer {
     MaxPool(PoolGeometry),
     /// Average pooling.
     AvgPool(PoolGeometry),
-    /// Sum of two inputs.
+    /// Sum of two inputs of the same shape.
     Add,
+    /// Product of two inputs of the same shape, or of a map and one value per channel.
+    Multiply,
+    /// `a[c] x + b[c]` with constants: states `NAME.scale` and `NAME.shift`. Digital.
+    Affine,
+    /// A fixed uniform quantizer `d clamp(round(x/d), lo, hi)`, ties to even: state `NAME.step`.
+    Quantize {
+        /// Lowest code.
+        lo: i32,
+        /// Highest code.
+        hi: i32,
+    },
+    /// Softmax over the channels.
+    Softmax,
+    /// The same values in the same (`c, h, w`) order under another shape.
+    Reshape,
+    /// All inputs one behind the other in `c, h, w` order (for equal `h x w`: along the channels).
+    Concat,
+    /// Values taken from other places: see [`crate::backend::program::Op::Rearrange`].
+    Rearrange {
+        /// Source of every value of the output.
+        table: Arc<[u32]>,
+        /// Value where the table says [`crate::backend::program::NO_SOURCE`].
+        fill: f32,
+    },
+}
+
+impl Layer {
+    /// What users call it, in messages and listings.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Layer::Input => "input",
+            Layer::Conv { geo, .. } if geo.is_linear() => "linear",
+            Layer::Conv { geo, .. } if geo.groups == geo.c_in && geo.groups > 1 => "depthwise conv",
+            Layer::Conv { .. } => "conv",
+            Layer::BatchNorm { .. } => "batch norm",
+            Layer::Activation(act) => match act {
+                Activation::Identity => "identity",
+                Activation::Relu => "relu",
+                Activation::Tanh => "tanh",
+                Activation::LeakyRelu { .. } => "leaky relu",
+                Activation::Clip { .. } => "clip",
+                Activation::Sigmoid => "sigmoid",
+                Activation::HardSigmoid { .. } => "hard sigmoid",
+                Activation::HardSwish => "hard swish",
+            },
+            Layer::MaxPool(_) => "max pool",
+            Layer::AvgPool(_) => "average pool",
+            Layer::Add => "add",
+            Layer::Multiply => "multiply",
+            Layer::Affine => "affine",
+            Layer::Quantize { .. } => "quantize",
+            Layer::Softmax => "softmax",
+            Layer::Reshape => "reshape",
+            Layer::Concat => "concat",
+            Layer::Rearrange { .. } => "rearrange",
+        }
+    }
 }
 
 /// One layer with its name, inputs and output shape.
@@ -79,7 +139,8 @@ impl Graph {
         self.nodes[self.last()].shape.0
     }
 
-    fn push(
+    /// Adds a node. The caller gives the output shape; [`Graph::check`] holds it against the layer.
+    pub fn push(
         &mut self,
         name: impl Into<String>,
         layer: Layer,
@@ -116,8 +177,8 @@ impl Graph {
             c_out,
             kh: kernel,
             kw: kernel,
-            stride,
-            dilation: 1,
+            stride: [stride; 2],
+            dilation: [1; 2],
             pad: [pad; 4],
             groups,
         };
@@ -198,16 +259,130 @@ impl Graph {
     /// through pooling), so that an unsigned activation code suffices.
     pub fn is_non_negative(&self, node: NodeId) -> bool {
         match &self.nodes[node].layer {
-            Layer::Activation(Activation::Relu) => true,
-            Layer::MaxPool(_) | Layer::AvgPool(_) => {
+            Layer::Activation(Activation::Identity) => {
                 self.is_non_negative(self.nodes[node].inputs[0])
             }
-            Layer::Add => self.nodes[node]
+            Layer::Activation(act) => act.is_non_negative(),
+            Layer::Quantize { lo, .. } => *lo >= 0,
+            Layer::Softmax => true,
+            Layer::Rearrange { fill, .. } if *fill < 0.0 => false,
+            Layer::MaxPool(_)
+            | Layer::AvgPool(_)
+            | Layer::Add
+            | Layer::Multiply
+            | Layer::Reshape
+            | Layer::Concat
+            | Layer::Rearrange { .. } => self.nodes[node]
                 .inputs
                 .iter()
                 .all(|&i| self.is_non_negative(i)),
-            _ => false,
+            Layer::Input | Layer::Conv { .. } | Layer::BatchNorm { .. } | Layer::Affine => false,
         }
+    }
+
+    /// Whether the layers fit together: inputs exist and come first, names differ, every output
+    /// shape is what the layer makes of its inputs. Anything else is an error that names the node.
+    pub fn check(&self) -> Result<()> {
+        let mut names = std::collections::HashSet::new();
+        for (id, node) in self.nodes.iter().enumerate() {
+            let wrong = |what: String| {
+                Err(Error::input(format!(
+                    "node `{}` ({}): {what}",
+                    node.name,
+                    node.layer.kind()
+                )))
+            };
+            if !names.insert(node.name.as_str()) {
+                return wrong("a second node of that name".into());
+            }
+            if let Some(&late) = node.inputs.iter().find(|&&i| i >= id) {
+                return wrong(format!("reads node {late}, which does not come before it"));
+            }
+            let wanted = match node.layer {
+                Layer::Input => 0..=0,
+                Layer::Add | Layer::Multiply => 2..=2,
+                Layer::Concat => 1..=usize::MAX,
+                _ => 1..=1,
+            };
+            if !wanted.contains(&node.inputs.len()) {
+                return wrong(format!("has {} inputs", node.inputs.len()));
+            }
+            let shapes: Vec<_> = node.inputs.iter().map(|&i| self.nodes[i].shape).collect();
+            let count = |(c, h, w): (usize, usize, usize)| c * h * w;
+            let (shape, text) = (node.shape, |s: (usize, usize, usize)| {
+                format!("{} x {} x {}", s.0, s.1, s.2)
+            });
+            let expected = match &node.layer {
+                Layer::Input => shape,
+                Layer::Conv { geo, .. } => {
+                    let read = (geo.c_in, geo.h_in, geo.w_in);
+                    if read != shapes[0] && !(geo.is_linear() && geo.c_in == count(shapes[0])) {
+                        return wrong(format!(
+                            "expects an input of {}, gets {}",
+                            text(read),
+                            text(shapes[0])
+                        ));
+                    }
+                    (geo.c_out, geo.h_out(), geo.w_out())
+                }
+                Layer::MaxPool(geo) | Layer::AvgPool(geo) => {
+                    let (c, h, w) = shapes[0];
+                    if h + geo.pad[0] + geo.pad[2] < geo.kh || w + geo.pad[1] + geo.pad[3] < geo.kw {
+                        return wrong(format!(
+                            "a window of {} x {} is larger than the padded map of {}",
+                            geo.kh,
+                            geo.kw,
+                            text(shapes[0])
+                        ));
+                    }
+                    let (h, w) = geo.out(h, w);
+                    (c, h, w)
+                }
+                Layer::Add if shapes[0] != shapes[1] => {
+                    return wrong(format!(
+                        "adds {} and {}",
+                        text(shapes[0]),
+                        text(shapes[1])
+                    ));
+                }
+                Layer::Multiply
+                    if shapes[1] != shapes[0] && shapes[1] != (shapes[0].0, 1, 1) =>
+                {
+                    return wrong(format!(
+                        "multiplies {} by {}",
+                        text(shapes[0]),
+                        text(shapes[1])
+                    ));
+                }
+                Layer::Reshape | Layer::Concat => {
+                    let read: usize = shapes.iter().copied().map(count).sum();
+                    if read != count(shape) {
+                        return wrong(format!("{read} values do not fill {}", text(shape)));
+                    }
+                    shape
+                }
+                Layer::Rearrange { table, .. } => {
+                    let source = count(shapes[0]);
+                    if table.len() != count(shape)
+                        || table
+                            .iter()
+                            .any(|&t| t != NO_SOURCE && t as usize >= source)
+                    {
+                        return wrong(format!(
+                            "its table does not lead from {} to {}",
+                            text(shapes[0]),
+                            text(shape)
+                        ));
+                    }
+                    shape
+                }
+                _ => shapes[0],
+            };
+            if expected != shape {
+                return wrong(format!("gives {}, not {}", text(expected), text(shape)));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the node is the input image.
