@@ -1,6 +1,6 @@
 //!include shared/activation.wgsl
 //!include shared/run.wgsl
-// dx = dy * f'(.) [* scale[c]], the derivative from the output y of the activation. One thread a
+// dx = dy * f'(.) [* scale[c]], the derivative from the output y (hard swish: the input) of the activation. One thread a
 // quad of images.
 
 struct Params {
@@ -11,8 +11,8 @@ struct Params {
     // Quads of a channel.
     channel_quads: u32,
     pad0: u32,
-    pad1: u32,
-    pad2: u32,
+    // Constants of the activation.
+    act: vec2<f32>,
 }
 
 @group(0) @binding(1) var<uniform> p: Params;
@@ -34,7 +34,7 @@ fn main(
     if block >= run.blocks || chip >= run.chips {
         return;
     }
-    let slope = activation_slope(y[block_base(p.y, chip, block) + at], ACT);
+    let slope = activation_slope(y[block_base(p.y, chip, block) + at], ACT, p.act);
     var v = dy[block_base(p.dy, chip, block) + at] * slope;
     if HAS_SCALE {
         v *= scale[chip_base(p.scale, chip) + at / p.channel_quads];

@@ -29,8 +29,8 @@ fn main(
     let quad = at % QUADS;
     let pixel = at / QUADS % (g.h_out * g.w_out);
     let channel = at / QUADS / (g.h_out * g.w_out);
-    let rows = window(pixel / g.w_out, g.h_in, g.kh, g.stride, g.pad);
-    let columns = window(pixel % g.w_out, g.w_in, g.kw, g.stride, g.pad);
+    let rows = window(pixel / g.w_out, g.h_in, g.kh, g.stride_y, g.pad_top);
+    let columns = window(pixel % g.w_out, g.w_in, g.kw, g.stride_x, g.pad_left);
     let base = block_base(p.x, chip, block) + channel * g.h_in * g.w_in * QUADS + quad;
     var sum = vec4<f32>(0.0);
     for (var iy = rows.first; iy < rows.end; iy++) {

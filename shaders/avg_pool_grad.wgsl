@@ -30,14 +30,14 @@ fn main(
     let quad = at % QUADS;
     let pixel = at / QUADS % (g.h_in * g.w_in);
     let channel = at / QUADS / (g.h_in * g.w_in);
-    let rows = windows_of(pixel / g.w_in, g.h_out, g.kh, g.stride, g.pad);
-    let columns = windows_of(pixel % g.w_in, g.w_out, g.kw, g.stride, g.pad);
+    let rows = windows_of(pixel / g.w_in, g.h_out, g.kh, g.stride_y, g.pad_top);
+    let columns = windows_of(pixel % g.w_in, g.w_out, g.kw, g.stride_x, g.pad_left);
     let base = block_base(p.dy, chip, block) + channel * g.h_out * g.w_out * QUADS + quad;
     var sum = vec4<f32>(0.0);
     for (var oy = rows.first; oy < rows.end; oy++) {
-        let wy = window(oy, g.h_in, g.kh, g.stride, g.pad);
+        let wy = window(oy, g.h_in, g.kh, g.stride_y, g.pad_top);
         for (var ox = columns.first; ox < columns.end; ox++) {
-            let wx = window(ox, g.w_in, g.kw, g.stride, g.pad);
+            let wx = window(ox, g.w_in, g.kw, g.stride_x, g.pad_left);
             let count = (wy.end - wy.first) * (wx.end - wx.first);
             sum += dy[base + (oy * g.w_out + ox) * QUADS] / f32(count);
         }

@@ -58,8 +58,8 @@ fn store(s: Site, j: u32, a: vec4<f32>, b: vec4<f32>) {
         rb = residual[s.residual_at + j * s.channel_quads + 1u];
     }
     let at = s.y_at + j * s.channel_quads;
-    y[at] = post_value(a, f, t, ra, s.step, p.post.lo, p.post.hi);
-    y[at + 1u] = post_value(b, f, t, rb, s.step, p.post.lo, p.post.hi);
+    y[at] = post_value(a, f, t, ra, s.step, p.post);
+    y[at + 1u] = post_value(b, f, t, rb, s.step, p.post);
 }
 
 @compute @workgroup_size(64)
@@ -82,8 +82,8 @@ fn main(
     let block = (item % columns) / 2u / pixels;
     let channel_group = tile / p.tiles;
 
-    let ty = taps_forward(pixel / c.w_out, c.h_in, c.kh, c.stride, c.dilation, c.pad_top);
-    let tx = taps_forward(pixel % c.w_out, c.w_in, c.kw, c.stride, c.dilation, c.pad_left);
+    let ty = taps_forward(pixel / c.w_out, c.h_in, c.kh, c.stride_y, c.dilation_y, c.pad_top);
+    let tx = taps_forward(pixel % c.w_out, c.w_in, c.kw, c.stride_x, c.dilation_x, c.pad_left);
     let map = c.h_in * c.w_in * QUADS;
     let x0 = block_base(p.x, chip, block) + channel_group * c.group_in * map
         + (ty.at * c.w_in + tx.at) * QUADS + half * 2u;

@@ -40,8 +40,8 @@ fn main(
     let block = (item % columns) / 2u / pixels;
     let channel_group = tile / p.tiles;
 
-    let ty = taps_backward(pixel / c.w_in, c.h_out, c.kh, c.stride, c.dilation, c.pad_top);
-    let tx = taps_backward(pixel % c.w_in, c.w_out, c.kw, c.stride, c.dilation, c.pad_left);
+    let ty = taps_backward(pixel / c.w_in, c.h_out, c.kh, c.stride_y, c.dilation_y, c.pad_top);
+    let tx = taps_backward(pixel % c.w_in, c.w_out, c.kw, c.stride_x, c.dilation_x, c.pad_left);
     let map = c.h_out * c.w_out * QUADS;
     let x0 = block_base(p.dy, chip, block) + channel_group * c.group_out * map
         + (ty.at * c.w_out + tx.at) * QUADS + half * 2u;

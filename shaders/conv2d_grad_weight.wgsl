@@ -61,8 +61,8 @@ fn main(
 
     // Position of the four rows in the map, padding included.
     let taps = c.kh * c.kw;
-    let ky = k % taps / c.kw * c.dilation;
-    let kx = k % c.kw * c.dilation;
+    let ky = k % taps / c.kw * c.dilation_y;
+    let kx = k % c.kw * c.dilation_x;
     let map_in = c.h_in * c.w_in;
     let map_out = c.h_out * c.w_out;
     let channel = (channel_group * c.group_in + k / taps) * map_in;
@@ -95,12 +95,12 @@ fn main(
         let block = strip / c.h_out;
         let oy = strip % c.h_out;
         // Beyond the upper edge this wraps and is too large as well.
-        let iy = oy * c.stride + ky - c.pad_top;
+        let iy = oy * c.stride_y + ky - c.pad_top;
         let row_inside = (iy < vec4<u32>(c.h_in)) & (k < vec4<u32>(p.rows));
         let x_row = block_base(p.x, chip, block) + (channel + iy * c.w_in) * QUADS;
         let dy_row = block_base(p.dy, chip, block) + o_map + oy * c.w_out * QUADS;
         for (var ox = 0u; ox < c.w_out; ox++) {
-            let ix = ox * c.stride + kx - c.pad_left;
+            let ix = ox * c.stride_x + kx - c.pad_left;
             let inside = row_inside & (ix < vec4<u32>(c.w_in));
             for (var quad = 0u; quad < QUADS; quad++) {
                 let xi = x_row + ix * QUADS + quad;

@@ -42,13 +42,13 @@ fn main(
     let dy_base = block_base(p.dy, chip, block) + channel * map_out * QUADS + quad;
     let value = x[x_base + pixel * QUADS];
 
-    let rows = windows_of(pixel / g.w_in, g.h_out, g.kh, g.stride, g.pad);
-    let columns = windows_of(pixel % g.w_in, g.w_out, g.kw, g.stride, g.pad);
+    let rows = windows_of(pixel / g.w_in, g.h_out, g.kh, g.stride_y, g.pad_top);
+    let columns = windows_of(pixel % g.w_in, g.w_out, g.kw, g.stride_x, g.pad_left);
     var sum = vec4<f32>(0.0);
     for (var oy = rows.first; oy < rows.end; oy++) {
-        let wy = window(oy, g.h_in, g.kh, g.stride, g.pad);
+        let wy = window(oy, g.h_in, g.kh, g.stride_y, g.pad_top);
         for (var ox = columns.first; ox < columns.end; ox++) {
-            let wx = window(ox, g.w_in, g.kw, g.stride, g.pad);
+            let wx = window(ox, g.w_in, g.kw, g.stride_x, g.pad_left);
             let best = y[y_base + (oy * g.w_out + ox) * QUADS];
             var wins = value == best;
             for (var iy = wy.first; iy <= pixel / g.w_in; iy++) {

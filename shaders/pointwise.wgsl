@@ -51,5 +51,5 @@ fn main(
         d = quant_step[0];
     }
     let v = x[block_base(p.x, chip, block) + at];
-    y[block_base(p.y, chip, block) + at] = post_value(v, s, t, r, d, p.post.lo, p.post.hi);
+    y[block_base(p.y, chip, block) + at] = post_value(v, s, t, r, d, p.post);
 }

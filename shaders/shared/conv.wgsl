@@ -7,13 +7,17 @@ struct Conv {
     w_out: u32,
     kh: u32,
     kw: u32,
-    stride: u32,
-    dilation: u32,
+    stride_y: u32,
+    stride_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
     pad_top: u32,
     pad_left: u32,
     // Input and output channels of a group.
     group_in: u32,
     group_out: u32,
+    pad0: u32,
+    pad1: u32,
 }
 
 // A range of kernel positions along one axis: k = first, first + step, .. and where they read.

@@ -1,4 +1,4 @@
-// Square pooling windows. Twin: PoolParams in src/backend/wgpu/pool.rs.
+// Pooling windows. Twin: PoolParams in src/backend/wgpu/pool.rs.
 
 struct Pool {
     h_in: u32,
@@ -7,8 +7,12 @@ struct Pool {
     w_out: u32,
     kh: u32,
     kw: u32,
-    stride: u32,
-    pad: u32,
+    stride_y: u32,
+    stride_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    pad0: u32,
+    pad1: u32,
 }
 
 // Positions from `first` to before `end`.

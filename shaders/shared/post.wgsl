@@ -12,8 +12,8 @@ struct Post {
     residual: View,
     lo: f32,
     hi: f32,
-    pad0: u32,
-    pad1: u32,
+    // Constants of the activation.
+    act: vec2<f32>,
 }
 
 fn post_value(
@@ -22,8 +22,7 @@ fn post_value(
     shift: f32,
     residual: vec4<f32>,
     step: f32,
-    lo: f32,
-    hi: f32,
+    post: Post,
 ) -> vec4<f32> {
     var v = value;
     if HAS_SCALE {
@@ -35,9 +34,9 @@ fn post_value(
     if HAS_RESIDUAL {
         v = v + residual;
     }
-    v = activate(v, ACT);
+    v = activate(v, ACT, post.act);
     if HAS_QUANT {
-        v = quantize(v, step, lo, hi, QUANT_FLOOR);
+        v = quantize(v, step, post.lo, post.hi, QUANT_FLOOR);
     }
     return v;
 }

@@ -183,7 +183,23 @@ impl At<'_> {
         Ok(())
     }
 
+    fn act(&self, act: Activation) -> Result<()> {
+        let ok = match act {
+            Activation::LeakyRelu { slope } => slope >= 0.0 && slope.is_finite(),
+            Activation::Clip { lo, hi } => lo < hi,
+            Activation::HardSigmoid { slope, offset } => {
+                slope > 0.0 && slope.is_finite() && offset.is_finite()
+            }
+            _ => true,
+        };
+        if ok {
+            return Ok(());
+        }
+        self.fail(format!("impossible activation {act:?}"))
+    }
+
     fn post(&self, post: &Post, y: TensorId) -> Result<()> {
+        self.act(post.act)?;
         let (c, ..) = self.any_image(y)?;
         for t in post.scale.into_iter().chain(post.shift) {
             self.flat(t, c)?;
@@ -196,16 +212,16 @@ impl At<'_> {
 
     /// `x`, `y` and weights of a convolution.
     fn conv(&self, x: TensorId, w: TensorId, y: TensorId, g: &ConvGeometry) -> Result<()> {
-        let reach = |k: usize| g.dilation * k.saturating_sub(1) + 1;
+        let reach = |k: usize, dilation: usize| dilation * k.saturating_sub(1) + 1;
         if g.groups == 0
-            || g.stride == 0
-            || g.dilation == 0
+            || g.stride.contains(&0)
+            || g.dilation.contains(&0)
             || g.kh == 0
             || g.kw == 0
             || !g.c_in.is_multiple_of(g.groups)
             || !g.c_out.is_multiple_of(g.groups)
-            || reach(g.kh) > g.h_in + g.pad[0] + g.pad[2]
-            || reach(g.kw) > g.w_in + g.pad[1] + g.pad[3]
+            || reach(g.kh, g.dilation[0]) > g.h_in + g.pad[0] + g.pad[2]
+            || reach(g.kw, g.dilation[1]) > g.w_in + g.pad[1] + g.pad[3]
         {
             return self.fail(format!("impossible geometry {g:?}"));
         }
@@ -220,18 +236,40 @@ impl At<'_> {
 
     fn pool(&self, x: TensorId, y: TensorId, g: &PoolGeometry) -> Result<()> {
         let (c, h, w) = self.any_image(x)?;
-        if g.stride == 0
+        let [top, left, bottom, right] = g.pad;
+        if g.stride.contains(&0)
             || g.kh == 0
             || g.kw == 0
-            || g.kh > h + 2 * g.pad
-            || g.kw > w + 2 * g.pad
-            || g.pad >= g.kh
-            || g.pad >= g.kw
+            || g.kh > h + top + bottom
+            || g.kw > w + left + right
+            || top.max(bottom) >= g.kh
+            || left.max(right) >= g.kw
         {
             return self.fail(format!("impossible window {g:?} on {h} x {w}"));
         }
         let (ho, wo) = g.out(h, w);
         self.image(y, c, ho, wo)
+    }
+
+    /// The target's places and the table's sources exist.
+    fn rearrange(&self, x: TensorId, y: TensorId, first: usize, table: &[u32]) -> Result<()> {
+        let count = |(c, h, w)| c * h * w;
+        let (sources, places) = (count(self.any_image(x)?), count(self.any_image(y)?));
+        if table.is_empty() || first > places || table.len() > places - first {
+            return self.fail(format!(
+                "{} values from place {first} on do not fit `{}`, which has {places}",
+                table.len(),
+                self.name(y)
+            ));
+        }
+        let outside = |&&source: &&u32| source != NO_SOURCE && source as usize >= sources;
+        match table.iter().find(outside) {
+            None => Ok(()),
+            Some(source) => self.fail(format!(
+                "takes value {source} of `{}`, which has {sources}",
+                self.name(x)
+            )),
+        }
     }
 
     fn fabrication(&self, spec: &Fabrication, w: TensorId, chip: TensorId) -> Result<usize> {
@@ -324,8 +362,13 @@ impl At<'_> {
                 self.post(post, *y)
             }
             &Op::ActivationGrad {
-                y, dy, dx, scale, ..
+                y,
+                dy,
+                dx,
+                act,
+                scale,
             } => {
+                self.act(act)?;
                 let (c, ..) = self.any_image(y)?;
                 self.same_image(dy, y)?;
                 self.same_image(dx, y)?;
@@ -339,6 +382,15 @@ impl At<'_> {
                 self.same_image(b, a)?;
                 self.same_image(y, a)
             }
+            &Op::Multiply { a, b, y } => {
+                self.same_image(y, a)?;
+                let (c, ..) = self.any_image(a)?;
+                self.same_image(b, a).or_else(|_| self.image(b, c, 1, 1))
+            }
+            &Op::Softmax { x, y } => self.same_image(y, x),
+            Op::Rearrange {
+                x, y, first, table, ..
+            } => self.rearrange(*x, *y, *first, table),
             Op::MaxPool { x, y, geo } | Op::AvgPool { x, y, geo } => self.pool(*x, *y, geo),
             Op::MaxPoolGrad { x, y, dy, dx, geo } => {
                 self.pool(*x, *y, geo)?;

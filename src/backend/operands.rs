@@ -18,6 +18,9 @@ impl Op {
             Op::ActivationGrad { .. } => "activation_grad",
             Op::ChannelSum { .. } => "channel_sum",
             Op::Add { .. } => "add",
+            Op::Multiply { .. } => "multiply",
+            Op::Softmax { .. } => "softmax",
+            Op::Rearrange { .. } => "rearrange",
             Op::MaxPool { .. } => "max_pool",
             Op::MaxPoolGrad { .. } => "max_pool_grad",
             Op::AvgPool { .. } => "avg_pool",
@@ -68,7 +71,10 @@ impl Op {
                 r
             }
             Op::ChannelSum { x, .. } => vec![x],
-            Op::Add { a, b, .. } => vec![a, b],
+            Op::Add { a, b, .. } | Op::Multiply { a, b, .. } => vec![a, b],
+            Op::Softmax { x, .. } => vec![x],
+            // What it leaves of `y` is not read: it may be what another one has yet to write.
+            Op::Rearrange { x, .. } => vec![x],
             Op::MaxPool { x, .. } | Op::AvgPool { x, .. } => vec![x],
             Op::MaxPoolGrad { x, y, dy, .. } => vec![x, y, dy],
             Op::AvgPoolGrad { dy, .. } => vec![dy],
@@ -122,7 +128,10 @@ impl Op {
             Op::Pointwise { y, .. } => vec![y],
             Op::ActivationGrad { dx, .. } => vec![dx],
             Op::ChannelSum { y, .. } => vec![y],
-            Op::Add { y, .. } => vec![y],
+            Op::Add { y, .. }
+            | Op::Multiply { y, .. }
+            | Op::Softmax { y, .. }
+            | Op::Rearrange { y, .. } => vec![y],
             Op::MaxPool { y, .. } | Op::AvgPool { y, .. } => vec![y],
             Op::MaxPoolGrad { dx, .. } | Op::AvgPoolGrad { dx, .. } => vec![dx],
             Op::BatchNormStats { mean, var, .. } => vec![mean, var],
@@ -163,6 +172,9 @@ impl Op {
             | Op::Pointwise { .. }
             | Op::ActivationGrad { .. }
             | Op::Add { .. }
+            | Op::Multiply { .. }
+            | Op::Softmax { .. }
+            | Op::Rearrange { .. }
             | Op::MaxPool { .. }
             | Op::MaxPoolGrad { .. }
             | Op::AvgPool { .. }

@@ -40,8 +40,8 @@ fn conv3x3(channels: usize, side: usize) -> ConvGeometry {
         c_out: channels,
         kh: 3,
         kw: 3,
-        stride: 1,
-        dilation: 1,
+        stride: [1; 2],
+        dilation: [1; 2],
         pad: [1; 4],
         groups: 1,
     }

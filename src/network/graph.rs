@@ -327,7 +327,8 @@ impl Graph {
                 }
                 Layer::MaxPool(geo) | Layer::AvgPool(geo) => {
                     let (c, h, w) = shapes[0];
-                    if h + geo.pad[0] + geo.pad[2] < geo.kh || w + geo.pad[1] + geo.pad[3] < geo.kw {
+                    if h + geo.pad[0] + geo.pad[2] < geo.kh || w + geo.pad[1] + geo.pad[3] < geo.kw
+                    {
                         return wrong(format!(
                             "a window of {} x {} is larger than the padded map of {}",
                             geo.kh,
@@ -339,15 +340,9 @@ impl Graph {
                     (c, h, w)
                 }
                 Layer::Add if shapes[0] != shapes[1] => {
-                    return wrong(format!(
-                        "adds {} and {}",
-                        text(shapes[0]),
-                        text(shapes[1])
-                    ));
+                    return wrong(format!("adds {} and {}", text(shapes[0]), text(shapes[1])));
                 }
-                Layer::Multiply
-                    if shapes[1] != shapes[0] && shapes[1] != (shapes[0].0, 1, 1) =>
-                {
+                Layer::Multiply if shapes[1] != shapes[0] && shapes[1] != (shapes[0].0, 1, 1) => {
                     return wrong(format!(
                         "multiplies {} by {}",
                         text(shapes[0]),

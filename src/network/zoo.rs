@@ -37,8 +37,8 @@ impl Style {
 const POOL2: PoolGeometry = PoolGeometry {
     kh: 2,
     kw: 2,
-    stride: 2,
-    pad: 0,
+    stride: [2; 2],
+    pad: [0; 4],
 };
 
 /// Multi-layer perceptron with the given hidden widths.

@@ -149,8 +149,8 @@ mod tests {
             c_out: 5,
             kh: 3,
             kw: 3,
-            stride: 1,
-            dilation: 1,
+            stride: [1; 2],
+            dilation: [1; 2],
             pad: [1; 4],
             groups: 1,
         };

@@ -12,8 +12,8 @@ fn geometries() -> Vec<ConvGeometry> {
         c_out: 9,
         kh: 3,
         kw: 3,
-        stride: 1,
-        dilation: 1,
+        stride: [1; 2],
+        dilation: [1; 2],
         pad: [0; 4],
         groups: 1,
     };
@@ -26,7 +26,7 @@ fn geometries() -> Vec<ConvGeometry> {
         },
         ConvGeometry {
             kw: 2,
-            stride: 2,
+            stride: [2; 2],
             pad: [2, 0, 1, 3],
             ..base
         },
@@ -34,8 +34,8 @@ fn geometries() -> Vec<ConvGeometry> {
             c_in: 2,
             h_in: 9,
             w_in: 8,
-            dilation: 2,
-            stride: 3,
+            dilation: [2; 2],
+            stride: [3; 2],
             pad: [2, 3, 2, 3],
             ..base
         },
@@ -43,8 +43,8 @@ fn geometries() -> Vec<ConvGeometry> {
             c_in: 1,
             h_in: 8,
             w_in: 7,
-            dilation: 2,
-            stride: 2,
+            dilation: [2; 2],
+            stride: [2; 2],
             kh: 2,
             pad: [1, 0, 0, 1],
             ..base
@@ -61,7 +61,7 @@ fn geometries() -> Vec<ConvGeometry> {
             c_in: 5,
             c_out: 5,
             groups: 5,
-            stride: 2,
+            stride: [2; 2],
             pad: [1; 4],
             ..base
         },
@@ -70,13 +70,44 @@ fn geometries() -> Vec<ConvGeometry> {
             c_in: 10,
             kh: 1,
             kw: 1,
-            stride: 2,
+            stride: [2; 2],
             ..base
         },
         ConvGeometry {
             kh: 1,
             kw: 1,
             pad: [1, 0, 0, 1],
+            ..base
+        },
+        // Everything different by direction and side.
+        ConvGeometry {
+            c_in: 4,
+            c_out: 6,
+            h_in: 9,
+            w_in: 8,
+            kw: 2,
+            stride: [1, 3],
+            dilation: [2, 1],
+            pad: [2, 0, 1, 3],
+            groups: 2,
+            ..base
+        },
+        ConvGeometry {
+            h_in: 5,
+            w_in: 12,
+            kh: 1,
+            stride: [2, 1],
+            dilation: [1, 3],
+            pad: [0, 1, 0, 2],
+            ..base
+        },
+        // The stride and the dilation share a factor in one direction only.
+        ConvGeometry {
+            h_in: 10,
+            w_in: 10,
+            stride: [4, 3],
+            dilation: [2, 2],
+            pad: [3, 1, 0, 2],
             ..base
         },
         ConvGeometry::linear(37, 10),
@@ -117,7 +148,7 @@ fn conv2d_matches_cpu() {
 
 #[test]
 fn conv2d_epilogue_matches_cpu() {
-    for geo in [geometries()[1], geometries()[9]] {
+    for geo in [geometries()[1], ConvGeometry::linear(37, 10)] {
         for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
             let mut case = Case::new();
             let x = case.input(input(&geo), Scope::Shared);

@@ -28,8 +28,8 @@ fn geometry() -> ConvGeometry {
         c_out: 4,
         kh: 3,
         kw: 3,
-        stride: 1,
-        dilation: 1,
+        stride: [1; 2],
+        dilation: [1; 2],
         pad: [0; 4],
         groups: 1,
     }

@@ -30,13 +30,13 @@ fn geometry(rng: &mut Rng) -> ConvGeometry {
             w_in: rng.pick(1, 9),
             kh: rng.pick(1, 4),
             kw: rng.pick(1, 4),
-            stride: rng.pick(1, 3),
-            dilation: rng.pick(1, 2),
+            stride: [rng.pick(1, 3), rng.pick(1, 3)],
+            dilation: [rng.pick(1, 3), rng.pick(1, 2)],
             groups,
         };
-        let reach = |k: usize| g.dilation * (k - 1) + 1;
-        if reach(g.kh) <= g.h_in + g.pad[0] + g.pad[2]
-            && reach(g.kw) <= g.w_in + g.pad[1] + g.pad[3]
+        let reach = |k: usize, dilation: usize| dilation * (k - 1) + 1;
+        if reach(g.kh, g.dilation[0]) <= g.h_in + g.pad[0] + g.pad[2]
+            && reach(g.kw, g.dilation[1]) <= g.w_in + g.pad[1] + g.pad[3]
         {
             return g;
         }

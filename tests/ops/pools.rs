@@ -11,8 +11,8 @@ fn window(rng: &mut Rng) -> ((usize, usize, usize), PoolGeometry) {
     let geo = PoolGeometry {
         kh,
         kw,
-        stride: rng.pick(1, 3),
-        pad: rng.pick(0, (kh.min(kw) - 1).min(1)),
+        stride: [rng.pick(1, 3), rng.pick(1, 3)],
+        pad: [kh, kw, kh, kw].map(|k| rng.pick(0, k - 1)),
     };
     ((rng.pick(1, 5), rng.pick(4, 9), rng.pick(4, 9)), geo)
 }
@@ -102,8 +102,8 @@ fn ties_go_to_the_first() {
     let geo = PoolGeometry {
         kh: 2,
         kw: 2,
-        stride: 2,
-        pad: 0,
+        stride: [2; 2],
+        pad: [0; 4],
     };
     let mut case = Case::new(0, 1, 2);
     let values = vec![0.0, 3.0, 3.0, 3.0, -1.0, -2.0, -1.0, -1.0];

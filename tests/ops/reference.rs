@@ -14,8 +14,10 @@ pub fn conv2d(x: &[f64], w: &[f64], g: &ConvGeometry, f: impl Fn(f64, f64) -> f6
                 for c in 0..ci {
                     for ky in 0..g.kh {
                         for kx in 0..g.kw {
-                            let iy = (oy * g.stride + ky * g.dilation) as isize - g.pad[0] as isize;
-                            let ix = (ox * g.stride + kx * g.dilation) as isize - g.pad[1] as isize;
+                            let iy = (oy * g.stride[0] + ky * g.dilation[0]) as isize
+                                - g.pad[0] as isize;
+                            let ix = (ox * g.stride[1] + kx * g.dilation[1]) as isize
+                                - g.pad[1] as isize;
                             let inside = (0..g.h_in as isize).contains(&iy)
                                 && (0..g.w_in as isize).contains(&ix);
                             if inside {
@@ -49,8 +51,8 @@ pub fn pool(
                 let mut under = Vec::new();
                 for ky in 0..g.kh {
                     for kx in 0..g.kw {
-                        let iy = (oy * g.stride + ky) as isize - g.pad as isize;
-                        let ix = (ox * g.stride + kx) as isize - g.pad as isize;
+                        let iy = (oy * g.stride[0] + ky) as isize - g.pad[0] as isize;
+                        let ix = (ox * g.stride[1] + kx) as isize - g.pad[1] as isize;
                         if (0..h as isize).contains(&iy) && (0..w as isize).contains(&ix) {
                             under.push(x[(c * h + iy as usize) * w + ix as usize]);
                         }
@@ -69,6 +71,17 @@ pub fn activation(act: Activation, v: f64) -> f64 {
         Activation::Identity => v,
         Activation::Relu => v.max(0.0),
         Activation::Tanh => v.tanh(),
+        Activation::LeakyRelu { slope } if v <= 0.0 => f64::from(slope) * v,
+        Activation::LeakyRelu { .. } => v,
+        // `f64::max` would turn NaN into the limit.
+        Activation::Clip { lo, .. } if v < lo.into() => lo.into(),
+        Activation::Clip { hi, .. } if v > hi.into() => hi.into(),
+        Activation::Clip { .. } => v,
+        Activation::Sigmoid => 1.0 / (1.0 + (-v).exp()),
+        Activation::HardSigmoid { slope, offset } => {
+            (f64::from(slope) * v + f64::from(offset)).clamp(0.0, 1.0)
+        }
+        Activation::HardSwish => v * (v / 6.0 + 0.5).clamp(0.0, 1.0),
     }
 }
 

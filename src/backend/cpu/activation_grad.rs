@@ -1,11 +1,11 @@
-//! Gradient of an element-wise non-linearity, from its output.
+//! Gradient of an element-wise non-linearity, from its output (hard swish: its input).
 
 use super::simd::{Isa, Kernel, Simd};
 use crate::backend::program::{Activation, LANES};
 
 /// `dx = dy f'(y) scale[c]` on blocks of `channels` maps of `pixels` pixels.
 pub(super) struct ActivationGrad<'a> {
-    /// Output of the non-linearity.
+    /// Output (hard swish: input) of the non-linearity.
     pub y: &'a [f32],
     /// Its gradient.
     pub dy: &'a [f32],
@@ -46,6 +46,24 @@ impl Kernel for ActivationGrad<'_> {
                 Activation::Tanh => {
                     values.for_each(|((dx, y), dy)| *dx = dy * (1.0 - y * y) * factor);
                 }
+                Activation::LeakyRelu { slope } => values.for_each(|((dx, &y), &dy)| {
+                    *dx = dy * if y > 0.0 { 1.0 } else { slope } * factor;
+                }),
+                Activation::Clip { lo, hi } => values.for_each(|((dx, &y), &dy)| {
+                    *dx = if y > lo && y < hi { dy * factor } else { 0.0 };
+                }),
+                Activation::Sigmoid => {
+                    values.for_each(|((dx, y), dy)| *dx = dy * (y * (1.0 - y)) * factor);
+                }
+                Activation::HardSigmoid { slope, .. } => values.for_each(|((dx, &y), &dy)| {
+                    let inside = y > 0.0 && y < 1.0;
+                    *dx = if inside { dy * slope * factor } else { 0.0 };
+                }),
+                Activation::HardSwish => values.for_each(|((dx, &x), &dy)| {
+                    let between = x * (1.0 / 3.0) + 0.5;
+                    let above = if x >= 3.0 { 1.0 } else { between };
+                    *dx = dy * if x <= -3.0 { 0.0 } else { above } * factor;
+                }),
             }
         }
     }

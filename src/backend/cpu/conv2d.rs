@@ -90,7 +90,7 @@ impl ConvPlan {
         for c in 0..c_group {
             for ky in 0..g.kh {
                 for kx in 0..g.kw {
-                    let at = c * plane + ky * g.dilation * row + kx * g.dilation;
+                    let at = c * plane + ky * g.dilation[0] * row + kx * g.dilation[1];
                     offsets.push((at * LANES) as u32);
                 }
             }
@@ -98,7 +98,7 @@ impl ConvPlan {
         let mut pixels = Vec::with_capacity(ho * wo);
         for y in 0..ho {
             for x in 0..wo {
-                let from = (y * row + x) * g.stride * LANES;
+                let from = (y * g.stride[0] * row + x * g.stride[1]) * LANES;
                 pixels.push((from as u32, ((y * wo + x) * LANES) as u32));
             }
         }
@@ -125,8 +125,16 @@ impl ConvPlan {
 
     /// The gradient with respect to the input: `x` is the output's gradient, `y` the input's.
     pub fn grad_input(g: &ConvGeometry) -> Result<Self> {
-        let vertical = Axis::all(g.h_in, g.h_out(), g.kh, g.pad[0], g);
-        let horizontal = Axis::all(g.w_in, g.w_out(), g.kw, g.pad[1], g);
+        let along = |axis: usize, n_in, n_out, kernel| Line {
+            n_in,
+            n_out,
+            kernel,
+            pad: g.pad[axis],
+            stride: g.stride[axis],
+            dilation: g.dilation[axis],
+        };
+        let vertical = along(0, g.h_in, g.h_out(), g.kh).phases();
+        let horizontal = along(1, g.w_in, g.w_out(), g.kw).phases();
         let before = |axes: &[Axis]| axes.iter().map(|a| a.before).max().unwrap_or(0);
         let after = |axes: &[Axis]| axes.iter().map(|a| a.after).max().unwrap_or(0);
         let (top, left) = (before(&vertical), before(&horizontal));
@@ -155,7 +163,8 @@ impl ConvPlan {
                 let mut pixels = Vec::with_capacity(v.len * u.len);
                 for y in 0..v.len {
                     for x in 0..u.len {
-                        let to = (v.first + y * g.stride) * g.w_in + u.first + x * g.stride;
+                        let row_to = v.first + y * g.stride[0];
+                        let to = row_to * g.w_in + u.first + x * g.stride[1];
                         pixels.push((((y * row + x) * LANES) as u32, (to * LANES) as u32));
                     }
                 }
@@ -260,16 +269,26 @@ struct Axis {
     after: usize,
 }
 
-impl Axis {
-    /// All phases along an axis of `n_in` input and `n_out` output places.
-    fn all(n_in: usize, n_out: usize, kernel: usize, pad: usize, g: &ConvGeometry) -> Vec<Axis> {
-        let stride = g.stride as isize;
-        (0..g.stride.min(n_in))
+/// A convolution along one axis.
+struct Line {
+    n_in: usize,
+    n_out: usize,
+    kernel: usize,
+    pad: usize,
+    stride: usize,
+    dilation: usize,
+}
+
+impl Line {
+    /// All phases of its transpose.
+    fn phases(&self) -> Vec<Axis> {
+        let stride = self.stride as isize;
+        (0..self.stride.min(self.n_in))
             .map(|first| {
-                let len = (n_in - first).div_ceil(g.stride);
-                let taps: Vec<_> = (0..kernel)
+                let len = (self.n_in - first).div_ceil(self.stride);
+                let taps: Vec<_> = (0..self.kernel)
                     .filter_map(|k| {
-                        let at = (first + pad) as isize - (k * g.dilation) as isize;
+                        let at = (first + self.pad) as isize - (k * self.dilation) as isize;
                         (at.rem_euclid(stride) == 0).then(|| (k, at.div_euclid(stride)))
                     })
                     .collect();
@@ -280,7 +299,7 @@ impl Axis {
                     len,
                     taps,
                     before: (-low).max(0) as usize,
-                    after: (high - n_out as isize).max(0) as usize,
+                    after: (high - self.n_out as isize).max(0) as usize,
                 }
             })
             .collect()

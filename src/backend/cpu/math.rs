@@ -6,8 +6,13 @@
 //! clamped to that range, where `tanh` rounds to 1. All coefficients are positive, so nothing
 //! cancels: evaluated in `f32` the error is at most 6 units in the last place (3.3e-7 near 1) without
 //! fused multiply-add and less with it, and the magnitude never exceeds 1.
+//!
+//! `e^x = 2^n e^r`, `x = n ln 2 + r`, `|r| <= ln 2 / 2`, with Taylor's series of degree 7 for `e^r`
+//! (the rest is 6e-9 of it). The sigmoid is `1/(1 + e^-|x|)`, times `e^-|x|` on the negative side,
+//! so that it is as accurate near 0 as near 1.
 
 use super::simd::Simd;
+use crate::backend::program::LANES;
 
 /// Beyond this magnitude `tanh` is 1 in `f32`.
 pub(super) const TANH_LIMIT: f32 = 9.0;
@@ -32,6 +37,19 @@ pub(super) fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
     s.min(s.splat(1.0), s.max(s.splat(-1.0), y))
 }
 
+/// `1 / (1 + e^-x)` of 16 lanes, at most 4 units in the last place off; NaN stays NaN.
+#[inline(always)]
+pub(super) fn sigmoid<S: Simd>(s: S, x: S::V) -> S::V {
+    let mut lanes = [0.0; LANES];
+    s.store(x, &mut lanes);
+    for v in &mut lanes {
+        let t = exp_negative(-v.abs());
+        let above = if *v < 0.0 { t } else { 1.0 };
+        *v = above / (1.0 + t);
+    }
+    s.load(&lanes)
+}
+
 /// `c[0] + c[1] u + ... + c[4] u^4`.
 #[inline(always)]
 fn horner<S: Simd>(s: S, c: [f32; 5], u: S::V) -> S::V {
@@ -42,8 +60,10 @@ fn horner<S: Simd>(s: S, c: [f32; 5], u: S::V) -> S::V {
     s.fma(v, u, s.splat(c[0]))
 }
 
-/// `e^x` for `x <= 0` (below -87 the result is `e^-87`), relative error below 2e-7:
-/// `x = n ln 2 + r`, `|r| <= ln 2 / 2`, Taylor's series of degree 7 for `e^r`.
+/// Below this `e^x` is no normal `f32`, and 0 here.
+const EXP_LIMIT: f32 = -87.33;
+
+/// `e^x` for `x <= 0` (0 below -87.33), relative error below 2e-7; NaN stays NaN.
 /// Plain code that the compiler vectorises.
 #[inline(always)]
 pub(super) fn exp_negative(x: f32) -> f32 {
@@ -51,8 +71,10 @@ pub(super) fn exp_negative(x: f32) -> f32 {
     const LN_2_LO: f32 = -2.121_944_4e-4;
     // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
     const MAGIC: f32 = 12_582_912.0;
-    let x = if x < -87.0 { -87.0 } else { x };
-    let n = (x * std::f32::consts::LOG2_E + MAGIC) - MAGIC;
+    let tiny = x < EXP_LIMIT;
+    let x = if tiny { EXP_LIMIT } else { x };
+    let shifted = x * std::f32::consts::LOG2_E + MAGIC;
+    let n = shifted - MAGIC;
     let r = (x - n * LN_2_HI) - n * LN_2_LO;
     let mut e = 1.0 / 5040.0;
     for c in [
@@ -66,6 +88,7 @@ pub(super) fn exp_negative(x: f32) -> f32 {
     ] {
         e = e * r + c;
     }
-    let two_n = f32::from_bits(((n as i32 + 127) << 23) as u32);
-    e * two_n
+    // The last bits of the shifted number are n; 127 is the bias of an exponent.
+    let two_n = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
+    if tiny { 0.0 } else { e * two_n }
 }

@@ -25,11 +25,13 @@ impl Window {
     #[inline(always)]
     pub fn under(&self, y: usize, x: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
         let g = &self.geo;
-        let cut = |at: usize, k: usize, n: usize| {
-            let first = at * g.stride;
-            first.saturating_sub(g.pad)..(first + k).saturating_sub(g.pad).min(n)
+        let cut = |first: usize, pad: usize, k: usize, n: usize| {
+            first.saturating_sub(pad)..(first + k).saturating_sub(pad).min(n)
         };
-        (cut(y, g.kh, self.h), cut(x, g.kw, self.w))
+        (
+            cut(y * g.stride[0], g.pad[0], g.kh, self.h),
+            cut(x * g.stride[1], g.pad[1], g.kw, self.w),
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! The epilogue [`Post`](crate::backend::program::Post) of convolutions and point-wise maps.
 
-use super::math::tanh;
+use super::math::{sigmoid, tanh};
 use super::simd::Simd;
 use crate::backend::program::{Activation, LANES, Rounding};
 
@@ -36,6 +36,11 @@ pub(super) struct Quant {
 const IDENTITY: u8 = 0;
 const RELU: u8 = 1;
 const TANH: u8 = 2;
+const LEAKY_RELU: u8 = 3;
+const CLIP: u8 = 4;
+const SIGMOID: u8 = 5;
+const HARD_SIGMOID: u8 = 6;
+const HARD_SWISH: u8 = 7;
 
 impl Epilogue<'_> {
     /// Whether it does nothing.
@@ -55,6 +60,11 @@ impl Epilogue<'_> {
             Activation::Identity => self.with::<S, IDENTITY>(s, c, start, values),
             Activation::Relu => self.with::<S, RELU>(s, c, start, values),
             Activation::Tanh => self.with::<S, TANH>(s, c, start, values),
+            Activation::LeakyRelu { .. } => self.with::<S, LEAKY_RELU>(s, c, start, values),
+            Activation::Clip { .. } => self.with::<S, CLIP>(s, c, start, values),
+            Activation::Sigmoid => self.with::<S, SIGMOID>(s, c, start, values),
+            Activation::HardSigmoid { .. } => self.with::<S, HARD_SIGMOID>(s, c, start, values),
+            Activation::HardSwish => self.with::<S, HARD_SWISH>(s, c, start, values),
         }
     }
 
@@ -76,6 +86,9 @@ impl Epilogue<'_> {
         if let Some(t) = self.shift {
             shift = Some(s.splat(t[c]));
         }
+        let [a, b] = self.act.constants();
+        let (a, b) = (s.splat(a), s.splat(b));
+        let (zero, one) = (s.splat(0.0), s.splat(1.0));
         let residual = self.residual.map(|r| &r[start..][..values.len()]);
         for (i, value) in values.chunks_exact_mut(LANES).enumerate() {
             let mut v = s.load(value);
@@ -89,8 +102,17 @@ impl Epilogue<'_> {
                 v = s.add(v, s.load(&r[i * LANES..]));
             }
             v = match ACT {
-                RELU => s.max(s.splat(0.0), v),
+                RELU => s.max(zero, v),
                 TANH => tanh(s, v),
+                // One of the two terms is 0.
+                LEAKY_RELU => s.fma(a, s.min(zero, v), s.max(zero, v)),
+                CLIP => s.min(b, s.max(a, v)),
+                SIGMOID => sigmoid(s, v),
+                HARD_SIGMOID => s.min(one, s.max(zero, s.fma(a, v, b))),
+                HARD_SWISH => {
+                    let gate = s.fma(v, s.splat(1.0 / 6.0), s.splat(0.5));
+                    s.mul(v, s.min(one, s.max(zero, gate)))
+                }
                 _ => v,
             };
             if let Some(q) = self.quant {

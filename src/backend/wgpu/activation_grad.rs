@@ -18,8 +18,8 @@ pub(super) struct Params {
     /// Quads of a channel: `h * w * 4`.
     pub channel_quads: u32,
     pub pad0: u32,
-    pub pad1: u32,
-    pub pad2: u32,
+    /// Constants of the activation.
+    pub act: [f32; 2],
 }
 
 /// One thread a quad of images.
@@ -42,8 +42,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         scale: cx.view_opt(scale),
         channel_quads: (h * w * QUADS) as u32,
         pad0: 0,
-        pad1: 0,
-        pad2: 0,
+        act: act.constants(),
     };
     let work = Work::flat(cx.shape(dx).len() * QUADS)
         .per_block()

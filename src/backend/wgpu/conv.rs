@@ -19,12 +19,16 @@ pub(super) struct ConvParams {
     pub w_out: u32,
     pub kh: u32,
     pub kw: u32,
-    pub stride: u32,
-    pub dilation: u32,
+    pub stride_y: u32,
+    pub stride_x: u32,
+    pub dilation_y: u32,
+    pub dilation_x: u32,
     pub pad_top: u32,
     pub pad_left: u32,
     pub group_in: u32,
     pub group_out: u32,
+    pub pad0: u32,
+    pub pad1: u32,
 }
 
 impl From<&ConvGeometry> for ConvParams {
@@ -36,12 +40,16 @@ impl From<&ConvGeometry> for ConvParams {
             w_out: geo.w_out() as u32,
             kh: geo.kh as u32,
             kw: geo.kw as u32,
-            stride: geo.stride as u32,
-            dilation: geo.dilation as u32,
+            stride_y: geo.stride[0] as u32,
+            stride_x: geo.stride[1] as u32,
+            dilation_y: geo.dilation[0] as u32,
+            dilation_x: geo.dilation[1] as u32,
             pad_top: geo.pad[0] as u32,
             pad_left: geo.pad[1] as u32,
             group_in: (geo.c_in / geo.groups) as u32,
             group_out: (geo.c_out / geo.groups) as u32,
+            pad0: 0,
+            pad1: 0,
         }
     }
 }

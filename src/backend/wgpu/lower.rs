@@ -38,6 +38,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         | Op::AvgPoolGrad { .. } => pool::lower(op, cx),
         Op::SoftmaxXent { .. } => softmax_xent::lower(op, cx),
         Op::Tally { .. } => tally::lower(op, cx),
+        Op::Multiply { .. } | Op::Softmax { .. } | Op::Rearrange { .. } => mismatch("lower", op),
     }
 }
 

@@ -16,8 +16,12 @@ pub(super) struct PoolParams {
     pub w_out: u32,
     pub kh: u32,
     pub kw: u32,
-    pub stride: u32,
-    pub pad: u32,
+    pub stride_y: u32,
+    pub stride_x: u32,
+    pub pad_top: u32,
+    pub pad_left: u32,
+    pub pad0: u32,
+    pub pad1: u32,
 }
 
 /// Twin of `Params` in `shaders/max_pool.wgsl` and `shaders/avg_pool.wgsl`.
@@ -124,7 +128,11 @@ fn pool(
         w_out: w_out as u32,
         kh: geo.kh as u32,
         kw: geo.kw as u32,
-        stride: geo.stride as u32,
-        pad: geo.pad as u32,
+        stride_y: geo.stride[0] as u32,
+        stride_x: geo.stride[1] as u32,
+        pad_top: geo.pad[0] as u32,
+        pad_left: geo.pad[1] as u32,
+        pad0: 0,
+        pad1: 0,
     }
 }

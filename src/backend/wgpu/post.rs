@@ -16,8 +16,8 @@ pub(super) struct PostParams {
     /// Lowest and highest code of the quantizer.
     pub lo: f32,
     pub hi: f32,
-    pub pad0: u32,
-    pub pad1: u32,
+    /// Constants of the activation.
+    pub act: [f32; 2],
 }
 
 /// Parameters of an epilogue.
@@ -29,8 +29,7 @@ pub(super) fn params(post: &Post, cx: &LowerContext<'_>) -> PostParams {
         residual: cx.view_opt(post.residual),
         lo: lo as f32,
         hi: hi as f32,
-        pad0: 0,
-        pad1: 0,
+        act: post.act.constants(),
     }
 }
 
@@ -40,6 +39,11 @@ pub(super) fn activation(act: Activation) -> Const {
         Activation::Identity => 0,
         Activation::Relu => 1,
         Activation::Tanh => 2,
+        Activation::LeakyRelu { .. } => 3,
+        Activation::Clip { .. } => 4,
+        Activation::Sigmoid => 5,
+        Activation::HardSigmoid { .. } => 6,
+        Activation::HardSwish => 7,
     })
 }
 

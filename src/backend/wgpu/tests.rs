@@ -150,8 +150,8 @@ fn convolutions_are_valid() {
         w_in: 6,
         kh: 3,
         kw: 2,
-        stride: 2,
-        dilation: 1,
+        stride: [2, 3],
+        dilation: [1, 2],
         pad: [1, 0, 2, 1],
         groups: 2,
         ..ConvGeometry::linear(4, 6)
@@ -197,8 +197,8 @@ fn the_rest_of_a_network_is_valid() {
     let geo = PoolGeometry {
         kh: 2,
         kw: 2,
-        stride: 2,
-        pad: 0,
+        stride: [2; 2],
+        pad: [0; 4],
     };
     let mut ops = vec![
         Op::MaxPool { x, y, geo },
@@ -292,7 +292,7 @@ fn layouts() -> Vec<StructLayout> {
             "pointwise",
             "Post",
             PostParams,
-            [scale, shift, residual, lo, hi, pad0, pad1]
+            [scale, shift, residual, lo, hi, act]
         ),
         layout!("add", "Params", add::Params, [a, b, y]),
         layout!(
@@ -306,8 +306,8 @@ fn layouts() -> Vec<StructLayout> {
             "Conv",
             ConvParams,
             [
-                h_in, w_in, h_out, w_out, kh, kw, stride, dilation, pad_top, pad_left, group_in,
-                group_out
+                h_in, w_in, h_out, w_out, kh, kw, stride_y, stride_x, dilation_y, dilation_x,
+                pad_top, pad_left, group_in, group_out, pad0, pad1
             ]
         ),
         layout!(
@@ -364,7 +364,9 @@ fn layouts() -> Vec<StructLayout> {
             "max_pool",
             "Pool",
             PoolParams,
-            [h_in, w_in, h_out, w_out, kh, kw, stride, pad]
+            [
+                h_in, w_in, h_out, w_out, kh, kw, stride_y, stride_x, pad_top, pad_left, pad0, pad1
+            ]
         ),
         layout!("max_pool", "Params", ForwardParams, [x, y, pool]),
         layout!("avg_pool", "Params", ForwardParams, [x, y, pool]),
@@ -379,7 +381,7 @@ fn layouts() -> Vec<StructLayout> {
             "activation_grad",
             "Params",
             activation_grad::Params,
-            [y, dy, dx, scale, channel_quads, pad0, pad1, pad2]
+            [y, dy, dx, scale, channel_quads, pad0, act]
         ),
         layout!(
             "softmax_xent",

@@ -465,6 +465,13 @@ impl Walk<'_, '_> {
             Layer::Input | Layer::Conv { .. } | Layer::BatchNorm { .. } => {
                 unreachable!("handled by the callers: these layers have states")
             }
+            Layer::Multiply
+            | Layer::Affine
+            | Layer::Quantize { .. }
+            | Layer::Softmax
+            | Layer::Reshape
+            | Layer::Concat
+            | Layer::Rearrange { .. } => unreachable!("in no network of the zoo"),
         }
     }
 

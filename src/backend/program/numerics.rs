@@ -1,0 +1,170 @@
+//! What is done with single values: non-linearities, quantizers, epilogues, moving averages.
+
+use super::TensorId;
+#[cfg(doc)]
+use super::{Op, RunArgs};
+
+/// Element-wise non-linearity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// `f(v) = v`.
+    Identity,
+    /// `f(v) = max(v, 0)`; derivative 0 at 0.
+    Relu,
+    /// `f(v) = tanh(v)`.
+    Tanh,
+    /// `f(v) = v` where `v > 0`, else `slope v`; derivative `slope` at 0.
+    LeakyRelu {
+        /// Slope of the negative side, at least 0 (so that the output has the input's sign).
+        slope: f32,
+    },
+    /// `f(v) = min(max(v, lo), hi)`; derivative 1 strictly inside, else 0. ReLU6 is `[0, 6]`; a
+    /// limit may be infinite.
+    Clip {
+        /// Lower limit.
+        lo: f32,
+        /// Upper limit, above `lo`.
+        hi: f32,
+    },
+    /// `f(v) = 1 / (1 + exp(-v))`.
+    Sigmoid,
+    /// `f(v) = min(max(slope v + offset, 0), 1)`; derivative `slope` strictly inside, else 0.
+    HardSigmoid {
+        /// Slope of the middle, above 0.
+        slope: f32,
+        /// Value at 0.
+        offset: f32,
+    },
+    /// `f(v) = v min(max(v/6 + 1/2, 0), 1)`. The only one that does not rise everywhere, so its
+    /// derivative needs the input: 0 up to -3, `v/3 + 1/2` between, 1 from 3 on.
+    HardSwish,
+}
+
+impl Activation {
+    /// Whether [`Op::ActivationGrad`] takes the derivative from the input instead of the output.
+    pub fn derivative_from_input(self) -> bool {
+        matches!(self, Activation::HardSwish)
+    }
+
+    /// The two constants kernels take: slope; limits; slope and offset; else zeros.
+    pub(in crate::backend) fn constants(self) -> [f32; 2] {
+        match self {
+            Activation::LeakyRelu { slope } => [slope, 0.0],
+            Activation::Clip { lo, hi } => [lo, hi],
+            Activation::HardSigmoid { slope, offset } => [slope, offset],
+            _ => [0.0; 2],
+        }
+    }
+
+    /// Whether no output is negative.
+    pub fn is_non_negative(self) -> bool {
+        match self {
+            Activation::Relu | Activation::Sigmoid | Activation::HardSigmoid { .. } => true,
+            Activation::Clip { lo, .. } => lo >= 0.0,
+            _ => false,
+        }
+    }
+}
+
+/// Rounding of a quantizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// Nearest integer, ties to even.
+    Nearest,
+    /// Next integer below (the reference code's activation quantizer).
+    Floor,
+}
+
+/// Gradient of a quantizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StraightThrough {
+    /// 1 everywhere (the reference code for 2 bits and more).
+    Identity,
+    /// 1 inside the representable range, 0 outside. For 1 bit the range is `[-1, 1]`.
+    Clip,
+}
+
+/// How [`Op::WeightScale`] chooses the step `d`. `Q = 2^(bits-1) - 1` (1 for one bit).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WeightStep {
+    /// `d = max|w| / Q`.
+    MaxAbs,
+    /// `d = percentile_p(|w|) / Q`, `p` in percent, linear interpolation between order statistics.
+    Percentile(f32),
+    /// The reference code's search: 10 evenly spaced candidates from `max|w|/Q` down to
+    /// `median|w|/Q` (lower median), both included; the one with the least squared error
+    /// `sum (w - d clamp(round(w/d), -Q, Q))^2` wins, the first on ties.
+    LineSearch,
+    /// Least squared error over 100 candidates `i/100 * max|w|/Q`, `i = 100, 99, .., 1`; the first
+    /// on ties.
+    Mse,
+    /// Keep the step that is in `scale` (LSQ, or frozen).
+    Keep,
+}
+
+/// Post-processing of a pre-activation value, in this order, each part optional:
+/// `v = scale[c] * v + shift[c]`, `v = v + residual`, `v = act(v)`,
+/// `v = d * clamp(round(v/d), lo, hi)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Post {
+    /// Per-channel factor, `Flat(c)`, shared or per chip.
+    pub scale: Option<TensorId>,
+    /// Per-channel offset, `Flat(c)`, shared or per chip.
+    pub shift: Option<TensorId>,
+    /// Map of the output's shape added before the activation.
+    pub residual: Option<TensorId>,
+    /// Non-linearity.
+    pub act: Activation,
+    /// Activation quantizer with a given step.
+    pub quant: Option<ActQuant>,
+}
+
+impl Post {
+    /// Does nothing.
+    pub const NONE: Post = Post {
+        scale: None,
+        shift: None,
+        residual: None,
+        act: Activation::Identity,
+        quant: None,
+    };
+
+    /// Whether this is [`Post::NONE`].
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+/// Uniform activation quantizer `q(v) = d * clamp(round(v/d), lo, hi)`. Where `d <= 0` (nothing
+/// calibrated, or an all-zero layer) the result is 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ActQuant {
+    /// Step `d`: `Flat(1)`, shared.
+    pub scale: TensorId,
+    /// Lowest code.
+    pub lo: i32,
+    /// Highest code.
+    pub hi: i32,
+    /// Rounding.
+    pub rounding: Rounding,
+}
+
+/// Over what the magnitude of a one-bit activation is averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BinaryGroup {
+    /// Per image and channel, over the map.
+    Channel,
+    /// Per image, over all values.
+    Image,
+}
+
+/// How fast [`Op::Lerp`] moves. `step` is [`RunArgs::step`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// `state += rate (value - state)`.
+    Fixed(f32),
+    /// As [`Rate::Fixed`], but the value replaces the state at step 0.
+    FixedFromFirst(f32),
+    /// The running mean of all values: rate `1/(step + 1)`.
+    Cumulative,
+}
