@@ -1,6 +1,9 @@
 //! Checks a [`Program`] before a backend allocates anything for it: shapes, scopes and roles of
 //! all operands, so that no kernel has to.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use super::program::*;
 use crate::error::{Error, Result};
 
@@ -12,7 +15,7 @@ impl Program {
     /// made by Pimento, not by its user.
     pub fn check(&self) -> Result<()> {
         for section in &self.sections {
-            let mut written = vec![false; self.tensors.len()];
+            let mut written = Written::default();
             for (index, op) in section.ops.iter().enumerate() {
                 let at = At {
                     program: self,
@@ -25,6 +28,29 @@ impl Program {
             }
         }
         Ok(())
+    }
+}
+
+/// Which places of a section's tensors have been written: all at once by most operators, piece
+/// by piece by [`Op::Rearrange`].
+#[derive(Default)]
+struct Written(HashMap<TensorId, Vec<Range<usize>>>);
+
+impl Written {
+    fn add(&mut self, t: TensorId, places: Range<usize>) {
+        let pieces = self.0.entry(t).or_default();
+        pieces.push(places);
+        pieces.sort_by_key(|p| p.start);
+    }
+
+    fn is_whole(&self, t: TensorId, len: usize) -> bool {
+        let pieces = self.0.get(&t).into_iter().flatten();
+        // Up to where nothing is missing.
+        let reached = pieces.fold(0, |reached, p| match p.start <= reached {
+            true => reached.max(p.end),
+            false => reached,
+        });
+        reached >= len
     }
 }
 
@@ -59,7 +85,7 @@ impl At<'_> {
     }
 
     /// Existence, roles, order of use, aliasing and scopes.
-    fn operands(&self, written: &mut [bool]) -> Result<()> {
+    fn operands(&self, written: &mut Written) -> Result<()> {
         let (reads, writes) = (self.op.reads(), self.op.writes());
         for &t in reads.iter().chain(&writes) {
             if t.index() >= self.program.tensors.len() {
@@ -68,7 +94,9 @@ impl At<'_> {
         }
         for &t in &reads {
             let role = self.program.desc(t).role;
-            if matches!(role, Role::Temp | Role::Output) && !written[t.index()] {
+            if matches!(role, Role::Temp | Role::Output)
+                && !written.is_whole(t, self.shape(t).len())
+            {
                 return self.fail(format!("reads `{}` before it is written", self.name(t)));
             }
         }
@@ -87,7 +115,11 @@ impl At<'_> {
             if writes[..i].contains(&t) || (!updates_in_place && reads.contains(&t)) {
                 return self.fail(format!("`{}` is used twice, once written", self.name(t)));
             }
-            written[t.index()] = true;
+            let places = match self.op {
+                Op::Rearrange { first, table, .. } => *first..first.saturating_add(table.len()),
+                _ => 0..usize::MAX,
+            };
+            written.add(t, places);
         }
         let reduces = |t: TensorId| {
             matches!(

@@ -149,7 +149,7 @@ fn conv2d_matches_cpu() {
 #[test]
 fn conv2d_epilogue_matches_cpu() {
     for geo in [geometries()[1], ConvGeometry::linear(37, 10)] {
-        for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+        for act in ACTIVATIONS {
             let mut case = Case::new();
             let x = case.input(input(&geo), Scope::Shared);
             let w = case.state(geo.weights(), Scope::PerChip);

@@ -226,6 +226,25 @@ impl Case {
     }
 }
 
+/// Every non-linearity.
+pub const ACTIVATIONS: [Activation; 9] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Tanh,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Clip { lo: -0.5, hi: 0.6 },
+    Activation::Clip {
+        lo: 0.0,
+        hi: f32::INFINITY,
+    },
+    Activation::Sigmoid,
+    Activation::HardSigmoid {
+        slope: 0.7,
+        offset: 0.4,
+    },
+    Activation::HardSwish,
+];
+
 /// The combinations of shared and per-chip for two operands.
 pub const SCOPES: [(Scope, Scope); 4] = [
     (Scope::Shared, Scope::Shared),

@@ -4,7 +4,7 @@ use super::harness::*;
 
 #[test]
 fn pointwise_matches_cpu() {
-    for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+    for act in ACTIVATIONS {
         for parts in 0..8 {
             let mut case = Case::new();
             let x = case.input([3, 2, 5], Scope::PerChip);
@@ -47,6 +47,47 @@ fn quantizing_epilogue_matches_cpu() {
             case.section(vec![Op::Pointwise { x, y, post }]);
             // A power of two divides exactly, so the codes are the same.
             case.compare("quantizing epilogue", tolerance);
+        }
+    }
+}
+
+/// Beyond the ranges of the polynomials, at infinities, and NaN, which stays NaN.
+#[test]
+fn activations_of_large_and_special_values_match_cpu() {
+    let Some(gpu) = gpu_or_skip("special values") else {
+        return;
+    };
+    let special = [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        -0.0,
+        3.0,
+        -3.0,
+        -87.2,
+        -87.4,
+        88.0,
+        3e38,
+        -3e38,
+    ];
+    for act in ACTIVATIONS {
+        let mut case = Case::sized(1, 400);
+        let x = case.input_of([1, 1, 1], Scope::Shared, |n, seed| {
+            let wide = values(n, seed).into_iter().map(|v| v * 100.0);
+            special.into_iter().chain(wide).take(n).collect()
+        });
+        let y = case.output([1, 1, 1], Scope::Shared);
+        let post = Post { act, ..Post::NONE };
+        case.section(vec![Op::Pointwise { x, y, post }]);
+        let (cpu, gpu) = (
+            case.run_on(&pimento::backend::cpu::CpuBackend::new()),
+            case.run_on(gpu),
+        );
+        for (i, (c, g)) in cpu[0].iter().zip(&gpu[0]).enumerate() {
+            // Relative, since a sigmoid must be right near 0 too; ten operations and a division.
+            let close = (c - g).abs() <= c.abs() * 16.0 * EPS;
+            let same = c == g || close || (c.is_nan() && g.is_nan());
+            assert!(same, "{act:?}, value {i}: cpu {c}, gpu {g}");
         }
     }
 }

@@ -158,6 +158,21 @@ impl Case {
         (session, section)
     }
 
+    /// Why the operators are refused.
+    pub fn refusal(&self, ops: Vec<Op>) -> String {
+        let mut program = self.program.clone();
+        program.section("test", ops);
+        let capacity = Capacity {
+            chips: self.chips,
+            images: self.images,
+            chunk: self.images,
+        };
+        match CpuBackend::new().prepare(&program, capacity) {
+            Err(e) => e.to_string(),
+            Ok(_) => panic!("the program is not refused"),
+        }
+    }
+
     /// Runs the operators once and reads the results.
     pub fn run<const N: usize>(
         &self,

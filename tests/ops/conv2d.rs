@@ -71,7 +71,7 @@ fn forward_matches_a_plain_loop() {
         let scale = rng.coin().then(|| case.random(channel, rng.scope()));
         let shift = rng.coin().then(|| case.random(channel, rng.scope()));
         let residual = rng.coin().then(|| case.random(output(&g), rng.scope()));
-        let act = [Activation::Identity, Activation::Relu, Activation::Tanh][rng.pick(0, 2)];
+        let act = reference::ACTIVATIONS[rng.pick(0, 8)];
         let y = case.result(output(&g), Scope::PerChip);
         let post = Post {
             scale,

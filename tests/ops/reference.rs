@@ -65,6 +65,26 @@ pub fn pool(
     y
 }
 
+/// Every non-linearity. The kinks are not symmetric, and between the operands of tests that
+/// differentiate.
+pub const ACTIVATIONS: [Activation; 9] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Tanh,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Clip { lo: -0.5, hi: 0.6 },
+    Activation::Clip {
+        lo: 0.0,
+        hi: f32::INFINITY,
+    },
+    Activation::Sigmoid,
+    Activation::HardSigmoid {
+        slope: 0.7,
+        offset: 0.4,
+    },
+    Activation::HardSwish,
+];
+
 /// The non-linearity.
 pub fn activation(act: Activation, v: f64) -> f64 {
     match act {

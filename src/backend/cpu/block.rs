@@ -12,8 +12,9 @@ use super::max_pool::Window;
 use super::memory::Memory;
 use super::plan::BlockPhase;
 use super::post::{Epilogue, Quant};
+use super::rearrange::Rearrange;
 use super::softmax_xent::SoftmaxXent;
-use super::{add, avg_pool, binarize_act, max_pool, pointwise, quantize_act};
+use super::{add, avg_pool, binarize_act, max_pool, multiply, pointwise, quantize_act, softmax};
 use crate::backend::program::*;
 use crate::error::{Error, Result};
 
@@ -215,6 +216,39 @@ pub(super) fn run_block_op(
             });
         }
         Op::Add { a, b, y } => run.write([y], |run, [y]| add::add(run.image(a), run.image(b), y)),
+        Op::Multiply { a, b, y } => {
+            let (_, h, w) = run.shape(a).chw();
+            let by_channel = run.shape(b) != run.shape(a);
+            run.write([y], |run, [y]| {
+                let (a, b) = (run.image(a), run.image(b));
+                match by_channel {
+                    true => multiply::by_channel(a, b, h * w, y),
+                    false => multiply::multiply(a, b, y),
+                }
+            });
+        }
+        Op::Softmax { x, y } => {
+            let (c, h, w) = run.shape(x).chw();
+            run.write([y], |run, [y]| {
+                softmax::softmax(isa, run.image(x), y, c, h * w)
+            });
+        }
+        Op::Rearrange {
+            x,
+            y,
+            first,
+            ref table,
+            fill,
+        } => {
+            let rearrange = Rearrange {
+                table,
+                first,
+                fill,
+                from: run.shape(x).len(),
+                to: run.shape(y).len(),
+            };
+            run.write([y], |run, [y]| rearrange.copy(run.image(x), y));
+        }
         Op::MaxPool { x, y, geo } => {
             let window = run.window(x, geo);
             run.write([y], |run, [y]| {

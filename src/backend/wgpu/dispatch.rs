@@ -13,6 +13,8 @@
 //! * A tensor is addressed through its [`View`]: images in `vec4<f32>` units, flat tensors in
 //!   `f32` units. Slabs of flat tensors start at multiples of four values.
 
+use std::sync::Arc;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::backend::RunArgs;
@@ -45,6 +47,8 @@ pub(super) enum Operand {
         /// Number of `f32`.
         floats: u64,
     },
+    /// One of [`Dispatch::tables`].
+    Table(usize),
     /// Nothing: the variant does not read it.
     Unused,
 }
@@ -157,6 +161,8 @@ pub(super) struct Dispatch {
     pub entry: &'static str,
     /// Bindings from 2 on.
     pub buffers: Vec<(Operand, Access)>,
+    /// Constant data of `u32`, too long for parameters.
+    pub tables: Vec<Arc<[u32]>>,
     /// Bytes of binding 1.
     pub params: Vec<u8>,
     /// Constants in front of the shader's text.
@@ -172,6 +178,7 @@ impl Dispatch {
             shader,
             entry: "main",
             buffers: Vec::new(),
+            tables: Vec::new(),
             params: Vec::new(),
             consts: Vec::new(),
             work,
@@ -188,6 +195,13 @@ impl Dispatch {
     pub fn read(mut self, operand: impl Into<Operand>) -> Self {
         self.buffers.push((operand.into(), Access::Read));
         self
+    }
+
+    /// Binds constant data.
+    pub fn table(mut self, table: &Arc<[u32]>) -> Self {
+        self.tables.push(table.clone());
+        let index = self.tables.len() - 1;
+        self.read(Operand::Table(index))
     }
 
     /// Binds a buffer that is written (and may be read).

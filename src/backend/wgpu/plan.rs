@@ -6,6 +6,7 @@
 //! kernel must not read and write one buffer through two bindings.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::context::Limits;
 use super::dispatch::{Dispatch, LowerContext, Operand};
@@ -24,6 +25,8 @@ pub(super) enum Place {
     Own(TensorId),
     /// A buffer of the pool.
     Pool(usize),
+    /// One of [`Plan::tables`].
+    Table(usize),
     /// The dummy.
     Unused,
 }
@@ -46,6 +49,8 @@ pub(super) struct Plan {
     pub own: Vec<(TensorId, u64)>,
     /// Bytes of the pool's buffers.
     pub pool: Vec<u64>,
+    /// Constant data of kernels, each once.
+    pub tables: Vec<Arc<[u32]>>,
     /// The largest buffer and what it is, for messages.
     largest: (u64, String),
 }
@@ -58,6 +63,7 @@ impl Plan {
             sections: Vec::new(),
             own: Vec::new(),
             pool: Vec::new(),
+            tables: Vec::new(),
             largest: (0, String::new()),
         };
         for (i, desc) in program.tensors.iter().enumerate() {
@@ -83,6 +89,18 @@ impl Plan {
         if bytes > self.largest.0 {
             self.largest = (bytes, name.to_owned());
         }
+    }
+
+    /// Place of a kernel's table among all different ones.
+    fn table(&mut self, dispatch: &Dispatch, index: usize) -> usize {
+        let table = &dispatch.tables[index];
+        let same = |t: &Arc<[u32]>| Arc::ptr_eq(t, table) || t == table;
+        if let Some(known) = self.tables.iter().position(same) {
+            return known;
+        }
+        self.note(table_bytes(table), &format!("table of {}", dispatch.shader));
+        self.tables.push(table.clone());
+        self.tables.len() - 1
     }
 
     /// Gives every temporary of a section a buffer of the pool, reusing those that are free.
@@ -119,6 +137,7 @@ impl Plan {
                         Place::Pool(slot)
                     }
                     (Operand::Tensor(id), None) => Place::Own(id),
+                    (Operand::Table(i), None) => Place::Table(self.table(&dispatch, i)),
                     (_, None) => Place::Unused,
                 };
                 places.push(place);
@@ -138,7 +157,9 @@ impl Plan {
 
     /// Bytes of all buffers together.
     pub fn total(&self) -> u64 {
-        self.own.iter().map(|(_, bytes)| bytes).sum::<u64>() + self.pool.iter().sum::<u64>()
+        self.own.iter().map(|(_, bytes)| bytes).sum::<u64>()
+            + self.pool.iter().sum::<u64>()
+            + self.tables.iter().map(table_bytes).sum::<u64>()
     }
 
     /// Why the plan does not fit, if it does not.
@@ -158,6 +179,10 @@ impl Plan {
             )
         })
     }
+}
+
+fn table_bytes(table: &Arc<[u32]>) -> u64 {
+    size_of_val::<[u32]>(table) as u64
 }
 
 /// A temporary: a tensor, or scratch of one operator of the section.
@@ -372,5 +397,44 @@ mod tests {
         };
         let e = Plan::new(&p, capacity).expect_err("aliased");
         assert!(e.to_string().contains("also takes"), "{e}");
+    }
+
+    /// Equal tables are one buffer, and a map written in pieces keeps its place between them.
+    #[test]
+    fn tables_are_kept_once_and_pieces_together() {
+        let mut p = Program::default();
+        let map = |c| Shape::Image { c, h: 1, w: 1 };
+        let x = p.tensor("x", map(2), Scope::Shared, Role::Input);
+        let whole = p.tensor("whole", map(4), Scope::Shared, Role::Temp);
+        let between = p.tensor("between", map(2), Scope::Shared, Role::Temp);
+        let y = p.tensor("y", map(4), Scope::Shared, Role::Output);
+        let piece = |x, first| Op::Rearrange {
+            x,
+            y: whole,
+            first,
+            table: [1, 0].into(),
+            fill: 0.0,
+        };
+        let sum = |a, y| Op::Add { a, b: a, y };
+        let ops = vec![
+            piece(x, 2),
+            sum(x, between),
+            piece(between, 0),
+            sum(whole, y),
+        ];
+        p.section("run", ops);
+        let capacity = Capacity {
+            chips: 1,
+            images: 16,
+            chunk: 16,
+        };
+        let plan = Plan::new(&p, capacity).expect("plan");
+        assert_eq!(plan.tables.len(), 1);
+        assert_eq!(plan.pool, [4 * 16 * 4, 2 * 16 * 4]);
+        let own: u64 = (2 + 4) * 16 * 4;
+        assert_eq!(plan.total(), own + (4 + 2) * 16 * 4 + 8);
+        let steps = &plan.sections[0];
+        assert_eq!(steps[0].places[2], steps[2].places[2]);
+        assert_ne!(steps[1].places[2], steps[0].places[2]);
     }
 }

@@ -33,6 +33,14 @@ struct Call {
     work: Work,
 }
 
+/// Buffers that belong to no tensor.
+struct SharedBuffers {
+    pool: Vec<::wgpu::Buffer>,
+    tables: Vec<::wgpu::Buffer>,
+    unused: ::wgpu::Buffer,
+    params: ::wgpu::Buffer,
+}
+
 /// A [`Session`] on a wgpu device.
 pub(super) struct WgpuSession {
     context: Arc<Context>,
@@ -72,6 +80,20 @@ impl WgpuSession {
             .iter()
             .map(|bytes| context.buffer("temporaries", *bytes, Usage::STORAGE))
             .collect::<Result<_>>()?;
+        let tables: Vec<_> = plan
+            .tables
+            .iter()
+            .map(|table| {
+                let bytes: &[u8] = bytemuck::cast_slice(table);
+                let buffer = context.buffer(
+                    "table",
+                    bytes.len() as u64,
+                    Usage::STORAGE | Usage::COPY_DST,
+                )?;
+                context.queue.write_buffer(&buffer, 0, bytes);
+                Ok(buffer)
+            })
+            .collect::<Result<_>>()?;
         let uniform = Usage::UNIFORM | Usage::COPY_DST;
         let run_bytes = size_of::<RunUniform>() as u64;
         let run_uniform = context.buffer("run", run_bytes, uniform)?;
@@ -92,12 +114,18 @@ impl WgpuSession {
             buffers,
             context,
         };
+        let shared = SharedBuffers {
+            pool,
+            tables,
+            unused,
+            params: params_buffer,
+        };
         let mut offsets = offsets.into_iter();
         for section in &plan.sections {
             let mut calls = Vec::with_capacity(section.len());
             for step in section {
                 let offset = offsets.next().unwrap_or(0);
-                calls.push(session.call(step, &pool, &unused, &params_buffer, offset)?);
+                calls.push(session.call(step, &shared, offset)?);
             }
             session.sections.push(calls);
         }
@@ -105,24 +133,18 @@ impl WgpuSession {
         Ok(session)
     }
 
-    fn call(
-        &self,
-        step: &Step,
-        pool: &[::wgpu::Buffer],
-        unused: &::wgpu::Buffer,
-        params: &::wgpu::Buffer,
-        offset: u64,
-    ) -> Result<Call> {
+    fn call(&self, step: &Step, shared: &SharedBuffers, offset: u64) -> Result<Call> {
         let kernel = self.context.kernel(&step.dispatch)?;
         let params = ::wgpu::BufferBinding {
-            buffer: params,
+            buffer: &shared.params,
             offset,
             size: ::wgpu::BufferSize::new(params_len(&step.dispatch.params)),
         };
         let storage = step.places.iter().map(|place| match *place {
             Place::Own(id) => self.own(id),
-            Place::Pool(slot) => Ok(&pool[slot]),
-            Place::Unused => Ok(unused),
+            Place::Pool(slot) => Ok(&shared.pool[slot]),
+            Place::Table(index) => Ok(&shared.tables[index]),
+            Place::Unused => Ok(&shared.unused),
         });
         let storage: Vec<_> = storage.collect::<Result<_>>()?;
         let bindings = self

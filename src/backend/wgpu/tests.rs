@@ -11,7 +11,7 @@ use super::pool::{AvgGradParams, ForwardParams, MaxGradParams, PoolParams};
 use super::post::PostParams;
 use super::{
     activation_grad, add, channel_sum, conv2d, conv2d_grad_input, conv2d_grad_weight, lower,
-    pointwise, shader, softmax_xent, sum_partials, tally,
+    multiply, pointwise, rearrange, shader, softmax, softmax_xent, sum_partials, tally,
 };
 use crate::backend::program::*;
 
@@ -99,6 +99,21 @@ fn validate_program(program: &Program) {
     }
 }
 
+/// Every non-linearity.
+const ACTIVATIONS: [Activation; 8] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Tanh,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Clip { lo: 0.0, hi: 6.0 },
+    Activation::Sigmoid,
+    Activation::HardSigmoid {
+        slope: 0.2,
+        offset: 0.5,
+    },
+    Activation::HardSwish,
+];
+
 /// Every combination of an epilogue's parts.
 fn posts(program: &mut Program, shape: Shape) -> Vec<Post> {
     let c = Shape::Flat(shape.chw().0);
@@ -108,7 +123,7 @@ fn posts(program: &mut Program, shape: Shape) -> Vec<Post> {
     let step = program.tensor("step", Shape::Flat(1), Scope::Shared, Role::State);
     let mut posts = Vec::new();
     for bits in 0..8 {
-        for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+        for act in ACTIVATIONS {
             for rounding in [None, Some(Rounding::Nearest), Some(Rounding::Floor)] {
                 posts.push(Post {
                     scale: (bits & 1 != 0).then_some(scale),
@@ -194,6 +209,8 @@ fn the_rest_of_a_network_is_valid() {
     let loss = p.tensor("loss", one, Scope::PerChip, Role::Output);
     let hit = p.tensor("hit", one, Scope::PerChip, Role::Output);
     let labels = p.tensor("labels", one, Scope::Shared, Role::Input);
+    let channel = Shape::Image { c: 3, h: 1, w: 1 };
+    let gate = p.tensor("gate", channel, Scope::Shared, Role::Input);
     let geo = PoolGeometry {
         kh: 2,
         kw: 2,
@@ -206,6 +223,20 @@ fn the_rest_of_a_network_is_valid() {
         Op::AvgPool { x, y, geo },
         Op::AvgPoolGrad { dy, dx, geo },
         Op::ChannelSum { x, y: scale },
+        Op::Multiply { a: x, b: x, y: dx },
+        Op::Multiply {
+            a: x,
+            b: gate,
+            y: dx,
+        },
+        Op::Softmax { x, y: dx },
+        Op::Rearrange {
+            x,
+            y: dx,
+            first: 1,
+            table: [3, NO_SOURCE].into(),
+            fill: 0.5,
+        },
         Op::Tally { hit, loss, tally },
     ];
     for dlogits in [None, Some(dx)] {
@@ -218,7 +249,7 @@ fn the_rest_of_a_network_is_valid() {
             smoothing: 0.1,
         });
     }
-    for act in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+    for act in ACTIVATIONS {
         for scale in [None, Some(scale)] {
             ops.push(Op::ActivationGrad {
                 y: x,
@@ -398,6 +429,24 @@ fn layouts() -> Vec<StructLayout> {
             [iterations, threads, pad0, pad1]
         ),
         layout!("peak_copy", "Params", CopyParams, [quads, pad0, pad1, pad2]),
+        layout!(
+            "multiply",
+            "Params",
+            multiply::Params,
+            [a, b, y, channel_quads, pad0, pad1, pad2]
+        ),
+        layout!(
+            "softmax",
+            "Params",
+            softmax::Params,
+            [x, y, channels, channel_quads, pad0, pad1]
+        ),
+        layout!(
+            "rearrange",
+            "Params",
+            rearrange::Params,
+            [x, y, first, len, fill, pad0]
+        ),
         layout!("tally", "Params", tally::Params, [hit, loss, tally]),
     ]
 }
@@ -406,7 +455,7 @@ fn layouts() -> Vec<StructLayout> {
 const ANY_CONSTS: &str = "const HAS_SCALE: bool = true; const HAS_SHIFT: bool = true; \
     const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; const HAS_QUANT: bool = true; \
     const QUANT_FLOOR: bool = true; const ONE_TAP: bool = true; \
-    const HAS_GRADIENT: bool = true;";
+    const HAS_GRADIENT: bool = true; const BY_CHANNEL: bool = true;";
 
 #[test]
 fn parameter_structs_have_the_layout_of_the_shaders() {

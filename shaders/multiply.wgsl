@@ -1,0 +1,39 @@
+//!include shared/run.wgsl
+// y = a * b, where b may have one value per channel. One thread a quad of images.
+
+struct Params {
+    a: View,
+    b: View,
+    y: View,
+    // Quads of a channel.
+    channel_quads: u32,
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
+}
+
+@group(0) @binding(1) var<uniform> p: Params;
+@group(0) @binding(2) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let item = flat_group(group, groups) * 64u + local;
+    let block = item / p.y.block_stride;
+    let at = item % p.y.block_stride;
+    let chip = group.z;
+    if block >= run.blocks || chip >= run.chips {
+        return;
+    }
+    var factor = at;
+    if BY_CHANNEL {
+        factor = at / p.channel_quads * QUADS + at % QUADS;
+    }
+    y[block_base(p.y, chip, block) + at] =
+        a[block_base(p.a, chip, block) + at] * b[block_base(p.b, chip, block) + factor];
+}

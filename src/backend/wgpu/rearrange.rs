@@ -1,0 +1,51 @@
+//! Copies of values to other places: `shaders/rearrange.wgsl`.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/rearrange.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub x: View,
+    pub y: View,
+    pub first: u32,
+    pub len: u32,
+    pub fill: f32,
+    pub pad0: u32,
+}
+
+/// One thread a quad of images of one place.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::Rearrange {
+        x,
+        y,
+        first,
+        table,
+        fill,
+    } = op
+    else {
+        return super::lower::mismatch("rearrange", op);
+    };
+    let params = Params {
+        x: cx.view(*x),
+        y: cx.view(*y),
+        first: *first as u32,
+        len: table.len() as u32,
+        fill: *fill,
+        pad0: 0,
+    };
+    let work = Work::flat(table.len() * QUADS)
+        .per_block()
+        .per_chip(cx.per_chip(*y));
+    Ok(vec![
+        Dispatch::new("rearrange", work)
+            .params(&params)
+            .read(*x)
+            .table(table)
+            .write(*y),
+    ])
+}
