@@ -6,6 +6,11 @@
 //! plus padding leaves the same remainder modulo the stride meet the same kernel taps, and within
 //! such a *phase* the transposed convolution has stride 1: each phase is a gathered product of
 //! its own, and nothing is multiplied by an inserted zero.
+//!
+//! Near the edges some of a phase's taps meet no output. They read zeros of a padded copy, as long
+//! as those are few; where the output is small beside the kernel, the phases are cut so that every
+//! part has only taps that exist ([`Line::parts`]). For an output of 1 x 1 the parts together are
+//! one matrix product with the transposed weight.
 
 use super::gather::{Gather, GatherShape, Source};
 use super::post::Epilogue;
@@ -133,8 +138,14 @@ impl ConvPlan {
             stride: g.stride[axis],
             dilation: g.dilation[axis],
         };
-        let vertical = along(0, g.h_in, g.h_out(), g.kh).phases();
-        let horizontal = along(1, g.w_in, g.w_out(), g.kw).phases();
+        let lines = [
+            along(0, g.h_in, g.h_out(), g.kh),
+            along(1, g.w_in, g.w_out(), g.kw),
+        ];
+        let [vertical, horizontal] = choose(
+            lines.each_ref().map(Line::phases),
+            lines.each_ref().map(Line::parts),
+        );
         let before = |axes: &[Axis]| axes.iter().map(|a| a.before).max().unwrap_or(0);
         let after = |axes: &[Axis]| axes.iter().map(|a| a.after).max().unwrap_or(0);
         let (top, left) = (before(&vertical), before(&horizontal));
@@ -269,6 +280,23 @@ struct Axis {
     after: usize,
 }
 
+/// Parts instead of whole phases where that at least halves the products and at most doubles the
+/// packed weights: each part has a copy of its own, made for every chip.
+fn choose(phases: [Vec<Axis>; 2], parts: [Vec<Axis>; 2]) -> [Vec<Axis>; 2] {
+    let both = |axes: &[Vec<Axis>; 2], of: fn(&Axis) -> usize| -> usize {
+        axes.iter()
+            .map(|a| a.iter().map(of).sum::<usize>())
+            .product()
+    };
+    let products = |a: &Axis| a.taps.len() * a.len;
+    let packed = |a: &Axis| a.taps.len();
+    let fewer = both(&phases, products) >= 2 * both(&parts, products);
+    match fewer && both(&parts, packed) <= 2 * both(&phases, packed) {
+        true => parts,
+        false => phases,
+    }
+}
+
 /// A convolution along one axis.
 struct Line {
     n_in: usize,
@@ -303,5 +331,72 @@ impl Line {
                 }
             })
             .collect()
+    }
+
+    /// The phases cut wherever a tap begins or ends to meet an output.
+    fn parts(&self) -> Vec<Axis> {
+        let meets = |place: isize| (0..self.n_out as isize).contains(&place);
+        let mut parts: Vec<Axis> = Vec::new();
+        for phase in self.phases() {
+            // Taps of the part that ends here, by their position in the kernel.
+            let mut last: Option<Vec<usize>> = None;
+            for i in 0..phase.len {
+                let places = phase.taps.iter().map(|&(k, at)| (k, at + i as isize));
+                let taps: Vec<_> = places.filter(|&(_, at)| meets(at)).collect();
+                let kernel: Vec<usize> = taps.iter().map(|t| t.0).collect();
+                match parts.last_mut().filter(|_| last.as_ref() == Some(&kernel)) {
+                    Some(part) => part.len += 1,
+                    None => parts.push(Axis {
+                        first: phase.first + i * self.stride,
+                        len: 1,
+                        taps,
+                        before: 0,
+                        after: 0,
+                    }),
+                }
+                last = Some(kernel);
+            }
+        }
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn geometry(size: usize, kernel: usize, pad: usize) -> ConvGeometry {
+        ConvGeometry {
+            h_in: size,
+            w_in: size,
+            kh: kernel,
+            kw: kernel,
+            pad: [pad; 4],
+            ..ConvGeometry::linear(3, 2)
+        }
+    }
+
+    /// Products of the gradient with respect to the input, per pair of channels.
+    fn products(g: &ConvGeometry) -> usize {
+        let plan = ConvPlan::grad_input(g).expect("plan");
+        let of = |g: &Gather| g.tables().pixels.len() * g.tables().offsets.len();
+        plan.gathers.iter().map(of).sum::<usize>() / 2
+    }
+
+    /// Where the output is small beside the kernel, only products that exist are made; else one
+    /// gather does it all.
+    #[test]
+    fn small_outputs_are_not_padded() {
+        assert_eq!(products(&geometry(5, 5, 0)), 25);
+        assert_eq!(products(&geometry(2, 3, 1)), 16);
+        assert_eq!(
+            ConvPlan::grad_input(&geometry(2, 3, 1))
+                .expect("plan")
+                .packed_len(),
+            2 * 3 * 16
+        );
+        let large = ConvPlan::grad_input(&geometry(8, 3, 1)).expect("plan");
+        assert_eq!(large.gathers.len(), 1);
+        assert_eq!(products(&geometry(8, 3, 1)), 64 * 9);
     }
 }
