@@ -1,11 +1,11 @@
 //! Checks a [`Program`] before a backend allocates anything for it: shapes, scopes and roles of
 //! all operands, so that no kernel has to.
 
-use std::collections::HashMap;
-use std::ops::Range;
+mod written;
 
 use super::program::*;
 use crate::error::{Error, Result};
+use written::Written;
 
 impl Program {
     /// Checks every operator.
@@ -28,29 +28,6 @@ impl Program {
             }
         }
         Ok(())
-    }
-}
-
-/// Which places of a section's tensors have been written: all at once by most operators, piece
-/// by piece by [`Op::Rearrange`].
-#[derive(Default)]
-struct Written(HashMap<TensorId, Vec<Range<usize>>>);
-
-impl Written {
-    fn add(&mut self, t: TensorId, places: Range<usize>) {
-        let pieces = self.0.entry(t).or_default();
-        pieces.push(places);
-        pieces.sort_by_key(|p| p.start);
-    }
-
-    fn is_whole(&self, t: TensorId, len: usize) -> bool {
-        let pieces = self.0.get(&t).into_iter().flatten();
-        // Up to where nothing is missing.
-        let reached = pieces.fold(0, |reached, p| match p.start <= reached {
-            true => reached.max(p.end),
-            false => reached,
-        });
-        reached >= len
     }
 }
 
@@ -216,15 +193,7 @@ impl At<'_> {
     }
 
     fn act(&self, act: Activation) -> Result<()> {
-        let ok = match act {
-            Activation::LeakyRelu { slope } => slope >= 0.0 && slope.is_finite(),
-            Activation::Clip { lo, hi } => lo < hi,
-            Activation::HardSigmoid { slope, offset } => {
-                slope > 0.0 && slope.is_finite() && offset.is_finite()
-            }
-            _ => true,
-        };
-        if ok {
+        if act.is_possible() {
             return Ok(());
         }
         self.fail(format!("impossible activation {act:?}"))

@@ -41,6 +41,18 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Whether the constants are of the documented kind, none of them NaN.
+    pub fn is_possible(self) -> bool {
+        match self {
+            Activation::LeakyRelu { slope } => slope >= 0.0 && slope.is_finite(),
+            Activation::Clip { lo, hi } => lo < hi,
+            Activation::HardSigmoid { slope, offset } => {
+                slope > 0.0 && slope.is_finite() && offset.is_finite()
+            }
+            _ => true,
+        }
+    }
+
     /// Whether [`Op::ActivationGrad`] takes the derivative from the input instead of the output.
     pub fn derivative_from_input(self) -> bool {
         matches!(self, Activation::HardSwish)
