@@ -121,6 +121,7 @@ fn training_step(setup: &Setup) -> Result<Work> {
         weight_decay: 0.0,
         smoothing: 0.0,
         norm_rate: 0.1,
+        frozen_norm: false,
     };
     let mut net = training::lower(&graph, &Numerics::FLOAT, &spec);
     let wait = net

@@ -50,10 +50,26 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "a constant learning rate has no warm-up; allowed: 0, or schedule \"step\" or \"cosine\"".into(),
         );
     }
-    if t.recipe == Recipe::PtqVat && q.weight_bits == 0 {
+    if t.recipe.quantizes_afterwards() && q.weight_bits == 0 {
         add(
             &["quantize.weight_bits", "train.recipe"],
-            "0 bits leave nothing to quantize after training; allowed with recipe \"ptq-vat\": 1 to 8".into(),
+            format!(
+                "0 bits leave nothing to quantize after training; allowed with recipe \"{}\": 1 to 8",
+                t.recipe
+            ),
+        );
+    }
+    if t.epochs == 0 && t.recipe == Recipe::PtqVat {
+        add(
+            &["train.epochs", "train.recipe"],
+            "0 epochs see no variation; allowed with recipe \"ptq-vat\": 1 to 100000, or recipe \"ptq\" for the network as it is".into(),
+        );
+    }
+    let from_file = e.network.kind == NetworkKind::File;
+    if from_file && e.network.width != 1.0 {
+        add(
+            &["network.width", "network.kind"],
+            "a network from a file has the width that it has; allowed: 1".into(),
         );
     }
     if t.recipe == Recipe::Qat && q.weight_bits == 0 && q.activation_bits == 0 && q.input_bits == 0
@@ -93,7 +109,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             );
         }
     }
-    if e.tuning.method == TuningMethod::BnRecalibration && !e.network.batch_norm {
+    if e.tuning.method == TuningMethod::BnRecalibration && !e.network.batch_norm && !from_file {
         add(
             &["tuning.method", "network.batch_norm"],
             "\"bn-recalibration\" needs a network with batch norm; allowed without: \"none\", \"self-tuning\", \"reference-columns\", \"oracle\"".into(),

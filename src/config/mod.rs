@@ -136,6 +136,11 @@ impl Experiment {
         if let (Some(dir), Some(folder)) = (&experiment.data.dir, path.parent()) {
             experiment.data.dir = Some(folder.join(dir));
         }
+        if let (Some(file), Some(folder)) = (&experiment.network.file, path.parent()) {
+            let file = folder.join(file);
+            experiment.network.pin(&file)?;
+            experiment.network.file = Some(file);
+        }
         Ok(experiment)
     }
 
@@ -148,6 +153,17 @@ impl Experiment {
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self)
             .map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))
+    }
+}
+
+/// A path as text; what is not Unicode is replaced (it is provenance, not read back).
+fn serialize_path<S: serde::Serializer>(
+    path: &Option<std::path::PathBuf>,
+    s: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => s.serialize_str(&path.to_string_lossy()),
+        None => s.serialize_none(),
     }
 }
 
@@ -200,6 +216,7 @@ fn read_root<'t>(
         _ => reader::choice(v),
     });
     let network = Network::read(s.section("network"));
+    let from_file = network.kind == NetworkKind::File;
     let experiment = Experiment {
         name,
         title,
@@ -209,7 +226,7 @@ fn read_root<'t>(
         data: Data::read(s.section("data")),
         quantize: Quantize::read(s.section("quantize"), network.activation),
         network,
-        train: Train::read(s.section("train")),
+        train: Train::read(s.section("train"), from_file),
         variation: Variation::read(s.section("variation")),
         tuning: Tuning::read(s.section("tuning")),
         sweep: Sweep::read(s.section("sweep")),

@@ -1,7 +1,12 @@
 //! The network whose weights become conductances.
 
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
 use super::choice::choices;
 use super::reader::Section;
+use crate::error::{Error, Result};
 
 choices! {
     /// Family of the network.
@@ -14,6 +19,30 @@ choices! {
         /// Blocks of conv3x3 - batch norm - activation - pool of [`Network::channels`], then
         /// optionally a hidden layer of [`Network::features`] units, then the classifier.
         Cnn = "cnn",
+        /// VGG-11 for 32 x 32: 64 M 128 M 256 256 M 512 512 M 512 512 M, one linear layer.
+        Vgg11 = "vgg11",
+        /// ResNet-18 with a 3x3 stem of stride 1 (64, 128, 256, 512, two blocks each).
+        Resnet18 = "resnet18",
+        /// ResNet-20 for 32 x 32 (16, 32, 64, three blocks each).
+        Resnet20 = "resnet20",
+        /// ResNet-32 for 32 x 32 (five blocks each).
+        Resnet32 = "resnet32",
+        /// ResNet-56 for 32 x 32 (nine blocks each).
+        Resnet56 = "resnet56",
+        /// MobileNetV2 with the strides for 32 x 32: depthwise convolutions.
+        Mobilenetv2 = "mobilenetv2",
+        /// A network of yours: [`Network::file`].
+        File = "file",
+    }
+}
+
+impl NetworkKind {
+    /// Whether the architecture has batch norm unless told otherwise.
+    fn has_batch_norm(self) -> bool {
+        !matches!(
+            self,
+            NetworkKind::Lenet5 | NetworkKind::Mlp | NetworkKind::File
+        )
     }
 }
 
@@ -22,6 +51,8 @@ choices! {
     pub enum Activation {
         /// `max(v, 0)`.
         Relu = "relu",
+        /// `min(max(v, 0), 6)`.
+        Relu6 = "relu6",
         /// Hyperbolic tangent.
         Tanh = "tanh",
     }
@@ -47,6 +78,20 @@ choices! {
 pub struct Network {
     /// Family.
     pub kind: NetworkKind,
+    /// The network (`file`): ONNX, a safetensors file of a training here, or the JSON description
+    /// that goes with a safetensors file (docs/networks.md). Relative to the experiment file.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "super::serialize_path"
+    )]
+    pub file: Option<PathBuf>,
+    /// SHA-256 of the file, 64 hexadecimal digits; a file with another one is refused. Absent: that
+    /// of the file as it is now, which is then part of the run's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_sha256: Option<String>,
+    /// Multiply batch norm into the weights before it (`file`), so that it lives on the crossbars.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fold_batch_norm: bool,
     /// Factor on every number of channels and hidden units but the classes.
     pub width: f64,
     /// Units of the hidden layers (`mlp`).
@@ -57,11 +102,11 @@ pub struct Network {
     pub channels: Vec<usize>,
     /// Hidden units before the classifier (`cnn`); 0 for none.
     pub features: usize,
-    /// Non-linearity. Default tanh for LeNet-5, else ReLU.
+    /// Non-linearity. Default tanh for LeNet-5, ReLU6 for MobileNetV2, else ReLU.
     pub activation: Activation,
     /// Pooling. Default average for LeNet-5, else maximum.
     pub pool: Pool,
-    /// Batch norm after every layer but the last. Default only for `cnn`.
+    /// Batch norm after every layer but the last. Default for all but `lenet5` and `mlp`.
     pub batch_norm: bool,
     /// Digital biases. Default none, as in the reference code.
     pub bias: bool,
@@ -74,6 +119,9 @@ impl Network {
         let cnn = kind == NetworkKind::Cnn;
         Self {
             kind,
+            file: None,
+            file_sha256: None,
+            fold_batch_norm: false,
             width: 1.0,
             hidden: match kind {
                 NetworkKind::Mlp => vec![256, 128],
@@ -81,13 +129,13 @@ impl Network {
             },
             channels: if cnn { vec![16, 32] } else { Vec::new() },
             features: 0,
-            activation: if lenet {
-                Activation::Tanh
-            } else {
-                Activation::Relu
+            activation: match kind {
+                NetworkKind::Lenet5 => Activation::Tanh,
+                NetworkKind::Mobilenetv2 => Activation::Relu6,
+                _ => Activation::Relu,
             },
             pool: if lenet { Pool::Avg } else { Pool::Max },
-            batch_norm: cnn,
+            batch_norm: kind.has_batch_norm(),
             bias: false,
         }
     }
@@ -95,8 +143,12 @@ impl Network {
     pub(super) fn read(mut s: Section) -> Self {
         let kind = s.choice("kind", NetworkKind::Cnn);
         let d = Self::of(kind);
+        let file = s.text("file", "");
         let network = Self {
             kind,
+            file: (!file.is_empty()).then(|| PathBuf::from(file)),
+            file_sha256: s.optional("file_sha256", sha256),
+            fold_batch_norm: s.bool("fold_batch_norm", false),
             width: s.real("width", d.width, WIDTH),
             hidden: s.counts("hidden", &d.hidden, 1..=65_536, 0..=16),
             channels: s.counts("channels", &d.channels, 1..=4_096, 0..=8),
@@ -106,6 +158,23 @@ impl Network {
             batch_norm: s.bool("batch_norm", d.batch_norm),
             bias: s.bool("bias", d.bias),
         };
+        if kind == NetworkKind::File {
+            network.refuse_zoo_keys(&s, &d);
+            if network.file.is_none() {
+                s.refuse("kind", "\"file\" needs the key `file`, the path of a network");
+            }
+        } else {
+            let set = [
+                ("file", network.file.is_some()),
+                ("file_sha256", network.file_sha256.is_some()),
+                ("fold_batch_norm", network.fold_batch_norm),
+            ];
+            for (key, _) in set.iter().filter(|(_, set)| *set) {
+                let text =
+                    format!("has no meaning for kind \"{kind}\"; allowed: kind = \"file\"");
+                s.refuse(key, text);
+            }
+        }
         if kind != NetworkKind::Mlp && !network.hidden.is_empty() {
             s.refuse(
                 "hidden",
@@ -127,6 +196,44 @@ impl Network {
         s.finish();
         network
     }
+
+    /// Writes down which file `path` is now, or refuses it if [`Network::file_sha256`] says that it
+    /// should be another.
+    pub(super) fn pin(&mut self, path: &Path) -> Result<()> {
+        let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut hash = Sha256::new();
+        std::io::copy(&mut file, &mut hash).map_err(|e| Error::io(path, e))?;
+        let found: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        match self.file_sha256.replace(found.clone()) {
+            Some(wanted) if wanted != found => Err(Error::input(format!(
+                "{}: its SHA-256 is {found}; network.file_sha256 wants {wanted}",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A file decides its network; the keys that shape the zoo's may not say otherwise.
+    fn refuse_zoo_keys(&self, s: &Section, d: &Self) {
+        let set = [
+            ("width", self.width != d.width),
+            ("activation", self.activation != d.activation),
+            ("pool", self.pool != d.pool),
+            ("batch_norm", self.batch_norm != d.batch_norm),
+            ("bias", self.bias != d.bias),
+        ];
+        for (key, _) in set.iter().filter(|(_, set)| *set) {
+            s.refuse(key, "the network's file decides that; allowed: a kind of the zoo");
+        }
+    }
+}
+
+fn sha256(v: &toml::de::DeValue) -> std::result::Result<String, String> {
+    let text = v.as_str().unwrap_or_default();
+    if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("is not a SHA-256; allowed: 64 hexadecimal digits".into())
 }
 
 /// Allowed [`Network::width`].

@@ -85,13 +85,15 @@ impl Experiment {
             ..Experiment::default()
         };
         e.data.test_limit = 0;
+        // Its digest says which file; where it lies does not matter.
+        e.network.file = None;
         e.train.seed = None;
         e.train.sigma_w = None;
         e.train.variation = TrainVariation::Within;
         if self.train.recipe != Recipe::Float {
             e.quantize = self.quantize.clone();
         }
-        if matches!(self.train.recipe, Recipe::PtqVat | Recipe::Qavat) {
+        if self.train.recipe.sees_variation() {
             e.variation = super::Variation {
                 sigma_w: self.training_sigma_w(),
                 sigma_b: self.training_sigma_b(),

@@ -44,6 +44,8 @@ choices! {
         TrainVariation = "train_variation",
         /// `train.seed`.
         TrainSeed = "train_seed",
+        /// `train.epochs`.
+        Epochs = "epochs",
         /// `network.width`.
         NetworkWidth = "network_width",
         /// `train.sigma_w`.
@@ -91,6 +93,7 @@ impl Axis {
             Axis::ReferenceColumns => "tuning.reference_columns",
             Axis::TrainVariation => "train.variation",
             Axis::TrainSeed => "train.seed",
+            Axis::Epochs => "train.epochs",
             Axis::NetworkWidth => "network.width",
             Axis::TrainSigmaW => "train.sigma_w",
         }
@@ -120,6 +123,7 @@ impl Axis {
                 integer((*REFERENCE_COLUMNS.start()).into()..=(*REFERENCE_COLUMNS.end()).into())
             }
             Axis::TrainSeed => integer(SEED),
+            Axis::Epochs => integer(1..=100_000),
         }
     }
 
@@ -156,6 +160,8 @@ impl Axis {
             Axis::TestCells => e.tuning.test_cells = integer as usize,
             Axis::ReferenceColumns => e.tuning.reference_columns = integer as u32,
             Axis::TrainSeed => e.train.seed = Some(integer),
+            Axis::Epochs => e.train.epochs = integer as usize,
+            
         }
     }
 }

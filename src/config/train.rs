@@ -12,6 +12,9 @@ choices! {
         Float = "float",
         /// Quantization-aware, oblivious of variation.
         Qat = "qat",
+        /// Neither quantization nor variation in training, quantized afterwards. A network from a
+        /// file is quantized as it is (unless `epochs` trains it further first).
+        Ptq = "ptq",
         /// Variability-aware in float, quantized afterwards.
         PtqVat = "ptq-vat",
         /// Jointly quantization- and variability-aware (Deng and Orshansky, arXiv 2111.06457):
@@ -62,7 +65,9 @@ choices! {
 pub struct Train {
     /// What training knows of the chip.
     pub recipe: Recipe,
-    /// Passes over the training images.
+    /// Passes over the training images. A network from a file may have 0, its default: it is
+    /// deployed as it is (recipes `float` and `ptq`; `qat` and `qavat` where the file holds the
+    /// quantizer steps, as one of a training here does).
     pub epochs: usize,
     /// Images per step.
     pub batch: usize,
@@ -125,15 +130,36 @@ impl Default for Train {
     }
 }
 
+impl Recipe {
+    /// Whether training steps see variation.
+    pub fn sees_variation(self) -> bool {
+        matches!(self, Recipe::PtqVat | Recipe::Qavat)
+    }
+
+    /// Whether training steps see quantizers.
+    pub fn sees_quantizers(self) -> bool {
+        matches!(self, Recipe::Qat | Recipe::Qavat)
+    }
+
+    /// Whether the trained network is quantized afterwards.
+    pub fn quantizes_afterwards(self) -> bool {
+        matches!(self, Recipe::Ptq | Recipe::PtqVat)
+    }
+}
+
 /// Seeds fit a TOML integer.
 pub(super) const SEED: std::ops::RangeInclusive<u64> = 0..=i64::MAX as u64;
 
 impl Train {
-    pub(super) fn read(mut s: Section) -> Self {
-        let d = Self::default();
+    pub(super) fn read(mut s: Section, network_from_file: bool) -> Self {
+        let mut d = Self::default();
+        let mut fewest = 1;
+        if network_from_file {
+            (d.recipe, d.epochs, fewest) = (Recipe::Ptq, 0, 0);
+        }
         let train = Self {
             recipe: s.choice("recipe", d.recipe),
-            epochs: s.count("epochs", d.epochs, 1..=100_000),
+            epochs: s.count("epochs", d.epochs, fewest..=100_000),
             batch: s.count("batch", d.batch, 1..=65_536),
             optimizer: s.choice("optimizer", d.optimizer),
             learning_rate: s.real("learning_rate", d.learning_rate, 1e-9..=10.0),

@@ -385,6 +385,70 @@ impl Graph {
         self.nodes[node].layer == Layer::Input
     }
 
+    /// Whether a node is a [`Layer::Reshape`] that costs nothing: all its readers take their inputs
+    /// as a plain sequence of values.
+    pub fn is_free_reshape(&self, node: NodeId) -> bool {
+        let mut readers = self.nodes.iter().filter(|n| n.inputs.contains(&node));
+        self.nodes[node].layer == Layer::Reshape
+            && node != self.last()
+            && readers.all(|n| match &n.layer {
+                Layer::Conv { geo, .. } => geo.is_linear(),
+                Layer::Reshape | Layer::Concat | Layer::Rearrange { .. } => true,
+                _ => false,
+            })
+    }
+
+    /// The same network without nodes that compute nothing: reshapes in front of fully connected
+    /// layers, identities. Parameters keep their names.
+    pub fn simplified(&self) -> Graph {
+        let mut nodes: Vec<Node> = vec![];
+        // New id of every old node; for a node that was left out, that of its source.
+        let mut moved: Vec<NodeId> = vec![];
+        for (id, node) in self.nodes.iter().enumerate() {
+            let readers = || self.nodes.iter().filter(|n| n.inputs.contains(&id));
+            let flattens = node.layer == Layer::Reshape
+                && id != self.last()
+                && readers()
+                    .all(|n| matches!(&n.layer, Layer::Conv { geo, .. } if geo.is_linear()));
+            let same = node
+                .inputs
+                .first()
+                .is_some_and(|&i| self.nodes[i].shape == node.shape);
+            let nothing = matches!(
+                node.layer,
+                Layer::Reshape | Layer::Activation(Activation::Identity)
+            ) && same
+                && (id != self.last() || node.inputs[0] + 1 == id);
+            if flattens || nothing {
+                moved.push(moved[node.inputs[0]]);
+                continue;
+            }
+            let mut node = node.clone();
+            for i in &mut node.inputs {
+                *i = moved[*i];
+            }
+            moved.push(nodes.len());
+            nodes.push(node);
+        }
+        Graph {
+            name: self.name.clone(),
+            nodes,
+        }
+    }
+
+    /// The same network without a softmax at its end: what training and sweeps work on, whose loss
+    /// has its own. The most likely class stays the same.
+    pub fn without_final_softmax(&self) -> Graph {
+        let mut graph = self.clone();
+        while graph.nodes.len() > 2
+            && graph.nodes[graph.last()].layer == Layer::Softmax
+            && graph.nodes[graph.last()].inputs[0] + 1 == graph.last()
+        {
+            graph.nodes.pop();
+        }
+        graph
+    }
+
     /// How many nodes read each node.
     pub fn fan_out(&self) -> Vec<usize> {
         let mut n = vec![0; self.nodes.len()];

@@ -1,9 +1,11 @@
 //! Networks: graphs of layers, their parameters, and how they become programs.
 //!
 //! * [`graph`]: layers and shapes. * [`zoo`]: the architectures that come along.
+//! * [`file`]: networks from files.
 //! * [`parameters`]: named tensors, initialisation, safetensors.
 //! * [`lower`]: graph to [`crate::backend::Program`], for inference and for training.
 
+pub mod file;
 pub mod graph;
 pub mod lower;
 pub mod parameters;

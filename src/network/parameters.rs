@@ -77,6 +77,32 @@ impl Parameters {
         Self { tensors }
     }
 
+    /// Takes over the tensors of `other`. Quantizer steps may be missing there; they stay as they
+    /// are.
+    ///
+    /// # Errors
+    /// Another tensor is missing or has another size.
+    pub fn overwrite(&mut self, other: &Parameters) -> Result<()> {
+        for (name, tensor) in &mut self.tensors {
+            match other.tensors.get(name) {
+                Some(theirs) if theirs.data.len() == tensor.data.len() => {
+                    tensor.data.clone_from(&theirs.data);
+                }
+                Some(theirs) => {
+                    return Err(Error::input(format!(
+                        "parameter `{name}` has shape {:?}; the network needs {:?}",
+                        theirs.shape, tensor.shape
+                    )));
+                }
+                None if name.ends_with("_step") => {}
+                None => {
+                    return Err(Error::input(format!("parameter `{name}` is missing")));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes all states a program wants. A state that is missing here is an error that names it,
     /// except quantizer steps, which stay 0 (not calibrated).
     pub fn load_into(&self, session: &mut dyn Session, states: &[StateTensor]) -> Result<()> {

@@ -58,7 +58,7 @@ pub fn run(
     let points = experiment.points();
     // Everything that can be wrong with the input is found before anything is written.
     for point in &points {
-        settings::graph(&point.experiment, &data.train)?;
+        settings::start(&point.experiment, &data.train)?;
         ChipVariation::new(&point.experiment.variation)?;
     }
     outdir::claim(&options.out, &toml, options.existing)?;
@@ -221,7 +221,7 @@ impl<'a> Models<'a> {
         record: TrainRecord,
     ) -> Result<Model> {
         Ok(Model {
-            graph: settings::graph(experiment, &self.data.train)?,
+            graph: settings::start(experiment, &self.data.train)?.graph,
             numerics: settings::inference_numerics(experiment),
             parameters,
             record,
@@ -272,7 +272,7 @@ pub fn training_label(experiment: &Experiment) -> String {
     let recipe = experiment.train.recipe;
     let (w, b) = (experiment.training_sigma_w(), experiment.training_sigma_b());
     match recipe {
-        crate::config::Recipe::Float | crate::config::Recipe::Qat => recipe.to_string(),
+        _ if !recipe.sees_variation() => recipe.to_string(),
         _ if b > 0.0 => format!("{recipe} at sigma_W {w}, sigma_B {b}"),
         _ => format!("{recipe} at sigma_W {w}"),
     }
@@ -313,10 +313,7 @@ fn axes(point: &Point, model: &Model) -> Axes {
         }
     }
     let self_tuned = e.tuning.method == crate::config::TuningMethod::SelfTuning;
-    let noisy = matches!(
-        e.train.recipe,
-        crate::config::Recipe::PtqVat | crate::config::Recipe::Qavat
-    );
+    let noisy = e.train.recipe.sees_variation();
     Axes {
         recipe: e.train.recipe.to_string(),
         law: e.variation.law.to_string(),

@@ -1,21 +1,92 @@
 //! From the words of an experiment file to the numbers that networks and programs are built from.
 
+use std::sync::Arc;
+
 use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
 use crate::chip::terms;
 use crate::config::{self, Experiment};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::network::graph::Graph;
-use crate::network::lower::training::{Optimizer, TrainSpec};
+use crate::network::file::{self, Loaded};
+use crate::network::graph::{Graph, Layer};
+use crate::network::lower::training::{Optimizer, TrainSpec, check_trainable};
 use crate::network::lower::{ActStep, CellNoise, Numerics};
 use crate::network::zoo::{self, Style};
 
+/// Where a training begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The architecture, without what only a user's own program needs (a softmax at the end).
+    pub graph: Graph,
+    /// Parameters from a file; absent: fresh ones.
+    pub parameters: Option<Arc<Loaded>>,
+}
+
 /// The network of an experiment for images like those of `data`.
-pub fn graph(experiment: &Experiment, data: &Dataset) -> Result<Graph> {
+///
+/// # Errors
+/// A network that does not fit the images, a file that is no network.
+pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
+    let n = &experiment.network;
+    let Some(path) = n.file.as_ref().filter(|_| n.kind == config::NetworkKind::File) else {
+        return Ok(Start {
+            graph: graph(experiment, data)?,
+            parameters: None,
+        });
+    };
+    let loaded = file::load(path, n.fold_batch_norm)?;
+    let graph = loaded.graph.simplified().without_final_softmax();
+    let wrong = |what: String| Err(Error::input(format!("{}: {what}", path.display())));
+    let (wants, has) = (graph.nodes[0].shape, (data.c, data.h, data.w));
+    if wants != has {
+        return wrong(format!(
+            "the network wants images of {} x {} x {} (channels, rows, columns), `{}` has {} x {} x {}",
+            wants.0, wants.1, wants.2, data.name, has.0, has.1, has.2
+        ));
+    }
+    let (c, h, w) = graph.nodes[graph.last()].shape;
+    if h * w != 1 || c < data.classes {
+        return wrong(format!(
+            "the output is {c} x {h} x {w}; `{}` has {} classes and needs at least as many logits",
+            data.name, data.classes
+        ));
+    }
+    if experiment.train.epochs > 0 {
+        check_trainable(&graph)?;
+    }
+    if experiment.train.epochs == 0 && experiment.train.recipe.sees_quantizers() {
+        let step = |id: usize| format!("{}.weight_step", graph.nodes[id].name);
+        let mut crossbars = graph.crossbars().into_iter().map(|(id, ..)| step(id));
+        if let Some(name) = crossbars.find(|name| !loaded.parameters.tensors.contains_key(name)) {
+            return wrong(format!(
+                "no quantizer step `{name}`, so recipe \"{}\" with train.epochs = 0 has nothing to \
+                 deploy; allowed: recipe \"ptq\" or \"float\", or more epochs",
+                experiment.train.recipe
+            ));
+        }
+    }
+    let has_norm = |l: &Layer| matches!(l, Layer::BatchNorm { .. });
+    if experiment.tuning.method == config::TuningMethod::BnRecalibration
+        && !graph.nodes.iter().any(|n| has_norm(&n.layer))
+    {
+        return wrong("tuning.method = \"bn-recalibration\" needs batch norm, this network has none".into());
+    }
+    if graph.crossbars().is_empty() {
+        return wrong("no convolution and no fully connected layer: nothing to put on crossbars".into());
+    }
+    Ok(Start {
+        graph,
+        parameters: Some(loaded),
+    })
+}
+
+/// A network of the zoo.
+fn graph(experiment: &Experiment, data: &Dataset) -> Result<Graph> {
     let n = &experiment.network;
     let style = Style {
         act: match n.activation {
             config::Activation::Relu => Activation::Relu,
+            config::Activation::Relu6 => Activation::Clip { lo: 0.0, hi: 6.0 },
             config::Activation::Tanh => Activation::Tanh,
         },
         max_pool: n.pool == config::Pool::Max,
@@ -49,6 +120,23 @@ pub fn graph(experiment: &Experiment, data: &Dataset) -> Result<Graph> {
                 )));
             }
             Ok(zoo::cnn(input, &n.channels, n.features, classes, style))
+        }
+        kind => {
+            if data.h != data.w || !data.h.is_multiple_of(32) || data.h == 0 {
+                return Err(Error::input(format!(
+                    "network.kind = \"{kind}\" needs square images of a multiple of 32 pixels; `{}` \
+                     has {}x{}",
+                    data.name, data.h, data.w
+                )));
+            }
+            Ok(match kind {
+                config::NetworkKind::Vgg11 => zoo::vgg11(input, classes, style),
+                config::NetworkKind::Resnet18 => zoo::resnet18(input, classes, style),
+                config::NetworkKind::Resnet20 => zoo::resnet_cifar(20, input, classes, style),
+                config::NetworkKind::Resnet32 => zoo::resnet_cifar(32, input, classes, style),
+                config::NetworkKind::Resnet56 => zoo::resnet_cifar(56, input, classes, style),
+                _ => zoo::mobilenetv2(input, classes, style),
+            })
         }
     }
 }
@@ -131,6 +219,7 @@ pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usiz
         weight_decay: t.weight_decay as f32,
         smoothing: t.label_smoothing as f32,
         norm_rate: 0.1,
+        frozen_norm: false,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::chip::ChipVariation;
 use crate::config::{Experiment, Recipe};
 use crate::data::{self, Normalise, Split};
 use crate::error::{Error, Result};
-use crate::network::lower::training::{self, Training};
+use crate::network::lower::training::{self, TrainSpec, Training};
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::progress::{Observer, TrainProgress};
@@ -40,11 +40,11 @@ pub struct Model {
 }
 
 /// How a training went; kept in the model's file.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct TrainRecord {
-    /// Steps done.
+    /// Steps done; 0 for a network that was taken from a file as it is.
     pub steps: usize,
-    /// Mean loss of the last epoch, as trained (under quantization and variation).
+    /// Mean loss of the last epoch, as trained (under quantization and variation); 0 without one.
     pub loss: f64,
     /// Training accuracy of the last epoch, likewise.
     pub accuracy: f64,
@@ -80,18 +80,29 @@ pub fn training_key(experiment: &Experiment) -> Result<String> {
 /// Trains a network (or continues to). Only training images are used.
 pub fn train(job: &Job) -> Result<Model> {
     let experiment = job.experiment;
-    let graph = settings::graph(experiment, &job.data.train)?;
+    let from = settings::start(experiment, &job.data.train)?;
     let full = settings::numerics(experiment);
     let recipe = experiment.train.recipe;
     let numerics = match recipe {
-        Recipe::Float | Recipe::PtqVat => Numerics::FLOAT,
+        Recipe::Float | Recipe::Ptq | Recipe::PtqVat => Numerics::FLOAT,
         Recipe::Qat | Recipe::Qavat => full,
     };
+    let graph = &from.graph;
     let started = Instant::now();
-    let mut run = Run::new(job, &graph, &numerics)?;
-    run.start()?;
-    let record = run.epochs()?;
-    let mut parameters = run.finish()?;
+    let given = from.parameters.as_ref().map(|loaded| &loaded.parameters);
+    let mut record = TrainRecord::default();
+    let mut parameters = match given {
+        Some(parameters) if experiment.train.epochs == 0 => parameters.clone(),
+        _ => {
+            let mut run = Run::new(job, graph, &numerics, false)?;
+            if let Some(parameters) = given {
+                run.parameters.overwrite(parameters)?;
+            }
+            run.start()?;
+            record = run.epochs()?;
+            run.finish()?
+        }
+    };
     let mut model = Model {
         numerics,
         parameters: Parameters::default(),
@@ -101,11 +112,13 @@ pub fn train(job: &Job) -> Result<Model> {
         },
         graph: graph.clone(),
     };
-    if recipe == Recipe::PtqVat {
+    if recipe.quantizes_afterwards() {
         parameters
             .tensors
             .retain(|name, _| !name.ends_with("_step"));
-        let mut run = Run::new(job, &graph, &full)?;
+        // The reference refreshes batch norm under quantization and variation; plain post-training
+        // quantization leaves the network as it is.
+        let mut run = Run::new(job, graph, &full, recipe == Recipe::Ptq)?;
         run.parameters = parameters;
         parameters = run.quantize_afterwards()?;
         model.numerics = full;
@@ -137,7 +150,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(job: &'a Job<'a>, graph: &Graph, numerics: &Numerics) -> Result<Self> {
+    fn new(
+        job: &'a Job<'a>,
+        graph: &Graph,
+        numerics: &Numerics,
+        frozen_norm: bool,
+    ) -> Result<Self> {
         let experiment = job.experiment;
         let t = &experiment.train;
         let n = job.data.train.len();
@@ -150,13 +168,16 @@ impl<'a> Run<'a> {
                 t.batch
             )));
         }
-        let noisy = matches!(t.recipe, Recipe::PtqVat | Recipe::Qavat);
+        let noisy = t.recipe.sees_variation();
         let v = &experiment.variation;
         let noise = noisy.then(|| settings::cell_noise(v, experiment.training_sigma_w(), 0));
         let common = (noisy && experiment.training_sigma_b() > 0.0)
             .then(|| ChipVariation::new(v))
             .transpose()?;
-        let spec = settings::train_spec(experiment, noise, batch);
+        let spec = TrainSpec {
+            frozen_norm,
+            ..settings::train_spec(experiment, noise, batch)
+        };
         let training = training::lower(graph, numerics, &spec);
         let images = batch / chips;
         let want = Capacity {

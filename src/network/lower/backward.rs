@@ -4,6 +4,23 @@ use super::training::{Saved, Trainer};
 use super::*;
 use crate::network::graph::Layer;
 
+/// Whether no value is copied to two places.
+pub(super) fn is_injective(table: &[u32]) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    table.iter().all(|&t| t == NO_SOURCE || seen.insert(t))
+}
+
+/// The table that leads back from the output of an injective one to its input of `n` values.
+fn inverse(table: &[u32], n: usize) -> std::sync::Arc<[u32]> {
+    let mut back = vec![NO_SOURCE; n];
+    for (j, &t) in table.iter().enumerate() {
+        if t != NO_SOURCE {
+            back[t as usize] = j as u32;
+        }
+    }
+    back.into()
+}
+
 impl Trainer<'_> {
     /// Walks the graph backwards; `updates` receives `(parameter, gradient)`.
     pub(super) fn backward(
@@ -68,13 +85,72 @@ impl Trainer<'_> {
                 (Layer::Activation(act), _) => {
                     let dx = self.b.map(source, Scope::PerChip);
                     ops.push(Op::ActivationGrad {
-                        y,
+                        y: if act.derivative_from_input() { x } else { y },
                         dy,
                         dx,
                         act: *act,
                         scale: None,
                     });
                     grads[source].push(dx);
+                }
+                (Layer::Affine | Layer::BatchNorm { .. }, Saved::Affine { scale }) => {
+                    let dx = self.b.map(source, Scope::PerChip);
+                    ops.push(Op::ActivationGrad {
+                        y,
+                        dy,
+                        dx,
+                        act: Activation::Identity,
+                        scale: Some(scale),
+                    });
+                    grads[source].push(dx);
+                }
+                (Layer::Quantize { .. }, Saved::Quantize(quant)) => {
+                    let dx = self.b.map(source, Scope::PerChip);
+                    ops.push(Op::QuantizeActGrad {
+                        x,
+                        dy,
+                        dx,
+                        dscale: None,
+                        quant,
+                        ste: StraightThrough::Clip,
+                    });
+                    grads[source].push(dx);
+                }
+                (Layer::Multiply, _) => {
+                    for (this, other) in [(0, 1), (1, 0)] {
+                        let (this, other) = (node.inputs[this], node.inputs[other]);
+                        let dx = self.b.map(this, Scope::PerChip);
+                        let b = self.values[other];
+                        ops.push(Op::Multiply { a: dy, b, y: dx });
+                        grads[this].push(dx);
+                    }
+                }
+                (Layer::Rearrange { table, .. }, _) => {
+                    let dx = self.b.map(source, Scope::PerChip);
+                    ops.push(Op::Rearrange {
+                        x: dy,
+                        y: dx,
+                        first: 0,
+                        table: inverse(table, self.b.program.desc(x).shape.len()),
+                        fill: 0.0,
+                    });
+                    grads[source].push(dx);
+                }
+                (Layer::Reshape | Layer::Concat, _) => {
+                    let mut first = 0;
+                    for &i in &node.inputs {
+                        let dx = self.b.map(i, Scope::PerChip);
+                        let n = self.b.program.desc(dx).shape.len();
+                        ops.push(Op::Rearrange {
+                            x: dy,
+                            y: dx,
+                            first: 0,
+                            table: (first as u32..(first + n) as u32).collect(),
+                            fill: 0.0,
+                        });
+                        first += n;
+                        grads[i].push(dx);
+                    }
                 }
                 (Layer::MaxPool(geo), _) => {
                     let dx = self.b.map(source, Scope::PerChip);
@@ -97,7 +173,7 @@ impl Trainer<'_> {
                         grads[i].push(dy);
                     }
                 }
-                _ => unreachable!("layers with states saved them in the forward pass"),
+                _ => unreachable!("layers with states saved them, `check_trainable` knows the rest"),
             }
         }
     }

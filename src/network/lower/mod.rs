@@ -265,6 +265,25 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Factor and offset of [`crate::network::graph::Layer::Affine`].
+    pub fn affine_states(&mut self, node: NodeId) -> (TensorId, TensorId) {
+        let name = self.graph.nodes[node].name.clone();
+        let c = self.graph.nodes[node].shape.0;
+        let scale = self.state(format!("{name}.scale"), vec![c]);
+        (scale, self.state(format!("{name}.shift"), vec![c]))
+    }
+
+    /// The quantizer of [`crate::network::graph::Layer::Quantize`].
+    pub fn fixed_quantizer(&mut self, node: NodeId, lo: i32, hi: i32) -> ActQuant {
+        let name = self.graph.nodes[node].name.clone();
+        ActQuant {
+            scale: self.state(format!("{name}.step"), vec![1]),
+            lo,
+            hi,
+            rounding: Rounding::Nearest,
+        }
+    }
+
     /// Input, labels and tally of a section that looks at images.
     pub fn image_io(&mut self, prefix: &str, scope: Scope) -> (TensorId, TensorId) {
         let (c, h, w) = self.graph.nodes[0].shape;

@@ -7,7 +7,9 @@
 //! Every minibatch sees [`TrainSpec::chips`] fresh chips, each classifying its own share of the
 //! images; the gradient is the mean over all of them (docs/MODEL.md 5).
 
+use super::backward::is_injective;
 use super::*;
+use crate::error::{Error, Result};
 use crate::network::graph::Layer;
 
 /// Optimizer and its constants.
@@ -44,6 +46,8 @@ pub struct TrainSpec {
     pub smoothing: f32,
     /// Rate of the running batch norm statistics.
     pub norm_rate: f32,
+    /// Batch norm keeps its running statistics, its gain and its offset.
+    pub frozen_norm: bool,
 }
 
 /// A training program and the tensors to talk to it.
@@ -104,9 +108,42 @@ pub(super) enum Saved {
         mean: TensorId,
         var: TensorId,
     },
+    Affine {
+        scale: TensorId,
+    },
+    Quantize(ActQuant),
 }
 
-/// Builds the training program.
+/// Whether the backward pass knows every layer of the network.
+///
+/// # Errors
+/// Names every node that it does not know, and what can be done.
+pub fn check_trainable(graph: &Graph) -> Result<()> {
+    let mut refused = vec![];
+    for node in &graph.nodes {
+        let reason = match &node.layer {
+            Layer::Softmax => "a softmax inside the network",
+            Layer::Multiply if graph.nodes[node.inputs[1]].shape != node.shape => {
+                "a product with one value per channel"
+            }
+            Layer::Rearrange { table, .. } if !is_injective(table) => {
+                "values are copied to several places"
+            }
+            _ => continue,
+        };
+        refused.push(format!("`{}` ({}): {reason}", node.name, node.layer.kind()));
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "the network `{}` cannot be trained: no gradient for {}; it can be swept with recipe \"ptq\" as it is",
+        graph.name,
+        refused.join(", ")
+    )))
+}
+
+/// Builds the training program. The graph must pass [`check_trainable`].
 pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let mut t = Trainer {
         b: Builder::new(graph, numerics),
@@ -205,17 +242,63 @@ impl Trainer<'_> {
                     ops.push(Op::Add { a, b, y });
                     (y, Saved::Nothing)
                 }
+                (Layer::Affine, Some(x)) => {
+                    let (scale, shift) = self.b.affine_states(id);
+                    let y = self.b.map(id, Scope::PerChip);
+                    let post = Post {
+                        scale: Some(scale),
+                        shift: Some(shift),
+                        ..Post::NONE
+                    };
+                    ops.push(Op::Pointwise { x, y, post });
+                    (y, Saved::Affine { scale })
+                }
+                (&Layer::Quantize { lo, hi }, Some(x)) => {
+                    let quant = self.b.fixed_quantizer(id, lo, hi);
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::QuantizeAct { x, y, quant });
+                    (y, Saved::Quantize(quant))
+                }
+                (Layer::Multiply, Some(a)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let b = self.values[node.inputs[1]];
+                    ops.push(Op::Multiply { a, b, y });
+                    (y, Saved::Nothing)
+                }
+                (Layer::Softmax, Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::Softmax { x, y });
+                    (y, Saved::Nothing)
+                }
+                (Layer::Rearrange { table, fill }, Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::Rearrange {
+                        x,
+                        y,
+                        first: 0,
+                        table: table.clone(),
+                        fill: *fill,
+                    });
+                    (y, Saved::Nothing)
+                }
+                (Layer::Reshape | Layer::Concat, Some(_)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let mut first = 0;
+                    for &i in &node.inputs {
+                        let x = self.values[i];
+                        let n = self.b.program.desc(x).shape.len();
+                        ops.push(Op::Rearrange {
+                            x,
+                            y,
+                            first,
+                            table: (0..n as u32).collect(),
+                            fill: 0.0,
+                        });
+                        first += n;
+                    }
+                    (y, Saved::Nothing)
+                }
                 (Layer::Input, _) | (_, None) => (images, Saved::Nothing),
-                (
-                    Layer::Multiply
-                    | Layer::Affine
-                    | Layer::Quantize { .. }
-                    | Layer::Softmax
-                    | Layer::Reshape
-                    | Layer::Concat
-                    | Layer::Rearrange { .. },
-                    Some(_),
-                ) => unreachable!("in no network of the zoo"),
             };
             self.values.push(value);
             self.saved.push(saved);
@@ -342,6 +425,9 @@ impl Trainer<'_> {
 
     fn norm(&mut self, ops: &mut Vec<Op>, id: NodeId, eps: f32, x: TensorId) -> (TensorId, Saved) {
         let s = self.b.norm_states(id);
+        if self.spec.frozen_norm {
+            return self.frozen_norm(ops, id, eps, x, s);
+        }
         self.params.push((s.gamma, false));
         self.params.push((s.beta, false));
         let (c, h, w) = self.b.graph.nodes[id].shape;
@@ -384,6 +470,36 @@ impl Trainer<'_> {
             var,
         };
         (y, saved)
+    }
+
+    fn frozen_norm(
+        &mut self,
+        ops: &mut Vec<Op>,
+        id: NodeId,
+        eps: f32,
+        x: TensorId,
+        s: NormStates,
+    ) -> (TensorId, Saved) {
+        let c = Shape::Flat(self.b.graph.nodes[id].shape.0);
+        let scale = self.b.temp("scale", c, Scope::Shared);
+        let shift = self.b.temp("shift", c, Scope::Shared);
+        ops.push(Op::BatchNormFold {
+            mean: s.mean,
+            var: s.var,
+            gamma: s.gamma,
+            beta: s.beta,
+            scale,
+            shift,
+            eps,
+        });
+        let y = self.b.map(id, Scope::PerChip);
+        let post = Post {
+            scale: Some(scale),
+            shift: Some(shift),
+            ..Post::NONE
+        };
+        ops.push(Op::Pointwise { x, y, post });
+        (y, Saved::Affine { scale })
     }
 
     /// Optimizer operators for all parameters that got a gradient; returns the moments.
