@@ -161,7 +161,10 @@ impl Network {
         if kind == NetworkKind::File {
             network.refuse_zoo_keys(&s, &d);
             if network.file.is_none() {
-                s.refuse("kind", "\"file\" needs the key `file`, the path of a network");
+                s.refuse(
+                    "kind",
+                    "\"file\" needs the key `file`, the path of a network",
+                );
             }
         } else {
             let set = [
@@ -170,8 +173,7 @@ impl Network {
                 ("fold_batch_norm", network.fold_batch_norm),
             ];
             for (key, _) in set.iter().filter(|(_, set)| *set) {
-                let text =
-                    format!("has no meaning for kind \"{kind}\"; allowed: kind = \"file\"");
+                let text = format!("has no meaning for kind \"{kind}\"; allowed: kind = \"file\"");
                 s.refuse(key, text);
             }
         }
@@ -223,7 +225,10 @@ impl Network {
             ("bias", self.bias != d.bias),
         ];
         for (key, _) in set.iter().filter(|(_, set)| *set) {
-            s.refuse(key, "the network's file decides that; allowed: a kind of the zoo");
+            s.refuse(
+                key,
+                "the network's file decides that; allowed: a kind of the zoo",
+            );
         }
     }
 }

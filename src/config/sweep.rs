@@ -161,7 +161,6 @@ impl Axis {
             Axis::ReferenceColumns => e.tuning.reference_columns = integer as u32,
             Axis::TrainSeed => e.train.seed = Some(integer),
             Axis::Epochs => e.train.epochs = integer as usize,
-            
         }
     }
 }

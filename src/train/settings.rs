@@ -28,7 +28,11 @@ pub struct Start {
 /// A network that does not fit the images, a file that is no network.
 pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
     let n = &experiment.network;
-    let Some(path) = n.file.as_ref().filter(|_| n.kind == config::NetworkKind::File) else {
+    let Some(path) = n
+        .file
+        .as_ref()
+        .filter(|_| n.kind == config::NetworkKind::File)
+    else {
         return Ok(Start {
             graph: graph(experiment, data)?,
             parameters: None,
@@ -69,10 +73,14 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
     if experiment.tuning.method == config::TuningMethod::BnRecalibration
         && !graph.nodes.iter().any(|n| has_norm(&n.layer))
     {
-        return wrong("tuning.method = \"bn-recalibration\" needs batch norm, this network has none".into());
+        return wrong(
+            "tuning.method = \"bn-recalibration\" needs batch norm, this network has none".into(),
+        );
     }
     if graph.crossbars().is_empty() {
-        return wrong("no convolution and no fully connected layer: nothing to put on crossbars".into());
+        return wrong(
+            "no convolution and no fully connected layer: nothing to put on crossbars".into(),
+        );
     }
     Ok(Start {
         graph,

@@ -3,7 +3,7 @@
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::program::*;
 use pimento::backend::{Backend, RunArgs};
-use pimento::network::graph::Graph;
+use pimento::network::graph::{Graph, Layer};
 use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{CellNoise, Numerics};
 use pimento::network::{Parameters, zoo};
@@ -42,6 +42,7 @@ impl Network {
                 weight_decay: 0.0,
                 smoothing: 0.1,
                 norm_rate: 0.1,
+                frozen_norm: false,
             },
             images,
             labels,
@@ -86,7 +87,10 @@ impl Network {
         let mut start = Parameters::initial(&self.graph, &t.states, 3);
         // Away from the symmetric start: biases and batch norm offsets are not zero.
         for (name, tensor) in &mut start.tensors {
-            if name.ends_with("bias") || name.ends_with("beta") {
+            if name.ends_with(".scale") {
+                tensor.data.fill(0.7);
+            }
+            if name.ends_with("bias") || name.ends_with("beta") || name.ends_with(".shift") {
                 for (i, v) in tensor.data.iter_mut().enumerate() {
                     *v = 0.1 * (i as f32 - 1.5);
                 }
@@ -196,4 +200,88 @@ fn residual_addition_and_shared_values() {
         "out.weight",
         "a.bias",
     ]);
+}
+
+/// Concatenation, a permutation of the values, a crop, an element-wise product, a per-channel map
+/// and the activations that are smooth almost everywhere.
+#[test]
+fn rearrangements_products_and_activations() {
+    let mut g = Graph::new("dag", 2, 4, 4);
+    let a = g.conv("a", 0, 3, 3, 1, 1, 1, true);
+    let swish = g.activation("a.swish", a, Activation::HardSwish);
+    let gate = g.activation("a.gate", a, Activation::Sigmoid);
+    let product = g.push("product", Layer::Multiply, vec![swish, gate], (3, 4, 4));
+    let scaled = g.push("scaled", Layer::Affine, vec![product], (3, 4, 4));
+    let both = g.push("both", Layer::Concat, vec![scaled, a], (6, 4, 4));
+    // Rows become columns; then the last row is left out.
+    let turned = (0..96u32).map(|i| i / 16 * 16 + i % 4 * 4 + i / 4 % 4);
+    let turned = Layer::Rearrange {
+        table: turned.collect(),
+        fill: 0.0,
+    };
+    let turned = g.push("turned", turned, vec![both], (6, 4, 4));
+    let cropped = Layer::Rearrange {
+        table: (0..72u32).map(|i| i / 12 * 16 + i % 12).collect(),
+        fill: 0.0,
+    };
+    let cropped = g.push("cropped", cropped, vec![turned], (6, 3, 4));
+    let wide = g.push("wide", Layer::Reshape, vec![cropped], (3, 6, 4));
+    let slope = Activation::LeakyRelu { slope: 0.9 };
+    let leaky = g.activation("leaky", wide, slope);
+    let b = g.conv("b", leaky, 4, 3, 2, 1, 1, false);
+    g.linear("out", b, 3, true);
+    g.check().unwrap();
+    training::check_trainable(&g).unwrap();
+    let n = noise(Law::WeightProportional, Mapping::Ideal);
+    Network::new(g, Some(n), 1).check(&["a.weight", "a.bias", "b.weight", "out.weight"]);
+}
+
+#[test]
+fn residual_network_of_the_zoo() {
+    let g = zoo::resnet_cifar(
+        8,
+        (2, 8, 8),
+        4,
+        zoo::Style {
+            width: 0.25,
+            ..style(true)
+        },
+    );
+    Network::new(g, None, 1).check(&[
+        "conv1.weight",
+        "stage1.0.conv2.weight",
+        "stage2.0.shortcut.weight",
+        "stage2.0.shortcut_bn.gamma",
+        "stage3.0.bn2.beta",
+        "fc.weight",
+    ]);
+}
+
+#[test]
+fn batch_norm_that_is_frozen() {
+    let g = zoo::cnn((2, 8, 8), &[3, 5], 0, 4, style(true));
+    let mut n = Network::new(g, None, 1);
+    n.spec.frozen_norm = true;
+    n.check(&["conv1.weight", "conv2.weight", "fc3.weight"]);
+}
+
+/// What has no gradient is refused by name, with what to do.
+#[test]
+fn networks_without_a_gradient_are_refused() {
+    let mut g = Graph::new("gated", 2, 4, 4);
+    let a = g.conv("a", 0, 2, 3, 1, 1, 1, true);
+    let whole = PoolGeometry {
+        kh: 4,
+        kw: 4,
+        stride: [1; 2],
+        pad: [0; 4],
+    };
+    let mean = g.pool("mean", a, whole, false);
+    let gate = g.push("gate", Layer::Softmax, vec![mean], (2, 1, 1));
+    g.push("gated", Layer::Multiply, vec![a, gate], (2, 4, 4));
+    g.check().unwrap();
+    let text = training::check_trainable(&g).unwrap_err().to_string();
+    for part in ["`gate` (softmax)", "`gated` (multiply)", "\"ptq\""] {
+        assert!(text.contains(part), "{text}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod chips;
 mod gradients;
+mod graphs;
 mod laws;
 mod training;
 

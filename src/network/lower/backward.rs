@@ -173,7 +173,9 @@ impl Trainer<'_> {
                         grads[i].push(dy);
                     }
                 }
-                _ => unreachable!("layers with states saved them, `check_trainable` knows the rest"),
+                _ => {
+                    unreachable!("layers with states saved them, `check_trainable` knows the rest")
+                }
             }
         }
     }

@@ -520,8 +520,8 @@ impl Walk<'_, '_> {
         let node = &self.b.graph.nodes[id];
         let value = |i: usize| values[node.inputs[i]].expect("nodes are in topological order");
         let x = value(0);
-        let per_chip = (0..node.inputs.len())
-            .any(|i| self.b.program.desc(value(i)).scope == Scope::PerChip);
+        let per_chip =
+            (0..node.inputs.len()).any(|i| self.b.program.desc(value(i)).scope == Scope::PerChip);
         let scope = if per_chip {
             Scope::PerChip
         } else {
@@ -556,8 +556,16 @@ impl Walk<'_, '_> {
         match op {
             Layer::MaxPool(geo) => self.ops.push(Op::MaxPool { x, y, geo: *geo }),
             Layer::AvgPool(geo) => self.ops.push(Op::AvgPool { x, y, geo: *geo }),
-            Layer::Add => self.ops.push(Op::Add { a: x, b: value(1), y }),
-            Layer::Multiply => self.ops.push(Op::Multiply { a: x, b: value(1), y }),
+            Layer::Add => self.ops.push(Op::Add {
+                a: x,
+                b: value(1),
+                y,
+            }),
+            Layer::Multiply => self.ops.push(Op::Multiply {
+                a: x,
+                b: value(1),
+                y,
+            }),
             Layer::Softmax => self.ops.push(Op::Softmax { x, y }),
             Layer::Rearrange { table, fill } => self.ops.push(Op::Rearrange {
                 x,
