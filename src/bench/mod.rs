@@ -8,7 +8,7 @@
 //! Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009).
 //!
 //! # Practice
-//! * `matrix`, `fabricate`, `mvm`, `lenet5`: one file a group of rows; `peak` is on top of
+//! * `matrix`, `fabricate`, `mvm`, `networks`: one file a group of rows; `peak` is on top of
 //!   [`MeasurePeak`].
 //! * `timing`: warm-up, repeats, best and median.
 //! * `report`: the rows as a table and as JSON.
@@ -20,9 +20,9 @@
 //! Work is queued, then one read waits for all of it: what a sweep does.
 
 mod fabricate;
-mod lenet5;
 mod matrix;
 mod mvm;
+mod networks;
 mod peak;
 mod report;
 mod timing;
@@ -303,9 +303,15 @@ const CASES: &[Case] = &[
     mvm::CONV_16,
     mvm::CONV_32,
     mvm::CONV_64,
-    lenet5::MONTE_CARLO,
-    lenet5::MONTE_CARLO_A1W1,
-    lenet5::TRAINING_STEP,
+    networks::LENET5,
+    networks::LENET5_A1W1,
+    networks::LENET5_STEP,
+    networks::RESNET20,
+    networks::RESNET20_STEP,
+    networks::RESNET20_QAVAT,
+    networks::RESNET18,
+    networks::RESNET18_STEP,
+    networks::MOBILENET,
 ];
 
 /// Key of all random numbers of a bench.

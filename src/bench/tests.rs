@@ -39,6 +39,12 @@ fn names_are_stable() {
             "lenet5/monte-carlo",
             "lenet5/monte-carlo-a1w1",
             "lenet5/training-step",
+            "resnet20/monte-carlo",
+            "resnet20/training-step",
+            "resnet20/training-step-qavat",
+            "resnet18/monte-carlo",
+            "resnet18/training-step",
+            "mobilenetv2/monte-carlo",
         ]
     );
 }
