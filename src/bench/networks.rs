@@ -22,8 +22,9 @@ use crate::network::zoo::{self, Style};
 /// fabricated before they classify.
 pub(super) const LENET5: Case = case("lenet5/monte-carlo", |s| monte_carlo(s, lenet5(), 1, 0));
 /// `lenet5/monte-carlo-a1w1`: binary activations too.
-pub(super) const LENET5_A1W1: Case =
-    case("lenet5/monte-carlo-a1w1", |s| monte_carlo(s, lenet5(), 1, 1));
+pub(super) const LENET5_A1W1: Case = case("lenet5/monte-carlo-a1w1", |s| {
+    monte_carlo(s, lenet5(), 1, 1)
+});
 /// `lenet5/training-step`: Adam on 128 images in `f32`, the images being brought from the host.
 pub(super) const LENET5_STEP: Case = case("lenet5/training-step", |s| {
     let adam = Optimizer::Adam { decoupled: false };

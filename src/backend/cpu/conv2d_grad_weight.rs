@@ -3,8 +3,8 @@
 //! # Theory
 //! `dw[o,k] = sum over positions of dy[o,position] x[k at position]`, a position being an image
 //! lane of an output pixel of a block. It is a product of two matrices whose common axis is
-//! innermost in both, so a register tile of `O x K` accumulates register-wide partial sums, and
-//! a lane sum at the very end gives the weights.
+//! innermost in both, so a register tile of `O x K` accumulates 16 partial sums a weight, and a
+//! lane sum at the very end gives the weights.
 //!
 //! # Practice
 //! The weights are cut into tiles of a few thousand, each a task that walks over all positions in
@@ -24,19 +24,19 @@ use crate::backend::program::{LANES, Scope, TensorId};
 
 /// Most rows (outputs) and columns (terms) of a task's tile.
 const TILE: (usize, usize) = (24, 96);
-/// Register tile: twelve accumulators, three outputs and an input fit 16 registers.
-const REGISTERS: (usize, usize) = (3, 4);
 /// Positions between two visits of a register tile.
 const NEAR: usize = 32;
 
 /// Computes `dw`: of each chip when it is per chip, else summed over chips.
 pub(super) fn run(m: &mut Memory, plan: &ConvPlan, x: TensorId, dy: TensorId, dw: TensorId) {
     let (pad, blocks) = (plan.pad(), m.blocks());
+    let mut scratch = m.take_scratch();
     let padded = pad.is_needed().then(|| {
-        let mut padded = vec![0.0; m.chips_of(x) * blocks * pad.len()];
-        let copies = padded.par_chunks_exact_mut(pad.len()).enumerate();
+        let n = m.chips_of(x) * blocks * pad.len();
+        scratch.resize(n.max(scratch.len()), 0.0);
+        let copies = scratch[..n].par_chunks_exact_mut(pad.len()).enumerate();
         copies.for_each(|(i, to)| pad.copy(m.block(x, i / blocks, i % blocks), to));
-        padded
+        &scratch[..n]
     });
     let shared = m.desc(dw).scope == Scope::Shared;
     m.each_chip([dw], |m, chip, [dw]| {
@@ -56,6 +56,7 @@ pub(super) fn run(m: &mut Memory, plan: &ConvPlan, x: TensorId, dy: TensorId, dw
         let operands: Vec<_> = operands.collect();
         grad_weight(m.isa(), plan.gather(), &operands, dw);
     });
+    m.give_scratch(scratch);
 }
 
 /// Both operands of a block.
@@ -125,7 +126,8 @@ impl Kernel for Tile<'_> {
     fn run<S: Simd>(self, s: S) -> Vec<f32> {
         let t = self.gather.tables();
         let (rows, terms) = (self.rows.len(), self.terms.len());
-        let mut sums = vec![s.zero(); rows * terms];
+        // 16 partial sums a weight, whatever the registers: the same result on every processor.
+        let mut sums = vec![0.0; rows * terms * LANES];
         let mut near: Vec<Position> = Vec::with_capacity(NEAR);
         for block in self.operands {
             let (x, dy) = (&block.x[self.group * t.group_in..], &block.dy);
@@ -139,87 +141,119 @@ impl Kernel for Tile<'_> {
             }
         }
         self.visit(s, &near, &mut sums);
-        sums.into_iter().map(|r| s.sum_part(r)).collect()
+        sums.chunks_exact(LANES).map(sum_lanes).collect()
     }
+}
+
+/// Sum of 16 lanes, by halves.
+fn sum_lanes(v: &[f32]) -> f32 {
+    let mut v: [f32; LANES] = std::array::from_fn(|i| v[i]);
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            v[i] += v[i + half];
+        }
+        half /= 2;
+    }
+    v[0]
 }
 
 impl Tile<'_> {
     /// Adds some positions to all sums.
     #[inline(always)]
-    fn visit<S: Simd>(&self, s: S, near: &[Position], sums: &mut [S::R]) {
+    fn visit<S: Simd>(&self, s: S, near: &[Position], sums: &mut [f32]) {
         let terms = self.terms.len();
-        let row_tiles = Tiles::new(self.rows.len(), REGISTERS.0);
-        let term_tiles = Tiles::new(terms, REGISTERS.1);
+        let row_tiles = Tiles::new(self.rows.len(), S::DOTS.0);
+        let term_tiles = Tiles::new(terms, S::DOTS.1);
         for i in 0..row_tiles.count {
             let rows = row_tiles.rows(i);
             for j in 0..term_tiles.count {
                 let columns = term_tiles.rows(j);
-                let sums = &mut sums[rows.start * terms + columns.start..];
+                let dots = Dots {
+                    tile: self,
+                    near,
+                    row: rows.start,
+                    term: columns.start,
+                    sums: &mut sums[(rows.start * terms + columns.start) * LANES..],
+                };
                 macro_rules! sizes {
-                    ($(($o:literal, $k:literal)),+) => {
+                    ($(($o:literal: $($k:literal),+)),+) => {
                         match (rows.len(), columns.len()) {
-                            $(($o, $k) => {
-                                self.dot::<S, $o, $k>(s, near, rows.start, columns.start, sums)
-                            })+
+                            $($(($o, $k) => {
+                                if const { $o <= S::DOTS.0 && $k <= S::DOTS.1 } {
+                                    s.call(Fixed::<$o, $k>(dots));
+                                }
+                            })+)+
                             (o, k) => unreachable!("no register tile of {o} x {k}"),
                         }
                     };
                 }
                 sizes!(
-                    (1, 1),
-                    (1, 2),
-                    (1, 3),
-                    (1, 4),
-                    (2, 1),
-                    (2, 2),
-                    (2, 3),
-                    (2, 4),
-                    (3, 1),
-                    (3, 2),
-                    (3, 3),
-                    (3, 4)
+                    (1: 1, 2, 3),
+                    (2: 1, 2, 3),
+                    (3: 1, 2, 3),
+                    (4: 1, 2, 3),
+                    (5: 1, 2, 3),
+                    (6: 1, 2, 3),
+                    (7: 1, 2, 3),
+                    (8: 1, 2, 3)
                 );
             }
         }
     }
+}
 
-    /// A register tile of `O` rows from `row` and `K` terms from `term` of this tile.
+/// Some positions' products for the rows from `row` and the terms from `term` of a tile.
+struct Dots<'a> {
+    tile: &'a Tile<'a>,
+    near: &'a [Position],
+    row: usize,
+    term: usize,
+    /// 16 partial sums a weight, rows as far apart as the tile has terms.
+    sums: &'a mut [f32],
+}
+
+/// [`Dots`] of `O` rows and `K` terms, all in registers.
+struct Fixed<'a, const O: usize, const K: usize>(Dots<'a>);
+
+impl<const O: usize, const K: usize> Kernel for Fixed<'_, O, K> {
+    type Output = ();
+
     #[inline(always)]
-    fn dot<S: Simd, const O: usize, const K: usize>(
-        &self,
-        s: S,
-        near: &[Position],
-        row: usize,
-        term: usize,
-        sums: &mut [S::R],
-    ) {
-        let t = self.gather.tables();
-        let terms = self.terms.len();
+    fn run<S: Simd>(self, s: S) {
+        let Dots {
+            tile,
+            near,
+            row,
+            term,
+            sums,
+        } = self.0;
+        let t = tile.gather.tables();
+        let terms = tile.terms.len();
         let offset: [usize; K] =
-            std::array::from_fn(|k| t.offsets[self.terms.start + term + k] as usize);
-        let output: [usize; O] = std::array::from_fn(|o| (self.rows.start + row + o) * t.row_out);
-        let mut acc: [[S::R; K]; O] =
-            std::array::from_fn(|o| std::array::from_fn(|k| sums[o * terms + k]));
+            std::array::from_fn(|k| t.offsets[tile.terms.start + term + k] as usize);
+        let output: [usize; O] = std::array::from_fn(|o| (tile.rows.start + row + o) * t.row_out);
+        let place = |o: usize, k: usize| (o * terms + k) * LANES;
+        let mut acc: [[S::V; K]; O] =
+            std::array::from_fn(|o| std::array::from_fn(|k| s.load(&sums[place(o, k)..])));
         for &(x, dy) in near {
-            for part in 0..S::PARTS {
-                let lane = part * (LANES / S::PARTS);
-                // SAFETY: `grad_weight` asserted that the blocks have the lengths for which
-                // `Gather::new` checked every pixel, offset and row of every group; a position
-                // begins at a pixel of this group.
-                unsafe {
-                    let dy: [S::R; O] =
-                        std::array::from_fn(|o| s.load_part(dy.add(output[o] + lane)));
+            // SAFETY: `grad_weight` asserted that the blocks have the lengths for which
+            // `Gather::new` checked every pixel, offset and row of every group; a position begins
+            // at a pixel of this group.
+            unsafe {
+                let x: [S::V; K] = std::array::from_fn(|k| s.load_at(x.add(offset[k])));
+                for (o, acc) in acc.iter_mut().enumerate() {
+                    let dy = s.load_at(dy.add(output[o]));
                     for k in 0..K {
-                        let x = s.load_part(x.add(offset[k] + lane));
-                        for o in 0..O {
-                            acc[o][k] = s.fma_part(dy[o], x, acc[o][k]);
-                        }
+                        acc[k] = s.fma(dy, x[k], acc[k]);
                     }
                 }
             }
         }
         for (o, acc) in acc.iter().enumerate() {
-            sums[o * terms..][..K].copy_from_slice(acc);
+            for (k, &acc) in acc.iter().enumerate() {
+                s.store(acc, &mut sums[place(o, k)..]);
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct Memory {
     isa: Isa,
     chips: usize,
     images: std::ops::Range<usize>,
+    /// Working space of operators over whole tensors, kept so that its pages are.
+    scratch: Vec<f32>,
 }
 
 impl Memory {
@@ -86,6 +88,7 @@ impl Memory {
             isa,
             chips: 0,
             images: 0..0,
+            scratch: Vec::new(),
         })
     }
 
@@ -93,6 +96,16 @@ impl Memory {
     pub(super) fn begin(&mut self, args: &RunArgs) {
         self.chips = args.chips;
         self.images = args.images.clone();
+    }
+
+    /// Takes the working space, whatever is in it; [`Memory::give_scratch`] returns it.
+    pub(super) fn take_scratch(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// Returns the working space.
+    pub(super) fn give_scratch(&mut self, scratch: Vec<f32>) {
+        self.scratch = scratch;
     }
 
     /// Instruction set of kernels.

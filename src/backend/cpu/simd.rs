@@ -122,14 +122,12 @@ pub(super) trait Kernel {
 pub(super) trait Simd: Copy {
     /// 16 lanes.
     type V: Copy;
-    /// One register.
-    type R: Copy;
-    /// Registers in 16 lanes.
-    const PARTS: usize;
     /// Accumulators of 16 lanes that fit the registers beside the operands.
     const ACCUMULATORS: usize;
     /// Most rows of a matrix product's register tile.
     const ROWS: usize;
+    /// Register tile of a product whose common axis is innermost: most rows and columns.
+    const DOTS: (usize, usize);
 
     /// Runs a kernel as a function of its own, compiled for this instruction set: an inner loop that
     /// needs every register must not share them with what the compiler keeps for the code around.
@@ -159,16 +157,6 @@ pub(super) trait Simd: Copy {
     fn round(self, a: Self::V) -> Self::V;
     /// Next integer below.
     fn floor(self, a: Self::V) -> Self::V;
-
-    /// A register of zeros.
-    fn zero(self) -> Self::R;
-    /// # Safety
-    /// `p` must be valid for reading `16 / PARTS` values.
-    unsafe fn load_part(self, p: *const f32) -> Self::R;
-    /// `a * b + c` of registers.
-    fn fma_part(self, a: Self::R, b: Self::R, c: Self::R) -> Self::R;
-    /// Sum of a register's lanes.
-    fn sum_part(self, a: Self::R) -> f32;
 
     /// 16 values of a slice.
     #[inline(always)]
@@ -205,10 +193,9 @@ fn each(f: impl Fn(usize) -> f32) -> [f32; 16] {
 
 impl Simd for Portable {
     type V = [f32; 16];
-    type R = [f32; 4];
-    const PARTS: usize = 4;
     const ACCUMULATORS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
     const ROWS: usize = Self::ACCUMULATORS;
+    const DOTS: (usize, usize) = (Self::ACCUMULATORS, 1);
 
     fn call<K: Kernel>(self, kernel: K) -> K::Output {
         kernel.run(self)
@@ -262,31 +249,6 @@ impl Simd for Portable {
     fn floor(self, a: Self::V) -> Self::V {
         each(|i| a[i].floor())
     }
-
-    #[inline(always)]
-    fn zero(self) -> Self::R {
-        [0.0; 4]
-    }
-    #[inline(always)]
-    unsafe fn load_part(self, p: *const f32) -> Self::R {
-        // SAFETY: the caller guarantees 4 values.
-        unsafe { p.cast::<[f32; 4]>().read_unaligned() }
-    }
-    #[inline(always)]
-    fn fma_part(self, a: Self::R, b: Self::R, c: Self::R) -> Self::R {
-        let mut v = c;
-        for i in 0..4 {
-            v[i] = match FUSED {
-                true => a[i].mul_add(b[i], c[i]),
-                false => a[i] * b[i] + c[i],
-            };
-        }
-        v
-    }
-    #[inline(always)]
-    fn sum_part(self, a: Self::R) -> f32 {
-        (a[0] + a[2]) + (a[1] + a[3])
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -322,10 +284,9 @@ mod x86 {
 
     impl Simd for Avx2 {
         type V = Pair;
-        type R = __m256;
-        const PARTS: usize = 2;
         const ACCUMULATORS: usize = 6;
         const ROWS: usize = 6;
+        const DOTS: (usize, usize) = (3, 2);
 
         #[inline(always)]
         fn call<K: Kernel>(self, kernel: K) -> K::Output {
@@ -370,31 +331,6 @@ mod x86 {
             // SAFETY: the token proves AVX2 and FMA.
             unsafe { (_mm256_round_ps::<EVEN>(a.0), _mm256_round_ps::<EVEN>(a.1)) }
         }
-
-        #[inline(always)]
-        fn zero(self) -> __m256 {
-            // SAFETY: the token proves AVX2 and FMA.
-            unsafe { _mm256_setzero_ps() }
-        }
-        #[inline(always)]
-        unsafe fn load_part(self, p: *const f32) -> __m256 {
-            // SAFETY: the token proves AVX2; the caller guarantees 8 values.
-            unsafe { _mm256_loadu_ps(p) }
-        }
-        #[inline(always)]
-        fn fma_part(self, a: __m256, b: __m256, c: __m256) -> __m256 {
-            // SAFETY: the token proves AVX2 and FMA.
-            unsafe { _mm256_fmadd_ps(a, b, c) }
-        }
-        #[inline(always)]
-        fn sum_part(self, a: __m256) -> f32 {
-            // SAFETY: the token proves AVX2 and FMA.
-            unsafe {
-                let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-                let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-                _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-            }
-        }
     }
 
     /// A lane-wise operation.
@@ -410,10 +346,9 @@ mod x86 {
 
     impl Simd for Avx512 {
         type V = __m512;
-        type R = __m512;
-        const PARTS: usize = 1;
         const ACCUMULATORS: usize = 24;
         const ROWS: usize = 12;
+        const DOTS: (usize, usize) = (8, 3);
 
         #[inline(always)]
         fn call<K: Kernel>(self, kernel: K) -> K::Output {
@@ -456,23 +391,6 @@ mod x86 {
         fn floor(self, a: __m512) -> __m512 {
             // SAFETY: the token proves AVX-512F.
             unsafe { _mm512_roundscale_ps::<0x09>(a) }
-        }
-
-        #[inline(always)]
-        fn zero(self) -> __m512 {
-            // SAFETY: the token proves AVX-512F.
-            unsafe { _mm512_setzero_ps() }
-        }
-        #[inline(always)]
-        unsafe fn load_part(self, p: *const f32) -> __m512 {
-            // SAFETY: the token proves AVX-512F; the caller guarantees 16 values.
-            unsafe { _mm512_loadu_ps(p) }
-        }
-        lanewise!(fma_part, _mm512_fmadd_ps, a, b, c);
-        #[inline(always)]
-        fn sum_part(self, a: __m512) -> f32 {
-            // SAFETY: the token proves AVX-512F.
-            unsafe { _mm512_reduce_add_ps(a) }
         }
     }
 }
