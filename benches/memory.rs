@@ -18,17 +18,17 @@ const EXPERIMENT: &str = r#"
 name = "memory"
 [data]
 kind = "embedded"
-set = "digits-8x8"
-train_limit = 256
+set = "fashion-10k"
+train_limit = 512
 [network]
-kind = "mlp"
-hidden = [64]
+kind = "cnn"
+channels = [16, 32]
 [train]
 epochs = 1
 [variation]
 sigma_w = 0.2
 [sweep]
-images = 64
+images = 128
 "#;
 
 fn main() -> ExitCode {
