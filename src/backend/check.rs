@@ -213,17 +213,7 @@ impl At<'_> {
 
     /// `x`, `y` and weights of a convolution.
     fn conv(&self, x: TensorId, w: TensorId, y: TensorId, g: &ConvGeometry) -> Result<()> {
-        let reach = |k: usize, dilation: usize| dilation * k.saturating_sub(1) + 1;
-        if g.groups == 0
-            || g.stride.contains(&0)
-            || g.dilation.contains(&0)
-            || g.kh == 0
-            || g.kw == 0
-            || !g.c_in.is_multiple_of(g.groups)
-            || !g.c_out.is_multiple_of(g.groups)
-            || reach(g.kh, g.dilation[0]) > g.h_in + g.pad[0] + g.pad[2]
-            || reach(g.kw, g.dilation[1]) > g.w_in + g.pad[1] + g.pad[3]
-        {
+        if !g.is_possible() {
             return self.fail(format!("impossible geometry {g:?}"));
         }
         // A linear layer takes a flattened map, whatever its shape.
@@ -237,15 +227,7 @@ impl At<'_> {
 
     fn pool(&self, x: TensorId, y: TensorId, g: &PoolGeometry) -> Result<()> {
         let (c, h, w) = self.any_image(x)?;
-        let [top, left, bottom, right] = g.pad;
-        if g.stride.contains(&0)
-            || g.kh == 0
-            || g.kw == 0
-            || g.kh > h + top + bottom
-            || g.kw > w + left + right
-            || top.max(bottom) >= g.kh
-            || left.max(right) >= g.kw
-        {
+        if !g.is_possible(h, w) {
             return self.fail(format!("impossible window {g:?} on {h} x {w}"));
         }
         let (ho, wo) = g.out(h, w);

@@ -315,6 +315,21 @@ impl Graph {
             let expected = match &node.layer {
                 Layer::Input => shape,
                 Layer::Conv { geo, .. } => {
+                    if !geo.is_possible() {
+                        return wrong(format!(
+                            "a kernel of {} x {} (stride {:?}, dilation {:?}, padding {:?}, {} groups) from {} \
+                             to {} channels on {} is impossible",
+                            geo.kh,
+                            geo.kw,
+                            geo.stride,
+                            geo.dilation,
+                            geo.pad,
+                            geo.groups,
+                            geo.c_in,
+                            geo.c_out,
+                            text(shapes[0])
+                        ));
+                    }
                     let read = (geo.c_in, geo.h_in, geo.w_in);
                     if read != shapes[0] && !(geo.is_linear() && geo.c_in == count(shapes[0])) {
                         return wrong(format!(
@@ -327,12 +342,13 @@ impl Graph {
                 }
                 Layer::MaxPool(geo) | Layer::AvgPool(geo) => {
                     let (c, h, w) = shapes[0];
-                    if h + geo.pad[0] + geo.pad[2] < geo.kh || w + geo.pad[1] + geo.pad[3] < geo.kw
-                    {
+                    if !geo.is_possible(h, w) {
                         return wrong(format!(
-                            "a window of {} x {} is larger than the padded map of {}",
+                            "a window of {} x {} with stride {:?} and padding {:?} on {} is impossible",
                             geo.kh,
                             geo.kw,
+                            geo.stride,
+                            geo.pad,
                             text(shapes[0])
                         ));
                     }

@@ -46,6 +46,33 @@ impl ConvGeometry {
         }
     }
 
+    /// Whether there is such a convolution: nothing is zero that must not be, groups divide the
+    /// channels, the dilated kernel fits the padded map. The other methods assume it.
+    pub fn is_possible(&self) -> bool {
+        let reach = |k: usize, dilation: usize| {
+            dilation
+                .checked_mul(k.saturating_sub(1))
+                .and_then(|r| r.checked_add(1))
+        };
+        let fits = |k, dilation, n: usize, pads: [usize; 2]| {
+            let padded = n.checked_add(pads[0]).and_then(|n| n.checked_add(pads[1]));
+            matches!((reach(k, dilation), padded), (Some(r), Some(n)) if r <= n)
+        };
+        let [top, left, bottom, right] = self.pad;
+        self.groups > 0
+            && !self.stride.contains(&0)
+            && !self.dilation.contains(&0)
+            && [
+                self.c_in, self.c_out, self.h_in, self.w_in, self.kh, self.kw,
+            ]
+            .iter()
+            .all(|&n| n > 0)
+            && self.c_in.is_multiple_of(self.groups)
+            && self.c_out.is_multiple_of(self.groups)
+            && fits(self.kh, self.dilation[0], self.h_in, [top, bottom])
+            && fits(self.kw, self.dilation[1], self.w_in, [left, right])
+    }
+
     /// Rows of the output map.
     pub fn h_out(&self) -> usize {
         (self.h_in + self.pad[0] + self.pad[2] - self.dilation[0] * (self.kh - 1) - 1)
@@ -96,6 +123,18 @@ pub struct PoolGeometry {
 }
 
 impl PoolGeometry {
+    /// Whether every window on an input of `h x w` sees a value.
+    pub fn is_possible(&self, h: usize, w: usize) -> bool {
+        let [top, left, bottom, right] = self.pad;
+        !self.stride.contains(&0)
+            && self.kh > 0
+            && self.kw > 0
+            && top.max(bottom) < self.kh
+            && left.max(right) < self.kw
+            && self.kh <= h.saturating_add(top + bottom)
+            && self.kw <= w.saturating_add(left + right)
+    }
+
     /// `(h_out, w_out)` for an input of `h x w` (incomplete windows are dropped).
     pub fn out(&self, h: usize, w: usize) -> (usize, usize) {
         (
