@@ -2,9 +2,10 @@
 // state += rate (times value - state). One invocation four values of a chip.
 
 // Values of `kind` beside 0, a fixed rate: the value replaces the state at step 0; the running
-// mean of all values.
+// mean of all values; a sum instead of an average.
 const RATE_FIXED_FROM_FIRST: u32 = 1u;
 const RATE_CUMULATIVE: u32 = 2u;
+const RATE_SUM: u32 = 3u;
 
 struct Params {
     state: View,
@@ -33,6 +34,10 @@ fn main(
     let at = chip_base(params.state, chip) / 4u + i;
     let old = state[at];
     let goal = params.times * value[chip_base(params.value, chip) / 4u + i];
+    if params.kind == RATE_SUM {
+        state[at] = old + goal;
+        return;
+    }
     var rate = params.rate;
     if params.kind == RATE_CUMULATIVE {
         rate = 1.0 / f32(run.step + 1u);

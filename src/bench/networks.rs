@@ -206,6 +206,8 @@ fn training_step(
         smoothing: 0.0,
         norm_rate: 0.1,
         frozen_norm: false,
+        accumulate: 1,
+        average_rate: 0.0,
     };
     let mut net = training::lower(&graph, &numerics, &spec);
     let wait = net

@@ -228,6 +228,8 @@ pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usiz
         smoothing: t.label_smoothing as f32,
         norm_rate: 0.1,
         frozen_norm: false,
+        accumulate: 1,
+        average_rate: 0.0,
     }
 }
 

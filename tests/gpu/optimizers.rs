@@ -82,6 +82,7 @@ fn running_averages_match_cpu() {
         Rate::Fixed(1.0),
         Rate::FixedFromFirst(0.1),
         Rate::Cumulative,
+        Rate::Sum,
     ] {
         for scope in [Scope::Shared, Scope::PerChip] {
             let mut case = Case::new();

@@ -27,6 +27,7 @@ fn moves_at_every_kind_of_rate() {
         after(Rate::FixedFromFirst(0.5), 1.0, 1),
         [5.5, 11.0, 16.5, 22.0]
     );
+    assert_eq!(after(Rate::Sum, 0.5, 7), [6.0, 12.0, 18.0, 24.0]);
     assert_eq!(after(Rate::Cumulative, 1.0, 0), [10.0, 20.0, 30.0, 40.0]);
     assert_eq!(after(Rate::Cumulative, 1.0, 3), [3.25, 6.5, 9.75, 13.0]);
 }

@@ -43,6 +43,8 @@ impl Network {
                 smoothing: 0.1,
                 norm_rate: 0.1,
                 frozen_norm: false,
+                accumulate: 1,
+                average_rate: 0.0,
             },
             images,
             labels,
@@ -284,4 +286,71 @@ fn networks_without_a_gradient_are_refused() {
     for part in ["`gate` (softmax)", "`gated` (multiply)", "\"ptq\""] {
         assert!(text.contains(part), "{text}");
     }
+}
+
+/// A batch in two parts gives the update of the whole batch, and the running average follows it.
+#[test]
+fn a_batch_in_parts_is_the_batch() {
+    const HALF: usize = 16; // whole blocks, so that only the order of sums differs
+    let graph = zoo::cnn((2, 8, 8), &[3, 5], 6, 4, style(false));
+    let n = Network::new(graph, None, 1);
+    let run = |parts: usize| {
+        let spec = TrainSpec {
+            accumulate: parts,
+            average_rate: 0.25,
+            ..n.spec
+        };
+        let t = training::lower(&n.graph, &Numerics::FLOAT, &spec);
+        let images = 2 * HALF / parts;
+        let capacity = Capacity {
+            chips: 1,
+            images,
+            chunk: images,
+        };
+        let mut s = CpuBackend::new().prepare(&t.program, capacity).unwrap();
+        let start = Parameters::initial(&n.graph, &t.states, 3);
+        start.load_into(s.as_mut(), &t.states).unwrap();
+        let pixel = |i: usize| (i * 7919 % 1000) as f32 / 500.0 - 1.0;
+        let pixels: Vec<f32> = (0..2 * HALF * 128).map(pixel).collect();
+        let labels: Vec<f32> = (0..2 * HALF).map(|i| (i * 5 % 4) as f32).collect();
+        for step in 0..2 {
+            let args = RunArgs {
+                purpose: TRAINING,
+                lr: 0.5,
+                step,
+                ..RunArgs::wave(9, 0, 1, 0..images)
+            };
+            for part in 0..parts {
+                let pixels = &pixels[part * images * 128..][..images * 128];
+                s.write(t.images, pixels).unwrap();
+                s.write(t.labels, &labels[part * images..][..images])
+                    .unwrap();
+                s.run(t.step, &args).unwrap();
+            }
+            if let Some(update) = t.update {
+                s.run(update, &args).unwrap();
+            }
+        }
+        let mut after = Parameters::default();
+        after.read_from(s.as_mut(), &t.states).unwrap();
+        after.read_from(s.as_mut(), &t.averages).unwrap();
+        after
+    };
+    let (whole, parts) = (run(1), run(2));
+    assert_eq!(
+        whole.tensors.keys().collect::<Vec<_>>(),
+        parts.tensors.keys().collect::<Vec<_>>()
+    );
+    let mut moved = 0.0f32;
+    for (name, a) in &whole.tensors {
+        for (a, b) in a.data.iter().zip(&parts.tensors[name].data) {
+            // Two updates of gradients up to 1, summed in another order.
+            assert!((a - b).abs() < 1e-5, "{name}: {a} in one, {b} in two parts");
+        }
+        if let Some(average) = whole.tensors.get(&format!("{name}.average")) {
+            let difference = a.data.iter().zip(&average.data).map(|(a, b)| (a - b).abs());
+            moved = difference.fold(moved, f32::max);
+        }
+    }
+    assert!(moved > 1e-3, "the average is not the parameter: {moved}");
 }

@@ -193,6 +193,8 @@ fn compare(graph: &Graph) {
         smoothing: 0.0,
         norm_rate: 0.1,
         frozen_norm: true,
+        accumulate: 1,
+        average_rate: 0.0,
     };
     let t = training::lower(graph, &Numerics::FLOAT, &spec);
     let plain = tally(

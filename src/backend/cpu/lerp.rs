@@ -14,6 +14,12 @@ pub(super) fn forward(state: &mut [f32], value: &[f32], rate: Rate, times: f32, 
             }
         }
         Rate::Cumulative => 1.0 / (step as f32 + 1.0),
+        Rate::Sum => {
+            for (s, &v) in state.iter_mut().zip(value) {
+                *s += times * v;
+            }
+            return;
+        }
     };
     for (s, &v) in state.iter_mut().zip(value) {
         let v = times * v;

@@ -179,4 +179,6 @@ pub enum Rate {
     FixedFromFirst(f32),
     /// The running mean of all values: rate `1/(step + 1)`.
     Cumulative,
+    /// No average: `state += value`.
+    Sum,
 }

@@ -33,6 +33,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         Rate::Fixed(rate) => (0, rate),
         Rate::FixedFromFirst(rate) => (1, rate),
         Rate::Cumulative => (2, 0.0),
+        Rate::Sum => (3, 0.0),
     };
     let params = Params {
         state: cx.view(state),

@@ -1,7 +1,8 @@
 //! The program of a training step: forward under quantization and variation, backward by
 //! reverse-mode differentiation of the graph, update.
 //!
-//! Sections: `step` (everything), `calibrate` (forward only: moves activation steps and batch norm
+//! Sections: `step` (everything; or without the update, which is `update`, where a batch comes in
+//! parts), `calibrate` (forward only: moves activation steps and batch norm
 //! statistics, no weight changes), `freeze` (chooses the weight steps of the present weights).
 //!
 //! Every minibatch sees [`TrainSpec::chips`] fresh chips, each classifying its own share of the
@@ -48,6 +49,11 @@ pub struct TrainSpec {
     pub norm_rate: f32,
     /// Batch norm keeps its running statistics, its gain and its offset.
     pub frozen_norm: bool,
+    /// Parts of a batch whose gradients are summed before the update; 1: gradient and update are
+    /// one section.
+    pub accumulate: usize,
+    /// Rate of the running average of all parameters (1 - decay), 0 for none.
+    pub average_rate: f32,
 }
 
 /// A training program and the tensors to talk to it.
@@ -69,8 +75,17 @@ pub struct Training {
     pub chips: Vec<TensorId>,
     /// Uniform activation quantizers, in forward order.
     pub quantized_inputs: Vec<QuantizedInput>,
-    /// Section: one training step.
+    /// Running averages of parameters and batch norm statistics, in the order of
+    /// [`Training::averaged`]; named like the state with `.average` behind. Part of checkpoints.
+    pub averages: Vec<StateTensor>,
+    /// The states that are averaged.
+    pub averaged: Vec<StateTensor>,
+    /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
+    /// added to what is there.
     pub step: SectionId,
+    /// Section: the update from the summed gradients, which it clears (only with
+    /// [`TrainSpec::accumulate`]).
+    pub update: Option<SectionId>,
     /// Section: forward only.
     pub calibrate: SectionId,
     /// Section: choose the weight steps.
@@ -177,11 +192,26 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let mut step = forward;
     let mut updates = vec![];
     t.backward(dlogits, &mut step, &mut updates);
-    let moments = t.updates(&mut step, &updates);
+    let mut update = vec![];
+    let updates = t.accumulated(&mut step, &mut update, updates);
+    let moments = t.updates(&mut update, &updates);
+    if spec.accumulate > 1 {
+        update.extend(updates.iter().map(|&(_, sum)| Op::Zero { t: sum }));
+    }
+    let (averaged, averages) = t.averages(&mut update);
     let freeze = std::mem::take(&mut t.freeze);
     let mut program = t.b.program;
+    let update = if spec.accumulate > 1 {
+        Some(program.section("update", update))
+    } else {
+        step.extend(update);
+        None
+    };
     Training {
         step: program.section("step", step),
+        update,
+        averaged,
+        averages,
         calibrate: program.section("calibrate", calibrate),
         freeze: program.section("freeze", freeze),
         clear: program.section("clear", vec![Op::Zero { t: tally }]),
@@ -500,6 +530,75 @@ impl Trainer<'_> {
         };
         ops.push(Op::Pointwise { x, y, post });
         (y, Saved::Affine { scale })
+    }
+
+    /// Where the optimizer finds the gradients `(parameter, gradient)`: where they are, or in sums
+    /// over the parts of a batch.
+    fn accumulated(
+        &mut self,
+        step: &mut Vec<Op>,
+        update: &mut Vec<Op>,
+        gradients: Vec<(TensorId, TensorId)>,
+    ) -> Vec<(TensorId, TensorId)> {
+        let parts = self.spec.accumulate;
+        if parts <= 1 {
+            return gradients;
+        }
+        debug_assert!(update.is_empty());
+        let sum = |(parameter, gradient): (TensorId, TensorId)| {
+            let desc = self.b.program.desc(parameter).clone();
+            let name = format!("{}.gradient", desc.name);
+            let sum = self
+                .b
+                .program
+                .tensor(name, desc.shape, Scope::Shared, Role::State);
+            step.push(Op::Lerp {
+                state: sum,
+                value: gradient,
+                rate: Rate::Sum,
+                times: 1.0 / parts as f32,
+            });
+            (parameter, sum)
+        };
+        gradients.into_iter().map(sum).collect()
+    }
+
+    /// Moves the running averages; returns what is averaged and where.
+    fn averages(&mut self, ops: &mut Vec<Op>) -> (Vec<StateTensor>, Vec<StateTensor>) {
+        let rate = self.spec.average_rate;
+        if rate == 0.0 {
+            return (vec![], vec![]);
+        }
+        let trained: Vec<TensorId> = self.params.iter().map(|p| p.0).collect();
+        let statistics = |name: &str| name.ends_with(".mean") || name.ends_with(".var");
+        let averaged: Vec<StateTensor> = self
+            .b
+            .states
+            .iter()
+            .filter(|s| trained.contains(&s.tensor) || statistics(&s.name))
+            .cloned()
+            .collect();
+        let average = |s: &StateTensor| {
+            let desc = self.b.program.desc(s.tensor).clone();
+            let name = format!("{}.average", s.name);
+            let tensor =
+                self.b
+                    .program
+                    .tensor(name.clone(), desc.shape, Scope::Shared, Role::State);
+            ops.push(Op::Lerp {
+                state: tensor,
+                value: s.tensor,
+                rate: Rate::FixedFromFirst(rate),
+                times: 1.0,
+            });
+            StateTensor {
+                name,
+                shape: s.shape.clone(),
+                tensor,
+            }
+        };
+        let averages = averaged.iter().map(average).collect();
+        (averaged, averages)
     }
 
     /// Optimizer operators for all parameters that got a gradient; returns the moments.
