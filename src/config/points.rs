@@ -85,6 +85,7 @@ impl Experiment {
             ..Experiment::default()
         };
         e.data.test_limit = 0;
+        e.data.cache = true;
         e.train.seed = None;
         e.train.sigma_w = None;
         e.train.variation = TrainVariation::Within;

@@ -4,6 +4,7 @@
 mod chips;
 mod gradients;
 mod laws;
+mod pictures;
 mod training;
 
 use pimento::config::Experiment;
