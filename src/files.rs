@@ -10,6 +10,15 @@ use crate::error::{Error, Result};
 /// to the disk, then renamed. Whoever reads `path` sees the old or the new content, even after a
 /// crash. [`Error::Io`] names the file; a failed write leaves no temporary file behind.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically_with(path, |file| file.write_all(bytes))
+}
+
+/// [`write_atomically`] for content that is written piece by piece; where `write` fails nothing is
+/// left behind.
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<()> {
     let Some(name) = path.file_name() else {
         return Err(Error::input(format!("{}: not a file name", path.display())));
     };
@@ -20,7 +29,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_file_name(hidden);
     let written = File::create(&temporary)
         .and_then(|mut file| {
-            file.write_all(bytes)?;
+            write(&mut file)?;
             file.sync_all()
         })
         .and_then(|()| fs::rename(&temporary, path));
@@ -71,6 +80,20 @@ mod tests {
         let taken = dir.path().join("taken");
         fs::create_dir(&taken).unwrap();
         assert!(write_atomically(&taken, b"x").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_writer_that_fails_half_way_leaves_the_old_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_atomically(&path, b"old").unwrap();
+        let failed = write_atomically_with(&path, |file| {
+            file.write_all(b"half of the n")?;
+            Err(std::io::Error::other("full"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("full"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -40,8 +40,22 @@ pub struct SweepProgress {
     pub se: f64,
 }
 
+/// State of the loading of images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// Which files, in words.
+    pub label: String,
+    /// Images decoded.
+    pub done: usize,
+    /// Images in all, where that is known (of a stream it is not).
+    pub of: Option<usize>,
+}
+
 /// Watches long work. All methods have defaults, so `&()` watches nothing.
 pub trait Observer: Sync {
+    /// Some more images are decoded.
+    fn loading(&self, _progress: &LoadProgress) {}
+
     /// A training step is done (called a few times a second at most matters to nobody: rate-limit
     /// in the observer).
     fn training(&self, _progress: &TrainProgress) {}

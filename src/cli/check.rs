@@ -7,6 +7,7 @@ use pimento::data::Split;
 use serde_json::json;
 
 use super::options::ExperimentArgs;
+use super::progress::Terminal;
 use super::{images, output};
 
 /// Check an experiment file and its data, and say what a sweep of it would do
@@ -30,7 +31,8 @@ impl Check {
     /// Checks and prints the plan.
     pub fn run(&self) -> Result<()> {
         let experiment = self.experiment.load()?;
-        let data = images::load(&experiment.data)?;
+        let cache = self.experiment.overrides.cache.as_deref();
+        let data = images::load(&experiment.data, cache, &Terminal::new(false))?;
         let points = experiment.points();
         if self.json {
             return output::print_json(&document(&experiment, &data, &points));

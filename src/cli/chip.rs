@@ -55,9 +55,10 @@ impl Chip {
                 dir.display()
             )));
         }
-        let data = images::load(&experiment.data)?;
-        let backend = self.backend.open()?;
         let terminal = Terminal::new(self.output.quiet);
+        let cache = self.experiment.overrides.cache.as_deref();
+        let data = images::load(&experiment.data, cache, &terminal)?;
+        let backend = self.backend.open()?;
         let place = (self.point, self.index);
         let run = self.run.as_deref();
         let (summary, row) = sweep::one_chip(&*backend, &experiment, &data, place, run, &terminal)?;

@@ -33,6 +33,6 @@ impl Demo {
     pub fn run(&self) -> Result<()> {
         let mut experiment = Experiment::parse(DEMO, "demo")?;
         self.overrides.apply(&mut experiment)?;
-        self.run.sweep(&experiment)
+        self.run.sweep(&experiment, self.overrides.cache.as_deref())
     }
 }

@@ -1,34 +1,74 @@
 //! The images an experiment asks for.
 
+use std::path::{Path, PathBuf};
+
 use pimento::config::{Data, DataKind};
-use pimento::data::{Embedded, Split, load_idx_dir};
+use pimento::data::{self, Dataset, Decoding, Embedded, Split};
+use pimento::progress::Observer;
 use pimento::{Error, Result};
 
-/// Reads the images, cut to the experiment's limits.
-pub fn load(data: &Data) -> Result<Split> {
-    let split = match (data.kind, &data.dir) {
-        (DataKind::Embedded, _) => {
+/// Reads the images, cut to the experiment's limits. Decoded pictures are kept in `cache`, or in the
+/// user's cache directory.
+pub fn load(data: &Data, cache: Option<&Path>, observer: &dyn Observer) -> Result<Split> {
+    let source = || {
+        data.source().ok_or_else(|| {
+            Error::input(format!(
+                "images of kind \"{}\" without a place: set data.dir or data.file",
+                data.kind
+            ))
+        })
+    };
+    let cache = match data.cache && data.kind.is_decoded() {
+        true => cache.map(Path::to_path_buf).or_else(users_cache),
+        false => None,
+    };
+    let decoding = Decoding {
+        resize: data.resize,
+        cache: cache.as_deref(),
+        observer,
+    };
+    let split = match data.kind {
+        DataKind::Embedded => {
             let name = data.set.as_str();
             let set = Embedded::from_name(name)
                 .ok_or_else(|| Error::Internal(format!("no embedded set \"{name}\"")))?;
             set.load()?
         }
-        (DataKind::Idx, Some(dir)) => load_idx_dir(dir)?,
-        (DataKind::Idx, None) => {
-            return Err(Error::input("IDX files without a directory: set data.dir"));
+        DataKind::Idx => data::load_idx_dir(source()?)?,
+        DataKind::Cifar10 => data::load_cifar_dir(source()?, data::Cifar::Ten)?,
+        DataKind::Cifar100 => data::load_cifar_dir(source()?, data::Cifar::Hundred)?,
+        DataKind::Folder => data::load_folder(source()?, &decoding)?,
+        DataKind::Archive => data::load_archive(source()?, &decoding)?,
+        DataKind::Npy => {
+            let arrays = data.arrays.as_ref();
+            let arrays = arrays.ok_or_else(|| Error::Internal("npy without names".into()))?;
+            let dir = source()?;
+            let part = |name: &str| dir.join(name);
+            data::load_npy(&data::NpyFiles {
+                train_images: part(&arrays.train_images),
+                train_labels: part(&arrays.train_labels),
+                test_images: part(&arrays.test_images),
+                test_labels: part(&arrays.test_labels),
+            })?
         }
     };
-    let limited = |set: pimento::data::Dataset, n| if n == 0 { set } else { set.limit(n) };
+    let limited = |set: Dataset, n| if n == 0 { set } else { set.limit(n) };
     Split::new(
         limited(split.train, data.train_limit),
         limited(split.test, data.test_limit),
     )
 }
 
-/// The set or directory, for people.
+/// Where programs keep what they can make again; nowhere for a user without a home.
+fn users_cache() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "pimento")?;
+    Some(dirs.cache_dir().to_path_buf())
+}
+
+/// The set or place, for people.
 pub fn name(data: &Data) -> String {
-    match &data.dir {
-        Some(dir) if data.kind == DataKind::Idx => dir.display().to_string(),
-        _ => data.set.to_string(),
+    match data.source() {
+        Some(path) => path.display().to_string(),
+        None => data.set.to_string(),
     }
 }

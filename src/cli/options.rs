@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::config::{DataKind, Experiment, MAX_CHIPS, Point};
+use pimento::config::{Experiment, MAX_CHIPS, Place, Point};
 use pimento::{Error, Result};
 
-/// Names the data directory where neither `--data` nor the experiment does.
+/// Names the place of the images where neither `--data` nor the experiment does.
 const DATA_VARIABLE: &str = "PIMENTO_DATA";
 
 /// An experiment file, with changes.
@@ -44,9 +44,13 @@ pub struct Overrides {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000_000))]
     pub images: Option<u64>,
 
-    /// Directory of the IDX files, instead of the experiment's
-    #[arg(long, value_name = "DIR")]
+    /// Directory or archive of the images, instead of the experiment's
+    #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+
+    /// Directory for decoded images [default: the user's cache directory]
+    #[arg(long, value_name = "DIR", env = "PIMENTO_CACHE", hide_env = true)]
+    pub cache: Option<PathBuf>,
 }
 
 impl Overrides {
@@ -62,29 +66,35 @@ impl Overrides {
             experiment.sweep.images = images as usize;
         }
         let data = &mut experiment.data;
-        match (data.kind, &self.data) {
-            (DataKind::Embedded, Some(dir)) => Err(Error::input(format!(
-                "--data {}: the experiment `{}` uses the embedded set \"{}\"; allowed with data.kind = \"idx\" only",
-                dir.display(),
-                experiment.name,
-                data.set
-            ))),
-            (DataKind::Embedded, None) => Ok(()),
-            (DataKind::Idx, given) => {
-                let variable = std::env::var_os(DATA_VARIABLE).filter(|v| !v.is_empty());
-                let dir = given
-                    .clone()
-                    .or(data.dir.take())
-                    .or(variable.map(PathBuf::from));
-                data.dir = Some(dir.ok_or_else(|| {
-                    Error::input(format!(
-                        "the experiment `{}` needs a directory with the IDX files: set data.dir in the file, --data DIR or {DATA_VARIABLE}",
-                        experiment.name
-                    ))
-                })?);
-                Ok(())
+        let (what, key) = match data.kind.place() {
+            Place::None => {
+                return match &self.data {
+                    None => Ok(()),
+                    Some(path) => Err(Error::input(format!(
+                        "--data {}: the experiment `{}` uses the embedded set \"{}\"; allowed with another data.kind only",
+                        path.display(),
+                        experiment.name,
+                        data.set
+                    ))),
+                };
             }
-        }
+            Place::Directory => ("a directory with", "data.dir"),
+            Place::File => ("an archive with", "data.file"),
+        };
+        let variable = std::env::var_os(DATA_VARIABLE).filter(|v| !v.is_empty());
+        let path = self
+            .data
+            .clone()
+            .or(data.source().map(PathBuf::from))
+            .or(variable.map(PathBuf::from));
+        let Some(path) = path else {
+            return Err(Error::input(format!(
+                "the experiment `{}` needs {what} the images: set {key} in the file, --data PATH or {DATA_VARIABLE}",
+                experiment.name
+            )));
+        };
+        data.set_source(path);
+        Ok(())
     }
 }
 

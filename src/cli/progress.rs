@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pimento::progress::{Observer, SweepProgress, TrainProgress};
+use pimento::progress::{LoadProgress, Observer, SweepProgress, TrainProgress};
 
 /// Set by the first Ctrl-C; the work saves what it can and stops. The second one stops at once.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -120,6 +120,17 @@ impl Drop for Terminal {
 }
 
 impl Observer for Terminal {
+    fn loading(&self, p: &LoadProgress) {
+        let label = format!("reading {}", p.label);
+        // The length of a stream is not known: the bar is then always full.
+        self.with_bar(&label, p.of.unwrap_or(p.done), 0, |bar| {
+            bar.bar.set_length(p.of.unwrap_or(p.done) as u64);
+            bar.show(p.done, |rate, left| {
+                format!("{} images  {rate:.0} images/s  {left}", p.done)
+            });
+        });
+    }
+
     fn training(&self, p: &TrainProgress) {
         let label = format!("training {}", p.label);
         self.with_bar(&label, p.steps, p.step, |bar| {

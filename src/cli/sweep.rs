@@ -1,6 +1,6 @@
 //! `pimento sweep`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pimento::Result;
@@ -39,7 +39,8 @@ pub struct Sweep {
 impl Sweep {
     /// Runs the experiment.
     pub fn run(&self) -> Result<()> {
-        self.run.sweep(&self.experiment.load()?)
+        let cache = self.experiment.overrides.cache.as_deref();
+        self.run.sweep(&self.experiment.load()?, cache)
     }
 }
 
@@ -66,9 +67,11 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Runs an experiment and prints its summary.
-    pub fn sweep(&self, experiment: &Experiment) -> Result<()> {
-        let data = images::load(&experiment.data)?;
+    /// Runs an experiment and prints its summary; `cache` is where decoded images are kept, if not
+    /// where the user's are.
+    pub fn sweep(&self, experiment: &Experiment, cache: Option<&Path>) -> Result<()> {
+        let terminal = Terminal::new(self.output.quiet);
+        let data = images::load(&experiment.data, cache, &terminal)?;
         let backend = self.backend.open()?;
         let options = SweepOptions {
             out: match &self.out {
@@ -84,7 +87,6 @@ impl RunArgs {
             command: super::command_line(),
             write: report::write,
         };
-        let terminal = Terminal::new(self.output.quiet);
         let done = sweep::run(&*backend, experiment, &data, &options, &terminal)?;
         drop(terminal);
         if self.output.json {

@@ -70,9 +70,10 @@ impl Train {
                 folder.display()
             )));
         }
-        let data = images::load(&point.data)?;
-        let backend = self.backend.open()?;
         let terminal = Terminal::new(self.output.quiet);
+        let cache = self.experiment.overrides.cache.as_deref();
+        let data = images::load(&point.data, cache, &terminal)?;
+        let backend = self.backend.open()?;
         let model = train::train(&Job {
             backend: &*backend,
             experiment: &point,

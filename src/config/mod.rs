@@ -30,7 +30,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use choice::Choice;
-pub use data::{Data, DataKind, EmbeddedSet};
+pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use network::{Activation, Network, NetworkKind, Pool};
 pub use points::Point;
 pub use quantize::{
@@ -38,7 +38,7 @@ pub use quantize::{
     StraightThrough, WeightStep,
 };
 pub use sweep::{Axis, AxisValue, Grid, MAX_CHIPS, MAX_POINTS, Sweep};
-pub use train::{Optimizer, Recipe, Schedule, Train, TrainVariation};
+pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
 pub use tuning::{Estimator, Tuning, TuningMethod};
 pub use variation::{Distribution, Kernel, Law, Mapping, OffsetReference, Variation, Wafer};
 
@@ -106,7 +106,7 @@ impl Default for Experiment {
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 impl Experiment {
-    /// Reads an experiment file. A relative `data.dir` is resolved against the file's folder; the
+    /// Reads an experiment file. A relative `data.dir` or `data.file` is resolved against the file's folder; the
     /// name defaults to the file's.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -133,8 +133,8 @@ impl Experiment {
             .take(MAX_NAME)
             .collect();
         let mut experiment = read(&text, &source, &stem)?;
-        if let (Some(dir), Some(folder)) = (&experiment.data.dir, path.parent()) {
-            experiment.data.dir = Some(folder.join(dir));
+        if let Some(folder) = path.parent() {
+            experiment.data.resolve(folder);
         }
         if let (Some(file), Some(folder)) = (&experiment.network.file, path.parent()) {
             let file = folder.join(file);

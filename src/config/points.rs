@@ -87,6 +87,7 @@ impl Experiment {
         e.data.test_limit = 0;
         // Its digest says which file; where it lies does not matter.
         e.network.file = None;
+        e.data.cache = true;
         e.train.seed = None;
         e.train.sigma_w = None;
         e.train.variation = TrainVariation::Within;

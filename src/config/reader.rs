@@ -189,14 +189,7 @@ impl<'t> Section<'t> {
         each: RangeInclusive<usize>,
         length: RangeInclusive<usize>,
     ) -> Vec<usize> {
-        let wide = *each.start() as u64..=*each.end() as u64;
-        self.field(key, default.to_vec(), |v| {
-            let list = array(v, &length, "integers")?;
-            let numbers = list.iter().map(|v| integer(v.get_ref(), &wide));
-            numbers
-                .map(|n| n.map(|n| n as usize))
-                .collect::<Result<_, _>>()
-        })
+        self.field(key, default.to_vec(), |v| counts(v, &each, &length))
     }
 
     /// A number in the range; integers are accepted.
@@ -431,6 +424,28 @@ pub(super) fn real(value: &DeValue, range: &RangeInclusive<f64>) -> Result<f64, 
     } else {
         Err(not_allowed(value, &allowed))
     }
+}
+
+/// A list of whole numbers, each in a range.
+pub(super) fn counts(
+    value: &DeValue,
+    each: &RangeInclusive<usize>,
+    length: &RangeInclusive<usize>,
+) -> Result<Vec<usize>, String> {
+    let wide = *each.start() as u64..=*each.end() as u64;
+    let list = array(value, length, "integers")?;
+    let numbers = list.iter().map(|v| integer(v.get_ref(), &wide));
+    numbers.map(|n| n.map(|n| n as usize)).collect()
+}
+
+/// A list of finite numbers, each in a range.
+pub(super) fn reals(
+    value: &DeValue,
+    each: &RangeInclusive<f64>,
+    length: &RangeInclusive<usize>,
+) -> Result<Vec<f64>, String> {
+    let list = array(value, length, "numbers")?;
+    list.iter().map(|v| real(v.get_ref(), each)).collect()
 }
 
 /// One of the names of an enumeration.

@@ -43,7 +43,7 @@ weight_bits = [2,
         "x.toml:2: unknown field `sed`; did you mean `seed`? allowed: name, title, about, seed, fidelity, network, data, quantize, train, variation, tuning, sweep",
         "x.toml:4: field `train.epochs`: value 0 is not allowed; allowed: 1 to 100000",
         "x.toml:5: field `train.batch`: expected an integer, found the string \"many\"; allowed: 1 to 65536",
-        "x.toml:6: unknown field `train.learningrate`; did you mean `learning_rate`? allowed: recipe, epochs, batch, optimizer, learning_rate, momentum, nesterov, weight_decay, schedule, step_epochs, step_factor, warmup_epochs, label_smoothing, chips_per_batch, variation, sigma_w, seed, calibration_batches",
+        "x.toml:6: unknown field `train.learningrate`; did you mean `learning_rate`? allowed: recipe, epochs, batch, optimizer, learning_rate, momentum, nesterov, weight_decay, schedule, step_epochs, step_factor, warmup_epochs, label_smoothing, chips_per_batch, variation, sigma_w, seed, calibration_batches, augment",
         "x.toml:8: field `variation.law`: value \"layer-fix\" is not allowed; allowed: \"weight-proportional\", \"layer-fixed\"; did you mean \"layer-fixed\"?",
         "x.toml:9: field `variation.sigma_b`: value -0.5 is not allowed; allowed: 0 to 10",
         "x.toml:10: field `variation.on_off_ratio`: value 1 is not allowed; allowed: numbers above 1, or inf",
@@ -230,13 +230,104 @@ sigma_field = 0.1
 sigma_b = [0.0, 1e-3]
 law = \"layer-fixed\"
 ";
-    for text in ["", text] {
+    let pictures = "
+[data]
+kind = \"archive\"
+file = \"a.tar.gz\"
+resize = [32, 48]
+cache = false
+mean = [0.5, 0.25, 0.125]
+std = \"auto\"
+[train.augment]
+pad = 4
+flip = true
+rotate = 7.5
+";
+    let arrays = "
+[data]
+kind = \"npy\"
+dir = \"arrays\"
+train_images = \"set.npz:x\"
+mean = 0.5
+";
+    for text in ["", text, pictures, arrays] {
         let e = Experiment::parse(text, "x.toml").unwrap();
         let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
         assert_eq!(e, again);
         let json = serde_json::to_value(&e).unwrap();
         assert_eq!(json["variation"]["on_off_ratio"], "inf");
     }
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_in_the_training_key() {
+    // Networks trained by earlier versions keep their key.
+    let json = serde_json::to_string(&Experiment::default().training()).unwrap();
+    for key in [
+        "augment",
+        "cache",
+        "resize",
+        "file",
+        "train_images",
+        "arrays",
+    ] {
+        assert!(!json.contains(&format!("\"{key}\"")), "{key}: {json}");
+    }
+    assert!(json.contains("\"mean\":0.2863,\"std\":0.354"), "{json}");
+    // Where decoded images are kept changes no network; how they are moved does.
+    let key = |text: &str| Experiment::parse(text, "x.toml").unwrap().training();
+    assert_eq!(
+        key("[data]\nkind = \"folder\"\ncache = false\n"),
+        key("[data]\nkind = \"folder\"\n")
+    );
+    assert_ne!(key("[train.augment]\npad = 1\n"), key(""));
+}
+
+#[test]
+fn fields_of_another_kind_of_data_are_refused() {
+    let cases = [
+        (
+            "kind = \"idx\"\nfile = \"x\"",
+            "x.toml:3: field `data.file`: allowed with kind = \"archive\" only",
+        ),
+        (
+            "kind = \"archive\"\ndir = \"x\"",
+            "x.toml:3: field `data.dir`: an archive is a file; allowed: `file`",
+        ),
+        (
+            "kind = \"idx\"\ntest_labels = \"x\"",
+            "x.toml:3: field `data.test_labels`: allowed with kind = \"npy\"",
+        ),
+        (
+            "kind = \"cifar10\"\nresize = [8, 8]",
+            "x.toml:3: field `data.resize`: allowed with kind",
+        ),
+        (
+            "kind = \"folder\"\nresize = [8, 5000]",
+            "x.toml:3: field `data.resize`: value 5000 is not allowed; allowed: 1 to 4096",
+        ),
+        (
+            "mean = \"automatic\"",
+            "x.toml:2: field `data.mean`: expected a number",
+        ),
+        (
+            "mean = []",
+            "x.toml:2: field `data.mean`: value an array of 0 is not allowed",
+        ),
+        ("std = [1.0, 0.0]", "x.toml:2: field `data.std`: value 0"),
+    ];
+    for (text, says) in cases {
+        let messages = errors(&format!("[data]\n{text}\n"));
+        assert!(
+            messages.len() == 1 && messages[0].starts_with(says),
+            "{messages:?}, not {says}"
+        );
+    }
+    let auto = Experiment::parse("[data]\nkind = \"cifar100\"\n", "x.toml").unwrap();
+    assert_eq!(
+        (auto.data.mean, auto.data.std),
+        (Constants::Auto, Constants::Auto)
+    );
 }
 
 #[test]
@@ -247,6 +338,14 @@ fn a_file_is_read_with_its_folder_and_name() {
     let e = Experiment::load(&path).unwrap();
     assert_eq!(e.name, "my-exp");
     assert_eq!(e.data.dir, Some(dir.path().join("mnist")));
+    std::fs::write(&path, "[data]\nkind = \"archive\"\nfile = \"x.tar\"\n").unwrap();
+    let file = Experiment::load(&path).unwrap().data.file;
+    assert_eq!(file, Some(dir.path().join("x.tar")));
+    // Arrays are beside the experiment where no directory is named.
+    std::fs::write(&path, "[data]\nkind = \"npy\"\n").unwrap();
+    let e = Experiment::load(&path).unwrap();
+    assert_eq!(e.data.dir, Some(dir.path().join("")));
+    assert_eq!(e.data.arrays.unwrap().test_labels, "test_labels.npy");
     std::fs::write(&path, [b'a', 0xff]).unwrap();
     let message = Experiment::load(&path).unwrap_err().to_string();
     assert!(message.contains("byte 1 is not UTF-8"), "{message}");

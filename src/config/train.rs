@@ -57,6 +57,40 @@ choices! {
     }
 }
 
+/// Section `[train.augment]`: what is done at random to every training image before every step. All
+/// off by default; nothing of it touches test images or calibration passes.
+///
+/// The order is that of the fields: an image of the old size is cut out of the padded one, then
+/// perhaps mirrored, then rotated (bilinear). What comes from outside is the pixel 0 before
+/// normalisation (black), as with torchvision's `RandomCrop(32, padding=4)`,
+/// `RandomHorizontalFlip()` and `RandomRotation(degrees)` ahead of `ToTensor()` and `Normalize()`.
+/// Each draw is a function of (training seed, epoch, index of the image) alone.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct TrainAugment {
+    /// Pixels of padding on each side before the crop, 0 to 1024.
+    pub pad: usize,
+    /// Mirror left to right with probability 1/2.
+    pub flip: bool,
+    /// Largest angle of rotation either way, degrees.
+    pub rotate: f64,
+}
+
+impl TrainAugment {
+    fn read(mut s: Section) -> Self {
+        let augment = Self {
+            pad: s.count("pad", 0, 0..=1024),
+            flip: s.bool("flip", false),
+            rotate: s.real("rotate", 0.0, 0.0..=180.0),
+        };
+        s.finish();
+        augment
+    }
+
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Section `[train]`: recipe, optimizer and schedule.
 ///
 /// Variability-aware recipes draw [`Train::chips_per_batch`] fresh chips every step; the minibatch
@@ -103,6 +137,9 @@ pub struct Train {
     pub seed: Option<u64>,
     /// Batches for activation steps that are calibrated.
     pub calibration_batches: usize,
+    /// How training images are moved. Left out of results where nothing is done.
+    #[serde(skip_serializing_if = "TrainAugment::is_none")]
+    pub augment: TrainAugment,
 }
 
 impl Default for Train {
@@ -126,6 +163,7 @@ impl Default for Train {
             sigma_w: None,
             seed: None,
             calibration_batches: 8,
+            augment: TrainAugment::default(),
         }
     }
 }
@@ -176,6 +214,7 @@ impl Train {
             sigma_w: s.optional("sigma_w", |v| reader::real(v, &SIGMA)),
             seed: s.optional("seed", |v| reader::integer(v, &SEED)),
             calibration_batches: s.count("calibration_batches", d.calibration_batches, 1..=10_000),
+            augment: TrainAugment::read(s.section("augment")),
         };
         s.finish();
         train

@@ -1,14 +1,20 @@
 //! From bytes to the inputs of a network.
 
-use super::dataset::Dataset;
+use rayon::prelude::*;
+
+use super::augment::Augment;
+use super::dataset::{Dataset, Pixels};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Stream};
 
 /// Maps a pixel `p` of channel `c` to `(p / pixel_max - mean[c]) / std[c]`, computed in `f64` and
-/// rounded once: one table of 256 values a channel, the same on every machine.
+/// rounded once: for bytes one table of 256 values a channel, the same on every machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalise {
     tables: Vec<[f32; 256]>,
+    /// `(mean, std)` of each channel.
+    constants: Vec<(f64, f64)>,
+    top: f64,
 }
 
 impl Normalise {
@@ -42,39 +48,91 @@ impl Normalise {
         }
         let of = |values: &[f64], c: usize| values[if values.len() == 1 { 0 } else { c }];
         let top = f64::from(data.pixel_max);
-        let tables = (0..data.c)
-            .map(|c| {
-                let (m, s) = (of(mean, c), of(std, c));
-                std::array::from_fn(|p| ((p as f64 / top - m) / s) as f32)
-            })
-            .collect();
-        Ok(Self { tables })
+        Ok(Self::of_constants(
+            (0..data.c).map(|c| (of(mean, c), of(std, c))).collect(),
+            top,
+        ))
+    }
+
+    fn of_constants(constants: Vec<(f64, f64)>, top: f64) -> Self {
+        let table =
+            |&(m, s): &(f64, f64)| std::array::from_fn(|p| ((p as f64 / top - m) / s) as f32);
+        Self {
+            tables: constants.iter().map(table).collect(),
+            constants,
+            top,
+        }
     }
 
     /// Pixels to `[0, 1]`.
     pub fn unit(data: &Dataset) -> Self {
-        let top = f64::from(data.pixel_max);
-        let table = std::array::from_fn(|p| (p as f64 / top) as f32);
-        Self {
-            tables: vec![table; data.c],
-        }
+        Self::of_constants(vec![(0.0, 1.0); data.c], f64::from(data.pixel_max))
     }
 
     /// Zero mean and unit variance over `data` (which should be the training set), per channel. A
     /// constant channel becomes 0.
     pub fn standard(data: &Dataset) -> Result<Self> {
-        let (mean, mut std) = data.statistics();
-        for s in &mut std {
+        Self::with(data, None, None)
+    }
+
+    /// [`Normalise::new`] where what is `None` is measured on `data` (which should be the training
+    /// set), channel by channel. The standard deviation of a constant channel is taken as 1.
+    ///
+    /// # Errors
+    /// As [`Normalise::new`].
+    pub fn with(data: &Dataset, mean: Option<&[f64]>, std: Option<&[f64]>) -> Result<Self> {
+        let (measured_mean, mut measured_std) = match (mean, std) {
+            (Some(_), Some(_)) => Default::default(),
+            _ => data.statistics(),
+        };
+        for s in &mut measured_std {
             if *s == 0.0 {
                 *s = 1.0;
             }
         }
-        Self::new(data, &mean, &std)
+        Self::new(
+            data,
+            mean.unwrap_or(&measured_mean),
+            std.unwrap_or(&measured_std),
+        )
+    }
+
+    /// Mean and standard deviation of each channel, as given or measured.
+    pub fn constants(&self) -> &[(f64, f64)] {
+        &self.constants
     }
 
     /// The value of pixel `p` of channel `c`.
     pub fn value(&self, c: usize, p: u8) -> f32 {
         self.tables[c][usize::from(p)]
+    }
+
+    /// Image `i` of `data`, `[c][h][w]`.
+    fn write(&self, data: &Dataset, i: usize, out: &mut [f32]) {
+        let plane = data.h * data.w;
+        let range = data.range(i);
+        match &data.images {
+            Pixels::Bytes(all) => {
+                let channels = all[range]
+                    .chunks_exact(plane)
+                    .zip(out.chunks_exact_mut(plane));
+                for ((channel, out), table) in channels.zip(&self.tables) {
+                    for (o, &p) in out.iter_mut().zip(channel) {
+                        *o = table[usize::from(p)];
+                    }
+                }
+            }
+            Pixels::Floats(all) => {
+                let channels = all[range]
+                    .chunks_exact(plane)
+                    .zip(out.chunks_exact_mut(plane));
+                for ((channel, out), (mean, std)) in channels.zip(&self.constants) {
+                    for (o, &p) in out.iter_mut().zip(channel) {
+                        *o = ((f64::from(p) / self.top - mean) / std) as f32;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -100,12 +158,42 @@ impl Dataset {
         normalise: &Normalise,
         out: &mut Vec<f32>,
     ) {
-        let plane = self.h * self.w;
         for i in indices {
-            for (channel, table) in self.image(i).chunks_exact(plane).zip(&normalise.tables) {
-                out.extend(channel.iter().map(|&p| table[usize::from(p)]));
-            }
+            let start = out.len();
+            out.resize(start + self.pixels(), 0.0);
+            normalise.write(self, i, &mut out[start..]);
         }
+    }
+
+    /// Replaces `out` by the images with these indices, `[image][c][h][w]`, each moved as `augment`
+    /// draws it for (seed, epoch, index); without, as [`Dataset::gather`]. Images are made in
+    /// parallel; the values do not depend on how many threads there are.
+    pub fn gather_moved(
+        &self,
+        indices: &[usize],
+        normalise: &Normalise,
+        augment: Option<(&Augment, u64, u32)>,
+        out: &mut Vec<f32>,
+    ) {
+        // Below this many values a thread costs more than it saves.
+        const VALUES: usize = 1 << 14;
+        let n = self.pixels();
+        let shape = (self.c, self.h, self.w);
+        let outside: Vec<f32> = (0..self.c).map(|c| normalise.value(c, 0)).collect();
+        out.resize(indices.len() * n, 0.0);
+        out.par_chunks_exact_mut(n)
+            .zip(indices)
+            .with_min_len((VALUES / n).max(1))
+            .for_each_init(Vec::new, |scratch, (out, &i)| match augment {
+                None => normalise.write(self, i, out),
+                Some((augment, seed, epoch)) => {
+                    scratch.resize(n, 0.0);
+                    normalise.write(self, i, scratch);
+                    augment
+                        .draw(seed, epoch, i)
+                        .apply(scratch, shape, &outside, out);
+                }
+            });
     }
 
     /// Appends the labels with these indices to `out`, as `f32`: the labels of
@@ -120,7 +208,7 @@ mod tests {
     use super::*;
 
     fn data() -> Dataset {
-        let images = vec![0, 255, 51, 102, 255, 0, 0, 204];
+        let images = vec![0u8, 255, 51, 102, 255, 0, 0, 204];
         Dataset::new("t", images, vec![1, 0], (2, 1, 2), 2, 255).unwrap()
     }
 
@@ -161,9 +249,63 @@ mod tests {
                 "{mean} {var}"
             );
         }
-        let flat = Dataset::new("t", vec![3; 4], vec![0], (1, 2, 2), 1, 255).unwrap();
+        let flat = Dataset::new("t", vec![3u8; 4], vec![0], (1, 2, 2), 1, 255).unwrap();
         let norm = Normalise::standard(&flat).unwrap();
         assert!(norm.value(0, 3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_not_given_is_measured() {
+        let d = data();
+        let (mean, std) = d.statistics();
+        let half = Normalise::with(&d, None, Some(&[0.5])).unwrap();
+        assert_eq!(half.constants(), [(mean[0], 0.5), (mean[1], 0.5)]);
+        let half = Normalise::with(&d, Some(&[0.25, 0.5]), None).unwrap();
+        assert_eq!(half.constants(), [(0.25, std[0]), (0.5, std[1])]);
+    }
+
+    #[test]
+    fn floats_are_normalised_as_they_are() {
+        let d = Dataset::new("t", vec![-1.0f32, 0.5, 2.0, 4.0], vec![0], (2, 1, 2), 1, 1).unwrap();
+        let norm = Normalise::new(&d, &[0.5, 1.0], &[0.5, 2.0]).unwrap();
+        let mut x = Vec::new();
+        d.gather([0], &norm, &mut x);
+        assert_eq!(x, [-3.0, 0.0, 0.5, 1.5]);
+        assert_eq!(norm.value(0, 0), -1.0);
+    }
+
+    #[test]
+    fn moved_batches_are_their_images_moved_whatever_the_batch() {
+        let all = crate::data::Embedded::Digits8x8.load().unwrap().train;
+        let norm = Normalise::unit(&all);
+        let augment = Augment {
+            pad: 2,
+            flip: true,
+            rotate_degrees: 20.0,
+        };
+        let indices: Vec<usize> = (0..600).map(|i| (i * 7) % all.len()).collect();
+        let (mut plain, mut still, mut moved) = (vec![], vec![1.0; 3], vec![]);
+        all.gather(indices.iter().copied(), &norm, &mut plain);
+        all.gather_moved(&indices, &norm, None, &mut still);
+        assert_eq!(plain, still);
+        all.gather_moved(&indices, &norm, Some((&augment, 3, 5)), &mut moved);
+        let n = all.pixels();
+        for (k, &i) in indices.iter().enumerate() {
+            let (mut source, mut expected) = (vec![], vec![0.0; n]);
+            all.gather([i], &norm, &mut source);
+            let motion = augment.draw(3, 5, i);
+            motion.apply(&source, (1, 8, 8), &[0.0], &mut expected);
+            assert_eq!(moved[k * n..(k + 1) * n], expected, "image {i}");
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
+        let mut alone = vec![];
+        pool.install(|| all.gather_moved(&indices, &norm, Some((&augment, 3, 5)), &mut alone));
+        assert_eq!(alone, moved);
+        all.gather_moved(&indices, &norm, Some((&augment, 3, 6)), &mut alone);
+        assert_ne!(alone, moved);
     }
 
     #[test]

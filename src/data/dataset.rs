@@ -1,14 +1,63 @@
 //! Images and labels in memory.
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 
-/// Labelled 8-bit images of one shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Pixels of a set, `[image][c][h][w]`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pixels {
+    /// 8-bit pixels, what pictures have.
+    Bytes(Vec<u8>),
+    /// Numbers of any meaning (NPY arrays); they stand for themselves.
+    Floats(Vec<f32>),
+}
+
+impl Pixels {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Pixels::Bytes(v) => v.len(),
+            Pixels::Floats(v) => v.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values as bytes in memory order (floats little-endian), in pieces: what a digest of the
+    /// set is made of.
+    pub fn for_each_chunk(&self, mut f: impl FnMut(&[u8])) {
+        match self {
+            Pixels::Bytes(v) => f(v),
+            Pixels::Floats(v) => v
+                .chunks(1 << 14)
+                .for_each(|c| f(&c.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Pixels {
+    fn from(values: Vec<u8>) -> Self {
+        Pixels::Bytes(values)
+    }
+}
+
+impl From<Vec<f32>> for Pixels {
+    fn from(values: Vec<f32>) -> Self {
+        Pixels::Floats(values)
+    }
+}
+
+/// Labelled images of one shape.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// Name for messages and provenance.
     pub name: String,
     /// Pixels `[image][c][h][w]`.
-    pub images: Vec<u8>,
+    pub images: Pixels,
     /// Class of each image, below [`Dataset::classes`].
     pub labels: Vec<u16>,
     /// Channels.
@@ -19,12 +68,12 @@ pub struct Dataset {
     pub w: usize,
     /// Number of classes.
     pub classes: usize,
-    /// The pixel value that stands for 1.0: 255, or 16 for the 8x8 digits.
+    /// The pixel value that stands for 1.0: 255, 16 for the 8x8 digits, 1 for [`Pixels::Floats`].
     pub pixel_max: u8,
 }
 
 /// A training and a test part of the same shape and classes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Split {
     /// What a network learns from.
     pub train: Dataset,
@@ -37,16 +86,16 @@ impl Dataset {
     ///
     /// # Errors
     /// When there is no image, a dimension is 0, the number of pixels is not labels times image
-    /// size, or a label is not below `classes`.
+    /// size, a label is not below `classes`, or a float is not finite.
     pub fn new(
         name: impl Into<String>,
-        images: Vec<u8>,
+        images: impl Into<Pixels>,
         labels: Vec<u16>,
         (c, h, w): (usize, usize, usize),
         classes: usize,
         pixel_max: u8,
     ) -> Result<Self> {
-        let name = name.into();
+        let (name, images) = (name.into(), images.into());
         let fail = |what: String| Err(Error::input(format!("{name}: {what}")));
         if labels.is_empty() {
             return fail("no images; at least 1 is needed".into());
@@ -70,6 +119,15 @@ impl Dataset {
             return fail(format!(
                 "label of image {i} is {}; with {classes} classes it must be below {classes}",
                 labels[i]
+            ));
+        }
+        if let Pixels::Floats(values) = &images
+            && let Some(at) = values.iter().position(|x| !x.is_finite())
+        {
+            return fail(format!(
+                "image {} has the pixel {}; allowed: finite numbers",
+                at / (c * h * w),
+                values[at]
             ));
         }
         Ok(Self {
@@ -99,10 +157,18 @@ impl Dataset {
         self.c * self.h * self.w
     }
 
-    /// Pixels of image `i`, `[c][h][w]`.
-    pub fn image(&self, i: usize) -> &[u8] {
+    /// The pixels, where they are bytes.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match &self.images {
+            Pixels::Bytes(values) => Some(values),
+            Pixels::Floats(_) => None,
+        }
+    }
+
+    /// Values of image `i` in [`Dataset::images`].
+    pub fn range(&self, i: usize) -> std::ops::Range<usize> {
         let n = self.pixels();
-        &self.images[i * n..(i + 1) * n]
+        i * n..(i + 1) * n
     }
 
     /// Images of each class.
@@ -116,10 +182,17 @@ impl Dataset {
 
     /// The images with these indices, in this order.
     pub fn select(&self, indices: &[usize]) -> Self {
-        let mut images = Vec::with_capacity(indices.len() * self.pixels());
-        for &i in indices {
-            images.extend_from_slice(self.image(i));
+        fn chosen<T: Copy>(d: &Dataset, all: &[T], indices: &[usize]) -> Vec<T> {
+            let mut out = Vec::with_capacity(indices.len() * d.pixels());
+            for &i in indices {
+                out.extend_from_slice(&all[d.range(i)]);
+            }
+            out
         }
+        let images = match &self.images {
+            Pixels::Bytes(all) => Pixels::Bytes(chosen(self, all, indices)),
+            Pixels::Floats(all) => Pixels::Floats(chosen(self, all, indices)),
+        };
         Self {
             name: self.name.clone(),
             images,
@@ -149,27 +222,59 @@ impl Dataset {
     }
 
     /// Mean and standard deviation of `pixel / pixel_max` per channel, over all images (biased
-    /// variance), from exact integer sums.
+    /// variance): of bytes from exact integer sums, of floats from `f64` sums about the channel's
+    /// first pixel, added up image by image in order.
     pub fn statistics(&self) -> (Vec<f64>, Vec<f64>) {
         let plane = self.h * self.w;
-        let mut sums = vec![(0u64, 0u64); self.c];
-        for image in self.images.chunks_exact(self.pixels()) {
-            for (sum, channel) in sums.iter_mut().zip(image.chunks_exact(plane)) {
-                for &p in channel {
-                    sum.0 += u64::from(p);
-                    sum.1 += u64::from(p) * u64::from(p);
-                }
-            }
-        }
         let count = (self.len() * plane) as f64;
         let top = f64::from(self.pixel_max);
-        sums.iter()
-            .map(|&(sum, squares)| {
-                let mean = sum as f64 / count;
-                let variance = (squares as f64 / count - mean * mean).max(0.0);
-                (mean / top, variance.sqrt() / top)
-            })
-            .unzip()
+        let finish = |offset: f64, sum: f64, squares: f64| {
+            let mean = sum / count;
+            let variance = (squares / count - mean * mean).max(0.0);
+            ((offset + mean) / top, variance.sqrt() / top)
+        };
+        match &self.images {
+            Pixels::Bytes(all) => {
+                let sums = all
+                    .par_chunks_exact(self.pixels())
+                    .fold(
+                        || vec![(0u64, 0u64); self.c],
+                        |mut sums, image| {
+                            for (sum, channel) in sums.iter_mut().zip(image.chunks_exact(plane)) {
+                                for &p in channel {
+                                    sum.0 += u64::from(p);
+                                    sum.1 += u64::from(p) * u64::from(p);
+                                }
+                            }
+                            sums
+                        },
+                    )
+                    .reduce(
+                        || vec![(0, 0); self.c],
+                        |a, b| {
+                            let both = a.iter().zip(&b);
+                            both.map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect()
+                        },
+                    );
+                sums.iter()
+                    .map(|&(sum, squares)| finish(0.0, sum as f64, squares as f64))
+                    .unzip()
+            }
+            Pixels::Floats(all) => (0..self.c)
+                .map(|c| {
+                    let offset = f64::from(all[c * plane]);
+                    let (mut sum, mut squares) = (0.0, 0.0);
+                    for image in all.chunks_exact(self.pixels()) {
+                        for &p in &image[c * plane..(c + 1) * plane] {
+                            let d = f64::from(p) - offset;
+                            sum += d;
+                            squares += d * d;
+                        }
+                    }
+                    finish(offset, sum, squares)
+                })
+                .unzip(),
+        }
     }
 }
 
@@ -177,14 +282,19 @@ impl Split {
     /// Puts two parts together.
     ///
     /// # Errors
-    /// When their shape, classes or pixel scale differ.
+    /// When their shape, classes, kind of pixels or pixel scale differ.
     pub fn new(train: Dataset, test: Dataset) -> Result<Self> {
-        let key = |d: &Dataset| (d.c, d.h, d.w, d.classes, d.pixel_max);
+        let float = |d: &Dataset| matches!(d.images, Pixels::Floats(_));
+        let key = |d: &Dataset| (d.c, d.h, d.w, d.classes, d.pixel_max, float(d));
         if key(&train) != key(&test) {
             let text = |d: &Dataset| {
+                let values = match d.images {
+                    Pixels::Bytes(_) => format!("values up to {}", d.pixel_max),
+                    Pixels::Floats(_) => "float values".into(),
+                };
                 format!(
-                    "{} ({} x {} x {}, {} classes, values up to {})",
-                    d.name, d.c, d.h, d.w, d.classes, d.pixel_max
+                    "{} ({} x {} x {}, {} classes, {values})",
+                    d.name, d.c, d.h, d.w, d.classes
                 )
             };
             return Err(Error::input(format!(
@@ -202,14 +312,19 @@ mod tests {
     use super::*;
 
     fn set(labels: &[u16]) -> Dataset {
-        let images = (0..labels.len() as u8).flat_map(|i| [i, i]).collect();
+        let images: Vec<u8> = (0..labels.len() as u8).flat_map(|i| [i, i]).collect();
         Dataset::new("t", images, labels.to_vec(), (1, 1, 2), 3, 255).unwrap()
     }
 
     #[test]
     fn limit_takes_classes_in_turn_and_prefixes_nest() {
         let d = set(&[0, 0, 0, 1, 2, 1, 0]);
-        let firsts = |n: usize| -> Vec<u8> { d.limit(n).images.chunks(2).map(|c| c[0]).collect() };
+        let firsts = |n: usize| -> Vec<u8> {
+            let Pixels::Bytes(images) = d.limit(n).images else {
+                panic!("bytes stay bytes");
+            };
+            images.chunks(2).map(|c| c[0]).collect()
+        };
         assert_eq!(firsts(5), [0, 3, 4, 1, 5]);
         assert_eq!(firsts(3), [0, 3, 4]);
         assert_eq!(firsts(6), [0, 3, 4, 1, 5, 2]);
@@ -222,7 +337,7 @@ mod tests {
     fn statistics_match_a_plain_f64_loop() {
         let d = Dataset::new(
             "t",
-            vec![0, 10, 20, 30, 5, 5, 5, 9],
+            vec![0u8, 10, 20, 30, 5, 5, 5, 9],
             vec![0, 1],
             (2, 1, 2),
             2,
@@ -243,9 +358,34 @@ mod tests {
     }
 
     #[test]
+    fn floats_have_the_same_laws_as_bytes() {
+        let values = [0.0f32, 10.0, 20.0, 30.0, 5.0, 5.0, 5.0, 9.0];
+        let bytes: Vec<u8> = values.iter().map(|&x| x as u8).collect();
+        let set = |images: Pixels| Dataset::new("t", images, vec![0, 1], (2, 1, 2), 2, 1).unwrap();
+        let (floats, bytes) = (set(values.to_vec().into()), set(bytes.into()));
+        let ((m, s), (mb, sb)) = (floats.statistics(), bytes.statistics());
+        for (a, b) in m.iter().chain(&s).zip(mb.iter().chain(&sb)) {
+            // A dozen f64 roundings on values of order 10.
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+        assert_eq!(
+            floats.select(&[1]).images,
+            Pixels::Floats(values[4..].to_vec())
+        );
+        let message = Split::new(floats, bytes).unwrap_err().to_string();
+        assert!(message.contains("2 classes, float values"), "{message}");
+        let bad = Dataset::new("f", vec![0.0, f32::NAN], vec![0, 0], (1, 1, 1), 1, 1);
+        let message = bad.unwrap_err().to_string();
+        assert!(
+            message.contains("f: image 1 has the pixel NaN"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn inconsistent_sets_are_refused() {
         let new = |images: usize, labels: &[u16], shape, classes| {
-            Dataset::new("s", vec![0; images], labels.to_vec(), shape, classes, 255)
+            Dataset::new("s", vec![0u8; images], labels.to_vec(), shape, classes, 255)
         };
         for (result, says) in [
             (new(0, &[], (1, 1, 1), 1), "no images"),

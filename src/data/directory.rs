@@ -152,7 +152,7 @@ mod tests {
         let split = load_idx_dir(dir.path()).unwrap();
         assert_eq!((split.train.len(), split.test.len()), (3, 2));
         assert_eq!(split.train.classes, 5);
-        assert_eq!(split.test.image(1), [9; 4]);
+        assert_eq!(split.test.bytes().unwrap()[split.test.range(1)], [9; 4]);
         assert_eq!(split.test.labels, [4, 0]);
     }
 

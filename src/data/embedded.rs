@@ -130,7 +130,7 @@ mod tests {
         let shape = |d: &Dataset| (d.len(), d.c, d.h, d.w, d.classes, d.pixel_max);
         assert_eq!(shape(&split.train), (1347, 1, 8, 8, 10, 16));
         assert_eq!(shape(&split.test), (450, 1, 8, 8, 10, 16));
-        assert_eq!(split.train.images.iter().max(), Some(&16));
+        assert_eq!(split.train.bytes().unwrap().iter().max(), Some(&16));
         assert_eq!(split.train.labels[..4], [0, 1, 2, 3]);
     }
 

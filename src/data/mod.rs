@@ -12,13 +12,29 @@
 //! would be 188 MB. Everything read from a file is checked before memory is taken for it, and a
 //! refusal names the file, the byte, what is there and what should be.
 
+mod augment;
 mod batch;
+mod cache;
+mod cifar;
 mod dataset;
 mod directory;
 pub mod embedded;
+mod folder;
+mod gzip;
 pub mod idx;
+mod labelled;
+pub mod npy;
+mod picture;
+mod tarball;
 
+pub use augment::{Augment, Motion};
 pub use batch::{Normalise, permutation};
-pub use dataset::{Dataset, Split};
+pub use cifar::{Cifar, load_cifar_dir, parse_cifar};
+pub use dataset::{Dataset, Pixels, Split};
 pub use directory::load_idx_dir;
 pub use embedded::Embedded;
+pub use folder::load_folder;
+pub use labelled::Decoding;
+pub use npy::{NpyFiles, load_npy};
+pub use picture::{Picture, decode_picture};
+pub use tarball::{load_archive, read_archive};

@@ -82,7 +82,7 @@ pub fn run(
         0 => data.test.clone(),
         n => data.test.limit(n),
     };
-    let images = Images::new(&test, experiment)?;
+    let images = Images::new(&test, &data.train, experiment)?;
     for point in &points {
         let model = models.get(&point.experiment)?;
         let at = Instant::now();
@@ -148,7 +148,7 @@ pub fn one_chip(
         0 => data.test.clone(),
         n => data.test.limit(n),
     };
-    let images = Images::new(&test, experiment)?;
+    let images = Images::new(&test, &data.train, experiment)?;
     let ideal = store.ideal(&p.experiment, &model, &images)?;
     let mut alone = p.experiment.clone();
     alone.sweep.chips = 1;
@@ -348,7 +348,7 @@ fn provenance(
     let mut more = serde_json::Map::new();
     let digest = |d: &crate::data::Dataset| {
         let mut h = Sha256::new();
-        h.update(&d.images);
+        d.images.for_each_chunk(|bytes| h.update(bytes));
         for l in &d.labels {
             h.update(l.to_le_bytes());
         }

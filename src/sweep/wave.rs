@@ -7,7 +7,7 @@ use crate::backend::program::{CHIP_FIELDS, LANES};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::ChipVariation;
 use crate::config::{Experiment, TuningMethod};
-use crate::data::{self, Dataset, Normalise};
+use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
 use crate::network::lower::inference::{self, Inference, NormMode};
@@ -32,10 +32,10 @@ pub struct Images {
 }
 
 impl Images {
-    /// All images of a set, normalised as the experiment says.
-    pub fn new(data: &Dataset, experiment: &Experiment) -> Result<Self> {
-        let d = &experiment.data;
-        let normalise = Normalise::new(data, &[d.mean], &[d.std])?;
+    /// All images of a set, normalised as the experiment says; what it leaves to be measured is
+    /// measured on `train`.
+    pub fn new(data: &Dataset, train: &Dataset, experiment: &Experiment) -> Result<Self> {
+        let normalise = settings::normalise(experiment, train)?;
         let (mut pixels, mut labels) = (vec![], vec![]);
         data.gather(0..data.len(), &normalise, &mut pixels);
         data.gather_labels(0..data.len(), &mut labels);
@@ -115,7 +115,7 @@ impl<'a> Simulator<'a> {
         if let Some(input) = simulator.inference.calibration {
             let calibration =
                 calibration_images(experiment, train, simulator.batches * simulator.batch);
-            let calibration = Images::new(&calibration, experiment)?;
+            let calibration = Images::new(&calibration, train, experiment)?;
             simulator.session.write(input, &calibration.pixels)?;
         }
         Ok(simulator)

@@ -9,10 +9,11 @@
 //!   quantizer, gradients through the noisy values.
 //!
 //! # Practice
-//! Everything random (initial weights, order of images, chips of the steps) is a pure function of
+//! Everything random (initial weights, order of images, how images are moved, chips of the steps) is a pure function of
 //! the training seed and a counter, and all state is in `f32` tensors of the program: a run that
 //! was interrupted and resumed goes through the same bits as one that was not (on one backend).
 
+mod batches;
 mod checkpoint;
 mod quantizer_steps;
 pub mod settings;

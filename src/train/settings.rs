@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
 use crate::chip::terms;
 use crate::config::{self, Experiment};
-use crate::data::Dataset;
+use crate::data::{Augment, Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
@@ -147,6 +147,22 @@ fn graph(experiment: &Experiment, data: &Dataset) -> Result<Graph> {
             })
         }
     }
+}
+
+/// How pixels become inputs; what the experiment leaves to be measured is measured on `train`.
+pub fn normalise(experiment: &Experiment, train: &Dataset) -> Result<Normalise> {
+    let d = &experiment.data;
+    Normalise::with(train, d.mean.given(), d.std.given())
+}
+
+/// What is done to training images at random, if anything.
+pub fn augment(t: &config::Train) -> Option<Augment> {
+    let augment = Augment {
+        pad: t.augment.pad,
+        flip: t.augment.flip,
+        rotate_degrees: t.augment.rotate,
+    };
+    (!augment.is_none()).then_some(augment)
 }
 
 /// Number formats for training and inference.

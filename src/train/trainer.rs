@@ -1,17 +1,19 @@
 //! The training loop.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::batches::{Ahead, Batch, Batches};
 use super::checkpoint::{self, Position};
 use super::{quantizer_steps, settings};
 use crate::backend::program::CHIP_FIELDS;
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::ChipVariation;
 use crate::config::{Experiment, Recipe};
-use crate::data::{self, Normalise, Split};
+use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::network::lower::training::{self, TrainSpec, Training};
 use crate::network::lower::{ActStep, Numerics};
@@ -135,7 +137,7 @@ struct Run<'a> {
     session: Box<dyn Session>,
     parameters: Parameters,
     numerics: Numerics,
-    normalise: Normalise,
+    batches: Arc<Batches<'a>>,
     seed: u64,
     /// Deviations of the chips of the steps.
     common: Option<ChipVariation>,
@@ -145,8 +147,8 @@ struct Run<'a> {
     steps_per_epoch: usize,
     step: usize,
     key: String,
-    images: Vec<f32>,
-    labels: Vec<f32>,
+    /// The batch of a calibration step.
+    calibration: Batch,
 }
 
 impl<'a> Run<'a> {
@@ -186,7 +188,8 @@ impl<'a> Run<'a> {
             chunk: images,
         };
         let fits = job.backend.fit(&training.program, want)?;
-        if fits != want {
+        // A backend may have room for more than was asked for: it thinks in blocks of images.
+        if fits.chips < chips || fits.images < images || fits.chunk < images {
             return Err(Error::device(format!(
                 "a training step of {batch} images on {chips} chips does not fit this adapter (at \
                  most {} images on {} chips); lower train.batch",
@@ -194,7 +197,7 @@ impl<'a> Run<'a> {
             )));
         }
         let session = job.backend.prepare(&training.program, want)?;
-        let d = &experiment.data;
+        let steps_per_epoch = n / batch;
         let seed = experiment.training_seed();
         let parameters = Parameters::initial(graph, &training.states, seed);
         Ok(Self {
@@ -202,16 +205,22 @@ impl<'a> Run<'a> {
             session,
             parameters,
             numerics: *numerics,
-            normalise: Normalise::new(&job.data.train, &[d.mean], &[d.std])?,
+            batches: Arc::new(Batches {
+                train: &job.data.train,
+                normalise: settings::normalise(experiment, &job.data.train)?,
+                augment: settings::augment(t),
+                seed,
+                batch,
+                steps_per_epoch,
+            }),
             seed,
             common,
             chips,
             batch,
-            steps_per_epoch: n / batch,
+            steps_per_epoch,
             step: 0,
             key: training_key(experiment)?,
-            images: vec![],
-            labels: vec![],
+            calibration: Batch::default(),
             training,
         })
     }
@@ -248,12 +257,20 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// All remaining epochs.
+    /// All remaining epochs; a thread makes the batches ahead of the steps.
     fn epochs(&mut self) -> Result<TrainRecord> {
+        let steps = self.job.experiment.train.epochs * self.steps_per_epoch;
+        std::thread::scope(|scope| {
+            let batches = Arc::clone(&self.batches);
+            let ahead = Ahead::start(scope, batches, self.step..steps);
+            self.remaining_steps(steps, &ahead)
+        })
+    }
+
+    fn remaining_steps(&mut self, steps: usize, ahead: &Ahead) -> Result<TrainRecord> {
         let t = &self.job.experiment.train;
-        let steps = t.epochs * self.steps_per_epoch;
         let report_every = (self.steps_per_epoch / 20).max(1);
-        let mut order = vec![];
+        let mut epoch_begun = false;
         let mut saved = Instant::now();
         let started = Instant::now();
         let (mut epoch_hits, mut epoch_loss, mut epoch_images) = (0.0, 0.0, 0usize);
@@ -265,15 +282,16 @@ impl<'a> Run<'a> {
                 self.step / self.steps_per_epoch,
                 self.step % self.steps_per_epoch,
             );
-            if order.is_empty() || position == 0 {
-                order = self.shuffled(epoch);
+            if !epoch_begun || position == 0 {
+                epoch_begun = true;
                 (epoch_hits, epoch_loss, epoch_images) = (0.0, 0.0, 0);
                 if self.numerics.act_step == ActStep::Fixed && position == 0 {
                     self.calibrate_activations()?;
                 }
             }
-            let batch: Vec<usize> = order[position * self.batch..][..self.batch].to_vec();
-            self.load_batch(&batch, self.step as u32)?;
+            let batch = ahead.next()?;
+            self.write_batch(&batch, self.step as u32)?;
+            ahead.recycle(batch);
             self.run(self.training.step, self.step)?;
             self.step += 1;
             since_report += 1;
@@ -357,10 +375,9 @@ impl<'a> Run<'a> {
         if self.numerics.act_step != ActStep::MovingMax {
             self.calibrate_activations()?;
         }
-        let order = self.shuffled(0);
+        let order = self.batches.shuffled(0);
         for step in 0..self.steps_per_epoch {
-            let batch: Vec<usize> = order[step * self.batch..][..self.batch].to_vec();
-            self.load_batch(&batch, CALIBRATION_CHIPS | step as u32)?;
+            self.load_calibration_batch(&order, step)?;
             self.run(self.training.calibrate, step)?;
             if self.job.observer.interrupted() {
                 return Err(Error::Interrupted(
@@ -374,7 +391,7 @@ impl<'a> Run<'a> {
     /// Chooses the steps of all uniform activation quantizers from calibration batches.
     fn calibrate_activations(&mut self) -> Result<()> {
         let q = &self.job.experiment.quantize;
-        let order = self.shuffled(0);
+        let order = self.batches.shuffled(0);
         let batches = self
             .job
             .experiment
@@ -384,12 +401,11 @@ impl<'a> Run<'a> {
         for layer in 0..self.training.quantized_inputs.len() {
             let mut samples = vec![];
             for i in 0..batches {
-                let batch: Vec<usize> = order[i * self.batch..][..self.batch].to_vec();
-                self.load_batch(&batch, CALIBRATION_CHIPS | i as u32)?;
+                self.load_calibration_batch(&order, i)?;
                 self.run(self.training.calibrate, i)?;
                 let source = self.training.quantized_inputs[layer].source;
                 if source == self.training.images {
-                    samples.extend_from_slice(&self.images);
+                    samples.extend_from_slice(&self.calibration.images);
                 } else {
                     samples.extend(self.session.read(source)?);
                 }
@@ -401,21 +417,22 @@ impl<'a> Run<'a> {
         self.run(self.training.clear, 0)
     }
 
-    /// Order of the training images in an epoch.
-    fn shuffled(&self, epoch: usize) -> Vec<usize> {
-        data::permutation(self.job.data.train.len(), self.seed, epoch as u32)
+    /// Loads the images of a calibration step as they are: a chip is calibrated for the images it
+    /// will see, which nobody moves.
+    fn load_calibration_batch(&mut self, order: &[usize], step: usize) -> Result<()> {
+        let mut batch = std::mem::take(&mut self.calibration);
+        let indices = &order[step * self.batch..][..self.batch];
+        self.batches.fill(indices, None, &mut batch);
+        let written = self.write_batch(&batch, CALIBRATION_CHIPS | step as u32);
+        self.calibration = batch;
+        written
     }
 
     /// Writes images, labels and the deviations of the step's chips. `word / chips` is the first
     /// chip word of the step.
-    fn load_batch(&mut self, indices: &[usize], step: u32) -> Result<()> {
-        let train = &self.job.data.train;
-        self.images.clear();
-        self.labels.clear();
-        train.gather(indices.iter().copied(), &self.normalise, &mut self.images);
-        train.gather_labels(indices.iter().copied(), &mut self.labels);
-        self.session.write(self.training.images, &self.images)?;
-        self.session.write(self.training.labels, &self.labels)?;
+    fn write_batch(&mut self, batch: &Batch, step: u32) -> Result<()> {
+        self.session.write(self.training.images, &batch.images)?;
+        self.session.write(self.training.labels, &batch.labels)?;
         let first = self.first_chip(step);
         let mut fields = Vec::with_capacity(self.chips * CHIP_FIELDS);
         for chip in 0..self.chips as u32 {

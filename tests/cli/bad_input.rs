@@ -133,7 +133,7 @@ fn data_directories_that_do_not_fit() {
     refused(
         &run,
         &[
-            "error: --data somewhere: the experiment `x` uses the embedded set \"fashion-10k\"; allowed with data.kind = \"idx\" only",
+            "error: --data somewhere: the experiment `x` uses the embedded set \"fashion-10k\"; allowed with another data.kind only",
         ],
     );
     let idx = "[data]\nkind = \"idx\"\n";
@@ -141,7 +141,14 @@ fn data_directories_that_do_not_fit() {
     refused(
         &run,
         &[
-            "error: the experiment `x` needs a directory with the IDX files: set data.dir in the file, --data DIR or PIMENTO_DATA",
+            "error: the experiment `x` needs a directory with the images: set data.dir in the file, --data PATH or PIMENTO_DATA",
+        ],
+    );
+    let run = check("[data]\nkind = \"archive\"\n", &[]);
+    refused(
+        &run,
+        &[
+            "error: the experiment `x` needs an archive with the images: set data.file in the file, --data PATH or PIMENTO_DATA",
         ],
     );
     let run = check(idx, &["--data", "no/such/place"]);

@@ -32,6 +32,7 @@ fn help_mentions_every_subcommand_exit_code_and_variable() {
         "Exit codes",
         "130",
         "PIMENTO_DATA",
+        "PIMENTO_CACHE",
         "WGPU_BACKEND",
         "WGPU_ADAPTER_NAME",
         "NO_COLOR",

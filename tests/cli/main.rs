@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod data;
 mod help;
 mod runs;
 mod shipped;
@@ -26,6 +27,7 @@ fn pimento_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_pimento"))
         .args(args)
         .env_remove("PIMENTO_DATA")
+        .env_remove("PIMENTO_CACHE")
         .env_remove("WGPU_ADAPTER_NAME")
         .env_remove("NO_COLOR")
         .envs(variables.iter().copied())

@@ -49,7 +49,7 @@ fn waves_of_any_size_and_order_give_the_same_rows() {
         observer: &(),
     })
     .unwrap();
-    let images = Images::new(&data.test, &e).unwrap();
+    let images = Images::new(&data.test, &data.train, &e).unwrap();
     let run = |wave: usize, range: std::ops::Range<u32>| {
         let backend = Waves(CpuBackend::new(), wave);
         let mut s = Simulator::new(&backend, &e, &m, &images, &data.train).unwrap();

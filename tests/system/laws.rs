@@ -26,7 +26,7 @@ fn model(e: &Experiment) -> Model {
 
 fn rows(e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let data = digits();
-    let images = Images::new(&data.test, e).unwrap();
+    let images = Images::new(&data.test, &data.train, e).unwrap();
     let backend = CpuBackend::new();
     let mut s = Simulator::new(&backend, e, m, &images, &data.train).unwrap();
     s.run(0, 0..CHIPS, &(), |_| ()).unwrap()
@@ -34,7 +34,7 @@ fn rows(e: &Experiment, m: &Model) -> Vec<ChipRow> {
 
 fn ideal(e: &Experiment, m: &Model) -> ChipRow {
     let data = digits();
-    let images = Images::new(&data.test, e).unwrap();
+    let images = Images::new(&data.test, &data.train, e).unwrap();
     let backend = CpuBackend::new();
     let mut s = Simulator::ideal(&backend, e, m, &images).unwrap();
     s.run(0, 0..1, &(), |_| ()).unwrap()[0]

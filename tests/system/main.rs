@@ -5,6 +5,7 @@ mod chips;
 mod gradients;
 mod graphs;
 mod laws;
+mod pictures;
 mod training;
 
 use pimento::config::Experiment;

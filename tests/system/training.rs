@@ -126,6 +126,21 @@ fn an_interrupted_training_resumes_to_the_same_bits() {
 }
 
 #[test]
+fn moved_images_resume_to_the_same_bits_too() {
+    let quantize = "weight_bits = 4\nactivation_bits = 8";
+    let moved = "[train.augment]\npad = 1\nflip = true\nrotate = 10\n";
+    let e = network("qavat", quantize, moved);
+    let whole = run(&e, None, usize::MAX).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("training.partial");
+    assert!(run(&e, Some(file.clone()), 25).is_err());
+    let resumed = run(&e, Some(file), usize::MAX).unwrap();
+    assert_eq!(resumed.parameters, whole.parameters);
+    let still = run(&network("qavat", quantize, ""), None, usize::MAX).unwrap();
+    assert_ne!(still.parameters, whole.parameters);
+}
+
+#[test]
 fn a_checkpoint_of_another_configuration_is_refused() {
     let quantize = "weight_bits = 4\nactivation_bits = 8";
     let dir = tempfile::tempdir().unwrap();

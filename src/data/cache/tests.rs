@@ -1,0 +1,188 @@
+use super::*;
+use crate::data::labelled::tests::grey;
+use crate::data::{load_archive, load_folder};
+use crate::progress::Observer;
+use std::sync::Mutex;
+
+/// Collects what is said.
+#[derive(Default)]
+struct Said(Mutex<Vec<String>>);
+
+impl Observer for Said {
+    fn message(&self, text: &str) {
+        self.0.lock().unwrap().push(text.into());
+    }
+}
+
+impl Said {
+    /// What was said since the last call.
+    fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap()).join("\n")
+    }
+}
+
+/// A directory with pictures and one for the cache.
+struct Rig {
+    dir: tempfile::TempDir,
+    said: Said,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let rig = Self {
+            dir: tempfile::tempdir().unwrap(),
+            said: Said::default(),
+        };
+        for (path, value) in [("train/a/1", 1), ("train/b/1", 2), ("test/a/1", 3)] {
+            rig.write(path, value);
+        }
+        rig
+    }
+
+    fn write(&self, path: &str, value: u8) {
+        let path = self.dir.path().join(format!("set/{path}.png"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, grey(value)).unwrap();
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.dir.path().join("deep/cache")
+    }
+
+    fn load(&self, resize: Option<[usize; 2]>) -> (Split, String) {
+        let cache = self.cache();
+        let decoding = Decoding {
+            resize,
+            cache: Some(&cache),
+            observer: &self.said,
+        };
+        let split = load_folder(&self.dir.path().join("set"), &decoding).unwrap();
+        (split, self.said.take())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let all = fs::read_dir(self.cache()).unwrap();
+        let mut all: Vec<_> = all.map(|e| e.unwrap().path()).collect();
+        all.sort();
+        all
+    }
+}
+
+#[test]
+fn the_second_time_nothing_is_decoded() {
+    let rig = Rig::new();
+    let (first, said) = rig.load(None);
+    assert!(
+        said.contains("3 images decoded in") && said.contains("kept in"),
+        "{said}"
+    );
+    let (again, said) = rig.load(None);
+    assert_eq!((again, said.as_str()), (first.clone(), ""));
+    // Proof that it was not decoded: the same length and time, another content, and nobody looks.
+    let picture = rig.dir.path().join("set/test/a/1.png");
+    let before = fs::metadata(&picture).unwrap();
+    let mut other = fs::read(&picture).unwrap();
+    other[0] ^= 1;
+    fs::write(&picture, other).unwrap();
+    let file = File::options().write(true).open(&picture).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    assert_eq!(rig.load(None).0, first);
+    assert_eq!(rig.files().len(), 1);
+}
+
+#[test]
+fn another_source_or_option_is_another_file() {
+    let rig = Rig::new();
+    let (first, _) = rig.load(None);
+    let (resized, said) = rig.load(Some([4, 4]));
+    assert!(said.contains("decoded") && resized != first, "{said}");
+    assert_eq!(rig.files().len(), 2);
+    rig.write("train/c/1", 9);
+    let (more, said) = rig.load(None);
+    assert!(
+        said.contains("4 images decoded") && more.train.len() == 3,
+        "{said}"
+    );
+    // The same pictures at another time.
+    let picture = rig.dir.path().join("set/test/a/1.png");
+    let file = File::options().write(true).open(&picture).unwrap();
+    file.set_modified(UNIX_EPOCH).unwrap();
+    assert!(rig.load(None).1.contains("decoded"));
+    assert_eq!(rig.files().len(), 4);
+}
+
+#[test]
+fn damage_anywhere_is_noticed_said_and_mended() {
+    let rig = Rig::new();
+    let (first, _) = rig.load(None);
+    let path = &rig.files()[0];
+    let good = fs::read(path).unwrap();
+    let check = |bytes: &[u8], what: &str| {
+        fs::write(path, bytes).unwrap();
+        let (split, said) = rig.load(None);
+        assert_eq!(split, first, "{what}");
+        assert!(
+            said.contains("damaged cache file")
+                && said.contains("again")
+                && said.contains("kept in"),
+            "{what}: {said}"
+        );
+        assert_eq!(fs::read(path).unwrap(), good, "{what}");
+        assert_eq!(rig.files().len(), 1, "{what}");
+    };
+    for at in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x10;
+        check(&bytes, &format!("byte {at}"));
+    }
+    for cut in [0, 10, 23, 24, 60, good.len() - 33, good.len() - 1] {
+        check(&good[..cut], &format!("cut at {cut}"));
+    }
+    check(&[&good[..], &[0]].concat(), "one more byte");
+    // An absurd header costs nothing.
+    let mut bytes = good.clone();
+    bytes[16..24].copy_from_slice(&u64::MAX.to_le_bytes());
+    check(&bytes, "header length");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_no_error() {
+    let rig = Rig::new();
+    fs::write(rig.dir.path().join("deep"), "a file in the way").unwrap();
+    let (split, said) = rig.load(None);
+    assert_eq!(split.train.len(), 2);
+    assert!(said.contains("not kept"), "{said}");
+}
+
+#[test]
+fn a_mistake_leaves_nothing() {
+    let rig = Rig::new();
+    let tar = rig.dir.path().join("x.tar");
+    fs::write(&tar, b"short").unwrap();
+    let cache = rig.cache();
+    let decoding = Decoding {
+        resize: None,
+        cache: Some(&cache),
+        observer: &(),
+    };
+    assert!(load_archive(&tar, &decoding).is_err());
+    assert!(!cache.exists());
+}
+
+#[test]
+fn counts_that_overflow_are_damage() {
+    let header = Header {
+        key: "k".into(),
+        c: usize::MAX,
+        h: 3,
+        w: 3,
+        classes: 1,
+        train: ("a".into(), 1),
+        test: ("b".into(), usize::MAX),
+    };
+    assert_eq!(header.payload(), None);
+    let json = serde_json::to_vec(&header).unwrap();
+    let bytes = [&MAGIC[..], &(json.len() as u64).to_le_bytes(), &json].concat();
+    let message = parse("f", &bytes[..], bytes.len() as u64, "k").unwrap_err();
+    assert!(message.to_string().contains("bytes for 1 +"), "{message}");
+}

@@ -1,0 +1,344 @@
+//! Arrays in NPY and NPZ files.
+//!
+//! The format is NumPy's (NEP 1; versions 1.0, 2.0 and 3.0): a magic, the length of a header, the
+//! header (a Python dictionary with `descr`, `fortran_order` and `shape`), the values. An NPZ file is
+//! a ZIP archive of NPY files.
+//!
+//! # Practice
+//! The header's length and the number of values are held against limits before memory is taken, and
+//! memory grows with what arrives.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::dataset::{Dataset, Pixels, Split};
+use crate::error::{Error, Result};
+
+mod header;
+
+use header::{Header, Kind};
+
+/// Most values of one array.
+pub const MAX_VALUES: u64 = 1 << 32;
+
+/// Values of an array, as its file has them but in the machine's byte order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// `u1`.
+    Bytes(Vec<u8>),
+    /// All other integers and booleans.
+    Integers(Vec<i64>),
+    /// `f4`, and `f2` and `f8` rounded to it.
+    Floats(Vec<f32>),
+}
+
+impl Values {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Bytes(v) => v.len(),
+            Values::Integers(v) => v.len(),
+            Values::Floats(v) => v.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An array, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Array {
+    /// Sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// Values, `shape` multiplied.
+    pub values: Values,
+}
+
+/// The four arrays of a set: paths of NPY files, or of an NPZ file followed by `:` and the name of
+/// the array in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NpyFiles {
+    /// `(N, C, H, W)`, `(N, H, W, C)` with 1 or 3 channels or `(N, H, W)`, unsigned bytes or floats.
+    pub train_images: PathBuf,
+    /// `(N,)` or `(N, 1)`, integers.
+    pub train_labels: PathBuf,
+    /// As the training images.
+    pub test_images: PathBuf,
+    /// As the training labels.
+    pub test_labels: PathBuf,
+}
+
+/// Loads a set. The classes are `0 ..= the largest label of both parts`. Four dimensions are taken as
+/// `(N, H, W, C)` where the last is 1 or 3 and the second is not, else as `(N, C, H, W)`.
+///
+/// # Errors
+/// Name the file: damaged, of another type or rank, more or fewer labels than images, a label that is
+/// negative or above 65,534 (with its place).
+pub fn load_npy(files: &NpyFiles) -> Result<Split> {
+    let train = part(&files.train_images, &files.train_labels)?;
+    let test = part(&files.test_images, &files.test_labels)?;
+    let largest = train.labels.iter().chain(&test.labels).max();
+    let classes = largest.map_or(0, |l| usize::from(*l) + 1);
+    let set = |part: Part| {
+        Dataset::new(
+            part.name,
+            part.pixels,
+            part.labels,
+            part.shape,
+            classes,
+            part.top,
+        )
+    };
+    Split::new(set(train)?, set(test)?)
+}
+
+/// Images with their labels.
+struct Part {
+    name: String,
+    pixels: Pixels,
+    labels: Vec<u16>,
+    shape: (usize, usize, usize),
+    top: u8,
+}
+
+fn part(images: &Path, labels: &Path) -> Result<Part> {
+    let (name, of) = (images.display().to_string(), labels.display().to_string());
+    let array = read_npy(images)?;
+    let n = *array.shape.first().unwrap_or(&0);
+    let (shape, pixels, top) = pictures(&name, array)?;
+    let labels = classes(&of, read_npy(labels)?)?;
+    if labels.len() != n {
+        return Err(Error::input(format!(
+            "{of}: {} labels, but {name} has {n} images",
+            labels.len()
+        )));
+    }
+    Ok(Part {
+        name,
+        pixels,
+        labels,
+        shape,
+        top,
+    })
+}
+
+type Shape = (usize, usize, usize);
+
+fn pictures(name: &str, array: Array) -> Result<(Shape, Pixels, u8)> {
+    let (shape, last) = match array.shape[..] {
+        [_, h, w] => ((1, h, w), false),
+        [_, h, w, c] if [1, 3].contains(&c) && ![1, 3].contains(&h) => ((c, h, w), true),
+        [_, c, h, w] => ((c, h, w), false),
+        _ => {
+            return Err(Error::input(format!(
+                "{name}: images of shape {}; allowed: (N, C, H, W), (N, H, W, C) with 1 or 3 \
+                 channels, (N, H, W)",
+                header::tuple(&array.shape)
+            )));
+        }
+    };
+    Ok(match array.values {
+        Values::Bytes(v) => (shape, planar(v, shape, last).into(), 255),
+        Values::Floats(v) => (shape, planar(v, shape, last).into(), 1),
+        Values::Integers(_) => {
+            return Err(Error::input(format!(
+                "{name}: images of signed or wide integers; allowed: unsigned bytes (u1), floats \
+                 (f2, f4, f8)"
+            )));
+        }
+    })
+}
+
+/// `[image][h][w][c]` to `[image][c][h][w]` where the channels are last.
+fn planar<T: Copy>(values: Vec<T>, (c, h, w): Shape, last: bool) -> Vec<T> {
+    if !last || c == 1 || values.is_empty() {
+        return values;
+    }
+    let mut out = Vec::with_capacity(values.len());
+    for image in values.chunks_exact(c * h * w) {
+        for channel in 0..c {
+            out.extend(image.iter().skip(channel).step_by(c));
+        }
+    }
+    out
+}
+
+fn classes(name: &str, array: Array) -> Result<Vec<u16>> {
+    if !matches!(array.shape[..], [_] | [_, 1]) {
+        return Err(Error::input(format!(
+            "{name}: labels of shape {}; allowed: (N,), (N, 1)",
+            header::tuple(&array.shape)
+        )));
+    }
+    let values = match array.values {
+        Values::Bytes(v) => return Ok(v.into_iter().map(u16::from).collect()),
+        Values::Integers(v) => v,
+        Values::Floats(_) => {
+            return Err(Error::input(format!(
+                "{name}: labels are floats; allowed: integers"
+            )));
+        }
+    };
+    let label = |(i, &value): (usize, &i64)| {
+        let label = u16::try_from(value).ok().filter(|l| *l < u16::MAX);
+        label.ok_or_else(|| {
+            Error::input(format!(
+                "{name}: label of image {i} is {value}; allowed: 0 to {}",
+                u16::MAX - 1
+            ))
+        })
+    };
+    values.iter().enumerate().map(label).collect()
+}
+
+/// Reads an array from an NPY file, or from an NPZ file: `set.npz:x_train`, or just `set.npz` where
+/// it has one array.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::Input`] when its content is wrong.
+pub fn read_npy(path: &Path) -> Result<Array> {
+    let text = path.display().to_string();
+    let (file, array) = match text.rsplit_once(".npz:") {
+        Some((stem, array)) => (PathBuf::from(format!("{stem}.npz")), Some(array)),
+        None => (path.to_path_buf(), None),
+    };
+    let source = File::open(&file).map_err(|e| Error::io(&file, e))?;
+    let packed = file
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+    if packed {
+        parse_npz(&text, BufReader::new(source), array)
+    } else {
+        parse_npy(&text, BufReader::new(source))
+    }
+}
+
+/// [`read_npy`] of an NPZ file from any source.
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn parse_npz(
+    name: &str,
+    source: impl Read + std::io::Seek,
+    array: Option<&str>,
+) -> Result<Array> {
+    let damaged = |e| Error::input(format!("{name}: damaged NPZ file: {e}"));
+    let mut archive = zip::ZipArchive::new(source).map_err(damaged)?;
+    let arrays: Vec<String> = archive
+        .file_names()
+        .filter_map(|n| n.ok()?.strip_suffix(".npy").map(str::to_owned))
+        .collect();
+    let wanted = match (array, &arrays[..]) {
+        (Some(array), _) if arrays.iter().any(|a| a == array) => array,
+        (None, [only]) => only,
+        _ => {
+            return Err(Error::input(format!(
+                "{name}: which array? allowed: FILE.npz:NAME with one of: {}",
+                arrays.join(", ")
+            )));
+        }
+    };
+    let entry = archive.by_name(&format!("{wanted}.npy")).map_err(damaged)?;
+    parse_npy(name, entry)
+}
+
+/// Reads an array from any source of NPY bytes, which must end where the array ends; `name` stands
+/// for the file in messages.
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn parse_npy(name: &str, mut source: impl Read) -> Result<Array> {
+    let header = Header::read(name, &mut source)?;
+    let size = header.kind.size() as u64;
+    let n = header
+        .shape
+        .iter()
+        .try_fold(1u64, |n, &d| n.checked_mul(d as u64))
+        .filter(|n| *n <= MAX_VALUES)
+        .ok_or_else(|| {
+            Error::input(format!(
+                "{name}: an array of shape {}; allowed: at most {MAX_VALUES} values",
+                header::tuple(&header.shape)
+            ))
+        })?;
+    let mut values = header.kind.none();
+    let mut buffer = Vec::new();
+    let mut read = 0;
+    // Whole values a round.
+    const ROUND: u64 = 1 << 16;
+    while read < n {
+        buffer.clear();
+        let round = ROUND.min(n - read);
+        let result = source.by_ref().take(round * size).read_to_end(&mut buffer);
+        result.map_err(|e| stream(name, e))?;
+        if (buffer.len() as u64) < round * size {
+            return Err(Error::input(format!(
+                "{name}: the file ends after {} of {} bytes of an array of shape {}",
+                read * size + buffer.len() as u64,
+                n * size,
+                header::tuple(&header.shape)
+            )));
+        }
+        header.append(name, &buffer, &mut values)?;
+        read += round;
+    }
+    let beyond = source.read(&mut [0]).map_err(|e| stream(name, e))?;
+    if beyond > 0 {
+        return Err(Error::input(format!(
+            "{name}: more bytes than an array of shape {} has",
+            header::tuple(&header.shape)
+        )));
+    }
+    let shape = header.shape;
+    if header.fortran && shape.len() > 1 {
+        values = match values {
+            Values::Bytes(v) => Values::Bytes(row_major(&v, &shape)),
+            Values::Integers(v) => Values::Integers(row_major(&v, &shape)),
+            Values::Floats(v) => Values::Floats(row_major(&v, &shape)),
+        };
+    }
+    Ok(Array { shape, values })
+}
+
+/// The disk's mistakes are the disk's, the decompression's the file's.
+fn stream(name: &str, e: std::io::Error) -> Error {
+    match e.raw_os_error() {
+        Some(_) => Error::io(name, e),
+        None => Error::input(format!("{name}: damaged: {e}")),
+    }
+}
+
+/// From the order in which the first index runs fastest.
+fn row_major<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
+    let mut index = vec![0; shape.len()];
+    let mut out = Vec::with_capacity(values.len());
+    for _ in 0..values.len() {
+        let places = index.iter().zip(shape).rev();
+        out.push(values[places.fold(0, |at, (i, n)| at * n + i)]);
+        for (i, n) in index.iter_mut().zip(shape).rev() {
+            *i += 1;
+            if *i < *n {
+                break;
+            }
+            *i = 0;
+        }
+    }
+    out
+}
+
+impl Kind {
+    fn none(self) -> Values {
+        match self {
+            Kind::Unsigned(1) => Values::Bytes(vec![]),
+            Kind::Float(_) => Values::Floats(vec![]),
+            _ => Values::Integers(vec![]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

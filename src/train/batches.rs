@@ -1,0 +1,156 @@
+//! The batches of a training, made ahead of it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::thread::Scope;
+
+use crate::data::{self, Augment, Dataset, Normalise};
+use crate::error::{Error, Result};
+
+/// Images `[image][c][h][w]` and labels of one step.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) images: Vec<f32>,
+    pub(super) labels: Vec<f32>,
+}
+
+/// What a batch is made of; a batch is a pure function of this and its step.
+pub(super) struct Batches<'a> {
+    pub(super) train: &'a Dataset,
+    pub(super) normalise: Normalise,
+    pub(super) augment: Option<Augment>,
+    pub(super) seed: u64,
+    /// Images per step.
+    pub(super) batch: usize,
+    pub(super) steps_per_epoch: usize,
+}
+
+impl Batches<'_> {
+    /// Order of the training images in an epoch.
+    pub(super) fn shuffled(&self, epoch: usize) -> Vec<usize> {
+        data::permutation(self.train.len(), self.seed, epoch as u32)
+    }
+
+    /// Fills a batch; images are moved at random only where an epoch is named.
+    pub(super) fn fill(&self, indices: &[usize], epoch: Option<usize>, batch: &mut Batch) {
+        let augment = self.augment.as_ref().zip(epoch);
+        let augment = augment.map(|(augment, epoch)| (augment, self.seed, epoch as u32));
+        let images = &mut batch.images;
+        self.train
+            .gather_moved(indices, &self.normalise, augment, images);
+        batch.labels.clear();
+        self.train
+            .gather_labels(indices.iter().copied(), &mut batch.labels);
+    }
+}
+
+/// Batches of consecutive steps from a thread that is one or two ahead.
+pub(super) struct Ahead {
+    full: Receiver<Batch>,
+    empty: Sender<Batch>,
+}
+
+impl Ahead {
+    /// Starts the thread. It ends with the steps, or when this end is dropped.
+    pub(super) fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        batches: Arc<Batches<'scope>>,
+        steps: Range<usize>,
+    ) -> Self {
+        // One is waiting while the next is being made.
+        let (made, full) = sync_channel(1);
+        let (empty, returned) = channel::<Batch>();
+        scope.spawn(move || {
+            let (mut order, mut of) = (vec![], None);
+            for step in steps {
+                let epoch = step / batches.steps_per_epoch;
+                if of != Some(epoch) {
+                    (order, of) = (batches.shuffled(epoch), Some(epoch));
+                }
+                let first = step % batches.steps_per_epoch * batches.batch;
+                let mut batch = returned.try_recv().unwrap_or_default();
+                batches.fill(&order[first..][..batches.batch], Some(epoch), &mut batch);
+                if made.send(batch).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { full, empty }
+    }
+
+    /// The batch of the next step.
+    pub(super) fn next(&self) -> Result<Batch> {
+        let lost = |_| Error::Internal("the thread that makes the batches ended early".into());
+        self.full.recv().map_err(lost)
+    }
+
+    /// Gives a batch's memory back.
+    pub(super) fn recycle(&self, batch: Batch) {
+        // Whether anybody still needs it does not matter.
+        let _ = self.empty.send(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Embedded;
+
+    #[test]
+    fn from_any_step_on_the_batches_are_the_same() {
+        let train = Embedded::Digits8x8.load().unwrap().train.limit(100);
+        let make = |augment| {
+            Arc::new(Batches {
+                train: &train,
+                normalise: Normalise::unit(&train),
+                augment,
+                seed: 4,
+                batch: 30,
+                steps_per_epoch: 3,
+            })
+        };
+        let all = |batches: &Arc<Batches>, steps: Range<usize>| -> Vec<(Vec<f32>, Vec<f32>)> {
+            std::thread::scope(|scope| {
+                let ahead = Ahead::start(scope, Arc::clone(batches), steps.clone());
+                let one = |_| {
+                    let batch = ahead.next().unwrap();
+                    let copy = (batch.images.clone(), batch.labels.clone());
+                    ahead.recycle(batch);
+                    copy
+                };
+                let found = steps.map(one).collect();
+                assert!(ahead.next().is_err());
+                found
+            })
+        };
+        let augment = Augment {
+            pad: 1,
+            flip: true,
+            rotate_degrees: 10.0,
+        };
+        for augment in [None, Some(augment)] {
+            let batches = make(augment);
+            let whole = all(&batches, 0..8);
+            for from in 1..8 {
+                assert!(
+                    all(&batches, from..8) == whole[from..],
+                    "{augment:?} {from}"
+                );
+            }
+            // The first batch of epoch 1, by hand.
+            let (mut by_hand, order) = (Batch::default(), batches.shuffled(1));
+            batches.fill(&order[..30], Some(1), &mut by_hand);
+            assert_eq!((by_hand.images, by_hand.labels), whole[3]);
+            let mut still = Batch::default();
+            batches.fill(&order[..30], None, &mut still);
+            assert_eq!(still.images == whole[3].0, augment.is_none());
+        }
+        // Stopping early ends the thread, else this would hang.
+        std::thread::scope(|scope| {
+            Ahead::start(scope, make(None), 0..1_000_000)
+                .next()
+                .unwrap();
+        });
+    }
+}
