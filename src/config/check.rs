@@ -34,6 +34,23 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             ),
         );
     }
+    if !t.batch.is_multiple_of(t.chips_per_batch * t.accumulate) && t.accumulate > 1 {
+        let (parts, batch) = (t.accumulate, t.batch);
+        add(
+            &["train.accumulate", "train.batch"],
+            format!(
+                "{parts} parts do not divide a batch of {batch} images (on {} chips each); allowed: divisors of {batch}",
+                t.chips_per_batch
+            ),
+        );
+    }
+    if t.evaluate_every > 0 && e.data.validation == 0 {
+        add(
+            &["train.evaluate_every", "data.validation"],
+            "no training images are held out to evaluate; allowed: 0, or data.validation above 0"
+                .into(),
+        );
+    }
     if t.warmup_epochs >= t.epochs && t.warmup_epochs > 0 {
         let (warmup, epochs) = (t.warmup_epochs, t.epochs);
         add(

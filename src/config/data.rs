@@ -146,6 +146,10 @@ pub struct Data {
     pub train_limit: usize,
     /// Test images loaded, likewise; 0 for all.
     pub test_limit: usize,
+    /// Training images held out, of every class in proportion: training never sees them,
+    /// `train.evaluate_every` classifies them. 0 for none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub validation: usize,
     /// Subtracted from `p/top`. Default: the mean of the embedded set, 0 for IDX files, `"auto"` for
     /// the other kinds.
     pub mean: Constants,
@@ -188,6 +192,7 @@ impl Default for Data {
             cache: true,
             train_limit: 0,
             test_limit: 0,
+            validation: 0,
             mean,
             std,
         }
@@ -211,6 +216,11 @@ fn serialize_path<S: serde::Serializer>(path: &Option<PathBuf>, s: S) -> Result<
         Some(path) => s.serialize_str(&path.to_string_lossy()),
         None => s.serialize_none(),
     }
+}
+
+// Left out of results where it does nothing.
+fn is_none(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Most images of a set: IDX counts are 32 bits, and this is what a host can hold.
@@ -277,6 +287,7 @@ impl Data {
             cache: s.bool("cache", true),
             train_limit: s.count("train_limit", 0, IMAGES),
             test_limit: s.count("test_limit", 0, IMAGES),
+            validation: s.count("validation", 0, IMAGES),
             mean: s.field("mean", mean, |v| constants(v, &(-1e6..=1e6))),
             std: s.field("std", std, |v| constants(v, &(1e-6..=1e6))),
         };

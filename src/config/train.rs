@@ -127,6 +127,21 @@ pub struct Train {
     pub label_smoothing: f64,
     /// Fresh chips per step (variability-aware recipes); divides the batch.
     pub chips_per_batch: usize,
+    /// Parts of a batch that are computed one after the other, for batches that do not fit the
+    /// adapter. The gradient is that of the whole batch; batch norm sees one part at a time, and
+    /// every part has fresh chips.
+    #[serde(skip_serializing_if = "is_one")]
+    pub accumulate: usize,
+    /// Decay of the running average of the parameters (and batch norm statistics) that is deployed
+    /// instead of their last values; 0 for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub average: f64,
+    /// Classify the held-out images (`data.validation`) every so many epochs; 0 for never.
+    #[serde(skip_serializing_if = "is_none")]
+    pub evaluate_every: usize,
+    /// Chips that classify them, beside the network without variation.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub evaluate_chips: usize,
     /// Which variation is in the training noise.
     pub variation: TrainVariation,
     /// sigma_W of the training noise; absent: that of the sweep point.
@@ -159,6 +174,10 @@ impl Default for Train {
             warmup_epochs: 0,
             label_smoothing: 0.0,
             chips_per_batch: 1,
+            accumulate: 1,
+            average: 0.0,
+            evaluate_every: 0,
+            evaluate_chips: USUAL_CHIPS,
             variation: TrainVariation::Within,
             sigma_w: None,
             seed: None,
@@ -166,6 +185,23 @@ impl Default for Train {
             augment: TrainAugment::default(),
         }
     }
+}
+
+/// Default of [`Train::evaluate_chips`].
+const USUAL_CHIPS: usize = 16;
+
+// Options that came later are left out of results where they do nothing.
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+fn is_none(n: &usize) -> bool {
+    *n == 0
+}
+fn is_usual(n: &usize) -> bool {
+    *n == USUAL_CHIPS
+}
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 impl Recipe {
@@ -210,6 +246,10 @@ impl Train {
             warmup_epochs: s.count("warmup_epochs", d.warmup_epochs, 0..=100_000),
             label_smoothing: s.real("label_smoothing", d.label_smoothing, 0.0..=0.9),
             chips_per_batch: s.count("chips_per_batch", d.chips_per_batch, 1..=1_024),
+            accumulate: s.count("accumulate", 1, 1..=1_024),
+            average: s.real("average", 0.0, 0.0..=0.999_999),
+            evaluate_every: s.count("evaluate_every", 0, 0..=100_000),
+            evaluate_chips: s.count("evaluate_chips", USUAL_CHIPS, 1..=10_000),
             variation: s.choice("variation", d.variation),
             sigma_w: s.optional("sigma_w", |v| reader::real(v, &SIGMA)),
             seed: s.optional("seed", |v| reader::integer(v, &SEED)),

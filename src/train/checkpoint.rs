@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::trainer::{Model, TrainRecord};
+use super::trainer::{EpochRecord, Model, TrainRecord};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::network::Parameters;
@@ -19,10 +19,13 @@ const KEY: &str = "pimento.training";
 const STATE: &str = "pimento.state";
 
 /// Where an interrupted training stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Steps done.
     pub step: usize,
+    /// Complete epochs.
+    #[serde(default)]
+    pub history: Vec<EpochRecord>,
 }
 
 fn write(

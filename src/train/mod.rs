@@ -16,8 +16,10 @@
 mod batches;
 mod checkpoint;
 mod quantizer_steps;
+mod run;
 pub mod settings;
 mod trainer;
+mod validate;
 
 pub use checkpoint::{load_model, save_model};
-pub use trainer::{Job, Model, TrainRecord, train, training_key};
+pub use trainer::{EpochRecord, Job, Model, TrainRecord, Validation, train, training_key};

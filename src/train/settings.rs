@@ -1,5 +1,6 @@
 //! From the words of an experiment file to the numbers that networks and programs are built from.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
@@ -165,6 +166,56 @@ pub fn augment(t: &config::Train) -> Option<Augment> {
     (!augment.is_none()).then_some(augment)
 }
 
+/// Training images, without those that are held out, and these.
+#[derive(Debug)]
+pub struct HeldOut<'a> {
+    /// What training sees.
+    pub train: Cow<'a, Dataset>,
+    /// What it does not see; absent where nothing is held out.
+    pub validation: Option<Dataset>,
+}
+
+/// Holds out `data.validation` training images: of every class the last ones, in proportion.
+///
+/// # Errors
+/// Nothing would be left to train on.
+pub fn hold_out<'a>(experiment: &Experiment, train: &'a Dataset) -> Result<HeldOut<'a>> {
+    let wanted = experiment.data.validation;
+    if wanted == 0 {
+        return Ok(HeldOut {
+            train: Cow::Borrowed(train),
+            validation: None,
+        });
+    }
+    if wanted >= train.len() {
+        return Err(Error::input(format!(
+            "data.validation = {wanted} of `{}`, which has {} training images; allowed: 0 to {}",
+            train.name,
+            train.len(),
+            train.len().saturating_sub(1)
+        )));
+    }
+    // The j-th image from the end of its class (of n) is at (j + 1/2) / n of the way; the smallest
+    // are held out.
+    let counts = train.class_counts();
+    let mut seen = vec![0usize; counts.len()];
+    let mut places: Vec<(f64, usize)> = Vec::with_capacity(train.len());
+    for i in (0..train.len()).rev() {
+        let class = usize::from(train.labels[i]);
+        places.push(((seen[class] as f64 + 0.5) / counts[class] as f64, i));
+        seen[class] += 1;
+    }
+    places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut out: Vec<usize> = places[..wanted].iter().map(|p| p.1).collect();
+    let mut kept: Vec<usize> = places[wanted..].iter().map(|p| p.1).collect();
+    out.sort_unstable();
+    kept.sort_unstable();
+    Ok(HeldOut {
+        train: Cow::Owned(train.select(&kept)),
+        validation: Some(train.select(&out)),
+    })
+}
+
 /// Number formats for training and inference.
 pub fn numerics(experiment: &Experiment) -> Numerics {
     let q = &experiment.quantize;
@@ -244,8 +295,12 @@ pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usiz
         smoothing: t.label_smoothing as f32,
         norm_rate: 0.1,
         frozen_norm: false,
-        accumulate: 1,
-        average_rate: 0.0,
+        accumulate: t.accumulate,
+        average_rate: if t.average > 0.0 {
+            (1.0 - t.average) as f32
+        } else {
+            0.0
+        },
     }
 }
 

@@ -1,0 +1,493 @@
+//! One training program at work: steps, calibration, checkpoints.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batches::{Ahead, Batch, Batches};
+use super::checkpoint::{self, Position};
+use super::settings::HeldOut;
+use super::trainer::{EpochRecord, Job, TrainRecord, training_key};
+use super::{quantizer_steps, settings, validate};
+use crate::backend::program::CHIP_FIELDS;
+use crate::backend::{Capacity, RunArgs, SectionId, Session};
+use crate::chip::ChipVariation;
+use crate::error::{Error, Result};
+use crate::network::lower::training::{self, TrainSpec, Training};
+use crate::network::lower::{ActStep, Numerics};
+use crate::network::{Graph, Parameters};
+use crate::progress::TrainProgress;
+use crate::random::TRAINING;
+
+/// Bits or-ed into the chip word for the chips of calibration passes, so that they are not those
+/// of the training steps.
+const CALIBRATION_CHIPS: u32 = 0x8000_0000;
+
+/// How often a running training saves itself.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+
+/// A training program with its session and data.
+pub(super) struct Run<'a> {
+    job: &'a Job<'a>,
+    training: Training,
+    session: Box<dyn Session>,
+    /// What training starts from.
+    pub(super) parameters: Parameters,
+    graph: &'a Graph,
+    held_out: &'a HeldOut<'a>,
+    numerics: Numerics,
+    batches: Arc<Batches<'a>>,
+    seed: u64,
+    /// Deviations of the chips of the steps.
+    common: Option<ChipVariation>,
+    chips: usize,
+    /// Images per step, all chips and parts together.
+    batch: usize,
+    /// Parts of a batch, one after the other.
+    parts: usize,
+    steps_per_epoch: usize,
+    step: usize,
+    history: Vec<EpochRecord>,
+    key: String,
+    /// The batch of a calibration step.
+    calibration: Batch,
+}
+
+impl<'a> Run<'a> {
+    /// Prepares the training of `graph` on the images that `held_out` leaves.
+    pub(super) fn new(
+        job: &'a Job<'a>,
+        graph: &'a Graph,
+        numerics: &Numerics,
+        held_out: &'a HeldOut<'a>,
+        frozen_norm: bool,
+    ) -> Result<Self> {
+        let experiment = job.experiment;
+        let t = &experiment.train;
+        let n = held_out.train.len();
+        let (chips, parts) = (t.chips_per_batch, t.accumulate);
+        let batch = t.batch.min(n / (chips * parts) * chips * parts);
+        if batch == 0 || !batch.is_multiple_of(chips * parts) {
+            return Err(Error::input(format!(
+                "train.batch = {} over train.chips_per_batch = {chips} chips and \
+                 train.accumulate = {parts} parts with {n} training images: a step needs the same \
+                 whole number of images, at least 1, on every chip of every part",
+                t.batch
+            )));
+        }
+        let noisy = t.recipe.sees_variation();
+        let v = &experiment.variation;
+        let noise = noisy.then(|| settings::cell_noise(v, experiment.training_sigma_w(), 0));
+        let common = (noisy && experiment.training_sigma_b() > 0.0)
+            .then(|| ChipVariation::new(v))
+            .transpose()?;
+        let spec = TrainSpec {
+            frozen_norm,
+            ..settings::train_spec(experiment, noise, batch / parts)
+        };
+        let training = training::lower(graph, numerics, &spec);
+        let images = batch / chips / parts;
+        let want = Capacity {
+            chips,
+            images,
+            chunk: images,
+        };
+        let fits = job.backend.fit(&training.program, want)?;
+        // A backend may have room for more than was asked for: it thinks in blocks of images.
+        if fits.chips < chips || fits.images < images || fits.chunk < images {
+            return Err(Error::device(format!(
+                "a training step of {images} images on each of {chips} chips does not fit this adapter \
+                 (at most {} images on {} chips); lower train.batch or raise train.accumulate",
+                fits.chunk, fits.chips
+            )));
+        }
+        let session = job.backend.prepare(&training.program, want)?;
+        let steps_per_epoch = n / batch;
+        let seed = experiment.training_seed();
+        let parameters = Parameters::initial(graph, &training.states, seed);
+        Ok(Self {
+            job,
+            session,
+            parameters,
+            graph,
+            held_out,
+            numerics: *numerics,
+            batches: Arc::new(Batches {
+                train: &held_out.train,
+                normalise: settings::normalise(experiment, &job.data.train)?,
+                augment: settings::augment(t),
+                seed,
+                batch,
+                steps_per_epoch,
+            }),
+            seed,
+            common,
+            chips,
+            batch,
+            parts,
+            steps_per_epoch,
+            step: 0,
+            history: vec![],
+            key: training_key(experiment)?,
+            calibration: Batch::default(),
+            training,
+        })
+    }
+
+    /// Loads the checkpoint where asked for, else starts from the initial parameters.
+    pub(super) fn start(&mut self) -> Result<()> {
+        let path = self.job.checkpoint.as_ref();
+        match path.filter(|p| self.job.resume && p.exists()) {
+            Some(path) => {
+                let (parameters, position) = checkpoint::load_position(path, &self.key)?;
+                self.parameters = parameters;
+                self.step = position.step;
+                self.history = position.history;
+                let training = &self.training;
+                let session = self.session.as_mut();
+                self.parameters.load_into(session, &training.states)?;
+                self.parameters.load_into(session, &training.moments)?;
+                self.parameters.load_into(session, &training.averages)
+            }
+            None => {
+                let states = &self.training.states;
+                self.parameters.load_into(self.session.as_mut(), states)?;
+                if self.numerics.weight_step_learned {
+                    quantizer_steps::initial_weight_steps(
+                        self.session.as_mut(),
+                        &self.training,
+                        &self.numerics,
+                        &self.parameters,
+                    )?;
+                }
+                if self.numerics.act_step == ActStep::Learned {
+                    self.calibrate_activations()?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// All remaining epochs; a thread makes the batches ahead of the steps.
+    pub(super) fn epochs(&mut self) -> Result<TrainRecord> {
+        let steps = self.job.experiment.train.epochs * self.steps_per_epoch;
+        std::thread::scope(|scope| {
+            let batches = Arc::clone(&self.batches);
+            let ahead = Ahead::start(scope, batches, self.step..steps);
+            self.remaining_steps(steps, &ahead)
+        })
+    }
+
+    fn remaining_steps(&mut self, steps: usize, ahead: &Ahead) -> Result<TrainRecord> {
+        let t = &self.job.experiment.train;
+        let report_every = (self.steps_per_epoch / 20).max(1);
+        let mut epoch_begun = false;
+        let mut saved = Instant::now();
+        let started = Instant::now();
+        let (mut epoch_hits, mut epoch_loss, mut epoch_images) = (0.0, 0.0, 0usize);
+        let mut since_report = 0;
+        let mut shown = (f64::NAN, f64::NAN);
+        self.run(self.training.clear, 0)?;
+        while self.step < steps {
+            let (epoch, position) = (
+                self.step / self.steps_per_epoch,
+                self.step % self.steps_per_epoch,
+            );
+            if !epoch_begun || position == 0 {
+                epoch_begun = true;
+                (epoch_hits, epoch_loss, epoch_images) = (0.0, 0.0, 0);
+                if self.numerics.act_step == ActStep::Fixed && position == 0 {
+                    self.calibrate_activations()?;
+                }
+            }
+            let batch = ahead.next()?;
+            for part in 0..self.parts {
+                self.write_part(&batch, part, self.parts, self.word(part))?;
+                self.run_part(part)?;
+            }
+            ahead.recycle(batch);
+            if let Some(update) = self.training.update {
+                self.run(update, self.step)?;
+            }
+            self.step += 1;
+            since_report += 1;
+            if since_report == report_every || position + 1 == self.steps_per_epoch {
+                let (hits, loss) = self.take_tally()?;
+                let images = since_report * self.batch;
+                shown = (loss / images as f64, hits / images as f64);
+                epoch_hits += hits;
+                epoch_loss += loss;
+                epoch_images += images;
+                since_report = 0;
+                let last_of_epoch = position + 1 == self.steps_per_epoch;
+                if !loss.is_finite() {
+                    return Err(Error::input(format!(
+                        "training diverged at step {}: the loss is {loss}; lower \
+                         train.learning_rate (now {})",
+                        self.step, t.learning_rate
+                    )));
+                }
+                if last_of_epoch {
+                    let images = epoch_images as f64;
+                    self.end_epoch(epoch + 1, epoch_loss / images, epoch_hits / images)?;
+                }
+            }
+            self.job.observer.training(&TrainProgress {
+                label: self.job.label.clone(),
+                epoch,
+                epochs: t.epochs,
+                step: self.step,
+                steps,
+                loss: shown.0,
+                accuracy: shown.1,
+                batch: self.batch,
+            });
+            let interrupted = self.job.observer.interrupted();
+            if interrupted || saved.elapsed() > SAVE_EVERY {
+                self.save()?;
+                saved = Instant::now();
+            }
+            if interrupted {
+                let place = match &self.job.checkpoint {
+                    Some(path) => format!("; saved {}", path.display()),
+                    None => String::new(),
+                };
+                return Err(Error::Interrupted(format!(
+                    "training interrupted at step {} of {steps}{place}",
+                    self.step
+                )));
+            }
+        }
+        let last = self.history.last();
+        Ok(TrainRecord {
+            steps,
+            loss: last.map_or(0.0, |e| e.loss),
+            accuracy: last.map_or(0.0, |e| e.accuracy),
+            elapsed_s: started.elapsed().as_secs_f64(),
+            history: self.history.clone(),
+        })
+    }
+
+    /// Notes how an epoch went and, every so many epochs, what the held-out images say.
+    fn end_epoch(&mut self, epoch: usize, loss: f64, accuracy: f64) -> Result<()> {
+        let t = &self.job.experiment.train;
+        let asked =
+            t.evaluate_every > 0 && (epoch.is_multiple_of(t.evaluate_every) || epoch == t.epochs);
+        let validation = match &self.held_out.validation {
+            Some(images) if asked => {
+                let parameters = self.current()?;
+                let (graph, numerics) = (self.graph, &self.numerics);
+                let v = validate::accuracy(self.job, graph, numerics, &parameters, images)?;
+                self.job.observer.message(&format!(
+                    "{}: epoch {epoch}: {:.2} % of {} held-out images without variation, \
+                     {:.2} % (sd {:.2}) over {} chips",
+                    self.job.label,
+                    100.0 * v.ideal,
+                    v.images,
+                    100.0 * v.mean,
+                    100.0 * v.std,
+                    v.chips
+                ));
+                Some(v)
+            }
+            _ => None,
+        };
+        self.history.push(EpochRecord {
+            epoch,
+            loss,
+            accuracy,
+            validation,
+        });
+        Ok(())
+    }
+
+    /// The network as it would be if training ended now.
+    fn current(&mut self) -> Result<Parameters> {
+        let mut all = Parameters::default();
+        all.read_from(self.session.as_mut(), &self.training.states)?;
+        let mut averages = Parameters::default();
+        averages.read_from(self.session.as_mut(), &self.training.averages)?;
+        for (state, average) in self.training.averaged.iter().zip(&self.training.averages) {
+            if let Some(tensor) = averages.tensors.remove(&average.name) {
+                all.tensors.insert(state.name.clone(), tensor);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Steps of the final weights, then everything back to the host.
+    pub(super) fn finish(mut self) -> Result<Parameters> {
+        if self.step > 0 && !self.training.averages.is_empty() {
+            self.current()?
+                .load_into(self.session.as_mut(), &self.training.states)?;
+        }
+        if self.numerics.act_step == ActStep::Fixed {
+            self.calibrate_activations()?;
+        }
+        if !self.numerics.weight_step_learned {
+            self.run(self.training.freeze, 0)?;
+        }
+        let mut out = Parameters::default();
+        out.read_from(self.session.as_mut(), &self.training.states)?;
+        Ok(out)
+    }
+
+    /// Post-training quantization: weight steps from the weights, then one pass over the training
+    /// set in training mode (moving activation steps and batch norm statistics under variation).
+    pub(super) fn quantize_afterwards(mut self) -> Result<Parameters> {
+        let states = &self.training.states;
+        self.parameters.load_into(self.session.as_mut(), states)?;
+        if self.numerics.weight_step_learned {
+            let n = &self.numerics;
+            quantizer_steps::initial_weight_steps(
+                self.session.as_mut(),
+                &self.training,
+                n,
+                &self.parameters,
+            )?;
+        }
+        if self.numerics.act_step != ActStep::MovingMax {
+            self.calibrate_activations()?;
+        }
+        let order = self.batches.shuffled(0);
+        for step in 0..self.steps_per_epoch {
+            self.load_calibration_batch(&order, step)?;
+            self.run(self.training.calibrate, step)?;
+            if self.job.observer.interrupted() {
+                return Err(Error::Interrupted(
+                    "interrupted while quantizing the trained network; it starts over".into(),
+                ));
+            }
+        }
+        self.finish()
+    }
+
+    /// Chooses the steps of all uniform activation quantizers from calibration batches.
+    fn calibrate_activations(&mut self) -> Result<()> {
+        let q = &self.job.experiment.quantize;
+        let order = self.batches.shuffled(0);
+        let batches = self
+            .job
+            .experiment
+            .train
+            .calibration_batches
+            .min(self.steps_per_epoch);
+        for layer in 0..self.training.quantized_inputs.len() {
+            let mut samples = vec![];
+            for i in 0..batches {
+                self.load_calibration_batch(&order, i)?;
+                self.run(self.training.calibrate, i)?;
+                let source = self.training.quantized_inputs[layer].source;
+                if source == self.training.images {
+                    samples.extend_from_slice(&self.calibration.images);
+                } else {
+                    samples.extend(self.session.read(source)?);
+                }
+            }
+            let input = self.training.quantized_inputs[layer];
+            let step = quantizer_steps::activation_step(q, &samples, input.quant);
+            self.session.write(input.quant.scale, &[step])?;
+        }
+        self.run(self.training.clear, 0)
+    }
+
+    /// Loads the images of a calibration step as they are: a chip is calibrated for the images it
+    /// will see, which nobody moves.
+    fn load_calibration_batch(&mut self, order: &[usize], step: usize) -> Result<()> {
+        let mut batch = std::mem::take(&mut self.calibration);
+        let part = self.batch / self.parts;
+        let indices = &order[step * part..][..part];
+        self.batches.fill(indices, None, &mut batch);
+        let written = self.write_part(&batch, 0, 1, CALIBRATION_CHIPS | step as u32);
+        self.calibration = batch;
+        written
+    }
+
+    /// Writes a part of a batch, and the deviations of its chips. `word / chips` is its first chip
+    /// word.
+    fn write_part(&mut self, batch: &Batch, part: usize, parts: usize, word: u32) -> Result<()> {
+        let of = |values: &[f32]| {
+            let n = values.len() / parts;
+            part * n..(part + 1) * n
+        };
+        let images = &batch.images[of(&batch.images)];
+        self.session.write(self.training.images, images)?;
+        let labels = &batch.labels[of(&batch.labels)];
+        self.session.write(self.training.labels, labels)?;
+        let first = self.first_chip(word);
+        let mut fields = Vec::with_capacity(self.chips * CHIP_FIELDS);
+        for chip in 0..self.chips as u32 {
+            let e = match &self.common {
+                Some(v) => v.eps_b(self.seed, TRAINING, first.wrapping_add(chip)),
+                None => 0.0,
+            };
+            fields.extend_from_slice(&[e as f32, 1.0, 0.0, 0.0]);
+        }
+        for &tensor in &self.training.chips {
+            self.session.write(tensor, &fields)?;
+        }
+        Ok(())
+    }
+
+    fn first_chip(&self, step: u32) -> u32 {
+        (step & CALIBRATION_CHIPS) | (step & !CALIBRATION_CHIPS).wrapping_mul(self.chips as u32)
+    }
+
+    /// The word of a part of the present step.
+    fn word(&self, part: usize) -> u32 {
+        (self.step * self.parts + part) as u32
+    }
+
+    /// Runs the training section on a part of the batch.
+    fn run_part(&mut self, part: usize) -> Result<()> {
+        let word = self.word(part);
+        // Without parts this section also updates, so it sees the step's rate.
+        let lr = self.learning_rate(self.step);
+        self.run_at(self.training.step, word, word, lr)
+    }
+
+    fn learning_rate(&self, step: usize) -> f32 {
+        settings::learning_rate(&self.job.experiment.train, step, self.steps_per_epoch)
+    }
+
+    fn run(&mut self, section: SectionId, step: usize) -> Result<()> {
+        let calibrating = section == self.training.calibrate;
+        let word = step as u32 | if calibrating { CALIBRATION_CHIPS } else { 0 };
+        self.run_at(section, word, step as u32, self.learning_rate(step))
+    }
+
+    fn run_at(&mut self, section: SectionId, word: u32, step: u32, lr: f32) -> Result<()> {
+        let args = RunArgs {
+            seed: self.seed,
+            first_chip: self.first_chip(word),
+            chips: self.chips,
+            images: 0..self.batch / self.chips / self.parts,
+            purpose: TRAINING,
+            step,
+            lr,
+        };
+        self.session.run(section, &args)
+    }
+
+    /// Hits and summed loss since the last call, over all chips.
+    fn take_tally(&mut self) -> Result<(f64, f64)> {
+        let tally = self.session.read(self.training.tally)?;
+        self.run(self.training.clear, 0)?;
+        let sum = |k: usize| tally.chunks_exact(2).map(|t| f64::from(t[k])).sum();
+        Ok((sum(0), sum(1)))
+    }
+
+    fn save(&mut self) -> Result<()> {
+        let Some(path) = self.job.checkpoint.clone() else {
+            return Ok(());
+        };
+        let mut all = Parameters::default();
+        all.read_from(self.session.as_mut(), &self.training.states)?;
+        all.read_from(self.session.as_mut(), &self.training.moments)?;
+        all.read_from(self.session.as_mut(), &self.training.averages)?;
+        let position = Position {
+            step: self.step,
+            history: self.history.clone(),
+        };
+        checkpoint::save_position(&path, &all, &self.key, position)
+    }
+}
