@@ -78,6 +78,11 @@ fn every_recipe_and_quantizer_learns() {
             "optimizer = \"sgd\"",
         ),
         (
+            "ptq",
+            "weight_bits = 4\nactivation_bits = 8",
+            "average = 0.9",
+        ),
+        (
             "qat",
             "weight_bits = 1\nactivation_bits = 1",
             "optimizer = \"adamw\"\nweight_decay = 1e-4",
@@ -138,6 +143,38 @@ fn moved_images_resume_to_the_same_bits_too() {
     assert_eq!(resumed.parameters, whole.parameters);
     let still = run(&network("qavat", quantize, ""), None, usize::MAX).unwrap();
     assert_ne!(still.parameters, whole.parameters);
+}
+
+/// Parts, averages and held-out images together; the history is part of what resumes.
+#[test]
+fn batches_in_parts_averages_and_evaluation_resume_too() {
+    let quantize = "weight_bits = 4\nactivation_bits = 8";
+    let options = "variation = \"both\"\naccumulate = 2\naverage = 0.95\nevaluate_chips = 5";
+    let mut e = network("qavat", quantize, options);
+    e.data.validation = 100;
+    e.train.evaluate_every = 2;
+    let whole = run(&e, None, usize::MAX).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("training.partial");
+    // 19 steps an epoch of the 1,247 images that are left.
+    assert!(run(&e, Some(file.clone()), 45).is_err());
+    let resumed = run(&e, Some(file), usize::MAX).unwrap();
+    assert_eq!(resumed.parameters, whole.parameters);
+    assert_eq!(resumed.record.history[..2], whole.record.history[..2]);
+    let history = &whole.record.history;
+    assert_eq!(history.len(), 3);
+    // Every second epoch, and the last.
+    let asked: Vec<bool> = history.iter().map(|h| h.validation.is_some()).collect();
+    assert_eq!(asked, [false, true, true]);
+    let v = history[2].validation.unwrap();
+    assert_eq!((v.images, v.chips), (100, 5));
+    assert!(v.ideal > 0.3 && v.mean <= 1.0 && v.std > 0.0, "{v:?}");
+    let mut without = e.clone();
+    without.train.average = 0.0;
+    assert_ne!(
+        run(&without, None, usize::MAX).unwrap().parameters,
+        whole.parameters
+    );
 }
 
 #[test]
