@@ -4,6 +4,7 @@ use clap::Args;
 use pimento::Result;
 use pimento::config::{Experiment, Point};
 use pimento::data::Split;
+use pimento::train::settings;
 use serde_json::json;
 
 use super::options::ExperimentArgs;
@@ -34,10 +35,12 @@ impl Check {
         let cache = self.experiment.overrides.cache.as_deref();
         let data = images::load(&experiment.data, cache, &Terminal::new(false))?;
         let points = experiment.points();
+        let normalise = settings::normalise(&experiment, &data.train)?;
+        let constants = normalise.constants();
         if self.json {
-            return output::print_json(&document(&experiment, &data, &points));
+            return output::print_json(&document(&experiment, &data, constants, &points));
         }
-        output::print(&plan(&experiment, &data, &points))
+        output::print(&plan(&experiment, &data, constants, &points))
     }
 }
 
@@ -49,7 +52,12 @@ fn n_images(experiment: &Experiment, data: &Split) -> usize {
     }
 }
 
-fn document(e: &Experiment, data: &Split, points: &[Point]) -> serde_json::Value {
+fn document(
+    e: &Experiment,
+    data: &Split,
+    constants: &[(f64, f64)],
+    points: &[Point],
+) -> serde_json::Value {
     let points: Vec<_> = points
         .iter()
         .map(|p| {
@@ -62,6 +70,8 @@ fn document(e: &Experiment, data: &Split, points: &[Point]) -> serde_json::Value
         "valid": true,
         "train_images": data.train.len(),
         "test_images": data.test.len(),
+        "mean": constants.iter().map(|c| c.0).collect::<Vec<_>>(),
+        "std": constants.iter().map(|c| c.1).collect::<Vec<_>>(),
         "trainings": e.n_trainings(),
         "chips": e.sweep.chips,
         "images": n_images(e, data),
@@ -70,7 +80,7 @@ fn document(e: &Experiment, data: &Split, points: &[Point]) -> serde_json::Value
     })
 }
 
-fn plan(e: &Experiment, data: &Split, points: &[Point]) -> String {
+fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]) -> String {
     let (trainings, images) = (e.n_trainings(), n_images(e, data));
     let total = points.len() as f64 * e.sweep.chips as f64 * images as f64;
     let mut text = format!("{}: valid\n", e.name);
@@ -89,6 +99,11 @@ fn plan(e: &Experiment, data: &Split, points: &[Point]) -> String {
         data.train.w,
         data.train.classes
     );
+    let list = |of: fn(&(f64, f64)) -> f64| {
+        let numbers: Vec<String> = constants.iter().map(|c| format!("{:.5}", of(c))).collect();
+        numbers.join(", ")
+    };
+    text += &format!("          mean {}; std {}\n", list(|c| c.0), list(|c| c.1));
     text += &format!("network   {}, width {}\n", e.network.kind, e.network.width);
     text += &format!(
         "training  {}, {} epochs each\n",

@@ -24,7 +24,7 @@ choices! {
         Folder = "folder",
         /// The same layout inside the .tar or .tar.gz [`Data::file`], which is read as a stream.
         Archive = "archive",
-        /// NPY or NPZ arrays: [`Data::train_images`] and its three companions.
+        /// NPY or NPZ arrays: [`Data::arrays`], relative to [`Data::dir`].
         Npy = "npy",
     }
 }
@@ -141,8 +141,9 @@ pub struct Data {
     /// `PIMENTO_CACHE`, or the user's) for the next run.
     #[serde(skip_serializing_if = "is_true")]
     pub cache: bool,
-    /// Training images used; 0 for all. Balanced: the first of every class, the second of every
-    /// class, and so on in the order of the set, until there are as many.
+    /// Training images used; 0 for all. Balanced for every kind: the first image of every class, the
+    /// second of every class, and so on in the order of the set, until there are as many. A smaller
+    /// limit is a prefix of a larger one.
     pub train_limit: usize,
     /// Test images loaded, likewise; 0 for all.
     pub test_limit: usize,

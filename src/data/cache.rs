@@ -8,7 +8,7 @@
 use std::fs::{self, File, Metadata};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,6 +23,9 @@ const MAGIC: &[u8; 16] = b"pimento images 1";
 
 /// Longest header; a real one has some hundred bytes.
 const MAX_HEADER: u64 = 1 << 16;
+
+/// Age at which a half-written file is nobody's any more; writing takes seconds.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// What a decoded set depends on.
 pub(super) struct Key {
@@ -139,7 +142,10 @@ pub(super) fn through(
     if let (Some(path), Some(dir)) = (&path, decoding.cache) {
         let kept = fs::create_dir_all(dir)
             .map_err(|e| Error::io(dir, e))
-            .and_then(|()| write(path, key, &split));
+            .and_then(|()| {
+                remove_abandoned(dir);
+                write(path, key, &split)
+            });
         match kept {
             Ok(()) => told += &format!("; kept in {}", path.display()),
             Err(e) => told += &format!("; not kept: {e}"),
@@ -147,6 +153,23 @@ pub(super) fn through(
     }
     say(told);
     Ok(split)
+}
+
+/// Removes what a run that was killed while it wrote left behind: hidden temporary files of sets.
+/// What cannot be removed does no harm but take room.
+fn remove_abandoned(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let ours = name.starts_with('.') && name.contains(".images.") && name.ends_with(".tmp");
+        let age = |at: SystemTime| SystemTime::now().duration_since(at).ok();
+        let changed = entry.metadata().and_then(|about| about.modified()).ok();
+        if ours && changed.and_then(age).is_some_and(|age| age > ABANDONED) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Reads a cache file that must have this key.

@@ -1,16 +1,23 @@
 //! Images and labels: read, checked, cut to size and turned into batches.
 //!
-//! * [`Dataset`] and [`Split`]: 8-bit images with their labels, a training and a test part.
+//! * [`Dataset`] and [`Split`]: images (bytes or floats) with their labels, a training and a test
+//!   part.
 //! * [`idx`]: the IDX format of MNIST and its relatives, plain or gzip; [`load_idx_dir`] finds the
 //!   usual four files.
+//! * [`load_cifar_dir`]: CIFAR-10's and CIFAR-100's binary files.
+//! * [`load_folder`], [`load_archive`]: JPEG and PNG files in folders named after their classes, on
+//!   disk or in a .tar(.gz) that is read as a stream; decoded in parallel, and once: a cache keeps
+//!   the pixels.
+//! * [`npy`], [`load_npy`]: NumPy's arrays.
 //! * [`embedded`]: real sets inside the program, for the demo and the tests.
 //! * [`Normalise`]: pixels to the `f32` inputs of a network, `[image][c][h][w]`.
-//! * [`permutation`]: the order of the training images in an epoch.
+//! * [`permutation`], [`Augment`]: the order of the training images in an epoch, and how each is
+//!   moved in it.
 //!
 //! # Practice
 //! Pixels stay bytes until a batch is gathered: a set of 60,000 MNIST images is 47 MB, as `f32` it
 //! would be 188 MB. Everything read from a file is checked before memory is taken for it, and a
-//! refusal names the file, the byte, what is there and what should be.
+//! refusal names the file, the byte, entry or image, what is there and what should be.
 
 mod augment;
 mod batch;

@@ -35,7 +35,7 @@ pub struct Picture {
 /// 16 bits become 8, and an orientation in the metadata is not applied.
 ///
 /// # Errors
-/// Content that is neither, damaged or incomplete, or larger than [`MAX_SIDE`] on a side; found
+/// Content that is neither, damaged or incomplete, or more than 4096 pixels on a side; found
 /// before memory is taken for the pixels.
 pub fn decode_picture(name: &str, bytes: &[u8], resize: Option<[usize; 2]>) -> Result<Picture> {
     let image = match bytes {

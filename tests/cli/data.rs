@@ -81,8 +81,20 @@ fn an_archive_is_decoded_once_and_trained_on() {
     let first = run(dir.path(), "check", ARCHIVE, &[]);
     assert_eq!(first.code, 0, "{}", first.stderr);
     assert!(first.stdout.contains(says), "{}", first.stdout);
+    // Green is 10 in every picture.
+    assert!(first.stdout.contains(", 0.03922, "), "{}", first.stdout);
     let kept = || std::fs::read_dir(dir.path().join("cache")).unwrap().count();
     assert_eq!(kept(), 1);
+    let four = ARCHIVE.replace("train_limit", "mean = [0, 0, 0, 0]\ntrain_limit");
+    let wrong = run(dir.path(), "check", &four, &[]);
+    assert_eq!(wrong.code, 2);
+    assert!(
+        wrong
+            .stderr
+            .contains("4 values of mean, expected 1 or 3 (channels)"),
+        "{}",
+        wrong.stderr
+    );
     let out = dir.path().join("out");
     let sweep = run(
         dir.path(),

@@ -146,6 +146,31 @@ fn damage_anywhere_is_noticed_said_and_mended() {
 }
 
 #[test]
+fn what_a_killed_run_left_is_not_used_and_goes_away() {
+    let rig = Rig::new();
+    let (first, _) = rig.load(None);
+    let path = rig.files()[0].clone();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let (old, new, other) = (
+        path.with_file_name(format!(".{name}.1.tmp")),
+        path.with_file_name(format!(".{name}.2.tmp")),
+        path.with_file_name("somebody's.tmp"),
+    );
+    for file in [&old, &new, &other] {
+        fs::write(file, &fs::read(&path).unwrap()[..50]).unwrap();
+    }
+    for file in [&old, &other] {
+        let file = File::options().write(true).open(file).unwrap();
+        file.set_modified(UNIX_EPOCH).unwrap();
+    }
+    fs::remove_file(&path).unwrap();
+    let (again, said) = rig.load(None);
+    assert!(again == first && said.contains("kept in"), "{said}");
+    // One may still be being written by another run.
+    assert!(path.exists() && !old.exists() && new.exists() && other.exists());
+}
+
+#[test]
 fn a_cache_that_cannot_be_written_is_no_error() {
     let rig = Rig::new();
     fs::write(rig.dir.path().join("deep"), "a file in the way").unwrap();
