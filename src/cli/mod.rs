@@ -9,6 +9,8 @@ mod completions;
 mod demo;
 mod devices;
 mod images;
+mod infer;
+mod inspect;
 mod options;
 mod output;
 mod progress;
@@ -35,6 +37,8 @@ Examples:
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
   pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
+  pimento inspect resnet20.onnx                        a network of yours: what is it?
+  pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
@@ -70,6 +74,8 @@ enum Command {
     Train(train::Train),
     Chip(chip::Chip),
     Check(check::Check),
+    Inspect(inspect::Inspect),
+    Infer(infer::Infer),
     Devices(devices::Devices),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -83,6 +89,8 @@ pub fn run() -> ExitCode {
         Command::Train(c) => c.run(),
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),
+        Command::Inspect(c) => c.run(),
+        Command::Infer(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Bench(c) => c.run(),
         Command::Completions(c) => c.run(),

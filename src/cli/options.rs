@@ -98,6 +98,19 @@ impl Overrides {
     }
 }
 
+/// A network in a file.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// Network: ONNX, safetensors of `pimento train`, or the JSON description that goes with a
+    /// safetensors file (docs/networks.md)
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+
+    /// Multiply batch norm into the weights before it, so that it lives on the crossbars
+    #[arg(long)]
+    pub fold_batch_norm: bool,
+}
+
 /// What is said.
 #[derive(Debug, Args)]
 pub struct OutputArgs {

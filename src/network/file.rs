@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::graph::Graph;
+use super::lower::Numerics;
+use super::onnx;
 use super::parameters::Parameters;
 use crate::error::{Error, Result};
 
@@ -15,6 +17,9 @@ pub struct Loaded {
     pub graph: Graph,
     /// Weights, biases, batch norm, constants.
     pub parameters: Parameters,
+    /// Number formats of a network that was trained here with quantizers; else
+    /// [`Numerics::FLOAT`].
+    pub numerics: Numerics,
 }
 
 /// What was read last, so that the points of a sweep share it.
@@ -45,6 +50,10 @@ pub fn load(path: &Path, fold_batch_norm: bool) -> Result<Arc<Loaded>> {
     Ok(loaded)
 }
 
-fn read(path: &Path, _fold_batch_norm: bool) -> Result<Loaded> {
-    Err(Error::input(format!("{}: no reader", path.display())))
+fn read(path: &Path, fold_batch_norm: bool) -> Result<Loaded> {
+    let options = onnx::Options {
+        fold_batch_norm,
+        ..Default::default()
+    };
+    onnx::import_file(path, &options)
 }

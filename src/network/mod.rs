@@ -8,7 +8,11 @@
 pub mod file;
 pub mod graph;
 pub mod lower;
+pub mod npy;
+pub mod onnx;
 pub mod parameters;
+mod rewrite;
+pub mod run;
 pub mod zoo;
 
 pub use graph::Graph;

@@ -1,0 +1,96 @@
+//! `pimento infer`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use pimento::network::{file, npy, run::Runner};
+use pimento::{Error, Result};
+use serde_json::json;
+
+use super::backend::BackendArgs;
+use super::options::ModelArgs;
+use super::output;
+
+/// Run a network on a batch of inputs, without any chip's deviations
+#[derive(Debug, Args)]
+#[command(after_help = "\
+To check an import against the framework it comes from: the same inputs must give the same logits, \
+up to rounding. A network that was trained here runs with its quantizers.
+
+The input is an array of (N, C, H, W), float32, float64 or uint8 (taken as they are: normalise \
+before), in C order; the output is one of (N, K), float32.
+
+Examples:
+  pimento infer resnet20.onnx --input x.npy --output logits.npy
+  pimento infer fashion.safetensors --input x.npy --output logits.npy --backend cpu")]
+pub struct Infer {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Inputs to read
+    #[arg(long, value_name = "X.npy")]
+    input: PathBuf,
+
+    /// Logits to write
+    #[arg(long, value_name = "Y.npy")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    backend: BackendArgs,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Infer {
+    /// Reads, computes, writes.
+    pub fn run(&self) -> Result<()> {
+        let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
+        let mut input = npy::open(&self.input)?;
+        let (c, h, w) = network.graph.nodes[0].shape;
+        let n = match input.shape() {
+            [n, rest @ ..] if fits(rest, (c, h, w)) => *n,
+            other => {
+                return Err(Error::input(format!(
+                    "{}: an array of shape {other:?}; allowed for {}: (N, {c}, {h}, {w})",
+                    self.input.display(),
+                    self.model.model.display()
+                )));
+            }
+        };
+        let backend = self.backend.open()?;
+        let mut runner = Runner::new(&*backend, &network)?;
+        let mut logits = vec![];
+        loop {
+            let images = input.read(runner.chunk())?;
+            if images.is_empty() {
+                break;
+            }
+            logits.extend(runner.run(&images)?);
+        }
+        let shape = [n, runner.outputs()];
+        npy::write(&self.output, &shape, &logits)?;
+        if self.json {
+            return output::print_json(&json!({
+                "pimento": env!("CARGO_PKG_VERSION"),
+                "model": self.model.model.display().to_string(),
+                "output": self.output.display().to_string(),
+                "shape": shape,
+                "device": backend.info(),
+            }));
+        }
+        output::print(&format!(
+            "{}: ({n}, {}) float32, computed on {}\n",
+            self.output.display(),
+            shape[1],
+            backend.info().name
+        ))
+    }
+}
+
+/// Whether images of these sizes are the network's: all three, or without those that are 1.
+fn fits(sizes: &[usize], (c, h, w): (usize, usize, usize)) -> bool {
+    let wide = |s: &[usize]| -> Vec<usize> { s.iter().copied().filter(|d| *d != 1).collect() };
+    sizes == [c, h, w] || (sizes.len() < 3 && wide(sizes) == wide(&[c, h, w]))
+}

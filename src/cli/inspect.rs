@@ -1,0 +1,199 @@
+//! `pimento inspect`.
+
+use clap::Args;
+use pimento::Result;
+use pimento::network::file::{self, Loaded};
+use pimento::network::graph::{Layer, Node};
+use serde_json::{Value, json};
+
+use super::options::ModelArgs;
+use super::output;
+
+/// Memory cells for one weight in differential mapping.
+const CELLS_PER_WEIGHT: usize = 2;
+
+/// Show a network: layers, shapes, parameters, work, and the crossbars it needs
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A layer on crossbars has one column for every output channel and one row for every input that is \
+summed into it, once for every group of channels; a signed weight takes two cells (the differential \
+mapping). Everything else is computed digitally.
+
+Examples:
+  pimento inspect resnet20.onnx
+  pimento inspect resnet20.onnx --fold-batch-norm
+  pimento inspect fashion.safetensors --json")]
+pub struct Inspect {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is shown of a node.
+struct Row {
+    name: String,
+    kind: &'static str,
+    inputs: Vec<String>,
+    shape: (usize, usize, usize),
+    parameters: usize,
+    macs: usize,
+    /// `(groups, rows, columns)` of the crossbars.
+    array: Option<(usize, usize, usize)>,
+    cells: usize,
+}
+
+impl Inspect {
+    /// Prints the table.
+    pub fn run(&self) -> Result<()> {
+        let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
+        let rows: Vec<Row> = network
+            .graph
+            .nodes
+            .iter()
+            .map(|n| row(&network, n))
+            .collect();
+        if self.json {
+            return output::print_json(&document(&network, &rows));
+        }
+        output::print(&table(&network, &rows))
+    }
+}
+
+fn row(network: &Loaded, node: &Node) -> Row {
+    let prefix = format!("{}.", node.name);
+    let own = |name: &str| name.strip_prefix(&prefix).is_some_and(|p| !p.contains('.'));
+    let tensors = network.parameters.tensors.iter();
+    let (mut macs, mut array, mut cells) = (0, None, 0);
+    if let Layer::Conv { geo, .. } = &node.layer {
+        macs = geo.macs();
+        array = Some((geo.groups, geo.rows(), geo.c_out / geo.groups));
+        cells = CELLS_PER_WEIGHT * geo.weights();
+    }
+    let nodes = &network.graph.nodes;
+    Row {
+        name: node.name.clone(),
+        kind: node.layer.kind(),
+        inputs: node.inputs.iter().map(|&i| nodes[i].name.clone()).collect(),
+        shape: node.shape,
+        parameters: tensors
+            .filter(|(name, _)| own(name))
+            .map(|(_, t)| t.data.len())
+            .sum(),
+        macs,
+        array,
+        cells,
+    }
+}
+
+fn document(network: &Loaded, rows: &[Row]) -> Value {
+    let nodes: Vec<Value> = rows
+        .iter()
+        .map(|r| {
+            let array = r.array.map(
+                |(groups, rows, columns)| json!({"groups": groups, "rows": rows, "columns": columns}),
+            );
+            json!({
+                "name": r.name,
+                "kind": r.kind,
+                "inputs": r.inputs,
+                "shape": [r.shape.0, r.shape.1, r.shape.2],
+                "parameters": r.parameters,
+                "macs": r.macs,
+                "crossbar": array,
+                "cells": r.cells,
+            })
+        })
+        .collect();
+    json!({
+        "pimento": env!("CARGO_PKG_VERSION"),
+        "name": network.graph.name,
+        "weight_bits": network.numerics.weight_bits,
+        "activation_bits": network.numerics.act_bits,
+        "nodes": nodes,
+        "total": {
+            "parameters": total(rows, |r| r.parameters),
+            "crossbar_layers": network.graph.crossbars().len(),
+            "weights": network.graph.weights(),
+            "macs": network.graph.macs(),
+            "cells": total(rows, |r| r.cells),
+        },
+    })
+}
+
+fn total(rows: &[Row], of: impl Fn(&Row) -> usize) -> usize {
+    rows.iter().map(of).sum()
+}
+
+fn table(network: &Loaded, rows: &[Row]) -> String {
+    let count = |n: usize| if n == 0 { String::new() } else { grouped(n) };
+    let mut lines = vec![[
+        "node", "kind", "output", "parameters", "MACs", "rows x columns", "cells",
+    ]
+    .map(String::from)];
+    for r in rows {
+        let (c, h, w) = r.shape;
+        let array = r.array.map(|(groups, rows, columns)| match groups {
+            1 => format!("{rows} x {columns}"),
+            _ => format!("{groups} of {rows} x {columns}"),
+        });
+        lines.push([
+            r.name.clone(),
+            r.kind.to_string(),
+            format!("{c} x {h} x {w}"),
+            count(r.parameters),
+            count(r.macs),
+            array.unwrap_or_default(),
+            count(r.cells),
+        ]);
+    }
+    let crossbars = network.graph.crossbars().len();
+    lines.push([
+        "total".into(),
+        format!("{crossbars} on crossbars"),
+        String::new(),
+        count(total(rows, |r| r.parameters)),
+        count(network.graph.macs()),
+        String::new(),
+        count(total(rows, |r| r.cells)),
+    ]);
+    let width = |i: usize| lines.iter().map(|l| l[i].len()).max().unwrap_or(0);
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let mut text = format!("{}\n", network.graph.name);
+    let last = lines.len() - 1;
+    for (at, line) in lines.iter().enumerate() {
+        if at == 1 || at == last {
+            text += &format!("{}\n", widths.map(|w| "-".repeat(w)).join("  "));
+        }
+        let cells: Vec<String> = (0..7)
+            .map(|i| match i {
+                0..3 => format!("{:<w$}", line[i], w = widths[i]),
+                _ => format!("{:>w$}", line[i], w = widths[i]),
+            })
+            .collect();
+        text += &format!("{}\n", cells.join("  ").trim_end());
+    }
+    let n = &network.numerics;
+    if n.weight_bits > 0 || n.act_bits > 0 {
+        text += &format!(
+            "quantized: {} bits for weights, {} for activations (0 for none)\n",
+            n.weight_bits, n.act_bits
+        );
+    }
+    text + "cells: two for a weight (differential mapping)\n"
+}
+
+/// A number with its digits in groups of three.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, d) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(d);
+    }
+    out
+}

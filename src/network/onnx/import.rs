@@ -1,0 +1,427 @@
+//! From a model file to a graph: which nodes are needed, in order, and what came of them.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::rc::Rc;
+
+use prost::Message;
+
+use super::constant::Constant;
+use super::external::External;
+use super::fold;
+use super::importer::{Importer, Inputs, Map, Step, Trouble, Value};
+use super::names::{Names, readable};
+use super::node::Node;
+use super::ops;
+use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use crate::backend::program::Activation;
+use crate::error::{Error, Result};
+use crate::network::file::Loaded;
+use crate::network::graph::{Graph, Layer};
+use crate::network::lower::Numerics;
+use crate::network::parameters::Parameters;
+use crate::network::rewrite;
+
+/// Operator sets that are read.
+const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
+
+/// Unsupported nodes that a message lists one by one.
+const LISTED: usize = 40;
+
+/// How a model is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Multiply batch norm (and other factors per channel) into the weights before it, so that it
+    /// lives on the crossbars; else it stays digital.
+    pub fold_batch_norm: bool,
+    /// Most values of one map, and of all tables and spread constants together.
+    pub max_values: usize,
+}
+
+impl Default for Options {
+    /// Batch norm is kept; 2^27 values, half a GiB.
+    fn default() -> Self {
+        Self {
+            fold_batch_norm: false,
+            max_values: 1 << 27,
+        }
+    }
+}
+
+/// Names of all operators that are read, in alphabetical order.
+pub fn operators() -> Vec<&'static str> {
+    let mut names: Vec<&str> = ops::names().chain(fold::OPERATORS.iter().copied()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Reads the model at `path`; constants may be in other files of its directory.
+///
+/// # Errors
+/// [`Error::Io`]; else as [`import`].
+pub fn import_file(path: &Path, options: &Options) -> Result<Loaded> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    read(&bytes, path, &External::beside(path), options)
+}
+
+/// Reads the bytes of a model that has all its constants inside. `source` stands for the file in
+/// messages and names the network.
+///
+/// # Errors
+/// [`Error::Input`]: bytes that are no model, a node that contradicts its inputs, sizes that are not
+/// fixed (except the batch), and, all in one message with the names of their nodes, operators that
+/// are not supported.
+pub fn import(bytes: &[u8], source: &Path, options: &Options) -> Result<Loaded> {
+    read(bytes, source, &External::none(), options)
+}
+
+fn read(bytes: &[u8], source: &Path, external: &External, options: &Options) -> Result<Loaded> {
+    let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
+    let model =
+        ModelProto::decode(bytes).map_err(|e| bad(format!("not an ONNX model: {e}")))?;
+    let opset = opset(&model).map_err(bad)?;
+    let graph = model
+        .graph
+        .ok_or_else(|| bad("not an ONNX model: no graph".into()))?;
+    let name = source.file_stem().unwrap_or_default().to_string_lossy();
+    let reading = Reading {
+        graph: &graph,
+        opset,
+        external,
+        options,
+    };
+    let loaded = reading.run(&name).map_err(bad)?;
+    loaded.graph.check().map_err(|e| bad(e.to_string()))?;
+    Ok(loaded)
+}
+
+fn opset(model: &ModelProto) -> std::result::Result<i64, String> {
+    let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+    let found = model.opset_import.iter().find(|o| own(&o.domain));
+    match found.map(|o| o.version) {
+        Some(version) if OPSETS.contains(&version) => Ok(version),
+        Some(version) => Err(format!(
+            "operator set {version}; allowed: {} to {}",
+            OPSETS.start(),
+            OPSETS.end()
+        )),
+        None => Err("not an ONNX model: it names no operator set".into()),
+    }
+}
+
+/// One reading of a graph.
+struct Reading<'a> {
+    graph: &'a GraphProto,
+    opset: i64,
+    external: &'a External,
+    options: &'a Options,
+}
+
+impl Reading<'_> {
+    fn run(&self, name: &str) -> std::result::Result<Loaded, String> {
+        if !self.graph.sparse_initializer.is_empty() {
+            return Err("sparse constants; allowed: dense ones".into());
+        }
+        let constants: HashMap<&str, &TensorProto> = self
+            .graph
+            .initializer
+            .iter()
+            .map(|t| (t.name.as_str(), t))
+            .collect();
+        let input = self.input(&constants)?;
+        let [output] = self.graph.output.as_slice() else {
+            let names: Vec<&str> = self.graph.output.iter().map(|o| o.name.as_str()).collect();
+            return Err(format!(
+                "{} outputs ({}); allowed: one, the logits: export a model that returns them alone",
+                names.len(),
+                names.join(", ")
+            ));
+        };
+        let (batch, dims) = dimensions(input)?;
+        let live = self.live(&output.name)?;
+        let turned = self.turns_to_channels_first(&live, &input.name, &dims);
+        let dims = match (&dims[..], turned) {
+            ([h, w, c], true) => vec![*c, *h, *w],
+            _ => dims,
+        };
+        let (c, h, w) = match dims[..] {
+            // One channel, whichever side it stands on.
+            [h, w, 1] if h > 1 => (1, h, w),
+            _ => super::importer::canonical(&dims),
+        };
+        let mut im = Importer {
+            graph: Graph::new(name, c, h, w),
+            parameters: Parameters::default(),
+            values: HashMap::new(),
+            names: Names::new(),
+            batch,
+            largest: self.options.max_values,
+            budget: self.options.max_values,
+        };
+        if dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_none_or(|n| n > im.largest) {
+            return Err(format!("input `{}` of {dims:?} is too large", input.name));
+        }
+        im.values
+            .insert(input.name.clone(), Value::Map(Map { node: 0, dims }));
+        let mut refused = vec![];
+        for (index, proto) in self.graph.node.iter().enumerate() {
+            if !live.contains(&index) {
+                continue;
+            }
+            self.take(&mut im, &constants, index, proto, turned, &mut refused)?;
+        }
+        if !refused.is_empty() {
+            return Err(refusal(&refused));
+        }
+        self.finish(im, &output.name)
+    }
+
+    /// The only input that is no constant.
+    fn input(
+        &self,
+        constants: &HashMap<&str, &TensorProto>,
+    ) -> std::result::Result<&ValueInfoProto, String> {
+        let inputs: Vec<&ValueInfoProto> = self
+            .graph
+            .input
+            .iter()
+            .filter(|i| !constants.contains_key(i.name.as_str()))
+            .collect();
+        match inputs[..] {
+            [input] => Ok(input),
+            _ => Err(format!(
+                "{} inputs ({}); allowed: one, the images",
+                inputs.len(),
+                inputs
+                    .iter()
+                    .map(|i| i.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )),
+        }
+    }
+
+    /// Nodes that the output needs.
+    fn live(&self, output: &str) -> std::result::Result<HashSet<usize>, String> {
+        let mut maker: HashMap<&str, usize> = HashMap::new();
+        for (i, node) in self.graph.node.iter().enumerate() {
+            for name in node.output.iter().filter(|n| !n.is_empty()) {
+                if maker.insert(name, i).is_some() {
+                    return Err(format!("two nodes write `{name}`"));
+                }
+            }
+        }
+        let mut live = HashSet::new();
+        let mut open: Vec<usize> = maker.get(output).copied().into_iter().collect();
+        while let Some(i) = open.pop() {
+            if live.insert(i) {
+                let names = self.graph.node[i].input.iter();
+                open.extend(names.filter_map(|n| maker.get(n.as_str())));
+            }
+        }
+        Ok(live)
+    }
+
+    /// Whether the model takes images with channels last and turns them at once: then its input is
+    /// taken to have channels first, as data sets here have, and nothing is turned.
+    fn turns_to_channels_first(&self, live: &HashSet<usize>, input: &str, dims: &[usize]) -> bool {
+        let mut readers = live
+            .iter()
+            .map(|&i| &self.graph.node[i])
+            .filter(|n| n.input.iter().any(|name| name == input))
+            .peekable();
+        dims.len() == 3 && readers.peek().is_some() && readers.all(is_turn)
+    }
+
+    /// Reads one node; notes it in `refused` if it is not supported.
+    fn take(
+        &self,
+        im: &mut Importer,
+        constants: &HashMap<&str, &TensorProto>,
+        index: usize,
+        proto: &NodeProto,
+        turned: bool,
+        refused: &mut Vec<String>,
+    ) -> std::result::Result<(), String> {
+        let node = Node {
+            proto,
+            name: readable(&proto.name, &proto.op_type, index),
+            opset: self.opset,
+        };
+        let shown = if proto.name.is_empty() {
+            &node.name
+        } else {
+            &proto.name
+        };
+        let place = format!("node `{shown}` ({})", proto.op_type);
+        for name in proto.input.iter().filter(|n| !n.is_empty()) {
+            if im.values.contains_key(name) {
+                continue;
+            }
+            let Some(tensor) = constants.get(name.as_str()) else {
+                return Err(format!("{place}: reads `{name}`, which nothing before it writes"));
+            };
+            let constant = Constant::decode(tensor, self.external)
+                .map_err(|e| format!("constant `{name}`: {e}"))?;
+            im.values
+                .insert(name.clone(), Value::Constant(Rc::new(constant)));
+        }
+        let values: Vec<Option<Value>> = proto
+            .input
+            .iter()
+            .map(|n| im.values.get(n).cloned())
+            .collect();
+        let inputs = Inputs {
+            node: &node,
+            values,
+        };
+        let out = match one(im, &inputs, turned) {
+            Ok(out) => out,
+            Err(Trouble::Wrong(what)) => return Err(format!("{place}: {what}")),
+            Err(Trouble::Unsupported(what)) => {
+                refused.push(format!("{place}: {what}"));
+                vec![]
+            }
+        };
+        let mut out = out.into_iter();
+        for name in &proto.output {
+            let value = out.next().unwrap_or(Value::Unknown);
+            if !name.is_empty() {
+                im.values.insert(name.clone(), value);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, mut im: Importer, output: &str) -> std::result::Result<Loaded, String> {
+        let map = match im.values.get(output) {
+            Some(Value::Map(map)) => map.clone(),
+            Some(Value::Codes { .. }) => {
+                return Err(format!(
+                    "output `{output}` holds integer codes; allowed: floats"
+                ));
+            }
+            Some(Value::Constant(_)) => {
+                return Err(format!("output `{output}` does not depend on the input"));
+            }
+            Some(Value::Unknown) => {
+                return Err(format!(
+                    "output `{output}` is a second output of its node, which is not supported"
+                ));
+            }
+            None => return Err(format!("nothing writes the output `{output}`")),
+        };
+        let mut last = im.node_of(&map);
+        if last == 0 {
+            let shape = im.graph.nodes[0].shape;
+            let identity = Layer::Activation(Activation::Identity);
+            last = im.graph.push("identity", identity, vec![0], shape);
+        }
+        let mut loaded = Loaded {
+            graph: im.graph,
+            parameters: im.parameters,
+            numerics: Numerics::FLOAT,
+        };
+        rewrite::prune(&mut loaded, last);
+        rewrite::merge(&mut loaded);
+        if self.options.fold_batch_norm {
+            rewrite::fold_factors(&mut loaded);
+        }
+        Ok(loaded)
+    }
+}
+
+/// Whether the node makes channels the first of three dimensions.
+fn is_turn(node: &NodeProto) -> bool {
+    let perm = node.attribute.iter().find(|a| a.name == "perm");
+    node.op_type == "Transpose" && perm.is_some_and(|a| a.ints == [0, 3, 1, 2])
+}
+
+/// What the outputs of a node stand for.
+fn one(im: &mut Importer, inputs: &Inputs, turned: bool) -> Step<Vec<Value>> {
+    let node = inputs.node;
+    let op = node.op();
+    if !matches!(node.proto.domain.as_str(), "" | "ai.onnx") {
+        return super::importer::unsupported(format!(
+            "an operator of the domain `{}`",
+            node.proto.domain
+        ));
+    }
+    let reader = ops::reader(op);
+    let foldable = fold::OPERATORS.contains(&op);
+    if reader.is_none() && !foldable {
+        return super::importer::unsupported("no such operator here");
+    }
+    let given = || inputs.values.iter().flatten();
+    if given().any(|v| matches!(v, Value::Unknown)) {
+        return Ok(vec![]);
+    }
+    if foldable && given().all(|v| matches!(v, Value::Constant(_))) {
+        let constant = fold::fold(im, inputs)?;
+        return Ok(vec![Value::Constant(Rc::new(constant))]);
+    }
+    let Some(reader) = reader else {
+        return super::importer::unsupported("computes with images; allowed: with constants");
+    };
+    if let (true, Some(Value::Map(map)), true) = (turned, inputs.get(0), is_turn(node.proto))
+        && map.node == 0
+    {
+        return Ok(vec![Value::Map(map.clone())]);
+    }
+    reader(im, inputs)
+}
+
+/// All unsupported nodes in one message.
+fn refusal(refused: &[String]) -> String {
+    let n = refused.len();
+    let what = if n == 1 { "node is" } else { "nodes are" };
+    let mut text = format!("{n} {what} not supported");
+    for line in refused.iter().take(LISTED) {
+        text += &format!("\n  {line}");
+    }
+    if n > LISTED {
+        text += &format!("\n  and {} more", n - LISTED);
+    }
+    let all = operators();
+    text + &format!("\n  operators that are: {}", all.join(", "))
+}
+
+/// Size of the batch, where it is fixed, and the other dimensions.
+fn dimensions(
+    input: &ValueInfoProto,
+) -> std::result::Result<(Option<usize>, Vec<usize>), String> {
+    let name = &input.name;
+    let tensor = input.kind.as_ref().and_then(|k| k.tensor_type.as_ref());
+    let Some(shape) = tensor.and_then(|t| t.shape.as_ref()) else {
+        return Err(format!("input `{name}` has no shape; export with fixed sizes"));
+    };
+    let sizes: Vec<Option<usize>> = shape
+        .dim
+        .iter()
+        .map(|d| d.dim_value.and_then(|v| usize::try_from(v).ok()))
+        .map(|d| d.filter(|d| *d > 0))
+        .collect();
+    let Some((&batch, rest)) = sizes.split_first() else {
+        return Err(format!(
+            "input `{name}` is one number; allowed: images with the batch as first dimension"
+        ));
+    };
+    if rest.is_empty() {
+        return Err(format!(
+            "input `{name}` has one dimension; allowed: the batch and at least one more"
+        ));
+    }
+    let fixed = |(i, d): (usize, &Option<usize>)| {
+        d.ok_or_else(|| {
+            let called = shape.dim[i + 1].dim_param.clone().unwrap_or_default();
+            format!(
+                "input `{name}`: dimension {} (`{called}`) is not fixed; allowed: only the first, \
+                 the batch: leave the others out of dynamic_axes or dynamic_shapes when exporting",
+                i + 1
+            )
+        })
+    };
+    let dims = rest.iter().enumerate().map(fixed).collect::<std::result::Result<_, _>>()?;
+    Ok((batch, dims))
+}
