@@ -16,6 +16,8 @@
 //! Clip where their range is not that of 8 bits.
 
 mod constant;
+mod export;
+mod export_quantizers;
 mod external;
 mod fold;
 mod import;
@@ -24,5 +26,7 @@ mod names;
 mod node;
 mod ops;
 pub(crate) mod proto;
+mod write;
 
+pub use export::export;
 pub use import::{Options, import, import_file, operators};
