@@ -8,6 +8,7 @@ mod chip;
 mod completions;
 mod demo;
 mod devices;
+mod export;
 mod images;
 mod infer;
 mod inspect;
@@ -76,6 +77,7 @@ enum Command {
     Check(check::Check),
     Inspect(inspect::Inspect),
     Infer(infer::Infer),
+    Export(export::Export),
     Devices(devices::Devices),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -91,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Check(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Infer(c) => c.run(),
+        Command::Export(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Bench(c) => c.run(),
         Command::Completions(c) => c.run(),

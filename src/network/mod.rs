@@ -1,10 +1,12 @@
 //! Networks: graphs of layers, their parameters, and how they become programs.
 //!
 //! * [`graph`]: layers and shapes. * [`zoo`]: the architectures that come along.
-//! * [`file`]: networks from files.
+//! * [`file`]: networks from files: [`onnx`], [`description`] with safetensors.
+//! * [`run`]: the plain network on images. * [`npy`]: arrays for it.
 //! * [`parameters`]: named tensors, initialisation, safetensors.
 //! * [`lower`]: graph to [`crate::backend::Program`], for inference and for training.
 
+pub mod description;
 pub mod file;
 pub mod graph;
 pub mod lower;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::graph::{Graph, Layer};
@@ -160,7 +161,8 @@ impl Parameters {
             .map_err(|e| Error::Internal(format!("safetensors: {e}")))
     }
 
-    /// Reads the bytes of a safetensors file (all tensors must be `F32`) and its metadata.
+    /// Reads the bytes of a safetensors file and its metadata. Floats of any size become `f32`;
+    /// integers of 32 and 64 bits, which are counters of other programs, are left out.
     /// `source` names the file in messages.
     pub fn from_bytes(bytes: &[u8], source: &Path) -> Result<(Self, BTreeMap<String, String>)> {
         let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
@@ -171,21 +173,29 @@ impl Parameters {
             .map_err(|e| bad(format!("not a safetensors file: {e}")))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
-            if view.dtype() != Dtype::F32 {
-                return Err(bad(format!(
-                    "tensor `{name}` has type {:?}; only F32 is supported",
-                    view.dtype()
-                )));
-            }
-            // The file's tensors need not be aligned for f32.
-            let data = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let bytes = view.data();
+            // The file's tensors need not be aligned.
+            let data = match view.dtype() {
+                Dtype::F32 => each(bytes, f32::from_le_bytes),
+                Dtype::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
+                Dtype::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+                Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+                // Counters of other programs.
+                Dtype::I64 | Dtype::I32 => continue,
+                other => {
+                    return Err(bad(format!(
+                        "tensor `{name}` has type {other:?}; allowed: F32, F64, F16, BF16"
+                    )));
+                }
+            };
             let shape = view.shape().to_vec();
             tensors.insert(name.to_string(), Tensor { shape, data });
         }
         Ok((Self { tensors }, meta.into_iter().collect()))
     }
+}
+
+fn each<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    chunks.iter().map(|c| f(*c)).collect()
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::trainer::{EpochRecord, Model, TrainRecord};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::network::Parameters;
+use crate::network::file::NETWORK;
+use crate::network::{Parameters, description};
 
 /// Metadata entry that says what the file is.
 const KIND: &str = "pimento.kind";
@@ -34,10 +35,11 @@ fn write(
     kind: &str,
     key: &str,
     state: &impl Serialize,
+    network: Option<String>,
 ) -> Result<()> {
     let state = serde_json::to_string(state)
         .map_err(|e| Error::Internal(format!("training state: {e}")))?;
-    let meta = BTreeMap::from([
+    let mut meta = BTreeMap::from([
         (KIND.to_string(), kind.to_string()),
         (KEY.to_string(), key.to_string()),
         (STATE.to_string(), state),
@@ -46,6 +48,7 @@ fn write(
             env!("CARGO_PKG_VERSION").to_string(),
         ),
     ]);
+    meta.extend(network.map(|text| (NETWORK.to_string(), text)));
     files::write_atomically(path, &parameters.to_bytes(&meta)?)
 }
 
@@ -81,7 +84,7 @@ pub(super) fn save_position(
     key: &str,
     position: Position,
 ) -> Result<()> {
-    write(path, parameters, "checkpoint", key, &position)
+    write(path, parameters, "checkpoint", key, &position, None)
 }
 
 /// Reads a training in progress; an error if it belongs to another configuration.
@@ -90,9 +93,11 @@ pub(super) fn load_position(path: &Path, key: &str) -> Result<(Parameters, Posit
     Ok((parameters, parse(path, &state)?))
 }
 
-/// Saves a trained network with the configuration that made it.
+/// Saves a trained network with the configuration that made it and its own description, so that
+/// it can be read as a network of its own ([`crate::network::file`]).
 pub fn save_model(path: &Path, model: &Model, key: &str) -> Result<()> {
-    write(path, &model.parameters, "model", key, &model.record)
+    let network = description::to_json(&model.graph, &model.numerics)?;
+    write(path, &model.parameters, "model", key, &model.record, Some(network))
 }
 
 /// Reads the parameters and the record of a trained network; an error if it was trained otherwise

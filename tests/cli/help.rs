@@ -5,12 +5,15 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 8] = [
+const SUBCOMMANDS: [&str; 11] = [
     "demo",
     "sweep",
     "train",
     "chip",
     "check",
+    "inspect",
+    "infer",
+    "export",
     "devices",
     "bench",
     "completions",

@@ -53,6 +53,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("zip", &["src/data/"]),
     ("directories", &["src/cli/"]),
     ("safetensors", &["src/network/"]),
+    ("prost", &["src/network/onnx/"]),
+    ("half", &["src/network/"]),
     ("csv", &["src/report/", "src/sweep/"]),
     ("toml", &["src/config/"]),
     ("clap", &["src/cli/", "src/main.rs"]),

@@ -16,20 +16,6 @@ fn load(name: &str, fold_batch_norm: bool) -> Loaded {
     onnx::import_file(&path, &options).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Inputs as the network takes them: channels first, whatever the model's own order.
-fn input(name: &str, values: &[f32]) -> Vec<f32> {
-    if name != "channels_last" {
-        return values.to_vec();
-    }
-    let (h, w, c) = (6, 5, 3);
-    let turn = |image: &[f32]| -> Vec<f32> {
-        (0..c * h * w)
-            .map(|i| image[(i % (h * w)) * c + i / (h * w)])
-            .collect()
-    };
-    values.chunks(h * w * c).flat_map(turn).collect()
-}
-
 #[test]
 fn models_compute_what_onnx_runtime_computes() {
     let vectors = vectors();
@@ -37,10 +23,10 @@ fn models_compute_what_onnx_runtime_computes() {
     let mut wrong = vec![];
     for name in models() {
         let network = load(&name, false);
-        let images = input(&name, &vectors.tensors[&format!("{name}.input")].data);
+        let images = &vectors.tensors[&format!("{name}.input")].data;
         let want = &vectors.tensors[&format!("{name}.output")].data;
         for backend in &backends {
-            let far = distance(&outputs(&**backend, &network, &images), want);
+            let far = distance(&outputs(&**backend, &network, images), want);
             if far > TOLERANCE {
                 wrong.push(format!("{name} on {}: {far:e}", backend.info().backend));
             }
@@ -55,9 +41,9 @@ fn folded_factors_change_nothing_but_roundings() {
     let cpu = CpuBackend::new();
     for name in models() {
         let network = load(&name, true);
-        let images = input(&name, &vectors.tensors[&format!("{name}.input")].data);
+        let images = &vectors.tensors[&format!("{name}.input")].data;
         let want = &vectors.tensors[&format!("{name}.output")].data;
-        let far = distance(&outputs(&cpu, &network, &images), want);
+        let far = distance(&outputs(&cpu, &network, images), want);
         assert!(far <= TOLERANCE, "{name}: {far:e}");
     }
     let norms = |fold: bool| {
@@ -81,9 +67,9 @@ fn what_is_exported_is_read_back_as_the_same_network() {
         }
         let again = onnx::import(&bytes, name.as_ref(), &Options::default())
             .unwrap_or_else(|e| panic!("{e}"));
-        let images = input(&name, &vectors.tensors[&format!("{name}.input")].data);
-        let want = outputs(&cpu, &network, &images);
-        let far = distance(&outputs(&cpu, &again, &images), &want);
+        let images = &vectors.tensors[&format!("{name}.input")].data;
+        let want = outputs(&cpu, &network, images);
+        let far = distance(&outputs(&cpu, &again, images), &want);
         assert!(far <= TOLERANCE, "{name}: {far:e}");
         // The layers on crossbars keep their names, and so do the chips that are made of them.
         let crossbars = |n: &Loaded| -> Vec<String> {

@@ -1,0 +1,401 @@
+//! Networks described in JSON: an ordered list of operations with the names of their tensors, which
+//! are in a safetensors file. docs/networks.md is the description for people.
+//!
+//! A file of that kind comes from outside (with the names that PyTorch gives to tensors), or from
+//! here: the metadata of every network that is written holds the description of itself.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::Loaded;
+use super::graph::{Graph, Layer, NodeId};
+use super::lower::{ActStep, Numerics};
+use super::parameters::{Parameters, Tensor};
+use crate::backend::program::{
+    Activation, BinaryGroup, ConvGeometry, NO_SOURCE, PoolGeometry, Rounding, StraightThrough,
+    WeightStep,
+};
+use crate::error::{Error, Result};
+
+mod op;
+
+use op::{Kind, Op};
+
+/// Largest size of anything in a description.
+const LARGEST: usize = 1 << 24;
+
+/// A description.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Description {
+    name: String,
+    input: Input,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quantizers: Option<Quantizers>,
+    ops: Vec<Op>,
+}
+
+/// The images.
+#[derive(Debug, Serialize, Deserialize)]
+struct Input {
+    name: String,
+    /// `[N, c, h, w]`; N is text or a number, and is not looked at.
+    shape: (serde_json::Value, usize, usize, usize),
+}
+
+/// Number formats of a network that was trained here, as in the experiment file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quantizers {
+    weight_bits: u32,
+    per_channel: bool,
+    activation_bits: u32,
+    floor: bool,
+    signed: bool,
+    linear_inputs: bool,
+    input_bits: u32,
+    binary_per_image: bool,
+}
+
+impl Quantizers {
+    fn of(n: &Numerics) -> Option<Self> {
+        (n.weight_bits > 0 || n.act_bits > 0 || n.input_bits > 0).then_some(Self {
+            weight_bits: n.weight_bits,
+            per_channel: n.per_channel,
+            activation_bits: n.act_bits,
+            floor: n.act_rounding == Rounding::Floor,
+            signed: n.act_signed,
+            linear_inputs: n.linear_inputs,
+            input_bits: n.input_bits,
+            binary_per_image: n.binary_group == BinaryGroup::Image,
+        })
+    }
+
+    fn numerics(&self) -> Numerics {
+        Numerics {
+            weight_bits: self.weight_bits,
+            weight_step: WeightStep::Keep,
+            weight_step_learned: false,
+            per_channel: self.per_channel,
+            act_bits: self.activation_bits,
+            act_step: ActStep::Fixed,
+            act_rounding: if self.floor { Rounding::Floor } else { Rounding::Nearest },
+            act_signed: self.signed,
+            straight_through: StraightThrough::Clip,
+            linear_inputs: self.linear_inputs,
+            input_bits: self.input_bits,
+            binary_group: if self.binary_per_image {
+                BinaryGroup::Image
+            } else {
+                BinaryGroup::Channel
+            },
+        }
+    }
+}
+
+/// The description of a network whose tensors are called as [`super::parameters`] calls them.
+pub fn describe(graph: &Graph, numerics: &Numerics) -> Description {
+    let (c, h, w) = graph.nodes[0].shape;
+    let ops = graph.nodes[1..]
+        .iter()
+        .map(|node| {
+            let input = |i: usize| graph.nodes[node.inputs[i]].name.clone();
+            Op {
+                kind: op::kind(node),
+                name: None,
+                input: (node.inputs.len() == 1).then(|| input(0)),
+                inputs: match node.inputs.len() {
+                    1 => None,
+                    n => Some((0..n).map(input).collect()),
+                },
+                out: node.name.clone(),
+            }
+        })
+        .collect();
+    Description {
+        name: graph.name.clone(),
+        input: Input {
+            name: graph.nodes[0].name.clone(),
+            shape: ("N".into(), c, h, w),
+        },
+        quantizers: Quantizers::of(numerics),
+        ops,
+    }
+}
+
+/// A description as one line of JSON.
+///
+/// # Errors
+/// None that a description can cause.
+pub fn to_json(graph: &Graph, numerics: &Numerics) -> Result<String> {
+    serde_json::to_string(&describe(graph, numerics))
+        .map_err(|e| Error::Internal(format!("network to JSON: {e}")))
+}
+
+/// The network of a description whose tensors are `tensors`. `source` stands for the description in
+/// messages.
+///
+/// # Errors
+/// A description that is none, an operation whose input nothing before it makes, a tensor that is
+/// missing or has another size, shapes that do not fit: with the operation's name.
+pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
+    let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
+    let refused = |e| bad(format!("not a network description: {e}"));
+    let value: serde_json::Value = serde_json::from_str(text).map_err(refused)?;
+    let keys = value["ops"].as_array().into_iter().flatten();
+    for (i, key) in keys
+        .enumerate()
+        .flat_map(|(i, op)| op.as_object().into_iter().flatten().map(move |(k, _)| (i, k)))
+    {
+        if !op::KEYS.contains(&key.as_str()) {
+            return Err(bad(format!(
+                "operation {} has a key `{key}`; allowed: {}",
+                i + 1,
+                op::KEYS.join(", ")
+            )));
+        }
+    }
+    let d: Description = serde_json::from_value(value).map_err(refused)?;
+    let (_, c, h, w) = d.input.shape;
+    if [c, h, w].iter().any(|n| !(1..=LARGEST).contains(n)) {
+        return Err(bad(format!("input of {c} x {h} x {w}; allowed: 1 and more")));
+    }
+    let numerics = d.quantizers.as_ref().map_or(Numerics::FLOAT, Quantizers::numerics);
+    if [numerics.weight_bits, numerics.act_bits, numerics.input_bits].iter().any(|b| *b > 8) {
+        return Err(bad("quantizers of more than 8 bits; allowed: 0 to 8".into()));
+    }
+    let mut reading = Reading {
+        graph: Graph::new(d.name, c, h, w),
+        parameters: Parameters::default(),
+        tensors,
+        values: HashMap::from([(d.input.name, 0)]),
+    };
+    for op in &d.ops {
+        reading
+            .take(op)
+            .map_err(|what| bad(format!("operation `{}` ({}): {what}", op.out, op.kind.name())))?;
+    }
+    if reading.graph.nodes.len() == 1 {
+        return Err(bad("no operations".into()));
+    }
+    reading.graph.check().map_err(|e| bad(e.to_string()))?;
+    Ok(Loaded {
+        graph: reading.graph,
+        parameters: reading.parameters,
+        numerics,
+    })
+}
+
+struct Reading<'a> {
+    graph: Graph,
+    parameters: Parameters,
+    tensors: &'a Parameters,
+    values: HashMap<String, NodeId>,
+}
+
+type Step<T> = std::result::Result<T, String>;
+
+impl Reading<'_> {
+    fn take(&mut self, op: &Op) -> Step<()> {
+        let names = op.input.iter().chain(op.inputs.iter().flatten());
+        let mut inputs = vec![];
+        for name in names {
+            match self.values.get(name) {
+                Some(&id) => inputs.push(id),
+                None => return Err(format!("reads `{name}`, which nothing before it makes")),
+            }
+        }
+        let Some(&first) = inputs.first() else {
+            return Err("no input".into());
+        };
+        let name = op.name.clone().unwrap_or_else(|| op.kind.usual_name(&op.out));
+        if self.graph.nodes.iter().any(|n| n.name == name) {
+            return Err(format!("a second operation called `{name}`"));
+        }
+        let (layer, shape) = self.layer(&op.kind, first, &inputs)?;
+        let (c, h, w) = shape;
+        let n = c.checked_mul(h).and_then(|n| n.checked_mul(w));
+        if n.is_none_or(|n| n == 0 || n > LARGEST) {
+            return Err(format!("an output of {c} x {h} x {w}; allowed: 1 to {LARGEST} values"));
+        }
+        let id = self.graph.push(name, layer, inputs, shape);
+        self.parameters_of(&op.kind, id)?;
+        if self.values.insert(op.out.clone(), id).is_some() {
+            return Err(format!("a second value `{}`", op.out));
+        }
+        Ok(())
+    }
+
+    /// The layer of an operation and the shape of its output.
+    fn layer(
+        &self,
+        kind: &Kind,
+        first: NodeId,
+        inputs: &[NodeId],
+    ) -> Step<(Layer, (usize, usize, usize))> {
+        let from = self.graph.nodes[first].shape;
+        let (c, h, w) = from;
+        Ok(match kind {
+            Kind::Conv2d(conv) => {
+                let geo = conv.geometry(from)?;
+                let bias = conv.bias.is_some();
+                (Layer::Conv { geo, bias }, (geo.c_out, geo.h_out(), geo.w_out()))
+            }
+            Kind::Linear {
+                bias, cin, cout, ..
+            } => {
+                if *cin != c * h * w || !(1..=LARGEST).contains(cout) {
+                    return Err(format!("{cin} inputs of {c} x {h} x {w}, {cout} outputs"));
+                }
+                let geo = ConvGeometry::linear(*cin, *cout);
+                let bias = bias.is_some();
+                (Layer::Conv { geo, bias }, (*cout, 1, 1))
+            }
+            Kind::Batchnorm { eps, .. } => {
+                if !(*eps >= 0.0 && eps.is_finite()) {
+                    return Err(format!("eps {eps}; allowed: 0 and more"));
+                }
+                (Layer::BatchNorm { eps: *eps }, from)
+            }
+            Kind::MaxPool(pool) => {
+                let geo = pool.geometry(from)?;
+                let (h, w) = geo.out(h, w);
+                (Layer::MaxPool(geo), (c, h, w))
+            }
+            Kind::AvgPool(pool) => {
+                let geo = pool.geometry(from)?;
+                let (h, w) = geo.out(h, w);
+                (Layer::AvgPool(geo), (c, h, w))
+            }
+            Kind::GlobalAvgPool | Kind::GlobalMaxPool => {
+                let geo = PoolGeometry {
+                    kh: h,
+                    kw: w,
+                    stride: [h, w],
+                    pad: [0; 4],
+                };
+                let layer = match kind {
+                    Kind::GlobalAvgPool => Layer::AvgPool(geo),
+                    _ => Layer::MaxPool(geo),
+                };
+                (layer, (c, 1, 1))
+            }
+            Kind::Add => (Layer::Add, from),
+            Kind::Multiply => (Layer::Multiply, from),
+            Kind::Affine { .. } => (Layer::Affine, from),
+            Kind::Quantize { lo, hi, .. } => {
+                if lo >= hi {
+                    return Err(format!("codes {lo} to {hi}; allowed: the lower below"));
+                }
+                (Layer::Quantize { lo: *lo, hi: *hi }, from)
+            }
+            Kind::Softmax => (Layer::Softmax, from),
+            Kind::Flatten => (Layer::Reshape, (c * h * w, 1, 1)),
+            Kind::Reshape { shape } => (Layer::Reshape, (shape[0], shape[1], shape[2])),
+            Kind::Concat { shape: Some(s) } => (Layer::Concat, (s[0], s[1], s[2])),
+            Kind::Concat { shape: None } => {
+                let shapes = inputs.iter().map(|&i| self.graph.nodes[i].shape);
+                let same = shapes.clone().all(|s| (s.1, s.2) == (h, w));
+                let sum = shapes
+                    .map(|s| if same { s.0 } else { s.0 * s.1 * s.2 })
+                    .sum();
+                (Layer::Concat, if same { (sum, h, w) } else { (sum, 1, 1) })
+            }
+            Kind::Rearrange { table, fill, shape } => {
+                let of = |&t: &i64| match t {
+                    -1 => Ok(NO_SOURCE),
+                    t => u32::try_from(t).map_err(|_| format!("place {t} in the table")),
+                };
+                let table = table.iter().map(of).collect::<Step<_>>()?;
+                let layer = Layer::Rearrange { table, fill: *fill };
+                (layer, (shape[0], shape[1], shape[2]))
+            }
+            _ => (Layer::Activation(self.activation(kind)?), from),
+        })
+    }
+
+    fn activation(&self, kind: &Kind) -> Step<Activation> {
+        Ok(match kind {
+            Kind::Relu => Activation::Relu,
+            Kind::Relu6 => Activation::Clip { lo: 0.0, hi: 6.0 },
+            Kind::Tanh => Activation::Tanh,
+            Kind::Sigmoid => Activation::Sigmoid,
+            Kind::HardSwish => Activation::HardSwish,
+            Kind::LeakyRelu { slope } if *slope >= 0.0 && slope.is_finite() => {
+                Activation::LeakyRelu { slope: *slope }
+            }
+            Kind::HardSigmoid { slope, offset } if *slope > 0.0 && slope.is_finite() => {
+                Activation::HardSigmoid {
+                    slope: *slope,
+                    offset: *offset,
+                }
+            }
+            Kind::Clip { lo, hi } => {
+                let lo = lo.unwrap_or(f32::NEG_INFINITY);
+                let hi = hi.unwrap_or(f32::INFINITY);
+                if lo.is_nan() || hi.is_nan() || lo >= hi {
+                    return Err(format!("limits {lo} and {hi}; allowed: the lower below"));
+                }
+                Activation::Clip { lo, hi }
+            }
+            Kind::Identity => Activation::Identity,
+            _ => return Err("constants that are not allowed".into()),
+        })
+    }
+
+    /// Takes over the tensors of an operation.
+    fn parameters_of(&mut self, kind: &Kind, id: NodeId) -> Step<()> {
+        let node = &self.graph.nodes[id];
+        let c = node.shape.0;
+        let mut wanted: Vec<(&str, String, Vec<usize>)> = vec![];
+        match (kind, &node.layer) {
+            (
+                Kind::Conv2d(op::Conv { weight, bias, .. }) | Kind::Linear { weight, bias, .. },
+                Layer::Conv { geo, .. },
+            ) => {
+                let shape = vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw];
+                wanted.push(("weight", weight.clone(), shape));
+                if let Some(bias) = bias {
+                    wanted.push(("bias", bias.clone(), vec![geo.c_out]));
+                }
+                // Of a training here, where they are there.
+                for part in ["weight_step", "input_step"] {
+                    let own = format!("{}.{part}", node.name);
+                    if let Some(t) = self.tensors.tensors.get(&own) {
+                        wanted.push((part, own, t.shape.clone()));
+                    }
+                }
+            }
+            (Kind::Batchnorm { prefix, .. }, _) => {
+                // PyTorch's names, or those of a network that was written here.
+                let torch = ["weight", "bias", "running_mean", "running_var"];
+                let own = ["gamma", "beta", "mean", "var"];
+                let is_own = self.tensors.tensors.contains_key(&format!("{prefix}.gamma"));
+                for (part, torch) in own.into_iter().zip(torch) {
+                    let name = if is_own { part } else { torch };
+                    wanted.push((part, format!("{prefix}.{name}"), vec![c]));
+                }
+            }
+            (Kind::Affine { scale, shift }, _) => {
+                wanted.push(("scale", scale.clone(), vec![c]));
+                wanted.push(("shift", shift.clone(), vec![c]));
+            }
+            (Kind::Quantize { step, .. }, _) => wanted.push(("step", step.clone(), vec![1])),
+            _ => {}
+        }
+        for (part, name, shape) in wanted {
+            let Some(t) = self.tensors.tensors.get(&name) else {
+                return Err(format!("tensor `{name}` is missing"));
+            };
+            if t.data.len() != shape.iter().product::<usize>() {
+                return Err(format!("tensor `{name}` has shape {:?}, not {shape:?}", t.shape));
+            }
+            let data = t.data.clone();
+            self.parameters
+                .tensors
+                .insert(format!("{}.{part}", node.name), Tensor { shape, data });
+        }
+        Ok(())
+    }
+}
