@@ -129,10 +129,18 @@ fn total(rows: &[Row], of: impl Fn(&Row) -> usize) -> usize {
 
 fn table(network: &Loaded, rows: &[Row]) -> String {
     let count = |n: usize| if n == 0 { String::new() } else { grouped(n) };
-    let mut lines = vec![[
-        "node", "kind", "output", "parameters", "MACs", "rows x columns", "cells",
-    ]
-    .map(String::from)];
+    let mut lines = vec![
+        [
+            "node",
+            "kind",
+            "output",
+            "parameters",
+            "MACs",
+            "rows x columns",
+            "cells",
+        ]
+        .map(String::from),
+    ];
     for r in rows {
         let (c, h, w) = r.shape;
         let array = r.array.map(|(groups, rows, columns)| match groups {

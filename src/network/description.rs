@@ -80,7 +80,11 @@ impl Quantizers {
             per_channel: self.per_channel,
             act_bits: self.activation_bits,
             act_step: ActStep::Fixed,
-            act_rounding: if self.floor { Rounding::Floor } else { Rounding::Nearest },
+            act_rounding: if self.floor {
+                Rounding::Floor
+            } else {
+                Rounding::Nearest
+            },
             act_signed: self.signed,
             straight_through: StraightThrough::Clip,
             linear_inputs: self.linear_inputs,
@@ -144,10 +148,12 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
     let refused = |e| bad(format!("not a network description: {e}"));
     let value: serde_json::Value = serde_json::from_str(text).map_err(refused)?;
     let keys = value["ops"].as_array().into_iter().flatten();
-    for (i, key) in keys
-        .enumerate()
-        .flat_map(|(i, op)| op.as_object().into_iter().flatten().map(move |(k, _)| (i, k)))
-    {
+    for (i, key) in keys.enumerate().flat_map(|(i, op)| {
+        op.as_object()
+            .into_iter()
+            .flatten()
+            .map(move |(k, _)| (i, k))
+    }) {
         if !op::KEYS.contains(&key.as_str()) {
             return Err(bad(format!(
                 "operation {} has a key `{key}`; allowed: {}",
@@ -159,10 +165,18 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
     let d: Description = serde_json::from_value(value).map_err(refused)?;
     let (_, c, h, w) = d.input.shape;
     if [c, h, w].iter().any(|n| !(1..=LARGEST).contains(n)) {
-        return Err(bad(format!("input of {c} x {h} x {w}; allowed: 1 and more")));
+        return Err(bad(format!(
+            "input of {c} x {h} x {w}; allowed: 1 and more"
+        )));
     }
-    let numerics = d.quantizers.as_ref().map_or(Numerics::FLOAT, Quantizers::numerics);
-    if [numerics.weight_bits, numerics.act_bits, numerics.input_bits].iter().any(|b| *b > 8) {
+    let numerics = d
+        .quantizers
+        .as_ref()
+        .map_or(Numerics::FLOAT, Quantizers::numerics);
+    if [numerics.weight_bits, numerics.act_bits, numerics.input_bits]
+        .iter()
+        .any(|b| *b > 8)
+    {
         return Err(bad("quantizers of more than 8 bits; allowed: 0 to 8".into()));
     }
     let mut reading = Reading {
@@ -172,9 +186,13 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
         values: HashMap::from([(d.input.name, 0)]),
     };
     for op in &d.ops {
-        reading
-            .take(op)
-            .map_err(|what| bad(format!("operation `{}` ({}): {what}", op.out, op.kind.name())))?;
+        reading.take(op).map_err(|what| {
+            bad(format!(
+                "operation `{}` ({}): {what}",
+                op.out,
+                op.kind.name()
+            ))
+        })?;
     }
     if reading.graph.nodes.len() == 1 {
         return Err(bad("no operations".into()));
@@ -209,7 +227,10 @@ impl Reading<'_> {
         let Some(&first) = inputs.first() else {
             return Err("no input".into());
         };
-        let name = op.name.clone().unwrap_or_else(|| op.kind.usual_name(&op.out));
+        let name = op
+            .name
+            .clone()
+            .unwrap_or_else(|| op.kind.usual_name(&op.out));
         if self.graph.nodes.iter().any(|n| n.name == name) {
             return Err(format!("a second operation called `{name}`"));
         }
@@ -217,7 +238,9 @@ impl Reading<'_> {
         let (c, h, w) = shape;
         let n = c.checked_mul(h).and_then(|n| n.checked_mul(w));
         if n.is_none_or(|n| n == 0 || n > LARGEST) {
-            return Err(format!("an output of {c} x {h} x {w}; allowed: 1 to {LARGEST} values"));
+            return Err(format!(
+                "an output of {c} x {h} x {w}; allowed: 1 to {LARGEST} values"
+            ));
         }
         let id = self.graph.push(name, layer, inputs, shape);
         self.parameters_of(&op.kind, id)?;
@@ -240,7 +263,10 @@ impl Reading<'_> {
             Kind::Conv2d(conv) => {
                 let geo = conv.geometry(from)?;
                 let bias = conv.bias.is_some();
-                (Layer::Conv { geo, bias }, (geo.c_out, geo.h_out(), geo.w_out()))
+                (
+                    Layer::Conv { geo, bias },
+                    (geo.c_out, geo.h_out(), geo.w_out()),
+                )
             }
             Kind::Linear {
                 bias, cin, cout, ..
@@ -371,7 +397,10 @@ impl Reading<'_> {
                 // PyTorch's names, or those of a network that was written here.
                 let torch = ["weight", "bias", "running_mean", "running_var"];
                 let own = ["gamma", "beta", "mean", "var"];
-                let is_own = self.tensors.tensors.contains_key(&format!("{prefix}.gamma"));
+                let is_own = self
+                    .tensors
+                    .tensors
+                    .contains_key(&format!("{prefix}.gamma"));
                 for (part, torch) in own.into_iter().zip(torch) {
                     let name = if is_own { part } else { torch };
                     wanted.push((part, format!("{prefix}.{name}"), vec![c]));
@@ -389,7 +418,10 @@ impl Reading<'_> {
                 return Err(format!("tensor `{name}` is missing"));
             };
             if t.data.len() != shape.iter().product::<usize>() {
-                return Err(format!("tensor `{name}` has shape {:?}, not {shape:?}", t.shape));
+                return Err(format!(
+                    "tensor `{name}` has shape {:?}, not {shape:?}",
+                    t.shape
+                ));
             }
             let data = t.data.clone();
             self.parameters

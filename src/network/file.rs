@@ -55,7 +55,10 @@ pub fn load(path: &Path, fold_batch_norm: bool) -> Result<Arc<Loaded>> {
 }
 
 fn read(path: &Path, fold_batch_norm: bool) -> Result<Loaded> {
-    let ends = |with: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(with));
+    let ends = |with: &str| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case(with))
+    };
     let mut loaded = if ends("onnx") {
         let options = onnx::Options {
             fold_batch_norm,

@@ -74,7 +74,10 @@ impl<R: Read> NpyReader<R> {
             1 => bytes(2)?,
             _ => bytes(4)?,
         };
-        let length = length.iter().rev().fold(0usize, |n, b| n << 8 | usize::from(*b));
+        let length = length
+            .iter()
+            .rev()
+            .fold(0usize, |n, b| n << 8 | usize::from(*b));
         if length > LONGEST_HEADER {
             return Err(bad(format!(
                 "a header of {length} bytes; allowed: at most {LONGEST_HEADER}"
@@ -161,7 +164,10 @@ impl<R: Read> NpyReader<R> {
             }
             Kind::F64 => {
                 let (values, _) = bytes.as_chunks();
-                values.iter().map(|b| f64::from_le_bytes(*b) as f32).collect()
+                values
+                    .iter()
+                    .map(|b| f64::from_le_bytes(*b) as f32)
+                    .collect()
             }
         })
     }
@@ -227,7 +233,12 @@ mod tests {
         assert_eq!(npy.read(2).unwrap(), values[..8]);
         assert_eq!(npy.read(2).unwrap(), values[8..]);
         assert!(npy.read(2).unwrap().is_empty());
-        let bytes = array("'<f8'", "False", "(2,)", &[1.5f64, -2.0].map(f64::to_le_bytes).concat());
+        let bytes = array(
+            "'<f8'",
+            "False",
+            "(2,)",
+            &[1.5f64, -2.0].map(f64::to_le_bytes).concat(),
+        );
         let mut npy = NpyReader::new("x", bytes.as_slice()).unwrap();
         assert_eq!(npy.read(9).unwrap(), [1.5, -2.0]);
         let bytes = array("'|u1'", "False", "(2, 1)", &[3, 255]);
@@ -244,13 +255,23 @@ mod tests {
             (array("'>f4'", "False", "(1,)", &[0; 4]), "allowed"),
             (array("'<f4'", "True", "(1,)", &[0; 4]), "row-major"),
             (array("'<f4'", "False", "(x,)", &[0; 4]), "shape"),
-            (array("'<f4'", "False", "(99999999999, 99999999999)", &[]), "too large"),
-            (array("'<f4'", "False", "(1000000000000,)", &[0; 9]), "ends before"),
+            (
+                array("'<f4'", "False", "(99999999999, 99999999999)", &[]),
+                "too large",
+            ),
+            (
+                array("'<f4'", "False", "(1000000000000,)", &[0; 9]),
+                "ends before",
+            ),
             (array("'<f4'", "False", "(1,)", &[0; 5]), "goes on"),
         ] {
-            let read = NpyReader::new("a.npy", bytes.as_slice()).and_then(|mut n| n.read(usize::MAX));
+            let read =
+                NpyReader::new("a.npy", bytes.as_slice()).and_then(|mut n| n.read(usize::MAX));
             let message = read.unwrap_err().to_string();
-            assert!(message.contains("a.npy") && message.contains(word), "{message}");
+            assert!(
+                message.contains("a.npy") && message.contains(word),
+                "{message}"
+            );
         }
     }
 }

@@ -105,7 +105,11 @@ pub(super) fn merge(net: &mut Loaded) {
                 let compatible = fill == second_fill
                     || !second.contains(&NO_SOURCE)
                     || !table.contains(&NO_SOURCE);
-                let fill = if table.contains(&NO_SOURCE) { *fill } else { *second_fill };
+                let fill = if table.contains(&NO_SOURCE) {
+                    *fill
+                } else {
+                    *second_fill
+                };
                 let through = |&t: &u32| match t {
                     NO_SOURCE => NO_SOURCE,
                     t => table[t as usize],
@@ -191,10 +195,7 @@ pub(super) fn fold_factors(net: &mut Loaded) {
 fn factors(net: &mut Loaded, id: NodeId) -> Option<(Vec<f64>, Vec<f64>)> {
     let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Vec<f64>>();
     match net.graph.nodes[id].layer {
-        Layer::Affine => Some((
-            wide(take(net, id, "scale")?),
-            wide(take(net, id, "shift")?),
-        )),
+        Layer::Affine => Some((wide(take(net, id, "scale")?), wide(take(net, id, "shift")?))),
         Layer::BatchNorm { eps } => {
             let mut part = |name: &str| take(net, id, name).map(wide);
             let (gamma, beta) = (part("gamma")?, part("beta")?);

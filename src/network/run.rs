@@ -103,9 +103,10 @@ impl Runner {
         if n == 0 {
             return Ok(vec![]);
         }
-        let logits = self.inference.logits.ok_or_else(|| {
-            Error::Internal("the inference program keeps no logits".into())
-        })?;
+        let logits = self
+            .inference
+            .logits
+            .ok_or_else(|| Error::Internal("the inference program keeps no logits".into()))?;
         self.session.write(self.inference.images, images)?;
         // Nobody asks for hits here; every label is allowed.
         self.session.write(self.inference.labels, &vec![0.0; n])?;

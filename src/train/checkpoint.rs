@@ -97,7 +97,14 @@ pub(super) fn load_position(path: &Path, key: &str) -> Result<(Parameters, Posit
 /// it can be read as a network of its own ([`crate::network::file`]).
 pub fn save_model(path: &Path, model: &Model, key: &str) -> Result<()> {
     let network = description::to_json(&model.graph, &model.numerics)?;
-    write(path, &model.parameters, "model", key, &model.record, Some(network))
+    write(
+        path,
+        &model.parameters,
+        "model",
+        key,
+        &model.record,
+        Some(network),
+    )
 }
 
 /// Reads the parameters and the record of a trained network; an error if it was trained otherwise

@@ -38,8 +38,17 @@ fn a_model_cut_at_any_byte() {
 /// Bytes of one of the small models.
 fn some_model() -> impl Strategy<Value = Vec<u8>> {
     const NAMES: &[&str] = &[
-        "small_17", "quantized", "torch_view", "shuffle", "move_split_sizes", "pad_chain",
-        "max_ceil_pads", "matmul_places", "softmax_11_2", "types", "maps_excite",
+        "small_17",
+        "quantized",
+        "torch_view",
+        "shuffle",
+        "move_split_sizes",
+        "pad_chain",
+        "max_ceil_pads",
+        "matmul_places",
+        "softmax_11_2",
+        "types",
+        "maps_excite",
     ];
     prop::sample::select(NAMES)
         .prop_map(|n| std::fs::read(golden().join(format!("{n}.onnx"))).unwrap())

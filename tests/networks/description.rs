@@ -72,12 +72,32 @@ fn a_description_computes_what_it_says() {
 fn mistakes_in_a_description_name_the_operation() {
     for (from, to, words) in [
         ("\"op\": \"relu\"", "\"op\": \"gelu\"", "gelu"),
-        ("\"input\": \"s\"", "\"input\": \"t\"", "operation `r` (relu): reads `t`"),
-        ("\"cin\": 2, \"cout\": 2, \"kernel\"", "\"cin\": 3, \"cout\": 2, \"kernel\"", "operation `c` (conv2d)"),
+        (
+            "\"input\": \"s\"",
+            "\"input\": \"t\"",
+            "operation `r` (relu): reads `t`",
+        ),
+        (
+            "\"cin\": 2, \"cout\": 2, \"kernel\"",
+            "\"cin\": 3, \"cout\": 2, \"kernel\"",
+            "operation `c` (conv2d)",
+        ),
         ("fc.bias", "fc.offset", "tensor `fc.offset` is missing"),
-        ("\"cout\": 2, \"input\": \"f\"", "\"cout\": 5, \"input\": \"f\"", "tensor `fc.weight` has shape"),
-        ("\"kernel\": 1", "\"kernel\": 1, \"strides\": 2", "`strides`"),
-        ("\"kernel\": 1", "\"kernel\": 4", "a kernel of 4 x 4 on a map of 3 x 3"),
+        (
+            "\"cout\": 2, \"input\": \"f\"",
+            "\"cout\": 5, \"input\": \"f\"",
+            "tensor `fc.weight` has shape",
+        ),
+        (
+            "\"kernel\": 1",
+            "\"kernel\": 1, \"strides\": 2",
+            "`strides`",
+        ),
+        (
+            "\"kernel\": 1",
+            "\"kernel\": 4",
+            "a kernel of 4 x 4 on a map of 3 x 3",
+        ),
         ("\"kernel\": 1", "\"kernel\": 1, \"stride\": 0", "stride 0"),
         ("[\"b\", \"input\"]", "[\"b\"]", "has 1 inputs"),
         ("2, 3, 3]", "2, 0, 3]", "input of 2 x 0 x 3"),
@@ -86,7 +106,10 @@ fn mistakes_in_a_description_name_the_operation() {
         let text = RESIDUAL.replace(from, to);
         assert_ne!(text, RESIDUAL, "{from}");
         let message = read(&text, &tensors()).unwrap_err();
-        assert!(message.contains("net.json") && message.contains(words), "{words}: {message}");
+        assert!(
+            message.contains("net.json") && message.contains(words),
+            "{words}: {message}"
+        );
     }
 }
 
@@ -104,7 +127,10 @@ fn every_network_describes_itself() {
         assert_eq!(again.graph, network.graph, "{name}");
         let images = &vectors.tensors[&format!("{name}.input")].data;
         let want = outputs(&cpu, &network, images);
-        assert!(distance(&outputs(&cpu, &again, images), &want) <= TOLERANCE, "{name}");
+        assert!(
+            distance(&outputs(&cpu, &again, images), &want) <= TOLERANCE,
+            "{name}"
+        );
     }
 }
 

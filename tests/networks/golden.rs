@@ -74,7 +74,9 @@ fn what_is_exported_is_read_back_as_the_same_network() {
         // The layers on crossbars keep their names, and so do the chips that are made of them.
         let crossbars = |n: &Loaded| -> Vec<String> {
             let ids = n.graph.crossbars();
-            ids.iter().map(|(id, ..)| n.graph.nodes[*id].name.clone()).collect()
+            ids.iter()
+                .map(|(id, ..)| n.graph.nodes[*id].name.clone())
+                .collect()
         };
         assert_eq!(crossbars(&again), crossbars(&network), "{name}");
     }
@@ -101,9 +103,15 @@ fn names_and_shapes_are_those_of_the_model() {
     );
     assert_eq!(nodes[nodes.len() - 1], ("head", "linear"));
     assert_eq!(network.graph.classes(), 5);
-    assert_eq!(network.parameters.tensors["stem.0.weight"].shape, [6, 3, 3, 3]);
+    assert_eq!(
+        network.parameters.tensors["stem.0.weight"].shape,
+        [6, 3, 3, 3]
+    );
     // Flattening is no node, and a constant sum behind a product is its bias.
-    assert!(!nodes.iter().any(|(_, kind)| *kind == "reshape"), "{nodes:?}");
+    assert!(
+        !nodes.iter().any(|(_, kind)| *kind == "reshape"),
+        "{nodes:?}"
+    );
     let product = load("matmul_vector", false);
     assert_eq!(product.graph.nodes.len(), 2);
     // Images with channels last that are turned at once are taken with channels first.

@@ -160,7 +160,10 @@ fn only_the_batch_may_be_free() {
     };
     import(&with_input(&IMAGE)).unwrap();
     let text = message(&with_input(&[None, Some(3), None, Some(5)]));
-    assert!(text.contains("dimension 2 (`N`)") && text.contains("dynamic_axes"), "{text}");
+    assert!(
+        text.contains("dimension 2 (`N`)") && text.contains("dynamic_axes"),
+        "{text}"
+    );
     assert!(message(&with_input(&[None])).contains("one dimension"));
     assert!(message(&with_input(&[])).contains("one number"));
     let huge = with_input(&[None, Some(1 << 40), Some(1 << 40)]);
@@ -181,16 +184,28 @@ fn models_of_another_kind_are_refused() {
         (model(17, &[relu.clone(), x.clone()]), "0 outputs"),
         (model(17, &[relu.clone(), y.clone()]), "0 inputs"),
         (
-            model(17, &[relu.clone(), x.clone(), value(11, "z", &IMAGE), y.clone()]),
+            model(
+                17,
+                &[relu.clone(), x.clone(), value(11, "z", &IMAGE), y.clone()],
+            ),
             "2 inputs (x, z)",
         ),
-        (model(17, &[relu.clone(), relu.clone(), x.clone(), y.clone()]), "two nodes write `y`"),
         (
-            model(17, &[node("Relu", "/r", &["q"], &["y"]), x.clone(), y.clone()]),
+            model(17, &[relu.clone(), relu.clone(), x.clone(), y.clone()]),
+            "two nodes write `y`",
+        ),
+        (
+            model(
+                17,
+                &[node("Relu", "/r", &["q"], &["y"]), x.clone(), y.clone()],
+            ),
             "node `/r` (Relu): reads `q`",
         ),
         (
-            model(17, &[ones("k", &[1]), node("Identity", "", &["k"], &["y"]), x, y]),
+            model(
+                17,
+                &[ones("k", &[1]), node("Identity", "", &["k"], &["y"]), x, y],
+            ),
             "does not depend on the input",
         ),
     ] {
@@ -213,8 +228,13 @@ fn a_small_file_cannot_ask_for_much_memory() {
     let ends = [value(11, "x", &big), value(12, "y", &[None])];
     let row: Vec<u8> = {
         let dims = [number(1, 1), number(1, 1024)].concat();
-        let data = (0..1024).flat_map(|i| (i as f32).to_le_bytes()).collect::<Vec<u8>>();
-        field(5, &[dims, number(2, 1), field(8, b"row"), field(9, &data)].concat())
+        let data = (0..1024)
+            .flat_map(|i| (i as f32).to_le_bytes())
+            .collect::<Vec<u8>>();
+        field(
+            5,
+            &[dims, number(2, 1), field(8, b"row"), field(9, &data)].concat(),
+        )
     };
     let text = message(&model(17, &[&nodes[..], &[row], &ends].concat()));
     assert!(text.contains("too large"), "{text}");

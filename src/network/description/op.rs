@@ -8,9 +8,9 @@ use crate::network::graph::{Layer, Node};
 
 /// All keys of operations, so that one that is misspelt is not overlooked.
 pub const KEYS: &[&str] = &[
-    "op", "name", "input", "inputs", "out", "weight", "bias", "cin", "cout", "kernel", "stride", "pad",
-    "dilation", "groups", "prefix", "eps", "slope", "offset", "lo", "hi", "scale", "shift", "step",
-    "shape", "table", "fill",
+    "op", "name", "input", "inputs", "out", "weight", "bias", "cin", "cout", "kernel", "stride",
+    "pad", "dilation", "groups", "prefix", "eps", "slope", "offset", "lo", "hi", "scale", "shift",
+    "step", "shape", "table", "fill",
 ];
 
 /// One operation: what it does, what it reads, what its result is called.
@@ -170,7 +170,9 @@ impl Conv {
         let (cin, cout, groups) = (self.cin, self.cout, self.groups);
         let whole = groups > 0 && cin.is_multiple_of(groups) && cout.is_multiple_of(groups);
         if cin != c || !whole || !(1..=LARGEST).contains(&cout) {
-            return Err(format!("cin {cin}, cout {cout}, groups {groups} on {c} channels"));
+            return Err(format!(
+                "cin {cin}, cout {cout}, groups {groups} on {c} channels"
+            ));
         }
         let reach = |k: usize, d: usize| (k - 1) * d + 1;
         if reach(kh, dilation[0]) > h + pad[0] + pad[2]
@@ -206,11 +208,17 @@ impl Pool {
     /// The geometry on a map of `c x h x w`; the stride is the kernel unless given.
     pub fn geometry(&self, (_, h, w): (usize, usize, usize)) -> Result<PoolGeometry, String> {
         let [kh, kw] = self.kernel.two("kernel", 1)?;
-        let stride = self.stride.as_ref().unwrap_or(&self.kernel).two("stride", 1)?;
+        let stride = self
+            .stride
+            .as_ref()
+            .unwrap_or(&self.kernel)
+            .two("stride", 1)?;
         let pad = self.pad.four("pad")?;
         let small = pad[0] < kh && pad[2] < kh && pad[1] < kw && pad[3] < kw;
         if !small || h + pad[0] + pad[2] < kh || w + pad[1] + pad[3] < kw {
-            return Err(format!("a window of {kh} x {kw}, pad {pad:?}, on a map of {h} x {w}"));
+            return Err(format!(
+                "a window of {kh} x {kw}, pad {pad:?}, on a map of {h} x {w}"
+            ));
         }
         Ok(PoolGeometry {
             kh,

@@ -186,7 +186,8 @@ impl Constant {
         let mut dims = vec![];
         let mut n = 1usize;
         for &d in &tensor.dims {
-            let d = usize::try_from(d).map_err(|_| format!("dimension {d}; allowed: 0 and more"))?;
+            let d =
+                usize::try_from(d).map_err(|_| format!("dimension {d}; allowed: 0 and more"))?;
             n = n
                 .checked_mul(d)
                 .ok_or_else(|| format!("shape {:?} is too large", tensor.dims))?;
@@ -310,16 +311,32 @@ mod tests {
     fn every_type_raw_and_typed() {
         // (type, raw bytes of the values, as read)
         let cases: [(i32, Vec<u8>, Vec<f32>); 15] = [
-            (1, [1.5f32, -2.0].map(f32::to_le_bytes).concat(), vec![1.5, -2.0]),
-            (11, [1.5f64, -2.0].map(f64::to_le_bytes).concat(), vec![1.5, -2.0]),
+            (
+                1,
+                [1.5f32, -2.0].map(f32::to_le_bytes).concat(),
+                vec![1.5, -2.0],
+            ),
+            (
+                11,
+                [1.5f64, -2.0].map(f64::to_le_bytes).concat(),
+                vec![1.5, -2.0],
+            ),
             (10, vec![0x00, 0x3e, 0x00, 0xc0], vec![1.5, -2.0]),
             (16, vec![0xc0, 0x3f, 0x00, 0xc0], vec![1.5, -2.0]),
             (2, vec![7, 200], vec![7.0, 200.0]),
             (3, vec![7, 200], vec![7.0, -56.0]),
             (4, vec![7, 0, 0, 200], vec![7.0, 51200.0]),
             (5, vec![7, 0, 0, 200], vec![7.0, -14336.0]),
-            (6, [7i32, -9].map(i32::to_le_bytes).concat(), vec![7.0, -9.0]),
-            (7, [7i64, -9].map(i64::to_le_bytes).concat(), vec![7.0, -9.0]),
+            (
+                6,
+                [7i32, -9].map(i32::to_le_bytes).concat(),
+                vec![7.0, -9.0],
+            ),
+            (
+                7,
+                [7i64, -9].map(i64::to_le_bytes).concat(),
+                vec![7.0, -9.0],
+            ),
             (12, [7u32, 9].map(u32::to_le_bytes).concat(), vec![7.0, 9.0]),
             (13, [7u64, 9].map(u64::to_le_bytes).concat(), vec![7.0, 9.0]),
             (9, vec![0, 3], vec![0.0, 1.0]),

@@ -74,7 +74,9 @@ fn described(name: &str, dims: &[usize]) -> ValueInfoProto {
         dim_value: Some(d as i64),
         dim_param: None,
     };
-    let dim = std::iter::once(batch).chain(dims.iter().map(fixed)).collect();
+    let dim = std::iter::once(batch)
+        .chain(dims.iter().map(fixed))
+        .collect();
     let shape = Some(TensorShapeProto { dim });
     ValueInfoProto {
         name: name.into(),
@@ -260,7 +262,11 @@ impl Writer<'_> {
                 let indices = self.constant(tensor);
                 let axis = [("axis", Attribute::Int(1))];
                 let (_, h, w) = node.shape;
-                let to = if h * w == 1 { name.to_string() } else { format!("{name}/picked") };
+                let to = if h * w == 1 {
+                    name.to_string()
+                } else {
+                    format!("{name}/picked")
+                };
                 let picked = self.op("Gather", &[&source, &indices], &to, &axis);
                 if h * w == 1 {
                     return written(picked, true);
@@ -339,9 +345,8 @@ impl Writer<'_> {
         let (inputs, flat) = self.alike(&node.inputs);
         let x = inputs[0].as_str();
         let name = node.name.as_str();
-        let mut plain = |kind: &str, attributes: &[(&str, Attribute)]| {
-            self.op(kind, &[x], name, attributes)
-        };
+        let mut plain =
+            |kind: &str, attributes: &[(&str, Attribute)]| self.op(kind, &[x], name, attributes);
         let name = match act {
             Activation::Identity => plain("Identity", &[]),
             Activation::Relu => plain("Relu", &[]),

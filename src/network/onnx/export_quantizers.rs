@@ -124,17 +124,40 @@ impl Writer<'_> {
             return Ok(self.constant(floats(&full, &dims, &values)));
         }
         let steps = self.step(name, "weight_step");
-        let each = |row: usize| steps[if steps.len() == 1 { 0 } else { row.min(steps.len() - 1) }];
-        let top = if bits == 1 { 1.0 } else { ((1u32 << (bits - 1)) - 1) as f32 };
+        let each = |row: usize| {
+            steps[if steps.len() == 1 {
+                0
+            } else {
+                row.min(steps.len() - 1)
+            }]
+        };
+        let top = if bits == 1 {
+            1.0
+        } else {
+            ((1u32 << (bits - 1)) - 1) as f32
+        };
         let code = |(i, &w): (usize, &f32)| match each(i / geo.rows()) {
             d if d <= 0.0 => 0,
-            _ if bits == 1 => if w >= 0.0 { 1 } else { -1 },
+            _ if bits == 1 => {
+                if w >= 0.0 {
+                    1
+                } else {
+                    -1
+                }
+            }
             d => (w / d).round_ties_even().clamp(-top, top) as i32,
         };
         let all: Vec<i32> = values.iter().enumerate().map(code).collect();
         // A scale must be positive; where there is no step all codes are 0.
-        let scales: Vec<f32> = steps.iter().map(|&d| if d > 0.0 { d } else { 1.0 }).collect();
-        let sizes: &[usize] = if scales.len() == 1 { &[] } else { &[scales.len()] };
+        let scales: Vec<f32> = steps
+            .iter()
+            .map(|&d| if d > 0.0 { d } else { 1.0 })
+            .collect();
+        let sizes: &[usize] = if scales.len() == 1 {
+            &[]
+        } else {
+            &[scales.len()]
+        };
         let zeros = vec![0; scales.len()];
         let packed = self.constant(codes(&format!("{full}/codes"), &dims, true, &all));
         let scale = self.constant(floats(&format!("{full}/step"), sizes, &scales));

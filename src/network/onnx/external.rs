@@ -95,12 +95,16 @@ mod tests {
     use super::*;
 
     fn entries(location: &str, offset: &str, length: &str) -> Vec<StringStringEntryProto> {
-        [("location", location), ("offset", offset), ("length", length)]
-            .map(|(key, value)| StringStringEntryProto {
-                key: key.into(),
-                value: value.into(),
-            })
-            .to_vec()
+        [
+            ("location", location),
+            ("offset", offset),
+            ("length", length),
+        ]
+        .map(|(key, value)| StringStringEntryProto {
+            key: key.into(),
+            value: value.into(),
+        })
+        .to_vec()
     }
 
     #[test]
@@ -117,7 +121,12 @@ mod tests {
         assert_eq!(read("w.bin", "2", "3", 3).unwrap(), [2, 3, 4]);
         assert_eq!(read("./w.bin", "0", "6", 6).unwrap(), [0, 1, 2, 3, 4, 5]);
         let absolute = dir.path().join("secret");
-        for location in ["../secret", absolute.to_str().unwrap(), "a/../../secret", ""] {
+        for location in [
+            "../secret",
+            absolute.to_str().unwrap(),
+            "a/../../secret",
+            "",
+        ] {
             let message = read(location, "0", "6", 6).unwrap_err();
             assert!(message.contains("allowed"), "{message}");
         }
@@ -136,6 +145,10 @@ mod tests {
         }
         // A length that no file has takes no memory.
         assert!(read("w.bin", "0", "1099511627776", 1 << 40).is_err());
-        assert!(External::none().read(&entries("w.bin", "0", "3"), 3).is_err());
+        assert!(
+            External::none()
+                .read(&entries("w.bin", "0", "3"), 3)
+                .is_err()
+        );
     }
 }

@@ -4,9 +4,7 @@
 use std::rc::Rc;
 
 use super::constant::{Constant, Data, Element};
-use super::importer::{
-    BATCH, Importer, Inputs, Step, Trouble, strides, unsupported, walk, wrong,
-};
+use super::importer::{BATCH, Importer, Inputs, Step, Trouble, strides, unsupported, walk, wrong};
 use super::node::{Node, axes_of, axis_of, ints};
 use super::ops::movement::{self, Span};
 
@@ -122,11 +120,7 @@ pub(super) fn fold(im: &mut Importer, inputs: &Inputs) -> Step<Constant> {
         }
         "Range" => range(im, inputs)?,
         "Where" => {
-            let (c, a, b) = (
-                first()?,
-                inputs.needed(1, "X")?,
-                inputs.needed(2, "Y")?,
-            );
+            let (c, a, b) = (first()?, inputs.needed(1, "X")?, inputs.needed(2, "Y")?);
             let dims = together(&together(&c.dims, &a.dims)?, &b.dims)?;
             im.spend(3 * product(&dims)?)?;
             let (c, a, b) = (spread(&c, &dims), spread(&a, &dims), spread(&b, &dims));
@@ -183,9 +177,7 @@ fn decode(t: &super::proto::TensorProto) -> Step<Constant> {
 fn sizes(c: &Constant) -> Step<Vec<usize>> {
     let of = |&v: &i64| match usize::try_from(v) {
         Ok(n) => Ok(n),
-        Err(_) if v == BATCH => {
-            unsupported("makes constants of the size of the batch")
-        }
+        Err(_) if v == BATCH => unsupported("makes constants of the size of the batch"),
         Err(_) => wrong(format!("size {v}")),
     };
     ints(c, "sizes")?.iter().map(of).collect()
@@ -404,12 +396,17 @@ fn binary(op: &str, a: &Constant, b: &Constant) -> Step<Constant> {
     let (element, data) = match (&a.data, &b.data) {
         (Data::Ints(x), Data::Ints(y)) => {
             let pairs = x.iter().zip(y);
-            let out = pairs.map(|(&x, &y)| integers(op, x, y)).collect::<Step<_>>()?;
+            let out = pairs
+                .map(|(&x, &y)| integers(op, x, y))
+                .collect::<Step<_>>()?;
             (a.element, Data::Ints(out))
         }
         (_, Data::Floats(_)) | (Data::Floats(_), _) => {
             let (x, y) = (a.to_floats(), b.to_floats());
-            let pairs = x.iter().zip(&y).map(|(&x, &y)| (f64::from(x), f64::from(y)));
+            let pairs = x
+                .iter()
+                .zip(&y)
+                .map(|(&x, &y)| (f64::from(x), f64::from(y)));
             if op == "Equal" {
                 let out = pairs.map(|(x, y)| i64::from(x == y)).collect();
                 (Element::Bool, Data::Ints(out))
@@ -427,7 +424,11 @@ fn binary(op: &str, a: &Constant, b: &Constant) -> Step<Constant> {
     };
     Ok(Constant {
         dims: a.dims.clone(),
-        element: if op == "Equal" { Element::Bool } else { element },
+        element: if op == "Equal" {
+            Element::Bool
+        } else {
+            element
+        },
         data,
     })
 }
@@ -461,7 +462,13 @@ fn unary(op: &str, x: &Constant) -> Step<Constant> {
             if v.contains(&BATCH) {
                 return unsupported("computes with the number of images");
             }
-            let of = |&i: &i64| if op == "Neg" || i < 0 { i.wrapping_neg() } else { i };
+            let of = |&i: &i64| {
+                if op == "Neg" || i < 0 {
+                    i.wrapping_neg()
+                } else {
+                    i
+                }
+            };
             Data::Ints(v.iter().map(of).collect())
         }
         (Data::Ints(v), "Ceil" | "Floor") => Data::Ints(v.clone()),

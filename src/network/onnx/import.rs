@@ -50,7 +50,9 @@ impl Default for Options {
 
 /// Names of all operators that are read, in alphabetical order.
 pub fn operators() -> Vec<&'static str> {
-    let mut names: Vec<&str> = ops::names().chain(fold::OPERATORS.iter().copied()).collect();
+    let mut names: Vec<&str> = ops::names()
+        .chain(fold::OPERATORS.iter().copied())
+        .collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -78,8 +80,7 @@ pub fn import(bytes: &[u8], source: &Path, options: &Options) -> Result<Loaded> 
 
 fn read(bytes: &[u8], source: &Path, external: &External, options: &Options) -> Result<Loaded> {
     let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
-    let model =
-        ModelProto::decode(bytes).map_err(|e| bad(format!("not an ONNX model: {e}")))?;
+    let model = ModelProto::decode(bytes).map_err(|e| bad(format!("not an ONNX model: {e}")))?;
     let opset = opset(&model).map_err(bad)?;
     let graph = model
         .graph
@@ -159,7 +160,11 @@ impl Reading<'_> {
             largest: self.options.max_values,
             budget: self.options.max_values,
         };
-        if dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_none_or(|n| n > im.largest) {
+        if dims
+            .iter()
+            .try_fold(1usize, |n, &d| n.checked_mul(d))
+            .is_none_or(|n| n > im.largest)
+        {
             return Err(format!("input `{}` of {dims:?} is too large", input.name));
         }
         im.values
@@ -260,7 +265,9 @@ impl Reading<'_> {
                 continue;
             }
             let Some(tensor) = constants.get(name.as_str()) else {
-                return Err(format!("{place}: reads `{name}`, which nothing before it writes"));
+                return Err(format!(
+                    "{place}: reads `{name}`, which nothing before it writes"
+                ));
             };
             let constant = Constant::decode(tensor, self.external)
                 .map_err(|e| format!("constant `{name}`: {e}"))?;
@@ -388,13 +395,13 @@ fn refusal(refused: &[String]) -> String {
 }
 
 /// Size of the batch, where it is fixed, and the other dimensions.
-fn dimensions(
-    input: &ValueInfoProto,
-) -> std::result::Result<(Option<usize>, Vec<usize>), String> {
+fn dimensions(input: &ValueInfoProto) -> std::result::Result<(Option<usize>, Vec<usize>), String> {
     let name = &input.name;
     let tensor = input.kind.as_ref().and_then(|k| k.tensor_type.as_ref());
     let Some(shape) = tensor.and_then(|t| t.shape.as_ref()) else {
-        return Err(format!("input `{name}` has no shape; export with fixed sizes"));
+        return Err(format!(
+            "input `{name}` has no shape; export with fixed sizes"
+        ));
     };
     let sizes: Vec<Option<usize>> = shape
         .dim
@@ -422,6 +429,10 @@ fn dimensions(
             )
         })
     };
-    let dims = rest.iter().enumerate().map(fixed).collect::<std::result::Result<_, _>>()?;
+    let dims = rest
+        .iter()
+        .enumerate()
+        .map(fixed)
+        .collect::<std::result::Result<_, _>>()?;
     Ok((batch, dims))
 }

@@ -153,8 +153,7 @@ impl Importer {
         }
         let name = format!("{}.reshape", self.graph.nodes[map.node].name);
         let name = self.names.unique(&name);
-        self.graph
-            .push(name, Layer::Reshape, vec![map.node], shape)
+        self.graph.push(name, Layer::Reshape, vec![map.node], shape)
     }
 
     /// A node with the map's values whose shape is that of its dimensions.

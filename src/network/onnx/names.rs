@@ -77,7 +77,11 @@ mod tests {
             ("/Relu", "Relu", "Relu"),
             ("", "Conv", "conv_7"),
             ("///", "Conv", "conv_7"),
-            ("StatefulPartitionedCall/a b:0", "Add", "StatefulPartitionedCall.a_b_0"),
+            (
+                "StatefulPartitionedCall/a b:0",
+                "Add",
+                "StatefulPartitionedCall.a_b_0",
+            ),
         ] {
             assert_eq!(readable(name, op, 7), want);
         }

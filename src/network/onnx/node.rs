@@ -64,10 +64,7 @@ impl Node<'_> {
         };
         let wanted = if N == 4 { 2 * rank } else { rank };
         if values.len() != wanted {
-            return wrong(format!(
-                "{name} has {} values, not {wanted}",
-                values.len()
-            ));
+            return wrong(format!("{name} has {} values, not {wanted}", values.len()));
         }
         if let Some(v) = values.iter().find(|v| !(low..=LARGEST).contains(*v)) {
             return wrong(format!("{name} {v}; allowed: {low} to {LARGEST}"));

@@ -67,7 +67,11 @@ fn clamp(im: &mut Importer, name: &str, map: Map, lo: f32, hi: f32) -> Step<Vec<
         return one(map);
     }
     // A limit that no finite value reaches is none.
-    let lo = if lo <= f32::MIN { f32::NEG_INFINITY } else { lo };
+    let lo = if lo <= f32::MIN {
+        f32::NEG_INFINITY
+    } else {
+        lo
+    };
     let hi = if hi >= f32::MAX { f32::INFINITY } else { hi };
     let act = match (lo, hi) {
         (0.0, f32::INFINITY) => Activation::Relu,
@@ -328,7 +332,10 @@ pub(super) fn batch_norm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
     for (i, name) in ["gamma", "beta", "mean", "var"].into_iter().enumerate() {
         let values = inputs.needed(i + 1, name)?.to_floats();
         if values.len() != c {
-            return wrong(format!("{} values of {name} for {c} channels", values.len()));
+            return wrong(format!(
+                "{} values of {name} for {c} channels",
+                values.len()
+            ));
         }
         parts.push((name, values));
     }

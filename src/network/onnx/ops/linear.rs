@@ -183,7 +183,11 @@ pub(super) fn gemm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
         return wrong(format!("a matrix of {:?}", matrix.dims));
     };
     let turned = node.int("transB", 0) != 0;
-    let (n_in, n_out) = if turned { (columns, rows) } else { (rows, columns) };
+    let (n_in, n_out) = if turned {
+        (columns, rows)
+    } else {
+        (rows, columns)
+    };
     if map.dims.len() != 1 || map.dims[0] != n_in || n_out == 0 {
         return wrong(format!(
             "a matrix that takes {n_in} values; an image has {:?} here",
@@ -227,7 +231,10 @@ pub(super) fn matmul(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     }
     let matrix = inputs.needed(1, "the matrix")?;
     let &[n_in, n_out] = matrix.dims.as_slice() else {
-        return unsupported(format!("a constant of {:?}; allowed: a matrix", matrix.dims));
+        return unsupported(format!(
+            "a constant of {:?}; allowed: a matrix",
+            matrix.dims
+        ));
     };
     let Some((&last, front)) = map.dims.split_last() else {
         return wrong("an image of no values");

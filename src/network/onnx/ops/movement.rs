@@ -82,7 +82,10 @@ pub(in super::super) fn squeezed(dims: &[usize], axes: Option<Vec<usize>>) -> St
         Some(axes) => axes.contains(&i),
         None => dims[i] == 1,
     };
-    Ok((0..dims.len()).filter(|&i| !gone(i)).map(|i| dims[i]).collect())
+    Ok((0..dims.len())
+        .filter(|&i| !gone(i))
+        .map(|i| dims[i])
+        .collect())
 }
 
 /// Dimensions with new ones of size 1, whose places are counted in the result.
@@ -139,7 +142,11 @@ pub(in super::super) fn spans(inputs: &Inputs, dims: &[usize]) -> Step<Vec<Span>
         let end = place(ends[i]).clamp(low, high);
         let distance = if step > 0 { end - start } else { start - end };
         let reach = i64::try_from(step.unsigned_abs()).unwrap_or(i64::MAX);
-        let len = if distance > 0 { (distance - 1) / reach + 1 } else { 0 };
+        let len = if distance > 0 {
+            (distance - 1) / reach + 1
+        } else {
+            0
+        };
         spans[axes[i]] = Span {
             start: start as usize,
             step: if len > 1 { step } else { 1 },
@@ -168,7 +175,12 @@ pub(super) fn slice(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     if !spans[0].is_whole(1) {
         return unsupported("takes some images of the batch");
     }
-    Ok(vec![Value::Map(cut(im, &inputs.node.name, &map, &spans[1..])?)])
+    Ok(vec![Value::Map(cut(
+        im,
+        &inputs.node.name,
+        &map,
+        &spans[1..],
+    )?)])
 }
 
 fn cut(im: &mut Importer, name: &str, map: &Map, spans: &[Span]) -> Step<Map> {
@@ -189,7 +201,10 @@ pub(super) fn split(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     };
     let parts = node.proto.output.len();
     let lengths: Vec<usize> = match given {
-        Some(v) => v.iter().map(|&n| usize::try_from(n).unwrap_or(size + 1)).collect(),
+        Some(v) => v
+            .iter()
+            .map(|&n| usize::try_from(n).unwrap_or(size + 1))
+            .collect(),
         None => {
             let each = size.div_ceil(parts.max(1)).max(1);
             (0..parts)
@@ -283,7 +298,12 @@ pub(super) fn concat(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let nodes: Vec<_> = maps.iter().map(|m| m.node).collect();
     if dims[..axis].iter().all(|&d| d == 1) {
         // Nothing stands in front: the maps one behind the other.
-        return Ok(vec![Value::Map(im.push(name, Layer::Concat, nodes, dims)?)]);
+        return Ok(vec![Value::Map(im.push(
+            name,
+            Layer::Concat,
+            nodes,
+            dims,
+        )?)]);
     }
     let n = product(&dims)?;
     let flat = im.push(&format!("{name}.parts"), Layer::Concat, nodes, vec![n])?;
@@ -351,7 +371,10 @@ pub(super) fn pad(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
             return wrong(format!("pads {before} and {after} of a dimension of {d}"));
         }
         if mode == Mode::Reflect && before.max(after) >= d as i64 {
-            return wrong(format!("reflects {} of a dimension of {d}", before.max(after)));
+            return wrong(format!(
+                "reflects {} of a dimension of {d}",
+                before.max(after)
+            ));
         }
         dims.push(n as usize);
     }
@@ -421,8 +444,10 @@ pub(super) fn reshape(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
         }
         "Unsqueeze" => {
             let dims = unsqueezed(inputs, &full)?;
-            let in_front = raw_axes(inputs)?
-                .is_some_and(|a| a.iter().any(|&a| axis_of(a, dims.len()).is_ok_and(|a| a == 0)));
+            let in_front = raw_axes(inputs)?.is_some_and(|a| {
+                a.iter()
+                    .any(|&a| axis_of(a, dims.len()).is_ok_and(|a| a == 0))
+            });
             if in_front {
                 return unsupported("a dimension in front of the batch");
             }
@@ -485,7 +510,11 @@ fn reshape_dims(im: &Importer, inputs: &Inputs, map: &Map) -> Step<Vec<usize>> {
         "reshapes to {:?}, which mixes images; allowed: the batch stays the first dimension",
         shape
             .iter()
-            .map(|&v| if v == BATCH { "N".into() } else { v.to_string() })
+            .map(|&v| if v == BATCH {
+                "N".into()
+            } else {
+                v.to_string()
+            })
             .collect::<Vec<_>>()
     ))
 }

@@ -156,7 +156,10 @@ pub(super) fn reduce_mean(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>
     }
     let gone = |i: usize| axes.contains(&(i + 1));
     let n = map.dims.len();
-    let order: Vec<usize> = (0..n).filter(|&i| !gone(i)).chain((0..n).filter(|&i| gone(i))).collect();
+    let order: Vec<usize> = (0..n)
+        .filter(|&i| !gone(i))
+        .chain((0..n).filter(|&i| gone(i)))
+        .collect();
     let name = &node.name;
     let turned = im.transpose(&format!("{name}.in"), &map, &order)?;
     let kept = n - axes.len();
@@ -176,7 +179,9 @@ pub(super) fn reduce_mean(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>
     let out = pool(im, name, &turned.with(vec![keep, h, w]), geo, false)?;
     let dims = match node.int("keepdims", 1) {
         0 => turned.dims[..kept].to_vec(),
-        _ => (0..n).map(|i| if gone(i) { 1 } else { map.dims[i] }).collect(),
+        _ => (0..n)
+            .map(|i| if gone(i) { 1 } else { map.dims[i] })
+            .collect(),
     };
     Ok(vec![Value::Map(out.with(dims))])
 }
