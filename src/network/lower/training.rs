@@ -193,7 +193,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let mut updates = vec![];
     t.backward(dlogits, &mut step, &mut updates);
     let mut update = vec![];
-    let updates = t.accumulated(&mut step, &mut update, updates);
+    let updates = t.accumulated(&mut step, updates);
     let moments = t.updates(&mut update, &updates);
     if spec.accumulate > 1 {
         update.extend(updates.iter().map(|&(_, sum)| Op::Zero { t: sum }));
@@ -537,14 +537,12 @@ impl Trainer<'_> {
     fn accumulated(
         &mut self,
         step: &mut Vec<Op>,
-        update: &mut Vec<Op>,
         gradients: Vec<(TensorId, TensorId)>,
     ) -> Vec<(TensorId, TensorId)> {
         let parts = self.spec.accumulate;
         if parts <= 1 {
             return gradients;
         }
-        debug_assert!(update.is_empty());
         let sum = |(parameter, gradient): (TensorId, TensorId)| {
             let desc = self.b.program.desc(parameter).clone();
             let name = format!("{}.gradient", desc.name);
