@@ -4,6 +4,7 @@ mod bad_input;
 mod bench;
 mod data;
 mod help;
+mod networks;
 mod runs;
 mod shipped;
 

@@ -9,6 +9,7 @@ mod damaged;
 mod description;
 mod golden;
 mod refusals;
+mod trained;
 
 use std::path::{Path, PathBuf};
 

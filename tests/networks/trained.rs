@@ -1,0 +1,186 @@
+//! Networks that were trained here: their files are networks, and they go out with their quantizers.
+
+use pimento::backend::cpu::CpuBackend;
+use pimento::config::Experiment;
+use pimento::network::file::{self, Loaded};
+use pimento::network::onnx::{self, Options};
+use pimento::network::{npy, zoo};
+use pimento::train::{self, Job};
+
+use super::{TOLERANCE, distance, outputs};
+
+/// Trains a small network for an epoch and writes it.
+fn trained(sections: &str, path: &std::path::Path) -> Loaded {
+    let text = format!(
+        "[data]\nset = \"digits-8x8\"\ntrain_limit = 300\n{sections}\n[variation]\nsigma_w = 0.1\n"
+    );
+    let experiment = Experiment::parse(&text, "test").unwrap_or_else(|e| panic!("{e}"));
+    let mut data = pimento::data::Embedded::Digits8x8.load().unwrap();
+    data.train = data.train.limit(300);
+    let model = train::train(&Job {
+        backend: &CpuBackend::new(),
+        experiment: &experiment,
+        data: &data,
+        label: "test".into(),
+        checkpoint: None,
+        resume: false,
+        observer: &(),
+    })
+    .unwrap_or_else(|e| panic!("{e}"));
+    train::save_model(path, &model, &train::training_key(&experiment).unwrap()).unwrap();
+    Loaded {
+        graph: model.graph,
+        parameters: model.parameters,
+        numerics: model.numerics,
+    }
+}
+
+/// Images of the 8x8 digits' kind.
+fn images() -> Vec<f32> {
+    (0..5 * 64)
+        .map(|i| ((i * 37 + i / 7) % 17) as f32 / 16.0)
+        .collect()
+}
+
+#[test]
+fn trained_networks_are_read_and_exported_with_their_quantizers() {
+    let cpu = CpuBackend::new();
+    let cnn = "[network]\nkind = \"cnn\"\nchannels = [6, 8]\n[train]\nepochs = 1\n";
+    let mlp = "[network]\nkind = \"mlp\"\nhidden = [20, 12]\nactivation = \"tanh\"\n[train]\nepochs = 1\n";
+    let dir = tempfile::tempdir().unwrap();
+    let export = std::env::var_os("PIMENTO_EXPORT_DIR").map(std::path::PathBuf::from);
+    // (name, network, quantizers, whether what is exported can be read again)
+    for (name, network, quantize, back) in [
+        (
+            "trained_float",
+            cnn,
+            "weight_bits = 0\nactivation_bits = 0",
+            true,
+        ),
+        (
+            "trained_a8w4",
+            cnn,
+            "weight_bits = 4\nactivation_bits = 8",
+            true,
+        ),
+        (
+            "trained_a4w8",
+            cnn,
+            "weight_bits = 8\nactivation_bits = 4\nper_channel = true\ninput_bits = 6",
+            true,
+        ),
+        (
+            "trained_signed",
+            mlp,
+            "weight_bits = 3\nactivation_bits = 5",
+            true,
+        ),
+        (
+            "trained_floor",
+            mlp,
+            "weight_bits = 4\nactivation_bits = 4\nactivation_rounding = \"floor\"",
+            false,
+        ),
+        (
+            "trained_binary",
+            cnn,
+            "weight_bits = 1\nactivation_bits = 1",
+            false,
+        ),
+    ] {
+        let path = dir.path().join(format!("{name}.safetensors"));
+        let recipe = if name.ends_with("float") {
+            "float"
+        } else {
+            "qat"
+        };
+        let sections = format!("{network}recipe = \"{recipe}\"\n[quantize]\n{quantize}");
+        let model = trained(&sections, &path);
+        let images = images();
+        let want = outputs(&cpu, &model, &images);
+        assert!(want.iter().any(|v| v.abs() > 1e-3), "{name}: {want:?}");
+        let read = file::load(&path, false).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(read.graph, model.graph, "{name}");
+        assert_eq!(outputs(&cpu, &read, &images), want, "{name}");
+        if recipe == "qat" {
+            // Without its quantizers it would be another network.
+            let mut float = model.clone();
+            float.numerics = pimento::network::lower::Numerics::FLOAT;
+            float
+                .parameters
+                .tensors
+                .retain(|name, _| !name.ends_with("_step"));
+            assert!(
+                distance(&outputs(&cpu, &float, &images), &want) > 1e-3,
+                "{name}"
+            );
+        }
+        let bytes = onnx::export(&read).unwrap();
+        if let Some(directory) = &export {
+            std::fs::write(directory.join(format!("{name}.onnx")), &bytes).unwrap();
+            let array = |what: &str| directory.join(format!("{name}.{what}.npy"));
+            npy::write(&array("input"), &[5, 64], &images).unwrap();
+            npy::write(&array("output"), &[5, want.len() / 5], &want).unwrap();
+        }
+        match onnx::import(&bytes, name.as_ref(), &Options::default()) {
+            Ok(again) => {
+                assert!(back, "{name}");
+                let far = distance(&outputs(&cpu, &again, &images), &want);
+                assert!(far <= TOLERANCE, "{name}: {far:e}");
+            }
+            Err(e) => assert!(
+                !back && e.to_string().contains("not supported"),
+                "{name}: {e}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn zoo_networks_go_out_and_come_back() {
+    let cpu = CpuBackend::new();
+    let style = zoo::Style {
+        act: pimento::backend::program::Activation::Clip { lo: 0.0, hi: 6.0 },
+        max_pool: true,
+        batch_norm: true,
+        bias: true,
+        width: 0.125,
+    };
+    let image: Vec<f32> = (0..3 * 32 * 32)
+        .map(|i| ((i * 53) % 101) as f32 / 50.0 - 1.0)
+        .collect();
+    for graph in [
+        zoo::mobilenetv2((3, 32, 32), 10, style),
+        zoo::resnet_cifar(20, (3, 32, 32), 10, style),
+        zoo::vgg11((3, 32, 32), 10, style),
+    ] {
+        let numerics = pimento::network::lower::Numerics::FLOAT;
+        let noise = pimento::network::lower::CellNoise {
+            law: pimento::backend::program::Law::WeightProportional,
+            mapping: pimento::backend::program::Mapping::Ideal,
+            deviate: pimento::backend::program::Deviate::Gaussian,
+            sigma_w: 0.0,
+            reference_columns: 0,
+        };
+        use pimento::network::lower::inference::{NormMode, lower};
+        let states = lower(&graph, &numerics, &noise, NormMode::Frozen, true).states;
+        let parameters = pimento::network::Parameters::initial(&graph, &states, 7);
+        let network = Loaded {
+            graph,
+            parameters,
+            numerics,
+        };
+        let again = onnx::import(
+            &onnx::export(&network).unwrap(),
+            "zoo.onnx".as_ref(),
+            &Options::default(),
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
+        let want = outputs(&cpu, &network, &image);
+        let far = distance(&outputs(&cpu, &again, &image), &want);
+        assert!(far <= TOLERANCE, "{}: {far:e}", network.graph.name);
+        let layers =
+            |n: &Loaded| -> Vec<String> { n.graph.nodes.iter().map(|n| n.name.clone()).collect() };
+        assert_eq!(layers(&again), layers(&network));
+    }
+}
