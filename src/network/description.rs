@@ -33,7 +33,7 @@ pub struct Description {
     input: Input,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quantizers: Option<Quantizers>,
-    ops: Vec<Op>,
+    layers: Vec<Op>,
 }
 
 /// The images.
@@ -101,7 +101,7 @@ impl Quantizers {
 /// The description of a network whose tensors are called as [`super::parameters`] calls them.
 pub fn describe(graph: &Graph, numerics: &Numerics) -> Description {
     let (c, h, w) = graph.nodes[0].shape;
-    let ops = graph.nodes[1..]
+    let layers = graph.nodes[1..]
         .iter()
         .map(|node| {
             let input = |i: usize| graph.nodes[node.inputs[i]].name.clone();
@@ -124,7 +124,7 @@ pub fn describe(graph: &Graph, numerics: &Numerics) -> Description {
             shape: ("N".into(), c, h, w),
         },
         quantizers: Quantizers::of(numerics),
-        ops,
+        layers,
     }
 }
 
@@ -147,7 +147,7 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
     let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
     let refused = |e| bad(format!("not a network description: {e}"));
     let value: serde_json::Value = serde_json::from_str(text).map_err(refused)?;
-    let keys = value["ops"].as_array().into_iter().flatten();
+    let keys = value["layers"].as_array().into_iter().flatten();
     for (i, key) in keys.enumerate().flat_map(|(i, op)| {
         op.as_object()
             .into_iter()
@@ -185,7 +185,7 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
         tensors,
         values: HashMap::from([(d.input.name, 0)]),
     };
-    for op in &d.ops {
+    for op in &d.layers {
         reading.take(op).map_err(|what| {
             bad(format!(
                 "operation `{}` ({}): {what}",

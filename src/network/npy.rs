@@ -191,7 +191,7 @@ pub fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}").into_bytes();
     // The values begin at a multiple of 64 bytes; the header ends with a line.
     let before = MAGIC.len() + 4;
-    while (before + header.len() + 1) % 64 != 0 {
+    while !(before + header.len() + 1).is_multiple_of(64) {
         header.push(b' ');
     }
     header.push(b'\n');

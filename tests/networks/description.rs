@@ -14,7 +14,7 @@ const RESIDUAL: &str = r#"{
  "name": "tiny",
  "classes": ["a", "b"],
  "input": {"name": "input", "shape": ["N", 2, 3, 3], "layout": "NCHW"},
- "ops": [
+ "layers": [
   {"op": "conv2d", "weight": "body.0.weight", "bias": null, "cin": 2, "cout": 2, "kernel": 1,
    "input": "input", "out": "c"},
   {"op": "batchnorm", "prefix": "body.1", "eps": 0.5, "input": "c", "out": "b"},

@@ -229,7 +229,7 @@ impl Writer<'_> {
             }
             Layer::Reshape => {
                 let source = self.flat(node.inputs[0]);
-                self.from_flat(&source, node)
+                self.unflattened(&source, node)
             }
             Layer::Concat => {
                 let nodes = &self.network.graph.nodes;
@@ -244,7 +244,7 @@ impl Writer<'_> {
                 let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
                 let axis = [("axis", Attribute::Int(1))];
                 let joined = self.op("Concat", &parts, &format!("{name}/joined"), &axis);
-                self.from_flat(&joined, node)
+                self.unflattened(&joined, node)
             }
             Layer::Rearrange { table, fill } => {
                 let mut source = self.flat(node.inputs[0]);
@@ -278,7 +278,7 @@ impl Writer<'_> {
     }
 
     /// A value of two dimensions as the node's.
-    fn from_flat(&mut self, source: &str, node: &Node) -> Result<Written> {
+    fn unflattened(&mut self, source: &str, node: &Node) -> Result<Written> {
         let (_, h, w) = node.shape;
         let flat = h * w == 1;
         let name = match flat {

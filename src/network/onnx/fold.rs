@@ -496,21 +496,32 @@ fn unary(op: &str, x: &Constant) -> Step<Constant> {
     })
 }
 
-/// For every value of `x` the entry of a quantizer's constant that belongs to it: one for all, or
-/// one for each place along the axis.
-fn along_axis(x: &Constant, n: usize, node: &Node) -> Step<impl Fn(usize) -> usize + use<>> {
-    if node.int("block_size", 0) != 0 {
-        return unsupported("quantized in blocks");
-    }
-    let mut inner = 1;
-    if n != 1 {
-        let axis = axis_of(node.int("axis", 1), x.dims.len())?;
-        if x.dims[axis] != n {
-            return wrong(format!("{n} scales for axis {axis} of {:?}", x.dims));
+/// Which entry of a quantizer's constant belongs to a value: one for all, or one for each place along
+/// the axis.
+struct Entry {
+    n: usize,
+    inner: usize,
+}
+
+impl Entry {
+    fn new(x: &Constant, n: usize, node: &Node) -> Step<Self> {
+        if node.int("block_size", 0) != 0 {
+            return unsupported("quantized in blocks");
         }
-        inner = product(&x.dims[axis + 1..])?.max(1);
+        let mut inner = 1;
+        if n != 1 {
+            let axis = axis_of(node.int("axis", 1), x.dims.len())?;
+            if x.dims[axis] != n {
+                return wrong(format!("{n} scales for axis {axis} of {:?}", x.dims));
+            }
+            inner = product(&x.dims[axis + 1..])?.max(1);
+        }
+        Ok(Self { n, inner })
     }
-    Ok(move |i: usize| i / inner % n)
+
+    fn of(&self, i: usize) -> usize {
+        i / self.inner % self.n
+    }
 }
 
 fn dequantized(
@@ -524,9 +535,9 @@ fn dequantized(
     };
     let scales = scale.to_floats();
     let zeros = zero_points(zero, scales.len())?;
-    let entry = along_axis(x, scales.len(), node)?;
+    let entry = Entry::new(x, scales.len(), node)?;
     let of = |(i, &c): (usize, &i64)| {
-        let k = entry(i);
+        let k = entry.of(i);
         c.saturating_sub(zeros[k]) as f32 * scales[k]
     };
     let values = codes.iter().enumerate().map(of).collect();
@@ -543,9 +554,9 @@ fn quantized(
     let (lo, hi) = element.codes().unwrap_or((0, 255));
     let scales = scale.to_floats();
     let zeros = zero_points(zero, scales.len())?;
-    let entry = along_axis(x, scales.len(), node)?;
+    let entry = Entry::new(x, scales.len(), node)?;
     let of = |(i, v): (usize, f32)| {
-        let k = entry(i);
+        let k = entry.of(i);
         let code = (v / scales[k]).round_ties_even() as i64;
         code.saturating_add(zeros[k]).clamp(lo.into(), hi.into())
     };
