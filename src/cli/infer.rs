@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use pimento::data::npy::{Values, read_npy};
 use pimento::network::{file, npy, run::Runner};
 use pimento::{Error, Result};
 use serde_json::json;
@@ -17,8 +18,8 @@ use super::output;
 To check an import against the framework it comes from: the same inputs must give the same logits, \
 up to rounding. A network that was trained here runs with its quantizers.
 
-The input is an array of (N, C, H, W), float32, float64 or uint8 (taken as they are: normalise \
-before), in C order; the output is one of (N, K), float32.
+The input is an array of (N, C, H, W), floats or uint8 (taken as they are: normalise before), in an \
+NPY file or, as set.npz:x, in an NPZ file; the output is one of (N, K), float32.
 
 Examples:
   pimento infer resnet20.onnx --input x.npy --output logits.npy
@@ -47,9 +48,9 @@ impl Infer {
     /// Reads, computes, writes.
     pub fn run(&self) -> Result<()> {
         let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
-        let mut input = npy::open(&self.input)?;
+        let input = read_npy(&self.input)?;
         let (c, h, w) = network.graph.nodes[0].shape;
-        let n = match input.shape() {
+        let n = match input.shape.as_slice() {
             [n, rest @ ..] if fits(rest, (c, h, w)) => *n,
             other => {
                 return Err(Error::input(format!(
@@ -59,16 +60,19 @@ impl Infer {
                 )));
             }
         };
+        let images = match input.values {
+            Values::Floats(v) => v,
+            Values::Bytes(v) => v.into_iter().map(f32::from).collect(),
+            Values::Integers(_) => {
+                return Err(Error::input(format!(
+                    "{}: integers; allowed: floats and uint8",
+                    self.input.display()
+                )));
+            }
+        };
         let backend = self.backend.open()?;
         let mut runner = Runner::new(&*backend, &network)?;
-        let mut logits = vec![];
-        loop {
-            let images = input.read(runner.chunk())?;
-            if images.is_empty() {
-                break;
-            }
-            logits.extend(runner.run(&images)?);
-        }
+        let logits = runner.run_all(&images)?;
         let shape = [n, runner.outputs()];
         npy::write(&self.output, &shape, &logits)?;
         if self.json {

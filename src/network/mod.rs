@@ -2,7 +2,7 @@
 //!
 //! * [`graph`]: layers and shapes. * [`zoo`]: the architectures that come along.
 //! * [`file`]: networks from files: [`onnx`], [`description`] with safetensors.
-//! * [`run`]: the plain network on images. * [`npy`]: arrays for it.
+//! * [`run`]: the plain network on images. * [`npy`]: its outputs in files.
 //! * [`parameters`]: named tensors, initialisation, safetensors.
 //! * [`lower`]: graph to [`crate::backend::Program`], for inference and for training.
 
