@@ -168,6 +168,8 @@ fn only_the_batch_may_be_free() {
     assert!(message(&with_input(&[])).contains("one number"));
     let huge = with_input(&[None, Some(1 << 40), Some(1 << 40)]);
     assert!(message(&huge).contains("too large"));
+    let many = with_input(&[None, Some(1 << 40), Some(1 << 40), Some(1 << 40), Some(1)]);
+    assert!(message(&many).contains("too large"));
 }
 
 #[test]
@@ -216,6 +218,21 @@ fn models_of_another_kind_are_refused() {
 
 #[test]
 fn a_small_file_cannot_ask_for_much_memory() {
+    // Repeated along three dimensions, to more places than can be counted.
+    let shape = {
+        let sizes = [1, 1 << 40, 1 << 40, 1 << 40];
+        let data: Vec<u8> = sizes.iter().flat_map(|v: &i64| v.to_le_bytes()).collect();
+        let head = [number(1, 4), number(2, 7), field(8, b"shape")].concat();
+        field(5, &[head, field(9, &data)].concat())
+    };
+    let one = [None, Some(1), Some(1), Some(1)];
+    let expand = [
+        node("Expand", "/e", &["x", "shape"], &["y"]),
+        shape,
+        value(11, "x", &one),
+        value(12, "y", &[None]),
+    ];
+    assert!(message(&model(17, &expand)).contains("too large"));
     // A constant as large as a scalar says, spread again and again over a large map.
     let big = [None, Some(64), Some(1024), Some(1024)];
     let mut nodes = vec![];

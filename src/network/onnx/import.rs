@@ -146,6 +146,13 @@ impl Reading<'_> {
             ([h, w, c], true) => vec![*c, *h, *w],
             _ => dims,
         };
+        if dims
+            .iter()
+            .try_fold(1usize, |n, &d| n.checked_mul(d))
+            .is_none_or(|n| n > self.options.max_values)
+        {
+            return Err(format!("input `{}` of {dims:?} is too large", input.name));
+        }
         let (c, h, w) = match dims[..] {
             // One channel, whichever side it stands on.
             [h, w, 1] if h > 1 => (1, h, w),
@@ -160,13 +167,6 @@ impl Reading<'_> {
             largest: self.options.max_values,
             budget: self.options.max_values,
         };
-        if dims
-            .iter()
-            .try_fold(1usize, |n, &d| n.checked_mul(d))
-            .is_none_or(|n| n > im.largest)
-        {
-            return Err(format!("input `{}` of {dims:?} is too large", input.name));
-        }
         im.values
             .insert(input.name.clone(), Value::Map(Map { node: 0, dims }));
         let mut refused = vec![];

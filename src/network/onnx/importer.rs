@@ -204,7 +204,7 @@ impl Importer {
                 _ => 0,
             })
             .collect();
-        self.spend(dims.iter().product())?;
+        self.spend(super::fold::product(dims)?)?;
         let table = walk(dims, &by);
         self.rearrange(name, map, dims.to_vec(), table, 0.0)
     }
