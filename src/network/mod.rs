@@ -1,7 +1,7 @@
 //! Networks: graphs of layers, their parameters, and how they become programs.
 //!
 //! * [`graph`]: layers and shapes. * [`zoo`]: the architectures that come along.
-//! * [`file`]: networks from files: [`onnx`], [`description`] with safetensors.
+//! * [`mod@file`]: networks from files: [`onnx`], [`description`] with safetensors.
 //! * [`run`]: the plain network on images. * [`npy`]: its outputs in files.
 //! * [`parameters`]: named tensors, initialisation, safetensors.
 //! * [`lower`]: graph to [`crate::backend::Program`], for inference and for training.

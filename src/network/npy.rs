@@ -28,7 +28,7 @@ pub fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
 /// Writes an array, whole or not at all.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// A file that cannot be written.
 pub fn write(path: &Path, shape: &[usize], values: &[f32]) -> Result<()> {
     files::write_atomically(path, &to_bytes(shape, values))
 }

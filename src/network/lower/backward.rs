@@ -2,10 +2,40 @@
 
 use super::training::{Saved, Trainer};
 use super::*;
+use crate::error::{Error, Result};
 use crate::network::graph::Layer;
 
+/// Whether the backward pass knows every layer of the network.
+///
+/// # Errors
+/// Names every node that it does not know, and what can be done.
+pub fn check_trainable(graph: &Graph) -> Result<()> {
+    let mut refused = vec![];
+    for node in &graph.nodes {
+        let reason = match &node.layer {
+            Layer::Softmax => "a softmax inside the network",
+            Layer::Multiply if graph.nodes[node.inputs[1]].shape != node.shape => {
+                "a product with one value per channel"
+            }
+            Layer::Rearrange { table, .. } if !is_injective(table) => {
+                "values are copied to several places"
+            }
+            _ => continue,
+        };
+        refused.push(format!("`{}` ({}): {reason}", node.name, node.layer.kind()));
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "the network `{}` cannot be trained: no gradient for {}; it can be swept with recipe \"ptq\" as it is",
+        graph.name,
+        refused.join(", ")
+    )))
+}
+
 /// Whether no value is copied to two places.
-pub(super) fn is_injective(table: &[u32]) -> bool {
+fn is_injective(table: &[u32]) -> bool {
     let mut seen = std::collections::HashSet::new();
     table.iter().all(|&t| t == NO_SOURCE || seen.insert(t))
 }

@@ -5,8 +5,11 @@
 //! differentiation of the graph.
 
 mod backward;
+mod frozen_norm;
+mod fused;
 pub mod inference;
 pub mod training;
+mod update;
 
 use super::graph::{Graph, NodeId};
 use crate::backend::TensorId;

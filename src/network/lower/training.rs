@@ -8,9 +8,8 @@
 //! Every minibatch sees [`TrainSpec::chips`] fresh chips, each classifying its own share of the
 //! images; the gradient is the mean over all of them (docs/MODEL.md 5).
 
-use super::backward::is_injective;
+pub use super::backward::check_trainable;
 use super::*;
-use crate::error::{Error, Result};
 use crate::network::graph::Layer;
 
 /// Optimizer and its constants.
@@ -127,35 +126,6 @@ pub(super) enum Saved {
         scale: TensorId,
     },
     Quantize(ActQuant),
-}
-
-/// Whether the backward pass knows every layer of the network.
-///
-/// # Errors
-/// Names every node that it does not know, and what can be done.
-pub fn check_trainable(graph: &Graph) -> Result<()> {
-    let mut refused = vec![];
-    for node in &graph.nodes {
-        let reason = match &node.layer {
-            Layer::Softmax => "a softmax inside the network",
-            Layer::Multiply if graph.nodes[node.inputs[1]].shape != node.shape => {
-                "a product with one value per channel"
-            }
-            Layer::Rearrange { table, .. } if !is_injective(table) => {
-                "values are copied to several places"
-            }
-            _ => continue,
-        };
-        refused.push(format!("`{}` ({}): {reason}", node.name, node.layer.kind()));
-    }
-    if refused.is_empty() {
-        return Ok(());
-    }
-    Err(Error::input(format!(
-        "the network `{}` cannot be trained: no gradient for {}; it can be swept with recipe \"ptq\" as it is",
-        graph.name,
-        refused.join(", ")
-    )))
 }
 
 /// Builds the training program. The graph must pass [`check_trainable`].
@@ -500,148 +470,5 @@ impl Trainer<'_> {
             var,
         };
         (y, saved)
-    }
-
-    fn frozen_norm(
-        &mut self,
-        ops: &mut Vec<Op>,
-        id: NodeId,
-        eps: f32,
-        x: TensorId,
-        s: NormStates,
-    ) -> (TensorId, Saved) {
-        let c = Shape::Flat(self.b.graph.nodes[id].shape.0);
-        let scale = self.b.temp("scale", c, Scope::Shared);
-        let shift = self.b.temp("shift", c, Scope::Shared);
-        ops.push(Op::BatchNormFold {
-            mean: s.mean,
-            var: s.var,
-            gamma: s.gamma,
-            beta: s.beta,
-            scale,
-            shift,
-            eps,
-        });
-        let y = self.b.map(id, Scope::PerChip);
-        let post = Post {
-            scale: Some(scale),
-            shift: Some(shift),
-            ..Post::NONE
-        };
-        ops.push(Op::Pointwise { x, y, post });
-        (y, Saved::Affine { scale })
-    }
-
-    /// Where the optimizer finds the gradients `(parameter, gradient)`: where they are, or in sums
-    /// over the parts of a batch.
-    fn accumulated(
-        &mut self,
-        step: &mut Vec<Op>,
-        gradients: Vec<(TensorId, TensorId)>,
-    ) -> Vec<(TensorId, TensorId)> {
-        let parts = self.spec.accumulate;
-        if parts <= 1 {
-            return gradients;
-        }
-        let sum = |(parameter, gradient): (TensorId, TensorId)| {
-            let desc = self.b.program.desc(parameter).clone();
-            let name = format!("{}.gradient", desc.name);
-            let sum = self
-                .b
-                .program
-                .tensor(name, desc.shape, Scope::Shared, Role::State);
-            step.push(Op::Lerp {
-                state: sum,
-                value: gradient,
-                rate: Rate::Sum,
-                times: 1.0 / parts as f32,
-            });
-            (parameter, sum)
-        };
-        gradients.into_iter().map(sum).collect()
-    }
-
-    /// Moves the running averages; returns what is averaged and where.
-    fn averages(&mut self, ops: &mut Vec<Op>) -> (Vec<StateTensor>, Vec<StateTensor>) {
-        let rate = self.spec.average_rate;
-        if rate == 0.0 {
-            return (vec![], vec![]);
-        }
-        let trained: Vec<TensorId> = self.params.iter().map(|p| p.0).collect();
-        let statistics = |name: &str| name.ends_with(".mean") || name.ends_with(".var");
-        let averaged: Vec<StateTensor> = self
-            .b
-            .states
-            .iter()
-            .filter(|s| trained.contains(&s.tensor) || statistics(&s.name))
-            .cloned()
-            .collect();
-        let average = |s: &StateTensor| {
-            let desc = self.b.program.desc(s.tensor).clone();
-            let name = format!("{}.average", s.name);
-            let tensor =
-                self.b
-                    .program
-                    .tensor(name.clone(), desc.shape, Scope::Shared, Role::State);
-            ops.push(Op::Lerp {
-                state: tensor,
-                value: s.tensor,
-                rate: Rate::FixedFromFirst(rate),
-                times: 1.0,
-            });
-            StateTensor {
-                name,
-                shape: s.shape.clone(),
-                tensor,
-            }
-        };
-        let averages = averaged.iter().map(average).collect();
-        (averaged, averages)
-    }
-
-    /// Optimizer operators for all parameters that got a gradient; returns the moments.
-    fn updates(&mut self, ops: &mut Vec<Op>, updates: &[(TensorId, TensorId)]) -> Vec<StateTensor> {
-        let mut moments = vec![];
-        let mut moment = |b: &mut Builder, w: TensorId, tag: &str| {
-            let desc = b.program.desc(w).clone();
-            let name = format!("{}.{tag}", desc.name);
-            let t = b
-                .program
-                .tensor(name.clone(), desc.shape, Scope::Shared, Role::State);
-            moments.push(StateTensor {
-                name,
-                shape: vec![desc.shape.len()],
-                tensor: t,
-            });
-            t
-        };
-        for &(w, decays) in &self.params {
-            let Some(&(_, g)) = updates.iter().find(|(p, _)| *p == w) else {
-                continue;
-            };
-            let weight_decay = if decays { self.spec.weight_decay } else { 0.0 };
-            ops.push(match self.spec.optimizer {
-                Optimizer::Sgd { momentum, nesterov } => Op::Sgd {
-                    w,
-                    g,
-                    m: moment(&mut self.b, w, "momentum"),
-                    momentum,
-                    weight_decay,
-                    nesterov,
-                },
-                Optimizer::Adam { decoupled } => Op::Adam {
-                    w,
-                    g,
-                    m: moment(&mut self.b, w, "adam_m"),
-                    v: moment(&mut self.b, w, "adam_v"),
-                    beta1: 0.9,
-                    beta2: 0.999,
-                    eps: 1e-8,
-                    weight_decay,
-                    decoupled,
-                },
-            });
-        }
-        moments
     }
 }

@@ -1,0 +1,432 @@
+//! The forward pass of an inference program: element-wise layers are fused into the operator before
+//! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`]).
+
+use super::*;
+use crate::network::graph::Layer;
+
+/// What a node needs at evaluation.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Prepared {
+    Conv {
+        weight: TensorId,
+        bias: Option<TensorId>,
+        input: InputQuantizer,
+    },
+    Norm {
+        states: NormStates,
+        eps: f32,
+        scale: TensorId,
+        shift: TensorId,
+        /// Per-chip running mean and variance.
+        measured: Option<(TensorId, TensorId)>,
+    },
+    Affine {
+        scale: TensorId,
+        shift: TensorId,
+    },
+    Quantize(ActQuant),
+}
+
+impl Prepared {
+    /// Factor and offset per channel of a batch norm or an affine map.
+    fn affine(self) -> Option<(TensorId, TensorId)> {
+        match self {
+            Prepared::Norm { scale, shift, .. } | Prepared::Affine { scale, shift } => {
+                Some((scale, shift))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether an epilogue ([`Post`]) can hold the layer.
+fn is_elementwise(layer: &Layer) -> bool {
+    matches!(
+        layer,
+        Layer::BatchNorm { .. }
+            | Layer::Affine
+            | Layer::Add
+            | Layer::Activation(_)
+            | Layer::Quantize { .. }
+    )
+}
+
+/// Where the values of the nodes are while a program is written.
+struct Values {
+    of: Vec<Option<TensorId>>,
+    /// Inputs of crossbar layers that their producer has already quantized.
+    quantized: Vec<bool>,
+    /// The node that reads each node, where there is exactly one.
+    only_reader: Vec<Option<NodeId>>,
+}
+
+impl Values {
+    fn new(graph: &Graph) -> Self {
+        let mut only_reader = vec![None; graph.nodes.len()];
+        let fan_out = graph.fan_out();
+        for (id, node) in graph.nodes.iter().enumerate() {
+            for &i in &node.inputs {
+                if fan_out[i] == 1 {
+                    only_reader[i] = Some(id);
+                }
+            }
+        }
+        Self {
+            of: vec![None; graph.nodes.len()],
+            quantized: vec![false; graph.nodes.len()],
+            only_reader,
+        }
+    }
+
+    fn get(&self, node: NodeId) -> TensorId {
+        self.of[node].expect("nodes are in topological order")
+    }
+
+    fn consumer(&self, node: NodeId) -> Option<NodeId> {
+        self.only_reader[node]
+    }
+}
+
+/// Emits the operators of a forward pass.
+pub(super) struct Walk<'b, 'a> {
+    pub(super) b: &'b mut Builder<'a>,
+    pub(super) layers: &'b [Option<Prepared>],
+    pub(super) ops: Vec<Op>,
+}
+
+impl Walk<'_, '_> {
+    /// Output map of a node; the last one may be a readable output.
+    fn target(&mut self, node: NodeId, scope: Scope, readable: bool) -> TensorId {
+        if !readable {
+            return self.b.map(node, scope);
+        }
+        let (c, h, w) = self.b.graph.nodes[node].shape;
+        let shape = Shape::Image { c, h, w };
+        self.b.program.tensor("logits", shape, scope, Role::Output)
+    }
+
+    /// The input of a crossbar layer after its quantizer.
+    fn quantized(&mut self, x: TensorId, input: InputQuantizer) -> TensorId {
+        let desc = self.b.program.desc(x).clone();
+        match input {
+            InputQuantizer::None => x,
+            InputQuantizer::Binary(group) => {
+                let y = self.b.temp("binary", desc.shape, desc.scope);
+                self.ops.push(Op::BinarizeAct { x, y, group });
+                y
+            }
+            InputQuantizer::Uniform(quant) => {
+                let y = self.b.temp("code", desc.shape, desc.scope);
+                self.ops.push(Op::QuantizeAct { x, y, quant });
+                y
+            }
+        }
+    }
+
+    /// Forward pass with affine maps, residual, activation and quantizer fused into the operator
+    /// before them wherever nobody else reads the value in between. Returns the logits.
+    pub(super) fn fused(&mut self, images: TensorId, keep_logits: bool) -> TensorId {
+        let graph = self.b.graph;
+        let last = graph.last();
+        let mut values = Values::new(graph);
+        values.of[0] = Some(images);
+        for id in 1..graph.nodes.len() {
+            if values.of[id].is_some() {
+                continue; // fused into an earlier node
+            }
+            let node = &graph.nodes[id];
+            let x = values.get(node.inputs[0]);
+            let (start, mut post, mut scope) = match (&node.layer, self.layers[id]) {
+                (Layer::Conv { .. }, Some(Prepared::Conv { bias, .. })) => {
+                    let post = Post {
+                        shift: bias,
+                        ..Post::NONE
+                    };
+                    (Some(id), post, Scope::PerChip)
+                }
+                _ if is_elementwise(&node.layer) => {
+                    (None, Post::NONE, self.b.program.desc(x).scope)
+                }
+                _ => {
+                    let y = self.plain(id, &values.of, keep_logits && id == last);
+                    values.of[id] = Some(y);
+                    continue;
+                }
+            };
+            let end = self.tail(start, id, &mut post, &mut scope, &mut values);
+            let readable = keep_logits && end == last;
+            let y = match (&node.layer, self.layers[id]) {
+                (Layer::Conv { geo, .. }, Some(Prepared::Conv { weight, input, .. })) => {
+                    let x = if values.quantized[node.inputs[0]] {
+                        x
+                    } else {
+                        self.quantized(x, input)
+                    };
+                    let y = self.target(end, scope, readable);
+                    self.ops.push(Op::Conv2d {
+                        x,
+                        w: weight,
+                        y,
+                        geo: *geo,
+                        post,
+                    });
+                    y
+                }
+                _ => self.pointwise(end, x, post, scope, readable),
+            };
+            // Everything from the node to `end` is now this tensor.
+            let mut n = id;
+            while n != end {
+                values.of[n] = Some(y);
+                n = values.consumer(n).expect("fused along single consumers");
+            }
+            values.of[end] = Some(y);
+        }
+        values.get(last)
+    }
+
+    /// Takes element-wise nodes into `post` as far as its order of operations allows: from the only
+    /// consumer of `done`, or from `first` itself when nothing is done yet. Returns the last node
+    /// taken.
+    fn tail(
+        &self,
+        done: Option<NodeId>,
+        first: NodeId,
+        post: &mut Post,
+        scope: &mut Scope,
+        values: &mut Values,
+    ) -> NodeId {
+        let graph = self.b.graph;
+        let mut end = done.unwrap_or(first);
+        let mut next = match done {
+            Some(node) => values.consumer(node),
+            None => Some(first),
+        };
+        while let Some(id) = next {
+            let before_activation = post.act == Activation::Identity && post.quant.is_none();
+            match (&graph.nodes[id].layer, self.layers[id]) {
+                (Layer::BatchNorm { .. } | Layer::Affine, Some(p)) if post.is_none() => {
+                    let Some((scale, shift)) = p.affine() else {
+                        break;
+                    };
+                    post.scale = Some(scale);
+                    post.shift = Some(shift);
+                    if self.b.program.desc(scale).scope == Scope::PerChip {
+                        *scope = Scope::PerChip;
+                    }
+                }
+                (Layer::Add, _) if post.residual.is_none() && before_activation => {
+                    // A node that begins with its own sum adds its second input to its first.
+                    let inputs = &graph.nodes[id].inputs;
+                    let other = if id == first || inputs[0] == end {
+                        inputs[1]
+                    } else {
+                        inputs[0]
+                    };
+                    let Some(residual) = values.of[other] else {
+                        break;
+                    };
+                    if values.quantized[other] {
+                        break;
+                    }
+                    post.residual = Some(residual);
+                    if self.b.program.desc(residual).scope == Scope::PerChip {
+                        *scope = Scope::PerChip;
+                    }
+                }
+                (Layer::Activation(act), _) if before_activation => post.act = *act,
+                (Layer::Quantize { .. }, Some(Prepared::Quantize(quant)))
+                    if post.quant.is_none() =>
+                {
+                    post.quant = Some(quant);
+                }
+                (Layer::Conv { .. }, Some(Prepared::Conv { input, .. })) if id != first => {
+                    if let (InputQuantizer::Uniform(quant), None) = (input, post.quant) {
+                        post.quant = Some(quant);
+                        values.quantized[end] = true;
+                    }
+                    break;
+                }
+                _ => break,
+            }
+            end = id;
+            next = values.consumer(id);
+        }
+        end
+    }
+
+    fn pointwise(
+        &mut self,
+        id: NodeId,
+        x: TensorId,
+        post: Post,
+        scope: Scope,
+        readable: bool,
+    ) -> TensorId {
+        let y = self.target(id, scope, readable);
+        self.ops.push(Op::Pointwise { x, y, post });
+        y
+    }
+
+    /// A layer by itself, with an operator of its own.
+    fn plain(&mut self, id: NodeId, values: &[Option<TensorId>], readable: bool) -> TensorId {
+        let node = &self.b.graph.nodes[id];
+        let value = |i: usize| values[node.inputs[i]].expect("nodes are in topological order");
+        let x = value(0);
+        let per_chip =
+            (0..node.inputs.len()).any(|i| self.b.program.desc(value(i)).scope == Scope::PerChip);
+        let scope = if per_chip {
+            Scope::PerChip
+        } else {
+            Scope::Shared
+        };
+        let mut post = Post::NONE;
+        let op = match (&node.layer, self.layers[id]) {
+            (
+                Layer::BatchNorm { .. } | Layer::Affine,
+                Some(Prepared::Norm { scale, shift, .. } | Prepared::Affine { scale, shift }),
+            ) => {
+                post.scale = Some(scale);
+                post.shift = Some(shift);
+                let scope = match self.b.program.desc(scale).scope {
+                    Scope::PerChip => Scope::PerChip,
+                    Scope::Shared => scope,
+                };
+                return self.pointwise(id, x, post, scope, readable);
+            }
+            (Layer::Activation(act), _) => {
+                post.act = *act;
+                return self.pointwise(id, x, post, scope, readable);
+            }
+            (Layer::Quantize { .. }, Some(Prepared::Quantize(quant))) => {
+                post.quant = Some(quant);
+                return self.pointwise(id, x, post, scope, readable);
+            }
+            (Layer::Reshape, _) if !readable && self.b.graph.is_free_reshape(id) => return x,
+            (layer, _) => layer,
+        };
+        let y = self.target(id, scope, readable);
+        match op {
+            Layer::MaxPool(geo) => self.ops.push(Op::MaxPool { x, y, geo: *geo }),
+            Layer::AvgPool(geo) => self.ops.push(Op::AvgPool { x, y, geo: *geo }),
+            Layer::Add => self.ops.push(Op::Add {
+                a: x,
+                b: value(1),
+                y,
+            }),
+            Layer::Multiply => self.ops.push(Op::Multiply {
+                a: x,
+                b: value(1),
+                y,
+            }),
+            Layer::Softmax => self.ops.push(Op::Softmax { x, y }),
+            Layer::Rearrange { table, fill } => self.ops.push(Op::Rearrange {
+                x,
+                y,
+                first: 0,
+                table: table.clone(),
+                fill: *fill,
+            }),
+            Layer::Reshape | Layer::Concat => {
+                let mut first = 0;
+                for i in 0..node.inputs.len() {
+                    let x = value(i);
+                    let n = self.b.program.desc(x).shape.len();
+                    self.ops.push(Op::Rearrange {
+                        x,
+                        y,
+                        first,
+                        table: (0..n as u32).collect(),
+                        fill: 0.0,
+                    });
+                    first += n;
+                }
+            }
+            _ => unreachable!("handled by the callers: these layers have states"),
+        }
+        y
+    }
+
+    /// Forward pass on calibration images that normalises with each batch's own statistics and
+    /// averages them per chip. Layers behind the last batch norm are not needed.
+    pub(super) fn measuring(&mut self, images: TensorId) {
+        let graph = self.b.graph;
+        let Some(stop) = graph
+            .nodes
+            .iter()
+            .rposition(|n| matches!(n.layer, Layer::BatchNorm { .. }))
+        else {
+            return;
+        };
+        let mut value: Vec<Option<TensorId>> = vec![None; graph.nodes.len()];
+        value[0] = Some(images);
+        for id in 1..=stop {
+            let node = &graph.nodes[id];
+            let x = value[node.inputs[0]].expect("nodes are in topological order");
+            value[id] = Some(match (&node.layer, self.layers[id]) {
+                (
+                    Layer::Conv { geo, .. },
+                    Some(Prepared::Conv {
+                        weight,
+                        bias,
+                        input,
+                    }),
+                ) => {
+                    let x = self.quantized(x, input);
+                    let y = self.b.map(id, Scope::PerChip);
+                    let post = Post {
+                        shift: bias,
+                        ..Post::NONE
+                    };
+                    self.ops.push(Op::Conv2d {
+                        x,
+                        w: weight,
+                        y,
+                        geo: *geo,
+                        post,
+                    });
+                    y
+                }
+                (
+                    Layer::BatchNorm { .. },
+                    Some(Prepared::Norm {
+                        states,
+                        eps,
+                        measured: Some((run_mean, run_var)),
+                        ..
+                    }),
+                ) => {
+                    let c = Shape::Flat(node.shape.0);
+                    let mut t = |what: &str| self.b.temp(what, c, Scope::PerChip);
+                    let (mean, var) = (t("mean"), t("var"));
+                    let (scale, shift) = (t("scale"), t("shift"));
+                    self.ops.push(Op::BatchNormStats { x, mean, var });
+                    for (state, value) in [(run_mean, mean), (run_var, var)] {
+                        self.ops.push(Op::Lerp {
+                            state,
+                            value,
+                            rate: Rate::Cumulative,
+                            times: 1.0,
+                        });
+                    }
+                    self.ops.push(Op::BatchNormFold {
+                        mean,
+                        var,
+                        gamma: states.gamma,
+                        beta: states.beta,
+                        scale,
+                        shift,
+                        eps,
+                    });
+                    let post = Post {
+                        scale: Some(scale),
+                        shift: Some(shift),
+                        ..Post::NONE
+                    };
+                    self.pointwise(id, x, post, Scope::PerChip, false)
+                }
+                _ => self.plain(id, &value, false),
+            });
+        }
+    }
+}
