@@ -284,9 +284,9 @@ mod tests {
     #[test]
     fn sizes() {
         let image = (3, 32, 32);
-        // 9 * (3*64 + 64*128 + 128*256 + 256*256 + 256*512 + 512*512*3) + 512*10
         let vgg = vgg11(image, 10, STYLE);
-        assert_eq!(vgg.weights(), 9_222_848 + 512 * 10);
+        let pairs = 3 * 64 + 64 * 128 + 128 * 256 + 256 * 256 + 256 * 512 + 3 * 512 * 512;
+        assert_eq!(vgg.weights(), 9 * pairs + 512 * 10);
         let r20 = resnet_cifar(20, image, 10, STYLE);
         // 3x3: 3*16, 6 of 16*16, 16*32, 5 of 32*32, 32*64, 5 of 64*64; 1x1: 16*32, 32*64; 64*10.
         let three = 3 * 16 + 6 * 256 + 512 + 5 * 1024 + 2048 + 5 * 4096;
