@@ -12,7 +12,8 @@ use super::output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 `auto` takes a hardware GPU if there is one, else the CPU backend; a software adapter is used \
-only when asked for by name. WGPU_BACKEND narrows the search, WGPU_ADAPTER_NAME names an adapter.
+only when asked for by name. GL is looked at where no other graphics API has an adapter. WGPU_BACKEND \
+says what to look at, WGPU_ADAPTER_NAME names an adapter.
 
 Examples:
   pimento devices

@@ -106,16 +106,29 @@ fn unknown_adapter(name: &str, adapters: &[::wgpu::Adapter]) -> String {
     )
 }
 
-/// All adapters, hardware first, then by kind, then native APIs before GL.
+/// All adapters, hardware first, then by kind. GL is only looked at where no other API has an
+/// adapter or `WGPU_BACKEND` names it: it shows the same adapters again, its drivers speak on
+/// stderr, and its contexts are bound to threads.
 pub(super) fn all() -> Vec<::wgpu::Adapter> {
-    // One instance a process: creating one loads drivers, and some of them speak on stderr.
-    static INSTANCE: OnceLock<(::wgpu::Instance, ::wgpu::Backends)> = OnceLock::new();
-    let (instance, backends) = INSTANCE.get_or_init(|| {
-        let descriptor = ::wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-        let backends = descriptor.backends;
-        (::wgpu::Instance::new(descriptor), backends)
-    });
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(*backends));
+    // Instances live as long as the process: creating one loads drivers.
+    static NAMED_OR_NATIVE: OnceLock<::wgpu::Instance> = OnceLock::new();
+    static GL: OnceLock<::wgpu::Instance> = OnceLock::new();
+    let new = |backends| {
+        let mut descriptor = ::wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+        descriptor.backends = backends;
+        ::wgpu::Instance::new(descriptor)
+    };
+    let named = std::env::var_os("WGPU_BACKEND").is_some_and(|v| !v.is_empty());
+    let wanted = ::wgpu::InstanceDescriptor::new_without_display_handle_from_env().backends;
+    let gl = ::wgpu::Backends::GL;
+    let first = if named { wanted } else { wanted - gl };
+    let found = |instance: &::wgpu::Instance, backends| {
+        pollster::block_on(instance.enumerate_adapters(backends))
+    };
+    let mut adapters = found(NAMED_OR_NATIVE.get_or_init(|| new(first)), first);
+    if adapters.is_empty() && !named {
+        adapters = found(GL.get_or_init(|| new(gl)), gl);
+    }
     adapters.sort_by_key(|a| rank(&a.get_info()));
     adapters
 }
