@@ -206,6 +206,7 @@ fn training_step(
         smoothing: 0.0,
         norm_rate: 0.1,
         frozen_norm: false,
+        forward_only: false,
         accumulate: 1,
         average_rate: 0.0,
     };

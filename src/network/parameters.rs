@@ -78,8 +78,13 @@ impl Parameters {
         Self { tensors }
     }
 
-    /// Takes over the tensors of `other`. Quantizer steps may be missing there; they stay as they
-    /// are.
+    /// Forgets the quantizer steps of crossbar layers, so that others can be chosen.
+    pub fn drop_steps(&mut self) {
+        self.tensors.retain(|name, _| !name.ends_with("_step"));
+    }
+
+    /// Takes over the tensors of `other`. Quantizer steps may be missing there or be as many as
+    /// another choice needs; they stay as they are.
     ///
     /// # Errors
     /// Another tensor is missing or has another size.
@@ -89,13 +94,13 @@ impl Parameters {
                 Some(theirs) if theirs.data.len() == tensor.data.len() => {
                     tensor.data.clone_from(&theirs.data);
                 }
+                _ if name.ends_with("_step") => {}
                 Some(theirs) => {
                     return Err(Error::input(format!(
                         "parameter `{name}` has shape {:?}; the network needs {:?}",
                         theirs.shape, tensor.shape
                     )));
                 }
-                None if name.ends_with("_step") => {}
                 None => {
                     return Err(Error::input(format!("parameter `{name}` is missing")));
                 }

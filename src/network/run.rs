@@ -4,21 +4,11 @@ use super::file::Loaded;
 use super::graph::Layer;
 use super::lower::CellNoise;
 use super::lower::inference::{self, Inference, NormMode};
-use crate::backend::program::{Deviate, Law, Mapping};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::error::{Error, Result};
 
 /// Most images of one run; fewer where the backend has no memory for them.
 const CHUNK: usize = 256;
-
-/// Cells that are what they should be.
-const EXACT: CellNoise = CellNoise {
-    law: Law::WeightProportional,
-    mapping: Mapping::Ideal,
-    deviate: Deviate::Gaussian,
-    sigma_w: 0.0,
-    reference_columns: 0,
-};
 
 /// A network prepared on a backend, with the number formats it was trained with.
 pub struct Runner {
@@ -50,7 +40,7 @@ impl Runner {
             graph.push(name, Layer::Reshape, vec![last], (outputs, 1, 1));
         }
         let norm = NormMode::Frozen;
-        let inference = inference::lower(&graph, &network.numerics, &EXACT, norm, true);
+        let inference = inference::lower(&graph, &network.numerics, &CellNoise::NONE, norm, true);
         let want = Capacity {
             chips: 1,
             images: CHUNK,

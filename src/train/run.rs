@@ -25,6 +25,18 @@ const CALIBRATION_CHIPS: u32 = 0x8000_0000;
 /// How often a running training saves itself.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 
+/// What a [`Run`] is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Epochs of steps.
+    Train,
+    /// [`Run::quantize_afterwards`] only.
+    Quantize {
+        /// Batch norm keeps its statistics.
+        frozen_norm: bool,
+    },
+}
+
 /// A training program with its session and data.
 pub(super) struct Run<'a> {
     job: &'a Job<'a>,
@@ -59,7 +71,7 @@ impl<'a> Run<'a> {
         graph: &'a Graph,
         numerics: &Numerics,
         held_out: &'a HeldOut<'a>,
-        frozen_norm: bool,
+        purpose: Purpose,
     ) -> Result<Self> {
         let experiment = job.experiment;
         let t = &experiment.train;
@@ -81,7 +93,8 @@ impl<'a> Run<'a> {
             .then(|| ChipVariation::new(v))
             .transpose()?;
         let spec = TrainSpec {
-            frozen_norm,
+            frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
+            forward_only: purpose != Purpose::Train,
             ..settings::train_spec(experiment, noise, batch / parts)
         };
         let training = training::lower(graph, numerics, &spec);
@@ -349,7 +362,8 @@ impl<'a> Run<'a> {
             self.calibrate_activations()?;
         }
         let order = self.batches.shuffled(0);
-        for step in 0..self.steps_per_epoch {
+        // A calibration batch is a part of a training batch.
+        for step in 0..self.steps_per_epoch * self.parts {
             self.load_calibration_batch(&order, step)?;
             self.run(self.training.calibrate, step)?;
             if self.job.observer.interrupted() {
@@ -370,7 +384,7 @@ impl<'a> Run<'a> {
             .experiment
             .train
             .calibration_batches
-            .min(self.steps_per_epoch);
+            .min(self.steps_per_epoch * self.parts);
         for layer in 0..self.training.quantized_inputs.len() {
             let mut samples = vec![];
             for i in 0..batches {

@@ -295,6 +295,7 @@ pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usiz
         smoothing: t.label_smoothing as f32,
         norm_rate: 0.1,
         frozen_norm: false,
+        forward_only: false,
         accumulate: t.accumulate,
         average_rate: if t.average > 0.0 {
             (1.0 - t.average) as f32

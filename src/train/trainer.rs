@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::Run;
+use super::run::{Purpose, Run};
 use super::settings;
 use crate::backend::Backend;
 use crate::config::{Experiment, Recipe};
@@ -114,9 +114,15 @@ pub fn train(job: &Job) -> Result<Model> {
     let given = from.parameters.as_ref().map(|loaded| &loaded.parameters);
     let mut record = TrainRecord::default();
     let mut parameters = match given {
-        Some(parameters) if experiment.train.epochs == 0 => parameters.clone(),
+        Some(parameters) if experiment.train.epochs == 0 => {
+            let mut parameters = parameters.clone();
+            if !recipe.sees_quantizers() {
+                parameters.drop_steps();
+            }
+            parameters
+        }
         _ => {
-            let mut run = Run::new(job, graph, &numerics, &held_out, false)?;
+            let mut run = Run::new(job, graph, &numerics, &held_out, Purpose::Train)?;
             if let Some(parameters) = given {
                 run.parameters.overwrite(parameters)?;
             }
@@ -135,12 +141,13 @@ pub fn train(job: &Job) -> Result<Model> {
         graph: graph.clone(),
     };
     if recipe.quantizes_afterwards() {
-        parameters
-            .tensors
-            .retain(|name, _| !name.ends_with("_step"));
+        parameters.drop_steps();
         // The reference refreshes batch norm under quantization and variation; plain post-training
         // quantization leaves the network as it is.
-        let mut run = Run::new(job, graph, &full, &held_out, recipe == Recipe::Ptq)?;
+        let purpose = Purpose::Quantize {
+            frozen_norm: recipe == Recipe::Ptq,
+        };
+        let mut run = Run::new(job, graph, &full, &held_out, purpose)?;
         run.parameters = parameters;
         parameters = run.quantize_afterwards()?;
         model.numerics = full;

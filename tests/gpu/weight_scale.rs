@@ -1,3 +1,10 @@
+//! The operator `weight_scale` is up to ten passes of six kernels that hand partial results on; a
+//! pass alone has no meaning, so they are compared through the operator. `weight_scale_choose` ends
+//! every choice, `weight_scale_stats` begins every one but "keep". The percentiles and the line
+//! search (whose lower end is the median) select with `weight_scale_histogram` and
+//! `weight_scale_pick`, the percentiles look up the next larger value with `weight_scale_next`, and
+//! both searches weigh their candidates with `weight_scale_errors`.
+
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::program::*;
 use pimento::quantize::weight::error;

@@ -1,10 +1,14 @@
 //! Networks that were trained here: their files are networks, and they go out with their quantizers.
 
 use pimento::backend::cpu::CpuBackend;
+use pimento::backend::program::{Activation, PoolGeometry};
 use pimento::config::Experiment;
 use pimento::network::file::{self, Loaded};
+use pimento::network::graph::{Graph, Layer};
+use pimento::network::lower::inference::{self, NormMode};
+use pimento::network::lower::{CellNoise, Numerics};
 use pimento::network::onnx::{self, Options};
-use pimento::network::{npy, zoo};
+use pimento::network::{Parameters, npy, zoo};
 use pimento::train::{self, Job};
 
 use super::{TOLERANCE, distance, outputs};
@@ -154,17 +158,10 @@ fn zoo_networks_go_out_and_come_back() {
         zoo::resnet_cifar(20, (3, 32, 32), 10, style),
         zoo::vgg11((3, 32, 32), 10, style),
     ] {
-        let numerics = pimento::network::lower::Numerics::FLOAT;
-        let noise = pimento::network::lower::CellNoise {
-            law: pimento::backend::program::Law::WeightProportional,
-            mapping: pimento::backend::program::Mapping::Ideal,
-            deviate: pimento::backend::program::Deviate::Gaussian,
-            sigma_w: 0.0,
-            reference_columns: 0,
-        };
-        use pimento::network::lower::inference::{NormMode, lower};
-        let states = lower(&graph, &numerics, &noise, NormMode::Frozen, true).states;
-        let parameters = pimento::network::Parameters::initial(&graph, &states, 7);
+        let numerics = Numerics::FLOAT;
+        let states =
+            inference::lower(&graph, &numerics, &CellNoise::NONE, NormMode::Frozen, true).states;
+        let parameters = Parameters::initial(&graph, &states, 7);
         let network = Loaded {
             graph,
             parameters,
@@ -182,5 +179,96 @@ fn zoo_networks_go_out_and_come_back() {
         let layers =
             |n: &Loaded| -> Vec<String> { n.graph.nodes.iter().map(|n| n.name.clone()).collect() };
         assert_eq!(layers(&again), layers(&network));
+    }
+}
+
+/// Deploys a network from a file as it is.
+fn deployed(path: &std::path::Path, train: &str) -> train::Model {
+    let text = format!(
+        "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"file\"\nfile = \"{}\"\n\
+         [quantize]\nweight_bits = 4\nactivation_bits = 8\n[train]\n{train}\n",
+        path.display()
+    );
+    let experiment = Experiment::parse(&text, "test").unwrap_or_else(|e| panic!("{e}"));
+    let mut data = pimento::data::Embedded::Digits8x8.load().unwrap();
+    data.train = data.train.limit(300);
+    train::train(&Job {
+        backend: &CpuBackend::new(),
+        experiment: &experiment,
+        data: &data,
+        label: "test".into(),
+        checkpoint: None,
+        resume: false,
+        observer: &(),
+    })
+    .unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Quantizing afterwards needs no gradient: a gate with one value a channel and a softmax inside
+/// the network, which training refuses, are quantized all the same.
+#[test]
+fn a_network_that_cannot_be_trained_can_be_quantized_as_it_is() {
+    let mut g = Graph::new("gated", 1, 8, 8);
+    let a = g.conv("a", 0, 4, 3, 1, 1, 1, true);
+    let whole = PoolGeometry {
+        kh: 8,
+        kw: 8,
+        stride: [1; 2],
+        pad: [0; 4],
+    };
+    let mean = g.pool("mean", a, whole, false);
+    let gate = g.push("gate", Layer::Softmax, vec![mean], (4, 1, 1));
+    let gated = g.push("gated", Layer::Multiply, vec![a, gate], (4, 8, 8));
+    let act = g.activation("act", gated, Activation::Relu);
+    g.linear("out", act, 10, true);
+    let numerics = Numerics::FLOAT;
+    let net = inference::lower(&g, &numerics, &CellNoise::NONE, NormMode::Frozen, false);
+    let parameters = Parameters::initial(&g, &net.states, 3);
+    let network = Loaded {
+        graph: g,
+        parameters,
+        numerics,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gated.onnx");
+    std::fs::write(&path, onnx::export(&network).unwrap()).unwrap();
+    let model = deployed(&path, "recipe = \"ptq\"");
+    for (node, _, _) in model.graph.crossbars() {
+        let name = format!("{}.weight_step", model.graph.nodes[node].name);
+        assert!(model.parameters.tensors[&name].data[0] > 0.0, "{name}");
+    }
+    assert_eq!(model.record.steps, 0);
+}
+
+/// The steps of a file belong to its own quantizers; without quantization, and with other
+/// quantizers, they are left behind.
+#[test]
+fn steps_of_other_quantizers_are_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("per_channel.safetensors");
+    let per_channel = "[network]\nkind = \"cnn\"\nchannels = [6, 8]\n[train]\nepochs = 1\n\
+                       [quantize]\nweight_bits = 4\nactivation_bits = 8\nper_channel = true";
+    let written = trained(per_channel, &path);
+    assert_eq!(
+        written.parameters.tensors["conv1.weight_step"].data.len(),
+        6
+    );
+    let float = deployed(&path, "recipe = \"float\"");
+    let weights = |p: &Parameters| p.tensors["conv1.weight"].clone();
+    assert_eq!(weights(&float.parameters), weights(&written.parameters));
+    let cpu = CpuBackend::new();
+    let plain = Loaded {
+        graph: float.graph,
+        parameters: float.parameters,
+        numerics: float.numerics,
+    };
+    assert!(
+        outputs(&cpu, &plain, &images())
+            .iter()
+            .all(|v| v.is_finite())
+    );
+    for recipe in ["recipe = \"ptq\"", "recipe = \"qat\"\nepochs = 1"] {
+        let model = deployed(&path, recipe);
+        assert_eq!(model.parameters.tensors["conv1.weight_step"].data.len(), 1);
     }
 }

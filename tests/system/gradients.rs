@@ -43,6 +43,7 @@ impl Network {
                 smoothing: 0.1,
                 norm_rate: 0.1,
                 frozen_norm: false,
+                forward_only: false,
                 accumulate: 1,
                 average_rate: 0.0,
             },

@@ -38,7 +38,7 @@ fn add(g: &mut Graph, name: &str, x: NodeId, kind: u8, place: u8) {
         stride: [stride, 1 + p % 2],
         pad: [0, 0, p % 2 * usize::from(h > 1), usize::from(w > 1)],
     };
-    match kind % 14 {
+    match kind % 16 {
         0..=2 => {
             let groups = if c % 2 == 0 && p % 3 == 0 { 2 } else { 1 };
             let geo = ConvGeometry {
@@ -99,6 +99,19 @@ fn add(g: &mut Graph, name: &str, x: NodeId, kind: u8, place: u8) {
                 vec![x, partner.unwrap_or(x)],
                 (2 * c, h, w),
             );
+        }
+        13 => {
+            g.push(name, Layer::Softmax, vec![x], shape);
+        }
+        14 => {
+            let whole = PoolGeometry {
+                kh: h,
+                kw: w,
+                stride: [1; 2],
+                pad: [0; 4],
+            };
+            let gate = g.pool(format!("{name}.mean"), x, whole, false);
+            g.push(name, Layer::Multiply, vec![x, gate], shape);
         }
         _ if p % 2 == 0 => {
             g.push(name, Layer::Reshape, vec![x], (w, c, h));
@@ -168,14 +181,13 @@ fn tally(
 
 fn compare(graph: &Graph) {
     graph.check().unwrap();
-    let noise = CellNoise {
-        law: Law::WeightProportional,
-        mapping: Mapping::Ideal,
-        deviate: Deviate::Gaussian,
-        sigma_w: 0.0,
-        reference_columns: 0,
-    };
-    let i = inference::lower(graph, &Numerics::FLOAT, &noise, NormMode::Frozen, false);
+    let i = inference::lower(
+        graph,
+        &Numerics::FLOAT,
+        &CellNoise::NONE,
+        NormMode::Frozen,
+        false,
+    );
     let fused = tally(
         &i.program,
         &i.states,
@@ -193,6 +205,7 @@ fn compare(graph: &Graph) {
         smoothing: 0.0,
         norm_rate: 0.1,
         frozen_norm: true,
+        forward_only: true,
         accumulate: 1,
         average_rate: 0.0,
     };
@@ -223,7 +236,7 @@ fn compare(graph: &Graph) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn a_fused_network_is_the_network(choices in prop::collection::vec((any::<u8>(), any::<u8>()), 1..12)) {
         compare(&grow(&choices));

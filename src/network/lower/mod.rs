@@ -111,6 +111,15 @@ pub struct CellNoise {
 }
 
 impl CellNoise {
+    /// Cells that are what they should be.
+    pub const NONE: CellNoise = CellNoise {
+        law: Law::WeightProportional,
+        mapping: Mapping::Ideal,
+        deviate: Deviate::Gaussian,
+        sigma_w: 0.0,
+        reference_columns: 0,
+    };
+
     /// The operator's constants for crossbar layer `index` (0-based).
     pub fn fabrication(&self, index: usize, geo: &ConvGeometry) -> Fabrication {
         Fabrication {

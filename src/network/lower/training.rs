@@ -48,6 +48,8 @@ pub struct TrainSpec {
     pub norm_rate: f32,
     /// Batch norm keeps its running statistics, its gain and its offset.
     pub frozen_norm: bool,
+    /// Only `calibrate` and `freeze` will be run: no gradient, so any network will do.
+    pub forward_only: bool,
     /// Parts of a batch whose gradients are summed before the update; 1: gradient and update are
     /// one section.
     pub accumulate: usize,
@@ -128,7 +130,8 @@ pub(super) enum Saved {
     Quantize(ActQuant),
 }
 
-/// Builds the training program. The graph must pass [`check_trainable`].
+/// Builds the training program. The graph must pass [`check_trainable`], unless
+/// [`TrainSpec::forward_only`].
 pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let mut t = Trainer {
         b: Builder::new(graph, numerics),
@@ -149,19 +152,14 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     // Calibration is the same forward pass without a gradient.
     let mut calibrate = forward.clone();
     t.b.score(&mut calibrate, logits, labels, None, 0.0, tally);
-    let dlogits = t.b.map(graph.last(), Scope::PerChip);
+    let dlogits = (!spec.forward_only).then(|| t.b.map(graph.last(), Scope::PerChip));
     let smoothing = spec.smoothing;
-    t.b.score(
-        &mut forward,
-        logits,
-        labels,
-        Some(dlogits),
-        smoothing,
-        tally,
-    );
+    t.b.score(&mut forward, logits, labels, dlogits, smoothing, tally);
     let mut step = forward;
     let mut updates = vec![];
-    t.backward(dlogits, &mut step, &mut updates);
+    if let Some(dlogits) = dlogits {
+        t.backward(dlogits, &mut step, &mut updates);
+    }
     let mut update = vec![];
     let updates = t.accumulated(&mut step, updates);
     let moments = t.updates(&mut update, &updates);
