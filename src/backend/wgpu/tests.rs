@@ -112,6 +112,9 @@ const ACTIVATIONS: [Activation; 8] = [
         offset: 0.5,
     },
     Activation::HardSwish,
+    Activation::Abs,
+    Activation::Sign,
+    Activation::Floor,
 ];
 
 /// Every combination of an epilogue's parts.
