@@ -43,7 +43,7 @@ impl Strip {
 
     /// Values from one channel to the next.
     pub fn plane(&self) -> usize {
-        (self.rows * self.cols | 1) * LANES
+        ((self.rows * self.cols) | 1) * LANES
     }
 
     /// Copies the rows from `first` on (counted in the map, which begins at 0) of consecutive

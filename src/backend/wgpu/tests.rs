@@ -100,7 +100,7 @@ fn validate_program(program: &Program) {
 }
 
 /// Every non-linearity.
-const ACTIVATIONS: [Activation; 8] = [
+const ACTIVATIONS: [Activation; 11] = [
     Activation::Identity,
     Activation::Relu,
     Activation::Tanh,
