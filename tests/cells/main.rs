@@ -1,6 +1,4 @@
-//! The cell level as a whole: closed form, CPU operators and shaders against the answers of another
-//! simulator (assets/golden/crosssim.json) and against each other.
+//! The cell level as a whole against the answers of another simulator (assets/golden/crosssim.json).
 
 mod golden;
 mod mvm;
-mod wires;
