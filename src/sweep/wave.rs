@@ -10,7 +10,7 @@ use crate::config::{Experiment, TuningMethod};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::inference::{self, Inference, NormMode};
+use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::progress::Observer;
 use crate::train::{Model, settings};
 use crate::tuning::{ChipTuning, Tuner};
@@ -149,7 +149,13 @@ impl<'a> Simulator<'a> {
         variation: ChipVariation,
         tuner: Tuner,
     ) -> Result<Self> {
-        let inference = inference::lower(&model.graph, &model.numerics, noise, norm, false);
+        let inference = inference::lower(
+            &model.graph,
+            &model.numerics,
+            Chips::Weight(noise),
+            norm,
+            false,
+        );
         let t = &experiment.tuning;
         let (batches, batch) = match norm {
             NormMode::Recalibrated => (t.recalibration_batches, t.recalibration_batch),

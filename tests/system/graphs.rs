@@ -6,7 +6,7 @@ use pimento::backend::program::*;
 use pimento::backend::{Backend, RunArgs, TensorId};
 use pimento::network::Parameters;
 use pimento::network::graph::{Graph, Layer, NodeId};
-use pimento::network::lower::inference::{self, NormMode};
+use pimento::network::lower::inference::{self, Chips, NormMode};
 use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{CellNoise, Numerics, StateTensor};
 use proptest::prelude::*;
@@ -184,7 +184,7 @@ fn compare(graph: &Graph) {
     let i = inference::lower(
         graph,
         &Numerics::FLOAT,
-        &CellNoise::NONE,
+        Chips::Weight(&CellNoise::NONE),
         NormMode::Frozen,
         false,
     );

@@ -1,0 +1,412 @@
+//! Crossbar layers at cell level: which operators program them and which one reads them.
+//!
+//! # The cheapest exactly equivalent route
+//! [`Route::of`] picks, layer by layer:
+//! * [`Route::Product`]: without converters and read noise the sum over steps, planes and row tiles is
+//!   linear, so the planes collapse into one effective weight matrix per chip
+//!   ([`Op::CollapsePlanes`]) and evaluation is an ordinary [`Op::Conv2d`];
+//! * [`Route::Counting`]: cells without any error are integers that all chips share; the sums are
+//!   counts of bits ([`Reading::exact`]);
+//! * [`Route::Arrays`]: everything else, [`Op::Crossbar`] in full.
+
+use super::*;
+
+/// One crossbar layer at cell level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellLayer {
+    /// How its cells are programmed.
+    pub programming: Programming,
+    /// How they are read.
+    pub reading: Reading,
+    /// Wires, unless they are ideal.
+    pub wires: Option<Wires>,
+    /// Errors of the converters.
+    pub errors: ConverterErrors,
+    /// What the layer's tuning writes.
+    pub tuned: Tuned,
+}
+
+/// Where a chip's tuning acts in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tuned {
+    /// Nowhere.
+    No,
+    /// On every converter's result, before results are added.
+    Digital,
+    /// On the converters' reference.
+    Reference,
+}
+
+impl CellLayer {
+    /// Whether every read draws noise of the cells.
+    pub fn reads_noise(&self) -> bool {
+        let n = &self.programming.read_noise;
+        n.proportional > 0.0 || n.fixed > 0.0 || n.curve.is_some()
+    }
+
+    /// Whether cells hold exactly what they should, on every chip. The common deviation is data, so
+    /// the caller says whether there is one.
+    pub fn is_exact(&self, common: bool) -> bool {
+        let p = &self.programming;
+        !common
+            && p.sigma == 0.0
+            && p.sigma_curve.is_none()
+            && p.levels.is_none()
+            && p.stuck == Stuck::default()
+            && p.drift.is_none()
+            && p.reference_columns == 0
+            && p.clip >= 1.0
+            && self.wires.is_none()
+            && !self.reads_noise()
+            && self.reading.adc.as_ref().is_none_or(|a| a.noise == 0.0)
+            && matches!(
+                p.arrays.encoding,
+                Encoding::Differential {
+                    two_sided: false,
+                    digital: false
+                }
+            )
+    }
+
+    /// The same layer without any error: what ranges are calibrated on. Wires stay, as they are no
+    /// accident.
+    pub fn nominal(&self) -> CellLayer {
+        let mut layer = self.clone();
+        let p = &mut layer.programming;
+        (p.sigma, p.sigma_curve, p.drift) = (0.0, None, None);
+        p.stuck = Stuck::default();
+        p.read_noise = CellReadNoise::default();
+        p.reference_columns = 0;
+        layer
+    }
+}
+
+/// How a layer is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// One product with effective weights.
+    Product,
+    /// Integer counts.
+    Counting,
+    /// Arrays, step by step, plane by plane.
+    Arrays,
+}
+
+impl Route {
+    /// The cheapest route that is exactly equivalent. `common`: chips may have a common deviation.
+    pub fn of(layer: &CellLayer, common: bool) -> Route {
+        let linear = layer.reading.adc.is_none() && layer.reading.dac.table.is_none();
+        if linear && !layer.reads_noise() {
+            Route::Product
+        } else if layer.is_exact(common) && layer.tuned == Tuned::No {
+            Route::Counting
+        } else {
+            Route::Arrays
+        }
+    }
+
+    /// In the words of `pimento inspect --plan`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Route::Product => "one product with effective weights",
+            Route::Counting => "counts of bits",
+            Route::Arrays => "arrays, step by step",
+        }
+    }
+}
+
+/// Tensors of a layer at cell level that the host writes and reads.
+#[derive(Debug, Clone, Copy)]
+pub struct CellTensors {
+    /// Common deviation of every cell array, per chip.
+    pub array: TensorId,
+    /// Ranges `(lsb, lo)` of `[read plane][column]`, where there are converters.
+    pub range: Option<TensorId>,
+    /// Corrections, with [`Tuned::Digital`].
+    pub correct: Option<TensorId>,
+    /// Factor on the reference, with [`Tuned::Reference`].
+    pub scale: Option<TensorId>,
+    /// Route of the layer.
+    pub route: Route,
+    /// Read planes, while they are kept.
+    pub(super) planes: TensorId,
+}
+
+/// Bins of a tapped histogram: a calibrated range is rarely less than a sixteenth of the full one,
+/// and then still has 512 bins.
+pub const BINS: usize = 8192;
+
+/// A histogram of what the converters of a layer would see.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Histogram {
+    /// Position among the crossbar layers.
+    pub layer: usize,
+    /// Half the range that every group covers, `Flat(groups)`, written by the host.
+    pub limit: TensorId,
+    /// Counts of the last run, `Flat(groups * BINS)`.
+    pub counts: TensorId,
+    /// Read planes, or read planes times columns.
+    pub groups: usize,
+}
+
+/// What is looked at while ranges are calibrated: the partial sums of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tap {
+    /// Nothing.
+    No,
+    /// One histogram per read plane.
+    Planes,
+    /// One histogram per read plane and column.
+    Columns,
+}
+
+/// What a crossbar layer is multiplied by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Product {
+    /// Effective weights.
+    Weights(TensorId),
+    /// Arrays.
+    Arrays(ArrayTensors),
+}
+
+/// Operands of [`Op::Crossbar`] that do not depend on the map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ArrayTensors {
+    pub g: TensorId,
+    pub variance: Option<TensorId>,
+    pub w_step: TensorId,
+    pub adc: Option<TensorId>,
+    pub range: Option<TensorId>,
+    pub correct: Option<TensorId>,
+    /// Position among the crossbar layers.
+    pub index: usize,
+    pub exact: bool,
+}
+
+/// A node's layer as it is programmed.
+pub(super) struct Place<'a> {
+    pub name: &'a str,
+    pub index: usize,
+    pub geo: &'a ConvGeometry,
+    pub states: ConvStates,
+}
+
+/// Adds the operators that program a layer to `ops`.
+pub(super) fn program_layer(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    layer: &CellLayer,
+    common: bool,
+    tapped: bool,
+) -> (CellTensors, Product) {
+    let arrays = &layer.programming.arrays;
+    let route = Route::of(layer, common);
+    let steps = b.program.desc(place.states.weight_step).shape;
+    let full_scale = b.temp("full_scale", steps, Scope::Shared);
+    let q = b.temp("quantized", Shape::Flat(place.geo.weights()), Scope::Shared);
+    let bits = b.numerics.weight_bits;
+    ops.push(Op::WeightScale {
+        w: place.states.weight,
+        scale: place.states.weight_step,
+        full_scale,
+        bits,
+        step: WeightStep::Keep,
+    });
+    ops.push(Op::QuantizeWeight {
+        w: place.states.weight,
+        scale: place.states.weight_step,
+        q,
+        bits,
+    });
+    let mut tensor = |what: &str, len: usize, scope, role| {
+        b.program.tensor(
+            format!("{}.{what}", place.name),
+            Shape::Flat(len),
+            scope,
+            role,
+        )
+    };
+    let chip = Scope::PerChip;
+    let array = tensor("arrays", arrays.cell_arrays(), chip, Role::State);
+    let planes = arrays.read_planes() * arrays.plane_len();
+    // Planes that evaluation does not read need not outlive fabrication.
+    let lives = match route {
+        Route::Product if !tapped => Role::Temp,
+        _ => Role::State,
+    };
+    let g = tensor("planes", planes, chip, lives);
+    let variance =
+        (layer.reads_noise()).then(|| tensor("read_variance", planes, chip, Role::State));
+    let correct = (layer.tuned == Tuned::Digital)
+        .then(|| tensor("correction", 2 * arrays.converters(), chip, Role::State));
+    let read_arrays = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
+    let scale = (layer.tuned == Tuned::Reference)
+        .then(|| tensor("reference", read_arrays, chip, Role::State));
+    let step = place.states.weight_step;
+    let raw = layer
+        .wires
+        .is_some()
+        .then(|| tensor("cells", arrays.cells(), chip, Role::Temp));
+    ops.push(Op::ProgramCells {
+        w: q,
+        step,
+        array,
+        out: raw.unwrap_or(g),
+        variance,
+        spec: Programming {
+            raw: raw.is_some(),
+            ..layer.programming.clone()
+        },
+    });
+    if let (Some(cells), Some(wires)) = (raw, &layer.wires) {
+        ops.push(Op::IrDrop {
+            g: cells,
+            out: g,
+            spec: wires.clone(),
+        });
+    }
+    let mut found = CellTensors {
+        array,
+        range: None,
+        correct,
+        scale,
+        route,
+        planes: g,
+    };
+    if route == Route::Product {
+        let out = tensor("effective", place.geo.weights(), chip, Role::State);
+        ops.push(Op::CollapsePlanes {
+            g,
+            w_step: step,
+            correct,
+            out,
+            spec: layer.reading.clone(),
+        });
+        return (found, Product::Weights(out));
+    }
+    let mut adc = None;
+    if layer.reading.adc.is_some() {
+        let range = tensor(
+            "range",
+            2 * arrays.read_planes() * arrays.cols,
+            Scope::Shared,
+            Role::State,
+        );
+        let out = tensor("converters", 2 * arrays.converters(), chip, Role::State);
+        ops.push(Op::ConverterFold {
+            range,
+            scale,
+            out,
+            spec: layer.errors.clone(),
+        });
+        (found.range, adc) = (Some(range), Some(out));
+    }
+    let product = Product::Arrays(ArrayTensors {
+        g,
+        variance,
+        w_step: step,
+        adc,
+        range: found.range,
+        correct,
+        index: place.index,
+        exact: route == Route::Counting,
+    });
+    (found, product)
+}
+
+/// Adds the operators that count what the converters of a layer would see.
+pub(super) fn tap_layer(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    (g, index): (TensorId, usize),
+    layer: &CellLayer,
+    per_column: bool,
+    (x, x_step): (TensorId, TensorId),
+    geo: ConvGeometry,
+) -> Histogram {
+    let arrays = &layer.programming.arrays;
+    let groups = arrays.read_planes() * if per_column { arrays.cols } else { 1 };
+    let mut state = |what: &str, len| {
+        let name = format!("layer {index}.{what}");
+        b.program
+            .tensor(name, Shape::Flat(len), Scope::Shared, Role::State)
+    };
+    let limit = state("limit", groups);
+    let counts = state("counts", groups * BINS);
+    let shape = Shape::Image {
+        c: arrays.converters() * layer.reading.dac.conversions(),
+        h: geo.h_out(),
+        w: geo.w_out(),
+    };
+    let y = b.temp("partial sums", shape, Scope::PerChip);
+    ops.push(Op::PartialSums {
+        x,
+        x_step,
+        g,
+        variance: None,
+        y,
+        geo,
+        spec: layer.reading.clone(),
+    });
+    ops.push(Op::Histogram {
+        x: y,
+        limit,
+        out: counts,
+        bins: BINS,
+    });
+    Histogram {
+        layer: index,
+        limit,
+        counts,
+        groups,
+    }
+}
+
+/// Tensors of the maps a convolution reads and writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Maps {
+    pub x: TensorId,
+    /// Step of `x`'s quantizer.
+    pub x_step: Option<TensorId>,
+    pub y: TensorId,
+    pub clipped: Option<TensorId>,
+}
+
+/// The operator that reads a layer.
+pub(super) fn read_layer(
+    product: Product,
+    cells: &[CellLayer],
+    maps: Maps,
+    geo: ConvGeometry,
+    post: Post,
+) -> Op {
+    let Maps { x, y, .. } = maps;
+    match product {
+        Product::Weights(w) => Op::Conv2d { x, w, y, geo, post },
+        Product::Arrays(t) => {
+            let layer = &cells[t.index];
+            Op::Crossbar {
+                x,
+                x_step: maps.x_step.expect(
+                    "layers at cell level have quantized inputs: the configuration's check",
+                ),
+                g: t.g,
+                variance: t.variance,
+                w_step: t.w_step,
+                adc: t.adc,
+                range: t.range,
+                correct: t.correct,
+                y,
+                clipped: maps.clipped,
+                geo,
+                post,
+                spec: Reading {
+                    exact: t.exact,
+                    integer: layer.reading.integer && t.correct.is_none(),
+                    ..layer.reading.clone()
+                },
+            }
+        }
+    }
+}
