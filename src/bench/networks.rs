@@ -207,6 +207,7 @@ fn training_step(
         chips: 1,
         batch: BATCH,
         noise: (weight_bits > 0).then_some(NOISE),
+        cells: None,
         optimizer,
         weight_decay: 0.0,
         smoothing: 0.0,

@@ -39,7 +39,7 @@ pub use quantize::{
 };
 pub use sweep::{Axis, AxisValue, Grid, MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
-pub use tuning::{Estimator, Tuning, TuningMethod};
+pub use tuning::{Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
 pub use variation::{Distribution, Kernel, Law, Mapping, OffsetReference, Variation, Wafer};
 
 use crate::error::{Error, Result};

@@ -283,6 +283,7 @@ pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usiz
         chips: t.chips_per_batch,
         batch,
         noise,
+        cells: None,
         optimizer: match t.optimizer {
             config::Optimizer::Sgd => Optimizer::Sgd {
                 momentum: t.momentum as f32,

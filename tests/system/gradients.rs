@@ -35,6 +35,7 @@ impl Network {
                 chips,
                 batch: n,
                 noise,
+                cells: None,
                 optimizer: Optimizer::Sgd {
                     momentum: 0.0,
                     nesterov: false,

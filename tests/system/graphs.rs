@@ -200,6 +200,7 @@ fn compare(graph: &Graph) {
         chips: 1,
         batch: IMAGES,
         noise: None,
+        cells: None,
         optimizer: Optimizer::Adam { decoupled: false },
         weight_decay: 0.0,
         smoothing: 0.0,

@@ -41,6 +41,7 @@ mod simd;
 mod softmax;
 mod softmax_xent;
 mod tally;
+mod variance_ratio;
 mod weight_scale;
 mod whole;
 

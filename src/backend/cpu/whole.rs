@@ -9,7 +9,7 @@ use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::{
     adam, batch_norm, channel_sum, conv2d_grad_weight, fabricate, lerp, max_abs, quantize_act,
-    quantize_weight, sgd, tally, weight_scale,
+    quantize_weight, sgd, tally, variance_ratio, weight_scale,
 };
 use crate::backend::program::*;
 use crate::error::Result;
@@ -221,6 +221,9 @@ pub(super) fn run_whole_op(
                 channel_sum::channel_sum(m, x, shared, chip, y)
             });
         }
+        Op::VarianceRatio { a, b, out } => memory.each_chip([out], |m, chip, [out]| {
+            variance_ratio::forward(m.flat(a, chip), m.flat(b, chip), out)
+        }),
         Op::Tally { hit, loss, tally } => memory.each_chip([tally], |m, chip, [tally]| {
             tally::accumulate(m, hit, loss, chip, tally)
         }),

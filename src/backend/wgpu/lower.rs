@@ -4,7 +4,8 @@ use super::dispatch::{Dispatch, LowerContext};
 use super::{
     activation_grad, adam, add, batch_norm, binarize_act, channel_sum, conv2d, conv2d_grad_input,
     conv2d_grad_weight, fabricate, lerp, max_abs, multiply, pointwise, pool, quantize_act,
-    quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, weight_scale, zero,
+    quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, variance_ratio, weight_scale,
+    zero,
 };
 use crate::backend::program::Op;
 use crate::error::{Error, Result};
@@ -45,6 +46,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         | Op::AvgPoolGrad { .. } => pool::lower(op, cx),
         Op::SoftmaxXent { .. } => softmax_xent::lower(op, cx),
         Op::Tally { .. } => tally::lower(op, cx),
+        Op::VarianceRatio { .. } => variance_ratio::lower(op, cx),
         Op::Multiply { .. } => multiply::lower(op, cx),
         Op::Softmax { .. } => softmax::lower(op, cx),
         Op::Rearrange { .. } => rearrange::lower(op, cx),

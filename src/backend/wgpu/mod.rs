@@ -48,6 +48,7 @@ mod sum_partials;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod variance_ratio;
 mod weight_scale;
 mod zero;
 

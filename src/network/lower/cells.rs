@@ -191,7 +191,154 @@ pub(super) struct Place<'a> {
     pub states: ConvStates,
 }
 
-/// Adds the operators that program a layer to `ops`.
+/// How long what is programmed must last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// From one section to others: a chip that is programmed once and read often.
+    Chip,
+    /// Inside one run of a section: a training step.
+    Step,
+}
+
+impl Life {
+    fn role(self) -> Role {
+        match self {
+            Life::Chip => Role::State,
+            Life::Step => Role::Temp,
+        }
+    }
+}
+
+/// Programmed cells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Programmed {
+    pub array: TensorId,
+    /// Read planes.
+    pub g: TensorId,
+    pub variance: Option<TensorId>,
+    life: Life,
+}
+
+/// A tensor of a layer.
+fn tensor(
+    b: &mut Builder,
+    place: &Place,
+    what: &str,
+    len: usize,
+    (scope, role): (Scope, Role),
+) -> TensorId {
+    let name = format!("{}.{what}", place.name);
+    b.program.tensor(name, Shape::Flat(len), scope, role)
+}
+
+/// Adds the operators that program the cells of a quantized weight.
+pub(super) fn program_quantized(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    q: TensorId,
+    layer: &CellLayer,
+    life: Life,
+) -> Programmed {
+    let arrays = &layer.programming.arrays;
+    let chip = |role| (Scope::PerChip, role);
+    let planes = arrays.read_planes() * arrays.plane_len();
+    let array = tensor(b, place, "arrays", arrays.cell_arrays(), chip(Role::State));
+    let g = tensor(b, place, "planes", planes, chip(life.role()));
+    let noisy = layer.reads_noise();
+    let variance = noisy.then(|| tensor(b, place, "read_variance", planes, chip(life.role())));
+    let raw = layer.wires.is_some();
+    let raw = raw.then(|| tensor(b, place, "cells", arrays.cells(), chip(Role::Temp)));
+    ops.push(Op::ProgramCells {
+        w: q,
+        step: place.states.weight_step,
+        array,
+        out: raw.unwrap_or(g),
+        variance,
+        spec: Programming {
+            raw: raw.is_some(),
+            ..layer.programming.clone()
+        },
+    });
+    if let (Some(cells), Some(wires)) = (raw, &layer.wires) {
+        ops.push(Op::IrDrop {
+            g: cells,
+            out: g,
+            spec: wires.clone(),
+        });
+    }
+    Programmed {
+        array,
+        g,
+        variance,
+        life,
+    }
+}
+
+/// Adds the constants of the converters, where there are any; else the product is that of the
+/// effective weights `w`.
+pub(super) fn converted(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    layer: &CellLayer,
+    cells: Programmed,
+    w: TensorId,
+) -> (CellTensors, Product) {
+    let route = Route::of(layer, true);
+    let mut found = CellTensors {
+        array: cells.array,
+        range: None,
+        correct: None,
+        scale: None,
+        route,
+        planes: cells.g,
+    };
+    if route == Route::Product {
+        return (found, Product::Weights(w));
+    }
+    let product = arrays_of(b, ops, place, layer, cells, &mut found);
+    (found, product)
+}
+
+/// The operands of a crossbar read, with the converters' constants where there are converters.
+fn arrays_of(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    layer: &CellLayer,
+    cells: Programmed,
+    found: &mut CellTensors,
+) -> Product {
+    let arrays = &layer.programming.arrays;
+    let mut adc = None;
+    if layer.reading.adc.is_some() {
+        let ranges = 2 * arrays.read_planes() * arrays.cols;
+        let range = tensor(b, place, "range", ranges, (Scope::Shared, Role::State));
+        let constants = 2 * arrays.converters();
+        let role = cells.life.role();
+        let out = tensor(b, place, "converters", constants, (Scope::PerChip, role));
+        ops.push(Op::ConverterFold {
+            range,
+            scale: found.scale,
+            out,
+            spec: layer.errors.clone(),
+        });
+        (found.range, adc) = (Some(range), Some(out));
+    }
+    Product::Arrays(ArrayTensors {
+        g: cells.g,
+        variance: cells.variance,
+        w_step: place.states.weight_step,
+        adc,
+        range: found.range,
+        correct: found.correct,
+        index: place.index,
+        exact: found.route == Route::Counting,
+    })
+}
+
+/// Adds the operators that program a layer for many reads to `ops`.
 pub(super) fn program_layer(
     b: &mut Builder,
     ops: &mut Vec<Op>,
@@ -219,99 +366,38 @@ pub(super) fn program_layer(
         q,
         bits,
     });
-    let mut tensor = |what: &str, len: usize, scope, role| {
-        b.program.tensor(
-            format!("{}.{what}", place.name),
-            Shape::Flat(len),
-            scope,
-            role,
-        )
-    };
-    let chip = Scope::PerChip;
-    let array = tensor("arrays", arrays.cell_arrays(), chip, Role::State);
-    let planes = arrays.read_planes() * arrays.plane_len();
     // Planes that evaluation does not read need not outlive fabrication.
-    let lives = match route {
-        Route::Product if !tapped => Role::Temp,
-        _ => Role::State,
+    let life = match route {
+        Route::Product if !tapped => Life::Step,
+        _ => Life::Chip,
     };
-    let g = tensor("planes", planes, chip, lives);
-    let variance =
-        (layer.reads_noise()).then(|| tensor("read_variance", planes, chip, Role::State));
-    let correct = (layer.tuned == Tuned::Digital)
-        .then(|| tensor("correction", 2 * arrays.converters(), chip, Role::State));
+    let cells = program_quantized(b, ops, place, q, layer, life);
+    let chip = (Scope::PerChip, Role::State);
     let read_arrays = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
-    let scale = (layer.tuned == Tuned::Reference)
-        .then(|| tensor("reference", read_arrays, chip, Role::State));
-    let step = place.states.weight_step;
-    let raw = layer
-        .wires
-        .is_some()
-        .then(|| tensor("cells", arrays.cells(), chip, Role::Temp));
-    ops.push(Op::ProgramCells {
-        w: q,
-        step,
-        array,
-        out: raw.unwrap_or(g),
-        variance,
-        spec: Programming {
-            raw: raw.is_some(),
-            ..layer.programming.clone()
-        },
-    });
-    if let (Some(cells), Some(wires)) = (raw, &layer.wires) {
-        ops.push(Op::IrDrop {
-            g: cells,
-            out: g,
-            spec: wires.clone(),
-        });
-    }
+    let correct = (layer.tuned == Tuned::Digital)
+        .then(|| tensor(b, place, "correction", 2 * arrays.converters(), chip));
+    let scale =
+        (layer.tuned == Tuned::Reference).then(|| tensor(b, place, "reference", read_arrays, chip));
     let mut found = CellTensors {
-        array,
+        array: cells.array,
         range: None,
         correct,
         scale,
         route,
-        planes: g,
+        planes: cells.g,
     };
     if route == Route::Product {
-        let out = tensor("effective", place.geo.weights(), chip, Role::State);
+        let out = tensor(b, place, "effective", place.geo.weights(), chip);
         ops.push(Op::CollapsePlanes {
-            g,
-            w_step: step,
+            g: cells.g,
+            w_step: place.states.weight_step,
             correct,
             out,
             spec: layer.reading.clone(),
         });
         return (found, Product::Weights(out));
     }
-    let mut adc = None;
-    if layer.reading.adc.is_some() {
-        let range = tensor(
-            "range",
-            2 * arrays.read_planes() * arrays.cols,
-            Scope::Shared,
-            Role::State,
-        );
-        let out = tensor("converters", 2 * arrays.converters(), chip, Role::State);
-        ops.push(Op::ConverterFold {
-            range,
-            scale,
-            out,
-            spec: layer.errors.clone(),
-        });
-        (found.range, adc) = (Some(range), Some(out));
-    }
-    let product = Product::Arrays(ArrayTensors {
-        g,
-        variance,
-        w_step: step,
-        adc,
-        range: found.range,
-        correct,
-        index: place.index,
-        exact: route == Route::Counting,
-    });
+    let product = arrays_of(b, ops, place, layer, cells, &mut found);
     (found, product)
 }
 
