@@ -78,8 +78,11 @@ pub enum Purpose {
 /// chips of the sweep.
 pub const TRAINING: u32 = 0x100;
 
-/// Or-ed into the purpose for the cells of reference columns at cell level.
+/// Or-ed into the purpose for the cells of self-tuning reference columns at cell level.
 pub const REFERENCE: u32 = 0x200;
+
+/// Or-ed into the purpose for the cells of the offset encoding's reference columns at cell level.
+pub const OFFSET_REFERENCE: u32 = 0x400;
 
 #[cfg(test)]
 mod tests;

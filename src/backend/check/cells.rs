@@ -61,7 +61,10 @@ impl At<'_> {
                 let is = a.is_possible()
                     && spec.levels.as_deref().is_none_or(levels)
                     && curves.into_iter().flatten().all(|c| c.len() >= 2)
-                    && !(spec.raw && (spec.reference_columns > 0 || variance.is_some()));
+                    && !(spec.raw
+                        && (spec.reference_columns > 0
+                            || variance.is_some()
+                            || matches!(a.encoding, Encoding::Offset { reference: 1.. })));
                 self.possible(is, spec)?;
                 self.flat(*w, a.plane_len())?;
                 self.per_column(*step, a.cols)?;

@@ -48,7 +48,9 @@ pub enum Encoding {
     Offset {
         /// Cells per row that are averaged in a real reference column of every array, which holds
         /// the digits of `2^(b-1)` and is subtracted in the analog domain; 0: the offset (and what
-        /// digit 0 conducts) is subtracted digitally, times the sum of the inputs.
+        /// digit 0 conducts) is subtracted digitally, times the sum of the inputs. Address of cell
+        /// `j`: `((plane * column tiles + c) * reference + j) * rows + row`, purpose or-ed with
+        /// [`crate::random::OFFSET_REFERENCE`].
         reference: u32,
     },
 }
@@ -268,7 +270,7 @@ pub struct Programming {
     /// Where the cells are.
     pub arrays: Arrays,
     /// Relative conductance of every digit instead of (C1), for slices whose highest digit is
-    /// `len - 1`; all slices must have as many bits.
+    /// `len - 1`; all slices must have as many bits. Half digits lie half-way.
     pub levels: Option<Arc<[f32]>>,
     /// `WeightProportional`: `g' = g (1 + e + s z)`; `LayerFixed`: `g' = g + (1 - g_min)(e + s z)`;
     /// `e` the common deviation of the cell's array, `s = sigma`, `z` the cell's deviate
@@ -289,22 +291,25 @@ pub struct Programming {
     pub stuck: Stuck,
     /// Drift since programming ([`crate::random::Purpose::CellDrift`]). Stuck cells do not drift.
     pub drift: Option<Drift>,
-    /// Conductances are limited to `0..=clip` (relative to `G_max`); infinite: only to 0 from below
-    /// where `clip_low`.
+    /// Conductances are at most this (relative to `G_max`); may be infinite.
     pub clip: f32,
     /// Negative conductances become 0.
     pub clip_low: bool,
-    /// Read noise, for [`Op::ProgramCells`]'s variances.
+    /// Read noise, for [`Op::ProgramCells`]'s variances: of the cells of a read and, over the square
+    /// of their number, of the reference cells that are subtracted.
     pub read_noise: CellReadNoise,
-    /// Columns per array with code 0, programmed like all others, whose mean current is subtracted
-    /// from every column of the array (self-tuning by reference columns): cell address
+    /// Columns per array with code 0, programmed like all others (an open row is open for them too),
+    /// whose mean read, less what it is nominally, is subtracted from every column of the array
+    /// (self-tuning by reference columns): cell address
     /// `((plane * column tiles + c) * reference_columns + j) * rows + row`, purpose or-ed with
-    /// [`crate::random::REFERENCE`].
+    /// [`crate::random::REFERENCE`]. With a reference column of the offset encoding that column is
+    /// in both reads and cancels.
     pub reference_columns: u32,
     /// Address of the layer: second word of the counter.
     pub layer: u32,
     /// Output the cells themselves, `[cell plane][column][row]` relative to `G_max`, for
-    /// [`Op::IrDrop`], instead of read planes in level units. Without reference columns.
+    /// [`Op::IrDrop`], instead of read planes in level units. Without reference columns of either
+    /// kind.
     pub raw: bool,
 }
 
@@ -368,7 +373,7 @@ pub struct Dac {
     /// one level.
     pub table: Option<Arc<[f32]>>,
     /// The steps' currents are added up in the analog domain, weighted by place, and converted
-    /// once.
+    /// once: the same as one step whose drive is the weighted sum, for a cell's read noise too.
     pub analog_sum: bool,
 }
 

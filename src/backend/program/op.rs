@@ -151,11 +151,16 @@ pub enum Op {
     /// ```
     /// `S_r` is the sum of the codes of row tile `r`, `S` of all, `base` [`Arrays::digital_base`].
     /// Without converter `lsb code + lo` is `v` itself. The sum over steps is made in 32-bit integers,
-    /// with [`Reading::integer`] all sums are; else planes, then row tiles, are added in order in
-    /// `f32`. Noise of a conversion is addressed by
-    /// `event = (((p * row tiles + r) * conversions + t) * cols + o) * pixels + pixel`: word `event % 4` of block
-    /// `(event / 4, layer + image * 4096, chip, purpose)`, `image` counted from
-    /// [`RunArgs::first_image`]; per cell `event * rows + k`.
+    /// with [`Reading::integer`] all sums are; else row tiles, and in each planes, are added in order
+    /// in `f32`. Codes are limited to what the input's bits hold; with `x_step <= 0` all are 0. A
+    /// padded input has code 0 and is driven like any other.
+    ///
+    /// Read noise is added to `v` with the variance sum of the cells' times their drive squared,
+    /// thermal noise to `a v + b`, then the non-linearity of the code nearest to that. A conversion's
+    /// deviate is word `o % 4` of block `(event, layer + image * 4096, chip, purpose)`,
+    /// `event = (((p * row tiles + r) * conversions + t) * pixels + pixel) * ceil(cols / 4) + o / 4`,
+    /// `image` counted from [`RunArgs::first_image`]; a cell's the same with `k * 4096` or-ed into the
+    /// purpose.
     Crossbar {
         /// Quantized input map: multiples of `x_step`.
         x: TensorId,
