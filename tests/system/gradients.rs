@@ -300,7 +300,7 @@ fn a_batch_in_parts_is_the_batch() {
         let spec = TrainSpec {
             accumulate: parts,
             average_rate: 0.25,
-            ..n.spec
+            ..n.spec.clone()
         };
         let t = training::lower(&n.graph, &Numerics::FLOAT, &spec);
         let images = 2 * HALF / parts;

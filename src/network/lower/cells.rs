@@ -44,28 +44,14 @@ impl CellLayer {
         n.proportional > 0.0 || n.fixed > 0.0 || n.curve.is_some()
     }
 
-    /// Whether cells hold exactly what they should, on every chip. The common deviation is data, so
-    /// the caller says whether there is one.
-    pub fn is_exact(&self, common: bool) -> bool {
-        let p = &self.programming;
-        !common
-            && p.sigma == 0.0
-            && p.sigma_curve.is_none()
-            && p.levels.is_none()
-            && p.stuck == Stuck::default()
-            && p.drift.is_none()
-            && p.reference_columns == 0
-            && p.clip >= 1.0
-            && self.wires.is_none()
-            && !self.reads_noise()
-            && self.reading.adc.as_ref().is_none_or(|a| a.noise == 0.0)
-            && matches!(
-                p.arrays.encoding,
-                Encoding::Differential {
-                    two_sided: false,
-                    digital: false
-                }
-            )
+    /// Whether integers are converted without noise.
+    fn counts_exactly(&self) -> bool {
+        let quiet = |a: &Adc| a.noise == 0.0 && a.inl.is_none();
+        self.reading.exact
+            && self.tuned == Tuned::No
+            && self.programming.reference_columns == 0
+            && self.reading.dac.table.is_none()
+            && self.reading.adc.as_ref().is_none_or(quiet)
     }
 
     /// The same layer without any error: what ranges are calibrated on. Wires stay, as they are no
@@ -93,12 +79,12 @@ pub enum Route {
 }
 
 impl Route {
-    /// The cheapest route that is exactly equivalent. `common`: chips may have a common deviation.
-    pub fn of(layer: &CellLayer, common: bool) -> Route {
+    /// The cheapest route that is exactly equivalent.
+    pub fn of(layer: &CellLayer) -> Route {
         let linear = layer.reading.adc.is_none() && layer.reading.dac.table.is_none();
         if linear && !layer.reads_noise() {
             Route::Product
-        } else if layer.is_exact(common) && layer.tuned == Tuned::No {
+        } else if layer.counts_exactly() {
             Route::Counting
         } else {
             Route::Arrays
@@ -128,36 +114,47 @@ pub struct CellTensors {
     pub scale: Option<TensorId>,
     /// Route of the layer.
     pub route: Route,
-    /// Read planes, while they are kept.
-    pub(super) planes: TensorId,
+    /// Read planes; readable by the host where evaluation reads them or they are tapped.
+    pub planes: TensorId,
+    /// Variances of read noise, where there is any.
+    pub(super) variance: Option<TensorId>,
 }
 
-/// Bins of a tapped histogram: a calibrated range is rarely less than a sixteenth of the full one,
-/// and then still has 512 bins.
-pub const BINS: usize = 8192;
-
-/// A histogram of what the converters of a layer would see.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Histogram {
-    /// Position among the crossbar layers.
-    pub layer: usize,
-    /// Half the range that every group covers, `Flat(groups)`, written by the host.
-    pub limit: TensorId,
-    /// Counts of the last run, `Flat(groups * BINS)`.
-    pub counts: TensorId,
-    /// Read planes, or read planes times columns.
-    pub groups: usize,
-}
-
-/// What is looked at while ranges are calibrated: the partial sums of a layer.
+/// What is looked at in a layer: the partial sums in front of its converters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tap {
     /// Nothing.
     No,
-    /// One histogram per read plane.
-    Planes,
-    /// One histogram per read plane and column.
-    Columns,
+    /// Counts of consecutive groups of `[read plane][column]`, to calibrate ranges.
+    Counts {
+        /// Groups.
+        groups: usize,
+        /// Bins of a group.
+        bins: usize,
+    },
+    /// The sums themselves, read noise included.
+    Sums,
+}
+
+/// What a [`Tap`] leaves to read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tapped {
+    /// See [`Op::Histogram`].
+    Counts {
+        /// Position among the crossbar layers.
+        layer: usize,
+        /// Half the range of every group, written by the host.
+        limit: TensorId,
+        /// Counts of the last run.
+        counts: TensorId,
+    },
+    /// See [`Op::PartialSums`].
+    Sums {
+        /// Position among the crossbar layers.
+        layer: usize,
+        /// Map of the last run (`Output`).
+        sums: TensorId,
+    },
 }
 
 /// What a crossbar layer is multiplied by.
@@ -285,7 +282,7 @@ pub(super) fn converted(
     cells: Programmed,
     w: TensorId,
 ) -> (CellTensors, Product) {
-    let route = Route::of(layer, true);
+    let route = Route::of(layer);
     let mut found = CellTensors {
         array: cells.array,
         range: None,
@@ -293,6 +290,7 @@ pub(super) fn converted(
         scale: None,
         route,
         planes: cells.g,
+        variance: cells.variance,
     };
     if route == Route::Product {
         return (found, Product::Weights(w));
@@ -344,11 +342,10 @@ pub(super) fn program_layer(
     ops: &mut Vec<Op>,
     place: &Place,
     layer: &CellLayer,
-    common: bool,
     tapped: bool,
 ) -> (CellTensors, Product) {
     let arrays = &layer.programming.arrays;
-    let route = Route::of(layer, common);
+    let route = Route::of(layer);
     let steps = b.program.desc(place.states.weight_step).shape;
     let full_scale = b.temp("full_scale", steps, Scope::Shared);
     let q = b.temp("quantized", Shape::Flat(place.geo.weights()), Scope::Shared);
@@ -385,6 +382,7 @@ pub(super) fn program_layer(
         scale,
         route,
         planes: cells.g,
+        variance: cells.variance,
     };
     if route == Route::Product {
         let out = tensor(b, place, "effective", place.geo.weights(), chip);
@@ -401,51 +399,65 @@ pub(super) fn program_layer(
     (found, product)
 }
 
-/// Adds the operators that count what the converters of a layer would see.
+/// Adds the operators that look at what the converters of a layer see.
 pub(super) fn tap_layer(
     b: &mut Builder,
     ops: &mut Vec<Op>,
-    (g, index): (TensorId, usize),
-    layer: &CellLayer,
-    per_column: bool,
+    (index, tap): (usize, Tap),
+    (g, variance): (TensorId, Option<TensorId>),
+    reading: &Reading,
     (x, x_step): (TensorId, TensorId),
     geo: ConvGeometry,
-) -> Histogram {
-    let arrays = &layer.programming.arrays;
-    let groups = arrays.read_planes() * if per_column { arrays.cols } else { 1 };
-    let mut state = |what: &str, len| {
-        let name = format!("layer {index}.{what}");
-        b.program
-            .tensor(name, Shape::Flat(len), Scope::Shared, Role::State)
-    };
-    let limit = state("limit", groups);
-    let counts = state("counts", groups * BINS);
+) -> Option<Tapped> {
     let shape = Shape::Image {
-        c: arrays.converters() * layer.reading.dac.conversions(),
+        c: reading.arrays.converters() * reading.dac.conversions(),
         h: geo.h_out(),
         w: geo.w_out(),
     };
-    let y = b.temp("partial sums", shape, Scope::PerChip);
-    ops.push(Op::PartialSums {
-        x,
-        x_step,
-        g,
-        variance: None,
-        y,
-        geo,
-        spec: layer.reading.clone(),
-    });
-    ops.push(Op::Histogram {
-        x: y,
-        limit,
-        out: counts,
-        bins: BINS,
-    });
-    Histogram {
-        layer: index,
-        limit,
-        counts,
-        groups,
+    let mut sums = |y, variance| {
+        ops.push(Op::PartialSums {
+            x,
+            x_step,
+            g,
+            variance,
+            y,
+            geo,
+            spec: reading.without_converter(),
+        });
+    };
+    match tap {
+        Tap::No => None,
+        Tap::Counts { groups, bins } => {
+            let x = b.temp("partial sums", shape, Scope::PerChip);
+            sums(x, None);
+            let mut state = |what: &str, len| {
+                let name = format!("layer {index}.{what}");
+                b.program
+                    .tensor(name, Shape::Flat(len), Scope::Shared, Role::State)
+            };
+            let limit = state("limit", groups);
+            let counts = state("counts", groups * bins);
+            ops.push(Op::Histogram {
+                x,
+                limit,
+                out: counts,
+                bins,
+            });
+            Some(Tapped::Counts {
+                layer: index,
+                limit,
+                counts,
+            })
+        }
+        Tap::Sums => {
+            let name = format!("layer {index}.partial sums");
+            let y = b.program.tensor(name, shape, Scope::PerChip, Role::Output);
+            sums(y, variance);
+            Some(Tapped::Sums {
+                layer: index,
+                sums: y,
+            })
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The forward pass of an inference program: element-wise layers are fused into the operator before
 //! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`]).
 
-use super::cells::{CellLayer, Histogram, Maps, Product, Tap, read_layer, tap_layer};
+use super::cells::{CellLayer, Maps, Product, Tap, Tapped, read_layer, tap_layer};
 use super::*;
 use crate::network::graph::Layer;
 
@@ -107,9 +107,9 @@ pub(super) struct Walk<'b, 'a> {
 pub(super) struct Taps<'b> {
     /// By crossbar layer.
     pub kinds: &'b [Tap],
-    /// Read planes by crossbar layer.
-    pub planes: Vec<TensorId>,
-    pub found: Vec<Histogram>,
+    /// Read planes by crossbar layer, and the variances of their read noise.
+    pub planes: Vec<(TensorId, Option<TensorId>)>,
+    pub found: Vec<Tapped>,
 }
 
 /// Counts of clipped conversions by crossbar layer.
@@ -149,25 +149,16 @@ impl<'b, 'a> Walk<'b, 'a> {
             _ => None,
         };
         if let (Some(taps), Some(x_step)) = (&mut self.taps, x_step) {
-            let per_column = match taps.kinds[index] {
-                Tap::No => None,
-                Tap::Planes => Some(false),
-                Tap::Columns => Some(true),
-            };
-            if let Some(per_column) = per_column {
-                let at = (taps.planes[index], index);
-                let layer = &self.cells[index];
-                let found = tap_layer(
-                    self.b,
-                    &mut self.ops,
-                    at,
-                    layer,
-                    per_column,
-                    (x, x_step),
-                    geo,
-                );
-                taps.found.push(found);
-            }
+            let found = tap_layer(
+                self.b,
+                &mut self.ops,
+                (index, taps.kinds[index]),
+                taps.planes[index],
+                &self.cells[index].reading,
+                (x, x_step),
+                geo,
+            );
+            taps.found.extend(found);
         }
         let mut counted = None;
         if let (Some(_), Product::Arrays(t)) = (&self.clips, product)

@@ -7,7 +7,7 @@
 //! * `recalibrate`, `refold` (only with [`NormMode::Recalibrated`]): batch norm statistics of each
 //!   chip from calibration images, as a running mean over the batches.
 
-use super::cells::{CellLayer, CellTensors, Histogram, Place, Product, Tap, program_layer};
+use super::cells::{CellLayer, CellTensors, Place, Product, Tap, Tapped, program_layer};
 use super::fused::{Clips, Prepared, Taps, Walk};
 use super::*;
 use crate::network::graph::Layer;
@@ -30,8 +30,6 @@ pub enum Chips<'a> {
     Cell {
         /// One for every crossbar layer.
         layers: &'a [CellLayer],
-        /// Whether arrays may have a common deviation.
-        common: bool,
         /// Partial sums that are looked at, one entry for every crossbar layer; empty: none.
         taps: &'a [Tap],
     },
@@ -70,8 +68,8 @@ pub struct Inference {
     pub cells: Vec<CellTensors>,
     /// Cell level with converters: counts of what they clip.
     pub clips: Option<ClipCounts>,
-    /// Cell level with taps: the section that classifies and counts partial sums, and the counts.
-    pub taps: Option<(SectionId, Vec<Histogram>)>,
+    /// Cell level with taps: the section that looks at partial sums, and what it leaves.
+    pub taps: Option<(SectionId, Vec<Tapped>)>,
     /// Logits of the last run (`Output`), where asked for.
     pub logits: Option<TensorId>,
     /// Section: fabricate the wave.
@@ -112,11 +110,7 @@ pub fn lower(
                         tensors.push(chip);
                         Product::Weights(weight)
                     }
-                    Chips::Cell {
-                        layers,
-                        common,
-                        taps,
-                    } => {
+                    Chips::Cell { layers, taps } => {
                         let place = Place {
                             name: &node.name,
                             index,
@@ -124,14 +118,8 @@ pub fn lower(
                             states: s,
                         };
                         let tapped = taps.get(index).is_some_and(|&t| t != Tap::No);
-                        let (found, product) = program_layer(
-                            &mut b,
-                            &mut fabricate,
-                            &place,
-                            &layers[index],
-                            common,
-                            tapped,
-                        );
+                        let (found, product) =
+                            program_layer(&mut b, &mut fabricate, &place, &layers[index], tapped);
                         cells.push(found);
                         product
                     }
@@ -200,7 +188,7 @@ pub fn lower(
         let mut walk = Walk::new(&mut b, &layers, cell_layers);
         walk.taps = Some(Taps {
             kinds: taps,
-            planes: cells.iter().map(|c| c.planes).collect(),
+            planes: cells.iter().map(|c| (c.planes, c.variance)).collect(),
             found: vec![],
         });
         walk.fused(images, false);
