@@ -108,12 +108,15 @@ impl Calibration {
                     let full = arrays.rows as f64 * self.converters.unit(plane);
                     power_of_two(histogram.percentile(self.percentile), full)
                 }
-                AdcMethod::Mse => {
-                    histogram.least_squares(|limit| self.converters.of_limit(plane, limit), self.codes(), grain)
-                }
+                AdcMethod::Mse => histogram.least_squares(
+                    |limit| self.converters.of_limit(plane, limit),
+                    self.codes(),
+                    grain,
+                ),
             };
             // Where all sums are 0 any range does.
-            self.converters.of_limit(plane, if limit > 0.0 { limit } else { grain })
+            self.converters
+                .of_limit(plane, if limit > 0.0 { limit } else { grain })
         };
         let groups: Vec<[f32; 2]> = (0..self.groups())
             .map(|g| one(g).map(|x| x as f32))
@@ -263,7 +266,12 @@ mod tests {
 
     #[test]
     fn nominal_sums_are_the_centres_of_bins() {
-        for (slices, rows) in [(&[4u8, 2][..], 100), (&[8], 300), (&[1, 1, 1], 7), (&[8], 4000)] {
+        for (slices, rows) in [
+            (&[4u8, 2][..], 100),
+            (&[8], 300),
+            (&[1, 1, 1], 7),
+            (&[8], 4000),
+        ] {
             for per in [AdcGroup::Layer, AdcGroup::Slice, AdcGroup::Column] {
                 let c = converters((-127, 127), slices, rows);
                 let top = c.span(0)[1];
@@ -275,7 +283,10 @@ mod tests {
                     let nearest = c.histogram(0).centre(bin);
                     // Bins wider than a level hold several.
                     let slack = if width <= 1.0 { 1e-3 } else { 0.5001 * width };
-                    assert!((nearest - v).abs() <= slack, "{nearest} for {v}, width {width}");
+                    assert!(
+                        (nearest - v).abs() <= slack,
+                        "{nearest} for {v}, width {width}"
+                    );
                 }
             }
         }
@@ -285,7 +296,9 @@ mod tests {
     fn percentiles_are_order_statistics_of_magnitudes() {
         let c = converters((-127, 127), &[4], 100);
         let mut c = Calibration::new(c, &adc(AdcMethod::Percentile, 90.0, AdcGroup::Layer));
-        let values: Vec<f64> = (1..=100).map(|i| f64::from(if i % 2 == 0 { i } else { -i })).collect();
+        let values: Vec<f64> = (1..=100)
+            .map(|i| f64::from(if i % 2 == 0 { i } else { -i }))
+            .collect();
         let counts = counted(&c, 0, &values);
         c.add(&counts);
         c.add(&counts);
@@ -312,11 +325,19 @@ mod tests {
         // Sums of both signs up to 100 fit 127 codes of one level: no error is possible and reached.
         let pair = |limit: f64| [limit / 127.0, 0.0];
         let counts = vec![1.0; 201];
-        let few = Histogram { counts: &counts, limit: 100.5 };
+        let few = Histogram {
+            counts: &counts,
+            limit: 100.5,
+        };
         assert!((few.least_squares(pair, [-127.0, 127.0], 1.0) - 127.0).abs() < 1e-9);
         // A bell over 15 codes: no limit of a fine grid is much better.
-        let bell: Vec<f64> = (-500..=500).map(|i| (-f64::from(i * i) / 2e4).exp() * 1e6).collect();
-        let bell = Histogram { counts: &bell, limit: 500.5 };
+        let bell: Vec<f64> = (-500..=500)
+            .map(|i| (-f64::from(i * i) / 2e4).exp() * 1e6)
+            .collect();
+        let bell = Histogram {
+            counts: &bell,
+            limit: 500.5,
+        };
         let pair = |limit: f64| [limit / 7.0, 0.0];
         let error = |limit: f64| -> f64 {
             let square = |i: usize| {
@@ -326,7 +347,9 @@ mod tests {
             (0..bell.counts.len()).map(square).sum()
         };
         let best = bell.least_squares(pair, [-7.0, 7.0], 1.0);
-        let finest = (1..=5000).map(|i| error(f64::from(i) * 0.1)).fold(f64::INFINITY, f64::min);
+        let finest = (1..=5000)
+            .map(|i| error(f64::from(i) * 0.1))
+            .fold(f64::INFINITY, f64::min);
         assert!(error(best) <= 1.01 * finest, "{} of {finest}", error(best));
         // Max, IRE Trans. IT 6, 7 (1960): 15 equal levels of a normal, step 0.35 sigma.
         assert!((7.0 * 33.0..7.0 * 37.0).contains(&best), "{best}");
@@ -337,7 +360,11 @@ mod tests {
         for method in [AdcMethod::Percentile, AdcMethod::PowerOfTwo, AdcMethod::Mse] {
             let c = converters((-127, 127), &[4, 4], 10);
             let c = Calibration::new(c, &adc(method, 99.0, AdcGroup::Column));
-            assert!(c.ranges().iter().all(|[lsb, lo]| *lsb > 0.0 && lsb.is_finite() && *lo == 0.0));
+            assert!(
+                c.ranges()
+                    .iter()
+                    .all(|[lsb, lo]| *lsb > 0.0 && lsb.is_finite() && *lo == 0.0)
+            );
         }
     }
 }

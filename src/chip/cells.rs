@@ -92,9 +92,7 @@ pub fn layer(
                 AdcRange::Full => Ranges::Known(converters.full()),
                 AdcRange::Granular => Ranges::Known(converters.granular()),
                 AdcRange::Fixed => Ranges::Known(converters.fixed(&chip.adc.limit)),
-                AdcRange::Calibrated => {
-                    Ranges::Calibrated(Calibration::new(converters, &chip.adc))
-                }
+                AdcRange::Calibrated => Ranges::Calibrated(Calibration::new(converters, &chip.adc)),
             }
         }
     };
@@ -222,7 +220,9 @@ fn read_noise(chip: &config::Chip) -> CellReadNoise {
         (sigma, Some(q)) => {
             let square = |g: f64| sigma.as_ref().map_or(0.0, |s| s.at(g).powi(2));
             let at = |g: f64| (square(g) + (g * q.at(g).min(1e6) * growth).powi(2)).sqrt();
-            Some(curve(q.sampled_with(|g| if g > 0.0 { at(g) } else { square(g).sqrt() })))
+            Some(curve(q.sampled_with(|g| {
+                if g > 0.0 { at(g) } else { square(g).sqrt() }
+            })))
         }
     };
     CellReadNoise {
@@ -237,9 +237,9 @@ fn is_nominal(p: &Programming, v: &config::Variation) -> bool {
     let common = v.sigma_b == 0.0
         && v.sigma_layer == 0.0
         && v.sigma_array == 0.0
-        && v.wafer.as_ref().is_none_or(|w| {
-            w.sigma_wafer == 0.0 && w.sigma_radial == 0.0 && w.sigma_field == 0.0
-        });
+        && v.wafer
+            .as_ref()
+            .is_none_or(|w| w.sigma_wafer == 0.0 && w.sigma_radial == 0.0 && w.sigma_field == 0.0);
     common
         && p.arrays.g_min == 0.0
         && p.levels.is_none()
@@ -275,7 +275,10 @@ fn wires(chip: &config::Chip, arrays: &Arrays) -> Wires {
 /// The fields are each checked before, so it is the sum of all codes that leaves 32 bits.
 fn too_large(reading: &Reading) -> Error {
     let (tiles, planes) = (reading.arrays.row_tiles(), reading.arrays.read_planes());
-    let most = reading.adc.as_ref().map_or(0, |a| a.lo.unsigned_abs().max(a.hi.unsigned_abs()));
+    let most = reading
+        .adc
+        .as_ref()
+        .map_or(0, |a| a.lo.unsigned_abs().max(a.hi.unsigned_abs()));
     Error::input(format!(
         "chip.adc: codes up to {most} of {} conversions, {planes} read planes and {tiles} row tiles, weighted \
          by place, do not fit 32 bits (2147483647); allowed: fewer converter bits, slices or input bits",

@@ -306,7 +306,10 @@ mod tests {
             for (i, [lsb, zero]) in c.full().into_iter().enumerate() {
                 for v in c.span(i / 2) {
                     let code = (v - f64::from(zero)) / f64::from(lsb);
-                    assert!(code > f64::from(lo) - 0.5 && code < f64::from(hi) + 0.5, "{code}");
+                    assert!(
+                        code > f64::from(lo) - 0.5 && code < f64::from(hi) + 0.5,
+                        "{code}"
+                    );
                 }
             }
         }

@@ -410,9 +410,7 @@ impl Cells {
             reference: s.u32("reference", d.reference, 0..=1_024),
             on_off_ratio: s.real_above("on_off_ratio", d.on_off_ratio, 1.0),
             g_max_us: s.real("g_max_us", d.g_max_us, 1e-6..=1e6),
-            levels: s.field("levels", d.levels, |v| {
-                reader::reals(v, &SHARE, &(0..=256))
-            }),
+            levels: s.field("levels", d.levels, |v| reader::reals(v, &SHARE, &(0..=256))),
         };
         s.finish();
         cells

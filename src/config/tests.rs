@@ -403,7 +403,10 @@ fn the_top_slice_has_what_is_left() {
 #[test]
 fn impossible_chips_are_refused_with_the_arithmetic() {
     let cases = [
-        ("[chip.array]\nrows = 0", "`chip.array.rows`: value 0 is not allowed; allowed: 1 to 65536"),
+        (
+            "[chip.array]\nrows = 0",
+            "`chip.array.rows`: value 0 is not allowed; allowed: 1 to 65536",
+        ),
         (
             "[chip.cells]\nslice_bits = [4, 2]",
             "`chip.cells.slice_bits`: slices of 4 + 2 = 6 bits do not cover a code of 8 bits, which needs 8 - 1 = 7",
@@ -412,7 +415,10 @@ fn impossible_chips_are_refused_with_the_arithmetic() {
             "[chip.cells]\nencoding = \"offset\"\nslice_bits = [4, 3]",
             "slices of 4 + 3 = 7 bits do not cover a code of 8 bits, which needs 8",
         ),
-        ("[chip.cells]\nslice_bits = 9", "value 9 is not allowed; allowed: 1 to 8"),
+        (
+            "[chip.cells]\nslice_bits = 9",
+            "value 9 is not allowed; allowed: 1 to 8",
+        ),
         (
             "[chip.cells]\nslice_bits = [4, 4]\nlevels = [0.0, 1.0]",
             "`chip.cells.levels`: 2 levels for slices of 4 + 4 bits, whose cells have 16, 16 digits",
@@ -421,12 +427,18 @@ fn impossible_chips_are_refused_with_the_arithmetic() {
             "[chip.adc]\nbits = 1",
             "`chip.adc.bits`: 1 bit with sign and magnitude has codes from 0 to 0: a range of zero width",
         ),
-        ("[chip.adc]\nrange = \"fixed\"\nlimit = 0", "`chip.adc.limit`: value 0 is not allowed"),
+        (
+            "[chip.adc]\nrange = \"fixed\"\nlimit = 0",
+            "`chip.adc.limit`: value 0 is not allowed",
+        ),
         (
             "[chip.adc]\nrange = \"fixed\"",
             "`chip.adc.range`: 0 limits for 1 slices; allowed with range \"fixed\": one number",
         ),
-        ("[chip.adc]\nlimit = 4.0", "`chip.adc.limit`: range \"full\" has its own limit"),
+        (
+            "[chip.adc]\nlimit = 4.0",
+            "`chip.adc.limit`: range \"full\" has its own limit",
+        ),
         (
             "[chip.adc]\nbits = 4\ninl = [0.0, 0.1]",
             "`chip.adc.inl`: 2 values for codes from -7 to 7; allowed: 15, or none",
@@ -451,10 +463,22 @@ fn impossible_chips_are_refused_with_the_arithmetic() {
             "[chip.programming]\nsigma = { polynom = [1] }",
             "formula \"polynom\" is not allowed; allowed: a number, a list",
         ),
-        ("[chip.programming]\nsigma = [0.1, -0.1]", "the value -0.1 is not allowed"),
-        ("[chip.drift]\nnu = { log = [1, 2, 3] }", "an array of 3 is not allowed; allowed: a list of 4"),
-        ("[chip]\npreset = \"pmc\"", "`chip.preset`: no preset \"pmc\"; allowed: ideal"),
-        ("[chip.cells]\nreference = 2", "2 reference cells have nothing to be subtracted from"),
+        (
+            "[chip.programming]\nsigma = [0.1, -0.1]",
+            "the value -0.1 is not allowed",
+        ),
+        (
+            "[chip.drift]\nnu = { log = [1, 2, 3] }",
+            "an array of 3 is not allowed; allowed: a list of 4",
+        ),
+        (
+            "[chip]\npreset = \"pmc\"",
+            "`chip.preset`: no preset \"pmc\"; allowed: ideal",
+        ),
+        (
+            "[chip.cells]\nreference = 2",
+            "2 reference cells have nothing to be subtracted from",
+        ),
         (
             "[chip.wires]\nrow_ohm = 1\n[tuning]\nmethod = \"reference-columns\"",
             "wires that resist with reference columns",
@@ -472,5 +496,8 @@ fn impossible_chips_are_refused_with_the_arithmetic() {
                 [chip.adc]\nbits = 1\n[chip.cells]\nreference = 1\n";
     assert_eq!(errors(many).len(), 5, "{:#?}", errors(many));
     let array = errors("[variation]\nsigma_array = 0.1\n");
-    assert!(array[0].contains("no arrays at fidelity \"weight\""), "{array:?}");
+    assert!(
+        array[0].contains("no arrays at fidelity \"weight\""),
+        "{array:?}"
+    );
 }

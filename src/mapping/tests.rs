@@ -11,7 +11,13 @@ fn sizes() -> impl Strategy<Value = ArraySize> {
 
 /// Cells whose slices hold codes of so many bits, with the number of bits.
 fn cells() -> impl Strategy<Value = (Cells, u32)> {
-    let parts = (1u32..=8, any::<bool>(), any::<bool>(), any::<bool>(), 0u32..3);
+    let parts = (
+        1u32..=8,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        0u32..3,
+    );
     let slices = prop_oneof![
         (1u32..=8).prop_map(SliceBits::Each),
         prop::collection::vec(1u8..=8, 1..=5).prop_map(SliceBits::List)
@@ -123,7 +129,10 @@ fn the_largest_layer_of_resnet20_in_numbers() {
     assert_eq!(counts.reference_cells, 4 * 4 * 576);
     // 5 tiles x 2 slices x 64 columns x 8 bits x 64 pixels.
     assert_eq!(counts.conversions, 5 * 2 * 64 * 8 * 64);
-    assert_eq!(counts.utilisation, (64 * 576) as f64 / (5 * 128 * 128) as f64);
+    assert_eq!(
+        counts.utilisation,
+        (64 * 576) as f64 / (5 * 128 * 128) as f64
+    );
 }
 
 #[test]

@@ -9,7 +9,8 @@ pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static s
         if e.variation.sigma_array > 0.0 {
             add(
                 &["variation.sigma_array", "fidelity"],
-                "there are no arrays at fidelity \"weight\"; allowed: 0, or fidelity \"cell\"".into(),
+                "there are no arrays at fidelity \"weight\"; allowed: 0, or fidelity \"cell\""
+                    .into(),
             );
         }
         return;
@@ -81,7 +82,9 @@ fn slices(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String))
     const FIELDS: &[&str] = &["chip.cells.slice_bits", "quantize.weight_bits"];
     if sum < needed {
         let why = match c.encoding {
-            CellEncoding::Differential => format!("{bits} - 1 = {needed} (two cells hold the sign)"),
+            CellEncoding::Differential => {
+                format!("{bits} - 1 = {needed} (two cells hold the sign)")
+            }
             CellEncoding::Offset => format!("{needed} (the offset takes the sign)"),
         };
         add(
@@ -244,7 +247,10 @@ fn converters(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], Stri
     if a.range != AdcRange::Fixed && n > 0 {
         add(
             &["chip.adc.limit", "chip.adc.range"],
-            format!("range \"{}\" has its own limit; allowed: none, or range \"fixed\"", a.range),
+            format!(
+                "range \"{}\" has its own limit; allowed: none, or range \"fixed\"",
+                a.range
+            ),
         );
     }
     let codes = (hi - lo + 1) as usize;

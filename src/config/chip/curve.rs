@@ -43,7 +43,9 @@ impl Curve {
                 values[below] + part * (values[below + 1] - values[below])
             }
             Curve::Polynomial(c) => c.iter().rev().fold(0.0, |sum, c| sum * g + c).max(0.0),
-            Curve::Log([a, b, min, max]) => (a * g.max(f64::MIN_POSITIVE).ln() + b).clamp(*min, *max),
+            Curve::Log([a, b, min, max]) => {
+                (a * g.max(f64::MIN_POSITIVE).ln() + b).clamp(*min, *max)
+            }
             // g = 0 with a negative power is infinite, hence the limit.
             Curve::Power([a, p, max]) => (a * g.powf(*p)).min(*max),
             Curve::Saturating([a, b]) => -a * (-g / b).exp_m1(),
@@ -100,7 +102,11 @@ impl Curve {
                 "log" => Curve::Log(fixed(list)?),
                 "power" => Curve::Power(fixed(list)?),
                 "saturating" => Curve::Saturating(fixed(list)?),
-                other => return Err(format!("formula \"{other}\" is not allowed; allowed: {ALLOWED}")),
+                other => {
+                    return Err(format!(
+                        "formula \"{other}\" is not allowed; allowed: {ALLOWED}"
+                    ));
+                }
             }
         } else {
             Curve::Constant(reader::real(v, &NUMBER).map_err(|e| format!("{e}, or {ALLOWED}"))?)
@@ -130,7 +136,9 @@ impl Curve {
     pub(super) fn read_optional(v: &DeValue) -> Result<Option<Self>, String> {
         match v.as_str() {
             Some("none") => Ok(None),
-            Some(_) => Self::read(v).map(Some).map_err(|e| format!("{e}, or \"none\"")),
+            Some(_) => Self::read(v)
+                .map(Some)
+                .map_err(|e| format!("{e}, or \"none\"")),
             None => Self::read(v).map(Some),
         }
     }
@@ -164,7 +172,10 @@ mod tests {
         let power = Curve::Power([0.0088, -0.65, 0.2]);
         close(power.at(0.0), 0.2);
         close(power.at(1.0), 0.0088);
-        close(Curve::Saturating([2.0, 0.5]).at(0.5), 2.0 * (1.0 - (-1.0f64).exp()));
+        close(
+            Curve::Saturating([2.0, 0.5]).at(0.5),
+            2.0 * (1.0 - (-1.0f64).exp()),
+        );
         assert_eq!(Curve::Constant(3.0).sampled(), [3.0, 3.0]);
         assert_eq!(log.sampled().len(), INTERVALS + 1);
         close(log.sampled()[INTERVALS / 8], log.at(0.125));
