@@ -12,6 +12,7 @@ mod export;
 mod images;
 mod infer;
 mod inspect;
+mod mvm;
 mod options;
 mod output;
 mod progress;
@@ -40,6 +41,7 @@ Examples:
   pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
   pimento inspect resnet20.onnx                        a network of yours: what is it?
   pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
+  pimento mvm chip.toml --weights w.npy --inputs x.npy --output y.npy   one matrix on one chip
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
@@ -77,6 +79,7 @@ enum Command {
     Check(check::Check),
     Inspect(inspect::Inspect),
     Infer(infer::Infer),
+    Mvm(mvm::Mvm),
     Export(export::Export),
     Devices(devices::Devices),
     Bench(bench::Bench),
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Check(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Infer(c) => c.run(),
+        Command::Mvm(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Bench(c) => c.run(),
