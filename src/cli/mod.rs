@@ -15,6 +15,7 @@ mod inspect;
 mod mvm;
 mod options;
 mod output;
+mod plan;
 mod progress;
 mod sweep;
 mod train;
