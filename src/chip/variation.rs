@@ -135,11 +135,6 @@ impl ChipVariation {
         self.draw(self.sigma_array, stream, array)
     }
 
-    /// PLACEHOLDER until the configuration's sigma_array is merged.
-    pub fn array(&self, _seed: u64, _chip: u32, _layer: u32, _array: u32) -> f64 {
-        0.0
-    }
-
     /// Variance over chips of the common part (the prior of an MMSE estimate).
     pub fn common_variance(&self) -> f64 {
         let own = match self.deviate {

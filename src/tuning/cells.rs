@@ -115,7 +115,7 @@ impl CellTuner {
             let p = &layer.programming;
             let common = deviation.total + chips.layer(seed, chip, address);
             let arrays: Vec<f64> = (0..p.arrays.cell_arrays())
-                .map(|a| common + chips.array(seed, chip, address, a as u32))
+                .map(|a| common + chips.array(seed, 0, chip, address, a as u32))
                 .collect();
             let known: Option<Vec<f64>> = match self.tuning.method {
                 TuningMethod::Oracle => Some(arrays.iter().map(|&e| with_drift(p, e)).collect()),
