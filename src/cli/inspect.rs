@@ -8,9 +8,9 @@ use pimento::network::file::{self, Loaded};
 use pimento::network::graph::{Layer, Node};
 use serde_json::{Value, json};
 
+use super::arrays::Plan;
 use super::options::ModelArgs;
 use super::output;
-use super::plan::Plan;
 
 /// Memory cells for one weight in differential mapping.
 const CELLS_PER_WEIGHT: usize = 2;

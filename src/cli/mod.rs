@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, which parses, calls the library and prints.
 //! Results go to standard output, everything else to standard error.
 
+mod arrays;
 mod backend;
 mod bench;
 mod check;
@@ -12,6 +13,8 @@ mod export;
 mod images;
 mod infer;
 mod inspect;
+mod log;
+mod merge;
 mod mvm;
 mod options;
 mod output;
@@ -39,6 +42,7 @@ Examples:
   pimento demo                                         two minutes: what variation does, and tuning
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
+  pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
   pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
   pimento inspect resnet20.onnx                        a network of yours: what is it?
   pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
@@ -53,7 +57,7 @@ Exit codes:
   130  interrupted
 
 Environment:
-  PIMENTO_BACKEND    auto, gpu or cpu, where --backend does not say
+  PIMENTO_BACKEND    auto, gpu, cpu or all, where --backend does not say
   PIMENTO_DATA       place of the images, where neither --data nor the experiment names one
   PIMENTO_CACHE      directory for decoded images, where --cache does not name one
   RAYON_NUM_THREADS  threads of the CPU backend (default: all)
@@ -75,6 +79,7 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Sweep(sweep::Sweep),
+    Merge(merge::Merge),
     Train(train::Train),
     Chip(chip::Chip),
     Check(check::Check),
@@ -92,6 +97,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(c) => c.run(),
         Command::Sweep(c) => c.run(),
+        Command::Merge(c) => c.run(),
         Command::Train(c) => c.run(),
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),

@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::statistics::{self, Interval, Moments};
+use super::census::Census;
+use super::statistics::{self, Interval, Moments, Ranked};
 pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
@@ -201,23 +202,21 @@ pub struct PointInputs {
 }
 
 impl PointSummary {
-    /// Summarises the chips of one point. `rows` are that point's rows in any order, all over the
-    /// same number of images; without rows every statistic is `NaN`.
+    /// Summarises the chips of one point; without chips every statistic is `NaN`.
     ///
     /// Mean and standard deviation of the accuracy come from exact integer sums of the counts, so
     /// they do not depend on the order or the waves in which the chips were simulated.
-    pub fn new(axes: Axes, rows: &[ChipRow], inputs: &PointInputs) -> PointSummary {
-        let images = rows.first().map_or(0, |r| r.images);
-        let m = statistics::accuracy_moments(rows.iter().map(|r| r.correct), images);
-        let mut sorted: Vec<f64> = rows.iter().map(|r| r.accuracy).collect();
-        sorted.sort_by(f64::total_cmp);
+    pub fn new(axes: Axes, chips: &Census, inputs: &PointInputs) -> PointSummary {
+        let images = chips.images();
+        let m = chips.accuracy();
+        let sorted: Ranked = chips.values().collect();
         let quantile = |p| statistics::quantile(&sorted, p);
         let interval = |p| statistics::quantile_interval(&sorted, p);
-        let good = sorted.iter().filter(|&&a| a >= inputs.yield_limit).count();
-        let loss: Moments = rows.iter().map(|r| r.loss).collect();
+        let good = chips.at_least(inputs.yield_limit) as usize;
+        let count = chips.chips() as usize;
         PointSummary {
             axes,
-            chips: rows.len(),
+            chips: count,
             images,
             ideal: inputs.ideal,
             mean: m.mean(),
@@ -225,7 +224,7 @@ impl PointSummary {
             se: m.se(),
             mean_ci95: m.mean_interval(),
             image_se: statistics::image_standard_error(m.mean(), images),
-            min: sorted.first().copied().unwrap_or(f64::NAN),
+            min: chips.values().next().map_or(f64::NAN, |v| v.0),
             q05: quantile(0.05),
             q05_ci95: interval(0.05),
             q25: quantile(0.25),
@@ -236,26 +235,21 @@ impl PointSummary {
             q75_ci95: interval(0.75),
             q95: quantile(0.95),
             q95_ci95: interval(0.95),
-            max: sorted.last().copied().unwrap_or(f64::NAN),
-            yield_fraction: good as f64 / rows.len() as f64,
+            max: chips.values().next_back().map_or(f64::NAN, |v| v.0),
+            yield_fraction: good as f64 / count as f64,
             yield_limit: inputs.yield_limit,
-            yield_ci95: statistics::wilson_interval(good, rows.len()),
-            mean_loss: loss.mean(),
+            yield_ci95: statistics::wilson_interval(good, count),
+            mean_loss: chips.loss().mean(),
             loss_vs_ideal: inputs.ideal - m.mean(),
             tuning_cost: inputs.tuning_cost,
-            estimate: estimate_summary(rows, inputs.predicted_variance),
+            estimate: estimate_summary(chips.errors(), inputs.predicted_variance),
             elapsed_s: inputs.elapsed_s,
         }
     }
 }
 
 /// Statistics of the estimates' errors; `None` when no chip has an estimate.
-fn estimate_summary(rows: &[ChipRow], predicted_variance: Option<f64>) -> Option<EstimateSummary> {
-    let errors: Moments = rows
-        .iter()
-        .filter(|r| r.eps_hat.is_finite())
-        .map(|r| r.eps_hat - r.eps_common)
-        .collect();
+fn estimate_summary(errors: &Moments, predicted_variance: Option<f64>) -> Option<EstimateSummary> {
     (errors.n() > 0).then(|| EstimateSummary {
         bias: errors.mean(),
         bias_ci95: errors.mean_interval(),

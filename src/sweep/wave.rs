@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::cells::CellLevel;
 use super::result::{ChipRow, TuningCost};
-use crate::backend::program::LANES;
+use crate::backend::program::{CHIP_FIELDS, LANES};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
-use crate::chip::ChipVariation;
-use crate::chip::Deviation;
+use crate::chip::{ChipVariation, Deviation};
 use crate::config::{Experiment, Fidelity, TuningMethod};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
@@ -18,9 +19,16 @@ use crate::train::{Model, settings};
 use crate::tuning::cells::CellChipTuning;
 use crate::tuning::{ChipTuning, Tuner};
 
-/// Most chips of a wave: enough to fill a GPU or all cores, few enough that progress is seen and
-/// little is lost.
+/// Chips of a wave of any network, memory allowing: enough to fill a GPU or all cores.
 const WAVE: usize = 64;
+
+/// Most chips of a wave of a small network.
+const MOST: usize = 4096;
+
+/// Multiply-accumulates that a wave of a small network has about: a few tens of milliseconds of a
+/// processor, so that what is done once a wave (starting threads, writing the journal and waiting
+/// for the disk) is little beside it, progress is still seen, and little is lost.
+const WORK: usize = 1 << 31;
 
 /// Most chips of a wave whose batch norm is measured: statistics over a batch need the whole maps
 /// of all chips of the wave at once.
@@ -73,6 +81,7 @@ pub struct Simulator<'a> {
     session: Box<dyn Session>,
     inference: Inference,
     capacity: Capacity,
+    bytes: u64,
     images: &'a Images,
     /// Whether all images are resident and have been written.
     resident: bool,
@@ -195,7 +204,10 @@ impl<'a> Simulator<'a> {
         let batch = batch.next_multiple_of(LANES);
         let resident = images.len().max(batches * batch);
         let wave = match norm {
-            NormMode::Frozen => WAVE,
+            NormMode::Frozen => {
+                let per_chip = (model.graph.macs() * images.len()).max(1);
+                (WORK / per_chip).clamp(WAVE, MOST)
+            }
             NormMode::Recalibrated => RECALIBRATION_WAVE,
         };
         let chips = experiment.sweep.chips.clamp(1, wave);
@@ -227,6 +239,7 @@ impl<'a> Simulator<'a> {
         }
         Ok(Self {
             session,
+            bytes: backend.bytes(&inference.program, capacity)?,
             capacity,
             images,
             resident: false,
@@ -255,55 +268,60 @@ impl<'a> Simulator<'a> {
         }
     }
 
-    /// Simulates the chips of `range` and appends a row for each. `done` is called after every
-    /// wave with all rows so far; an interruption ends between waves.
+    /// Most chips of a wave.
+    pub fn wave_size(&self) -> usize {
+        self.capacity.chips
+    }
+
+    /// Bytes that its waves take on the backend.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Simulates the chips of `range`, wave after wave.
+    ///
+    /// # Errors
+    /// An interruption; the device.
     pub fn run(
         &mut self,
         point: usize,
         range: Range<u32>,
         observer: &dyn Observer,
-        mut done: impl FnMut(&[ChipRow]),
     ) -> Result<Vec<ChipRow>> {
         let mut rows = Vec::with_capacity(range.len());
         let mut first = range.start;
         while first < range.end {
-            if observer.interrupted() {
-                return Err(Error::Interrupted(format!(
-                    "sweep interrupted before chip {first} of point {point}"
-                )));
-            }
-            let chips = ((range.end - first) as usize).min(self.capacity.chips);
-            self.wave(point, first, chips, &mut rows)?;
-            first += chips as u32;
-            done(&rows);
+            let chips = ((range.end - first) as usize).min(self.wave_size()) as u32;
+            rows.extend(self.wave(point, &(first..first + chips), observer)?);
+            first += chips;
         }
         Ok(rows)
     }
 
     /// Tells the session what the chips of a wave do not share.
-    fn begin(&mut self, range: Range<u32>) -> Result<Wave> {
+    fn begin(&mut self, range: &Range<u32>) -> Result<Wave> {
         let (seed, variation) = (self.seed, &self.variation);
+        let chips = range.clone().into_par_iter();
         Ok(match &self.level {
             Level::Weight { tuner, .. } => {
-                let chips: Vec<ChipTuning> = range
+                let chips: Vec<ChipTuning> = chips
                     .map(|chip| tuner.chip(seed, chip, variation))
                     .collect();
                 for (layer, &tensor) in self.inference.chips.iter().enumerate() {
-                    let fields: Vec<f32> = chips
-                        .iter()
-                        .flat_map(|t| {
-                            let l = t.layers[layer];
-                            let c = l.correction;
-                            [l.e as f32, c.gain as f32, c.offset as f32, 0.0]
-                        })
-                        .collect();
+                    let mut fields = Vec::with_capacity(chips.len() * CHIP_FIELDS);
+                    for t in &chips {
+                        let l = t.layers[layer];
+                        let c = l.correction;
+                        fields.extend([l.e as f32, c.gain as f32, c.offset as f32, 0.0]);
+                    }
                     self.session.write(tensor, &fields)?;
                 }
                 Wave::Weight(chips)
             }
             Level::Cell(cells) => {
-                let chips: Vec<CellChipTuning> = range
-                    .map(|chip| cells.tuner().chip(seed, chip, variation))
+                let tuner = cells.tuner();
+                let chips: Vec<CellChipTuning> = chips
+                    .map(|chip| tuner.chip(seed, chip, variation))
                     .collect();
                 cells.write_wave(self.session.as_mut(), &self.inference, &chips)?;
                 Wave::Cell(chips)
@@ -311,14 +329,19 @@ impl<'a> Simulator<'a> {
         })
     }
 
-    fn wave(
+    /// Simulates one wave, at most [`Simulator::wave_size`] chips. What a chip's row says does not
+    /// depend on the wave it is in.
+    ///
+    /// # Errors
+    /// An interruption, also in the middle; the device.
+    pub fn wave(
         &mut self,
         point: usize,
-        first: u32,
-        chips: usize,
-        rows: &mut Vec<ChipRow>,
-    ) -> Result<()> {
-        let wave = self.begin(first..first + chips as u32)?;
+        range: &Range<u32>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<ChipRow>> {
+        let (first, chips) = (range.start, range.len());
+        let wave = self.begin(range)?;
         let args = |images| RunArgs::wave(self.seed, first, chips, images);
         self.session.run(self.inference.fabricate, &args(0..0))?;
         if let Some((measure, refold)) = self.inference.recalibrate {
@@ -345,6 +368,11 @@ impl<'a> Simulator<'a> {
             }
             let mut at = 0;
             while at < group.len() {
+                if observer.interrupted() {
+                    return Err(Error::Interrupted(format!(
+                        "sweep interrupted at chip {first} of point {point}"
+                    )));
+                }
                 let chunk = at..(at + self.capacity.chunk).min(group.len());
                 at = chunk.end;
                 let args = RunArgs {
@@ -356,13 +384,12 @@ impl<'a> Simulator<'a> {
             start = group.end;
         }
         let tally = self.session.read(self.inference.tally)?;
-        for i in 0..chips {
-            let chip = first + i as u32;
+        let rows = (0..chips).map(|i| {
             let (place, estimate) = wave.chip(i);
             let correct = tally[2 * i].round() as u32;
-            rows.push(ChipRow {
+            ChipRow {
                 point,
-                chip,
+                chip: first + i as u32,
                 accuracy: f64::from(correct) / n as f64,
                 loss: f64::from(tally[2 * i + 1]) / n as f64,
                 correct,
@@ -373,9 +400,9 @@ impl<'a> Simulator<'a> {
                 wafer: place.wafer,
                 die_x_mm: place.position.map_or(f64::NAN, |p| f64::from(p.x)),
                 die_y_mm: place.position.map_or(f64::NAN, |p| f64::from(p.y)),
-            });
-        }
-        Ok(())
+            }
+        });
+        Ok(rows.collect())
     }
 }
 
