@@ -7,6 +7,7 @@
 
 pub mod closed_form;
 pub mod moments;
+pub mod stratified;
 pub mod terms;
 pub mod variation;
 pub mod wafer;

@@ -123,9 +123,9 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
-/// A point of the experiment's grid.
+/// A point of the experiment's sweep.
 pub fn point(experiment: &Experiment, index: usize) -> Result<Point> {
-    let mut points = experiment.points();
+    let mut points = experiment.points()?;
     if index >= points.len() {
         return Err(Error::input(format!(
             "--point {index}: the experiment `{}` has no such point; allowed: 0 to {}",

@@ -50,6 +50,14 @@ pub enum Purpose {
     Shuffle = 13,
     /// Data augmentation (chip word = epoch).
     Augment = 14,
+    /// Latin hypercube of a sweep (layer word = axis).
+    Design = 15,
+    /// Scrambling of stratified between-chip deviations (chip word = replicate).
+    Scrambling = 16,
+    /// Starts of a search for the worst chip (chip word = restart).
+    Attack = 17,
+    /// Chips with uniform deviations within a bound, to compare the worst with.
+    BoundedChip = 18,
 }
 
 /// Or-ed into the purpose for the chips that training fabricates, so that they are never the

@@ -5,9 +5,13 @@
 //! that does not exist (a standard deviation of one chip, an estimate without tuning) is `NaN` in
 //! memory, empty in `chips.csv` and `null` in `summary.json`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 
-use super::statistics::{self, Interval, Moments};
+use serde::{Deserialize, Serialize};
+
+use super::compare::Comparison;
+use super::statistics::binomial::clopper_pearson_interval;
+use super::statistics::{self, Interval, Moments, null_as_nan};
 pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
@@ -169,6 +173,13 @@ pub struct PointSummary {
     pub yield_limit: f64,
     /// Wilson 95 % interval of the yield.
     pub yield_ci95: Interval,
+    /// Clopper-Pearson interval of the yield: at least 95 % whatever the true yield.
+    #[serde(default = "unknown")]
+    pub yield_exact_ci95: Interval,
+    /// Whether eps_B is stratified: intervals of means are then over replicates, those of the yield
+    /// and of quantiles still as if chips were independent, which is on the safe side.
+    #[serde(default)]
+    pub stratified: bool,
     /// Mean over chips of the cross-entropy, nats.
     #[serde(deserialize_with = "null_as_nan")]
     pub mean_loss: f64,
@@ -178,6 +189,9 @@ pub struct PointSummary {
     /// What tuning costs; `null` without tuning.
     #[serde(default)]
     pub tuning_cost: Option<TuningCost>,
+    /// What a chip costs, by name ([`super::cost::costs`]).
+    #[serde(default)]
+    pub costs: BTreeMap<String, f64>,
     /// How good the estimates were; `null` when chips estimate nothing.
     #[serde(default)]
     pub estimate: Option<EstimateSummary>,
@@ -186,7 +200,7 @@ pub struct PointSummary {
 }
 
 /// What a point needs beside its chips to be summarised.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PointInputs {
     /// Accuracy of the quantized network without variation, on the same images.
     pub ideal: f64,
@@ -194,6 +208,10 @@ pub struct PointInputs {
     pub yield_limit: f64,
     /// What tuning costs; `None` without tuning.
     pub tuning_cost: Option<TuningCost>,
+    /// What a chip costs, by name.
+    pub costs: BTreeMap<String, f64>,
+    /// Whether the chips' eps_B is stratified.
+    pub stratified: bool,
     /// Variance of `eps_hat - eps_common` by the estimator's closed form; `None` if it has none.
     pub predicted_variance: Option<f64>,
     /// Wall time of the point, seconds.
@@ -240,13 +258,20 @@ impl PointSummary {
             yield_fraction: good as f64 / rows.len() as f64,
             yield_limit: inputs.yield_limit,
             yield_ci95: statistics::wilson_interval(good, rows.len()),
+            yield_exact_ci95: clopper_pearson_interval(good, rows.len()),
+            stratified: inputs.stratified,
             mean_loss: loss.mean(),
             loss_vs_ideal: inputs.ideal - m.mean(),
             tuning_cost: inputs.tuning_cost,
+            costs: inputs.costs.clone(),
             estimate: estimate_summary(rows, inputs.predicted_variance),
             elapsed_s: inputs.elapsed_s,
         }
     }
+}
+
+fn unknown() -> Interval {
+    Interval::UNKNOWN
 }
 
 /// Statistics of the estimates' errors; `None` when no chip has an estimate.
@@ -310,11 +335,9 @@ pub struct SweepResult {
     pub config: serde_json::Value,
     /// One summary per point, in the order of [`ChipRow::point`].
     pub points: Vec<PointSummary>,
+    /// Points against each other on the same chips.
+    #[serde(default)]
+    pub comparisons: Vec<Comparison>,
     /// How to run it again.
     pub provenance: Provenance,
-}
-
-/// JSON has no NaN: it is written as `null`, and read back here.
-fn null_as_nan<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
 }

@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+use super::compare::comparisons;
+use super::cost::costs;
 use super::outdir::{self, Existing};
 use super::result::{Axes, ChipRow, PointInputs, PointSummary, Provenance, SweepResult};
 use super::wave::{Images, Simulator};
 use crate::backend::Backend;
 use crate::chip::ChipVariation;
-use crate::config::{Experiment, Point};
+use crate::config::{Experiment, Point, Sampling};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::network::Parameters;
@@ -55,7 +57,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let started = Instant::now();
     let toml = experiment.to_toml()?;
-    let points = experiment.points();
+    let points = experiment.points()?;
     // Everything that can be wrong with the input is found before anything is written.
     for point in &points {
         settings::start(&point.experiment, &data.train)?;
@@ -74,6 +76,7 @@ pub fn run(
         config: serde_json::to_value(experiment)
             .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))?,
         points: vec![],
+        comparisons: vec![],
         provenance: provenance(options, &toml, &info, data),
     };
     let mut rows: Vec<ChipRow> = vec![];
@@ -108,6 +111,8 @@ pub fn run(
             ideal,
             yield_limit: point.experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
+            costs: costs(&point.experiment, &model.graph, simulator.cost()),
+            stratified: point.experiment.variation.sampling == Sampling::Stratified,
             predicted_variance: simulator.predicted_variance(),
             elapsed_s: at.elapsed().as_secs_f64(),
         };
@@ -115,6 +120,13 @@ pub fn run(
             .points
             .push(PointSummary::new(axes(point, &model), &of_point, &inputs));
         rows.extend(of_point);
+        result.comparisons = comparisons(&result.points, |point| {
+            Ok(rows
+                .iter()
+                .filter(move |r| r.point == point)
+                .copied()
+                .map(Ok))
+        })?;
         result.elapsed_s = started.elapsed().as_secs_f64();
         (options.write)(&options.out, &result, &rows)?;
     }
@@ -134,7 +146,7 @@ pub fn one_chip(
     models: Option<&Path>,
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
-    let points = experiment.points();
+    let points = experiment.points()?;
     let Some(p) = points.get(point) else {
         return Err(Error::input(format!(
             "point {point} does not exist; the experiment has points 0 to {}",
@@ -158,6 +170,8 @@ pub fn one_chip(
         ideal,
         yield_limit: p.experiment.sweep.yield_limit,
         tuning_cost: simulator.cost(),
+        costs: costs(&p.experiment, &model.graph, simulator.cost()),
+        stratified: p.experiment.variation.sampling == Sampling::Stratified,
         predicted_variance: simulator.predicted_variance(),
         elapsed_s: at.elapsed().as_secs_f64(),
     };
@@ -166,7 +180,7 @@ pub fn one_chip(
 }
 
 /// Trained networks by training key, in memory and on disk.
-struct Models<'a> {
+pub(super) struct Models<'a> {
     backend: &'a dyn Backend,
     data: &'a Split,
     dir: Option<PathBuf>,
@@ -176,7 +190,7 @@ struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    fn new(
+    pub(super) fn new(
         backend: &'a dyn Backend,
         data: &'a Split,
         out: Option<&Path>,
@@ -193,7 +207,7 @@ impl<'a> Models<'a> {
     }
 
     /// The model of a point: from memory, from the directory, or trained now.
-    fn get(&mut self, experiment: &Experiment) -> Result<Rc<Model>> {
+    pub(super) fn get(&mut self, experiment: &Experiment) -> Result<Rc<Model>> {
         let key = train::training_key(experiment)?;
         if let Some(model) = self.models.get(&key) {
             return Ok(model.clone());
@@ -309,7 +323,7 @@ fn axes(point: &Point, model: &Model) -> Axes {
     for (axis, value) in &point.axes {
         if !named.contains(&axis.as_str()) {
             let value = serde_json::to_value(value).unwrap_or_default();
-            extra.insert(axis.to_string(), value);
+            extra.insert(axis.clone(), value);
         }
     }
     let self_tuned = e.tuning.method == crate::config::TuningMethod::SelfTuning;
