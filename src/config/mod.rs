@@ -12,6 +12,7 @@
 
 mod axes;
 mod check;
+pub mod chip;
 mod choice;
 mod data;
 mod network;
@@ -34,6 +35,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use axes::{Axis, AxisValue, Design, Mode, Values};
+pub use chip::Chip;
 pub use choice::Choice;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use network::{Activation, Network, NetworkKind, Pool};
@@ -59,8 +61,10 @@ use reader::Reader;
 choices! {
     /// Level of the simulation.
     pub enum Fidelity {
-        /// One deviation per weight.
+        /// One deviation per weight, then exact arithmetic.
         Weight = "weight",
+        /// Every cell, wire, drive and converter of the arrays: section `[chip]`.
+        Cell = "cell",
     }
 }
 
@@ -85,6 +89,9 @@ pub struct Experiment {
     pub quantize: Quantize,
     /// How the weights come about.
     pub train: Train,
+    /// Arrays, cells, wires and converters of `fidelity = "cell"`.
+    #[serde(skip_serializing_if = "Chip::is_default")]
+    pub chip: Chip,
     /// What fabrication does to the cells.
     pub variation: Variation,
     /// What a chip does about it.
@@ -108,6 +115,7 @@ impl Default for Experiment {
             network: Network::default(),
             quantize: Quantize::default(),
             train: Train::default(),
+            chip: Chip::default(),
             variation: Variation::default(),
             tuning: Tuning::default(),
             sweep: Sweep::default(),
@@ -167,6 +175,15 @@ impl Experiment {
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self)
             .map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))
+    }
+}
+
+/// A number that JSON can carry: infinity as the text `inf`.
+fn serialize_infinite<S: serde::Serializer>(x: &f64, s: S) -> std::result::Result<S::Ok, S::Error> {
+    if x.is_infinite() {
+        s.serialize_str("inf")
+    } else {
+        s.serialize_f64(*x)
     }
 }
 
@@ -288,12 +305,11 @@ fn read_root<'t>(
     let title = s.text("title", &d.title);
     let about = s.text("about", &d.about);
     let seed = s.u64("seed", d.seed, train::SEED);
-    let fidelity = s.field("fidelity", d.fidelity, |v| match v.as_str() {
-        Some("cell") => Err("value \"cell\" is not in this version; allowed: \"weight\"".into()),
-        _ => reader::choice(v),
-    });
+    let fidelity = s.choice("fidelity", d.fidelity);
     let network = Network::read(s.section("network"));
     let from_file = network.kind == NetworkKind::File;
+    let mut chip = s.section("chip");
+    let (preset, variation) = chip::preset::read(&mut chip);
     let mut experiment = Experiment {
         name,
         title,
@@ -304,7 +320,8 @@ fn read_root<'t>(
         quantize: Quantize::read(s.section("quantize"), network.activation),
         network,
         train: Train::read(s.section("train"), from_file),
-        variation: Variation::read(s.section("variation")),
+        chip: Chip::read(chip, preset),
+        variation: Variation::read(s.section("variation"), variation),
         tuning: Tuning::read(s.section("tuning")),
         sweep: Sweep::default(),
         worst_case: WorstCase::read(s.section("worst_case")),

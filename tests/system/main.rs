@@ -7,6 +7,7 @@ mod graphs;
 mod laws;
 mod pictures;
 mod training;
+mod worst;
 
 use pimento::config::Experiment;
 use pimento::data::Split;
