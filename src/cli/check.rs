@@ -74,7 +74,7 @@ fn document(
         "mean": constants.iter().map(|c| c.0).collect::<Vec<_>>(),
         "std": constants.iter().map(|c| c.1).collect::<Vec<_>>(),
         "trainings": trainings,
-        "chips": e.sweep.chips,
+        "chips": e.sweep.most_chips(),
         "images": n_images(e, data),
         "points": points,
         "config": e,
@@ -83,7 +83,7 @@ fn document(
 
 fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]) -> String {
     let (trainings, images) = (n_trainings(points), n_images(e, data));
-    let total = points.len() as f64 * e.sweep.chips as f64 * images as f64;
+    let total = points.len() as f64 * e.sweep.most_chips() as f64 * images as f64;
     let mut text = format!("{}: valid\n", e.name);
     if !e.title.is_empty() {
         text += &format!("{}\n", e.title);
@@ -114,7 +114,13 @@ fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]
     text += &format!(
         "sweep     {} x {} x {} = {:.3e} inferences\n",
         plural(points.len(), "point"),
-        plural(e.sweep.chips, "chip"),
+        match e.sweep.until {
+            Some(until) => format!(
+                "until {until}, at most {}",
+                plural(e.sweep.max_chips, "chip")
+            ),
+            None => plural(e.sweep.chips, "chip"),
+        },
         plural(images, "image"),
         total
     );

@@ -13,8 +13,11 @@ mod export;
 mod images;
 mod infer;
 mod inspect;
+mod log;
+mod merge;
 mod options;
 mod output;
+mod plan;
 mod progress;
 mod report;
 mod sweep;
@@ -40,6 +43,7 @@ Examples:
   pimento demo                                         two minutes: what variation does, and tuning
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
+  pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
   pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
   pimento report runs/before runs/after                several runs on one page
   pimento diff runs/before runs/after                  what differs, beyond chance?
@@ -57,7 +61,7 @@ Exit codes:
   130  interrupted
 
 Environment:
-  PIMENTO_BACKEND    auto, gpu or cpu, where --backend does not say
+  PIMENTO_BACKEND    auto, gpu, cpu or all, where --backend does not say
   PIMENTO_DATA       place of the images, where neither --data nor the experiment names one
   PIMENTO_CACHE      directory for decoded images, where --cache does not name one
   RAYON_NUM_THREADS  threads of the CPU backend (default: all)
@@ -79,6 +83,7 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Sweep(sweep::Sweep),
+    Merge(merge::Merge),
     Train(train::Train),
     Chip(chip::Chip),
     Check(check::Check),
@@ -98,6 +103,7 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(c) => c.run(),
         Command::Sweep(c) => c.run(),
+        Command::Merge(c) => c.run(),
         Command::Train(c) => c.run(),
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),

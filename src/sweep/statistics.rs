@@ -195,9 +195,10 @@ impl FromIterator<f64> for Moments {
 }
 
 /// Moments of `correct / images` over chips from exact integer sums: the same to the last bit in
-/// whatever order the chips come.
-pub fn accuracy_moments(correct: impl IntoIterator<Item = u32>, images: u32) -> Moments {
-    Moments::of_counts(correct.into_iter().map(|c| (i64::from(c), 1)), images)
+/// whatever order the chips come. `counts` are numbers of correct images, each with its number of
+/// chips.
+pub fn accuracy_moments(counts: impl IntoIterator<Item = (u32, u64)>, images: u32) -> Moments {
+    Moments::of_counts(counts.into_iter().map(|(c, n)| (i64::from(c), n)), images)
 }
 
 /// 97.5 % quantile of Student's t distribution.
@@ -205,15 +206,65 @@ fn student_t975(freedom: u64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64).map_or(f64::NAN, |t| t.inverse_cdf(1.0 - TAIL))
 }
 
+/// Values in ascending order.
+pub trait Ascending {
+    /// How many.
+    fn count(&self) -> usize;
+
+    /// The `i`-th smallest, from 0; `i` is below [`Ascending::count`].
+    fn at(&self, i: usize) -> f64;
+}
+
+impl<T: AsRef<[f64]> + ?Sized> Ascending for T {
+    fn count(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    fn at(&self, i: usize) -> f64 {
+        self.as_ref()[i]
+    }
+}
+
+/// Values of which many are equal: each different one once.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ranked {
+    /// Ascending, each with the number of values up to and with it.
+    values: Vec<(f64, usize)>,
+}
+
+impl FromIterator<(f64, u64)> for Ranked {
+    /// From different values in ascending order, each with how often it occurs.
+    fn from_iter<I: IntoIterator<Item = (f64, u64)>>(values: I) -> Self {
+        let mut up_to = 0;
+        let values = values.into_iter().map(|(x, n)| {
+            up_to += n as usize;
+            (x, up_to)
+        });
+        Self {
+            values: values.collect(),
+        }
+    }
+}
+
+impl Ascending for Ranked {
+    fn count(&self) -> usize {
+        self.values.last().map_or(0, |v| v.1)
+    }
+
+    fn at(&self, i: usize) -> f64 {
+        self.values[self.values.partition_point(|v| v.1 <= i)].0
+    }
+}
+
 /// Type-7 quantile `p` in 0..=1 of ascending values; `NaN` of none.
-pub fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
+pub fn quantile<S: Ascending + ?Sized>(sorted: &S, p: f64) -> f64 {
+    let Some(last) = sorted.count().checked_sub(1) else {
         return f64::NAN;
     };
     let h = last as f64 * p;
     let i = (h.floor() as usize).min(last);
-    let next = sorted[(i + 1).min(last)];
-    sorted[i] + (h - i as f64) * (next - sorted[i])
+    let (this, next) = (sorted.at(i), sorted.at((i + 1).min(last)));
+    this + (h - i as f64) * (next - this)
 }
 
 /// Distribution-free interval of quantile `p`: two order statistics that enclose it with at least
@@ -221,11 +272,11 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
 /// is `x_(l)` with the largest `l` such that `P(B < l) <= 2.5 %`, the upper `x_(u)` with the
 /// smallest `u` such that `P(B >= u) <= 2.5 %`. Where no order statistic will do the side is open
 /// (`NaN`): the 5 % quantile has a lower bound from 72 chips on.
-pub fn quantile_interval(sorted: &[f64], p: f64) -> Interval {
-    let (l, u) = order_statistics(sorted.len(), p);
+pub fn quantile_interval<S: Ascending + ?Sized>(sorted: &S, p: f64) -> Interval {
+    let (l, u) = order_statistics(sorted.count(), p);
     Interval {
-        lo: l.map_or(f64::NAN, |i| sorted[i]),
-        hi: u.map_or(f64::NAN, |i| sorted[i]),
+        lo: l.map_or(f64::NAN, |i| sorted.at(i)),
+        hi: u.map_or(f64::NAN, |i| sorted.at(i)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::result::{ChipRow, TuningCost};
 use crate::backend::program::{CHIP_FIELDS, LANES};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
@@ -70,6 +72,7 @@ pub struct Simulator<'a> {
     session: Box<dyn Session>,
     inference: Inference,
     capacity: Capacity,
+    bytes: u64,
     images: &'a Images,
     /// Whether all images are resident and have been written.
     resident: bool,
@@ -162,7 +165,7 @@ impl<'a> Simulator<'a> {
             NormMode::Frozen => WAVE,
             NormMode::Recalibrated => RECALIBRATION_WAVE,
         };
-        let chips = experiment.sweep.chips.clamp(1, wave);
+        let chips = experiment.sweep.most_chips().clamp(1, wave);
         let want = |chips| Capacity {
             chips,
             images: resident,
@@ -188,6 +191,7 @@ impl<'a> Simulator<'a> {
             .load_into(session.as_mut(), &inference.states)?;
         Ok(Self {
             session,
+            bytes: backend.bytes(&inference.program, capacity)?,
             capacity,
             images,
             resident: false,
@@ -211,40 +215,53 @@ impl<'a> Simulator<'a> {
         self.tuner.predicted_variance()
     }
 
-    /// Simulates the chips of `range` and appends a row for each. `done` is called after every
-    /// wave with all rows so far; an interruption ends between waves.
+    /// Most chips of a wave.
+    pub fn wave_size(&self) -> usize {
+        self.capacity.chips
+    }
+
+    /// Bytes that its waves take on the backend.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Simulates the chips of `range`, wave after wave.
+    ///
+    /// # Errors
+    /// An interruption; the device.
     pub fn run(
         &mut self,
         point: usize,
         range: Range<u32>,
         observer: &dyn Observer,
-        mut done: impl FnMut(&[ChipRow]),
     ) -> Result<Vec<ChipRow>> {
         let mut rows = Vec::with_capacity(range.len());
         let mut first = range.start;
         while first < range.end {
-            if observer.interrupted() {
-                return Err(Error::Interrupted(format!(
-                    "sweep interrupted before chip {first} of point {point}"
-                )));
-            }
-            let chips = ((range.end - first) as usize).min(self.capacity.chips);
-            self.wave(point, first, chips, &mut rows)?;
-            first += chips as u32;
-            done(&rows);
+            let chips = ((range.end - first) as usize).min(self.wave_size()) as u32;
+            rows.extend(self.wave(point, &(first..first + chips), observer)?);
+            first += chips;
         }
         Ok(rows)
     }
 
-    fn wave(
+    /// Simulates one wave, at most [`Simulator::wave_size`] chips. What a chip's row says does not
+    /// depend on the wave it is in.
+    ///
+    /// # Errors
+    /// An interruption, also in the middle; the device.
+    pub fn wave(
         &mut self,
         point: usize,
-        first: u32,
-        chips: usize,
-        rows: &mut Vec<ChipRow>,
-    ) -> Result<()> {
-        let tuned: Vec<ChipTuning> = (first..first + chips as u32)
-            .map(|chip| self.tuner.chip(self.seed, chip, &self.variation))
+        range: &Range<u32>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<ChipRow>> {
+        let (first, chips) = (range.start, range.len());
+        let (tuner, variation, seed) = (&self.tuner, &self.variation, self.seed);
+        let tuned: Vec<ChipTuning> = range
+            .clone()
+            .into_par_iter()
+            .map(|chip| tuner.chip(seed, chip, variation))
             .collect();
         for layer in 0..self.layers {
             let mut fields = Vec::with_capacity(chips * CHIP_FIELDS);
@@ -281,6 +298,11 @@ impl<'a> Simulator<'a> {
             }
             let mut at = 0;
             while at < group.len() {
+                if observer.interrupted() {
+                    return Err(Error::Interrupted(format!(
+                        "sweep interrupted at chip {first} of point {point}"
+                    )));
+                }
                 let chunk = at..(at + self.capacity.chunk).min(group.len());
                 at = chunk.end;
                 self.session.run(self.inference.evaluate, &args(chunk))?;
@@ -288,13 +310,12 @@ impl<'a> Simulator<'a> {
             start = group.end;
         }
         let tally = self.session.read(self.inference.tally)?;
-        for (i, t) in tuned.iter().enumerate() {
-            let chip = first + i as u32;
+        let rows = tuned.iter().enumerate().map(|(i, t)| {
             let place = &t.deviation;
             let correct = tally[2 * i].round() as u32;
-            rows.push(ChipRow {
+            ChipRow {
                 point,
-                chip,
+                chip: first + i as u32,
                 accuracy: f64::from(correct) / n as f64,
                 loss: f64::from(tally[2 * i + 1]) / n as f64,
                 correct,
@@ -305,9 +326,9 @@ impl<'a> Simulator<'a> {
                 wafer: place.wafer,
                 die_x_mm: place.position.map_or(f64::NAN, |p| f64::from(p.x)),
                 die_y_mm: place.position.map_or(f64::NAN, |p| f64::from(p.y)),
-            });
-        }
-        Ok(())
+            }
+        });
+        Ok(rows.collect())
     }
 }
 

@@ -15,7 +15,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::runner::Models;
+use super::models::Models;
+use super::outdir;
 use super::statistics::{Interval, Moments};
 use crate::backend::Backend;
 use crate::config::{Experiment, SearchImages, WorstCase};
@@ -174,7 +175,7 @@ pub fn run(
     experiment: &Experiment,
     data: &Split,
     point: usize,
-    models: Option<&Path>,
+    run: Option<&Path>,
     observer: &dyn Observer,
 ) -> Result<Report> {
     let mut points = experiment.points()?;
@@ -182,6 +183,7 @@ pub fn run(
         return Err(Error::input(format!("point {point} does not exist")));
     }
     let point = points.swap_remove(point);
+    let models = run.map(|d| d.join(outdir::MODELS));
     let model = Models::new(backend, data, models, observer).get(&point.experiment)?;
     let mut report = search(backend, &point.experiment, &model, data, observer)?;
     report.point = point.label();

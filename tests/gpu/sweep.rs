@@ -25,7 +25,7 @@ fn rows(backend: &dyn Backend, e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let data = Embedded::Digits8x8.load().expect("embedded");
     let images = Images::new(&data.test, &data.train, e).expect("images");
     let mut s = Simulator::new(backend, e, m, &images, &data.train).expect("prepared");
-    s.run(0, 3..8, &(), |_| ()).expect("simulated")
+    s.run(0, 3..8, &()).expect("simulated")
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
         // The GPU repeats itself to the bit, also for a chip alone.
         let images = Images::new(&data.test, &data.train, &e).expect("images");
         let mut s = Simulator::new(gpu, &e, &m, &images, &data.train).expect("prepared");
-        let alone = s.run(0, 5..6, &(), |_| ()).expect("simulated");
+        let alone = s.run(0, 5..6, &()).expect("simulated");
         assert_eq!((alone[0].correct, alone[0].loss), (b[2].correct, b[2].loss));
     }
 }

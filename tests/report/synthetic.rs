@@ -154,7 +154,10 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
         predicted_variance: tuned.then(|| spec.sigma_w.powi(2) / f64::from(spec.test_cells)),
         elapsed_s: 3.25,
     };
-    (PointSummary::new(axes, &rows, &inputs), rows)
+    (
+        PointSummary::new(axes, &rows.iter().collect(), &inputs),
+        rows,
+    )
 }
 
 /// A whole made-up sweep.

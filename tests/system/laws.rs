@@ -29,7 +29,7 @@ fn rows(e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let images = Images::new(&data.test, &data.train, e).unwrap();
     let backend = CpuBackend::new();
     let mut s = Simulator::new(&backend, e, m, &images, &data.train).unwrap();
-    s.run(0, 0..CHIPS, &(), |_| ()).unwrap()
+    s.run(0, 0..CHIPS, &()).unwrap()
 }
 
 fn ideal(e: &Experiment, m: &Model) -> ChipRow {
@@ -37,7 +37,7 @@ fn ideal(e: &Experiment, m: &Model) -> ChipRow {
     let images = Images::new(&data.test, &data.train, e).unwrap();
     let backend = CpuBackend::new();
     let mut s = Simulator::ideal(&backend, e, m, &images).unwrap();
-    s.run(0, 0..1, &(), |_| ()).unwrap()[0]
+    s.run(0, 0..1, &()).unwrap()[0]
 }
 
 /// A perceptron on the digits; `extra` goes into the TOML.

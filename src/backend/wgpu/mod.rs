@@ -144,6 +144,11 @@ impl Backend for WgpuBackend {
         plan::fit(program, want, &self.context.limits)
     }
 
+    fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
+        program.check()?;
+        Ok(plan::Plan::new(program, capacity)?.total())
+    }
+
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
         program.check()?;
         let session = session::WgpuSession::new(self.context.clone(), program, capacity)?;
