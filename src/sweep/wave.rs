@@ -17,9 +17,16 @@ use crate::progress::Observer;
 use crate::train::{Model, settings};
 use crate::tuning::{ChipTuning, Tuner};
 
-/// Most chips of a wave: enough to fill a GPU or all cores, few enough that progress is seen and
-/// little is lost.
+/// Chips of a wave of any network, memory allowing: enough to fill a GPU or all cores.
 const WAVE: usize = 64;
+
+/// Most chips of a wave of a small network.
+const MOST: usize = 4096;
+
+/// Multiply-accumulates that a wave of a small network has about: a few tens of milliseconds of a
+/// processor, so that what is done once a wave (starting threads, writing the journal and waiting
+/// for the disk) is little beside it, progress is still seen, and little is lost.
+const WORK: usize = 1 << 31;
 
 /// Most chips of a wave whose batch norm is measured: statistics over a batch need the whole maps
 /// of all chips of the wave at once.
@@ -162,7 +169,10 @@ impl<'a> Simulator<'a> {
         let batch = batch.next_multiple_of(LANES);
         let resident = images.len().max(batches * batch);
         let wave = match norm {
-            NormMode::Frozen => WAVE,
+            NormMode::Frozen => {
+                let per_chip = (model.graph.macs() * images.len()).max(1);
+                (WORK / per_chip).clamp(WAVE, MOST)
+            }
             NormMode::Recalibrated => RECALIBRATION_WAVE,
         };
         let chips = experiment.sweep.most_chips().clamp(1, wave);

@@ -8,6 +8,7 @@ mod help;
 mod networks;
 mod runs;
 mod shipped;
+mod survive;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

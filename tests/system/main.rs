@@ -6,6 +6,7 @@ mod gradients;
 mod graphs;
 mod laws;
 mod pictures;
+mod sweeps;
 mod training;
 mod worst;
 

@@ -125,8 +125,8 @@ pub(super) fn scan(
     if later {
         return Err(damaged(path, offset));
     }
-    let begun = MAGIC.len().min(bytes.len());
-    let ours = bytes[..begun] == MAGIC[..begun] || bytes.iter().all(|&b| b == 0);
+    let same = bytes.iter().zip(MAGIC).take_while(|(a, b)| *a == b).count();
+    let ours = same == MAGIC.len() || bytes[same..].iter().all(|&b| b == 0);
     if offset == 0 && !ours {
         return Err(Error::input(format!(
             "{}: byte 0 does not begin a journal; allowed: a file that a sweep wrote",
