@@ -10,6 +10,7 @@ pub mod cells;
 pub mod closed_form;
 pub mod moments;
 pub mod ranges;
+pub mod stratified;
 pub mod terms;
 pub mod variation;
 pub mod wafer;

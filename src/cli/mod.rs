@@ -9,6 +9,7 @@ mod chip;
 mod completions;
 mod demo;
 mod devices;
+mod diff;
 mod export;
 mod images;
 mod infer;
@@ -20,8 +21,10 @@ mod options;
 mod output;
 mod plan;
 mod progress;
+mod report;
 mod sweep;
 mod train;
+mod worst_case;
 
 use std::process::ExitCode;
 
@@ -44,6 +47,9 @@ Examples:
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
   pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
   pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
+  pimento report runs/before runs/after                several runs on one page
+  pimento diff runs/before runs/after                  what differs, beyond chance?
+  pimento worst-case experiments/worst_case_lenet5.toml   the worst chip within a bound
   pimento inspect resnet20.onnx                        a network of yours: what is it?
   pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
   pimento mvm chip.toml --weights w.npy --inputs x.npy --output y.npy   one matrix on one chip
@@ -54,6 +60,7 @@ Exit codes:
   0    done
   1    the device failed, or a bug of Pimento
   2    the input is wrong: command line, experiment, data, directories
+  3    `pimento diff` only: the runs differ
   130  interrupted
 
 Environment:
@@ -83,6 +90,9 @@ enum Command {
     Train(train::Train),
     Chip(chip::Chip),
     Check(check::Check),
+    Report(report::Report),
+    Diff(diff::Diff),
+    WorstCase(worst_case::WorstCase),
     Inspect(inspect::Inspect),
     Infer(infer::Infer),
     Mvm(mvm::Mvm),
@@ -101,6 +111,12 @@ pub fn run() -> ExitCode {
         Command::Train(c) => c.run(),
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),
+        Command::Report(c) => c.run(),
+        Command::Diff(c) => match c.run() {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Command::WorstCase(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Infer(c) => c.run(),
         Command::Mvm(c) => c.run(),

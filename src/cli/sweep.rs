@@ -1,6 +1,7 @@
 //! `pimento sweep`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytesize::ByteSize;
 use clap::Args;
@@ -10,6 +11,7 @@ use pimento::config::Experiment;
 use pimento::report;
 use pimento::sweep::outdir::{self, Existing, REPORT};
 use pimento::sweep::shard::Shard;
+use pimento::sweep::until::UntilRule;
 use pimento::sweep::{self, Outcome, SweepOptions};
 
 use super::backend::BackendArgs;
@@ -147,6 +149,10 @@ impl RunArgs {
             existing: existing(self.force, self.resume),
             shard: self.shard,
             models: self.models.clone(),
+            stopping: experiment
+                .sweep
+                .until
+                .map(|goal| Arc::new(UntilRule { goal }) as _),
             ..SweepOptions::new(out, super::command_line(), report::write)
         }
     }

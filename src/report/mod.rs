@@ -4,8 +4,11 @@
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`]: the table on the terminal.
+//! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other.
 
 pub mod chips;
+pub mod combine;
+pub mod diff;
 pub mod html;
 mod layout;
 mod plot;

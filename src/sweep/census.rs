@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::result::ChipRow;
-use super::statistics::{self, Moments};
+use super::result::{ChipRow, WorstChip};
+use super::statistics::replicates::Replicates;
+use super::statistics::{self, Interval, Moments};
+
+/// How many of the worst chips are named.
+const WORST: usize = 5;
 
 /// All that the statistics of a point need of its chips. Chips are taken in one by one, in
 /// ascending order, so that every sum is the same whatever waves, shards or adapters they came
@@ -17,8 +21,11 @@ pub struct Census {
     chips: u64,
     /// Chips by the number of correct images.
     counts: BTreeMap<u32, u64>,
+    replicates: Replicates,
     loss: Moments,
     errors: Moments,
+    /// The worst first; of equal chips the first.
+    worst: Vec<WorstChip>,
 }
 
 impl Census {
@@ -27,10 +34,49 @@ impl Census {
         self.images = row.images;
         self.chips += 1;
         *self.counts.entry(row.correct).or_default() += 1;
+        self.replicates.push(row.chip, row.correct.into());
         self.loss.push(row.loss);
         if row.eps_hat.is_finite() {
             self.errors.push(row.eps_hat - row.eps_common);
         }
+        let place = self.worst.partition_point(|w| w.accuracy <= row.accuracy);
+        if place < WORST {
+            self.worst.insert(place, WorstChip::from(row));
+            self.worst.truncate(WORST);
+        }
+    }
+
+    /// Standard error and 95 % interval of the mean accuracy: over chips, or over replicates where
+    /// the chips' eps_B is stratified.
+    pub fn mean_interval(&self, stratified: bool) -> (f64, Interval) {
+        match stratified {
+            true => self.replicates.interval(self.images),
+            false => {
+                let m = self.accuracy();
+                (m.se(), m.mean_interval())
+            }
+        }
+    }
+
+    /// Skewness of the accuracy, the third central moment over the cube of the standard deviation;
+    /// 0 where nothing varies.
+    pub fn skewness(&self) -> f64 {
+        let mean = self.accuracy().mean();
+        let moment = |k| -> f64 {
+            self.values()
+                .map(|(x, n)| n as f64 * (x - mean).powi(k))
+                .sum()
+        };
+        let n = self.chips as f64;
+        match moment(2) {
+            m2 if m2 > 0.0 => moment(3) / n / (m2 / n).powf(1.5),
+            _ => 0.0,
+        }
+    }
+
+    /// The worst chips, the worst first.
+    pub fn worst(&self) -> &[WorstChip] {
+        &self.worst
     }
 
     /// Chips taken in.

@@ -3,9 +3,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::compare::comparisons;
 use super::journal::{Header, Journal};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
+use super::rows::Rows;
 use super::runner::this_run;
 use crate::error::{Error, Result};
 
@@ -68,6 +70,7 @@ pub fn merge(options: &MergeOptions) -> Result<Outcome> {
     }
     result.elapsed_s = result.points.iter().map(|p| p.elapsed_s).sum();
     outcome::name_adapters(&mut result, &merged, &[]);
+    result.comparisons = comparisons(&result.points, |p| merged.of_point(p))?;
     (options.write)(&options.out, &result, &merged)?;
     Ok(Outcome {
         result,

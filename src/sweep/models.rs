@@ -160,6 +160,7 @@ impl<'a> Models<'a> {
         }
         let mut nominal = experiment.clone();
         nominal.sweep.chips = 1;
+        nominal.sweep.until = None;
         let mut simulator = Simulator::ideal(self.backend, &nominal, model, images)?;
         let rows = simulator.run(0, 0..1, self.observer)?;
         let accuracy = rows[0].accuracy;

@@ -35,6 +35,7 @@ pub(super) fn blank(journal: &Journal) -> SweepResult {
         elapsed_s: 0.0,
         config: header.config.clone(),
         points: vec![],
+        comparisons: vec![],
         provenance: header.provenance.clone(),
     }
 }
@@ -82,6 +83,8 @@ pub(super) fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
         ideal: facts.ideal,
         yield_limit: facts.yield_limit,
         tuning_cost: facts.tuning_cost,
+        costs: facts.costs.clone(),
+        stratified: facts.stratified,
         predicted_variance: facts.predicted_variance,
         elapsed_s: journal.seconds(point),
     };

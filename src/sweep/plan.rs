@@ -98,11 +98,11 @@ pub fn plan(
     };
     let mut trained = Vec::new();
     let mut speeds: HashMap<(String, String), Vec<Speed>> = HashMap::new();
-    for point in experiment.points() {
+    for point in experiment.points()? {
         let e = &point.experiment;
         ChipVariation::new(&e.variation)?;
         let key = train::training_key(e)?;
-        let chips = share(e.sweep.chips as u32, options.shard);
+        let chips = share(e.sweep.most_chips() as u32, options.shard);
         let there = journal
             .as_ref()
             .filter(|j| j.header().points.len() > point.index);

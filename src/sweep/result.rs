@@ -5,10 +5,14 @@
 //! that does not exist (a standard deviation of one chip, an estimate without tuning) is `NaN` in
 //! memory, empty in `chips.csv` and `null` in `summary.json`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::census::Census;
-use super::statistics::{self, Interval, Moments, Ranked};
+use super::compare::Comparison;
+use super::statistics::binomial::clopper_pearson_interval;
+use super::statistics::{self, Interval, Moments, Ranked, null_as_nan};
 pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
@@ -44,6 +48,31 @@ impl ChipRow {
     /// Whether the chip has a place on a wafer.
     pub fn has_position(&self) -> bool {
         self.die_x_mm.is_finite() && self.die_y_mm.is_finite()
+    }
+}
+
+/// One of the worst chips of a point: `pimento chip EXPERIMENT.toml --point P --index CHIP` rebuilds
+/// it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct WorstChip {
+    /// Index of the chip.
+    pub chip: u32,
+    /// Its accuracy.
+    pub accuracy: f64,
+    /// Its between-chip deviation.
+    pub eps_b: f64,
+    /// All common parts of its deviation.
+    pub eps_common: f64,
+}
+
+impl From<&ChipRow> for WorstChip {
+    fn from(row: &ChipRow) -> Self {
+        WorstChip {
+            chip: row.chip,
+            accuracy: row.accuracy,
+            eps_b: row.eps_b,
+            eps_common: row.eps_common,
+        }
     }
 }
 
@@ -121,10 +150,12 @@ pub struct PointSummary {
     /// Sample standard deviation of the accuracy over chips.
     #[serde(deserialize_with = "null_as_nan")]
     pub std: f64,
-    /// Standard error of the mean over chips, `std / sqrt(chips)`, for these images.
+    /// Standard error of the mean over chips, for these images: `std / sqrt(chips)`, or that over
+    /// replicates where eps_B is stratified.
     #[serde(deserialize_with = "null_as_nan")]
     pub se: f64,
-    /// Student-t 95 % interval of the mean over chips, for these images.
+    /// Student-t 95 % interval of the mean over chips, or over replicates where eps_B is stratified,
+    /// for these images.
     pub mean_ci95: Interval,
     /// Binomial standard error of the images, [`statistics::image_standard_error`]: how far the
     /// mean may lie from that over all images there could be. More chips do not reduce it, and it
@@ -170,6 +201,13 @@ pub struct PointSummary {
     pub yield_limit: f64,
     /// Wilson 95 % interval of the yield.
     pub yield_ci95: Interval,
+    /// Clopper-Pearson interval of the yield: at least 95 % whatever the true yield.
+    #[serde(default = "unknown")]
+    pub yield_exact_ci95: Interval,
+    /// Whether eps_B is stratified: intervals of means are then over replicates, those of the yield
+    /// and of quantiles still as if chips were independent, which is on the safe side.
+    #[serde(default)]
+    pub stratified: bool,
     /// Mean over chips of the cross-entropy, nats.
     #[serde(deserialize_with = "null_as_nan")]
     pub mean_loss: f64,
@@ -179,15 +217,21 @@ pub struct PointSummary {
     /// What tuning costs; `null` without tuning.
     #[serde(default)]
     pub tuning_cost: Option<TuningCost>,
+    /// What a chip costs, by name ([`super::cost::costs`]).
+    #[serde(default)]
+    pub costs: BTreeMap<String, f64>,
     /// How good the estimates were; `null` when chips estimate nothing.
     #[serde(default)]
     pub estimate: Option<EstimateSummary>,
+    /// The worst chips, the worst first.
+    #[serde(default)]
+    pub worst: Vec<WorstChip>,
     /// Wall time of the point, seconds.
     pub elapsed_s: f64,
 }
 
 /// What a point needs beside its chips to be summarised.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PointInputs {
     /// Accuracy of the quantized network without variation, on the same images.
     pub ideal: f64,
@@ -195,6 +239,10 @@ pub struct PointInputs {
     pub yield_limit: f64,
     /// What tuning costs; `None` without tuning.
     pub tuning_cost: Option<TuningCost>,
+    /// What a chip costs, by name.
+    pub costs: BTreeMap<String, f64>,
+    /// Whether the chips' eps_B is stratified.
+    pub stratified: bool,
     /// Variance of `eps_hat - eps_common` by the estimator's closed form; `None` if it has none.
     pub predicted_variance: Option<f64>,
     /// Wall time of the point, seconds.
@@ -214,6 +262,7 @@ impl PointSummary {
         let interval = |p| statistics::quantile_interval(&sorted, p);
         let good = chips.at_least(inputs.yield_limit) as usize;
         let count = chips.chips() as usize;
+        let (se, mean_ci95) = chips.mean_interval(inputs.stratified);
         PointSummary {
             axes,
             chips: count,
@@ -221,8 +270,8 @@ impl PointSummary {
             ideal: inputs.ideal,
             mean: m.mean(),
             std: m.std(),
-            se: m.se(),
-            mean_ci95: m.mean_interval(),
+            se,
+            mean_ci95,
             image_se: statistics::image_standard_error(m.mean(), images),
             min: chips.values().next().map_or(f64::NAN, |v| v.0),
             q05: quantile(0.05),
@@ -239,13 +288,21 @@ impl PointSummary {
             yield_fraction: good as f64 / count as f64,
             yield_limit: inputs.yield_limit,
             yield_ci95: statistics::wilson_interval(good, count),
+            yield_exact_ci95: clopper_pearson_interval(good, count),
+            stratified: inputs.stratified,
             mean_loss: chips.loss().mean(),
             loss_vs_ideal: inputs.ideal - m.mean(),
             tuning_cost: inputs.tuning_cost,
+            costs: inputs.costs.clone(),
             estimate: estimate_summary(chips.errors(), inputs.predicted_variance),
+            worst: chips.worst().to_vec(),
             elapsed_s: inputs.elapsed_s,
         }
     }
+}
+
+fn unknown() -> Interval {
+    Interval::UNKNOWN
 }
 
 /// Statistics of the estimates' errors; `None` when no chip has an estimate.
@@ -304,11 +361,9 @@ pub struct SweepResult {
     pub config: serde_json::Value,
     /// One summary per point, in the order of [`ChipRow::point`].
     pub points: Vec<PointSummary>,
+    /// Points against each other on the same chips.
+    #[serde(default)]
+    pub comparisons: Vec<Comparison>,
     /// How to run it again.
     pub provenance: Provenance,
-}
-
-/// JSON has no NaN: it is written as `null`, and read back here.
-fn null_as_nan<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
 }

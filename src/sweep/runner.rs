@@ -7,19 +7,22 @@ use std::time::{Duration, Instant, SystemTime};
 use sha2::{Digest, Sha256};
 
 use super::census::Census;
+use super::compare::comparisons;
+use super::cost::costs;
 use super::hex;
 use super::journal::{Adapter, FORMAT, Header, Journal, PlannedPoint, PointFacts, Run};
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
 use super::result::{Axes, ChipRow, PointInputs, PointSummary, Provenance};
+use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
 use super::wave::{Images, Simulator};
 use super::workers::{self, Worker};
 use crate::backend::{Backend, DeviceInfo};
 use crate::chip::ChipVariation;
-use crate::config::{Experiment, Point};
+use crate::config::{Experiment, Point, Sampling};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::{Observer, SweepProgress};
@@ -80,7 +83,7 @@ pub fn run(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    let points = experiment.points();
+    let points = experiment.points()?;
     // Everything that can be wrong with the input is found before anything is written.
     for point in &points {
         settings::start(&point.experiment, &data.train)?;
@@ -129,6 +132,7 @@ pub fn run(
         let some = !result.points.is_empty();
         if some && (last || due || matches!(done, Err(Error::Interrupted(_)))) {
             let at = Instant::now();
+            result.comparisons = comparisons(&result.points, |p| journal.of_point(p))?;
             (options.write)(&options.out, &result, &journal)?;
             written = (Instant::now(), at.elapsed());
         }
@@ -165,13 +169,16 @@ impl<'a> Sweep<'a> {
             Some(shard) => shard.range(chips),
             None => 0..chips,
         };
-        let mut census = Census::default();
+        let (mut before, mut census) = (Census::default(), Census::default());
         let mut at = range.start;
         self.progress.begin(point, journal)?;
         self.progress.show(self.observer);
         let end = loop {
             let look = self.options.stopping.as_ref();
-            let end = match look.map_or(Look::Again(range.end), |rule| rule.look(point, &census)) {
+            let look = look.map_or(Look::Again(range.end), |rule| {
+                rule.look(point, &before, &census)
+            });
+            let end = match look {
                 Look::Enough => break at,
                 Look::Again(_) if at == range.end => break at,
                 Look::Again(next) => next.clamp(at + 1, range.end),
@@ -191,6 +198,7 @@ impl<'a> Sweep<'a> {
                 observer,
                 &mut written,
             )?;
+            before.clone_from(&census);
             for row in journal.rows(index, at..end) {
                 census.push(&row?);
             }
@@ -292,6 +300,8 @@ impl<'a> Sweep<'a> {
             ideal: self.models.ideal(&point.experiment, model, self.images)?,
             yield_limit: point.experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
+            costs: costs(&point.experiment, &model.graph, simulator.cost()),
+            stratified: point.experiment.variation.sampling == Sampling::Stratified,
             predicted_variance: simulator.predicted_variance(),
             model_sha256,
         })
@@ -396,7 +406,7 @@ pub fn one_chip(
     run: Option<&Path>,
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
-    let points = experiment.points();
+    let points = experiment.points()?;
     let Some(p) = points.get(point) else {
         return Err(Error::input(format!(
             "point {point} does not exist; the experiment has points 0 to {}",
@@ -411,12 +421,15 @@ pub fn one_chip(
     let ideal = store.ideal(&p.experiment, &model, &images)?;
     let mut alone = p.experiment.clone();
     alone.sweep.chips = 1;
+    alone.sweep.until = None;
     let mut simulator = Simulator::new(backend, &alone, &model, &images, &data.train)?;
     let rows = simulator.run(point, chip..chip + 1, observer)?;
     let inputs = PointInputs {
         ideal,
         yield_limit: p.experiment.sweep.yield_limit,
         tuning_cost: simulator.cost(),
+        costs: costs(&p.experiment, &model.graph, simulator.cost()),
+        stratified: p.experiment.variation.sampling == Sampling::Stratified,
         predicted_variance: simulator.predicted_variance(),
         elapsed_s: at.elapsed().as_secs_f64(),
     };
@@ -456,7 +469,7 @@ fn axes(point: &Point, model: &Model) -> Axes {
     for (axis, value) in &point.axes {
         if !named.contains(&axis.as_str()) {
             let value = serde_json::to_value(value).unwrap_or_default();
-            extra.insert(axis.to_string(), value);
+            extra.insert(axis.clone(), value);
         }
     }
     let self_tuned = e.tuning.method == crate::config::TuningMethod::SelfTuning;
@@ -506,7 +519,7 @@ fn header(
     }
     let planned = points.iter().map(|p| PlannedPoint {
         label: p.label(),
-        chips: p.experiment.sweep.chips as u32,
+        chips: p.experiment.sweep.most_chips() as u32,
     });
     let planned: Vec<PlannedPoint> = planned.collect();
     let least = planned.iter().map(|p| p.chips).min().unwrap_or(0);

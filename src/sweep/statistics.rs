@@ -8,13 +8,17 @@
 //! used*. *Images* are drawn too: [`image_standard_error`] says how far the accuracy may lie from
 //! that over all images. More chips do not reduce it. All points of a sweep use the same images
 //! and the same chips, so both errors cancel to a great part when two points are compared:
-//! compare them with [`paired_difference`], not by looking whether two intervals overlap.
+//! compare them with [`paired`], not by looking whether two intervals overlap.
 //!
 //! # Choices
 //! * Standard deviations are sample ones (`n - 1`).
 //! * Quantiles are type 7 of Hyndman and Fan (The American Statistician 50, 1996, 361-365): linear
 //!   interpolation between order statistics at `h = (n-1)p`, the default of NumPy and R.
 //! * Intervals have a confidence of 95 %, both tails alike.
+
+pub mod binomial;
+pub mod paired;
+pub mod replicates;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, StudentsT};
@@ -104,6 +108,28 @@ impl Moments {
         self.m2 += other.m2 + d * d * a * b / (a + b);
     }
 
+    /// Moments of `count / images` from exact integer sums; each count with its number of chips.
+    pub fn of_counts(counts: impl IntoIterator<Item = (i64, u64)>, images: u32) -> Moments {
+        let (mut n, mut sum, mut squares) = (0u64, 0i128, 0i128);
+        for (count, chips) in counts {
+            let (c, k) = (i128::from(count), i128::from(chips));
+            n += chips;
+            sum += k * c;
+            squares += k * c * c;
+        }
+        if n == 0 {
+            return Moments::default();
+        }
+        let images = f64::from(images);
+        // Chips and counts are below 2^32 in size, and so few chips exist that no product overflows.
+        let spread = i128::from(n) * squares - sum * sum;
+        Moments {
+            n,
+            mean: sum as f64 / (n as f64 * images),
+            m2: spread as f64 / (n as f64 * images * images),
+        }
+    }
+
     /// Number of values.
     pub fn n(&self) -> u64 {
         self.n
@@ -172,24 +198,7 @@ impl FromIterator<f64> for Moments {
 /// whatever order the chips come. `counts` are numbers of correct images, each with its number of
 /// chips.
 pub fn accuracy_moments(counts: impl IntoIterator<Item = (u32, u64)>, images: u32) -> Moments {
-    let (mut n, mut sum, mut squares) = (0u64, 0u128, 0u128);
-    for (correct, chips) in counts {
-        let (c, k) = (u128::from(correct), u128::from(chips));
-        n += chips;
-        sum += k * c;
-        squares += k * c * c;
-    }
-    if n == 0 {
-        return Moments::default();
-    }
-    let images = f64::from(images);
-    // Chips and counts are below 2^32 each, so both products are below 2^128.
-    let spread = u128::from(n) * squares - sum * sum;
-    Moments {
-        n,
-        mean: sum as f64 / (n as f64 * images),
-        m2: spread as f64 / (n as f64 * images * images),
-    }
+    Moments::of_counts(counts.into_iter().map(|(c, n)| (i64::from(c), n)), images)
 }
 
 /// 97.5 % quantile of Student's t distribution.
@@ -324,41 +333,9 @@ pub fn image_standard_error(accuracy: f64, images: u32) -> f64 {
     (accuracy * (1.0 - accuracy) / f64::from(images)).sqrt()
 }
 
-/// Mean difference of two points over the same chips.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct PairedDifference {
-    /// Chips in both points.
-    pub chips: u64,
-    /// Mean of `b - a`.
-    pub mean: f64,
-    /// Sample standard deviation of the differences.
-    pub std: f64,
-    /// Standard error of the mean difference.
-    pub se: f64,
-    /// Student-t 95 % interval of the mean difference.
-    pub ci95: Interval,
-}
-
-/// Mean of `b - a` over the chips that both points have, with its interval. `a` and `b` are
-/// `(chip, value)` in ascending order of the chip. A chip of a given seed draws the same random
-/// numbers at every point (common random numbers), so what all points share cancels and the
-/// interval is much shorter than that of two independent samples.
-pub fn paired_difference(a: &[(u32, f64)], b: &[(u32, f64)]) -> PairedDifference {
-    let mut m = Moments::default();
-    let mut rest = b.iter().peekable();
-    for &(chip, x) in a {
-        while rest.next_if(|&&(other, _)| other < chip).is_some() {}
-        if let Some(&(_, y)) = rest.next_if(|&&(other, _)| other == chip) {
-            m.push(y - x);
-        }
-    }
-    PairedDifference {
-        chips: m.n(),
-        mean: m.mean(),
-        std: m.std(),
-        se: m.se(),
-        ci95: m.mean_interval(),
-    }
+/// JSON has no NaN: it is written as `null`, and read back here.
+pub(super) fn null_as_nan<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]

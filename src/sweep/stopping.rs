@@ -22,6 +22,6 @@ pub trait StoppingRule: std::fmt::Debug + Send + Sync {
     /// The rule in words; part of what a resumed run must have in common with the first.
     fn name(&self) -> String;
 
-    /// Asked first without any chip.
-    fn look(&self, point: &Point, so_far: &Census) -> Look;
+    /// Asked first without any chip. `before` are the chips at the look before this one.
+    fn look(&self, point: &Point, before: &Census, so_far: &Census) -> Look;
 }

@@ -210,7 +210,7 @@ impl<'a> Simulator<'a> {
             }
             NormMode::Recalibrated => RECALIBRATION_WAVE,
         };
-        let chips = experiment.sweep.chips.clamp(1, wave);
+        let chips = experiment.sweep.most_chips().clamp(1, wave);
         let want = |chips| Capacity {
             chips,
             images: resident,

@@ -26,7 +26,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("random", &["files", "progress"]),
     ("files", &["vector", "progress"]),
     ("progress", &["vector", "files"]),
-    ("config", &["vector", "random", "files", "progress", "data"]),
+    ("config", &["vector", "files", "progress", "data"]),
     ("data", &["config"]),
     (
         "quantize",

@@ -8,6 +8,7 @@ mod laws;
 mod pictures;
 mod sweeps;
 mod training;
+mod worst;
 
 use pimento::config::Experiment;
 use pimento::data::Split;

@@ -104,6 +104,8 @@ pub struct Training {
     pub averages: Vec<StateTensor>,
     /// The states that are averaged.
     pub averaged: Vec<StateTensor>,
+    /// `(parameter, summed gradient)`, with [`TrainSpec::accumulate`].
+    pub gradients: Vec<(TensorId, TensorId)>,
     /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
     /// added to what is there.
     pub step: SectionId,
@@ -206,6 +208,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         update,
         averaged,
         averages,
+        gradients: if spec.accumulate > 1 { updates } else { vec![] },
         calibrate: program.section("calibrate", calibrate),
         freeze: program.section("freeze", freeze),
         clear: program.section("clear", vec![Op::Zero { t: tally }]),

@@ -1,6 +1,8 @@
 //! What a journal says about itself: enough to know whether a run may continue it, and to make
 //! every result without the data and the networks.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::backend::DeviceInfo;
@@ -61,6 +63,10 @@ pub struct PointFacts {
     pub yield_limit: f64,
     /// What tuning costs.
     pub tuning_cost: Option<TuningCost>,
+    /// What a chip costs, by name.
+    pub costs: BTreeMap<String, f64>,
+    /// Whether the chips' eps_B is stratified.
+    pub stratified: bool,
     /// Variance of the estimates' errors by the closed form.
     pub predicted_variance: Option<f64>,
     /// SHA-256 of the trained parameters.

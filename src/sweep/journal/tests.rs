@@ -59,6 +59,8 @@ fn facts(point: usize) -> PointFacts {
         ideal: 1.0 / 3.0,
         yield_limit: 0.8,
         tuning_cost: None,
+        costs: [("cells".to_string(), 12.0)].into(),
+        stratified: false,
         predicted_variance: Some(0.1),
         model_sha256: "00".into(),
     }
