@@ -116,7 +116,13 @@ impl Classifier {
     pub fn new(backend: &dyn Backend, experiment: &Experiment, model: &Model) -> Result<Self> {
         let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
         let norm = NormMode::Frozen;
-        let inference = inference::lower(&model.graph, &model.numerics, &noise, norm, true);
+        let inference = inference::lower(
+            &model.graph,
+            &model.numerics,
+            Chips::Weight(&noise),
+            norm,
+            true,
+        );
         let want = Capacity {
             chips: CHIPS,
             images: CHUNK,
