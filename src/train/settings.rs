@@ -233,6 +233,7 @@ pub fn numerics(experiment: &Experiment) -> Numerics {
         },
         weight_step_learned: learned,
         per_channel: q.per_channel,
+        binary_per_input: q.binary_weight_group == config::BinaryWeightGroup::InputChannel,
         act_bits: q.activation_bits,
         act_step: match q.activation_step {
             config::ActivationStep::MaxAbs => ActStep::MovingMax,
