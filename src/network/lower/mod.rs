@@ -382,7 +382,7 @@ impl<'a> Builder<'a> {
                 full_scale: largest,
                 run: shape.len(),
                 bits: 0,
-                step: WeightStep::Keep,
+                step: WeightStep::MaxAbs,
             });
             full_scale = largest;
         }
