@@ -1,6 +1,7 @@
 //! Checks a [`Program`] before a backend allocates anything for it: shapes, scopes and roles of
 //! all operands, so that no kernel has to.
 
+mod cells;
 mod written;
 
 use super::program::*;
@@ -108,6 +109,7 @@ impl At<'_> {
                     | Op::BatchNormGrad { .. }
                     | Op::MaxAbs { .. }
                     | Op::QuantizeActGrad { .. }
+                    | Op::Histogram { .. }
             ) && !self.shape(t).is_image()
         };
         for &t in &writes {
@@ -342,6 +344,13 @@ impl At<'_> {
                 self.flat(*dout, n)?;
                 self.flat(*dw, n)
             }
+            Op::ProgramCells { .. }
+            | Op::IrDrop { .. }
+            | Op::ConverterFold { .. }
+            | Op::Crossbar { .. }
+            | Op::PartialSums { .. }
+            | Op::CollapsePlanes { .. }
+            | Op::Histogram { .. } => self.cells(),
             Op::Conv2d { x, w, y, geo, post } => {
                 self.conv(*x, *w, *y, geo)?;
                 self.post(post, *y)

@@ -11,6 +11,13 @@ impl Op {
             Op::QuantizeWeightGrad { .. } => "quantize_weight_grad",
             Op::Fabricate { .. } => "fabricate",
             Op::FabricateGrad { .. } => "fabricate_grad",
+            Op::ProgramCells { .. } => "program_cells",
+            Op::IrDrop { .. } => "ir_drop",
+            Op::ConverterFold { .. } => "converter_fold",
+            Op::Crossbar { .. } => "crossbar",
+            Op::PartialSums { .. } => "partial_sums",
+            Op::CollapsePlanes { .. } => "collapse_planes",
+            Op::Histogram { .. } => "histogram",
             Op::Conv2d { .. } => "conv2d",
             Op::Conv2dGradInput { .. } => "conv2d_grad_input",
             Op::Conv2dGradWeight { .. } => "conv2d_grad_weight",
@@ -61,6 +68,43 @@ impl Op {
                 ..
             } => vec![w, full_scale, chip],
             Op::FabricateGrad { w, chip, dout, .. } => vec![w, chip, dout],
+            Op::ProgramCells { w, step, array, .. } => vec![w, step, array],
+            Op::IrDrop { g, .. } => vec![g],
+            Op::ConverterFold { range, scale, .. } => {
+                [Some(range), scale].into_iter().flatten().collect()
+            }
+            Op::Crossbar {
+                x,
+                x_step,
+                g,
+                variance,
+                w_step,
+                adc,
+                range,
+                correct,
+                post,
+                ..
+            } => {
+                let optional = [variance, adc, range, correct].into_iter().flatten();
+                post.with_reads([x, x_step, g, w_step].into_iter().chain(optional).collect())
+            }
+            Op::PartialSums {
+                x,
+                x_step,
+                g,
+                variance,
+                ..
+            } => [Some(x), Some(x_step), Some(g), variance]
+                .into_iter()
+                .flatten()
+                .collect(),
+            Op::CollapsePlanes {
+                g, w_step, correct, ..
+            } => [Some(g), Some(w_step), correct]
+                .into_iter()
+                .flatten()
+                .collect(),
+            Op::Histogram { x, limit, .. } => vec![x, limit],
             Op::Conv2d { x, w, post, .. } => post.with_reads(vec![x, w]),
             Op::Conv2dGradInput { dy, w, .. } => vec![dy, w],
             Op::Conv2dGradWeight { x, dy, .. } => vec![x, dy],
@@ -122,6 +166,15 @@ impl Op {
             }
             Op::Fabricate { out, .. } => vec![out],
             Op::FabricateGrad { dw, .. } => vec![dw],
+            Op::ProgramCells { out, variance, .. } => {
+                [Some(out), variance].into_iter().flatten().collect()
+            }
+            Op::IrDrop { out, .. }
+            | Op::ConverterFold { out, .. }
+            | Op::CollapsePlanes { out, .. }
+            | Op::Histogram { out, .. } => vec![out],
+            Op::Crossbar { y, clipped, .. } => [Some(y), clipped].into_iter().flatten().collect(),
+            Op::PartialSums { y, .. } => vec![y],
             Op::Conv2d { y, .. } => vec![y],
             Op::Conv2dGradInput { dx, .. } => vec![dx],
             Op::Conv2dGradWeight { dw, .. } => vec![dw],
@@ -168,6 +221,8 @@ impl Op {
     pub fn is_block_local(&self) -> bool {
         match self {
             Op::Conv2d { .. }
+            | Op::Crossbar { .. }
+            | Op::PartialSums { .. }
             | Op::Conv2dGradInput { .. }
             | Op::Pointwise { .. }
             | Op::ActivationGrad { .. }

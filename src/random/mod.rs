@@ -50,11 +50,39 @@ pub enum Purpose {
     Shuffle = 13,
     /// Data augmentation (chip word = epoch).
     Augment = 14,
+    /// Programming error of a cell (cell level).
+    CellProgram = 15,
+    /// Whether a cell is stuck.
+    CellStuck = 16,
+    /// Drift exponent of a cell.
+    CellDrift = 17,
+    /// Whether a row of an array is open.
+    OpenRow = 18,
+    /// Whether a column of an array is open.
+    OpenColumn = 19,
+    /// An array's own part of the deviation (address = array).
+    Array = 20,
+    /// Gain of a converter.
+    AdcGain = 21,
+    /// Offset of a converter.
+    AdcOffset = 22,
+    /// Read noise of a whole conversion.
+    ReadNoise = 23,
+    /// Read noise of a cell at a conversion.
+    ReadCell = 24,
+    /// Thermal noise of a conversion.
+    AdcNoise = 25,
 }
 
 /// Or-ed into the purpose for the chips that training fabricates, so that they are never the
 /// chips of the sweep.
 pub const TRAINING: u32 = 0x100;
+
+/// Or-ed into the purpose for the cells of self-tuning reference columns at cell level.
+pub const REFERENCE: u32 = 0x200;
+
+/// Or-ed into the purpose for the cells of the offset encoding's reference columns at cell level.
+pub const OFFSET_REFERENCE: u32 = 0x400;
 
 #[cfg(test)]
 mod tests;

@@ -478,6 +478,8 @@ impl<'a> Run<'a> {
             purpose: TRAINING,
             step,
             lr,
+            // Every step has chips of its own, so its noise is its own too.
+            first_image: 0,
         };
         self.session.run(section, &args)
     }

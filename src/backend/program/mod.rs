@@ -24,6 +24,7 @@
 //! Ops run in order. Ops of one *section* run together ([`super::Session::run`]): a sweep has a
 //! section that programs the chips and one that is run for every chunk of images.
 
+mod cells;
 mod fabrication;
 mod geometry;
 mod numerics;
@@ -31,6 +32,10 @@ mod op;
 
 use std::ops::Range;
 
+pub use cells::{
+    Adc, Arrays, CellReadNoise, ConverterErrors, Curve, Dac, Drift, Encoding, InputSigns,
+    Programming, Reading, Stuck, Topology, Wires,
+};
 pub use fabrication::{Deviate, Fabrication, Law, Mapping};
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use numerics::{
@@ -227,6 +232,8 @@ pub struct RunArgs {
     pub step: u32,
     /// Learning rate.
     pub lr: f32,
+    /// Index of the first resident image among all images: read noise is addressed by the image.
+    pub first_image: u32,
 }
 
 impl RunArgs {
@@ -240,6 +247,7 @@ impl RunArgs {
             purpose: 0,
             step: 0,
             lr: 0.0,
+            first_image: 0,
         }
     }
 }

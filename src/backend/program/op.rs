@@ -100,6 +100,151 @@ pub enum Op {
         /// The same as in the forward operator.
         spec: Fabrication,
     },
+    /// Programs the cells of a layer on every chip of the wave: from the quantized weight `w` to
+    /// conductances by [`Programming`], `out: Flat([read plane][column][row])` in level units (or the raw
+    /// cells, see [`Programming::raw`]). Code `q = round(w / step)`. `array: Flat(cell arrays)` per chip
+    /// is the common deviation of every array. With `variance: Flat([read plane][column][row])` also the
+    /// variance of the read noise of every cell (pairs with analog subtraction together), level
+    /// units squared.
+    ProgramCells {
+        /// Quantized weight, shared.
+        w: TensorId,
+        /// Its step, `Flat(1)` or `Flat(cols)`, shared.
+        step: TensorId,
+        /// Common deviation of every cell array, per chip.
+        array: TensorId,
+        /// Conductances, written; per chip.
+        out: TensorId,
+        /// Variance of a read, written; per chip.
+        variance: Option<TensorId>,
+        /// How.
+        spec: Programming,
+    },
+    /// What the wires of every array make of its cells: the matrix from input voltages to output
+    /// currents (the mesh is linear), as if it were conductances: raw cells in, read planes in
+    /// level units out.
+    IrDrop {
+        /// Raw cells `[cell plane][column][row]` relative to `G_max`, per chip.
+        g: TensorId,
+        /// Read planes, written; per chip.
+        out: TensorId,
+        /// The wires.
+        spec: Wires,
+    },
+    /// Constants of every converter of every chip, `out: Flat(2 [row tile][read plane][column])`
+    /// pairs `(a, b)`: a sum `v` becomes `a v + b` codes,
+    /// `a = (1 + gain error) / (lsb scale)`, `b = offset error - lo / lsb`.
+    /// `range: Flat(2 [read plane][column])` pairs `(lsb, lo)` in level units; `scale` (absent: 1) is
+    /// what the chip makes of its reference, one value per row tile, column tile and read plane.
+    ConverterFold {
+        /// Ranges, shared.
+        range: TensorId,
+        /// Factor on the reference, per chip, `Flat(row tiles * column tiles * read planes)`.
+        scale: Option<TensorId>,
+        /// Constants, written; per chip.
+        out: TensorId,
+        /// Errors.
+        spec: ConverterErrors,
+    },
+    /// Convolution (or linear layer) on crossbar arrays with converters, [`Reading`]:
+    ///
+    /// ```text
+    /// c[k]         = round(x[k] / x_step)                                the input's code
+    /// v[r,p,t,o]   = sum of k in row tile r: g[p,o,k] drive_t(c[k])      (+ read noise)
+    /// code         = clamp(round(a v + b), lo, hi)                       ties to even, (+ noise, INL)
+    /// u[o]         = sum over p, r: place_p (gain (lsb sum_t place_t code + lo sum_t place_t)
+    ///                               - offset S_r)  - base S
+    /// y[o]         = post(w_step[o] x_step u[o])
+    /// ```
+    /// `S_r` is the sum of the codes of row tile `r`, `S` of all, `base` [`Arrays::digital_base`].
+    /// Without converter `lsb code + lo` is `v` itself. The sum over steps is made in 32-bit integers,
+    /// with [`Reading::integer`] all sums are; else row tiles, and in each planes, are added in order
+    /// in `f32`. Codes are limited to what the input's bits hold; with `x_step <= 0` all are 0. A
+    /// padded input has code 0 and is driven like any other.
+    ///
+    /// Read noise is added to `v` with the variance sum of the cells' times their drive squared,
+    /// thermal noise to `a v + b`, then the non-linearity of the code nearest to that. A conversion's
+    /// deviate is word `o % 4` of block `(event, layer + image * 4096, chip, purpose)`,
+    /// `event = (((p * row tiles + r) * conversions + t) * pixels + pixel) * ceil(cols / 4) + o / 4`,
+    /// `image` counted from [`RunArgs::first_image`]; a cell's the same with `k * 4096` or-ed into the
+    /// purpose.
+    Crossbar {
+        /// Quantized input map: multiples of `x_step`.
+        x: TensorId,
+        /// Step of the input, `Flat(1)`, shared.
+        x_step: TensorId,
+        /// Read planes in level units, shared or per chip.
+        g: TensorId,
+        /// Variances of read noise, as `g`.
+        variance: Option<TensorId>,
+        /// Step of the weights, `Flat(1)` or `Flat(cols)`, shared.
+        w_step: TensorId,
+        /// From [`Op::ConverterFold`], where there are converters.
+        adc: Option<TensorId>,
+        /// Ranges, shared, where there are converters.
+        range: Option<TensorId>,
+        /// Corrections `Flat(2 [row tile][read plane][column])`, pairs `(gain, offset)`, per chip.
+        correct: Option<TensorId>,
+        /// Output map, written.
+        y: TensorId,
+        /// Conversions of every output whose scaled input was more than half a code beyond the end of
+        /// the range, a map like `y`, written.
+        clipped: Option<TensorId>,
+        /// Geometry.
+        geo: ConvGeometry,
+        /// Epilogue.
+        post: Post,
+        /// How.
+        spec: Reading,
+    },
+    /// What the converters of [`Op::Crossbar`] would see: `v[r,p,t,o]` as channel
+    /// `((p * cols + o) * row tiles + r) * conversions + t` of a map, read noise included where
+    /// `variance` is given.
+    PartialSums {
+        /// Quantized input map.
+        x: TensorId,
+        /// Step of the input.
+        x_step: TensorId,
+        /// Read planes in level units, shared or per chip.
+        g: TensorId,
+        /// Variances of read noise, as `g`.
+        variance: Option<TensorId>,
+        /// Map of partial sums, written.
+        y: TensorId,
+        /// Geometry.
+        geo: ConvGeometry,
+        /// How.
+        spec: Reading,
+    },
+    /// Effective weights of arrays without converters and read noise, exactly equivalent to
+    /// [`Op::Crossbar`] then: `out[o,k] = w_step[o] (sum_p place_p (gain g[p,o,k] - offset) - base)`
+    /// with the row tile's correction. A linear drive only.
+    CollapsePlanes {
+        /// Read planes in level units, shared or per chip.
+        g: TensorId,
+        /// Step of the weights.
+        w_step: TensorId,
+        /// Corrections, per chip.
+        correct: Option<TensorId>,
+        /// Effective weights `[column][row]`, written.
+        out: TensorId,
+        /// How.
+        spec: Reading,
+    },
+    /// Counts of the values of a map in `groups` groups of consecutive channels, over images, rows and
+    /// columns (and chips when `out` is shared): `out: Flat(groups * bins)`, bin
+    /// `clamp(floor((x / limit + 1)/2 * bins), 0, bins - 1)` of group `g`, `limit: Flat(groups)`.
+    /// Counts are exact up to 2^24.
+    Histogram {
+        /// Map.
+        x: TensorId,
+        /// Half the range of every group, shared.
+        limit: TensorId,
+        /// Counts, written.
+        out: TensorId,
+        /// Bins per group.
+        bins: usize,
+    },
     /// Convolution (or linear layer) with its epilogue:
     /// `y[o,p] = post(sum_k w[o,k] x[k at p])`. `x` and `w` each shared or per chip.
     Conv2d {

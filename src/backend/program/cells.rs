@@ -1,0 +1,538 @@
+//! Cell level: a layer's weights as conductances of many cells in crossbar arrays, read digit by
+//! digit through converters (docs/MODEL.md 3 and 4).
+//!
+//! # From a weight to what a converter sees
+//! A quantized weight is `w = q d` with an integer code `q`. Its *digits* are stored in slices:
+//! slice `s` holds `slice_bits[s]` bits of the code, least significant first, so its place value is
+//! `2^(bits of the slices below)`. A cell with digit `v` of a slice of `B` bits has the nominal
+//! conductance, relative to `G_max`,
+//!
+//! ```text
+//! g(v) = g_min + (1 - g_min) v / (2^B - 1)                                              (C1)
+//! ```
+//!
+//! All conductances that operators exchange are in *level units* `u = g (2^B - 1)/(1 - g_min)`, in
+//! which neighbouring levels differ by one and a difference of two ideal cells is the difference
+//! of their digits, exactly.
+//!
+//! A *cell plane* is all cells of one slice and polarity (differential: `2 s + p`, `p = 0` the
+//! positive cell; offset: `s`). A *read plane* is what one set of converters sees: with analog
+//! subtraction the difference of the two polarities of a slice, else a cell plane. Planes are
+//! stored `[plane][column][row]`, `rows` and `columns` of the layer's whole matrix.
+//!
+//! # Arrays
+//! Rows are cut at [`Arrays::tile_rows`], columns at [`Arrays::tile_cols`]; every row tile, column
+//! tile and plane is an array of its own, with index `(r * column tiles + c) * planes + plane`. The
+//! sum over rows is cut at row tiles: each has its own conversion, and the results are added
+//! digitally. Every number that belongs to a converter is stored `[row tile][read plane][column]`.
+
+use std::sync::Arc;
+
+use super::{ConvGeometry, Deviate, Law};
+#[cfg(doc)]
+use super::{Op, RunArgs};
+
+/// How signed codes become cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Two cells: magnitude digits on the side of the sign, the other cell at digit 0. With
+    /// `two_sided` both cells move: digits `(L + v)/2` and `(L - v)/2`, `L = 2^B - 1`, `v` the signed
+    /// digit (half levels are conductances like any other).
+    Differential {
+        /// Both cells move around mid-range.
+        two_sided: bool,
+        /// The difference is taken of two converter results instead of two currents.
+        digital: bool,
+    },
+    /// One cell: digits of `q + 2^(b-1)`, `b` the weight bits.
+    Offset {
+        /// Cells per row that are averaged in a real reference column of every array, which holds
+        /// the digits of `2^(b-1)` and is subtracted in the analog domain; 0: the offset (and what
+        /// digit 0 conducts) is subtracted digitally, times the sum of the inputs. Address of cell
+        /// `j`: `((plane * column tiles + c) * reference + j) * rows + row`, purpose or-ed with
+        /// [`crate::random::OFFSET_REFERENCE`].
+        reference: u32,
+    },
+}
+
+/// Arrays that hold one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrays {
+    /// Columns (output channels of all groups).
+    pub cols: usize,
+    /// Rows (inputs of a column).
+    pub rows: usize,
+    /// First row of every row tile, then `rows`.
+    pub tile_rows: Arc<[u32]>,
+    /// First column of every column tile, then `cols`.
+    pub tile_cols: Arc<[u32]>,
+    /// Bits of every slice, least significant first, 1 to 8 each.
+    pub slice_bits: Arc<[u8]>,
+    /// Weight bits `b` of the code, 1 to 8. The slices hold at least `b - 1` bits (differential; 1
+    /// where `b = 1`) or `b` bits (offset; 2 where `b = 1`).
+    pub weight_bits: u32,
+    /// Signs.
+    pub encoding: Encoding,
+    /// `G_min / G_max`, 0 for an infinite on/off ratio; below 1.
+    pub g_min: f32,
+}
+
+impl Arrays {
+    /// Row tiles.
+    pub fn row_tiles(&self) -> usize {
+        self.tile_rows.len() - 1
+    }
+
+    /// Column tiles.
+    pub fn col_tiles(&self) -> usize {
+        self.tile_cols.len() - 1
+    }
+
+    /// Slices.
+    pub fn slices(&self) -> usize {
+        self.slice_bits.len()
+    }
+
+    /// Polarities: cells per slice.
+    pub fn polarities(&self) -> usize {
+        match self.encoding {
+            Encoding::Differential { .. } => 2,
+            Encoding::Offset { .. } => 1,
+        }
+    }
+
+    /// Cell planes.
+    pub fn cell_planes(&self) -> usize {
+        self.slices() * self.polarities()
+    }
+
+    /// Read planes.
+    pub fn read_planes(&self) -> usize {
+        match self.encoding {
+            Encoding::Differential { digital: true, .. } => 2 * self.slices(),
+            _ => self.slices(),
+        }
+    }
+
+    /// Arrays of cells: row tiles x column tiles x cell planes.
+    pub fn cell_arrays(&self) -> usize {
+        self.row_tiles() * self.col_tiles() * self.cell_planes()
+    }
+
+    /// Converter values: row tiles x read planes x columns.
+    pub fn converters(&self) -> usize {
+        self.row_tiles() * self.read_planes() * self.cols
+    }
+
+    /// Weights of a plane.
+    pub fn plane_len(&self) -> usize {
+        self.cols * self.rows
+    }
+
+    /// Cells of a layer, without reference columns.
+    pub fn cells(&self) -> usize {
+        self.cell_planes() * self.plane_len()
+    }
+
+    /// Bits below slice `s`: its place value is `2^shift`.
+    pub fn shift(&self, s: usize) -> u32 {
+        self.slice_bits[..s].iter().map(|&b| u32::from(b)).sum()
+    }
+
+    /// Highest digit of slice `s`, `2^B - 1`.
+    pub fn top_digit(&self, s: usize) -> u32 {
+        (1 << self.slice_bits[s]) - 1
+    }
+
+    /// Level units of a conductance of `G_max` in slice `s`: `(2^B - 1)/(1 - g_min)`.
+    pub fn level_units(&self, s: usize) -> f32 {
+        self.top_digit(s) as f32 / (1.0 - self.g_min)
+    }
+
+    /// Slice of read plane `p`.
+    pub fn slice_of(&self, p: usize) -> usize {
+        match self.encoding {
+            Encoding::Differential { digital: true, .. } => p / 2,
+            _ => p,
+        }
+    }
+
+    /// Place value of read plane `p` with its sign: `+-2^shift`.
+    pub fn place(&self, p: usize) -> i32 {
+        let value = 1 << self.shift(self.slice_of(p));
+        match self.encoding {
+            Encoding::Differential { digital: true, .. } if p % 2 == 1 => -value,
+            _ => value,
+        }
+    }
+
+    /// Code that the offset encoding adds, `2^(b-1)`; 0 for others.
+    pub fn offset_code(&self) -> u32 {
+        match self.encoding {
+            Encoding::Offset { .. } => 1 << (self.weight_bits - 1),
+            Encoding::Differential { .. } => 0,
+        }
+    }
+
+    /// What is digitally subtracted for every unit of the input sum: the offset code and what digit
+    /// 0 conducts. 0 where a pair or a reference column removes it.
+    pub fn digital_base(&self) -> f32 {
+        match self.encoding {
+            Encoding::Offset { reference: 0 } => {
+                let slices = 0..self.slices();
+                let zero = |s| self.place(s) as f32 * (self.g_min * self.level_units(s));
+                self.offset_code() as f32 + slices.map(zero).sum::<f32>()
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// Row tile of a row.
+    pub fn row_tile(&self, row: usize) -> usize {
+        self.tile_rows.partition_point(|&t| t as usize <= row) - 1
+    }
+
+    /// Column tile of a column.
+    pub fn col_tile(&self, col: usize) -> usize {
+        self.tile_cols.partition_point(|&t| t as usize <= col) - 1
+    }
+
+    /// Whether the fields fit together and no address leaves 32 bits.
+    pub fn is_possible(&self) -> bool {
+        let cuts = |cuts: &[u32], n: usize| {
+            cuts.len() >= 2
+                && cuts[0] == 0
+                && cuts[cuts.len() - 1] as usize == n
+                && cuts.windows(2).all(|w| w[0] < w[1])
+        };
+        let bits: u32 = self.slice_bits.iter().map(|&b| u32::from(b)).sum();
+        let needed = match (self.encoding, self.weight_bits) {
+            (Encoding::Differential { .. }, b) => b.saturating_sub(1).max(1),
+            (Encoding::Offset { .. }, b) => b.max(2),
+        };
+        cuts(&self.tile_rows, self.rows)
+            && cuts(&self.tile_cols, self.cols)
+            && !self.slice_bits.is_empty()
+            && self.slice_bits.iter().all(|b| (1..=8).contains(b))
+            && (1..=8).contains(&self.weight_bits)
+            && (needed..=16).contains(&bits)
+            && (0.0..1.0).contains(&self.g_min)
+            && u32::try_from(self.cells()).is_ok()
+    }
+}
+
+/// A function of the relative conductance `g` in 0..=1 as values at equally spaced `g`, both ends
+/// included, linear between; constant beyond the ends. At least two values.
+pub type Curve = Arc<[f32]>;
+
+/// Cells and lines that do not obey, drawn per chip.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Stuck {
+    /// Probability that a cell is stuck at `g_min`.
+    pub off: f32,
+    /// Probability that a cell is stuck at `G_max`.
+    pub on: f32,
+    /// Probability that a row of an array is open: its cells conduct nothing.
+    pub row: f32,
+    /// Probability that a column of an array is open.
+    pub col: f32,
+}
+
+/// Conductance drift `g(t) = g (t/t0)^-nu`, `nu = max(mean(g) + sigma(g) z, 0)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// `ln(t / t0)`, at least 0.
+    pub log_time: f32,
+    /// Mean of nu by conductance.
+    pub mean: Curve,
+    /// Standard deviation of nu by conductance.
+    pub sigma: Curve,
+}
+
+/// Noise of one cell at one read, standard deviation relative to `G_max` where not said otherwise.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CellReadNoise {
+    /// Relative to the cell's own conductance.
+    pub proportional: f32,
+    /// Relative to `G_max - G_min`, whatever the conductance.
+    pub fixed: f32,
+    /// By conductance (1/f noise of a phase-change cell at a time), relative to `G_max`.
+    pub curve: Option<Curve>,
+}
+
+/// How the cells of a layer are programmed: everything of docs/MODEL.md 3 at cell level. The
+/// effects are applied in the order of the fields.
+///
+/// Cell `(plane, column, row)` has address `i = (plane * cols + column) * rows + row`; a draw for it
+/// is word `i % 4` of the generator's block `(i / 4, layer, chip, purpose)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Programming {
+    /// Where the cells are.
+    pub arrays: Arrays,
+    /// Relative conductance of every digit instead of (C1), for slices whose highest digit is
+    /// `len - 1`; all slices must have as many bits. Half digits lie half-way.
+    pub levels: Option<Arc<[f32]>>,
+    /// `WeightProportional`: `g' = g (1 + e + s z)`; `LayerFixed`: `g' = g + (1 - g_min)(e + s z)`;
+    /// `e` the common deviation of the cell's array, `s = sigma`, `z` the cell's deviate
+    /// ([`crate::random::Purpose::CellProgram`]).
+    pub law: Law,
+    /// Distribution of `z`. Lognormal and proportional: `g' = g (1 + e) exp(t n - t^2/2)`,
+    /// `t^2 = ln(1 + s^2)`, that is `g (1 + e)(1 + s z)` with the deviate's own definition.
+    pub deviate: Deviate,
+    /// Within-chip standard deviation.
+    pub sigma: f32,
+    /// Standard deviation by target conductance, relative to `G_max`: `g' = (law with e alone) +
+    /// sigma(g) z` with a gaussian `z`, instead of `sigma`.
+    pub sigma_curve: Option<Curve>,
+    /// Stuck cells ([`crate::random::Purpose::CellStuck`]: uniform `u`; `u < off` is stuck at `g_min`,
+    /// `u >= 1 - on` at 1) and open lines ([`crate::random::Purpose::OpenRow`], address
+    /// `array * rows + row`; [`crate::random::Purpose::OpenColumn`], address `array * cols + column`,
+    /// `array` the cell array's index).
+    pub stuck: Stuck,
+    /// Drift since programming ([`crate::random::Purpose::CellDrift`]). Stuck cells do not drift.
+    pub drift: Option<Drift>,
+    /// Conductances are at most this (relative to `G_max`); may be infinite.
+    pub clip: f32,
+    /// Negative conductances become 0.
+    pub clip_low: bool,
+    /// Read noise, for [`Op::ProgramCells`]'s variances: of the cells of a read and, over the square
+    /// of their number, of the reference cells that are subtracted.
+    pub read_noise: CellReadNoise,
+    /// Columns per array with code 0, programmed like all others (an open row is open for them too),
+    /// whose mean read, less what it is nominally, is subtracted from every column of the array
+    /// (self-tuning by reference columns): cell address
+    /// `((plane * column tiles + c) * reference_columns + j) * rows + row`, purpose or-ed with
+    /// [`crate::random::REFERENCE`]. With a reference column of the offset encoding that column is
+    /// in both reads and cancels.
+    pub reference_columns: u32,
+    /// Address of the layer: second word of the counter.
+    pub layer: u32,
+    /// Output the cells themselves, `[cell plane][column][row]` relative to `G_max`, for
+    /// [`Op::IrDrop`], instead of read planes in level units. Without reference columns of either
+    /// kind.
+    pub raw: bool,
+}
+
+/// Topology of the wires of an array (as in CrossSim, whose names these are).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// The cells' currents flow in the input lines: node `A[j][i]` on input line `i`, driven at `j = 0`
+    /// through one segment; cell `g[j][i]` from `A[j][i]` to `B[j][i]` on output line `j`, whose
+    /// end after the last input is at virtual ground through one segment.
+    InputSource,
+    /// Input lines carry no current (gates): every output `j` has a supply line beside its output
+    /// line, both along `i`; a cell conducts only where its input is on.
+    SeparateSource,
+}
+
+/// Wires of the arrays of a layer. Resistances are relative: `ohm * G_max`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wires {
+    /// Where the cells are.
+    pub arrays: Arrays,
+    /// Topology.
+    pub topology: Topology,
+    /// Segment of a row (input or supply line).
+    pub row: f32,
+    /// Segment of a column (output line).
+    pub col: f32,
+    /// Added to the first segment of a row.
+    pub row_terminal: f32,
+    /// Added to the last segment of a column.
+    pub col_terminal: f32,
+    /// Sweeps of the fixed-point iteration (alternating line solves); 0: the direct solution (CPU
+    /// in f64; on an adapter as many sweeps as converge in f32).
+    pub sweeps: u32,
+    /// [`Topology::SeparateSource`] only: the matrix is that of inputs that are on with this
+    /// probability (the mesh is not linear in gates; the error is measured in `chip::ir_drop`).
+    pub activity: f32,
+}
+
+/// Signs of input codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputSigns {
+    /// Codes are not negative.
+    Unsigned,
+    /// Digits of the magnitude, all with the sign of the code (positive and negative voltages).
+    SignMagnitude,
+    /// Digits of the two's complement; the top step counts negative.
+    TwosComplement,
+}
+
+/// How inputs are driven.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dac {
+    /// Bits of a code without a separate sign (two's complement: with it), 1 to 8.
+    pub input_bits: u32,
+    /// Bits per step, 1 to `input_bits`; `ceil(input_bits / dac_bits)` steps, least significant
+    /// first, the last with the bits that are left.
+    pub dac_bits: u32,
+    /// Signs.
+    pub signs: InputSigns,
+    /// Drive of every digit of a step instead of the digit itself (`2^dac_bits` values), in units of
+    /// one level.
+    pub table: Option<Arc<[f32]>>,
+    /// The steps' currents are added up in the analog domain, weighted by place, and converted
+    /// once: the same as one step whose drive is the weighted sum, for a cell's read noise too.
+    pub analog_sum: bool,
+}
+
+impl Dac {
+    /// Steps.
+    pub fn steps(&self) -> usize {
+        self.input_bits.div_ceil(self.dac_bits) as usize
+    }
+
+    /// Conversions of a column for one input: steps, or 1 with an analog sum.
+    pub fn conversions(&self) -> usize {
+        match self.analog_sum {
+            true => 1,
+            false => self.steps(),
+        }
+    }
+
+    /// Bits of step `t`.
+    pub fn step_bits(&self, t: usize) -> u32 {
+        self.dac_bits
+            .min(self.input_bits - t as u32 * self.dac_bits)
+    }
+
+    /// Place value of step `t`, with its sign.
+    pub fn place(&self, t: usize) -> i32 {
+        let value = 1 << (t as u32 * self.dac_bits);
+        match self.signs {
+            InputSigns::TwosComplement if t + 1 == self.steps() => {
+                // The top digit of a two's complement counts `digit - 2^bits` when its top bit is
+                // set; with one bit per step that is the place value with its sign turned.
+                if self.step_bits(t) == 1 {
+                    -value
+                } else {
+                    value
+                }
+            }
+            _ => value,
+        }
+    }
+
+    /// Largest magnitude of what one conversion's sum sees per unit of conductance.
+    pub fn most(&self) -> f32 {
+        let top = |t: usize| {
+            let digit = (1u32 << self.step_bits(t)) - 1;
+            match &self.table {
+                Some(table) => table[digit as usize],
+                None => digit as f32,
+            }
+        };
+        let steps = 0..self.steps();
+        match self.analog_sum {
+            true => steps
+                .map(|t| self.place(t).unsigned_abs() as f32 * top(t))
+                .sum(),
+            false => steps.map(top).fold(0.0, f32::max),
+        }
+    }
+
+    /// Whether the fields fit together. A two's complement needs one bit in its top step.
+    pub fn is_possible(&self) -> bool {
+        (1..=8).contains(&self.input_bits)
+            && (1..=self.input_bits).contains(&self.dac_bits)
+            && (self.signs != InputSigns::TwosComplement || self.step_bits(self.steps() - 1) == 1)
+            && self
+                .table
+                .as_ref()
+                .is_none_or(|t| t.len() == 1 << self.dac_bits)
+    }
+}
+
+/// Codes of a converter and what disturbs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adc {
+    /// Lowest code: 0, or `-(2^(bits-1) - 1)` with sign and magnitude.
+    pub lo: i32,
+    /// Highest code.
+    pub hi: i32,
+    /// Thermal noise of a conversion, standard deviation in codes
+    /// ([`crate::random::Purpose::AdcNoise`]).
+    pub noise: f32,
+    /// Integral non-linearity in codes, one value per code from `lo` on: added to the scaled input
+    /// whose nearest code it belongs to, before rounding.
+    pub inl: Option<Arc<[f32]>>,
+}
+
+/// How a layer's arrays are read: the constants of [`Op::Crossbar`] and its relatives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// Where the cells are.
+    pub arrays: Arrays,
+    /// How inputs are driven.
+    pub dac: Dac,
+    /// The converters; `None`: partial sums stay what they are.
+    pub adc: Option<Adc>,
+    /// Read noise is drawn cell by cell ([`crate::random::Purpose::ReadCell`]) instead of once per
+    /// conversion with the sum's variance ([`crate::random::Purpose::ReadNoise`]). The same in law.
+    pub noise_per_cell: bool,
+    /// All codes are added as integers: every converter of the layer has the range `[lsb, 0]` with the
+    /// first one's `lsb`, and there is no correction.
+    pub integer: bool,
+    /// Conductances are exact integers and the same on every chip (no noise of any kind): a backend
+    /// may count bits instead.
+    pub exact: bool,
+    /// Address of the layer.
+    pub layer: u32,
+}
+
+impl Reading {
+    /// Whether the fields fit together, and the integer sums 32 bits.
+    pub fn is_possible(&self) -> bool {
+        let codes = match &self.adc {
+            None => true,
+            Some(adc) => {
+                let most = i64::from(adc.lo.unsigned_abs().max(adc.hi.unsigned_abs()));
+                let steps: i64 = match self.dac.analog_sum {
+                    true => 1,
+                    false => (0..self.dac.steps())
+                        .map(|t| i64::from(self.dac.place(t).unsigned_abs()))
+                        .sum(),
+                };
+                let planes: i64 = match self.integer {
+                    true => (0..self.arrays.read_planes())
+                        .map(|p| i64::from(self.arrays.place(p).unsigned_abs()))
+                        .sum::<i64>()
+                        .saturating_mul(self.arrays.row_tiles() as i64),
+                    false => 1,
+                };
+                let sum = most.saturating_mul(steps).saturating_mul(planes);
+                adc.lo < adc.hi
+                    && adc.hi - adc.lo < 1 << 14
+                    && sum < i64::from(i32::MAX)
+                    && adc
+                        .inl
+                        .as_ref()
+                        .is_none_or(|t| t.len() == (adc.hi - adc.lo + 1) as usize)
+            }
+        };
+        self.arrays.is_possible() && self.dac.is_possible() && codes
+    }
+
+    /// Whether the layer is that of a geometry.
+    pub fn fits(&self, geo: &ConvGeometry) -> bool {
+        (self.arrays.cols, self.arrays.rows) == (geo.c_out, geo.rows())
+    }
+}
+
+/// Errors of the converters of a layer, drawn per chip. Converter
+/// `(row tile, read plane, column / sharing)` has address
+/// `(r * planes + p) * ceil(cols / sharing) + column / sharing`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConverterErrors {
+    /// Where the cells are.
+    pub arrays: Arrays,
+    /// Neighbouring columns that share a converter.
+    pub sharing: usize,
+    /// Standard deviation of the relative gain ([`crate::random::Purpose::AdcGain`]).
+    pub gain: f32,
+    /// Standard deviation of the offset in codes ([`crate::random::Purpose::AdcOffset`]).
+    pub offset: f32,
+    /// Address of the layer.
+    pub layer: u32,
+}
