@@ -84,7 +84,7 @@ fn every_recipe_and_quantizer_learns() {
         ),
         (
             "qavat",
-            "weight_bits = 1\nactivation_bits = 1\ninput_bits = 1\nbinary_weight_group = \"input-channel\"",
+            "weight_bits = 1\nactivation_bits = 8\nbinary_weight_group = \"input-channel\"",
             "sigma_w = 0.2",
         ),
         (
