@@ -41,8 +41,8 @@ pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use network::{Activation, Network, NetworkKind, Pool};
 pub use points::{Point, n_trainings};
 pub use quantize::{
-    ActivationRange, ActivationStep, BinaryGroup, LinearInputs, Profile, Quantize, Rounding,
-    StraightThrough, WeightStep,
+    ActivationRange, ActivationStep, BinaryGroup, BinaryWeightGroup, LinearInputs, Profile,
+    Quantize, Rounding, StraightThrough, WeightStep,
 };
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};

@@ -234,6 +234,7 @@ pub fn numerics(experiment: &Experiment) -> Numerics {
         },
         weight_step_learned: learned,
         per_channel: q.per_channel,
+        binary_per_input: q.binary_weight_group == config::BinaryWeightGroup::InputChannel,
         act_bits: q.activation_bits,
         act_step: match q.activation_step {
             config::ActivationStep::MaxAbs => ActStep::MovingMax,
@@ -297,6 +298,12 @@ pub fn cell_layers(
         if numerics.weight_bits == 0 {
             return Err(at(Error::input(
                 "weights that are not quantized have no codes that cells could hold; allowed with fidelity =                  \"cell\": quantize.weight_bits from 1 to 8 and a recipe that quantizes",
+            )));
+        }
+        if numerics.weight_bits == 1 && numerics.binary_per_input && !geo.is_linear() {
+            return Err(at(Error::input(
+                "quantize.binary_weight_group = \"input-channel\" gives the rows of one array different steps; \
+                 allowed with fidelity = \"cell\": \"layer\"",
             )));
         }
         let (lo, _) = numerics.code_range(graph, source, bits);

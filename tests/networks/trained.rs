@@ -91,6 +91,12 @@ fn trained_networks_are_read_and_exported_with_their_quantizers() {
             "weight_bits = 1\nactivation_bits = 1",
             false,
         ),
+        (
+            "trained_binary_inputs",
+            cnn,
+            "weight_bits = 1\nactivation_bits = 8\nbinary_weight_group = \"input-channel\"",
+            true,
+        ),
     ] {
         let path = dir.path().join(format!("{name}.safetensors"));
         let recipe = if name.ends_with("float") {

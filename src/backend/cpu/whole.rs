@@ -28,17 +28,25 @@ pub(super) fn run_whole_op(
             w,
             scale,
             full_scale,
+            run,
             bits,
             step,
         } => memory.each_chip([scale, full_scale], |m, chip, [scale, full]| {
-            weight_scale::forward(m.flat(w, chip), bits, step, scale, full)
+            weight_scale::forward(m.flat(w, chip), run, bits, step, scale, full)
         }),
-        Op::QuantizeWeight { w, scale, q, bits } => memory.each_chip([q], |m, chip, [q]| {
-            quantize_weight::forward(m.flat(w, chip), m.flat(scale, chip), bits, q)
+        Op::QuantizeWeight {
+            w,
+            scale,
+            run,
+            q,
+            bits,
+        } => memory.each_chip([q], |m, chip, [q]| {
+            quantize_weight::forward(m.flat(w, chip), m.flat(scale, chip), run, bits, q)
         }),
         Op::QuantizeWeightGrad {
             w,
             scale,
+            run,
             dq,
             dw,
             dscale,
@@ -47,12 +55,12 @@ pub(super) fn run_whole_op(
         } => {
             memory.each_chip([dw], |m, chip, [dw]| {
                 let (w, scale, dq) = (m.flat(w, chip), m.flat(scale, chip), m.flat(dq, chip));
-                quantize_weight::grad(w, scale, dq, bits, ste, dw)
+                quantize_weight::grad(w, scale, run, dq, bits, ste, dw)
             });
             if let Some(dscale) = dscale {
                 memory.each_chip([dscale], |m, chip, [dscale]| {
                     let (w, scale, dq) = (m.flat(w, chip), m.flat(scale, chip), m.flat(dq, chip));
-                    quantize_weight::grad_scale(w, scale, dq, bits, dscale)
+                    quantize_weight::grad_scale(w, scale, run, dq, bits, dscale)
                 });
             }
         }

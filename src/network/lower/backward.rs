@@ -301,11 +301,15 @@ impl Trainer<'_> {
             ops.push(Op::QuantizeWeightGrad {
                 w: s.weight,
                 scale: s.weight_step,
+                run: s.run,
                 dq,
                 dw: dmaster,
                 dscale,
                 bits: n.weight_bits,
-                ste: n.straight_through,
+                ste: match n.weight_bits {
+                    1 => StraightThrough::Clip,
+                    _ => n.straight_through,
+                },
             });
             updates.extend(dscale.map(|d| (s.weight_step, d)));
         }

@@ -346,23 +346,7 @@ pub(super) fn program_layer(
 ) -> (CellTensors, Product) {
     let arrays = &layer.programming.arrays;
     let route = Route::of(layer);
-    let steps = b.program.desc(place.states.weight_step).shape;
-    let full_scale = b.temp("full_scale", steps, Scope::Shared);
-    let q = b.temp("quantized", Shape::Flat(place.geo.weights()), Scope::Shared);
-    let bits = b.numerics.weight_bits;
-    ops.push(Op::WeightScale {
-        w: place.states.weight,
-        scale: place.states.weight_step,
-        full_scale,
-        bits,
-        step: WeightStep::Keep,
-    });
-    ops.push(Op::QuantizeWeight {
-        w: place.states.weight,
-        scale: place.states.weight_step,
-        q,
-        bits,
-    });
+    let (q, _) = b.quantized_weight(ops, place.geo, &place.states, WeightStep::Keep);
     // Planes that evaluation does not read need not outlive fabrication.
     let life = match route {
         Route::Product if !tapped => Life::Step,

@@ -228,23 +228,7 @@ fn fabricate_layer(
     noise: &CellNoise,
 ) -> (TensorId, TensorId) {
     let name = b.graph.nodes[id].name.clone();
-    let steps = b.program.desc(s.weight_step).shape;
-    let full_scale = b.temp("full_scale", steps, Scope::Shared);
-    let q = b.temp("quantized", Shape::Flat(geo.weights()), Scope::Shared);
-    let bits = b.numerics.weight_bits;
-    ops.push(Op::WeightScale {
-        w: s.weight,
-        scale: s.weight_step,
-        full_scale,
-        bits,
-        step: WeightStep::Keep,
-    });
-    ops.push(Op::QuantizeWeight {
-        w: s.weight,
-        scale: s.weight_step,
-        q,
-        bits,
-    });
+    let (q, full_scale) = b.quantized_weight(ops, geo, &s, WeightStep::Keep);
     let chip = b.program.tensor(
         format!("{name}.chip"),
         Shape::Flat(CHIP_FIELDS),

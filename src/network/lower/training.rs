@@ -393,27 +393,12 @@ impl Trainer<'_> {
             }
         };
         let weights = Shape::Flat(geo.weights());
-        let steps = self.b.program.desc(s.weight_step).shape;
-        let full_scale = self.b.temp("full_scale", steps, Scope::Shared);
-        let scale = Op::WeightScale {
-            w: s.weight,
-            scale: s.weight_step,
-            full_scale,
-            bits: n.weight_bits,
-            step: n.weight_step,
-        };
         if n.weight_step_learned && n.weight_bits > 1 {
             self.params.push((s.weight_step, false));
         }
-        self.freeze.push(scale.clone());
-        ops.push(scale);
-        let q = self.b.temp("quantized", weights, Scope::Shared);
-        ops.push(Op::QuantizeWeight {
-            w: s.weight,
-            scale: s.weight_step,
-            q,
-            bits: n.weight_bits,
-        });
+        let first = ops.len();
+        let (q, full_scale) = self.b.quantized_weight(ops, geo, &s, n.weight_step);
+        self.freeze.push(ops[first].clone());
         let index = self
             .saved
             .iter()

@@ -7,7 +7,7 @@ use crate::backend::{Backend, Capacity, RunArgs, Session, TensorId};
 use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::network::lower::inference::{self, Inference, NormMode};
+use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec, Training};
 use crate::network::lower::{ActStep, CellNoise, Numerics};
 use crate::quantize::weight;
@@ -268,6 +268,7 @@ impl Slope {
             chips: 1,
             batch: BATCH,
             noise: None::<CellNoise>,
+            cells: None,
             optimizer: Optimizer::Sgd {
                 momentum: 0.0,
                 nesterov: false,
