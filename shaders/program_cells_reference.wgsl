@@ -1,0 +1,98 @@
+//!include shared/run.wgsl
+//!include shared/programming.wgsl
+// What the reference columns of every array read, on the mean over the columns (with LESS_NOMINAL
+// less what it is nominally), with its variance: [chip][read plane][column tile][row]. One thread four rows.
+
+struct Params {
+    cells: Programming,
+    array: View,
+    // Columns per array, fours of rows.
+    count: u32,
+    row_quads: u32,
+    pad0: u32,
+    pad1: u32,
+}
+
+@group(0) @binding(1) var<uniform> p: Params;
+@group(0) @binding(2) var<storage, read> array_part: array<f32>;
+@group(0) @binding(3) var<storage, read> table: array<u32>;
+@group(0) @binding(4) var<storage, read_write> reference: array<vec2<f32>>;
+
+struct Read {
+    // Mean less nominal value, sum of variances.
+    mean: vec4<f32>,
+    variance: vec4<f32>,
+}
+
+fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Read {
+    let q = p.cells;
+    let planes = q.slices * select(2u, 1u, OFFSET);
+    var c: Cells;
+    c.plane = vec4<u32>(plane);
+    c.slice = vec4<u32>(slice);
+    c.row = row;
+    c.col_tile = vec4<u32>(tile);
+    c.array = (table4(row) * q.col_tiles + tile) * planes + plane;
+    c.column = vec4<u32>(0u);
+    c.chip = chip;
+    let base = chip_base(p.array, chip);
+    let e = vec4<f32>(
+        array_part[base + c.array.x],
+        array_part[base + c.array.y],
+        array_part[base + c.array.z],
+        array_part[base + c.array.w],
+    );
+    let ideal = nominal(q, digits(q, vec4<i32>(0), c.slice, vec4<bool>(plane % 2u == 0u)), c.slice);
+    var r = Read(vec4<f32>(0.0), vec4<f32>(0.0));
+    for (var j = 0u; j < p.count; j++) {
+        c.address = ((plane * q.col_tiles + tile) * p.count + j) * q.rows + row;
+        let g = programmed(q, c, ideal, e);
+        r.mean += g;
+        r.variance += read_variance(q, g);
+    }
+    r.mean = r.mean / f32(p.count);
+    if LESS_NOMINAL {
+        r.mean -= ideal;
+    }
+    return r;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let q = p.cells;
+    let item = flat_group(group, groups) * 64u + local;
+    let chip = group.z;
+    let row = item % p.row_quads * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let tile = item / p.row_quads % q.col_tiles;
+    let plane = item / p.row_quads / q.col_tiles;
+    let planes = q.slices * select(2u, 1u, OFFSET || PAIRS);
+    if plane >= planes || chip >= run.chips {
+        return;
+    }
+    let inside = min(row, vec4<u32>(q.rows - 1u));
+    var slice = plane;
+    var r: Read;
+    if PAIRS {
+        let a = mean_read(2u * plane, slice, tile, inside, chip);
+        let b = mean_read(2u * plane + 1u, slice, tile, inside, chip);
+        r = Read(a.mean - b.mean, a.variance + b.variance);
+    } else {
+        if !OFFSET {
+            slice = plane / 2u;
+        }
+        r = mean_read(plane, slice, tile, inside, chip);
+    }
+    let units = bitcast<f32>(slice_field(q, vec4<u32>(slice), 2u).x);
+    let n = f32(p.count);
+    let to = ((chip * planes + plane) * q.col_tiles + tile) * q.rows;
+    for (var j = 0u; j < 4u; j++) {
+        if row[j] < q.rows {
+            let v = r.variance[j] * units * units / (n * n);
+            reference[to + row[j]] = vec2<f32>(r.mean[j] * units, v);
+        }
+    }
+}
