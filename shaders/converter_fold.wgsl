@@ -57,6 +57,8 @@ fn main(
     let gain = 1.0 + p.gain * deviate(address, chip, PURPOSE_ADC_GAIN);
     let offset = p.offset * deviate(address, chip, PURPOSE_ADC_OFFSET);
     let to = chip_base(p.out, chip) + 2u * i;
-    out[to] = gain / (lsb * factor);
-    out[to + 1u] = offset - lo / lsb;
+    // A converter without a range gives code 0.
+    let real = lsb * factor > 0.0;
+    out[to] = select(0.0, gain / (lsb * factor), real);
+    out[to + 1u] = select(0.0, offset - lo / lsb, real);
 }

@@ -29,7 +29,10 @@ const PART: u32 = 4096u;
 var<workgroup> window: array<atomic<u32>, WINDOW>;
 
 fn count(v: f32, half: f32, first: u32) {
-    let at = floor((v / half + 1.0) * 0.5 * f32(p.bins));
+    var at = floor((v / half + 1.0) * 0.5 * f32(p.bins));
+    if !(half > 0.0) {
+        at = select(0.0, f32(p.bins), v > 0.0);
+    }
     // Bins of other windows wrap around or are beyond the last.
     let bin = u32(clamp(at, 0.0, f32(p.bins - 1u))) - first;
     if bin < WINDOW {

@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> step: array<f32>;
 @group(0) @binding(4) var<storage, read> array_part: array<f32>;
 @group(0) @binding(5) var<storage, read> table: array<u32>;
-// Mean read less its nominal value, variance: [chip][read plane][column tile][row].
+// Mean deviation and variance, relative to G_max: [chip][read plane][column tile][row].
 @group(0) @binding(6) var<storage, read> reference: array<vec2<f32>>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> variance: array<vec4<f32>>;
@@ -31,20 +31,25 @@ fn code_of(i: u32, column: u32) -> i32 {
     if d <= 0.0 {
         return 0;
     }
-    return i32(round(w[i] / d));
+    return i32(clamp(round(w[i] / d), p.cells.code_low, p.cells.code_high));
 }
 
-// Cells of a plane and their deviation.
-fn cell(plane: vec4<u32>, slice: vec4<u32>, at: vec4<u32>, code: vec4<i32>, positive: vec4<bool>, chip: u32) -> vec4<f32> {
+// Digits of cells, exact in level units, conductances, and their deviations from (C1).
+struct Made {
+    digit: vec4<f32>,
+    g: vec4<f32>,
+    off: vec4<f32>,
+}
+
+fn made(
+    plane: vec4<u32>, slice: vec4<u32>, at: vec4<u32>, code: vec4<i32>, positive: vec4<bool>, chip: u32,
+) -> Made {
     let q = p.cells;
     let column = at / q.rows;
     let planes = q.slices * select(2u, 1u, OFFSET);
     var c: Cells;
-    c.plane = plane;
-    c.slice = slice;
     c.row = at % q.rows;
-    c.col_tile = table4(vec4<u32>(q.col_tile_at) + column);
-    c.array = (table4(c.row) * q.col_tiles + c.col_tile) * planes + plane;
+    c.array = (table4(c.row) * q.col_tiles + table4(vec4<u32>(q.col_tile_at) + column)) * planes + plane;
     c.address = plane * (q.cols * q.rows) + at;
     c.column = column;
     c.chip = chip;
@@ -55,7 +60,9 @@ fn cell(plane: vec4<u32>, slice: vec4<u32>, at: vec4<u32>, code: vec4<i32>, posi
         array_part[base + c.array.z],
         array_part[base + c.array.w],
     );
-    return programmed(q, c, nominal(q, digits(q, code, slice, positive), slice), e);
+    let digit = digits(q, code, slice, positive);
+    let g = programmed(q, c, nominal(q, digit, slice), e);
+    return Made(digit, g, g - evenly(q, digit, slice));
 }
 
 @compute @workgroup_size(64)
@@ -82,36 +89,48 @@ fn main(
         code_of(at.z, column.z),
         code_of(at.w, column.w),
     );
+    var slice = plane;
+    if !OFFSET && !PAIRS {
+        slice = plane / 2u;
+    }
+    let units = bitcast<vec4<f32>>(slice_field(q, slice, 2u));
     var g = vec4<f32>(0.0);
     var v = vec4<f32>(0.0);
-    var slice = plane;
+    var digit = vec4<f32>(0.0);
+    var off = vec4<f32>(0.0);
     if PAIRS {
-        let a = cell(2u * plane, slice, at, code, vec4<bool>(true), chip);
-        let b = cell(2u * plane + 1u, slice, at, code, vec4<bool>(false), chip);
-        g = a - b;
-        v = read_variance(q, a) + read_variance(q, b);
+        let a = made(2u * plane, slice, at, code, vec4<bool>(true), chip);
+        let b = made(2u * plane + 1u, slice, at, code, vec4<bool>(false), chip);
+        digit = a.digit - b.digit;
+        off = a.off - b.off;
+        v = read_variance(q, a.g) + read_variance(q, b.g);
     } else {
-        if !OFFSET {
-            slice = plane / 2u;
-        }
-        g = cell(plane, slice, at, code, plane % 2u == vec4<u32>(0u), chip);
+        let a = made(plane, slice, at, code, plane % 2u == vec4<u32>(0u), chip);
+        g = a.g;
+        off = a.off;
         v = read_variance(q, g);
+        if REAL {
+            digit = a.digit - digits(q, vec4<i32>(0), slice, vec4<bool>(true));
+        } else {
+            // Nothing takes what digit 0 conducts from a cell that is read alone.
+            digit = a.digit + q.g_min * units;
+        }
     }
     if !RAW {
-        let units = bitcast<vec4<f32>>(slice_field(q, slice, 2u));
-        g = g * units;
-        v = v * units * units;
         if HAS_REFERENCE {
             let tile = table4(vec4<u32>(q.col_tile_at) + column);
             let planes = q.slices * select(2u, 1u, OFFSET || PAIRS);
-            let place = (vec4<u32>(chip * planes) + plane) * (q.col_tiles * q.rows) + tile * q.rows + at % q.rows;
+            let place = (vec4<u32>(chip * planes) + plane) * (q.col_tiles * q.rows)
+                + tile * q.rows + at % q.rows;
             let r0 = reference[place.x];
             let r1 = reference[place.y];
             let r2 = reference[place.z];
             let r3 = reference[place.w];
-            g -= vec4<f32>(r0.x, r1.x, r2.x, r3.x);
+            off -= vec4<f32>(r0.x, r1.x, r2.x, r3.x);
             v += vec4<f32>(r0.y, r1.y, r2.y, r3.y);
         }
+        g = digit + units * off;
+        v = v * units * units;
     }
     out[chip_base(p.out, chip) / 4u + quad] = g;
     if HAS_VARIANCE {

@@ -1,7 +1,8 @@
 //!include shared/run.wgsl
 //!include shared/programming.wgsl
-// What the reference columns of every array read, on the mean over the columns (with LESS_NOMINAL
-// less what it is nominally), with its variance: [chip][read plane][column tile][row]. One thread four rows.
+// How far the mean of the reference columns of every array lies from its nominal value (with REAL
+// from (C1)), with its variance, relative to G_max: [chip][read plane][column tile][row]. One thread
+// four rows.
 
 struct Params {
     cells: Programming,
@@ -19,7 +20,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> reference: array<vec2<f32>>;
 
 struct Read {
-    // Mean less nominal value, sum of variances.
     mean: vec4<f32>,
     variance: vec4<f32>,
 }
@@ -28,10 +28,7 @@ fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Re
     let q = p.cells;
     let planes = q.slices * select(2u, 1u, OFFSET);
     var c: Cells;
-    c.plane = vec4<u32>(plane);
-    c.slice = vec4<u32>(slice);
     c.row = row;
-    c.col_tile = vec4<u32>(tile);
     c.array = (table4(row) * q.col_tiles + tile) * planes + plane;
     c.column = vec4<u32>(0u);
     c.chip = chip;
@@ -42,17 +39,20 @@ fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Re
         array_part[base + c.array.z],
         array_part[base + c.array.w],
     );
-    let ideal = nominal(q, digits(q, vec4<i32>(0), c.slice, vec4<bool>(plane % 2u == 0u)), c.slice);
+    let slices = vec4<u32>(slice);
+    let digit = digits(q, vec4<i32>(0), slices, vec4<bool>(plane % 2u == 0u));
+    let ideal = nominal(q, digit, slices);
+    var zero = ideal;
+    if REAL {
+        zero = evenly(q, digit, slices);
+    }
+    let share = 1.0 / f32(p.count);
     var r = Read(vec4<f32>(0.0), vec4<f32>(0.0));
     for (var j = 0u; j < p.count; j++) {
         c.address = ((plane * q.col_tiles + tile) * p.count + j) * q.rows + row;
         let g = programmed(q, c, ideal, e);
-        r.mean += g;
-        r.variance += read_variance(q, g);
-    }
-    r.mean = r.mean / f32(p.count);
-    if LESS_NOMINAL {
-        r.mean -= ideal;
+        r.mean += share * (g - zero);
+        r.variance += share * share * read_variance(q, g);
     }
     return r;
 }
@@ -86,13 +86,10 @@ fn main(
         }
         r = mean_read(plane, slice, tile, inside, chip);
     }
-    let units = bitcast<f32>(slice_field(q, vec4<u32>(slice), 2u).x);
-    let n = f32(p.count);
     let to = ((chip * planes + plane) * q.col_tiles + tile) * q.rows;
     for (var j = 0u; j < 4u; j++) {
         if row[j] < q.rows {
-            let v = r.variance[j] * units * units / (n * n);
-            reference[to + row[j]] = vec2<f32>(r.mean[j] * units, v);
+            reference[to + row[j]] = vec2<f32>(r.mean[j], r.variance[j]);
         }
     }
 }

@@ -1,8 +1,8 @@
 //!include shared/draws.wgsl
 // What programming makes of four cells. Constants: LAW, LOGNORMAL, TWO_SIDED, OFFSET (else
 // differential), HAS_LEVELS, HAS_SIGMA_CURVE, HAS_STUCK, HAS_OPEN, HAS_DRIFT, HAS_NOISE_CURVE,
-// FLAGS, the bits of the purpose that reference cells have. Bound by the kernel's file:
-// `table`. Twin of Programming: src/backend/wgpu/program_cells.rs.
+// FLAGS, the bits of the purpose that reference cells have; REAL, a reference column holds the
+// offset. Bound by the kernel's file: `table`. Twin of Programming: src/backend/wgpu/program_cells.rs.
 
 const LAW_PROPORTIONAL: u32 = 0u;
 
@@ -41,21 +41,18 @@ struct Programming {
     clip_high: f32,
     noise_proportional: f32,
     noise_fixed: f32,
-    pad0: u32,
-    pad1: u32,
+    // Codes that the slices hold.
+    code_low: f32,
+    code_high: f32,
 }
 
 // Four cells: where they are, and their addresses for random numbers.
 struct Cells {
-    plane: vec4<u32>,
-    slice: vec4<u32>,
     row: vec4<u32>,
-    // Column tile, and index of the array.
-    col_tile: vec4<u32>,
-    address: vec4<u32>,
-    // Address of the column among open ones; reference columns are never open.
+    // Column; reference columns have none and are never open.
     column: vec4<u32>,
     array: vec4<u32>,
+    address: vec4<u32>,
     chip: u32,
 }
 
@@ -96,16 +93,21 @@ fn digits(p: Programming, code: vec4<i32>, slice: vec4<u32>, positive: vec4<bool
     return select(vec4<f32>(0.0), v, side > vec4<f32>(0.0));
 }
 
+// Conductance (C1) of a digit, relative to G_max.
+fn evenly(p: Programming, digit: vec4<f32>, slice: vec4<u32>) -> vec4<f32> {
+    return p.g_min + ((1.0 - p.g_min) / vec4<f32>(slice_field(p, slice, 1u))) * digit;
+}
+
 // Nominal conductance of a digit, relative to G_max.
 fn nominal(p: Programming, digit: vec4<f32>, slice: vec4<u32>) -> vec4<f32> {
-    let top = vec4<f32>(slice_field(p, slice, 1u));
     if HAS_LEVELS {
+        let top = slice_field(p, slice, 1u);
         let below = vec4<u32>(p.levels_at) + vec4<u32>(digit);
-        let above = min(below + 1u, vec4<u32>(p.levels_at) + vec4<u32>(top));
+        let above = min(below + 1u, vec4<u32>(p.levels_at) + top);
         let a = float4(below);
         return a + (float4(above) - a) * fract(digit);
     }
-    return p.g_min + (1.0 - p.g_min) * digit / top;
+    return evenly(p, digit, slice);
 }
 
 // Where a line is open.
@@ -173,13 +175,16 @@ fn programmed(p: Programming, c: Cells, t: vec4<f32>, e: vec4<f32>) -> vec4<f32>
     return g;
 }
 
-// Variance of a read, relative to G_max squared.
+// Variance of a read, relative to G_max squared; what is open does not conduct and is quiet.
 fn read_variance(p: Programming, g: vec4<f32>) -> vec4<f32> {
     let a = p.noise_proportional * g;
     var v = a * a + vec4<f32>(p.noise_fixed * p.noise_fixed);
     if HAS_NOISE_CURVE {
         let s = curve(p.noise_at, p.noise_len, g);
         v += s * s;
+    }
+    if HAS_OPEN {
+        return select(v, vec4<f32>(0.0), g == vec4<f32>(0.0));
     }
     return v;
 }

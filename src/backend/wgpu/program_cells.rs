@@ -43,8 +43,8 @@ pub(super) struct CellParams {
     pub clip_high: f32,
     pub noise_proportional: f32,
     pub noise_fixed: f32,
-    pub pad0: u32,
-    pub pad1: u32,
+    pub code_low: f32,
+    pub code_high: f32,
 }
 
 /// Twin of `Params` in `shaders/program_cells.wgsl`.
@@ -109,6 +109,12 @@ fn cells(spec: &Programming) -> (CellParams, Arc<[u32]>) {
         Deviate::Truncated { at } => [random::squeeze(at), 0.0],
         Deviate::Lognormal => random::lognormal_shape(spec.sigma),
     };
+    let most = ((1u32 << arrays.shift(arrays.slices())) - 1) as f32;
+    let zero = arrays.offset_code() as f32;
+    let [code_low, code_high] = match arrays.encoding {
+        Encoding::Offset { .. } => [-zero, most - zero],
+        Encoding::Differential { .. } => [-most, most],
+    };
     let params = CellParams {
         rows: arrays.rows as u32,
         cols: arrays.cols as u32,
@@ -140,8 +146,8 @@ fn cells(spec: &Programming) -> (CellParams, Arc<[u32]>) {
         clip_high: spec.clip.min(f32::MAX),
         noise_proportional: spec.read_noise.proportional,
         noise_fixed: spec.read_noise.fixed * (1.0 - arrays.g_min),
-        pad0: 0,
-        pad1: 0,
+        code_low,
+        code_high,
     };
     (params, table.into())
 }
@@ -161,9 +167,9 @@ fn call(shader: &'static str, work: Work, spec: &Programming, flags: u32) -> Dis
         Law::WeightProportional => 0,
         Law::LayerFixed => 1,
     };
-    let (two_sided, offset) = match spec.arrays.encoding {
-        Encoding::Differential { two_sided, .. } => (two_sided, false),
-        Encoding::Offset { .. } => (false, true),
+    let (two_sided, offset, real) = match spec.arrays.encoding {
+        Encoding::Differential { two_sided, .. } => (two_sided, false, false),
+        Encoding::Offset { reference } => (false, true, reference > 0),
     };
     let stuck = spec.stuck;
     let curved = spec.sigma_curve.is_some();
@@ -172,6 +178,7 @@ fn call(shader: &'static str, work: Work, spec: &Programming, flags: u32) -> Dis
         .constant("LOGNORMAL", spec.deviate == Deviate::Lognormal && !curved)
         .constant("TWO_SIDED", two_sided)
         .constant("OFFSET", offset)
+        .constant("REAL", real)
         .constant("PAIRS", pairs(spec))
         .constant("HAS_LEVELS", spec.levels.is_some())
         .constant("HAS_SIGMA_CURVE", curved)
@@ -182,33 +189,16 @@ fn call(shader: &'static str, work: Work, spec: &Programming, flags: u32) -> Dis
         .constant("FLAGS", flags)
 }
 
-/// The columns that are subtracted from all others of their array: how many, and whether their
-/// nominal value is not subtracted with them.
-struct Columns {
-    count: u32,
-    flags: u32,
-    less_nominal: bool,
-}
-
-fn columns(spec: &Programming) -> Option<Columns> {
-    let copies = match spec.arrays.encoding {
-        Encoding::Offset { reference } => reference,
-        Encoding::Differential { .. } => 0,
-    };
-    match (spec.reference_columns, copies) {
+/// The columns that are subtracted from all others of their array, and their bits of the purpose.
+/// The offset's own reference column is in both reads where there are others, and cancels.
+fn columns(spec: &Programming) -> Option<(u32, u32)> {
+    match (spec.reference_columns, spec.arrays.encoding) {
         _ if spec.raw => None,
-        (0, 0) => None,
-        (0, count) => Some(Columns {
-            count,
-            flags: random::OFFSET_REFERENCE,
-            less_nominal: false,
-        }),
-        // The offset's own reference column is in both reads and cancels.
-        (count, copies) => Some(Columns {
-            count,
-            flags: random::REFERENCE,
-            less_nominal: copies == 0,
-        }),
+        (0, Encoding::Offset { reference }) if reference > 0 => {
+            Some((reference, random::OFFSET_REFERENCE))
+        }
+        (0, _) => None,
+        (count, _) => Some((count, random::REFERENCE)),
     }
 }
 
@@ -231,7 +221,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let mut calls = Vec::new();
     let mut reference = Operand::Unused;
     let columns = columns(spec);
-    if let Some(columns) = &columns {
+    if let Some((count, flags)) = columns {
         let row_quads = arrays.rows.div_ceil(4);
         let reads = arrays.read_planes() * arrays.col_tiles();
         reference = Operand::Scratch {
@@ -241,15 +231,14 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let params = ReferenceParams {
             cells: params,
             array: cx.view(*array),
-            count: columns.count,
+            count,
             row_quads: row_quads as u32,
             pad0: 0,
             pad1: 0,
         };
         let work = Work::flat(reads * row_quads).per_chip(per_chip);
         calls.push(
-            call("program_cells_reference", work, spec, columns.flags)
-                .constant("LESS_NOMINAL", columns.less_nominal)
+            call("program_cells_reference", work, spec, flags)
                 .params(&params)
                 .read(*array)
                 .table(&table)

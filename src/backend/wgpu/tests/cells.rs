@@ -346,8 +346,8 @@ fn layouts() -> Vec<StructLayout> {
                 clip_high,
                 noise_proportional,
                 noise_fixed,
-                pad0,
-                pad1
+                code_low,
+                code_high
             ]
         ),
         layout!(
@@ -479,7 +479,7 @@ const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
     const TWO_SIDED: bool = true; const OFFSET: bool = true; const PAIRS: bool = true; \
     const HAS_LEVELS: bool = true; const HAS_SIGMA_CURVE: bool = true; \
     const HAS_STUCK: bool = true; const HAS_OPEN: bool = true; const HAS_DRIFT: bool = true; \
-    const HAS_NOISE_CURVE: bool = true; const FLAGS: u32 = 0u; const LESS_NOMINAL: bool = true; \
+    const HAS_NOISE_CURVE: bool = true; const FLAGS: u32 = 0u; const REAL: bool = true; \
     const RAW: bool = true; const HAS_REFERENCE: bool = true; const HAS_VARIANCE: bool = true; \
     const HAS_SCALE: bool = true; const CORRECTED: bool = true; const SIGNED: bool = true; \
     const TWOS: bool = true; const DAC_BITS: u32 = 1u; const DAC_TABLE: bool = true; \
