@@ -13,6 +13,7 @@
 //! | Where does it run? | [`backend`]: `cpu`, and `wgpu` with the shaders |
 //! | Which number does cell *i* of chip *k* draw? | [`random`] |
 //! | How is a value quantized? | [`quantize`] |
+//! | Which array and cell holds which digit of which weight? | [`mapping`] |
 //! | What have the cells of a chip in common? | [`chip`] |
 //! | How are weights learned? | [`train`] |
 //! | How does a chip correct itself? | [`tuning`] |
@@ -50,6 +51,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod files;
+pub mod mapping;
 pub mod network;
 pub mod progress;
 pub mod quantize;

@@ -5,8 +5,11 @@
 //! ([`crate::backend::program::Op::Fabricate`]); [`closed_form`] writes the same chip down in
 //! `f64`, and [`moments`] says what variation does to a matrix-vector product.
 
+pub mod calibrate;
+pub mod cells;
 pub mod closed_form;
 pub mod moments;
+pub mod ranges;
 pub mod terms;
 pub mod variation;
 pub mod wafer;

@@ -4,6 +4,7 @@
 //! ```text
 //! eps_common[c] = eps_wafer[w] + eps_B[c] + eps_radial(r_c) + eps_field[w](r_c)      (docs/MODEL.md 3)
 //! e[c, l]       = eps_common[c] + eps_layer[c, l]
+//! e[c, l, a]    = e[c, l] + eps_array[c, l, a]                                       (cell level)
 //! ```
 //! Chip `c` is die `c mod n` of wafer `c div n`, `n` the dies of a wafer; without a wafer every chip
 //! stands alone.
@@ -26,6 +27,8 @@ pub struct ChipVariation {
     pub sigma_b: f64,
     /// Standard deviation of a layer's own part.
     pub sigma_layer: f64,
+    /// Standard deviation of an array's own part.
+    pub sigma_array: f64,
     /// Distribution of all parts but the wafer's.
     pub deviate: Deviate,
     /// Where dies lie, if that matters.
@@ -37,6 +40,7 @@ impl Default for ChipVariation {
         Self {
             sigma_b: 0.0,
             sigma_layer: 0.0,
+            sigma_array: 0.0,
             deviate: Deviate::Gaussian,
             wafer: None,
         }
@@ -68,17 +72,18 @@ impl ChipVariation {
         Ok(Self {
             sigma_b: v.sigma_b,
             sigma_layer: v.sigma_layer,
+            sigma_array: v.sigma_array,
             deviate: terms::deviate(v),
             wafer: v.wafer.as_ref().map(Wafer::new).transpose()?.map(Arc::new),
         })
     }
 
-    /// `sigma` times the deviate of a stream's first word.
-    fn draw(&self, sigma: f64, stream: Stream) -> f64 {
+    /// `sigma` times the deviate at an address of a stream.
+    fn draw(&self, sigma: f64, stream: Stream, address: u32) -> f64 {
         if sigma == 0.0 {
             return 0.0;
         }
-        let word = stream.word(0);
+        let word = stream.word(address);
         match self.deviate {
             Deviate::Gaussian => sigma * f64::from(random::normal(word)),
             Deviate::Truncated { at } => {
@@ -94,7 +99,7 @@ impl ChipVariation {
     /// The chip's own part alone; `flags` is 0 or [`random::TRAINING`].
     pub fn eps_b(&self, seed: u64, flags: u32, chip: u32) -> f64 {
         let stream = Stream::new(seed, Purpose::ChipCommon, flags, 0, chip);
-        self.draw(self.sigma_b, stream)
+        self.draw(self.sigma_b, stream, 0)
     }
 
     /// All common parts of a chip.
@@ -120,7 +125,14 @@ impl ChipVariation {
     /// [`crate::network::lower::layer_address`]).
     pub fn layer(&self, seed: u64, chip: u32, layer: u32) -> f64 {
         let stream = Stream::new(seed, Purpose::Layer, 0, layer, chip);
-        self.draw(self.sigma_layer, stream)
+        self.draw(self.sigma_layer, stream, 0)
+    }
+
+    /// The own part of an array of cells of a layer, `array` its index in
+    /// [`crate::backend::program::Arrays`]; `flags` is 0 or [`random::TRAINING`].
+    pub fn array(&self, seed: u64, flags: u32, chip: u32, layer: u32, array: u32) -> f64 {
+        let stream = Stream::new(seed, Purpose::Array, flags, layer, chip);
+        self.draw(self.sigma_array, stream, array)
     }
 
     /// Variance over chips of the common part (the prior of an MMSE estimate).
@@ -186,6 +198,7 @@ mod tests {
         let v = ChipVariation {
             sigma_b: 0.3,
             sigma_layer: 0.1,
+            sigma_array: 0.2,
             ..ChipVariation::default()
         };
         assert_eq!(v.deviation(3, 5), v.clone().deviation(3, 5));
@@ -193,6 +206,15 @@ mod tests {
         assert_ne!(v.eps_b(3, 0, 5), v.eps_b(4, 0, 5));
         assert_ne!(v.eps_b(3, 0, 5), v.eps_b(3, random::TRAINING, 5));
         assert_ne!(v.layer(3, 5, 1), v.layer(3, 5, 2));
+        let arrays: Vec<f64> = (0..4_000).map(|a| v.array(3, 0, 5, 1, a)).collect();
+        let (mean, var) = moments(&arrays);
+        // 6 standard errors of a normal's moments.
+        assert!(mean.abs() < 6.0 * 0.2 / 4_000f64.sqrt(), "{mean}");
+        assert!(
+            (var - 0.04).abs() < 6.0 * 0.04 * (2.0 / 4_000f64).sqrt(),
+            "{var}"
+        );
+        assert_ne!(v.array(3, 0, 5, 1, 0), v.array(3, 0, 5, 2, 0));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Combinations of values that are each allowed but make no sense together.
 
+mod cells;
+
 use super::network::{Activation, NetworkKind};
 use super::quantize::{ActivationRange, ActivationStep, WeightStep};
 use super::train::{Recipe, Schedule};
@@ -141,6 +143,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     if let Some(w) = &e.variation.wafer {
         wafer(w, &mut add);
     }
+    cells::problems(e, &mut add);
     found
 }
 

@@ -11,6 +11,7 @@
 //! are reported at the line that sets the first of the fields concerned.
 
 mod check;
+pub mod chip;
 mod choice;
 mod data;
 mod network;
@@ -29,6 +30,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use chip::Chip;
 pub use choice::Choice;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use network::{Activation, Network, NetworkKind, Pool};
@@ -49,8 +51,10 @@ use reader::Reader;
 choices! {
     /// Level of the simulation.
     pub enum Fidelity {
-        /// One deviation per weight.
+        /// One deviation per weight, then exact arithmetic.
         Weight = "weight",
+        /// Every cell, wire, drive and converter of the arrays: section `[chip]`.
+        Cell = "cell",
     }
 }
 
@@ -75,6 +79,9 @@ pub struct Experiment {
     pub quantize: Quantize,
     /// How the weights come about.
     pub train: Train,
+    /// Arrays, cells, wires and converters of `fidelity = "cell"`.
+    #[serde(skip_serializing_if = "Chip::is_default")]
+    pub chip: Chip,
     /// What fabrication does to the cells.
     pub variation: Variation,
     /// What a chip does about it.
@@ -95,6 +102,7 @@ impl Default for Experiment {
             network: Network::default(),
             quantize: Quantize::default(),
             train: Train::default(),
+            chip: Chip::default(),
             variation: Variation::default(),
             tuning: Tuning::default(),
             sweep: Sweep::default(),
@@ -156,6 +164,15 @@ impl Experiment {
     }
 }
 
+/// A number that JSON can carry: infinity as the text `inf`.
+fn serialize_infinite<S: serde::Serializer>(x: &f64, s: S) -> std::result::Result<S::Ok, S::Error> {
+    if x.is_infinite() {
+        s.serialize_str("inf")
+    } else {
+        s.serialize_f64(*x)
+    }
+}
+
 /// A path as text; what is not Unicode is replaced (it is provenance, not read back).
 fn serialize_path<S: serde::Serializer>(
     path: &Option<std::path::PathBuf>,
@@ -211,12 +228,11 @@ fn read_root<'t>(
     let title = s.text("title", &d.title);
     let about = s.text("about", &d.about);
     let seed = s.u64("seed", d.seed, train::SEED);
-    let fidelity = s.field("fidelity", d.fidelity, |v| match v.as_str() {
-        Some("cell") => Err("value \"cell\" is not in this version; allowed: \"weight\"".into()),
-        _ => reader::choice(v),
-    });
+    let fidelity = s.choice("fidelity", d.fidelity);
     let network = Network::read(s.section("network"));
     let from_file = network.kind == NetworkKind::File;
+    let mut chip = s.section("chip");
+    let (preset, variation) = chip::preset::read(&mut chip);
     let experiment = Experiment {
         name,
         title,
@@ -227,7 +243,8 @@ fn read_root<'t>(
         quantize: Quantize::read(s.section("quantize"), network.activation),
         network,
         train: Train::read(s.section("train"), from_file),
-        variation: Variation::read(s.section("variation")),
+        chip: Chip::read(chip, preset),
+        variation: Variation::read(s.section("variation"), variation),
         tuning: Tuning::read(s.section("tuning")),
         sweep: Sweep::read(s.section("sweep")),
     };

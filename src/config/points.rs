@@ -78,7 +78,6 @@ impl Experiment {
     pub fn training(&self) -> Experiment {
         let mut e = Experiment {
             seed: self.training_seed(),
-            fidelity: self.fidelity,
             data: self.data.clone(),
             network: self.network.clone(),
             train: self.train.clone(),
@@ -99,6 +98,7 @@ impl Experiment {
                 sigma_w: self.training_sigma_w(),
                 sigma_b: self.training_sigma_b(),
                 sigma_layer: 0.0,
+                sigma_array: 0.0,
                 wafer: None,
                 ..self.variation.clone()
             };

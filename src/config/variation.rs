@@ -69,7 +69,7 @@ choices! {
 ///
 /// ```text
 /// eps = eps_wafer + eps_B[chip] + eps_radial + eps_field(position) + eps_layer[chip, layer]
-///       + eps_W[cell]
+///       + eps_array[chip, array] + eps_W[cell]
 /// ```
 ///
 /// each normal with its own standard deviation, 0 to switch it off. The primary study uses
@@ -82,7 +82,7 @@ pub struct Variation {
     /// Cells per weight.
     pub mapping: Mapping,
     /// `G_max/G_min`, above 1; `inf` for `G_min = 0`. Differential and offset mappings.
-    #[serde(serialize_with = "serialize_ratio")]
+    #[serde(serialize_with = "super::serialize_infinite")]
     pub on_off_ratio: f64,
     /// How the offset is subtracted (offset mapping).
     pub offset_reference: OffsetReference,
@@ -94,7 +94,11 @@ pub struct Variation {
     pub sigma_b: f64,
     /// Standard deviation of a part that one layer of one chip shares.
     pub sigma_layer: f64,
-    /// Distribution of the cells' deviates, and of the chip's and the layers' own parts.
+    /// Standard deviation of a part that one array of cells (one slice and polarity of one row and
+    /// column tile) shares; cell level only.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sigma_array: f64,
+    /// Distribution of the cells' deviates, and of the chip's, the layers' and the arrays' own parts.
     pub distribution: Distribution,
     /// For [`Distribution::Truncated`], in standard deviations.
     pub truncate_at: f64,
@@ -114,6 +118,7 @@ impl Default for Variation {
             sigma_w: 0.0,
             sigma_b: 0.0,
             sigma_layer: 0.0,
+            sigma_array: 0.0,
             distribution: Distribution::Gaussian,
             truncate_at: 3.0,
             wafer: None,
@@ -164,13 +169,8 @@ impl Default for Wafer {
 /// Allowed standard deviations.
 pub(super) const SIGMA: RangeInclusive<f64> = 0.0..=10.0;
 
-/// A ratio that JSON can carry: infinity as the text `inf`.
-fn serialize_ratio<S: serde::Serializer>(ratio: &f64, s: S) -> Result<S::Ok, S::Error> {
-    if ratio.is_infinite() {
-        s.serialize_str("inf")
-    } else {
-        s.serialize_f64(*ratio)
-    }
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 impl Variation {
@@ -179,8 +179,8 @@ impl Variation {
         1.0 / self.on_off_ratio
     }
 
-    pub(super) fn read(mut s: Section) -> Self {
-        let d = Self::default();
+    /// Reads the section; absent fields are those of `d`.
+    pub(super) fn read(mut s: Section, d: Self) -> Self {
         let variation = Self {
             law: s.choice("law", d.law),
             mapping: s.choice("mapping", d.mapping),
@@ -190,9 +190,10 @@ impl Variation {
             sigma_w: s.real("sigma_w", d.sigma_w, SIGMA),
             sigma_b: s.real("sigma_b", d.sigma_b, SIGMA),
             sigma_layer: s.real("sigma_layer", d.sigma_layer, SIGMA),
+            sigma_array: s.real("sigma_array", d.sigma_array, SIGMA),
             distribution: s.choice("distribution", d.distribution),
             truncate_at: s.real("truncate_at", d.truncate_at, 0.01..=6.0),
-            wafer: Wafer::read(s.section("wafer")),
+            wafer: Wafer::read(s.section("wafer")).or(d.wafer),
         };
         s.finish();
         variation

@@ -8,6 +8,8 @@
 
 use super::activation_grad::ActivationGrad;
 use super::conv2d::{ConvPlan, PLAIN};
+use super::crossbar::{Converters, CrossbarPlan, Events, Operands, Output, Sink, Workspace};
+use super::layer::LayerPlan;
 use super::max_pool::Window;
 use super::memory::Memory;
 use super::plan::BlockPhase;
@@ -23,7 +25,7 @@ use crate::error::{Error, Result};
 pub(super) struct Scratch {
     registers: Vec<Vec<f32>>,
     buffers: Buffers,
-    /// Packed weights of the task's chip, per convolution of the phase.
+    /// Packed weights of the task's chip, per layer of the phase.
     pub packed: Vec<Vec<f32>>,
 }
 
@@ -32,6 +34,8 @@ pub(super) struct Scratch {
 pub(super) struct Buffers {
     /// Zero-padded copies of a convolution's input.
     pub padded: Vec<f32>,
+    /// Working space of crossbars.
+    pub crossbar: Workspace,
 }
 
 impl Scratch {
@@ -104,6 +108,31 @@ impl<'a> BlockRun<'a> {
         }
     }
 
+    /// What a crossbar reads.
+    fn operands<'b>(
+        &'b self,
+        x: TensorId,
+        x_step: TensorId,
+        variance: Option<TensorId>,
+        packed: &'b [f32],
+    ) -> Operands<'b> {
+        Operands {
+            x: self.image(x),
+            x_step: self.flat(x_step)[0],
+            packed,
+            variance: variance.map(|t| self.flat(t)),
+        }
+    }
+
+    /// Deviates of every block, for an output map of `pixels` pixels.
+    fn events<'b>(&self, spec: &'b Reading, pixels: usize) -> Vec<Events<'b>> {
+        let args = self.memory.args();
+        let image = |i| args.images.start + (self.first + i) * LANES;
+        (0..self.n)
+            .map(|i| Events::new(spec, pixels, args, self.chip, image(i)))
+            .collect()
+    }
+
     /// Pooling windows over a map.
     fn window(&self, x: TensorId, geo: PoolGeometry) -> Window {
         let (_, h, w) = self.shape(x).chw();
@@ -155,37 +184,102 @@ impl<'a> BlockRun<'a> {
     }
 }
 
-/// A convolution's tables and the packed weights of the task's chip.
+/// A layer's tables and the packed weights of the task's chip.
 #[derive(Clone, Copy)]
-pub(super) struct PackedConv<'a> {
+pub(super) struct PackedLayer<'a> {
     /// Tables.
-    pub plan: &'a ConvPlan,
+    pub plan: &'a LayerPlan,
     /// Weights.
     pub weights: &'a [f32],
 }
 
-/// Runs one block-local operator. `conv` is given for convolutions.
+impl<'a> PackedLayer<'a> {
+    fn conv(layer: Option<Self>, op: &Op) -> Result<(&'a ConvPlan, &'a [f32])> {
+        let found = layer.and_then(|l| Some((l.plan.conv()?, l.weights)));
+        found.ok_or_else(|| missing(op))
+    }
+
+    fn crossbar(layer: Option<Self>, op: &Op) -> Result<(&'a CrossbarPlan, &'a [f32])> {
+        let found = layer.and_then(|l| Some((l.plan.crossbar()?, l.weights)));
+        found.ok_or_else(|| missing(op))
+    }
+}
+
+/// Runs one block-local operator. `layer` is given for those with packed weights.
 pub(super) fn run_block_op(
     op: &Op,
-    conv: Option<PackedConv>,
+    layer: Option<PackedLayer>,
     run: &mut BlockRun,
     buffers: &mut Buffers,
 ) -> Result<()> {
     let isa = run.memory.isa();
     match *op {
         Op::Conv2d { x, y, ref post, .. } => {
-            let conv = conv.ok_or_else(|| missing(op))?;
+            let (plan, w) = PackedLayer::conv(layer, op)?;
             run.write([y], |run, [y]| {
                 let epilogue = run.epilogue(post);
-                let (w, padded) = (conv.weights, &mut buffers.padded);
-                conv.plan.run(isa, w, run.image(x), y, &epilogue, padded);
+                let padded = &mut buffers.padded;
+                plan.run(isa, w, run.image(x), y, &epilogue, padded);
             });
         }
         Op::Conv2dGradInput { dy, dx, .. } => {
-            let conv = conv.ok_or_else(|| missing(op))?;
+            let (plan, w) = PackedLayer::conv(layer, op)?;
             run.write([dx], |run, [dx]| {
-                let (w, padded) = (conv.weights, &mut buffers.padded);
-                conv.plan.run(isa, w, run.image(dy), dx, &PLAIN, padded);
+                let padded = &mut buffers.padded;
+                plan.run(isa, w, run.image(dy), dx, &PLAIN, padded);
+            });
+        }
+        Op::Crossbar {
+            x,
+            x_step,
+            variance,
+            w_step,
+            adc,
+            range,
+            correct,
+            y,
+            clipped,
+            ref post,
+            ref spec,
+            ..
+        } => {
+            let (plan, packed) = PackedLayer::crossbar(layer, op)?;
+            let space = &mut buffers.crossbar;
+            let mut all = |run: &BlockRun, y: &mut [f32], clipped: Option<&mut [f32]>| {
+                let mut sink = Sink::Convert(Output {
+                    converters: Converters {
+                        adc: adc.map(|t| run.flat(t)),
+                        range: range.map(|t| run.flat(t)),
+                        correct: correct.map(|t| run.flat(t)),
+                    },
+                    w_step: run.flat(w_step),
+                    y,
+                    clipped,
+                    epilogue: run.epilogue(post),
+                });
+                let operands = run.operands(x, x_step, variance, packed);
+                let events = run.events(spec, y_pixels(run, op));
+                plan.run(isa, &operands, &events, &mut sink, space);
+            };
+            match clipped {
+                Some(c) => run.write([y, c], |run, [y, c]| all(run, y, Some(c))),
+                None => run.write([y], |run, [y]| all(run, y, None)),
+            }
+        }
+        Op::PartialSums {
+            x,
+            x_step,
+            variance,
+            y,
+            ref spec,
+            ..
+        } => {
+            let (plan, packed) = PackedLayer::crossbar(layer, op)?;
+            let space = &mut buffers.crossbar;
+            run.write([y], |run, [y]| {
+                let operands = run.operands(x, x_step, variance, packed);
+                let events = run.events(spec, y_pixels(run, op));
+                plan.run(isa, &operands, &events, &mut Sink::Store(y), space);
             });
         }
         Op::Pointwise { x, y, ref post } => {
@@ -342,6 +436,12 @@ pub(super) fn run_block_op(
         _ => return Err(missing(op)),
     }
     Ok(())
+}
+
+/// Pixels of the operator's output.
+fn y_pixels(run: &BlockRun, op: &Op) -> usize {
+    let (_, h, w) = run.shape(op.writes()[0]).chw();
+    h * w
 }
 
 /// An operator that is in the wrong list.

@@ -58,6 +58,11 @@ impl Pad {
         self.rows > self.h || self.cols > self.w
     }
 
+    /// Values of a block without padding.
+    pub fn block_len(&self) -> usize {
+        self.c * self.h * self.w * LANES
+    }
+
     /// Values of a padded block.
     pub fn len(&self) -> usize {
         self.c * self.rows * self.cols * LANES
@@ -236,7 +241,7 @@ impl ConvPlan {
         padded: &mut Vec<f32>,
     ) {
         let x = if self.pad.is_needed() {
-            let block = self.pad.c * self.pad.h * self.pad.w * LANES;
+            let block = self.pad.block_len();
             let blocks = x.len() / block;
             if padded.len() < blocks * self.pad.len() {
                 padded.resize(blocks * self.pad.len(), 0.0);

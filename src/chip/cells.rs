@@ -1,0 +1,309 @@
+//! From the configuration to the constants of the operators at cell level: one layer's cells, wires,
+//! drives and converters.
+
+use super::calibrate::Calibration;
+use super::ranges::{self, Converters};
+use super::terms;
+use crate::backend::program::{
+    Adc, Arrays, CellReadNoise, ConvGeometry, ConverterErrors, Curve, Dac, Drift, InputSigns,
+    Programming, Reading, Stuck, Topology, Wires,
+};
+use crate::config;
+use crate::config::chip::{Accumulate, AdcRange, WireMethod, WireTopology};
+use crate::error::{Error, Result};
+use crate::mapping;
+
+/// Codes of a layer's input (docs/MODEL.md 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputCodes {
+    /// Bits of a code, 2 to 8: unsigned `0 .. 2^b - 1`, signed `-(2^(b-1) - 1) .. 2^(b-1) - 1`.
+    pub bits: u32,
+    /// Whether there are negative codes.
+    pub signed: bool,
+}
+
+/// Where the ranges of a layer's converters come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ranges {
+    /// There are no converters.
+    None,
+    /// Known without looking at data: pairs `(lsb, lo)` as in
+    /// [`crate::backend::program::Op::ConverterFold`], `[read plane][column]`.
+    Known(Vec<[f32; 2]>),
+    /// From histograms of the sums on nominal chips.
+    Calibrated(Calibration),
+}
+
+/// Constants of the operators of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerCells {
+    /// How cells are programmed. With wires, [`Programming::raw`] is set.
+    pub programming: Programming,
+    /// How they are read; [`Reading::integer`] is set where the ranges are known and allow it.
+    pub reading: Reading,
+    /// The wires, where they resist.
+    pub wires: Option<Wires>,
+    /// Errors of the converters; without effect where there are none.
+    pub errors: ConverterErrors,
+    /// Where the ranges come from.
+    pub ranges: Ranges,
+    /// Whether a read is noisy, so that [`crate::backend::program::Op::ProgramCells`] must give
+    /// variances.
+    pub noisy: bool,
+}
+
+/// The constants of a layer with address `layer` (see
+/// `network::lower::layer_address`) whose weights have `weight_bits` bits and whose inputs `input`.
+///
+/// # Errors
+/// What the layer's size makes impossible, with the arithmetic.
+pub fn layer(
+    chip: &config::Chip,
+    variation: &config::Variation,
+    geo: &ConvGeometry,
+    weight_bits: u32,
+    input: InputCodes,
+    layer: u32,
+) -> Result<LayerCells> {
+    let arrays = mapping::arrays(geo, &chip.array, &chip.cells, weight_bits)?;
+    let dac = dac(&chip.dac, input)?;
+    let adc = (chip.adc.bits > 0).then(|| adc(&chip.adc));
+    let wires = chip.wires.resist().then(|| wires(chip, &arrays));
+    let programming = Programming {
+        raw: wires.is_some(),
+        ..programming(chip, variation, &arrays, layer)
+    };
+    let noise = &programming.read_noise;
+    let noisy = noise.proportional > 0.0 || noise.fixed > 0.0 || noise.curve.is_some();
+    let mut reading = Reading {
+        noise_per_cell: chip.read.per_cell,
+        integer: false,
+        exact: !noisy && wires.is_none() && is_nominal(&programming, variation),
+        arrays: arrays.clone(),
+        dac,
+        adc,
+        layer,
+    };
+    let ranges = match &reading.adc {
+        None => Ranges::None,
+        Some(adc) => {
+            let converters = Converters::new(&arrays, &reading.dac, adc, levels(&programming));
+            match chip.adc.range {
+                AdcRange::Full => Ranges::Known(converters.full()),
+                AdcRange::Granular => Ranges::Known(converters.granular()),
+                AdcRange::Fixed => Ranges::Known(converters.fixed(&chip.adc.limit)),
+                AdcRange::Calibrated => Ranges::Calibrated(Calibration::new(converters, &chip.adc)),
+            }
+        }
+    };
+    if let Ranges::Known(pairs) = &ranges {
+        reading.integer = ranges::share_one_step(pairs);
+    }
+    if !reading.is_possible() {
+        return Err(too_large(&reading));
+    }
+    check_events(&reading, geo)?;
+    Ok(LayerCells {
+        programming,
+        wires,
+        errors: ConverterErrors {
+            sharing: chip.adc.sharing,
+            gain: chip.adc.gain_error as f32,
+            offset: chip.adc.offset_error as f32,
+            layer,
+            arrays,
+        },
+        ranges,
+        noisy,
+        reading,
+    })
+}
+
+/// The level table, relative to `G_max`.
+fn levels(programming: &Programming) -> Option<Vec<f64>> {
+    let levels = programming.levels.as_ref()?;
+    Some(levels.iter().map(|g| f64::from(*g)).collect())
+}
+
+fn curve(values: Vec<f64>) -> Curve {
+    values.into_iter().map(|v| v as f32).collect()
+}
+
+fn dac(d: &config::chip::Dac, input: InputCodes) -> Result<Dac> {
+    let signs = match (input.signed, d.signs) {
+        (false, _) => InputSigns::Unsigned,
+        (true, config::chip::InputSigns::SignMagnitude) => InputSigns::SignMagnitude,
+        (true, config::chip::InputSigns::TwosComplement) => InputSigns::TwosComplement,
+    };
+    let input_bits = match signs {
+        InputSigns::SignMagnitude => input.bits.saturating_sub(1),
+        _ => input.bits,
+    };
+    let dac = Dac {
+        input_bits,
+        dac_bits: d.bits.min(input_bits.max(1)),
+        signs,
+        table: (!d.table.is_empty()).then(|| curve(d.table.clone())),
+        analog_sum: d.accumulate == Accumulate::Analog,
+    };
+    match dac.is_possible() {
+        true => Ok(dac),
+        false => Err(Error::input(format!(
+            "chip.dac: steps of {} bits cannot drive {} input codes of {} bits with signs \"{}\" and a table of \
+             {} values; allowed: 2 to 8 bits, a table of 2^bits values for steps no larger than the code, and \
+             with two's complement one bit in the top step",
+            d.bits,
+            if input.signed { "signed" } else { "unsigned" },
+            input.bits,
+            d.signs,
+            d.table.len()
+        ))),
+    }
+}
+
+fn adc(a: &config::chip::Adc) -> Adc {
+    let (lo, hi) = a.code_range();
+    Adc {
+        lo,
+        hi,
+        noise: a.noise as f32,
+        inl: (!a.inl.is_empty()).then(|| curve(a.inl.clone())),
+    }
+}
+
+fn programming(
+    chip: &config::Chip,
+    variation: &config::Variation,
+    arrays: &Arrays,
+    layer: u32,
+) -> Programming {
+    let p = &chip.programming;
+    let d = &chip.drift;
+    let log_time = (d.time_s / d.t0_s).ln();
+    let drifts = log_time > 0.0 && !(d.nu.is_zero() && d.sigma_nu.is_zero());
+    Programming {
+        arrays: arrays.clone(),
+        levels: (!chip.cells.levels.is_empty()).then(|| curve(chip.cells.levels.clone())),
+        law: terms::law(variation),
+        deviate: terms::deviate(variation),
+        sigma: variation.sigma_w as f32,
+        sigma_curve: p.sigma.as_ref().map(|c| curve(c.sampled())),
+        stuck: Stuck {
+            off: p.stuck_off as f32,
+            on: p.stuck_on as f32,
+            row: p.open_rows as f32,
+            col: p.open_cols as f32,
+        },
+        drift: drifts.then(|| Drift {
+            log_time: log_time as f32,
+            mean: curve(d.nu.sampled()),
+            sigma: curve(d.sigma_nu.sampled()),
+        }),
+        clip: p.clip as f32,
+        clip_low: p.non_negative,
+        read_noise: read_noise(chip),
+        reference_columns: 0,
+        layer,
+        raw: false,
+    }
+}
+
+/// Read noise at the chip's age.
+fn read_noise(chip: &config::Chip) -> CellReadNoise {
+    let r = &chip.read;
+    // Of noise with a spectrum 1/f, what a read of duration t_read sees at time t.
+    let age = (chip.drift.time_s + r.t_read_s) / (2.0 * r.t_read_s);
+    let growth = age.ln().max(0.0).sqrt();
+    let curve = match (&r.sigma, &r.one_over_f) {
+        (None, None) => None,
+        (Some(sigma), None) => Some(curve(sigma.sampled())),
+        (sigma, Some(q)) => {
+            let square = |g: f64| sigma.as_ref().map_or(0.0, |s| s.at(g).powi(2));
+            let at = |g: f64| (square(g) + (g * q.at(g).min(1e6) * growth).powi(2)).sqrt();
+            Some(curve(q.sampled_with(|g| {
+                if g > 0.0 { at(g) } else { square(g).sqrt() }
+            })))
+        }
+    };
+    CellReadNoise {
+        proportional: r.proportional as f32,
+        fixed: r.fixed as f32,
+        curve,
+    }
+}
+
+/// Whether every cell of every chip holds its digit exactly.
+fn is_nominal(p: &Programming, v: &config::Variation) -> bool {
+    let common = v.sigma_b == 0.0
+        && v.sigma_layer == 0.0
+        && v.sigma_array == 0.0
+        && v.wafer
+            .as_ref()
+            .is_none_or(|w| w.sigma_wafer == 0.0 && w.sigma_radial == 0.0 && w.sigma_field == 0.0);
+    common
+        && p.arrays.g_min == 0.0
+        && p.levels.is_none()
+        && p.sigma == 0.0
+        && p.sigma_curve.is_none()
+        && p.stuck == Stuck::default()
+        && p.drift.is_none()
+        && p.clip >= 1.0
+        && ranges::grain(&p.arrays) == 1.0
+}
+
+fn wires(chip: &config::Chip, arrays: &Arrays) -> Wires {
+    let w = &chip.wires;
+    let relative = |ohm: f64| (ohm * chip.cells.g_max_us * 1e-6) as f32;
+    Wires {
+        arrays: arrays.clone(),
+        topology: match w.topology {
+            WireTopology::InputSource => Topology::InputSource,
+            WireTopology::SeparateSource => Topology::SeparateSource,
+        },
+        row: relative(w.row_ohm),
+        col: relative(w.col_ohm),
+        row_terminal: relative(w.row_terminal_ohm),
+        col_terminal: relative(w.col_terminal_ohm),
+        sweeps: match w.method {
+            WireMethod::Exact => 0,
+            WireMethod::Fast => w.sweeps,
+        },
+        activity: w.activity as f32,
+    }
+}
+
+/// The fields are each checked before, so it is the sum of all codes that leaves 32 bits.
+fn too_large(reading: &Reading) -> Error {
+    let (tiles, planes) = (reading.arrays.row_tiles(), reading.arrays.read_planes());
+    let most = reading
+        .adc
+        .as_ref()
+        .map_or(0, |a| a.lo.unsigned_abs().max(a.hi.unsigned_abs()));
+    Error::input(format!(
+        "chip.adc: codes up to {most} of {} conversions, {planes} read planes and {tiles} row tiles, weighted \
+         by place, do not fit 32 bits (2147483647); allowed: fewer converter bits, slices or input bits",
+        reading.dac.conversions()
+    ))
+}
+
+/// Noise is addressed by the event of a conversion.
+fn check_events(reading: &Reading, geo: &ConvGeometry) -> Result<()> {
+    let a = &reading.arrays;
+    let factors = [
+        a.read_planes(),
+        a.row_tiles(),
+        reading.dac.conversions(),
+        geo.h_out() * geo.w_out(),
+        a.cols.div_ceil(4),
+    ];
+    let events = factors.iter().fold(1usize, |n, f| n.saturating_mul(*f));
+    if u32::try_from(events).is_ok() {
+        return Ok(());
+    }
+    let [planes, tiles, conversions, pixels, cols] = factors;
+    Err(Error::input(format!(
+        "a layer with {planes} read planes x {tiles} row tiles x {conversions} conversions x {pixels} pixels x \
+         {cols} groups of four columns = {events} events has more than the 4294967295 that noise can be \
+         addressed by; allowed: fewer slices, steps or pixels"
+    )))
+}

@@ -1,0 +1,336 @@
+//! Ranges of converters in closed form (docs/cells.md 6).
+//!
+//! A converter maps a sum `v` (level units times drive) to the code `round((v - lo)/lsb)`. With
+//! codes of sign and magnitude `lo = 0`; with uniform codes `lo` is the value of code 0.
+
+use crate::backend::program::{Adc, Arrays, Dac, Encoding, InputSigns};
+
+/// Smallest difference of two nominal sums, in level units: half a level where both cells of a pair
+/// move and each has its own converter, else one.
+pub fn grain(arrays: &Arrays) -> f64 {
+    match arrays.encoding {
+        Encoding::Differential {
+            two_sided: true,
+            digital: true,
+        } => 0.5,
+        _ => 1.0,
+    }
+}
+
+/// Whether all converters have the first one's step and `lo = 0`, so that codes can be added as
+/// integers ([`crate::backend::program::Reading::integer`]).
+pub fn share_one_step(pairs: &[[f32; 2]]) -> bool {
+    pairs.iter().all(|p| p[0] == pairs[0][0] && p[1] == 0.0)
+}
+
+/// One reference for the whole chip: every converter gets the largest step of all layers, in
+/// current. `layers` are the arrays and the pairs `[read plane][column]` of every layer.
+pub fn share(layers: &mut [(&Arrays, &mut Vec<[f32; 2]>)]) {
+    // A step in units of G_max at one level of drive.
+    let unit = |a: &Arrays, i: usize| a.level_units(a.slice_of(i / a.cols));
+    let steps = layers.iter().flat_map(|(a, pairs)| {
+        let steps = pairs.iter().enumerate();
+        steps.map(move |(i, pair)| pair[0] / unit(a, i))
+    });
+    let largest = steps.fold(0.0, f32::max);
+    for (a, pairs) in layers {
+        for (i, pair) in pairs.iter_mut().enumerate() {
+            let lsb = largest * unit(a, i);
+            *pair = [lsb, pair[1] / pair[0] * lsb];
+        }
+    }
+}
+
+/// The converters of a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Converters {
+    arrays: Arrays,
+    /// Smallest and largest nominal sum of every read plane.
+    spans: Vec<[f64; 2]>,
+    lo: i32,
+    hi: i32,
+    /// Level units of `G_max` of every read plane.
+    units: Vec<f64>,
+}
+
+impl Converters {
+    /// For arrays read through these; `levels` is the table of conductances instead of equal steps.
+    pub fn new(arrays: &Arrays, dac: &Dac, adc: &Adc, levels: Option<Vec<f64>>) -> Self {
+        let rows = arrays.tile_rows.windows(2).map(|w| w[1] - w[0]);
+        let rows = f64::from(rows.max().unwrap_or(0));
+        let drive = drives(dac);
+        let span = |p: usize| {
+            let cell = cell_span(arrays, arrays.slice_of(p), levels.as_deref());
+            let products = [0, 1, 2, 3].map(|i| cell[i / 2] * drive[i % 2]);
+            let low = products.iter().copied().fold(0.0, f64::min);
+            let high = products.iter().copied().fold(0.0, f64::max);
+            [rows * low, rows * high]
+        };
+        let unit = |p: usize| f64::from(arrays.level_units(arrays.slice_of(p)));
+        Self {
+            spans: (0..arrays.read_planes()).map(span).collect(),
+            units: (0..arrays.read_planes()).map(unit).collect(),
+            lo: adc.lo,
+            hi: adc.hi,
+            arrays: arrays.clone(),
+        }
+    }
+
+    /// The arrays they belong to.
+    pub fn arrays(&self) -> &Arrays {
+        &self.arrays
+    }
+
+    /// Lowest and highest code.
+    pub fn codes(&self) -> [i32; 2] {
+        [self.lo, self.hi]
+    }
+
+    /// Smallest and largest nominal sum of a read plane, level units times drive.
+    pub fn span(&self, plane: usize) -> [f64; 2] {
+        self.spans[plane]
+    }
+
+    /// Level units of a fully conducting cell of a read plane.
+    pub fn unit(&self, plane: usize) -> f64 {
+        self.units[plane]
+    }
+
+    /// Codes on the side of the magnitude: steps from zero to the limit.
+    fn steps(&self, plane: usize) -> f64 {
+        match (self.lo, self.spans[plane][0] < 0.0) {
+            (0, true) => f64::from(self.hi) / 2.0,
+            _ => f64::from(self.hi),
+        }
+    }
+
+    /// Step and value of code 0 of a converter whose largest magnitude inside is `limit`: uniform
+    /// codes of sums of both signs go from `-limit` to `limit`.
+    pub fn of_limit(&self, plane: usize, limit: f64) -> [f64; 2] {
+        let lsb = limit / self.steps(plane);
+        match (self.lo, self.spans[plane][0] < 0.0) {
+            (0, true) => [lsb, -limit],
+            _ => [lsb, 0.0],
+        }
+    }
+
+    /// The same for a step: uniform codes of both signs have the value 0 at code `(hi + 1)/2`, so
+    /// that zero is a code.
+    fn of_step(&self, plane: usize, lsb: f64) -> [f64; 2] {
+        match (self.lo, self.spans[plane][0] < 0.0) {
+            (0, true) => [lsb, -lsb * f64::from((self.hi + 1) / 2)],
+            _ => [lsb, 0.0],
+        }
+    }
+
+    fn every(&self, of: impl Fn(usize) -> [f64; 2]) -> Vec<[f32; 2]> {
+        let planes = (0..self.spans.len()).map(of);
+        planes
+            .flat_map(|[lsb, lo]| std::iter::repeat_n([lsb as f32, lo as f32], self.arrays.cols))
+            .collect()
+    }
+
+    /// Nothing that the nominal cells give clips. Where a step of one level (or a power of two part of
+    /// it, the smallest that fits) suffices, converted sums are exact.
+    pub fn full(&self) -> Vec<[f32; 2]> {
+        let grain = grain(&self.arrays);
+        self.every(|p| {
+            let [low, high] = self.spans[p];
+            let most = high.max(-low);
+            let top = match (self.lo, low < 0.0) {
+                // Zero at code (hi + 1)/2 leaves one code less above it than below.
+                (0, true) => (f64::from(self.hi) / 2.0).floor(),
+                _ => f64::from(self.hi),
+            };
+            if most <= top * grain && most > 0.0 {
+                self.of_step(p, grain / 2f64.powf((top * grain / most).log2().floor()))
+            } else {
+                // With nothing to read any range does.
+                self.of_limit(p, most.max(grain))
+            }
+        })
+    }
+
+    /// One code is one level.
+    pub fn granular(&self) -> Vec<[f32; 2]> {
+        let grain = grain(&self.arrays);
+        self.every(|p| self.of_step(p, grain))
+    }
+
+    /// `limits` in fully conducting cells at one level of drive: one value, or one a slice.
+    pub fn fixed(&self, limits: &[f64]) -> Vec<[f32; 2]> {
+        self.every(|p| {
+            let limit = limits[self.arrays.slice_of(p) % limits.len()];
+            self.of_limit(p, limit * self.units[p])
+        })
+    }
+}
+
+/// Smallest and largest conductance difference that a read plane of a slice sees of one pair or
+/// cell, level units.
+fn cell_span(arrays: &Arrays, slice: usize, levels: Option<&[f64]>) -> [f64; 2] {
+    let unit = f64::from(arrays.level_units(slice));
+    let top = f64::from(arrays.top_digit(slice));
+    let base = f64::from(arrays.g_min) * unit;
+    let of_digit = |d: u32| match levels {
+        Some(levels) => levels[d as usize] * unit,
+        None => base + f64::from(d),
+    };
+    let all = (0..=arrays.top_digit(slice)).map(of_digit);
+    let low = all.clone().fold(f64::INFINITY, f64::min);
+    let high = all.fold(f64::NEG_INFINITY, f64::max);
+    match arrays.encoding {
+        Encoding::Differential { digital: false, .. } => {
+            let difference = if levels.is_some() { high - low } else { top };
+            [-difference, difference]
+        }
+        Encoding::Differential { digital: true, .. } | Encoding::Offset { reference: 0 } => {
+            [low, high]
+        }
+        Encoding::Offset { .. } => {
+            let middle = (arrays.offset_code() >> arrays.shift(slice)) & arrays.top_digit(slice);
+            [low - of_digit(middle), high - of_digit(middle)]
+        }
+    }
+}
+
+/// Smallest and largest drive of a conversion.
+fn drives(dac: &Dac) -> [f64; 2] {
+    let top = |t: usize| {
+        let digit = (1usize << dac.step_bits(t)) - 1;
+        match &dac.table {
+            Some(table) => table[..=digit].iter().copied().fold(0.0, f32::max).into(),
+            None => digit as f64,
+        }
+    };
+    let steps = 0..dac.steps();
+    let most = match dac.analog_sum {
+        true => {
+            let weighted = steps.map(|t| f64::from(dac.place(t)) * top(t));
+            let low: f64 = weighted.clone().filter(|w| *w < 0.0).sum();
+            let high: f64 = weighted.filter(|w| *w > 0.0).sum();
+            [low, high]
+        }
+        false => [0.0, steps.map(top).fold(0.0, f64::max)],
+    };
+    match dac.signs {
+        InputSigns::SignMagnitude => [-most[1], most[1]],
+        _ => most,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrays(encoding: Encoding, bits: &[u8], g_min: f32) -> Arrays {
+        Arrays {
+            cols: 2,
+            rows: 25,
+            tile_rows: [0, 10, 25].into(),
+            tile_cols: [0, 2].into(),
+            slice_bits: bits.into(),
+            weight_bits: 4,
+            encoding,
+            g_min,
+        }
+    }
+
+    fn dac(bits: u32, step: u32, signs: InputSigns, analog_sum: bool) -> Dac {
+        Dac {
+            input_bits: bits,
+            dac_bits: step,
+            signs,
+            table: None,
+            analog_sum,
+        }
+    }
+
+    fn adc(lo: i32, hi: i32) -> Adc {
+        Adc {
+            lo,
+            hi,
+            noise: 0.0,
+            inl: None,
+        }
+    }
+
+    const PAIR: Encoding = Encoding::Differential {
+        two_sided: false,
+        digital: false,
+    };
+
+    #[test]
+    fn spans_are_the_largest_tile_times_the_largest_digit_and_drive() {
+        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let c = Converters::new(&arrays(PAIR, &[4, 2], 0.1), &serial, &adc(-127, 127), None);
+        assert_eq!((c.span(0), c.span(1)), ([-225.0, 225.0], [-45.0, 45.0]));
+        let whole = dac(8, 8, InputSigns::Unsigned, false);
+        let digital = Encoding::Differential {
+            two_sided: false,
+            digital: true,
+        };
+        let c = Converters::new(&arrays(digital, &[2], 0.25), &whole, &adc(0, 255), None);
+        // Of four levels from a quarter of G_max on, the lowest conducts one level.
+        assert_eq!(c.span(1), [0.0, 15.0 * 255.0 * 4.0]);
+        let twos = dac(8, 1, InputSigns::TwosComplement, true);
+        let c = Converters::new(&arrays(PAIR, &[4], 0.0), &twos, &adc(-1, 1), None);
+        assert_eq!(c.span(0), [-15.0 * 15.0 * 128.0, 15.0 * 15.0 * 128.0]);
+        let offset = Encoding::Offset { reference: 1 };
+        let c = Converters::new(&arrays(offset, &[2, 2], 0.0), &serial, &adc(-1, 1), None);
+        // The reference column holds 8: digits 0 and 2.
+        assert_eq!((c.span(0), c.span(1)), ([0.0, 45.0], [-30.0, 15.0]));
+        let levels = Some(vec![0.1, 0.2, 0.5, 1.0]);
+        let c = Converters::new(&arrays(PAIR, &[2], 0.0), &serial, &adc(-1, 1), levels);
+        assert!((c.span(0)[1] - 15.0 * 0.9 * 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn full_ranges_are_exact_where_the_bits_suffice_and_never_clip() {
+        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let with = |lo, hi| {
+            Converters::new(&arrays(PAIR, &[2], 0.0), &serial, &adc(lo, hi), None).full()[0]
+        };
+        // Sums up to 45.
+        assert_eq!(with(-127, 127), [0.5, 0.0]);
+        assert_eq!(with(-63, 63), [1.0, 0.0]);
+        assert_eq!(with(-31, 31), [45.0 / 31.0, 0.0]);
+        assert_eq!(with(0, 127), [1.0, -64.0]);
+        assert_eq!(with(0, 63), [90.0 / 63.0, -45.0]);
+        let offset = Encoding::Offset { reference: 0 };
+        let c = Converters::new(&arrays(offset, &[2, 2], 0.0), &serial, &adc(0, 63), None);
+        assert_eq!(c.full(), [[1.0, 0.0]; 4]);
+        assert_eq!(c.granular(), [[1.0, 0.0]; 4]);
+        for (lo, hi) in [(-127, 127), (-9, 9), (0, 255), (0, 12)] {
+            let c = Converters::new(&arrays(PAIR, &[4, 1], 0.0), &serial, &adc(lo, hi), None);
+            for (i, [lsb, zero]) in c.full().into_iter().enumerate() {
+                for v in c.span(i / 2) {
+                    let code = (v - f64::from(zero)) / f64::from(lsb);
+                    assert!(
+                        code > f64::from(lo) - 0.5 && code < f64::from(hi) + 0.5,
+                        "{code}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fixed_ranges_count_fully_conducting_cells() {
+        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let a = arrays(PAIR, &[4, 2], 0.5);
+        let c = Converters::new(&a, &serial, &adc(-127, 127), None);
+        // 8 cells of 15 levels over half of G_max: 8 * 30 level units.
+        assert_eq!(c.fixed(&[8.0])[0], [240.0 / 127.0, 0.0]);
+        assert_eq!(c.fixed(&[8.0, 127.0])[2], [6.0, 0.0]);
+    }
+
+    #[test]
+    fn a_shared_reference_is_the_largest_in_current() {
+        let (a, b) = (arrays(PAIR, &[4], 0.0), arrays(PAIR, &[2], 0.0));
+        let (mut x, mut y) = (vec![[15.0, 0.0]; 2], vec![[6.0, -12.0]; 2]);
+        share(&mut [(&a, &mut x), (&b, &mut y)]);
+        assert_eq!((x[0], y[0]), ([30.0, 0.0], [6.0, -12.0]));
+        assert!(share_one_step(&x) && !share_one_step(&y));
+    }
+}

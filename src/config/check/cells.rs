@@ -1,0 +1,285 @@
+//! Contradictions of the cell level: what codes need of slices, steps and converters.
+
+use crate::config::chip::{AdcCodes, AdcRange, CellEncoding, InputSigns, SliceBits, Subtraction};
+use crate::config::{ActivationRange, Experiment, Fidelity, LinearInputs, Recipe, TuningMethod};
+
+/// Calls `add` with the fields and the message of every contradiction.
+pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    if e.fidelity == Fidelity::Weight {
+        if e.variation.sigma_array > 0.0 {
+            add(
+                &["variation.sigma_array", "fidelity"],
+                "there are no arrays at fidelity \"weight\"; allowed: 0, or fidelity \"cell\""
+                    .into(),
+            );
+        }
+        return;
+    }
+    codes(e, add);
+    slices(e, add);
+    cells(e, add);
+    drives(e, add);
+    converters(e, add);
+    wires(e, add);
+}
+
+/// There is a code for every weight and input.
+fn codes(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let q = &e.quantize;
+    if e.train.recipe == Recipe::Float {
+        add(
+            &["fidelity", "train.recipe"],
+            "cells hold codes and a \"float\" network has none; allowed: fidelity \"weight\", or another recipe".into(),
+        );
+        return;
+    }
+    if q.weight_bits == 0 {
+        add(
+            &["quantize.weight_bits", "fidelity"],
+            "0 bits leave no code to put into cells; allowed at fidelity \"cell\": 1 to 8".into(),
+        );
+    }
+    let mut input = |fields, bits: u32, what: &str| {
+        if bits < 2 {
+            add(
+                fields,
+                format!(
+                    "{bits} bits give {what} no code with one step for all images; allowed at fidelity \"cell\": 2 to 8"
+                ),
+            );
+        }
+    };
+    input(
+        &["quantize.activation_bits", "fidelity"],
+        q.activation_bits,
+        "activations",
+    );
+    input(
+        &["quantize.input_bits", "fidelity"],
+        q.input_bits,
+        "the images",
+    );
+    if q.linear_inputs == LinearInputs::Float {
+        add(
+            &["quantize.linear_inputs", "quantize.profile", "fidelity"],
+            "inputs in full precision have no codes to drive rows with; allowed at fidelity \"cell\": \"quantized\"".into(),
+        );
+    }
+}
+
+/// The slices hold the code.
+fn slices(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let c = &e.chip.cells;
+    let bits = e.quantize.weight_bits;
+    if bits == 0 {
+        return;
+    }
+    let needed = c.needed(bits);
+    let slices = c.slices(bits);
+    let sum: u32 = slices.iter().map(|b| u32::from(*b)).sum();
+    let listed: Vec<String> = slices.iter().map(u8::to_string).collect();
+    let listed = listed.join(" + ");
+    const FIELDS: &[&str] = &["chip.cells.slice_bits", "quantize.weight_bits"];
+    if sum < needed {
+        let why = match c.encoding {
+            CellEncoding::Differential => {
+                format!("{bits} - 1 = {needed} (two cells hold the sign)")
+            }
+            CellEncoding::Offset => format!("{needed} (the offset takes the sign)"),
+        };
+        add(
+            FIELDS,
+            format!(
+                "slices of {listed} = {sum} bits do not cover a code of {bits} bits, which needs {why}; allowed: at least {needed} bits together"
+            ),
+        );
+    }
+    if sum > 16 {
+        add(
+            FIELDS,
+            format!("slices of {listed} = {sum} bits; allowed: at most 16 bits together"),
+        );
+    }
+    if !c.levels.is_empty() && slices.iter().any(|b| c.levels.len() != 1 << b) {
+        let lengths: Vec<String> = slices.iter().map(|b| (1u32 << b).to_string()).collect();
+        add(
+            &["chip.cells.levels", "chip.cells.slice_bits"],
+            format!(
+                "{} levels for slices of {listed} bits, whose cells have {} digits; allowed: one value per digit, the same for all slices",
+                c.levels.len(),
+                lengths.join(", ")
+            ),
+        );
+    }
+}
+
+fn cells(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let c = &e.chip.cells;
+    if c.encoding == CellEncoding::Offset {
+        if c.two_sided {
+            add(
+                &["chip.cells.two_sided", "chip.cells.encoding"],
+                "one cell has no other side; allowed with encoding \"offset\": false".into(),
+            );
+        }
+        if c.subtraction == Subtraction::Digital {
+            add(
+                &["chip.cells.subtraction", "chip.cells.encoding"],
+                "no second cell is subtracted (reference = 0 subtracts the offset digitally); allowed with encoding \"offset\": \"analog\"".into(),
+            );
+        }
+    } else if c.reference > 0 {
+        add(
+            &["chip.cells.reference", "chip.cells.encoding"],
+            format!(
+                "{} reference cells have nothing to be subtracted from; allowed with encoding \"differential\": 0",
+                c.reference
+            ),
+        );
+    }
+    let p = &e.chip.programming;
+    if p.sigma.is_some() && e.variation.sigma_w > 0.0 {
+        add(
+            &["variation.sigma_w", "chip.programming.sigma"],
+            format!(
+                "both sigma_w = {} and chip.programming.sigma say how cells deviate; allowed: 0, or chip.programming.sigma = \"none\"",
+                e.variation.sigma_w
+            ),
+        );
+    }
+    if p.stuck_off + p.stuck_on > 1.0 {
+        add(
+            &["chip.programming.stuck_on", "chip.programming.stuck_off"],
+            format!(
+                "probabilities {} + {} = {} of being stuck; allowed: at most 1 together",
+                p.stuck_off,
+                p.stuck_on,
+                p.stuck_off + p.stuck_on
+            ),
+        );
+    }
+}
+
+fn drives(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let (d, q) = (&e.chip.dac, &e.quantize);
+    let signed = q.activation_range == ActivationRange::Signed;
+    let inputs = [
+        ("the images", q.input_bits, false),
+        ("activations", q.activation_bits, !signed),
+    ];
+    for (what, bits, unsigned) in inputs {
+        if bits < 2 {
+            continue;
+        }
+        // Images are not negative where nothing is subtracted from them; that is not known here.
+        let magnitude = match (unsigned, d.signs) {
+            (false, InputSigns::SignMagnitude) => bits - 1,
+            _ => bits,
+        };
+        if !d.table.is_empty() && d.bits > magnitude {
+            add(
+                &["chip.dac.table", "chip.dac.bits"],
+                format!(
+                    "{what} have codes of {magnitude} bits, less than a step of {}: the table has no digits for them; allowed: no table, or at most {magnitude} bits a step",
+                    d.bits
+                ),
+            );
+        }
+        let top = (bits - 1) % d.bits.min(bits) + 1;
+        if d.signs == InputSigns::TwosComplement && !unsigned && top != 1 {
+            add(
+                &["chip.dac.signs", "chip.dac.bits"],
+                format!(
+                    "{what} have {bits} bits in steps of {}, so {top} in the top step, and only a top step of one bit can be subtracted; allowed: steps that leave one bit, or \"sign-magnitude\"",
+                    d.bits
+                ),
+            );
+        }
+    }
+    if !d.table.is_empty() && d.table.len() != 1 << d.bits {
+        add(
+            &["chip.dac.table", "chip.dac.bits"],
+            format!(
+                "{} values for steps of {} bits; allowed: 2^{} = {}, or none",
+                d.table.len(),
+                d.bits,
+                d.bits,
+                1 << d.bits
+            ),
+        );
+    } else if !d.table.is_empty() && d.table.iter().all(|x| *x == 0.0) {
+        add(
+            &["chip.dac.table"],
+            "all drives are 0: nothing is read; allowed: at least one above 0".into(),
+        );
+    }
+}
+
+fn converters(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let a = &e.chip.adc;
+    if a.bits == 0 {
+        return;
+    }
+    let (lo, hi) = a.code_range();
+    if hi <= lo {
+        add(
+            &["chip.adc.bits", "chip.adc.codes"],
+            format!(
+                "{} bit with sign and magnitude has codes from {lo} to {hi}: a range of zero width; allowed: 2 to 14, or codes \"{}\"",
+                a.bits,
+                AdcCodes::Uniform
+            ),
+        );
+    }
+    let slices = match &e.chip.cells.slice_bits {
+        SliceBits::List(list) => list.len(),
+        each => each.of(e.chip.cells.needed(e.quantize.weight_bits)).len(),
+    };
+    let n = a.limit.len();
+    if a.range == AdcRange::Fixed && n != 1 && n != slices {
+        add(
+            &["chip.adc.limit", "chip.adc.range"],
+            format!(
+                "{n} limits for {slices} slices; allowed with range \"fixed\": one number, or one for every slice"
+            ),
+        );
+    }
+    if a.range != AdcRange::Fixed && n > 0 {
+        add(
+            &["chip.adc.limit", "chip.adc.range"],
+            format!(
+                "range \"{}\" has its own limit; allowed: none, or range \"fixed\"",
+                a.range
+            ),
+        );
+    }
+    let codes = (hi - lo + 1) as usize;
+    if !a.inl.is_empty() && a.inl.len() != codes {
+        add(
+            &["chip.adc.inl", "chip.adc.bits"],
+            format!(
+                "{} values for codes from {lo} to {hi}; allowed: {codes}, or none",
+                a.inl.len()
+            ),
+        );
+    }
+}
+
+fn wires(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    if !e.chip.wires.resist() {
+        return;
+    }
+    const FIELDS: &[&str] = &["chip.wires", "chip.cells.reference", "tuning.method"];
+    if e.chip.cells.reference > 0 {
+        add(
+            FIELDS,
+            "wires that resist with a reference column are not simulated; allowed: wires of 0 ohm, or chip.cells.reference = 0".into(),
+        );
+    }
+    if e.tuning.method == TuningMethod::ReferenceColumns {
+        add(
+            FIELDS,
+            "wires that resist with reference columns are not simulated; allowed: wires of 0 ohm, or another tuning.method".into(),
+        );
+    }
+}
