@@ -46,31 +46,11 @@ fn main(
             }
             for (var t = 0u; t < CONVERSIONS; t += STEPS) {
                 let v = crossbar_sums(r, s, tile, plane, t);
-                let a = with_noise(r, s, tile, plane, t, v.s0, v.s4);
-                total = convert(r, s, tile, plane, t, a, k, total);
-                if STEPS > 1u {
-                    let b = with_noise(r, s, tile, plane, t + 1u, v.s1, v.s5);
-                    total = convert(r, s, tile, plane, t + 1u, b, k, total);
-                }
-                if STEPS > 2u {
-                    let c = with_noise(r, s, tile, plane, t + 2u, v.s2, v.s6);
-                    total = convert(r, s, tile, plane, t + 2u, c, k, total);
-                }
-                if STEPS > 3u {
-                    let d = with_noise(r, s, tile, plane, t + 3u, v.s3, v.s7);
-                    total = convert(r, s, tile, plane, t + 3u, d, k, total);
-                }
-                if STEPS > 4u {
-                    total = convert(r, s, tile, plane, t + 4u, v.s4, k, total);
-                }
-                if STEPS > 5u {
-                    total = convert(r, s, tile, plane, t + 5u, v.s5, k, total);
-                }
-                if STEPS > 6u {
-                    total = convert(r, s, tile, plane, t + 6u, v.s6, k, total);
-                }
-                if STEPS > 7u {
-                    total = convert(r, s, tile, plane, t + 7u, v.s7, k, total);
+                // Indexed, so that a converter's text is there once and not for every step.
+                var sums = array<mat4x4<f32>, 8>(v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7);
+                for (var i = 0u; i < min(STEPS, CONVERSIONS - t); i++) {
+                    let seen = with_noise(r, s, tile, plane, t + i, sums[i], sums[i + NOISE_AT]);
+                    total = convert(r, s, tile, plane, t + i, seen, k, total);
                 }
             }
             if !INTEGER {

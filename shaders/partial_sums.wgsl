@@ -14,9 +14,6 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
 
 fn store(r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>) {
-    if t >= CONVERSIONS {
-        return;
-    }
     let base = block_base(p.y, s.chip, s.block) + s.quad;
     let column = r.row_tiles * CONVERSIONS;
     let channel = (plane * r.cols + s.column) * column + tile * CONVERSIONS + t;
@@ -40,27 +37,10 @@ fn main(
         for (var plane = 0u; plane < r.planes; plane++) {
             for (var t = 0u; t < CONVERSIONS; t += STEPS) {
                 let v = crossbar_sums(r, s, tile, plane, t);
-                store(r, s, tile, plane, t, with_noise(r, s, tile, plane, t, v.s0, v.s4));
-                if STEPS > 1u {
-                    store(r, s, tile, plane, t + 1u, with_noise(r, s, tile, plane, t + 1u, v.s1, v.s5));
-                }
-                if STEPS > 2u {
-                    store(r, s, tile, plane, t + 2u, with_noise(r, s, tile, plane, t + 2u, v.s2, v.s6));
-                }
-                if STEPS > 3u {
-                    store(r, s, tile, plane, t + 3u, with_noise(r, s, tile, plane, t + 3u, v.s3, v.s7));
-                }
-                if STEPS > 4u {
-                    store(r, s, tile, plane, t + 4u, v.s4);
-                }
-                if STEPS > 5u {
-                    store(r, s, tile, plane, t + 5u, v.s5);
-                }
-                if STEPS > 6u {
-                    store(r, s, tile, plane, t + 6u, v.s6);
-                }
-                if STEPS > 7u {
-                    store(r, s, tile, plane, t + 7u, v.s7);
+                var sums = array<mat4x4<f32>, 8>(v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7);
+                for (var i = 0u; i < min(STEPS, CONVERSIONS - t); i++) {
+                    let seen = with_noise(r, s, tile, plane, t + i, sums[i], sums[i + NOISE_AT]);
+                    store(r, s, tile, plane, t + i, seen);
                 }
             }
         }

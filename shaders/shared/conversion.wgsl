@@ -102,9 +102,6 @@ fn tile_codes(r: Reading, s: Site, tile: u32) -> vec4<i32> {
 fn convert(
     r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>, k: Pair4, total: Total,
 ) -> Total {
-    if t >= CONVERSIONS {
-        return total;
-    }
     var place = 1i;
     if !ANALOG_SUM {
         place = step_place(t);

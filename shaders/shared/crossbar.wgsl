@@ -5,6 +5,9 @@
 // Constants: STEPS, the steps of one pass, at most 8 (4 with NOISE_SUM); CONVERSIONS, those of an
 // input; NOISE_SUM, read noise with the variance of the whole sum; NOISE_CELL, cell by cell.
 
+// Where the variances of the sums are among the accumulators.
+const NOISE_AT: u32 = select(0u, 4u, NOISE_SUM);
+
 struct Sums {
     s0: mat4x4<f32>,
     s1: mat4x4<f32>,

@@ -2,7 +2,8 @@
 //!include shared/digits.wgsl
 // Where a thread of the crossbar kernels works: four columns at one pixel for four images, all
 // steps of an input at once. Twin of Reading: src/backend/wgpu/reading.rs. A matrix holds a
-// vec4 of images for each of the four columns.
+// vec4 of images for each of the four columns. Constant ALIGNED: every group's first column is a
+// multiple of four.
 
 struct Reading {
     // Codes in words: from chip to chip, block to block, channel group to group, and per output
@@ -83,33 +84,26 @@ fn event_of(r: Reading, s: Site, tile: u32, plane: u32, t: u32) -> u32 {
     return (conversion * r.pixels + s.pixel) * ((r.cols + 3u) / 4u);
 }
 
-fn column_word(event: u32, o: u32, row: u32, chip: u32, purpose: u32) -> u32 {
-    return block_words(event + o / 4u, row, chip, purpose)[o % 4u];
-}
-
 // Standard normal deviates of the four columns for one of the images.
 fn column_normals(r: Reading, s: Site, event: u32, lane: u32, purpose: u32) -> vec4<f32> {
     let row = r.layer + (s.image + lane) * 4096u;
-    let o = s.column;
-    if o % 4u == 0u {
-        return normal4(block_words(event + o / 4u, row, s.chip, purpose), 0.0);
+    if ALIGNED {
+        return normal4(block_words(event + s.column / 4u, row, s.chip, purpose), 0.0);
     }
     // The columns of a group that begins elsewhere straddle blocks.
-    let words = vec4<u32>(
-        column_word(event, o, row, s.chip, purpose),
-        column_word(event, o + 1u, row, s.chip, purpose),
-        column_word(event, o + 2u, row, s.chip, purpose),
-        column_word(event, o + 3u, row, s.chip, purpose),
-    );
+    var words = vec4<u32>(0u);
+    for (var j = 0u; j < 4u; j++) {
+        let o = s.column + j;
+        words[j] = block_words(event + o / 4u, row, s.chip, purpose)[o % 4u];
+    }
     return normal4(words, 0.0);
 }
 
 // Standard normal deviates of a conversion.
 fn deviates(r: Reading, s: Site, event: u32, purpose: u32) -> mat4x4<f32> {
-    return transpose(mat4x4<f32>(
-        column_normals(r, s, event, 0u, purpose),
-        column_normals(r, s, event, 1u, purpose),
-        column_normals(r, s, event, 2u, purpose),
-        column_normals(r, s, event, 3u, purpose),
-    ));
+    var images: mat4x4<f32>;
+    for (var lane = 0u; lane < 4u; lane++) {
+        images[lane] = column_normals(r, s, event, lane, purpose);
+    }
+    return transpose(images);
 }

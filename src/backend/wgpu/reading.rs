@@ -312,10 +312,14 @@ pub(super) fn attach(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
     let noisy = input.variance.is_some();
     let noise_sum = noisy && !spec.noise_per_cell;
     let conversions = dac.conversions();
-    let most = if noise_sum {
-        MOST_STEPS / 2
-    } else {
-        MOST_STEPS
+    let aligned =
+        input.geo.groups == 1 || (input.geo.c_out / input.geo.groups).is_multiple_of(TILE);
+    let most = match (noisy, spec.noise_per_cell) {
+        (false, _) => MOST_STEPS,
+        // The variances have accumulators of their own.
+        (true, false) => MOST_STEPS / 2,
+        // Deviates of cells cost far more than another pass over the rows.
+        (true, true) => 1,
     };
     let steps = conversions.div_ceil(conversions.div_ceil(most));
     call.constant("SIGNED", dac.signs == InputSigns::SignMagnitude)
@@ -328,4 +332,5 @@ pub(super) fn attach(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
         .constant("CONVERSIONS", conversions as u32)
         .constant("NOISE_SUM", noise_sum)
         .constant("NOISE_CELL", noisy && spec.noise_per_cell)
+        .constant("ALIGNED", aligned)
 }
