@@ -37,7 +37,7 @@ fn code_of(i: u32, column: u32) -> i32 {
 // Digits of cells, exact in level units, conductances, and their deviations from (C1).
 struct Made {
     digit: vec4<f32>,
-    g: vec4<f32>,
+    cells: Programmed,
     off: vec4<f32>,
 }
 
@@ -62,7 +62,7 @@ fn made(
     );
     let digit = digits(q, code, slice, positive);
     let g = programmed(q, c, nominal(q, digit, slice), e);
-    return Made(digit, g, g - evenly(q, digit, slice));
+    return Made(digit, g, g.g - evenly(q, digit, slice));
 }
 
 @compute @workgroup_size(64)
@@ -103,12 +103,12 @@ fn main(
         let b = made(2u * plane + 1u, slice, at, code, vec4<bool>(false), chip);
         digit = a.digit - b.digit;
         off = a.off - b.off;
-        v = read_variance(q, a.g) + read_variance(q, b.g);
+        v = read_variance(q, a.cells) + read_variance(q, b.cells);
     } else {
         let a = made(plane, slice, at, code, plane % 2u == vec4<u32>(0u), chip);
-        g = a.g;
+        g = a.cells.g;
         off = a.off;
-        v = read_variance(q, g);
+        v = read_variance(q, a.cells);
         if REAL {
             digit = a.digit - digits(q, vec4<i32>(0), slice, vec4<bool>(true));
         } else {

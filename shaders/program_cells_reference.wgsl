@@ -51,7 +51,7 @@ fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Re
     for (var j = 0u; j < p.count; j++) {
         c.address = ((plane * q.col_tiles + tile) * p.count + j) * q.rows + row;
         let g = programmed(q, c, ideal, e);
-        r.mean += share * (g - zero);
+        r.mean += share * (g.g - zero);
         r.variance += share * share * read_variance(q, g);
     }
     return r;

@@ -121,8 +121,14 @@ fn open(address: vec4<u32>, p: Programming, chip: u32, purpose: u32, part: f32) 
     return uniform4(words) < vec4<f32>(part);
 }
 
-// Conductance of cells with that target, `e` the common deviation of their array.
-fn programmed(p: Programming, c: Cells, t: vec4<f32>, e: vec4<f32>) -> vec4<f32> {
+// Conductances, and 1 where no line of the cell is open, else 0.
+struct Programmed {
+    g: vec4<f32>,
+    closed: vec4<f32>,
+}
+
+// Cells with that target, `e` the common deviation of their array.
+fn programmed(p: Programming, c: Cells, t: vec4<f32>, e: vec4<f32>) -> Programmed {
     let words = words_at(c.address, p.layer, c.chip, PURPOSE_CELL_PROGRAM | FLAGS);
     let span = 1.0 - p.g_min;
     var z = vec4<f32>(0.0);
@@ -170,21 +176,20 @@ fn programmed(p: Programming, c: Cells, t: vec4<f32>, e: vec4<f32>) -> vec4<f32>
         if FLAGS == 0u {
             column = open(c.array * p.cols + c.column, p, c.chip, PURPOSE_OPEN_COLUMN, p.open_col);
         }
-        g = select(g, vec4<f32>(0.0), row | column);
+        let closed = select(vec4<f32>(1.0), vec4<f32>(0.0), row | column);
+        return Programmed(closed * g, closed);
     }
-    return g;
+    return Programmed(g, vec4<f32>(1.0));
 }
 
 // Variance of a read, relative to G_max squared; what is open does not conduct and is quiet.
-fn read_variance(p: Programming, g: vec4<f32>) -> vec4<f32> {
+fn read_variance(p: Programming, c: Programmed) -> vec4<f32> {
+    let g = c.g;
     let a = p.noise_proportional * g;
     var v = a * a + vec4<f32>(p.noise_fixed * p.noise_fixed);
     if HAS_NOISE_CURVE {
         let s = curve(p.noise_at, p.noise_len, g);
         v += s * s;
     }
-    if HAS_OPEN {
-        return select(v, vec4<f32>(0.0), g == vec4<f32>(0.0));
-    }
-    return v;
+    return c.closed * v;
 }

@@ -3,9 +3,9 @@
 use super::dispatch::{Dispatch, LowerContext};
 use super::{
     activation_grad, adam, add, batch_norm, binarize_act, channel_sum, collapse_planes, conv2d,
-    conv2d_grad_input, conv2d_grad_weight, converter_fold, crossbar, fabricate, histogram, lerp,
-    max_abs, multiply, partial_sums, pointwise, pool, program_cells, quantize_act, quantize_weight,
-    rearrange, sgd, softmax, softmax_xent, tally, weight_scale, zero,
+    conv2d_grad_input, conv2d_grad_weight, converter_fold, crossbar, fabricate, histogram, ir_drop,
+    lerp, max_abs, multiply, partial_sums, pointwise, pool, program_cells, quantize_act,
+    quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, weight_scale, zero,
 };
 use crate::backend::program::Op;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         Op::WeightScale { .. } => weight_scale::lower(op, cx),
         Op::Zero { .. } => zero::lower(op, cx),
         Op::ProgramCells { .. } => program_cells::lower(op, cx),
-        Op::IrDrop { .. } => mismatch("an operator that is not built yet", op),
+        Op::IrDrop { .. } => ir_drop::lower(op, cx),
         Op::ConverterFold { .. } => converter_fold::lower(op, cx),
         Op::Crossbar { .. } => crossbar::lower(op, cx),
         Op::PartialSums { .. } => partial_sums::lower(op, cx),

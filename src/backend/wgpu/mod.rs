@@ -31,6 +31,7 @@ pub mod devices;
 mod dispatch;
 mod fabricate;
 mod histogram;
+mod ir_drop;
 mod lerp;
 mod lower;
 mod max_abs;

@@ -45,6 +45,8 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "fabricate_reference.wgsl",
     "histogram.wgsl",
     "histogram_count.wgsl",
+    "ir_drop.wgsl",
+    "ir_drop_separate.wgsl",
     "lerp.wgsl",
     "max_abs.wgsl",
     "max_pool.wgsl",

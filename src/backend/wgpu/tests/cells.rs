@@ -6,7 +6,8 @@ use std::mem::{offset_of, size_of};
 use super::{StructLayout, check_layouts, posts, validate_program};
 use crate::backend::program::*;
 use crate::backend::wgpu::{
-    collapse_planes, converter_fold, crossbar, histogram, partial_sums, program_cells, reading,
+    collapse_planes, converter_fold, crossbar, histogram, ir_drop, partial_sums, program_cells,
+    reading,
 };
 
 const COLS: usize = 6;
@@ -154,6 +155,22 @@ fn programming_kernels_are_valid() {
                 gain: 0.1,
                 offset: 0.2,
                 layer: 3,
+            },
+        });
+    }
+    for topology in [Topology::InputSource, Topology::SeparateSource] {
+        ops.push(Op::IrDrop {
+            g: state(&mut p, a.cells(), Scope::PerChip),
+            out: state(&mut p, a.read_planes() * a.plane_len(), Scope::PerChip),
+            spec: Wires {
+                arrays: a.clone(),
+                topology,
+                row: 1e-4,
+                col: 1e-4,
+                row_terminal: 0.0,
+                col_terminal: 0.0,
+                sweeps: 2,
+                activity: 0.5,
             },
         });
     }
