@@ -12,7 +12,7 @@ pub(super) enum LayerPlan {
     /// A convolution or one of its gradients.
     Conv(ConvPlan),
     /// Crossbar arrays.
-    Crossbar(CrossbarPlan),
+    Crossbar(Box<CrossbarPlan>),
 }
 
 impl LayerPlan {
@@ -24,7 +24,7 @@ impl LayerPlan {
             }
             Op::Conv2dGradInput { geo, .. } => Self::Conv(ConvPlan::grad_input(geo)?),
             Op::Crossbar { geo, spec, .. } | Op::PartialSums { geo, spec, .. } => {
-                Self::Crossbar(CrossbarPlan::new(geo, spec)?)
+                Self::Crossbar(Box::new(CrossbarPlan::new(geo, spec)?))
             }
             _ => return Ok(None),
         }))
