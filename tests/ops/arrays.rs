@@ -116,7 +116,7 @@ pub fn dac(rng: &mut Rng, table: bool) -> Dac {
         InputSigns::TwosComplement,
     ][rng.pick(0, 2)];
     let mut dac_bits = rng.pick(1, input_bits as usize) as u32;
-    if signs == InputSigns::TwosComplement && (input_bits - 1) % dac_bits != 0 {
+    if signs == InputSigns::TwosComplement && !(input_bits - 1).is_multiple_of(dac_bits) {
         dac_bits = 1;
     }
     let table = table.then(|| {

@@ -331,7 +331,7 @@ impl Layer {
         let drive = |k: usize| arrays::drive(&self.spec.dac, codes[k], t);
         if self.spec.noise_per_cell {
             let noise = rows.map(|k| {
-                let purpose = Purpose::ReadCell as u32 | k as u32 * 4096;
+                let purpose = Purpose::ReadCell as u32 | (k as u32 * 4096);
                 variance[k].sqrt() * self.deviate(purpose, chip, image, place) * drive(k)
             });
             return noise.fold((0.0, 0.0), |(s, e), v| (s + v, e + 2e-6 * v.abs()));

@@ -5,6 +5,7 @@ mod adam;
 mod arrays;
 mod batch_norm;
 mod binarize_act;
+mod bits;
 mod case;
 mod collapse_planes;
 mod conv2d;

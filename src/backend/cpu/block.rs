@@ -7,6 +7,8 @@
 //! name.
 
 use super::activation_grad::ActivationGrad;
+use super::batch_norm;
+use super::buffer::Buffer;
 use super::conv2d::{ConvPlan, PLAIN};
 use super::crossbar::{Converters, CrossbarPlan, Events, Operands, Output, Sink, Workspace};
 use super::layer::LayerPlan;
@@ -15,6 +17,7 @@ use super::memory::Memory;
 use super::plan::BlockPhase;
 use super::post::{Epilogue, Quant};
 use super::rearrange::Rearrange;
+use super::simd::Isa;
 use super::softmax_xent::SoftmaxXent;
 use super::{add, avg_pool, binarize_act, max_pool, multiply, pointwise, quantize_act, softmax};
 use crate::backend::program::*;
@@ -23,36 +26,34 @@ use crate::error::{Error, Result};
 /// Buffers of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    registers: Vec<Vec<f32>>,
-    buffers: Buffers,
+    registers: Vec<Buffer>,
+    space: Space,
     /// Packed weights of the task's chip, per layer of the phase.
-    pub packed: Vec<Vec<f32>>,
+    pub packed: Vec<Buffer>,
 }
 
 /// Working space of kernels; the content is not kept from one operator to the next.
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
-    /// Zero-padded copies of a convolution's input.
-    pub padded: Vec<f32>,
+pub(super) struct Space {
+    /// Strips of a convolution's input.
+    copies: Buffer,
     /// Working space of crossbars.
-    pub crossbar: Workspace,
+    crossbar: Workspace,
 }
 
 impl Scratch {
     /// Makes the registers large enough for `group` blocks.
     pub fn reserve(&mut self, registers: &[usize], group: usize) {
         self.registers
-            .resize_with(registers.len().max(self.registers.len()), Vec::new);
+            .resize_with(registers.len().max(self.registers.len()), Buffer::default);
         for (register, &n) in self.registers.iter_mut().zip(registers) {
-            if register.len() < n * group {
-                register.resize(n * group, 0.0);
-            }
+            register.reserve(n * group);
         }
     }
 
-    /// The arena's registers and the kernels' working space.
-    pub fn split(&mut self) -> (&mut [Vec<f32>], &mut Buffers) {
-        (&mut self.registers, &mut self.buffers)
+    /// The arena's registers, and the kernels' working space.
+    pub fn split(&mut self) -> (&mut [Buffer], &mut Space) {
+        (&mut self.registers, &mut self.space)
     }
 }
 
@@ -90,6 +91,11 @@ impl<'a> BlockRun<'a> {
     /// Lanes that hold an image in the `i`-th of these blocks.
     pub fn lanes(&self, i: usize) -> usize {
         self.memory.lanes(self.first + i)
+    }
+
+    /// Instruction set of kernels.
+    pub fn isa(&self) -> Isa {
+        self.memory.isa()
     }
 
     /// An epilogue with its tensors found.
@@ -210,23 +216,21 @@ pub(super) fn run_block_op(
     op: &Op,
     layer: Option<PackedLayer>,
     run: &mut BlockRun,
-    buffers: &mut Buffers,
+    space: &mut Space,
 ) -> Result<()> {
-    let isa = run.memory.isa();
+    let isa = run.isa();
     match *op {
         Op::Conv2d { x, y, ref post, .. } => {
             let (plan, w) = PackedLayer::conv(layer, op)?;
             run.write([y], |run, [y]| {
                 let epilogue = run.epilogue(post);
-                let padded = &mut buffers.padded;
-                plan.run(isa, w, run.image(x), y, &epilogue, padded);
+                plan.run(isa, w, run.image(x), y, &epilogue, &mut space.copies);
             });
         }
         Op::Conv2dGradInput { dy, dx, .. } => {
             let (plan, w) = PackedLayer::conv(layer, op)?;
             run.write([dx], |run, [dx]| {
-                let padded = &mut buffers.padded;
-                plan.run(isa, w, run.image(dy), dx, &PLAIN, padded);
+                plan.run(isa, w, run.image(dy), dx, &PLAIN, &mut space.copies);
             });
         }
         Op::Crossbar {
@@ -244,7 +248,7 @@ pub(super) fn run_block_op(
             ..
         } => {
             let (plan, packed) = PackedLayer::crossbar(layer, op)?;
-            let space = &mut buffers.crossbar;
+            let space = &mut space.crossbar;
             let mut all = |run: &BlockRun, y: &mut [f32], clipped: Option<&mut [f32]>| {
                 let mut sink = Sink::Convert(Output {
                     converters: Converters {
@@ -275,7 +279,7 @@ pub(super) fn run_block_op(
             ..
         } => {
             let (plan, packed) = PackedLayer::crossbar(layer, op)?;
-            let space = &mut buffers.crossbar;
+            let space = &mut space.crossbar;
             run.write([y], |run, [y]| {
                 let operands = run.operands(x, x_step, variance, packed);
                 let events = run.events(spec, y_pixels(run, op));
@@ -366,6 +370,39 @@ pub(super) fn run_block_op(
             let window = run.window(dx, geo);
             run.write([dx], |run, [dx]| {
                 avg_pool::backward(isa, window, run.image(dy), dx)
+            });
+        }
+        Op::BatchNormGrad {
+            x,
+            mean,
+            var,
+            gamma,
+            dy,
+            dgamma,
+            dbeta,
+            dx,
+            eps,
+        } => {
+            let (channels, h, w) = run.shape(x).chw();
+            let chips = run.memory.chips_of(x).max(run.memory.chips_of(dy));
+            run.write([dx], |run, [dx]| {
+                let grad = batch_norm::Grad {
+                    mean: run.flat(mean),
+                    var: run.flat(var),
+                    gamma: run.flat(gamma),
+                    dgamma: run.flat(dgamma),
+                    dbeta: run.flat(dbeta),
+                    eps,
+                    count: (h * w * run.memory.images() * chips) as f32,
+                };
+                let block = channels * h * w * LANES;
+                let maps = run
+                    .image(x)
+                    .chunks_exact(block)
+                    .zip(run.image(dy).chunks_exact(block));
+                for (i, (dx, (x, dy))) in dx.chunks_exact_mut(block).zip(maps).enumerate() {
+                    grad.input(x, dy, run.lanes(i), dx);
+                }
             });
         }
         Op::SoftmaxXent {

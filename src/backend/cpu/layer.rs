@@ -3,6 +3,7 @@
 use super::conv2d::ConvPlan;
 use super::crossbar::CrossbarPlan;
 use super::memory::Memory;
+use super::simd::Isa;
 use crate::backend::program::{Op, Scope, TensorId};
 use crate::error::Result;
 
@@ -12,19 +13,31 @@ pub(super) enum LayerPlan {
     /// A convolution or one of its gradients.
     Conv(ConvPlan),
     /// Crossbar arrays.
-    Crossbar(CrossbarPlan),
+    Crossbar(Box<CrossbarPlan>),
 }
 
 impl LayerPlan {
     /// Tables of a checked operator, if it has any.
-    pub fn new(op: &Op) -> Result<Option<Self>> {
+    pub fn new(op: &Op, isa: Isa) -> Result<Option<Self>> {
         Ok(Some(match op {
             Op::Conv2d { geo, .. } | Op::Conv2dGradWeight { geo, .. } => {
                 Self::Conv(ConvPlan::forward(geo)?)
             }
             Op::Conv2dGradInput { geo, .. } => Self::Conv(ConvPlan::grad_input(geo)?),
-            Op::Crossbar { geo, spec, .. } | Op::PartialSums { geo, spec, .. } => {
-                Self::Crossbar(CrossbarPlan::new(geo, spec)?)
+            Op::Crossbar {
+                geo,
+                spec,
+                variance,
+                ..
+            }
+            | Op::PartialSums {
+                geo,
+                spec,
+                variance,
+                ..
+            } => {
+                let plan = CrossbarPlan::new(isa, geo, spec, variance.is_some())?;
+                Self::Crossbar(Box::new(plan))
             }
             _ => return Ok(None),
         }))
@@ -46,8 +59,16 @@ impl LayerPlan {
         }
     }
 
+    /// Values of one chip's packed weights.
+    pub fn packed_len(&self) -> usize {
+        match self {
+            Self::Conv(plan) => plan.packed_len(),
+            Self::Crossbar(plan) => plan.packed_len(),
+        }
+    }
+
     /// Packs the weights of one chip.
-    pub fn pack(&self, weights: Weights, memory: &Memory, chip: usize, packed: &mut Vec<f32>) {
+    pub fn pack(&self, weights: Weights, memory: &Memory, chip: usize, packed: &mut [f32]) {
         let isa = memory.isa();
         let w = memory.flat(weights.w, chip);
         match self {

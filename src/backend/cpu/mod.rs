@@ -7,7 +7,8 @@
 //!
 //! # Practice
 //! `plan` cuts a section into phases, `session` runs them: block-local operators depth
-//! first (`block.rs`), others over whole tensors (`whole.rs`). All results are independent of the
+//! first (`block.rs`) with the sums over images that ride along (`sums.rs`), others over whole
+//! tensors (`whole.rs`). All results are independent of the
 //! number of threads: a value is always summed in the same order.
 
 mod activation_grad;
@@ -17,6 +18,7 @@ mod avg_pool;
 mod batch_norm;
 mod binarize_act;
 mod block;
+mod buffer;
 mod channel_sum;
 mod collapse_planes;
 mod conv2d;
@@ -47,6 +49,8 @@ mod sgd;
 mod simd;
 mod softmax;
 mod softmax_xent;
+mod strip;
+mod sums;
 mod tally;
 mod variance_ratio;
 mod weight_scale;

@@ -200,9 +200,9 @@ impl<'a> Cells<'a> {
         let a = &self.layer.spec.arrays;
         let s = slice_of(a, plane);
         let (shift, top) = (a.shift(s), a.top_digit(s) as i32);
-        let positive = plane % 2 == 0;
+        let positive = plane.is_multiple_of(2);
         match a.encoding {
-            Encoding::Offset { .. } => (code + a.offset_code() as i32 >> shift & top) as f32,
+            Encoding::Offset { .. } => ((code + a.offset_code() as i32) >> shift & top) as f32,
             Encoding::Differential { two_sided, .. } => {
                 let digit = code.abs() >> shift & top;
                 let signed = if (code < 0) == positive {
@@ -555,7 +555,7 @@ fn tiles(a: &Arrays, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<u
 /// A [`Curve`](crate::backend::program::Curve) at a conductance.
 fn curve(values: &[f32], g: f32) -> f32 {
     let last = values.len() - 1;
-    let place = g.max(0.0).min(1.0) * last as f32;
+    let place = g.clamp(0.0, 1.0) * last as f32;
     let below = (place as usize).min(last - 1);
     let rest = place - below as f32;
     values[below] + rest * (values[below + 1] - values[below])

@@ -100,7 +100,7 @@ fn validate_program(program: &Program) {
 }
 
 /// Every non-linearity.
-const ACTIVATIONS: [Activation; 8] = [
+const ACTIVATIONS: [Activation; 11] = [
     Activation::Identity,
     Activation::Relu,
     Activation::Tanh,
@@ -112,6 +112,9 @@ const ACTIVATIONS: [Activation; 8] = [
         offset: 0.5,
     },
     Activation::HardSwish,
+    Activation::Abs,
+    Activation::Sign,
+    Activation::Floor,
 ];
 
 /// Every combination of an epilogue's parts.
@@ -289,6 +292,7 @@ macro_rules! layout {
     };
 }
 
+mod cells;
 mod programming;
 mod random;
 
@@ -315,8 +319,8 @@ fn layouts() -> Vec<StructLayout> {
                 purpose,
                 step,
                 lr,
-                pad0,
-                pad1
+                first_image,
+                pad0
             ]
         ),
         layout!(

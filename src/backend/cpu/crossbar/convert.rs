@@ -1,5 +1,6 @@
 //! The converters and the digital sums behind them.
 
+use super::noise::Batch;
 use crate::backend::cpu::simd::Simd;
 use crate::backend::program::{Adc, LANES, Reading};
 
@@ -63,19 +64,30 @@ pub(super) fn places(spec: &Reading) -> Vec<i32> {
     }
 }
 
-/// Deviates of one column, `[lane][pixel][width]`, one map per conversion; `first` is the column.
+/// Deviates of one column from [`Events::fill`](super::Events), one conversion after the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deviates<'a> {
-    /// All conversions.
-    pub values: &'a [f32],
-    /// Values per conversion.
-    pub conversion: usize,
-    /// Values per lane.
-    pub lane: usize,
-    /// Values per pixel.
-    pub width: usize,
+    values: &'a [f32],
+    /// Values per conversion, lane and pixel.
+    conversion: usize,
+    lane: usize,
+    width: usize,
     /// Place of the column.
-    pub first: usize,
+    first: usize,
+}
+
+impl<'a> Deviates<'a> {
+    /// Of the `o`-th column of a batch.
+    pub fn new(values: &'a [f32], batch: &Batch, o: usize) -> Self {
+        let width = batch.width();
+        Self {
+            values,
+            conversion: batch.len(),
+            lane: batch.pixels.len() * width,
+            width,
+            first: batch.first() + o,
+        }
+    }
 }
 
 impl Deviates<'_> {

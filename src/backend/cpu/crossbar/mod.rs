@@ -8,51 +8,71 @@
 //! input, and the sums of a row tile are gathered products of that map.
 //!
 //! # Practice
-//! A few pixels at a time, for every row tile and read plane: the sums of all columns and conversions
-//! of the pixels (`Job` of `gather`), read noise where there is any, then what the sums are
-//! for ([`Sink`]). The sums of so few pixels stay in the nearest caches.
+//! A few pixels at a time, for every row tile and read plane: the sums of some columns for all
+//! conversions, read noise where there is any, then what the sums are for ([`Sink`]). So few
+//! sums stay in the nearest caches.
 //!
 //! * `drive`: codes and drives of the input.
+//! * `product`: sums by multiply-adds; `lookup`: by tables, where rows have few drives.
+//! * `block`: the walk over one block of images.
 //! * `convert`: converters, sums over steps, planes and row tiles.
 //! * `noise`: deviates.
 
+mod block;
 mod convert;
 mod drive;
+mod lookup;
 mod noise;
+mod product;
 
 use std::ops::Range;
 
-use super::conv2d::ConvPlan;
-use super::gather::{Job, NEAR_BYTES, Tables, Tiles, pixels_at_once};
-use super::partial_sums::Store;
+use super::gather::Tiles;
 use super::post::Epilogue;
-use super::simd::{Isa, Kernel, Simd};
+use super::simd::Isa;
+use super::strip::Strip;
 use crate::backend::program::{ConvGeometry, LANES, Reading};
-use crate::error::Result;
-use crate::random::Purpose;
+use crate::error::{Error, Result};
+use block::{Block, Span};
+use convert::Converter;
 pub(super) use convert::Converters;
-use convert::{Convert, Deviates, Total, places};
 use drive::Drive;
-use noise::Batch;
+use lookup::Lookup;
 pub(super) use noise::Events;
 
 /// Bytes of sums between two conversions: a part of the second-level cache.
 const SUM_BYTES: usize = 128 << 10;
 /// Most pixels between two conversions.
 const MOST_PIXELS: usize = 48;
-/// Most terms of a sum before the accumulators are stored.
-const K_CUT: usize = 256;
 
 /// Tables of a layer.
 #[derive(Debug, Clone)]
 pub(super) struct CrossbarPlan {
     spec: Reading,
-    conv: ConvPlan,
     drive: Drive,
-    /// Pixels at once.
-    span: usize,
+    lookup: Option<Lookup>,
+    /// Whether there are variances of read noise.
+    noisy: bool,
+    /// The padded map.
+    strip: Strip,
+    /// Rows of zeros above it.
+    top: usize,
+    /// Values of a block of the map and of its padded copy.
+    block_len: usize,
+    x_len: usize,
+    groups: usize,
+    /// Columns of a group.
+    cols: usize,
+    /// Distance of a group's inputs from the last one's.
+    group_in: usize,
+    /// Place of every row's input relative to a pixel's.
+    offsets: Vec<u32>,
     /// Input place of every pixel, and its place among the sums of its span.
     pixels: Vec<(u32, u32)>,
+    /// Pixels at once.
+    span: usize,
+    /// Columns whose sums are there at once: a tile of `lookup`, else all of a group.
+    cols_at_once: usize,
 }
 
 /// Working space; nothing is kept from one run to the next.
@@ -64,26 +84,8 @@ pub(super) struct Workspace {
     drives: Vec<f32>,
     /// Their squares.
     squares: Vec<f32>,
+    converters: Vec<Converter>,
     span: Span,
-}
-
-/// What is computed for a span of pixels.
-#[derive(Debug, Default)]
-struct Span {
-    /// Sums `[column][pixel][conversion][lane]`.
-    sums: Vec<f32>,
-    /// Variances of the same.
-    variances: Vec<f32>,
-    /// Columns `[column][pixel][lane]`.
-    totals: Vec<f32>,
-    /// The same as sums of codes.
-    integers: Vec<i32>,
-    /// Clipped conversions `[column][pixel][lane]`.
-    clipped: Vec<f32>,
-    /// Sums of the row tile's and all input codes `[pixel][lane]`.
-    inputs: [Vec<f32>; 2],
-    /// Deviates of the read and the converter, `[conversion][lane][pixel][column]`.
-    deviates: [Vec<f32>; 2],
 }
 
 /// What is read: some blocks of images through one chip's cells.
@@ -92,7 +94,7 @@ pub(super) struct Operands<'a> {
     pub x: &'a [f32],
     /// Its step.
     pub x_step: f32,
-    /// From [`CrossbarPlan::pack`].
+    /// From [`CrossbarPlan::pack`], and what may lie behind it.
     pub packed: &'a [f32],
     /// Variances of the cells' read noise, as they are.
     pub variance: Option<&'a [f32]>,
@@ -120,79 +122,150 @@ pub(super) struct Output<'a> {
     pub epilogue: Epilogue<'a>,
 }
 
-impl Span {
-    /// Clears what is added to.
-    fn begin(&mut self, columns: usize) {
-        let n = |len: usize| columns.min(len);
-        self.totals[..columns].fill(0.0);
-        let (integers, clipped) = (n(self.integers.len()), n(self.clipped.len()));
-        self.integers[..integers].fill(0);
-        self.clipped[..clipped].fill(0.0);
-        self.inputs[1].fill(0.0);
-    }
-}
-
 impl CrossbarPlan {
-    /// Tables of a checked operator.
-    pub fn new(geo: &ConvGeometry, spec: &Reading) -> Result<Self> {
-        let conv = ConvPlan::forward(geo)?;
+    /// Tables of a checked operator; `noisy`: with variances of read noise.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when a block has 2^32 values or more.
+    pub fn new(isa: Isa, g: &ConvGeometry, spec: &Reading, noisy: bool) -> Result<Self> {
+        let [top, left, bottom, right] = g.pad;
+        let strip = Strip::new((g.h_in, g.w_in), [left, right], top + g.h_in + bottom);
+        let (plane, row) = (strip.plane(), strip.cols * LANES);
+        let channels = g.c_in / g.groups;
+        let mut offsets = Vec::with_capacity(g.rows());
+        for c in 0..channels {
+            for ky in 0..g.kh {
+                for kx in 0..g.kw {
+                    let line = ky * g.dilation[0] * row + kx * g.dilation[1] * LANES;
+                    offsets.push((c * plane + line) as u32);
+                }
+            }
+        }
         let conversions = spec.dac.conversions();
-        let of_pixel = geo.c_out / geo.groups * conversions * LANES * size_of::<f32>();
+        let cols = g.c_out / g.groups;
+        let lookup = Lookup::new(isa, spec, cols);
+        let thermal = spec.adc.as_ref().is_some_and(|adc| adc.noise > 0.0);
+        let cols_at_once = match lookup.is_some() && !noisy && !thermal {
+            true => cols.min(lookup::COLUMNS),
+            // Deviates are made for whole blocks of columns.
+            false => cols,
+        };
+        let of_pixel = cols_at_once * conversions * LANES * size_of::<f32>();
         let span = (SUM_BYTES / of_pixel / 4 * 4).clamp(4, MOST_PIXELS);
-        let pixels = conv.gather().tables().pixels.iter().enumerate();
-        let pixels = pixels
-            .map(|(i, p)| (p.0, (i % span * conversions * LANES) as u32))
-            .collect();
+        let mut pixels = Vec::with_capacity(g.h_out() * g.w_out());
+        for y in 0..g.h_out() {
+            for x in 0..g.w_out() {
+                let from = y * g.stride[0] * row + x * g.stride[1] * LANES;
+                let to = pixels.len() % span * conversions * LANES;
+                pixels.push((from as u32, to as u32));
+            }
+        }
+        let x_len = g.c_in * plane;
+        let group_in = channels * plane;
+        let most = |it: &mut dyn Iterator<Item = u32>| it.max().map_or(0, |v| v as usize);
+        let far = most(&mut pixels.iter().map(|p| p.0))
+            + most(&mut offsets.iter().copied())
+            + (g.groups - 1) * group_in;
+        if far + LANES > x_len || x_len > u32::MAX as usize {
+            return Err(Error::Internal(format!(
+                "a crossbar reaches {far} of {x_len} inputs"
+            )));
+        }
         Ok(Self {
             drive: Drive::new(&spec.dac),
             spec: spec.clone(),
-            conv,
-            span,
+            lookup,
+            noisy,
+            strip,
+            top,
+            block_len: g.c_in * g.h_in * g.w_in * LANES,
+            x_len,
+            groups: g.groups,
+            cols,
+            group_in,
+            offsets,
             pixels,
+            span,
+            cols_at_once,
         })
     }
 
-    /// First value of a part of the packed weights: group after group, row tile after row tile,
-    /// plane after plane, then tiles of columns as `[row][column of the tile]`.
-    fn packed_at(&self, group: usize, r: usize, p: usize) -> usize {
-        let a = &self.spec.arrays;
-        let t = self.conv.gather().tables();
-        let (first, end) = (a.tile_rows[r] as usize, a.tile_rows[r + 1] as usize);
-        let before = group * a.rows * a.read_planes();
-        (before + first * a.read_planes() + p * (end - first)) * t.rows
+    /// Packed values of so many rows of one column.
+    fn rows_len(&self, rows: usize) -> usize {
+        self.lookup.as_ref().map_or(rows, |l| l.table_len(rows))
     }
 
-    /// Packs one chip's read planes, then the variances.
-    pub fn pack(&self, isa: Isa, g: &[f32], variance: Option<&[f32]>, packed: &mut Vec<f32>) {
-        let n = g.len();
-        packed.resize(n * (1 + usize::from(variance.is_some())), 0.0);
-        for (values, packed) in [Some(g), variance]
-            .into_iter()
-            .flatten()
-            .zip(packed.chunks_exact_mut(n.max(1)))
-        {
-            self.pack_planes(isa, values, packed);
+    /// Rows of row tile `r`.
+    fn rows(&self, r: usize) -> Range<usize> {
+        let cuts = &self.spec.arrays.tile_rows;
+        cuts[r] as usize..cuts[r + 1] as usize
+    }
+
+    /// First value of a part of the packed weights: group after group, row tile after row tile,
+    /// plane after plane, then tiles of columns as `[row][column of the tile]` (with tables: a group
+    /// of rows in place of a row).
+    fn packed_at(&self, group: usize, r: usize, p: usize) -> usize {
+        let a = &self.spec.arrays;
+        let len = |r: usize| self.rows_len(self.rows(r).len());
+        let before: usize = (0..r).map(len).sum();
+        let all: usize = (0..a.row_tiles()).map(len).sum();
+        let own = if p > 0 { p * len(r) } else { 0 };
+        (a.read_planes() * (group * all + before) + own) * self.cols
+    }
+
+    /// Tiles of a group's columns whose weights are packed together.
+    fn col_tiles(&self, isa_rows: usize) -> Tiles {
+        let most = match self.lookup {
+            Some(_) => lookup::COLUMNS,
+            None => isa_rows,
+        };
+        Tiles::new(self.cols, most)
+    }
+
+    /// Values of the packed read planes.
+    fn planes_len(&self) -> usize {
+        self.packed_at(self.groups, 0, 0)
+    }
+
+    /// Values of the packed weights.
+    pub fn packed_len(&self) -> usize {
+        self.planes_len() * (1 + usize::from(self.noisy))
+    }
+
+    /// Packs one chip's read planes, then the variances, into a buffer of
+    /// [`CrossbarPlan::packed_len`] values or more.
+    pub fn pack(&self, isa: Isa, g: &[f32], variance: Option<&[f32]>, packed: &mut [f32]) {
+        let both = [Some(g), variance].into_iter().flatten();
+        let parts = packed.chunks_exact_mut(self.planes_len().max(1));
+        for (i, (values, packed)) in both.zip(parts).enumerate() {
+            self.pack_planes(isa, values, i == 1, packed);
         }
     }
 
-    fn pack_planes(&self, isa: Isa, g: &[f32], packed: &mut [f32]) {
+    fn pack_planes(&self, isa: Isa, g: &[f32], square: bool, packed: &mut [f32]) {
         let a = &self.spec.arrays;
-        let t = self.conv.gather().tables();
-        let tiles = Tiles::new(t.rows, isa.rows());
-        for group in 0..t.groups {
-            for r in 0..a.row_tiles() {
-                let rows = a.tile_rows[r] as usize..a.tile_rows[r + 1] as usize;
-                for p in 0..a.read_planes() {
-                    let packed = &mut packed[self.packed_at(group, r, p)..];
-                    for tile in 0..tiles.count {
-                        let cols = tiles.rows(tile);
-                        let to = &mut packed[cols.start * rows.len()..cols.end * rows.len()];
-                        for (m, o) in cols.clone().enumerate() {
-                            let column = (p * a.cols + group * t.rows + o) * a.rows;
-                            let from = &g[column..][rows.clone()];
-                            for (to, &g) in to.iter_mut().skip(m).step_by(cols.len()).zip(from) {
-                                *to = g;
-                            }
+        let tiles = self.col_tiles(isa.rows());
+        let parts = (0..self.groups)
+            .flat_map(|group| (0..a.row_tiles()).map(move |r| (group, r)))
+            .flat_map(|(group, r)| (0..a.read_planes()).map(move |p| (group, r, p)));
+        for (group, r, p) in parts {
+            let rows = self.rows(r);
+            let n = self.rows_len(rows.len());
+            let packed = &mut packed[self.packed_at(group, r, p)..];
+            for tile in 0..tiles.count {
+                let cols = tiles.rows(tile);
+                let to = &mut packed[cols.start * n..cols.end * n];
+                for (m, o) in cols.clone().enumerate() {
+                    let column = (p * a.cols + group * self.cols + o) * a.rows;
+                    let from = &g[column..][rows.clone()];
+                    match &self.lookup {
+                        Some(lookup) => {
+                            let to = &mut to[lookup.table_len(1) * m..];
+                            lookup.tabulate(from, square, cols.len(), to);
+                        }
+                        None => {
+                            let to = to.iter_mut().skip(m).step_by(cols.len());
+                            to.zip(from).for_each(|(to, &g)| *to = g);
                         }
                     }
                 }
@@ -209,65 +282,50 @@ impl CrossbarPlan {
         sink: &mut Sink,
         space: &mut Workspace,
     ) {
-        let pad = self.conv.pad();
-        let t = self.conv.gather().tables();
-        let conversions = self.spec.dac.conversions();
-        let block = pad.block_len();
-        let codes = room(&mut space.codes, pad.len());
-        let all = room(&mut space.drives, conversions * pad.len());
-        let aggregate = operands.variance.is_some() && !self.spec.noise_per_cell;
-        let squares = match aggregate {
-            true => room(&mut space.squares, conversions * pad.len()),
+        let padded = room(&mut space.padded, self.x_len);
+        let codes = room(&mut space.codes, self.x_len);
+        // With tables the drives are bits, those of all conversions in one map.
+        let maps = match self.lookup {
+            Some(_) => 1,
+            None => self.spec.dac.conversions(),
+        };
+        let drives = room(&mut space.drives, maps * self.x_len);
+        let squared = self.noisy && !self.spec.noise_per_cell && self.lookup.is_none();
+        let squares = match squared {
+            true => room(&mut space.squares, maps * self.x_len),
             false => &mut [],
         };
-        self.reserve(&mut space.span, sink);
-        for (i, (x, events)) in operands.x.chunks_exact(block).zip(events).enumerate() {
-            let x = match pad.is_needed() {
-                true => {
-                    let padded = room(&mut space.padded, pad.len());
-                    pad.copy(x, padded);
-                    padded
+        space.span.reserve(self, sink);
+        if let Sink::Convert(output) = sink {
+            output.converters.all(&self.spec, &mut space.converters);
+        }
+        let blocks = operands.x.chunks_exact(self.block_len).zip(events);
+        for (index, (x, events)) in blocks.enumerate() {
+            self.strip.copy(x, -(self.top as isize), padded);
+            self.drive.codes(isa, operands.x_step, padded, codes);
+            match &self.lookup {
+                Some(lookup) => lookup.spread(isa, codes, drives),
+                None => {
+                    for (t, drives) in drives.chunks_exact_mut(self.x_len).enumerate() {
+                        self.drive.drives(isa, t, codes, drives);
+                    }
                 }
-                false => x,
-            };
-            self.drive.codes(isa, operands.x_step, x, codes);
-            for (step, drives) in all.chunks_exact_mut(pad.len()).enumerate() {
-                self.drive.drives(isa, step, codes, drives);
             }
-            for (s, d) in squares.iter_mut().zip(&*all) {
+            for (s, d) in squares.iter_mut().zip(&*drives) {
                 *s = d * d;
             }
             isa.run(Block {
                 plan: self,
-                tables: &t,
                 operands,
                 codes,
-                drives: all,
+                drives,
                 squares,
+                converters: &space.converters,
                 events,
-                index: i,
+                index,
                 sink,
                 span: &mut space.span,
             });
-        }
-    }
-
-    fn reserve(&self, span: &mut Span, sink: &Sink) {
-        let t = self.conv.gather().tables();
-        let conversions = self.spec.dac.conversions();
-        let columns = t.rows * self.span * LANES;
-        room(&mut span.sums, columns * conversions);
-        if let Sink::Convert(output) = sink {
-            room(&mut span.totals, columns);
-            if self.spec.integer {
-                room(&mut span.integers, columns);
-            }
-            if output.clipped.is_some() {
-                room(&mut span.clipped, columns);
-            }
-        }
-        for inputs in &mut span.inputs {
-            room(inputs, self.span * LANES);
         }
     }
 }
@@ -278,387 +336,4 @@ fn room<T: Clone + Default>(buffer: &mut Vec<T>, n: usize) -> &mut [T] {
         buffer.resize(n, T::default());
     }
     &mut buffer[..n]
-}
-
-/// One block of images.
-struct Block<'a, 'b> {
-    plan: &'a CrossbarPlan,
-    tables: &'a Tables<'a>,
-    operands: &'a Operands<'a>,
-    codes: &'a [f32],
-    drives: &'a [f32],
-    squares: &'a [f32],
-    events: &'a Events<'a>,
-    /// Which block.
-    index: usize,
-    sink: &'a mut Sink<'b>,
-    span: &'a mut Span,
-}
-
-impl Kernel for Block<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        let spec = &self.plan.spec;
-        let a = &spec.arrays;
-        let (converts, base) = match self.sink {
-            Sink::Convert(output) => (true, output.converters.correct.is_some()),
-            Sink::Store(_) => (false, false),
-        };
-        let base = converts && (base || a.digital_base() != 0.0);
-        let total = self.plan.pixels.len();
-        let columns = self.tables.rows * self.plan.span * LANES;
-        for group in 0..self.tables.groups {
-            for first in (0..total).step_by(self.plan.span) {
-                let pixels = first..(first + self.plan.span).min(total);
-                if converts {
-                    self.span.begin(columns);
-                }
-                for r in 0..a.row_tiles() {
-                    if base {
-                        self.sum_inputs(group, r, &pixels);
-                    }
-                    for p in 0..a.read_planes() {
-                        self.sums(s, group, r, p, &pixels);
-                        if self.operands.variance.is_some() {
-                            self.read_noise(s, group, r, p, &pixels);
-                        }
-                        match converts {
-                            true => self.convert(s, group, r, p, &pixels),
-                            false => self.store(group, r, p, &pixels),
-                        }
-                    }
-                }
-                if converts {
-                    self.finish(s, group, &pixels);
-                }
-            }
-        }
-    }
-}
-
-impl Block<'_, '_> {
-    fn rows(&self, r: usize) -> Range<usize> {
-        let tiles = &self.plan.spec.arrays.tile_rows;
-        tiles[r] as usize..tiles[r + 1] as usize
-    }
-
-    fn cols(&self, group: usize) -> Range<usize> {
-        group * self.tables.rows..(group + 1) * self.tables.rows
-    }
-
-    /// Sums of all columns and conversions.
-    #[inline(always)]
-    fn sums<S: Simd>(&mut self, s: S, group: usize, r: usize, p: usize, pixels: &Range<usize>) {
-        let at = self.plan.packed_at(group, r, p);
-        let w = &self.operands.packed[at..];
-        let product = Product {
-            plan: self.plan,
-            tables: self.tables,
-            w,
-            rows: self.rows(r),
-            pixels: pixels.clone(),
-            group,
-        };
-        product.run(s, self.drives, &mut self.span.sums);
-    }
-
-    /// The input codes of a row tile, added up; and added to those of all.
-    #[inline(always)]
-    fn sum_inputs(&mut self, group: usize, r: usize, pixels: &Range<usize>) {
-        let offsets = &self.tables.offsets[self.rows(r)];
-        let codes = &self.codes[group * self.tables.group_in..];
-        let [tile, all] = &mut self.span.inputs;
-        let sums = tile
-            .chunks_exact_mut(LANES)
-            .zip(all.chunks_exact_mut(LANES));
-        for (&(from, _), (tile, all)) in self.plan.pixels[pixels.clone()].iter().zip(sums) {
-            let mut sum = [0.0; LANES];
-            for &offset in offsets {
-                let codes = &codes[(from + offset) as usize..][..LANES];
-                for (sum, code) in sum.iter_mut().zip(codes) {
-                    *sum += code;
-                }
-            }
-            for ((tile, all), sum) in tile.iter_mut().zip(all).zip(sum) {
-                *tile = sum;
-                *all += sum;
-            }
-        }
-    }
-
-    /// Adds the cells' read noise to the sums.
-    #[inline(always)]
-    fn read_noise<S: Simd>(
-        &mut self,
-        s: S,
-        group: usize,
-        r: usize,
-        p: usize,
-        pixels: &Range<usize>,
-    ) {
-        let (events, Some(variance)) = (self.events, self.operands.variance) else {
-            return;
-        };
-        let conversions = self.plan.spec.dac.conversions();
-        let a = &self.plan.spec.arrays;
-        let cols = self.cols(group);
-        let batch = Batch {
-            r,
-            p,
-            pixels: pixels.clone(),
-            cols: cols.clone(),
-        };
-        let (width, first) = (Events::width(&cols), Events::first(&cols));
-        let conversion = LANES * pixels.len() * width;
-        let column = self.plan.span * conversions * LANES;
-        let [values, _] = &mut self.span.deviates;
-        if self.plan.spec.noise_per_cell {
-            let values = room(values, conversion);
-            let rows = self.plan.spec.arrays.tile_rows[r] as usize
-                ..self.plan.spec.arrays.tile_rows[r + 1] as usize;
-            for k in rows {
-                let offset = self.tables.offsets[k] as usize + group * self.tables.group_in;
-                for t in 0..conversions {
-                    events.fill(Purpose::ReadCell, Some(k), &batch, t, values);
-                    let drives = &self.drives[t * self.tables.x_len..][offset..];
-                    let deviates = |o: usize| Deviates {
-                        values,
-                        conversion,
-                        lane: pixels.len() * width,
-                        width,
-                        first: first + o,
-                    };
-                    let sums = self.span.sums[..cols.len() * column].chunks_exact_mut(column);
-                    for (o, sums) in sums.enumerate() {
-                        let sigma = variance[(p * a.cols + cols.start + o) * a.rows + k].sqrt();
-                        let z = deviates(o);
-                        for (i, &(from, _)) in self.plan.pixels[pixels.clone()].iter().enumerate() {
-                            let sums = &mut sums[(i * conversions + t) * LANES..][..LANES];
-                            let drives = &drives[from as usize..][..LANES];
-                            for ((v, z), d) in sums.iter_mut().zip(z.lanes(0, i)).zip(drives) {
-                                *v += sigma * z * d;
-                            }
-                        }
-                    }
-                }
-            }
-            return;
-        }
-        let values = room(values, conversions * conversion);
-        for (t, values) in values.chunks_exact_mut(conversion).enumerate() {
-            events.fill(Purpose::ReadNoise, None, &batch, t, values);
-        }
-        let packed = self.operands.packed.len() / 2;
-        let product = Product {
-            plan: self.plan,
-            tables: self.tables,
-            w: &self.operands.packed[packed + self.plan.packed_at(group, r, p)..],
-            rows: a.tile_rows[r] as usize..a.tile_rows[r + 1] as usize,
-            pixels: pixels.clone(),
-            group,
-        };
-        let variances = &mut self.span.variances;
-        let n = self.tables.rows * column;
-        let variances = room(variances, n);
-        product.run(s, self.squares, variances);
-        let columns = self.span.sums[..n]
-            .chunks_exact_mut(column)
-            .zip(variances.chunks_exact(column));
-        for (o, (sums, variances)) in columns.enumerate() {
-            let z = Deviates {
-                values,
-                conversion,
-                lane: pixels.len() * width,
-                width,
-                first: first + o,
-            };
-            let conversions_of = sums
-                .chunks_exact_mut(LANES)
-                .zip(variances.chunks_exact(LANES))
-                .take(pixels.len() * conversions);
-            for (i, (sums, variances)) in conversions_of.enumerate() {
-                let z = z.lanes(i % conversions, i / conversions);
-                for ((v, variance), z) in sums.iter_mut().zip(variances).zip(z) {
-                    *v += variance.max(0.0).sqrt() * z;
-                }
-            }
-        }
-    }
-
-    /// Converts the sums of one row tile and plane.
-    #[inline(always)]
-    fn convert<S: Simd>(&mut self, s: S, group: usize, r: usize, p: usize, pixels: &Range<usize>) {
-        let Sink::Convert(output) = &mut *self.sink else {
-            return;
-        };
-        let spec = &self.plan.spec;
-        let cols = group * self.tables.rows..(group + 1) * self.tables.rows;
-        let conversions = spec.dac.conversions();
-        let mut place = [1.0; 8];
-        for (to, from) in place.iter_mut().zip(places(spec)) {
-            *to = from as f32;
-        }
-        let (width, first) = (Events::width(&cols), Events::first(&cols));
-        let conversion = LANES * pixels.len() * width;
-        let [_, values] = &mut self.span.deviates;
-        let thermal = spec.adc.as_ref().is_some_and(|adc| adc.noise > 0.0);
-        if thermal {
-            let values = room(values, conversions * conversion);
-            let batch = Batch {
-                r,
-                p,
-                pixels: pixels.clone(),
-                cols: cols.clone(),
-            };
-            for (t, values) in values.chunks_exact_mut(conversion).enumerate() {
-                self.events.fill(Purpose::AdcNoise, None, &batch, t, values);
-            }
-        }
-        let column = self.plan.span * LANES;
-        for o in 0..cols.len() {
-            let at = o * column..o * column + pixels.len() * LANES;
-            let noise = thermal.then_some(Deviates {
-                values,
-                conversion,
-                lane: pixels.len() * width,
-                width,
-                first: first + o,
-            });
-            let clipped = match output.clipped.is_some() {
-                true => Some(&mut self.span.clipped[at.clone()]),
-                false => None,
-            };
-            let convert = Convert {
-                converter: output.converters.at(spec, r, p, cols.start + o),
-                adc: spec.adc.as_ref(),
-                places: &place[..conversions],
-                sums: &self.span.sums[at.start * conversions..at.end * conversions],
-                inputs: &self.span.inputs[0],
-                noise,
-                clipped,
-            };
-            let total = match spec.integer {
-                true => Total::Integer(&mut self.span.integers[at]),
-                false => Total::Float(&mut self.span.totals[at]),
-            };
-            convert.add_to(s, total);
-        }
-    }
-
-    /// Writes the sums of one row tile and plane.
-    #[inline(always)]
-    fn store(&mut self, group: usize, r: usize, p: usize, pixels: &Range<usize>) {
-        let cols = self.cols(group);
-        let Sink::Store(y) = &mut *self.sink else {
-            return;
-        };
-        let spec = &self.plan.spec;
-        let map = self.plan.pixels.len() * LANES;
-        let block = spec.arrays.converters() * spec.dac.conversions() * map;
-        Store {
-            spec,
-            sums: &self.span.sums,
-            span: self.plan.span,
-            pixels: pixels.clone(),
-            map,
-        }
-        .copy(r, p, cols, &mut y[self.index * block..][..block]);
-    }
-
-    /// Writes the outputs.
-    #[inline(always)]
-    fn finish<S: Simd>(&mut self, s: S, group: usize, pixels: &Range<usize>) {
-        let Sink::Convert(output) = &mut *self.sink else {
-            return;
-        };
-        let spec = &self.plan.spec;
-        let base = spec.arrays.digital_base();
-        let lsb = output.converters.range.map_or(1.0, |range| range[0]);
-        let column = self.plan.span * LANES;
-        let map = self.plan.pixels.len() * LANES;
-        let n = pixels.len() * LANES;
-        for o in 0..self.tables.rows {
-            let at = o * column..o * column + n;
-            let col = group * self.tables.rows + o;
-            let w_step = match output.w_step {
-                [only] => *only,
-                steps => steps[col],
-            };
-            let scale = w_step * self.operands.x_step;
-            let totals = &mut self.span.totals[at.clone()];
-            if spec.integer {
-                for (u, &i) in totals.iter_mut().zip(&self.span.integers[at.clone()]) {
-                    *u = lsb * i as f32;
-                }
-            }
-            if base != 0.0 {
-                for (u, sum) in totals.iter_mut().zip(&self.span.inputs[1]) {
-                    *u -= base * sum;
-                }
-            }
-            let start = (self.index * spec.arrays.cols + col) * map + pixels.start * LANES;
-            let y = &mut output.y[start..start + n];
-            for (y, u) in y.iter_mut().zip(&*totals) {
-                *y = scale * u;
-            }
-            output.epilogue.apply(s, col, start, y);
-            if let Some(clipped) = &mut output.clipped {
-                clipped[start..start + n].copy_from_slice(&self.span.clipped[at]);
-            }
-        }
-    }
-}
-
-/// The sums of one row tile and plane over a span of pixels.
-struct Product<'a> {
-    plan: &'a CrossbarPlan,
-    tables: &'a Tables<'a>,
-    w: &'a [f32],
-    rows: Range<usize>,
-    pixels: Range<usize>,
-    group: usize,
-}
-
-impl Product<'_> {
-    /// Gathered products of every conversion's map.
-    #[inline(always)]
-    fn run<S: Simd>(&self, s: S, drives: &[f32], sums: &mut [f32]) {
-        let (plan, g) = (self.plan, self.tables);
-        let conversions = plan.spec.dac.conversions();
-        let tiles = Tiles::new(g.rows, S::ROWS);
-        let k = self.rows.len();
-        let cuts = k.div_ceil(K_CUT);
-        let at_once = pixels_at_once::<S>(tiles.rows(0).len());
-        let near = NEAR_BYTES / (k.div_ceil(cuts) * LANES * size_of::<f32>());
-        let chunk = (near / at_once).max(1) * at_once;
-        let row_out = plan.span * conversions * LANES;
-        assert!(sums.len() >= g.rows * row_out && drives.len() >= conversions * g.x_len);
-        assert!(self.w.len() >= k * g.rows);
-        for t in 0..conversions {
-            let x = &drives[t * g.x_len..][..g.x_len][self.group * g.group_in..];
-            for cut in 0..cuts {
-                let terms = k * cut / cuts..k * (cut + 1) / cuts;
-                let offsets = &g.offsets[self.rows.clone()][terms.clone()];
-                for pixels in plan.pixels[self.pixels.clone()].chunks(chunk) {
-                    for tile in 0..tiles.count {
-                        let cols = tiles.rows(tile);
-                        let w = &self.w[cols.start * k + terms.start * cols.len()..];
-                        let job = Job {
-                            w: &w[..terms.len() * cols.len()],
-                            offsets,
-                            first_row: cols.start,
-                            row_out,
-                            fresh: cut == 0,
-                        };
-                        // SAFETY: `Gather::new` checked that every pixel and offset of the last
-                        // group stays inside a block; `x` begins at this group's part of a whole
-                        // block. A pixel's place is inside its span, whose sums are counted above.
-                        unsafe { job.tile(s, cols.len(), pixels, x, &mut sums[t * LANES..]) };
-                    }
-                }
-            }
-        }
-    }
 }

@@ -25,6 +25,28 @@ pub(super) struct Batch {
     pub cols: Range<usize>,
 }
 
+impl Batch {
+    /// Blocks of the generator that hold the columns.
+    fn blocks(&self) -> Range<usize> {
+        self.cols.start / COLUMNS..self.cols.end.div_ceil(COLUMNS)
+    }
+
+    /// Values per conversion of a column: the columns of whole blocks.
+    pub fn width(&self) -> usize {
+        self.blocks().len() * COLUMNS
+    }
+
+    /// Place of the first column among them.
+    pub fn first(&self) -> usize {
+        self.cols.start % COLUMNS
+    }
+
+    /// Deviates of one conversion.
+    pub fn len(&self) -> usize {
+        LANES * self.pixels.len() * self.width()
+    }
+}
+
 /// Where deviates come from: one chip, one block of images.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::backend::cpu) struct Events<'a> {
@@ -56,22 +78,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Blocks of the generator that hold a range of columns.
-    fn blocks(cols: &Range<usize>) -> Range<usize> {
-        cols.start / COLUMNS..cols.end.div_ceil(COLUMNS)
-    }
-
-    /// Values of [`Events::fill`] per conversion of a column: the columns of whole blocks.
-    pub fn width(cols: &Range<usize>) -> usize {
-        Self::blocks(cols).len() * COLUMNS
-    }
-
-    /// Place of the first column among them.
-    pub fn first(cols: &Range<usize>) -> usize {
-        cols.start % COLUMNS
-    }
-
-    /// Standard normal deviates `[lane][pixel][column]` (see [`Events::width`]) of conversion `t`; with
+    /// Standard normal deviates `[lane][pixel][column]` (see [`Batch::width`]) of conversion `t`; with
     /// `row` those of the cells of that row.
     pub(super) fn fill(
         &self,
@@ -85,8 +92,7 @@ impl<'a> Events<'a> {
         let per_pixel = a.cols.div_ceil(COLUMNS);
         let tile = batch.p * a.row_tiles() + batch.r;
         let conversion = tile * self.spec.dac.conversions() + t;
-        let blocks = Self::blocks(&batch.cols);
-        let width = blocks.len() * COLUMNS;
+        let (blocks, width) = (batch.blocks(), batch.width());
         let row = row.map_or(0, |k| k as u32 * ROW);
         for (lane, out) in out
             .chunks_exact_mut(width * batch.pixels.len())
