@@ -5,12 +5,14 @@
 //!   together. * [`wave`]: chips in waves on a backend. * `workers`: waves on several backends.
 //! * [`plan`](mod@plan): what a run would do. * [`models`]: trained networks. * [`stopping`]: points that end early.
 //! * [`outdir`]: the directory a run writes to. * [`journal`]: the file in it that survives
-//!   everything; [`rows`] reads it. * `outcome`: from a journal to results.
+//!   everything; [`rows`] reads it. * `outcome`: from a journal to results. * `identity`: what a
+//!   journal notes about a sweep. * `tracking`: how far it is.
 //! * [`result`]: the row of a chip, the summary of a point, the result of a whole sweep.
 //! * [`census`]: what the chips of a point add up to. * [`statistics`]: means, quantiles, yields and
 //!   their confidence intervals.
 
 pub mod census;
+mod identity;
 pub mod journal;
 pub mod merge;
 pub mod models;
@@ -23,6 +25,7 @@ pub mod runner;
 pub mod shard;
 pub mod statistics;
 pub mod stopping;
+mod tracking;
 pub mod wave;
 mod workers;
 
