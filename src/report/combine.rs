@@ -69,6 +69,8 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
     for run in runs {
         let first = whole.points.len();
         for mut point in run.result.points {
+            // Their numbers are those of their own run.
+            point.worst.clear();
             point
                 .axes
                 .extra

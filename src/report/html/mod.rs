@@ -49,6 +49,7 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         section(&mut out, &figure);
     }
     tables::gains(&mut out, result, &layout);
+    tables::worst(&mut out, result, &layout);
     if let Some(figure) = plot::pareto::figure(result, &layout) {
         section(&mut out, &figure);
     }

@@ -244,6 +244,49 @@ fn signed_points(x: f64, ci: Interval) -> String {
     )
 }
 
+/// The worst chips of the points with the largest abscissa, and how to rebuild each.
+pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
+    let shown: Vec<usize> = layout
+        .panels
+        .iter()
+        .flat_map(|panel| layout.hardest(panel))
+        .filter(|&p| !result.points[p].worst.is_empty())
+        .take(MAX_ROWS)
+        .collect();
+    if shown.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<h2>The worst chips</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>point</th>\
+         <th class=\"n\">chip</th><th class=\"n\">accuracy (%)</th><th class=\"n\">\u{3b5}<sub>B</sub></th>\
+         <th>the others: chip (%)</th><th>rebuilt by</th></tr></thead>\n<tbody>\n",
+    );
+    for &p in &shown {
+        let worst = &result.points[p].worst;
+        let first = worst[0];
+        let others = worst[1..].iter();
+        let others: Vec<String> = others
+            .map(|w| format!("{} ({})", w.chip, percent(w.accuracy, 1)))
+            .collect();
+        let _ = write!(
+            out,
+            "<tr><td class=\"t\">{}</td><td class=\"n\">{}</td><td class=\"n\"><b>{}</b></td>\
+             <td class=\"n\">{}</td><td>{}</td>\
+             <td><code>pimento chip EXPERIMENT.toml --point {p} --index {}</code></td></tr>\n",
+            html(&layout.name(p)),
+            first.chip,
+            percent(first.accuracy, 2),
+            plain(first.eps_b, 4),
+            others.join(", "),
+            first.chip,
+        );
+    }
+    out.push_str(
+        "</tbody></table></div>\n<p class=\"note\">The chip with the lowest accuracy of each point, and \
+         the next ones; summary.json has those of every point.</p>\n",
+    );
+}
+
 /// How good the estimates were, one row per point that has any.
 pub(super) fn estimates(out: &mut String, result: &SweepResult, layout: &Layout) {
     let with: Vec<usize> = layout
