@@ -19,6 +19,10 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(9) var<storage, read_write> clipped: array<vec4<f32>>;
 
+fn correction(i: u32) -> vec2<f32> {
+    return correct[i];
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

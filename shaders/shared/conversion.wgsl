@@ -3,8 +3,8 @@
 // What becomes of a crossbar's sums: codes, shifts and additions, row tiles. Included by
 // crossbar.wgsl and crossbar_count.wgsl, which differ in how they make the sums. Constants: HAS_ADC,
 // THERMAL, INTEGER (one integer sum for everything), CORRECTED, SUM_CODES (the sum of the inputs'
-// codes is needed), COUNT_CLIPPED. Bound by the kernel's file: `p`, `table`, `codes`, `adc`, `range`,
-// `correct`, `y`, `clipped`.
+// codes is needed), COUNT_CLIPPED. In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
+// `clipped`, and `correction`, a converter's pair.
 
 struct Conversion {
     adc: Adc,
@@ -85,7 +85,7 @@ fn corrections(r: Reading, s: Site, tile: u32, plane: u32) -> Pair4 {
         return Pair4(vec4<f32>(1.0), vec4<f32>(0.0));
     }
     let i = s.chip * p.conversion.correct_chip + pair_index(r, s, tile * r.planes + plane);
-    return pairs(correct[i.x], correct[i.y], correct[i.z], correct[i.w]);
+    return pairs(correction(i.x), correction(i.y), correction(i.z), correction(i.w));
 }
 
 // Codes of the rows of a tile, added up.

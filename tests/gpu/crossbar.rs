@@ -182,3 +182,65 @@ fn unconverted_sums_match_cpu() {
         case.compare("unconverted", tolerance);
     }
 }
+
+/// Small integer conductances are read by counting bits: the same codes, bit for bit, with
+/// converters that clip, shift and are disturbed.
+#[test]
+fn counted_bits_give_the_same_codes() {
+    // Geometry, encoding, bits of a step, signs, one conversion for all steps.
+    let cases = [
+        (0, ENCODINGS[0], 1, InputSigns::Unsigned, false),
+        (1, ENCODINGS[4], 3, InputSigns::SignMagnitude, false),
+        (2, ENCODINGS[2], 1, InputSigns::TwosComplement, true),
+        (3, ENCODINGS[5], 1, InputSigns::TwosComplement, false),
+    ];
+    for (i, encoding, bits, signs, analog_sum) in cases {
+        let geo = match i {
+            // Rows of two words and a half, in two row tiles.
+            3 => ConvGeometry::linear(81, 10),
+            i => geometries()[i],
+        };
+        let adc = Adc {
+            lo: -11,
+            hi: 12,
+            noise: 0.25,
+            inl: None,
+        };
+        let drive = Dac {
+            analog_sum,
+            ..dac(5, bits, signs)
+        };
+        let mut case = Case::new();
+        let spec = Reading {
+            integer: i == 0,
+            ..reading(&geo, encoding, drive, Some(adc))
+        };
+        let unsigned = matches!(encoding, Encoding::Offset { reference: 0 })
+            || matches!(encoding, Encoding::Differential { digital: true, .. });
+        let lowest = if unsigned { 0 } else { -3 };
+        let mut layer = Layer::new(&mut case, geo, spec, integers(lowest, 3));
+        let map = [geo.c_out, geo.h_out(), geo.w_out()];
+        let mut ops = Vec::new();
+        let adc = layer.pairs(&mut case, 0.5, 0.25, 0.0);
+        let range = layer.range(&mut case, 2.0, -0.5 * f32::from(i != 0));
+        for exact in [true, false] {
+            layer.spec.exact = exact;
+            ops.push(layer.crossbar(&mut case, |case, extra| {
+                extra.adc = Some(adc);
+                extra.range = Some(range);
+                extra.clipped = Some(case.output(map, Scope::PerChip));
+            }));
+        }
+        case.section(ops);
+        let Some(gpu) = gpu_or_skip("counted bits") else {
+            return;
+        };
+        let results = case.run_on(gpu);
+        let [clips, counted, other_clips, analog] = &results[..] else {
+            panic!("two maps of two crossbars");
+        };
+        assert!(counted.iter().any(|v| *v != counted[0]));
+        assert_eq!(counted, analog, "case {i}");
+        assert_eq!(clips, other_clips, "case {i}");
+    }
+}

@@ -1,8 +1,10 @@
-//! Layers on crossbar arrays with converters: `shaders/crossbar_codes.wgsl`,
-//! `shaders/crossbar_pack.wgsl`, `shaders/crossbar.wgsl`, `shaders/crossbar_post.wgsl`.
+//! Layers on crossbar arrays with converters: `shaders/crossbar_codes.wgsl`; then
+//! `shaders/crossbar_pack.wgsl` and `shaders/crossbar.wgsl`, or where conductances are integers
+//! `shaders/crossbar_count.wgsl` after [`super::counting`]; then `shaders/crossbar_post.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
+use super::counting::{self, WordsParams};
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::post::{self, PostParams};
 use super::reading::{self, Inputs, ReadingParams};
@@ -33,6 +35,15 @@ pub(super) struct Params {
     pub conversion: ConversionParams,
 }
 
+/// Twin of `Params` in `shaders/crossbar_count.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct CountParams {
+    pub reading: ReadingParams,
+    pub conversion: ConversionParams,
+    pub words: WordsParams,
+}
+
 /// Twin of `Params` in `shaders/crossbar_post.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -58,7 +69,12 @@ fn pair_stride(t: Option<TensorId>, cx: &LowerContext<'_>) -> u32 {
     cx.view_opt(t).chip_stride / 2
 }
 
-/// Codes and packed conductances, the crossbar, the epilogue.
+/// Whether the sums are made by counting bits.
+fn counts_bits(spec: &Reading, variance: Option<TensorId>, correct: Option<TensorId>) -> bool {
+    spec.exact && spec.dac.table.is_none() && variance.is_none() && correct.is_none()
+}
+
+/// Codes and packed conductances or bits, the crossbar, the epilogue.
 pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let Op::Crossbar {
         x,
@@ -86,23 +102,20 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         geo,
         spec,
     };
-    let prepared = reading::prepare(&input, cx);
+    let mut prepared = reading::prepare(&input, cx);
     let base = spec.arrays.digital_base();
     let converter = spec.adc.as_ref();
-    let params = Params {
-        reading: prepared.params,
-        conversion: ConversionParams {
-            lo: converter.map_or(0.0, |c| c.lo as f32),
-            hi: converter.map_or(0.0, |c| c.hi as f32),
-            noise: converter.map_or(0.0, |c| c.noise),
-            inl_at: prepared.inl_at,
-            y: cx.view(*y),
-            clipped: cx.view_opt(*clipped),
-            adc_chip: pair_stride(*adc, cx),
-            correct_chip: pair_stride(*correct, cx),
-            base,
-            places: places(&spec.dac),
-        },
+    let conversion = ConversionParams {
+        lo: converter.map_or(0.0, |c| c.lo as f32),
+        hi: converter.map_or(0.0, |c| c.hi as f32),
+        noise: converter.map_or(0.0, |c| c.noise),
+        inl_at: prepared.inl_at,
+        y: cx.view(*y),
+        clipped: cx.view_opt(*clipped),
+        adc_chip: pair_stride(*adc, cx),
+        correct_chip: pair_stride(*correct, cx),
+        base,
+        places: places(&spec.dac),
     };
     // A kernel may not read and write what stands for nothing.
     let counts = match clipped {
@@ -113,17 +126,43 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         },
     };
     let work = reading::work(geo).per_chip(cx.per_chip(*y));
-    let call = Dispatch::new("crossbar", work).params(&params);
-    let call = convert(reading::attach(call, &input), spec)
+    let call = if counts_bits(spec, *variance, *correct) {
+        let counted = counting::prepare(&input, &prepared, cx);
+        let params = CountParams {
+            reading: prepared.params,
+            conversion,
+            words: counted.words,
+        };
+        prepared.calls.extend(counted.calls);
+        reading::digits(Dispatch::new("crossbar_count", work), &input)
+            .constant("INPUT_BITS", spec.dac.input_bits)
+            .constant("BIAS", counted.bias)
+            .params(&params)
+            .read(prepared.codes)
+            .table(&counted.table)
+            .read(counted.bits)
+            .read(counted.planes)
+            .read(*adc)
+            .read(*range)
+    } else {
+        let packed = reading::pack(&input, &mut prepared, cx);
+        let params = Params {
+            reading: prepared.params,
+            conversion,
+        };
+        reading::attach(Dispatch::new("crossbar", work), &input)
+            .params(&params)
+            .read(prepared.codes)
+            .table(&prepared.table)
+            .read(packed)
+            .read(*adc)
+            .read(*range)
+            .read(*correct)
+    };
+    let call = convert(call, spec)
         .constant("CORRECTED", correct.is_some())
         .constant("SUM_CODES", correct.is_some() || base != 0.0)
         .constant("COUNT_CLIPPED", clipped.is_some())
-        .read(prepared.codes)
-        .table(&prepared.table)
-        .read(prepared.packed)
-        .read(*adc)
-        .read(*range)
-        .read(*correct)
         .write(*y)
         .write(counts);
     let mut calls = prepared.calls;

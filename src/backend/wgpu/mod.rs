@@ -26,6 +26,7 @@ mod conv2d;
 mod conv2d_grad_input;
 mod conv2d_grad_weight;
 mod converter_fold;
+mod counting;
 mod crossbar;
 pub mod devices;
 mod dispatch;

@@ -38,7 +38,8 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         geo,
         spec,
     };
-    let prepared = reading::prepare(&input, cx);
+    let mut prepared = reading::prepare(&input, cx);
+    let packed = reading::pack(&input, &mut prepared, cx);
     let params = Params {
         reading: prepared.params,
         y: cx.view(*y),
@@ -48,7 +49,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         .params(&params)
         .read(prepared.codes)
         .table(&prepared.table)
-        .read(prepared.packed)
+        .read(packed)
         .write(*y);
     let mut calls = prepared.calls;
     calls.push(reading::attach(call, &input));

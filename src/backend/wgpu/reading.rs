@@ -100,8 +100,6 @@ pub(super) struct Prepared {
     pub table: Arc<[u32]>,
     /// Where the converters' non-linearity starts in it.
     pub inl_at: u32,
-    /// Packed conductances.
-    pub packed: Operand,
 }
 
 /// The map of codes with its padding.
@@ -217,7 +215,8 @@ fn column_tiles(geo: &ConvGeometry) -> usize {
     (geo.c_out / geo.groups).div_ceil(TILE)
 }
 
-fn pack(input: &Inputs<'_>, cx: &LowerContext<'_>) -> (Vec<Dispatch>, Operand, [u32; 2]) {
+/// Adds packed conductances to what comes before the sums; where they are.
+pub(super) fn pack(input: &Inputs<'_>, to: &mut Prepared, cx: &LowerContext<'_>) -> Operand {
     let (geo, arrays) = (input.geo, &input.spec.arrays);
     let tiles = column_tiles(geo);
     let chip = tiles * geo.groups * arrays.read_planes() * arrays.rows;
@@ -248,21 +247,19 @@ fn pack(input: &Inputs<'_>, cx: &LowerContext<'_>) -> (Vec<Dispatch>, Operand, [
             .read(t)
             .write(operand)
     });
-    let strides = [
-        if per_chip { chip as u32 } else { 0 },
-        (chip * slabs) as u32,
-    ];
-    (calls.collect(), operand, strides)
+    to.calls.extend(calls);
+    to.params.g_chip = if per_chip { chip as u32 } else { 0 };
+    to.params.variance_at = (chip * slabs) as u32;
+    operand
 }
 
-/// Codes and packed conductances of a crossbar operator.
+/// Codes and tables of a crossbar operator.
 pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
     let (geo, spec) = (input.geo, input.spec);
     let arrays: &Arrays = &spec.arrays;
     let padded = Padded::new(geo, &spec.dac);
     let (codes_call, codes, codes_chip) = codes(input, &padded, cx);
     let (table, [tile_at, place_at, dac_at, inl_at]) = table(input, &padded);
-    let (pack_calls, packed, [g_chip, variance_at]) = pack(input, cx);
     let channel = padded.h * padded.w * padded.pixel();
     let params = ReadingParams {
         codes_chip,
@@ -270,10 +267,10 @@ pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
         codes_group: (geo.c_in / geo.groups * channel) as u32,
         codes_y: (geo.stride[0] * padded.w * padded.pixel()) as u32,
         codes_x: (geo.stride[1] * padded.pixel()) as u32,
-        g_chip,
+        g_chip: 0,
         g_tile: (arrays.read_planes() * arrays.rows) as u32,
         g_plane: arrays.rows as u32,
-        variance_at,
+        variance_at: 0,
         rows: arrays.rows as u32,
         cols: arrays.cols as u32,
         row_tiles: arrays.row_tiles() as u32,
@@ -291,12 +288,11 @@ pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
         pad0: 0,
     };
     Prepared {
-        calls: std::iter::once(codes_call).chain(pack_calls).collect(),
+        calls: vec![codes_call],
         params,
         codes,
         table,
         inl_at,
-        packed,
     }
 }
 
@@ -306,14 +302,12 @@ pub(super) fn work(geo: &ConvGeometry) -> Work {
     Work::flat(items).per_block()
 }
 
-/// Adds the constants of `shaders/shared/crossbar.wgsl` and `shaders/shared/digits.wgsl`.
+/// Adds the constants of `shaders/shared/crossbar.wgsl` and what it includes.
 pub(super) fn attach(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
     let (spec, dac) = (input.spec, &input.spec.dac);
     let noisy = input.variance.is_some();
     let noise_sum = noisy && !spec.noise_per_cell;
     let conversions = dac.conversions();
-    let aligned =
-        input.geo.groups == 1 || (input.geo.c_out / input.geo.groups).is_multiple_of(TILE);
     let most = match (noisy, spec.noise_per_cell) {
         (false, _) => MOST_STEPS,
         // The variances have accumulators of their own.
@@ -322,15 +316,23 @@ pub(super) fn attach(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
         (true, true) => 1,
     };
     let steps = conversions.div_ceil(conversions.div_ceil(most));
+    digits(call, input)
+        .constant("STEPS", steps as u32)
+        .constant("NOISE_SUM", noise_sum)
+        .constant("NOISE_CELL", noisy && spec.noise_per_cell)
+}
+
+/// Adds the constants of `shaders/shared/digits.wgsl` and `shaders/shared/reading.wgsl`.
+pub(super) fn digits(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
+    let dac = &input.spec.dac;
+    let group_out = input.geo.c_out / input.geo.groups;
+    let aligned = input.geo.groups == 1 || group_out.is_multiple_of(TILE);
     call.constant("SIGNED", dac.signs == InputSigns::SignMagnitude)
         .constant("TWOS", dac.signs == InputSigns::TwosComplement)
         .constant("DAC_BITS", dac.dac_bits)
         .constant("DAC_TABLE", dac.table.is_some())
         .constant("DAC_STEPS", dac.steps() as u32)
         .constant("ANALOG_SUM", dac.analog_sum)
-        .constant("STEPS", steps as u32)
-        .constant("CONVERSIONS", conversions as u32)
-        .constant("NOISE_SUM", noise_sum)
-        .constant("NOISE_CELL", noisy && spec.noise_per_cell)
+        .constant("CONVERSIONS", dac.conversions() as u32)
         .constant("ALIGNED", aligned)
 }

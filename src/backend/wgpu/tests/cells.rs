@@ -6,8 +6,8 @@ use std::mem::{offset_of, size_of};
 use super::{StructLayout, check_layouts, posts, validate_program};
 use crate::backend::program::*;
 use crate::backend::wgpu::{
-    collapse_planes, converter_fold, crossbar, histogram, ir_drop, partial_sums, program_cells,
-    reading,
+    collapse_planes, converter_fold, counting, crossbar, histogram, ir_drop, partial_sums,
+    program_cells, reading,
 };
 
 const COLS: usize = 6;
@@ -456,6 +456,49 @@ fn layouts() -> Vec<StructLayout> {
             [reading, conversion]
         ),
         layout!(
+            "crossbar_count",
+            "Words",
+            counting::WordsParams,
+            [
+                chip, block, pixel, group, word, g_chip, g_tile, g_plane, g_word, tile_at,
+                plane_at, word_at
+            ]
+        ),
+        layout!(
+            "crossbar_count",
+            "Params",
+            crossbar::CountParams,
+            [reading, conversion, words]
+        ),
+        layout!(
+            "crossbar_bits",
+            "Params",
+            counting::BitsParams,
+            [
+                codes_chip,
+                codes_block,
+                codes_group,
+                codes_y,
+                codes_x,
+                w_out,
+                pixels,
+                groups,
+                words,
+                chip,
+                word_at,
+                pad0
+            ]
+        ),
+        layout!(
+            "crossbar_planes",
+            "Params",
+            counting::PlanesParams,
+            [
+                g, chip, words, depth, rows, cols, planes, group_out, tiles, plane_at, word_at,
+                pad0, pad1
+            ]
+        ),
+        layout!(
             "crossbar_post",
             "Params",
             crossbar::FinishParams,
@@ -503,7 +546,8 @@ const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
     const DAC_STEPS: u32 = 8u; const ANALOG_SUM: bool = true; const STEPS: u32 = 8u; \
     const CONVERSIONS: u32 = 8u; const NOISE_SUM: bool = true; const NOISE_CELL: bool = true; \
     const HAS_ADC: bool = true; const HAS_INL: bool = true; const THERMAL: bool = true; \
-    const INTEGER: bool = true; const ALIGNED: bool = true; const SUM_CODES: bool = true; const COUNT_CLIPPED: bool = true; \
+    const INTEGER: bool = true; const INPUT_BITS: u32 = 8u; \
+    const BIAS: bool = true; const ALIGNED: bool = true; const SUM_CODES: bool = true; const COUNT_CLIPPED: bool = true; \
     const HAS_SHIFT: bool = true; const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; \
     const HAS_QUANT: bool = true; const QUANT_FLOOR: bool = true;";
 
