@@ -8,6 +8,9 @@ const ACT_CLIP: u32 = 4u;
 const ACT_SIGMOID: u32 = 5u;
 const ACT_HARD_SIGMOID: u32 = 6u;
 const ACT_HARD_SWISH: u32 = 7u;
+const ACT_ABS: u32 = 8u;
+const ACT_SIGN: u32 = 9u;
+const ACT_FLOOR: u32 = 10u;
 
 // Beyond this magnitude tanh is 1 in f32.
 const TANH_LIMIT: f32 = 9.0;
@@ -91,13 +94,24 @@ fn activate(v: vec4<f32>, act: u32, a: vec2<f32>) -> vec4<f32> {
         case ACT_HARD_SWISH: {
             return v * limited(fma(v, vec4<f32>(1.0 / 6.0), vec4<f32>(0.5)), 0.0, 1.0);
         }
+        case ACT_ABS: {
+            return abs(v);
+        }
+        case ACT_SIGN: {
+            // Keeps NaN, which the function of WGSL need not.
+            let below = select(v, vec4<f32>(-1.0), v < vec4<f32>(0.0));
+            return select(below, vec4<f32>(1.0), v > vec4<f32>(0.0));
+        }
+        case ACT_FLOOR: {
+            return floor(v);
+        }
         default: {
             return v;
         }
     }
 }
 
-// Derivative from the output of the activation (hard swish: from its input).
+// Derivative from the output of the activation (hard swish, magnitude: from its input).
 fn activation_slope(y: vec4<f32>, act: u32, a: vec2<f32>) -> vec4<f32> {
     let zero = vec4<f32>(0.0);
     let one = vec4<f32>(1.0);
@@ -123,6 +137,12 @@ fn activation_slope(y: vec4<f32>, act: u32, a: vec2<f32>) -> vec4<f32> {
         case ACT_HARD_SWISH: {
             let above = select(y * (1.0 / 3.0) + vec4<f32>(0.5), one, y >= vec4<f32>(3.0));
             return select(above, zero, y <= vec4<f32>(-3.0));
+        }
+        case ACT_ABS: {
+            return select(select(zero, -one, y < zero), one, y > zero);
+        }
+        case ACT_SIGN, ACT_FLOOR: {
+            return zero;
         }
         default: {
             return one;

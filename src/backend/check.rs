@@ -106,7 +106,7 @@ impl At<'_> {
                     | Op::Conv2dGradWeight { .. }
                     | Op::ChannelSum { .. }
                     | Op::BatchNormStats { .. }
-                    | Op::BatchNormGrad { .. }
+                    | Op::BatchNormGradSums { .. }
                     | Op::MaxAbs { .. }
                     | Op::QuantizeActGrad { .. }
                     | Op::Histogram { .. }
@@ -414,6 +414,21 @@ impl At<'_> {
             } => {
                 let c = self.any_flat(mean)?;
                 [var, gamma, beta, scale, shift]
+                    .into_iter()
+                    .try_for_each(|t| self.flat(t, c))
+            }
+            &Op::BatchNormGradSums {
+                x,
+                mean,
+                var,
+                dy,
+                dgamma,
+                dbeta,
+                ..
+            } => {
+                let (c, ..) = self.any_image(x)?;
+                self.same_image(dy, x)?;
+                [mean, var, dgamma, dbeta]
                     .into_iter()
                     .try_for_each(|t| self.flat(t, c))
             }

@@ -34,6 +34,7 @@ impl Op {
             Op::AvgPoolGrad { .. } => "avg_pool_grad",
             Op::BatchNormStats { .. } => "batch_norm_stats",
             Op::BatchNormFold { .. } => "batch_norm_fold",
+            Op::BatchNormGradSums { .. } => "batch_norm_grad_sums",
             Op::BatchNormGrad { .. } => "batch_norm_grad",
             Op::MaxAbs { .. } => "max_abs",
             Op::Lerp { .. } => "lerp",
@@ -130,14 +131,19 @@ impl Op {
                 beta,
                 ..
             } => vec![mean, var, gamma, beta],
+            Op::BatchNormGradSums {
+                x, mean, var, dy, ..
+            } => vec![x, mean, var, dy],
             Op::BatchNormGrad {
                 x,
                 mean,
                 var,
                 gamma,
                 dy,
+                dgamma,
+                dbeta,
                 ..
-            } => vec![x, mean, var, gamma, dy],
+            } => vec![x, mean, var, gamma, dy, dgamma, dbeta],
             Op::MaxAbs { x, .. } => vec![x],
             Op::Lerp { state, value, .. } => vec![state, value],
             Op::QuantizeAct { x, quant, .. } => vec![x, quant.scale],
@@ -189,9 +195,8 @@ impl Op {
             Op::MaxPoolGrad { dx, .. } | Op::AvgPoolGrad { dx, .. } => vec![dx],
             Op::BatchNormStats { mean, var, .. } => vec![mean, var],
             Op::BatchNormFold { scale, shift, .. } => vec![scale, shift],
-            Op::BatchNormGrad {
-                dx, dgamma, dbeta, ..
-            } => vec![dx, dgamma, dbeta],
+            Op::BatchNormGradSums { dgamma, dbeta, .. } => vec![dgamma, dbeta],
+            Op::BatchNormGrad { dx, .. } => vec![dx],
             Op::MaxAbs { out, .. } => vec![out],
             Op::Lerp { state, .. } => vec![state],
             Op::QuantizeAct { y, .. } => vec![y],
@@ -237,10 +242,23 @@ impl Op {
             | Op::QuantizeAct { .. }
             | Op::BinarizeAct { .. }
             | Op::BinarizeActGrad { .. }
+            | Op::BatchNormGrad { .. }
             | Op::SoftmaxXent { .. } => true,
             Op::QuantizeActGrad { dscale, .. } => dscale.is_none(),
             _ => false,
         }
+    }
+
+    /// Whether it sums over the images of maps and does nothing else: a part of the sum can be made
+    /// of every block of images while the block is at hand.
+    pub fn is_block_sum(&self) -> bool {
+        matches!(
+            self,
+            Op::ChannelSum { .. }
+                | Op::BatchNormStats { .. }
+                | Op::BatchNormGradSums { .. }
+                | Op::MaxAbs { .. }
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::data::npy::{Values, read_npy};
+use pimento::data::npy::{Sink, Values, read_npy_in_parts};
 use pimento::network::{file, npy, run::Runner};
 use pimento::{Error, Result};
 use serde_json::json;
@@ -48,31 +48,21 @@ impl Infer {
     /// Reads, computes, writes.
     pub fn run(&self) -> Result<()> {
         let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
-        let input = read_npy(&self.input)?;
-        let (c, h, w) = network.graph.nodes[0].shape;
-        let n = match input.shape.as_slice() {
-            [n, rest @ ..] if fits(rest, (c, h, w)) => *n,
-            other => {
-                return Err(Error::input(format!(
-                    "{}: an array of shape {other:?}; allowed for {}: (N, {c}, {h}, {w})",
-                    self.input.display(),
-                    self.model.model.display()
-                )));
-            }
-        };
-        let images = match input.values {
-            Values::Floats(v) => v,
-            Values::Bytes(v) => v.into_iter().map(f32::from).collect(),
-            Values::Integers(_) => {
-                return Err(Error::input(format!(
-                    "{}: integers; allowed: floats and uint8",
-                    self.input.display()
-                )));
-            }
-        };
         let backend = self.backend.open()?;
-        let mut runner = Runner::new(&*backend, &network)?;
-        let logits = runner.run_all(&images)?;
+        let mut stream = Stream {
+            infer: self,
+            image: network.graph.nodes[0].shape,
+            runner: Runner::new(&*backend, &network)?,
+            images: 0,
+            logits: vec![],
+        };
+        read_npy_in_parts(&self.input, &mut stream)?;
+        let Stream {
+            runner,
+            images: n,
+            logits,
+            ..
+        } = stream;
         let shape = [n, runner.outputs()];
         npy::write(&self.output, &shape, &logits)?;
         if self.json {
@@ -90,6 +80,47 @@ impl Infer {
             shape[1],
             backend.info().name
         ))
+    }
+}
+
+/// Runs images as they are read.
+struct Stream<'a> {
+    infer: &'a Infer,
+    image: (usize, usize, usize),
+    runner: Runner,
+    images: usize,
+    logits: Vec<f32>,
+}
+
+impl Sink for Stream<'_> {
+    fn begin(&mut self, shape: &[usize]) -> Result<usize> {
+        let (c, h, w) = self.image;
+        match shape {
+            [n, rest @ ..] if fits(rest, self.image) => self.images = *n,
+            other => {
+                return Err(Error::input(format!(
+                    "{}: an array of shape {other:?}; allowed for {}: (N, {c}, {h}, {w})",
+                    self.infer.input.display(),
+                    self.infer.model.model.display()
+                )));
+            }
+        }
+        Ok(self.runner.chunk() * c * h * w)
+    }
+
+    fn part(&mut self, values: Values) -> Result<()> {
+        let images = match values {
+            Values::Floats(v) => v,
+            Values::Bytes(v) => v.into_iter().map(f32::from).collect(),
+            Values::Integers(_) => {
+                return Err(Error::input(format!(
+                    "{}: integers; allowed: floats and uint8",
+                    self.infer.input.display()
+                )));
+            }
+        };
+        self.logits.extend(self.runner.run_all(&images)?);
+        Ok(())
     }
 }
 

@@ -195,12 +195,69 @@ fn classes(name: &str, array: Array) -> Result<Vec<u16>> {
     values.iter().enumerate().map(label).collect()
 }
 
+/// Takes the values of an array while they are read.
+pub trait Sink {
+    /// Learns the shape before any value comes; says how many values each part shall have (the last
+    /// one has what is left).
+    ///
+    /// # Errors
+    /// Whatever keeps it from taking the array; nothing more is read then.
+    fn begin(&mut self, shape: &[usize]) -> Result<usize>;
+
+    /// Takes the next values, row-major. All come at once where the file has the first index running
+    /// fastest; an array of no values is one empty part.
+    ///
+    /// # Errors
+    /// Whatever keeps it from taking them; nothing more is read then.
+    fn part(&mut self, values: Values) -> Result<()>;
+}
+
+/// All parts in one.
+#[derive(Default)]
+struct Whole {
+    shape: Vec<usize>,
+    values: Option<Values>,
+}
+
+impl Sink for Whole {
+    fn begin(&mut self, shape: &[usize]) -> Result<usize> {
+        self.shape = shape.to_vec();
+        Ok(usize::MAX)
+    }
+
+    fn part(&mut self, values: Values) -> Result<()> {
+        self.values = Some(values);
+        Ok(())
+    }
+}
+
+impl Whole {
+    fn array(self) -> Result<Array> {
+        let none = || Error::Internal("an array was read without its values".into());
+        Ok(Array {
+            values: self.values.ok_or_else(none)?,
+            shape: self.shape,
+        })
+    }
+}
+
 /// Reads an array from an NPY file, or from an NPZ file: `set.npz:x_train`, or just `set.npz` where
 /// it has one array.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Input`] when its content is wrong.
 pub fn read_npy(path: &Path) -> Result<Array> {
+    let mut whole = Whole::default();
+    read_npy_in_parts(path, &mut whole)?;
+    whole.array()
+}
+
+/// [`read_npy`] for arrays that need not be held as a whole. That the file ends where the array ends
+/// is known only behind the last part.
+///
+/// # Errors
+/// As [`read_npy`], and the sink's.
+pub fn read_npy_in_parts(path: &Path, sink: &mut impl Sink) -> Result<()> {
     let text = path.display().to_string();
     let (file, array) = match text.rsplit_once(".npz:") {
         Some((stem, array)) => (PathBuf::from(format!("{stem}.npz")), Some(array)),
@@ -211,9 +268,9 @@ pub fn read_npy(path: &Path) -> Result<Array> {
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
     if packed {
-        parse_npz(&text, BufReader::new(source), array)
+        npz_parts(&text, BufReader::new(source), array, sink)
     } else {
-        parse_npy(&text, BufReader::new(source))
+        npy_parts(&text, BufReader::new(source), sink)
     }
 }
 
@@ -226,6 +283,28 @@ pub fn parse_npz(
     source: impl Read + std::io::Seek,
     array: Option<&str>,
 ) -> Result<Array> {
+    let mut whole = Whole::default();
+    npz_parts(name, source, array, &mut whole)?;
+    whole.array()
+}
+
+/// Reads an array from any source of NPY bytes, which must end where the array ends; `name` stands
+/// for the file in messages.
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn parse_npy(name: &str, source: impl Read) -> Result<Array> {
+    let mut whole = Whole::default();
+    npy_parts(name, source, &mut whole)?;
+    whole.array()
+}
+
+fn npz_parts(
+    name: &str,
+    source: impl Read + std::io::Seek,
+    array: Option<&str>,
+    sink: &mut impl Sink,
+) -> Result<()> {
     let damaged = |e| Error::input(format!("{name}: damaged NPZ file: {e}"));
     let mut archive = zip::ZipArchive::new(source).map_err(damaged)?;
     let arrays: Vec<String> = archive
@@ -243,15 +322,10 @@ pub fn parse_npz(
         }
     };
     let entry = archive.by_name(&format!("{wanted}.npy")).map_err(damaged)?;
-    parse_npy(name, entry)
+    npy_parts(name, entry, sink)
 }
 
-/// Reads an array from any source of NPY bytes, which must end where the array ends; `name` stands
-/// for the file in messages.
-///
-/// # Errors
-/// As [`read_npy`].
-pub fn parse_npy(name: &str, mut source: impl Read) -> Result<Array> {
+fn npy_parts(name: &str, mut source: impl Read, sink: &mut impl Sink) -> Result<()> {
     let header = Header::read(name, &mut source)?;
     let size = header.kind.size() as u64;
     let n = header
@@ -265,6 +339,11 @@ pub fn parse_npy(name: &str, mut source: impl Read) -> Result<Array> {
                 header::tuple(&header.shape)
             ))
         })?;
+    let turned = header.fortran && header.shape.len() > 1;
+    let part = match (sink.begin(&header.shape)?, turned) {
+        (part, false) => part.max(1),
+        (_, true) => usize::MAX,
+    };
     let mut values = header.kind.none();
     let mut buffer = Vec::new();
     let mut read = 0;
@@ -272,7 +351,8 @@ pub fn parse_npy(name: &str, mut source: impl Read) -> Result<Array> {
     const ROUND: u64 = 1 << 16;
     while read < n {
         buffer.clear();
-        let round = ROUND.min(n - read);
+        let room = (part - values.len()) as u64;
+        let round = ROUND.min(n - read).min(room);
         let result = source.by_ref().take(round * size).read_to_end(&mut buffer);
         result.map_err(|e| stream(name, e))?;
         if (buffer.len() as u64) < round * size {
@@ -285,6 +365,9 @@ pub fn parse_npy(name: &str, mut source: impl Read) -> Result<Array> {
         }
         header.append(name, &buffer, &mut values)?;
         read += round;
+        if values.len() == part && read < n {
+            sink.part(std::mem::replace(&mut values, header.kind.none()))?;
+        }
     }
     let beyond = source.read(&mut [0]).map_err(|e| stream(name, e))?;
     if beyond > 0 {
@@ -293,15 +376,15 @@ pub fn parse_npy(name: &str, mut source: impl Read) -> Result<Array> {
             header::tuple(&header.shape)
         )));
     }
-    let shape = header.shape;
-    if header.fortran && shape.len() > 1 {
+    let shape = &header.shape;
+    if turned {
         values = match values {
-            Values::Bytes(v) => Values::Bytes(row_major(&v, &shape)),
-            Values::Integers(v) => Values::Integers(row_major(&v, &shape)),
-            Values::Floats(v) => Values::Floats(row_major(&v, &shape)),
+            Values::Bytes(v) => Values::Bytes(row_major(&v, shape)),
+            Values::Integers(v) => Values::Integers(row_major(&v, shape)),
+            Values::Floats(v) => Values::Floats(row_major(&v, shape)),
         };
     }
-    Ok(Array { shape, values })
+    sink.part(values)
 }
 
 /// The disk's mistakes are the disk's, the decompression's the file's.

@@ -353,6 +353,9 @@ impl Reading<'_> {
             Kind::Tanh => Activation::Tanh,
             Kind::Sigmoid => Activation::Sigmoid,
             Kind::HardSwish => Activation::HardSwish,
+            Kind::Abs => Activation::Abs,
+            Kind::Sign => Activation::Sign,
+            Kind::Floor => Activation::Floor,
             Kind::LeakyRelu { slope } if *slope >= 0.0 && slope.is_finite() => {
                 Activation::LeakyRelu { slope: *slope }
             }

@@ -77,6 +77,9 @@ impl Layer {
                 Activation::Sigmoid => "sigmoid",
                 Activation::HardSigmoid { .. } => "hard sigmoid",
                 Activation::HardSwish => "hard swish",
+                Activation::Abs => "abs",
+                Activation::Sign => "sign",
+                Activation::Floor => "floor",
             },
             Layer::MaxPool(_) => "max pool",
             Layer::AvgPool(_) => "average pool",
@@ -474,5 +477,17 @@ impl Graph {
             }
         }
         n
+    }
+
+    /// The node that reads each node, where there is exactly one.
+    pub fn only_readers(&self) -> Vec<Option<NodeId>> {
+        let mut readers = vec![None; self.nodes.len()];
+        let fan_out = self.fan_out();
+        for (id, node) in self.nodes.iter().enumerate() {
+            for &i in node.inputs.iter().filter(|&&i| fan_out[i] == 1) {
+                readers[i] = Some(id);
+            }
+        }
+        readers
     }
 }

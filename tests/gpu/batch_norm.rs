@@ -67,17 +67,29 @@ fn gradients_match_cpu() {
         let dx = case.output(CHW, scope);
         let dgamma = case.result(3, Scope::Shared);
         let dbeta = case.result(3, Scope::Shared);
-        case.section(vec![Op::BatchNormGrad {
-            x,
-            mean,
-            var,
-            gamma,
-            dy,
-            dx,
-            dgamma,
-            dbeta,
-            eps: 1e-5,
-        }]);
+        let eps = 1e-5;
+        case.section(vec![
+            Op::BatchNormGradSums {
+                x,
+                mean,
+                var,
+                dy,
+                dgamma,
+                dbeta,
+                eps,
+            },
+            Op::BatchNormGrad {
+                x,
+                mean,
+                var,
+                gamma,
+                dy,
+                dgamma,
+                dbeta,
+                dx,
+                eps,
+            },
+        ]);
         case.compare("batch_norm_grad", SUM_TOLERANCE);
     }
 }

@@ -227,7 +227,7 @@ impl Case {
 }
 
 /// Every non-linearity.
-pub const ACTIVATIONS: [Activation; 9] = [
+pub const ACTIVATIONS: [Activation; 12] = [
     Activation::Identity,
     Activation::Relu,
     Activation::Tanh,
@@ -243,6 +243,9 @@ pub const ACTIVATIONS: [Activation; 9] = [
         offset: 0.4,
     },
     Activation::HardSwish,
+    Activation::Abs,
+    Activation::Sign,
+    Activation::Floor,
 ];
 
 /// The combinations of shared and per-chip for two operands.

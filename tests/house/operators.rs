@@ -22,6 +22,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("avg_pool_grad", &["avg_pool", "pool"], "gradient"),
     ("batch_norm_stats", &["batch_norm"], "one method"),
     ("batch_norm_fold", &["batch_norm"], "one method"),
+    ("batch_norm_grad_sums", &["batch_norm"], "one method"),
     ("batch_norm_grad", &["batch_norm"], "one method"),
     ("quantize_weight_grad", &["quantize_weight"], "gradient"),
     ("fabricate_grad", &["fabricate"], "gradient"),

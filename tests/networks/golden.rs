@@ -5,7 +5,9 @@ use pimento::network::file::Loaded;
 use pimento::network::graph::Layer;
 use pimento::network::onnx::{self, Options};
 
-use super::{TOLERANCE, backends, distance, golden, models, outputs, vectors};
+use super::{
+    TOLERANCE, backends, distance, golden, models, models_in, outputs, vectors, vectors_in,
+};
 
 fn load(name: &str, fold_batch_norm: bool) -> Loaded {
     let options = Options {
@@ -29,6 +31,31 @@ fn models_compute_what_onnx_runtime_computes() {
             let far = distance(&outputs(&**backend, &network, images), want);
             if far > TOLERANCE {
                 wrong.push(format!("{name} on {}: {far:e}", backend.info().backend));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Random graphs, which `scripts/onnx_graphs.py` makes.
+#[test]
+fn random_graphs_compute_what_onnx_runtime_computes() {
+    let vectors = vectors_in("graphs");
+    let backends = backends("random_graphs_compute_what_onnx_runtime_computes");
+    let names = models_in("graphs");
+    assert!(names.len() >= 100);
+    let mut wrong = vec![];
+    for name in names {
+        let images = &vectors.tensors[&format!("{name}.input")].data;
+        let want = &vectors.tensors[&format!("{name}.output")].data;
+        for fold in [false, true] {
+            let network = load(&format!("graphs/{name}"), fold);
+            for backend in &backends {
+                let far = distance(&outputs(&**backend, &network, images), want);
+                if far > TOLERANCE {
+                    let on = backend.info().backend;
+                    wrong.push(format!("{name} (folded: {fold}) on {on}: {far:e}"));
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! `assets/golden/onnx` holds small models over all supported operators with the outputs of ONNX
 //! Runtime; `scripts/onnx_vectors.py` makes them, and holds the models that these tests export (to
-//! the directory named by `PIMENTO_EXPORT_DIR`) against the same outputs.
+//! the directory named by `PIMENTO_EXPORT_DIR`) against the same outputs. `graphs` beside them are
+//! random graphs, of `scripts/onnx_graphs.py`.
 
 mod damaged;
 mod description;
@@ -28,16 +29,26 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/golden/onnx")
 }
 
-/// Inputs and outputs of all models.
+/// Inputs and outputs of all models over single operators.
 fn vectors() -> Parameters {
-    let path = golden().join("vectors.safetensors");
+    vectors_in("")
+}
+
+/// Inputs and outputs of all models of a directory of the vectors.
+fn vectors_in(directory: &str) -> Parameters {
+    let path = golden().join(directory).join("vectors.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     Parameters::from_bytes(&bytes, &path).unwrap().0
 }
 
-/// Names of all models.
+/// Names of all models over single operators.
 fn models() -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(golden())
+    models_in("")
+}
+
+/// Names of all models of a directory of the vectors.
+fn models_in(directory: &str) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(golden().join(directory))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "onnx"))

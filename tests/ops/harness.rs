@@ -62,7 +62,12 @@ impl Rig {
 
     /// Runs one operator and returns the tensors asked for.
     pub fn run<const N: usize>(&self, op: Op, results: [TensorId; N]) -> [Vec<f32>; N] {
-        let mut session = self.session(op);
+        self.run_all(vec![op], results)
+    }
+
+    /// Runs operators one after the other and returns the tensors asked for.
+    pub fn run_all<const N: usize>(&self, ops: Vec<Op>, results: [TensorId; N]) -> [Vec<f32>; N] {
+        let mut session = self.session_of_all(ops, self.args.images.end.max(1));
         session.run(SectionId(0), &self.args).unwrap();
         results.map(|t| session.read(t).unwrap())
     }
@@ -74,8 +79,12 @@ impl Rig {
 
     /// A session with room for more images than the run has.
     pub fn session_of(&self, op: Op, images: usize) -> Box<dyn Session> {
+        self.session_of_all(vec![op], images)
+    }
+
+    fn session_of_all(&self, ops: Vec<Op>, images: usize) -> Box<dyn Session> {
         let mut program = self.program.clone();
-        program.section("test", vec![op]);
+        program.section("test", ops);
         let capacity = Capacity {
             chips: self.args.chips,
             images,

@@ -4,6 +4,7 @@
 mod adam;
 mod batch_norm;
 mod binarize_act;
+mod bits;
 mod case;
 mod conv2d;
 mod elementwise;

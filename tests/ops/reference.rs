@@ -67,7 +67,7 @@ pub fn pool(
 
 /// Every non-linearity. The kinks are not symmetric, and between the operands of tests that
 /// differentiate.
-pub const ACTIVATIONS: [Activation; 9] = [
+pub const ACTIVATIONS: [Activation; 12] = [
     Activation::Identity,
     Activation::Relu,
     Activation::Tanh,
@@ -83,6 +83,9 @@ pub const ACTIVATIONS: [Activation; 9] = [
         offset: 0.4,
     },
     Activation::HardSwish,
+    Activation::Abs,
+    Activation::Sign,
+    Activation::Floor,
 ];
 
 /// The non-linearity.
@@ -102,6 +105,11 @@ pub fn activation(act: Activation, v: f64) -> f64 {
             (f64::from(slope) * v + f64::from(offset)).clamp(0.0, 1.0)
         }
         Activation::HardSwish => v * (v / 6.0 + 0.5).clamp(0.0, 1.0),
+        Activation::Abs => v.abs(),
+        Activation::Sign if v > 0.0 => 1.0,
+        Activation::Sign if v < 0.0 => -1.0,
+        Activation::Sign => v,
+        Activation::Floor => v.floor(),
     }
 }
 

@@ -67,6 +67,7 @@ fn add(g: &mut Graph, name: &str, x: NodeId, kind: u8, place: u8) {
                 Activation::Relu,
                 Activation::Tanh,
                 Activation::HardSwish,
+                Activation::Abs,
                 Activation::Sigmoid,
                 Activation::Clip { lo: -0.5, hi: 0.8 },
                 Activation::LeakyRelu { slope: 0.1 },

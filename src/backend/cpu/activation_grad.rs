@@ -1,11 +1,11 @@
-//! Gradient of an element-wise non-linearity, from its output (hard swish: its input).
+//! Gradient of an element-wise non-linearity, from its output (hard swish, magnitude: its input).
 
 use super::simd::{Isa, Kernel, Simd};
 use crate::backend::program::{Activation, LANES};
 
 /// `dx = dy f'(y) scale[c]` on blocks of `channels` maps of `pixels` pixels.
 pub(super) struct ActivationGrad<'a> {
-    /// Output (hard swish: input) of the non-linearity.
+    /// Output (hard swish, magnitude: input) of the non-linearity.
     pub y: &'a [f32],
     /// Its gradient.
     pub dy: &'a [f32],
@@ -64,6 +64,11 @@ impl Kernel for ActivationGrad<'_> {
                     let above = if x >= 3.0 { 1.0 } else { between };
                     *dx = dy * if x <= -3.0 { 0.0 } else { above } * factor;
                 }),
+                Activation::Abs => values.for_each(|((dx, &x), &dy)| {
+                    let below = if x < 0.0 { -1.0 } else { 0.0 };
+                    *dx = dy * if x > 0.0 { 1.0 } else { below } * factor;
+                }),
+                Activation::Sign | Activation::Floor => values.for_each(|((dx, _), _)| *dx = 0.0),
             }
         }
     }

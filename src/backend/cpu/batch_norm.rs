@@ -1,82 +1,82 @@
 //! Batch norm: statistics, folding, backward.
 //!
-//! Sums are `f64`, a part a block of images, the parts added in order: independent of the number
-//! of threads.
+//! Sums of a few pixels are `f32`, those of a block and of all blocks `f64`. The statistics are summed
+//! about a value near the mean, so that the square of the mean does not swallow the variance, and
+//! moved to 0 in `f64`, where a `mean^2/var` of a million costs ten digits of sixteen.
 
-use rayon::prelude::*;
-
-use super::memory::Memory;
-use crate::backend::program::{LANES, TensorId};
+use super::simd::{Isa, Kernel, Simd};
+use crate::backend::program::LANES;
 use crate::vector::wide;
 
-/// `N` sums of `f(x, extra)` over a channel of the chips `chips` of `x`, real images only;
-/// `other` is a second map that is read beside the first.
-fn channel_sums<const N: usize>(
-    m: &Memory,
-    x: TensorId,
-    other: TensorId,
-    chips: std::ops::Range<usize>,
-    channel: usize,
-    f: impl Fn(f64, f64) -> [f64; N] + Sync,
-) -> [f64; N] {
-    let blocks = m.blocks();
-    let (_, h, w) = m.shape(x).chw();
-    let (start, len) = (channel * h * w * LANES, h * w * LANES);
-    let part = |i: usize| {
-        let (chip, block) = (chips.start + i / blocks, i % blocks);
-        let a = &m.block(x, chip, block)[start..start + len];
-        let b = &m.block(other, chip, block)[start..start + len];
-        let mut lanes = [[0f64; LANES]; N];
-        wide(|| {
-            for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
-                for l in 0..LANES {
-                    let v = f(f64::from(a[l]), f64::from(b[l]));
-                    for n in 0..N {
-                        lanes[n][l] += v[n];
-                    }
-                }
-            }
-        });
-        lanes.map(|s| s[..m.lanes(block)].iter().sum::<f64>())
-    };
-    let parts: Vec<[f64; N]> = (0..chips.len() * blocks)
-        .into_par_iter()
-        .map(part)
-        .collect();
-    let mut sums = [0.0; N];
-    for part in parts {
-        for (s, p) in sums.iter_mut().zip(part) {
-            *s += p;
+/// Pixels summed in `f32`.
+const RUN: usize = 16;
+
+/// Two sums over a channel's pixels per lane.
+type Lanes = [[f64; LANES]; 2];
+
+/// Adds two vectors to the sums.
+#[inline(always)]
+fn add<S: Simd>(s: S, [a, b]: [S::V; 2], sums: &mut Lanes) {
+    let mut run = [[0f32; LANES]; 2];
+    s.store(a, &mut run[0]);
+    s.store(b, &mut run[1]);
+    for (sums, run) in sums.iter_mut().zip(run) {
+        for (sum, v) in sums.iter_mut().zip(run) {
+            *sum += f64::from(v);
         }
     }
-    sums
 }
 
-/// Number of values per channel over `chips` chips.
-fn count(m: &Memory, x: TensorId, chips: usize) -> f64 {
-    let (_, h, w) = m.shape(x).chw();
-    (h * w * m.images() * chips) as f64
+/// Sums of the first `lanes` lanes.
+fn across(sums: Lanes, lanes: usize) -> [f64; 2] {
+    sums.map(|s| s[..lanes].iter().sum())
 }
 
-/// Biased mean and variance per channel over the chips `chips` of `x`, two-pass.
-pub(super) fn stats(
-    m: &Memory,
-    x: TensorId,
-    chips: std::ops::Range<usize>,
-    mean: &mut [f32],
-    var: &mut [f32],
-) {
-    let n = count(m, x, chips.len()).max(1.0);
-    let channels = mean.par_iter_mut().zip(var).enumerate();
-    channels.for_each(|(c, (mean, var))| {
-        let [sum] = channel_sums(m, x, x, chips.clone(), c, |x, _| [x]);
-        let centre = sum / n;
-        let [squares] = channel_sums(m, x, x, chips.clone(), c, |x, _| {
-            [(x - centre) * (x - centre)]
-        });
+/// `[sum (x - near), sum (x - near)^2]` of a channel, per lane.
+struct Moments<'a> {
+    x: &'a [f32],
+    near: f32,
+}
+
+impl Kernel for Moments<'_> {
+    type Output = Lanes;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Lanes {
+        let mut sums = [[0.0; LANES]; 2];
+        let minus = s.splat(-self.near);
+        for run in self.x.chunks(RUN * LANES) {
+            let mut acc = [s.splat(0.0); 2];
+            for x in run.chunks_exact(LANES) {
+                let v = s.add(s.load(x), minus);
+                acc = [s.add(acc[0], v), s.fma(v, v, acc[1])];
+            }
+            add(s, acc, &mut sums);
+        }
+        sums
+    }
+}
+
+/// `[sum x, sum x^2]` for every channel (of `plane` values) of a block.
+pub(super) fn stats_part(isa: Isa, x: &[f32], plane: usize, lanes: usize, part: &mut [f64]) {
+    for (x, part) in x.chunks_exact(plane).zip(part.chunks_exact_mut(2)) {
+        let near = x[..lanes].iter().sum::<f32>() / lanes as f32;
+        let sums = isa.run(Moments { x, near });
+        let [first, second] = across(sums, lanes);
+        let (n, near) = ((plane / LANES * lanes) as f64, f64::from(near));
+        part[0] = first + n * near;
+        part[1] = second + near * (2.0 * first + n * near);
+    }
+}
+
+/// Biased mean and variance per channel from the sums over `n` values.
+pub(super) fn stats(sums: &[f64], n: f64, mean: &mut [f32], var: &mut [f32]) {
+    let n = n.max(1.0);
+    for (sums, (mean, var)) in sums.chunks_exact(2).zip(mean.iter_mut().zip(var)) {
+        let centre = sums[0] / n;
         *mean = centre as f32;
-        *var = (squares / n) as f32;
-    });
+        *var = (sums[1] / n - centre * centre).max(0.0) as f32;
+    }
 }
 
 /// What [`fold`] reads.
@@ -101,66 +101,95 @@ pub(super) fn fold(b: &Frozen, scale: &mut [f32], shift: &mut [f32]) {
     }
 }
 
-/// Tensors of the backward pass.
-#[derive(Clone, Copy)]
-pub(super) struct Grad {
-    /// Input.
-    pub x: TensorId,
-    /// Batch mean.
-    pub mean: TensorId,
-    /// Batch variance.
-    pub var: TensorId,
-    /// Gain.
-    pub gamma: TensorId,
-    /// Gradient of the output.
-    pub dy: TensorId,
-    /// Added to the variance.
-    pub eps: f32,
+/// `[sum dy (x - mean), sum dy]` of a channel, per lane.
+struct GradSums<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    mean: f32,
 }
 
-impl Grad {
-    /// Chips whose values share the statistics.
-    fn chips(&self, m: &Memory) -> usize {
-        m.chips_of(self.x).max(m.chips_of(self.dy))
-    }
+impl Kernel for GradSums<'_> {
+    type Output = Lanes;
 
-    /// `dgamma = sum dy xh`, `dbeta = sum dy`, per channel.
-    pub fn parameters(&self, m: &Memory, dgamma: &mut [f32], dbeta: &mut [f32]) {
-        let chips = self.chips(m);
-        let channels = dgamma.par_iter_mut().zip(dbeta).enumerate();
-        channels.for_each(|(c, (dgamma, dbeta))| {
-            let mean = f64::from(m.flat(self.mean, 0)[c]);
-            let inverse = 1.0 / f64::from(m.flat(self.var, 0)[c] + self.eps).sqrt();
-            let [weighted, plain] = channel_sums(m, self.x, self.dy, 0..chips, c, |x, dy| {
-                [dy * (x - mean), dy]
-            });
-            *dgamma = (weighted * inverse) as f32;
-            *dbeta = plain as f32;
-        });
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Lanes {
+        let mut sums = [[0.0; LANES]; 2];
+        let minus = s.splat(-self.mean);
+        let runs = self.x.chunks(RUN * LANES).zip(self.dy.chunks(RUN * LANES));
+        for (x, dy) in runs {
+            let mut acc = [s.splat(0.0); 2];
+            for (x, dy) in x.chunks_exact(LANES).zip(dy.chunks_exact(LANES)) {
+                let (x, dy) = (s.add(s.load(x), minus), s.load(dy));
+                acc = [s.fma(dy, x, acc[0]), s.add(acc[1], dy)];
+            }
+            add(s, acc, &mut sums);
+        }
+        sums
     }
+}
 
-    /// `dx = gamma/sqrt(var + eps) (dy - dbeta/m - xh dgamma/m)` of one block, 0 in lanes without
-    /// an image.
-    pub fn input(
-        &self,
-        m: &Memory,
-        [dgamma, dbeta]: [TensorId; 2],
-        chip: usize,
-        block: usize,
-        dx: &mut [f32],
-    ) {
-        let n = count(m, self.x, self.chips(m)) as f32;
-        let lanes = m.lanes(block);
-        let (_, h, w) = m.shape(self.x).chw();
-        let len = h * w * LANES;
-        let (x, dy) = (m.block(self.x, chip, block), m.block(self.dy, chip, block));
-        for (c, dx) in dx.chunks_exact_mut(len).enumerate() {
-            let mean = m.flat(self.mean, 0)[c];
-            let inverse = 1.0 / (m.flat(self.var, 0)[c] + self.eps).sqrt();
-            let scale = m.flat(self.gamma, 0)[c] * inverse;
-            let offset = m.flat(dbeta, 0)[c] / n;
-            let slope = m.flat(dgamma, 0)[c] / n * inverse;
-            let (x, dy) = (&x[c * len..][..len], &dy[c * len..][..len]);
+/// `[sum dy (x - mean), sum dy]` for every channel (of `plane` values) of a block.
+pub(super) fn grad_part(
+    isa: Isa,
+    (x, dy): (&[f32], &[f32]),
+    mean: &[f32],
+    plane: usize,
+    lanes: usize,
+    part: &mut [f64],
+) {
+    let maps = x.chunks_exact(plane).zip(dy.chunks_exact(plane)).zip(mean);
+    for (((x, dy), &mean), part) in maps.zip(part.chunks_exact_mut(2)) {
+        let sums = isa.run(GradSums { x, dy, mean });
+        part.copy_from_slice(&across(sums, lanes));
+    }
+}
+
+/// `dgamma = sum dy xh`, `dbeta = sum dy`, per channel, from the sums of [`grad_part`].
+pub(super) fn grad_sums(
+    sums: &[f64],
+    var: &[f32],
+    eps: f32,
+    dgamma: &mut [f32],
+    dbeta: &mut [f32],
+) {
+    let results = dgamma.iter_mut().zip(dbeta).zip(var);
+    for (sums, ((dgamma, dbeta), &var)) in sums.chunks_exact(2).zip(results) {
+        *dgamma = (sums[0] / f64::from(var + eps).sqrt()) as f32;
+        *dbeta = sums[1] as f32;
+    }
+}
+
+/// What the gradient of the input needs beside the maps.
+#[derive(Clone, Copy)]
+pub(super) struct Grad<'a> {
+    /// Batch mean.
+    pub mean: &'a [f32],
+    /// Batch variance.
+    pub var: &'a [f32],
+    /// Gain.
+    pub gamma: &'a [f32],
+    /// Gradient of the gain.
+    pub dgamma: &'a [f32],
+    /// Gradient of the offset.
+    pub dbeta: &'a [f32],
+    /// Added to the variance.
+    pub eps: f32,
+    /// Values of a channel over images and chips.
+    pub count: f32,
+}
+
+impl Grad<'_> {
+    /// `dx = gamma/sqrt(var + eps) (dy - dbeta/m - xh dgamma/m)` of one block, 0 behind the first
+    /// `lanes` lanes.
+    pub fn input(&self, x: &[f32], dy: &[f32], lanes: usize, dx: &mut [f32]) {
+        let plane = dx.len() / self.mean.len();
+        for (c, dx) in dx.chunks_exact_mut(plane).enumerate() {
+            let mean = self.mean[c];
+            let inverse = 1.0 / (self.var[c] + self.eps).sqrt();
+            let scale = self.gamma[c] * inverse;
+            let offset = self.dbeta[c] / self.count;
+            let slope = self.dgamma[c] / self.count * inverse;
+            let (x, dy) = (&x[c * plane..][..plane], &dy[c * plane..][..plane]);
             wide(|| {
                 for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
                     *dx = scale * (dy - offset - (x - mean) * slope);

@@ -7,12 +7,15 @@
 //! name.
 
 use super::activation_grad::ActivationGrad;
+use super::batch_norm;
+use super::buffer::Buffer;
 use super::conv2d::{ConvPlan, PLAIN};
 use super::max_pool::Window;
 use super::memory::Memory;
 use super::plan::BlockPhase;
 use super::post::{Epilogue, Quant};
 use super::rearrange::Rearrange;
+use super::simd::Isa;
 use super::softmax_xent::SoftmaxXent;
 use super::{add, avg_pool, binarize_act, max_pool, multiply, pointwise, quantize_act, softmax};
 use crate::backend::program::*;
@@ -21,34 +24,26 @@ use crate::error::{Error, Result};
 /// Buffers of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    registers: Vec<Vec<f32>>,
-    buffers: Buffers,
+    registers: Vec<Buffer>,
+    /// Strips of a convolution's input.
+    copies: Buffer,
     /// Packed weights of the task's chip, per convolution of the phase.
-    pub packed: Vec<Vec<f32>>,
-}
-
-/// Working space of kernels; the content is not kept from one operator to the next.
-#[derive(Debug, Default)]
-pub(super) struct Buffers {
-    /// Zero-padded copies of a convolution's input.
-    pub padded: Vec<f32>,
+    pub packed: Vec<Buffer>,
 }
 
 impl Scratch {
     /// Makes the registers large enough for `group` blocks.
     pub fn reserve(&mut self, registers: &[usize], group: usize) {
         self.registers
-            .resize_with(registers.len().max(self.registers.len()), Vec::new);
+            .resize_with(registers.len().max(self.registers.len()), Buffer::default);
         for (register, &n) in self.registers.iter_mut().zip(registers) {
-            if register.len() < n * group {
-                register.resize(n * group, 0.0);
-            }
+            register.reserve(n * group);
         }
     }
 
-    /// The arena's registers and the kernels' working space.
-    pub fn split(&mut self) -> (&mut [Vec<f32>], &mut Buffers) {
-        (&mut self.registers, &mut self.buffers)
+    /// The arena's registers, and space for the strips of a convolution's input.
+    pub fn split(&mut self) -> (&mut [Buffer], &mut Buffer) {
+        (&mut self.registers, &mut self.copies)
     }
 }
 
@@ -86,6 +81,11 @@ impl<'a> BlockRun<'a> {
     /// Lanes that hold an image in the `i`-th of these blocks.
     pub fn lanes(&self, i: usize) -> usize {
         self.memory.lanes(self.first + i)
+    }
+
+    /// Instruction set of kernels.
+    pub fn isa(&self) -> Isa {
+        self.memory.isa()
     }
 
     /// An epilogue with its tensors found.
@@ -169,23 +169,23 @@ pub(super) fn run_block_op(
     op: &Op,
     conv: Option<PackedConv>,
     run: &mut BlockRun,
-    buffers: &mut Buffers,
+    copies: &mut Buffer,
 ) -> Result<()> {
-    let isa = run.memory.isa();
+    let isa = run.isa();
     match *op {
         Op::Conv2d { x, y, ref post, .. } => {
             let conv = conv.ok_or_else(|| missing(op))?;
             run.write([y], |run, [y]| {
                 let epilogue = run.epilogue(post);
-                let (w, padded) = (conv.weights, &mut buffers.padded);
-                conv.plan.run(isa, w, run.image(x), y, &epilogue, padded);
+                conv.plan
+                    .run(isa, conv.weights, run.image(x), y, &epilogue, copies);
             });
         }
         Op::Conv2dGradInput { dy, dx, .. } => {
             let conv = conv.ok_or_else(|| missing(op))?;
             run.write([dx], |run, [dx]| {
-                let (w, padded) = (conv.weights, &mut buffers.padded);
-                conv.plan.run(isa, w, run.image(dy), dx, &PLAIN, padded);
+                conv.plan
+                    .run(isa, conv.weights, run.image(dy), dx, &PLAIN, copies);
             });
         }
         Op::Pointwise { x, y, ref post } => {
@@ -272,6 +272,39 @@ pub(super) fn run_block_op(
             let window = run.window(dx, geo);
             run.write([dx], |run, [dx]| {
                 avg_pool::backward(isa, window, run.image(dy), dx)
+            });
+        }
+        Op::BatchNormGrad {
+            x,
+            mean,
+            var,
+            gamma,
+            dy,
+            dgamma,
+            dbeta,
+            dx,
+            eps,
+        } => {
+            let (channels, h, w) = run.shape(x).chw();
+            let chips = run.memory.chips_of(x).max(run.memory.chips_of(dy));
+            run.write([dx], |run, [dx]| {
+                let grad = batch_norm::Grad {
+                    mean: run.flat(mean),
+                    var: run.flat(var),
+                    gamma: run.flat(gamma),
+                    dgamma: run.flat(dgamma),
+                    dbeta: run.flat(dbeta),
+                    eps,
+                    count: (h * w * run.memory.images() * chips) as f32,
+                };
+                let block = channels * h * w * LANES;
+                let maps = run
+                    .image(x)
+                    .chunks_exact(block)
+                    .zip(run.image(dy).chunks_exact(block));
+                for (i, (dx, (x, dy))) in dx.chunks_exact_mut(block).zip(maps).enumerate() {
+                    grad.input(x, dy, run.lanes(i), dx);
+                }
             });
         }
         Op::SoftmaxXent {

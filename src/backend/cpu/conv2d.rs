@@ -7,114 +7,110 @@
 //! such a *phase* the transposed convolution has stride 1: each phase is a gathered product of
 //! its own, and nothing is multiplied by an inserted zero.
 //!
-//! Near the edges some of a phase's taps meet no output. They read zeros of a padded copy, as long
+//! Near the edges some of a phase's taps meet no output. They read zeros of a strip, as long
 //! as those are few; where the output is small beside the kernel, the phases are cut so that every
 //! part has only taps that exist ([`Line::parts`]). For an output of 1 x 1 the parts together are
 //! one matrix product with the transposed weight.
 
-use super::gather::{Gather, GatherShape, Source};
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::gather::{Gather, GatherShape, Lines, Source};
 use super::post::Epilogue;
 use super::simd::Isa;
+use super::strip::{STRIP_BYTES, Strip};
 use crate::backend::program::{Activation, ConvGeometry, LANES};
 use crate::error::Result;
 
 /// Tables of a convolution.
 #[derive(Debug, Clone)]
 pub(super) struct ConvPlan {
+    geo: ConvGeometry,
     gathers: Vec<Gather>,
-    pad: Pad,
+    /// Channels and values of a block of the map that is read.
+    channels: usize,
+    x_len: usize,
+    /// How the map is copied; `None`: it is read where it is.
+    strips: Option<Strips>,
 }
 
-/// A zero-padded copy of a map.
+/// The strips of a map, one after the other.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pad {
-    c: usize,
-    h: usize,
-    w: usize,
-    top: usize,
-    left: usize,
-    /// Rows with padding.
-    pub rows: usize,
-    /// Columns with padding.
-    pub cols: usize,
+struct Strips {
+    strip: Strip,
+    count: usize,
+    /// Output lines of a strip.
+    lines: usize,
+    /// Row of the map where the first strip begins.
+    first: isize,
+    /// Rows of the map from one strip to the next.
+    advance: usize,
 }
 
-impl Pad {
-    /// Padding of a `c x h x w` map by `[top, left, bottom, right]`.
-    pub fn new((c, h, w): (usize, usize, usize), pad: [usize; 4]) -> Self {
-        Self {
-            c,
-            h,
-            w,
-            top: pad[0],
-            left: pad[1],
-            rows: h + pad[0] + pad[2],
-            cols: w + pad[1] + pad[3],
-        }
+/// Lines of a strip, of `count` lines in all: as many as fit [`STRIP_BYTES`] where `bytes(n)` is what
+/// `n` lines take, and all strips of about the same height. All of them where the weights
+/// themselves are larger: those would come from far away for every strip.
+pub(super) fn strip_lines(count: usize, weights: usize, bytes: impl Fn(usize) -> usize) -> usize {
+    if weights * size_of::<f32>() > STRIP_BYTES {
+        return count.max(1);
     }
+    let most = (1..=count).rev().find(|&n| bytes(n) <= STRIP_BYTES);
+    let strips = count.div_ceil(most.unwrap_or(1)).max(1);
+    count.div_ceil(strips).max(1)
+}
 
-    /// Whether there is any.
-    pub fn is_needed(&self) -> bool {
-        self.rows > self.h || self.cols > self.w
-    }
-
-    /// Values of a padded block.
-    pub fn len(&self) -> usize {
-        self.c * self.rows * self.cols * LANES
-    }
-
-    /// Copies one block.
-    pub fn copy(&self, x: &[f32], to: &mut [f32]) {
-        let (row, padded) = (self.w * LANES, self.cols * LANES);
-        let (left, top) = (self.left * LANES, self.top * padded);
-        for (x, to) in x
-            .chunks_exact(self.h * row)
-            .zip(to.chunks_exact_mut(self.rows * padded))
-        {
-            let (head, rest) = to.split_at_mut(top);
-            let (body, foot) = rest.split_at_mut(self.h * padded);
-            head.fill(0.0);
-            foot.fill(0.0);
-            for (x, to) in x.chunks_exact(row).zip(body.chunks_exact_mut(padded)) {
-                to[..left].fill(0.0);
-                to[left..left + row].copy_from_slice(x);
-                to[left + row..].fill(0.0);
-            }
-        }
-    }
+/// Rows of the input under `lines` output lines.
+pub(super) fn rows_under(g: &ConvGeometry, lines: usize) -> usize {
+    (lines - 1) * g.stride[0] + (g.kh - 1) * g.dilation[0] + 1
 }
 
 impl ConvPlan {
     /// The forward operator.
     pub fn forward(g: &ConvGeometry) -> Result<Self> {
-        let pad = Pad::new((g.c_in, g.h_in, g.w_in), g.pad);
+        let [top, left, bottom, right] = g.pad;
         let (ho, wo) = (g.h_out(), g.w_out());
-        let (plane, row) = (pad.rows * pad.cols, pad.cols);
+        let whole = |n| Strip::new((g.h_in, g.w_in), [left, right], rows_under(g, n));
+        let bytes = |n| g.c_in * whole(n).plane() * size_of::<f32>();
+        let strips = (top + left + bottom + right > 0).then(|| {
+            let lines = strip_lines(ho, g.weights(), bytes);
+            Strips {
+                strip: whole(lines),
+                count: ho.div_ceil(lines),
+                lines,
+                first: -(top as isize),
+                advance: lines * g.stride[0],
+            }
+        });
+        let (plane, cols) = match &strips {
+            Some(s) => (s.strip.plane(), s.strip.cols),
+            None => (g.h_in * g.w_in * LANES, g.w_in),
+        };
         let c_group = g.c_in / g.groups;
         let mut offsets = Vec::with_capacity(g.rows());
         for c in 0..c_group {
             for ky in 0..g.kh {
                 for kx in 0..g.kw {
-                    let at = c * plane + ky * g.dilation[0] * row + kx * g.dilation[1];
-                    offsets.push((at * LANES) as u32);
+                    let at = ky * g.dilation[0] * cols + kx * g.dilation[1];
+                    offsets.push((c * plane + at * LANES) as u32);
                 }
             }
         }
-        let mut pixels = Vec::with_capacity(ho * wo);
-        for y in 0..ho {
-            for x in 0..wo {
-                let from = (y * g.stride[0] * row + x * g.stride[1]) * LANES;
-                pixels.push((from as u32, ((y * wo + x) * LANES) as u32));
-            }
-        }
+        let pixel = |x: usize| ((x * g.stride[1] * LANES) as u32, (x * LANES) as u32);
+        let lines = Lines {
+            first: (0..wo).map(pixel).collect(),
+            line_in: g.stride[0] * cols * LANES,
+            line_out: wo * LANES,
+            strip: strips.map_or(ho, |s| s.lines),
+            count: ho,
+        };
         let rows = g.c_out / g.groups;
         let shape = GatherShape {
             rows,
             groups: g.groups,
-            group_in: c_group * plane * LANES,
+            group_in: c_group * plane,
             group_out: rows * ho * wo * LANES,
             row_out: ho * wo * LANES,
-            x_len: pad.len(),
+            x_len: g.c_in * plane,
             y_len: g.c_out * ho * wo * LANES,
         };
         let source = Source {
@@ -123,8 +119,11 @@ impl ConvPlan {
             terms: (0..g.rows() as u32).collect(),
         };
         Ok(Self {
-            gathers: vec![Gather::new(shape, offsets, pixels, source)?],
-            pad,
+            geo: *g,
+            gathers: vec![Gather::new(shape, offsets, lines, source)?],
+            channels: g.c_in,
+            x_len: g.c_in * g.h_in * g.w_in * LANES,
+            strips,
         })
     }
 
@@ -138,22 +137,39 @@ impl ConvPlan {
             stride: g.stride[axis],
             dilation: g.dilation[axis],
         };
-        let lines = [
-            along(0, g.h_in, g.h_out(), g.kh),
-            along(1, g.w_in, g.w_out(), g.kw),
-        ];
+        let (ho, wo) = (g.h_out(), g.w_out());
+        let lines = [along(0, g.h_in, ho, g.kh), along(1, g.w_in, wo, g.kw)];
         let [vertical, horizontal] = choose(
             lines.each_ref().map(Line::phases),
             lines.each_ref().map(Line::parts),
         );
         let before = |axes: &[Axis]| axes.iter().map(|a| a.before).max().unwrap_or(0);
         let after = |axes: &[Axis]| axes.iter().map(|a| a.after).max().unwrap_or(0);
-        let (top, left) = (before(&vertical), before(&horizontal));
-        let pad = Pad::new(
-            (g.c_out, g.h_out(), g.w_out()),
-            [top, left, after(&vertical), after(&horizontal)],
-        );
-        let (plane, row) = (pad.rows * pad.cols, pad.cols);
+        let inside = |axes: &[Axis]| before(axes) + after(axes) == 0;
+        let left = before(&horizontal);
+        // Rows of the gradient that a line of a phase meets, relative to the line.
+        let met = || vertical.iter().flat_map(|a| a.taps.iter().map(|t| t.1));
+        let (low, high) = (met().min().unwrap_or(0), met().max().unwrap_or(0));
+        let count = vertical.iter().map(|a| a.len).max().unwrap_or(0);
+        let whole = |n: usize| {
+            let rows = n + (high - low) as usize;
+            Strip::new((ho, wo), [left, after(&horizontal)], rows)
+        };
+        let bytes = |n| g.c_out * whole(n).plane() * size_of::<f32>();
+        let strips = (!inside(&vertical) || !inside(&horizontal)).then(|| {
+            let lines = strip_lines(count, g.weights(), bytes);
+            Strips {
+                strip: whole(lines),
+                count: count.div_ceil(lines),
+                lines,
+                first: low,
+                advance: lines,
+            }
+        });
+        let (plane, cols, top) = match &strips {
+            Some(s) => (s.strip.plane(), s.strip.cols, -low),
+            None => (ho * wo * LANES, wo, 0),
+        };
         let (c_group, o_group, taps) = (g.c_in / g.groups, g.c_out / g.groups, g.kh * g.kw);
         let mut gathers = Vec::new();
         for v in &vertical {
@@ -162,30 +178,32 @@ impl ConvPlan {
                 for o in 0..o_group {
                     for &(ky, oy) in &v.taps {
                         for &(kx, ox) in &u.taps {
-                            // A padded gradient begins `top` rows and `left` columns earlier.
-                            let y = oy + top as isize;
-                            let x = ox + left as isize;
-                            let at = o * plane + y as usize * row + x as usize;
-                            offsets.push((at * LANES) as u32);
+                            // A strip begins `top` rows and `left` columns earlier.
+                            let y = (oy + top) as usize;
+                            let x = (ox + left as isize) as usize;
+                            offsets.push((o * plane + (y * cols + x) * LANES) as u32);
                             terms.push((o * c_group * taps + ky * g.kw + kx) as u32);
                         }
                     }
                 }
-                let mut pixels = Vec::with_capacity(v.len * u.len);
-                for y in 0..v.len {
-                    for x in 0..u.len {
-                        let row_to = v.first + y * g.stride[0];
-                        let to = row_to * g.w_in + u.first + x * g.stride[1];
-                        pixels.push((((y * row + x) * LANES) as u32, (to * LANES) as u32));
-                    }
-                }
+                let pixel = |x: usize| {
+                    let to = v.first * g.w_in + u.first + x * g.stride[1];
+                    ((x * LANES) as u32, (to * LANES) as u32)
+                };
+                let lines = Lines {
+                    first: (0..u.len).map(pixel).collect(),
+                    line_in: cols * LANES,
+                    line_out: g.stride[0] * g.w_in * LANES,
+                    strip: strips.map_or(v.len, |s| s.lines),
+                    count: v.len,
+                };
                 let shape = GatherShape {
                     rows: c_group,
                     groups: g.groups,
-                    group_in: o_group * plane * LANES,
+                    group_in: o_group * plane,
                     group_out: c_group * g.h_in * g.w_in * LANES,
                     row_out: g.h_in * g.w_in * LANES,
-                    x_len: pad.len(),
+                    x_len: g.c_out * plane,
                     y_len: g.c_in * g.h_in * g.w_in * LANES,
                 };
                 let source = Source {
@@ -193,20 +211,21 @@ impl ConvPlan {
                     row: taps,
                     terms,
                 };
-                gathers.push(Gather::new(shape, offsets, pixels, source)?);
+                gathers.push(Gather::new(shape, offsets, lines, source)?);
             }
         }
-        Ok(Self { gathers, pad })
+        Ok(Self {
+            geo: *g,
+            gathers,
+            channels: g.c_out,
+            x_len: g.c_out * ho * wo * LANES,
+            strips,
+        })
     }
 
-    /// The padding of the input.
-    pub fn pad(&self) -> &Pad {
-        &self.pad
-    }
-
-    /// The product of a forward operator.
-    pub fn gather(&self) -> &Gather {
-        &self.gathers[0]
+    /// The convolution's geometry.
+    pub fn geometry(&self) -> &ConvGeometry {
+        &self.geo
     }
 
     /// Values of the packed weights.
@@ -214,10 +233,9 @@ impl ConvPlan {
         self.gathers.iter().map(Gather::packed_len).sum()
     }
 
-    /// Packs the weights of one chip.
-    pub fn pack(&self, isa: Isa, w: &[f32], packed: &mut Vec<f32>) {
-        packed.resize(self.packed_len(), 0.0);
-        let mut rest = packed.as_mut_slice();
+    /// Packs the weights of one chip into a buffer of [`ConvPlan::packed_len`] values or more.
+    pub fn pack(&self, isa: Isa, w: &[f32], packed: &mut [f32]) {
+        let mut rest = packed;
         for gather in &self.gathers {
             let (part, tail) = rest.split_at_mut(gather.packed_len());
             gather.pack(isa, w, part);
@@ -225,7 +243,7 @@ impl ConvPlan {
         }
     }
 
-    /// Computes all blocks of `x` into `y`; `padded` is working space.
+    /// Computes all blocks of `x` into `y`; `copies` is working space.
     pub fn run(
         &self,
         isa: Isa,
@@ -233,29 +251,29 @@ impl ConvPlan {
         x: &[f32],
         y: &mut [f32],
         epilogue: &Epilogue,
-        padded: &mut Vec<f32>,
+        copies: &mut Buffer,
     ) {
-        let x = if self.pad.is_needed() {
-            let block = self.pad.c * self.pad.h * self.pad.w * LANES;
-            let blocks = x.len() / block;
-            if padded.len() < blocks * self.pad.len() {
-                padded.resize(blocks * self.pad.len(), 0.0);
+        let products = |x: &[f32], y: &mut [f32], lines: Range<usize>| {
+            let mut packed = packed;
+            for gather in &self.gathers {
+                let (part, tail) = packed.split_at(gather.packed_len());
+                gather.run(isa, part, x, y, epilogue, lines.clone());
+                packed = tail;
             }
-            for (x, to) in x
-                .chunks_exact(block)
-                .zip(padded.chunks_exact_mut(self.pad.len()))
-            {
-                self.pad.copy(x, to);
-            }
-            &padded[..blocks * self.pad.len()]
-        } else {
-            x
         };
-        let mut packed = packed;
-        for gather in &self.gathers {
-            let (part, tail) = packed.split_at(gather.packed_len());
-            gather.run(isa, part, x, y, epilogue);
-            packed = tail;
+        let Some(s) = &self.strips else {
+            return products(x, y, 0..usize::MAX);
+        };
+        let len = self.channels * s.strip.plane();
+        let blocks = x.len() / self.x_len;
+        copies.reserve(blocks * len);
+        let copies = &mut copies[..blocks * len];
+        for i in 0..s.count {
+            let first = s.first + (i * s.advance) as isize;
+            for (x, to) in x.chunks_exact(self.x_len).zip(copies.chunks_exact_mut(len)) {
+                s.strip.copy(x, first, to);
+            }
+            products(copies, y, i * s.lines..(i + 1) * s.lines);
         }
     }
 }
@@ -379,8 +397,7 @@ mod tests {
     /// Products of the gradient with respect to the input, per pair of channels.
     fn products(g: &ConvGeometry) -> usize {
         let plan = ConvPlan::grad_input(g).expect("plan");
-        let of = |g: &Gather| g.tables().pixels.len() * g.tables().offsets.len();
-        plan.gathers.iter().map(of).sum::<usize>() / 2
+        plan.gathers.iter().map(Gather::products).sum::<usize>() / 2
     }
 
     /// Where the output is small beside the kernel, only products that exist are made; else one

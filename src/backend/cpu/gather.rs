@@ -4,8 +4,9 @@
 //! With 16 images innermost, one output pixel of a convolution is
 //! `y[o][lane] = sum_k w[o,k] x[base + offset(k)][lane]`: a product of the weight matrix with 16
 //! columns that are gathered from the input by a table of offsets, the same for every pixel up
-//! to the pixel's base. No patch matrix is ever written. Stride, dilation and padding (of a
-//! zero-padded copy) are in the tables; so is the transposed convolution of the backward pass.
+//! to the pixel's base. No patch matrix is ever written. Stride and dilation are in the tables, and
+//! so is the transposed convolution of the backward pass; padding is in the copy of a few rows that
+//! is read (`strip`).
 //!
 //! # Practice
 //! Weights are packed into tiles of `M` rows as `[k][M]`, `M` balanced (16 rows are 6 + 5 + 5).
@@ -33,7 +34,11 @@ const SPAN: usize = 48;
 #[derive(Debug, Clone)]
 pub(super) struct Gather {
     offsets: Vec<u32>,
+    /// Pixels of the rows of a strip; those of later strips are further on in `y`.
     pixels: Vec<(u32, u32)>,
+    lines: usize,
+    line_pixels: usize,
+    line_out: usize,
     rows: usize,
     groups: usize,
     group_in: usize,
@@ -42,6 +47,21 @@ pub(super) struct Gather {
     x_len: usize,
     y_len: usize,
     source: Source,
+}
+
+/// The pixels of a product: lines of equal length.
+#[derive(Debug, Clone)]
+pub(super) struct Lines {
+    /// Input and output place of the first line's pixels.
+    pub first: Vec<(u32, u32)>,
+    /// Distance of lines in the input.
+    pub line_in: usize,
+    /// Distance of lines in the output.
+    pub line_out: usize,
+    /// Lines of a strip: of what is in the input at once.
+    pub strip: usize,
+    /// All lines of the output.
+    pub count: usize,
 }
 
 /// Where the weight of row `o`, term `k` of group `g` is: `g*group + o*row + terms[k]`.
@@ -82,20 +102,24 @@ impl Gather {
     pub fn new(
         shape: GatherShape,
         offsets: Vec<u32>,
-        pixels: Vec<(u32, u32)>,
+        lines: Lines,
         source: Source,
     ) -> Result<Self> {
         let most = |it: &mut dyn Iterator<Item = u32>| it.max().map_or(0, |v| v as usize);
         let last_group = shape.groups.saturating_sub(1);
-        let far_in = most(&mut pixels.iter().map(|p| p.0))
+        let strip = lines.strip.min(lines.count);
+        let far_in = most(&mut lines.first.iter().map(|p| p.0))
+            + strip.saturating_sub(1) * lines.line_in
             + most(&mut offsets.iter().copied())
             + last_group * shape.group_in;
-        let far_out = most(&mut pixels.iter().map(|p| p.1))
+        let far_out = most(&mut lines.first.iter().map(|p| p.1))
+            + lines.count.saturating_sub(1) * lines.line_out
             + shape.rows.saturating_sub(1) * shape.row_out
             + last_group * shape.group_out;
-        let reads = !offsets.is_empty() && !pixels.is_empty();
+        let empty = lines.first.is_empty() || lines.count == 0;
+        let reads = !offsets.is_empty() && !empty;
         let fits = (!reads || far_in + LANES <= shape.x_len)
-            && (pixels.is_empty() || far_out + LANES <= shape.y_len)
+            && (empty || far_out + LANES <= shape.y_len)
             && offsets.len() == source.terms.len();
         if !fits || shape.x_len.max(shape.y_len) > u32::MAX as usize {
             return Err(Error::Internal(format!(
@@ -103,9 +127,20 @@ impl Gather {
                 shape.x_len, shape.y_len
             )));
         }
+        let pixel = |i: usize, &(from, to): &(u32, u32)| {
+            let (from, to) = (from as usize, to as usize);
+            (
+                (from + i * lines.line_in) as u32,
+                (to + i * lines.line_out) as u32,
+            )
+        };
+        let pixels = (0..strip).flat_map(|i| lines.first.iter().map(move |p| pixel(i, p)));
         Ok(Self {
             offsets,
-            pixels,
+            pixels: pixels.collect(),
+            lines: lines.count,
+            line_pixels: lines.first.len(),
+            line_out: lines.line_out,
             rows: shape.rows,
             groups: shape.groups,
             group_in: shape.group_in,
@@ -117,19 +152,10 @@ impl Gather {
         })
     }
 
-    /// The tables.
-    pub fn tables(&self) -> Tables<'_> {
-        Tables {
-            offsets: &self.offsets,
-            pixels: &self.pixels,
-            rows: self.rows,
-            groups: self.groups,
-            group_in: self.group_in,
-            group_out: self.group_out,
-            row_out: self.row_out,
-            x_len: self.x_len,
-            y_len: self.y_len,
-        }
+    /// Products of a pair of channels, over all strips.
+    #[cfg(test)]
+    pub fn products(&self) -> usize {
+        self.lines * self.line_pixels * self.offsets.len()
     }
 
     /// Values of the packed weights.
@@ -162,9 +188,22 @@ impl Gather {
         }
     }
 
-    /// Computes all blocks of `x` (blocks of `x_len`) into `y` (blocks of `y_len`).
-    pub fn run(&self, isa: Isa, packed: &[f32], x: &[f32], y: &mut [f32], epilogue: &Epilogue) {
+    /// Computes the lines `lines` of the output, which fill at most a strip, for all blocks: `x` are
+    /// blocks of `x_len` that hold the strip, `y` whole blocks of `y_len`.
+    pub fn run(
+        &self,
+        isa: Isa,
+        packed: &[f32],
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: &Epilogue,
+        lines: std::ops::Range<usize>,
+    ) {
         let blocks = y.len() / self.y_len;
+        let end = lines.end.min(self.lines);
+        let Some(count) = end.checked_sub(lines.start).filter(|&n| n > 0) else {
+            return;
+        };
         assert!(packed.len() >= self.packed_len());
         assert!(x.len() >= blocks * self.x_len);
         isa.run(Run {
@@ -174,31 +213,11 @@ impl Gather {
             y,
             blocks,
             epilogue,
+            // Slicing asserts that the lines fill no more than a strip.
+            pixels: &self.pixels[..count * self.line_pixels],
+            skipped: lines.start * self.line_out,
         });
     }
-}
-
-/// The tables of a [`Gather`], checked for blocks of `x_len` and `y_len` values.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tables<'a> {
-    /// Place of each term's input relative to a pixel's.
-    pub offsets: &'a [u32],
-    /// Input and output place of each pixel.
-    pub pixels: &'a [(u32, u32)],
-    /// Rows per group.
-    pub rows: usize,
-    /// Groups.
-    pub groups: usize,
-    /// Distance of a group's inputs from the last one's.
-    pub group_in: usize,
-    /// Distance of a group's outputs from the last one's.
-    pub group_out: usize,
-    /// Distance of outputs.
-    pub row_out: usize,
-    /// Values of a block of inputs.
-    pub x_len: usize,
-    /// Values of a block of outputs.
-    pub y_len: usize,
 }
 
 /// Rows cut into tiles of at most `most` rows that differ by at most one.
@@ -243,6 +262,10 @@ struct Run<'a> {
     y: &'a mut [f32],
     blocks: usize,
     epilogue: &'a Epilogue<'a>,
+    /// Pixels of the strip.
+    pixels: &'a [(u32, u32)],
+    /// Values of the output in front of the strip's.
+    skipped: usize,
 }
 
 impl Kernel for Run<'_> {
@@ -272,8 +295,9 @@ impl Kernel for Run<'_> {
                     }
                     for block in 0..self.blocks {
                         let x = &self.x[block * g.x_len..][..g.x_len][group * g.group_in..];
-                        let y = &mut self.y[block * g.y_len..][..g.y_len][group * g.group_out..];
-                        for pixels in g.pixels.chunks(span) {
+                        let y = &mut self.y[block * g.y_len..][..g.y_len];
+                        let y = &mut y[group * g.group_out + self.skipped..];
+                        for pixels in self.pixels.chunks(span) {
                             for near in pixels.chunks(chunk) {
                                 for t in tile_range.clone() {
                                     let rows = tiles.rows(t);
@@ -286,8 +310,9 @@ impl Kernel for Run<'_> {
                                         fresh: cut == 0,
                                     };
                                     // SAFETY: `Gather::new` checked that every pixel, offset and
-                                    // row of the last group stays inside a block; `x` and `y`
-                                    // begin at this group's part of a whole block.
+                                    // row of the last group and line stays inside a block; `x` and
+                                    // `y` begin at this group's part of a whole block, `y` at the
+                                    // first of at most `lines` lines.
                                     unsafe { job.tile(s, rows.len(), near, x, y) };
                                 }
                             }
@@ -300,7 +325,8 @@ impl Kernel for Run<'_> {
                                 // Pixels of an output with an epilogue are consecutive.
                                 let start = pixels[0].1 as usize + o * g.row_out;
                                 let values = &mut y[start..][..pixels.len() * LANES];
-                                let place = block * g.y_len + group * g.group_out + start;
+                                let skipped = group * g.group_out + self.skipped;
+                                let place = block * g.y_len + skipped + start;
                                 self.epilogue.apply(s, group * g.rows + o, place, values);
                             }
                         }

@@ -9,6 +9,7 @@
 
 use rayon::prelude::*;
 
+use super::buffer::{Buffer, Pool};
 use super::plan::{Plan, buffer_values};
 use super::simd::Isa;
 use crate::backend::program::*;
@@ -30,13 +31,13 @@ struct Slot {
 #[derive(Debug)]
 pub struct Memory {
     slots: Vec<Slot>,
-    buffers: Vec<Vec<f32>>,
+    buffers: Vec<Buffer>,
     capacity: Capacity,
     isa: Isa,
     chips: usize,
     images: std::ops::Range<usize>,
-    /// Working space of operators over whole tensors, kept so that its pages are.
-    scratch: Vec<f32>,
+    /// Working space of operators.
+    pool: Pool,
 }
 
 impl Memory {
@@ -50,8 +51,7 @@ impl Memory {
         let mut buffers = Vec::with_capacity(plan.buffers.len());
         for shared in &plan.buffers {
             let n = buffer_values(program, shared, capacity);
-            let mut buffer = Vec::new();
-            buffer.try_reserve_exact(n).map_err(|_| {
+            let buffer = Buffer::zeros(n).map_err(|_| {
                 let name = &program.desc(shared[0]).name;
                 Error::device(format!(
                     "out of memory: `{name}` needs {} MiB for {} chips and {} images; use fewer",
@@ -60,7 +60,6 @@ impl Memory {
                     capacity.images
                 ))
             })?;
-            buffer.resize(n, 0.0);
             buffers.push(buffer);
         }
         let slots = program
@@ -88,7 +87,7 @@ impl Memory {
             isa,
             chips: 0,
             images: 0..0,
-            scratch: Vec::new(),
+            pool: Pool::default(),
         })
     }
 
@@ -98,14 +97,9 @@ impl Memory {
         self.images = args.images.clone();
     }
 
-    /// Takes the working space, whatever is in it; [`Memory::give_scratch`] returns it.
-    pub(super) fn take_scratch(&mut self) -> Vec<f32> {
-        std::mem::take(&mut self.scratch)
-    }
-
-    /// Returns the working space.
-    pub(super) fn give_scratch(&mut self, scratch: Vec<f32>) {
-        self.scratch = scratch;
+    /// Working space of operators.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Instruction set of kernels.
@@ -188,17 +182,17 @@ impl Memory {
     }
 
     /// Takes tensors out of the memory, so that they can be written while the others are read.
-    pub(super) fn take(&mut self, outs: &[TensorId]) -> Vec<Vec<f32>> {
+    pub(super) fn take(&mut self, outs: &[TensorId]) -> Vec<Buffer> {
         outs.iter()
             .map(|t| match self.slots[t.index()].buffer {
                 Some(b) => std::mem::take(&mut self.buffers[b]),
-                None => Vec::new(),
+                None => Buffer::default(),
             })
             .collect()
     }
 
     /// Puts back what [`Memory::take`] gave, written by this run.
-    pub(super) fn put(&mut self, outs: &[TensorId], taken: Vec<Vec<f32>>) {
+    pub(super) fn put(&mut self, outs: &[TensorId], taken: Vec<Buffer>) {
         for (t, buffer) in outs.iter().zip(taken) {
             let slot = &mut self.slots[t.index()];
             slot.last = Some((self.chips, self.images.len()));
@@ -349,7 +343,7 @@ impl Memory {
         let n = slot.desc.shape.len();
         let per_chip = slot.desc.scope == Scope::PerChip;
         match (slot.desc.role, slot.buffer) {
-            (Role::State, Some(b)) => Ok(self.buffers[b].clone()),
+            (Role::State, Some(b)) => Ok(self.buffers[b].to_vec()),
             (Role::Output, Some(b)) => {
                 let Some((chips, images)) = slot.last else {
                     return Err(Error::Internal(format!("`{name}` was not written yet")));
@@ -381,12 +375,12 @@ impl Memory {
 
 /// Cuts every buffer into slabs of `stride` and groups the first `lens` values of each by chip.
 fn split<const N: usize>(
-    taken: &mut [Vec<f32>],
+    taken: &mut [Buffer],
     strides: [usize; N],
     lens: [usize; N],
     chips: usize,
 ) -> Vec<[&mut [f32]; N]> {
-    let mut rest: Vec<&mut [f32]> = taken.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut rest: Vec<&mut [f32]> = taken.iter_mut().map(|b| &mut b[..]).collect();
     (0..chips)
         .map(|_| {
             std::array::from_fn(|i| {

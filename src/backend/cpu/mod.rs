@@ -7,7 +7,8 @@
 //!
 //! # Practice
 //! `plan` cuts a section into phases, `session` runs them: block-local operators depth
-//! first (`block.rs`), others over whole tensors (`whole.rs`). All results are independent of the
+//! first (`block.rs`) with the sums over images that ride along (`sums.rs`), others over whole
+//! tensors (`whole.rs`). All results are independent of the
 //! number of threads: a value is always summed in the same order.
 
 mod activation_grad;
@@ -17,6 +18,7 @@ mod avg_pool;
 mod batch_norm;
 mod binarize_act;
 mod block;
+mod buffer;
 mod channel_sum;
 mod conv2d;
 mod conv2d_grad_weight;
@@ -40,6 +42,8 @@ mod sgd;
 mod simd;
 mod softmax;
 mod softmax_xent;
+mod strip;
+mod sums;
 mod tally;
 mod weight_scale;
 mod whole;

@@ -1,8 +1,9 @@
 //! Turns a section into phases and decides where every tensor lives.
 //!
-//! Consecutive block-local operators ([`Op::is_block_local`]) whose outputs have the same scope
-//! form one *block phase*: it runs depth first, all its operators on a few blocks of images
-//! before the next blocks, so that activations stay in the second-level cache. A temporary that
+//! Block-local operators ([`Op::is_block_local`]) whose outputs have the same scope form one *block
+//! phase*: it runs depth first, all its operators on a few blocks of images before the next
+//! blocks, so that activations stay in the second-level cache. Operators that sum over images
+//! ([`Op::is_block_sum`]) ride along and are finished behind it. A temporary that
 //! no other phase of its section uses exists only in a per-thread arena, as large as those few
 //! blocks. Every other operator is a phase of its own.
 
@@ -23,7 +24,10 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct BlockPhase {
     /// Indices in the section.
-    pub ops: Range<usize>,
+    pub ops: Vec<usize>,
+    /// Operators that sum over images ([`Op::is_block_sum`]), by their index: each makes a part of
+    /// its sum of every block behind `ops`, and its results when all blocks are done.
+    pub sums: Vec<usize>,
     /// Whether the outputs have a chip axis.
     pub per_chip: bool,
     /// Written tensors that exist as a whole.
@@ -57,8 +61,8 @@ impl Plan {
         // Lifetime of every temporary in phases, per section.
         let mut lives: Vec<Vec<(usize, Range<usize>)>> = vec![Vec::new(); n];
         for (s, (section, phases)) in program.sections.iter().zip(&cuts).enumerate() {
-            for (p, (ops, _)) in phases.iter().enumerate() {
-                for op in &section.ops[ops.clone()] {
+            for (p, phase) in phases.iter().enumerate() {
+                for op in phase.all().map(|i| &section.ops[i]) {
                     for t in op.reads().into_iter().chain(op.writes()) {
                         let i = t.index();
                         match lives[i].last_mut() {
@@ -66,7 +70,7 @@ impl Plan {
                             _ => lives[i].push((s, p..p + 1)),
                         }
                         let crosses = lives[i].last().is_some_and(|(_, live)| live.len() > 1);
-                        let by_block = op.is_block_local() && program.desc(t).shape.is_image();
+                        let by_block = phase.scope.is_some() && program.desc(t).shape.is_image();
                         whole[i] |= crosses || !by_block;
                     }
                 }
@@ -80,15 +84,9 @@ impl Plan {
             .map(|(section, phases)| {
                 phases
                     .into_iter()
-                    .map(|(ops, scope)| match scope {
-                        None => Phase::Whole(ops.start),
-                        Some(scope) => Phase::Blocks(block_phase(
-                            program,
-                            section,
-                            ops,
-                            scope == Scope::PerChip,
-                            &whole,
-                        )),
+                    .map(|cut| match cut.scope {
+                        None => Phase::Whole(cut.ops[0]),
+                        Some(_) => Phase::Blocks(block_phase(program, section, cut, &whole)),
                     })
                     .collect()
             })
@@ -135,16 +133,75 @@ pub(super) fn buffer_values(program: &Program, shared: &[TensorId], capacity: Ca
         .unwrap_or(0)
 }
 
-/// Cuts a section into phases; the scope is that of a block phase's outputs.
-fn cut(program: &Program, section: &Section) -> Vec<(Range<usize>, Option<Scope>)> {
-    let mut phases: Vec<(Range<usize>, Option<Scope>)> = Vec::new();
+/// A phase without the places of its tensors.
+struct Cut {
+    ops: Vec<usize>,
+    sums: Vec<usize>,
+    /// Scope of the maps of a block phase; `None`: one operator over whole tensors.
+    scope: Option<Scope>,
+}
+
+impl Cut {
+    /// Indices of its operators, in the order in which they run on a block.
+    fn all(&self) -> impl Iterator<Item = usize> {
+        self.ops.iter().chain(&self.sums).copied()
+    }
+}
+
+/// Cuts a section into phases. An operator that can run by blocks joins the last block phase of its
+/// scope, also across operators in between whose tensors it does not touch: a gradient goes on to
+/// the layer before while it is in the cache, and the weights' gradients follow.
+fn cut(program: &Program, section: &Section) -> Vec<Cut> {
+    let touched: Vec<_> = section
+        .ops
+        .iter()
+        .map(|op| (op.reads(), op.writes()))
+        .collect();
+    // Whether the order of two operators matters.
+    let meets = |a: usize, b: usize| {
+        let ((reads, writes), (reads_b, writes_b)) = (&touched[a], &touched[b]);
+        writes
+            .iter()
+            .any(|t| reads_b.contains(t) || writes_b.contains(t))
+            || writes_b.iter().any(|t| reads.contains(t))
+    };
+    let mut phases: Vec<Cut> = Vec::new();
     for (i, op) in section.ops.iter().enumerate() {
-        let scope = op
-            .is_block_local()
-            .then(|| program.desc(op.writes()[0]).scope);
-        match phases.last_mut() {
-            Some((ops, last)) if scope.is_some() && *last == scope => ops.end = i + 1,
-            _ => phases.push((i..i + 1, scope)),
+        let (reads, writes) = &touched[i];
+        let scope = match (op.is_block_local(), op.is_block_sum()) {
+            (true, _) => Some(program.desc(writes[0]).scope),
+            (_, true) => {
+                let maps = reads.iter().map(|&t| program.desc(t));
+                let mut maps = maps.filter(|d| d.shape.is_image());
+                Some(match maps.any(|d| d.scope == Scope::PerChip) {
+                    true => Scope::PerChip,
+                    false => Scope::Shared,
+                })
+            }
+            _ => None,
+        };
+        let joins = |phase: &Cut| {
+            scope.is_some() && phase.scope == scope && !phase.sums.iter().any(|&s| meets(s, i))
+        };
+        let behind = phases
+            .iter()
+            .rev()
+            .take_while(|phase| !joins(phase) && !phase.all().any(|other| meets(other, i)));
+        let at = phases.len().checked_sub(behind.count() + 1);
+        let phase = match at.filter(|&p| joins(&phases[p])) {
+            Some(p) => &mut phases[p],
+            None => {
+                phases.push(Cut {
+                    ops: vec![],
+                    sums: vec![],
+                    scope,
+                });
+                phases.last_mut().expect("just pushed")
+            }
+        };
+        match op.is_block_sum() {
+            true => phase.sums.push(i),
+            false => phase.ops.push(i),
         }
     }
     phases
@@ -193,25 +250,20 @@ fn assign_buffers(
 }
 
 /// Assigns the arena's registers of a block phase by lifetime.
-fn block_phase(
-    program: &Program,
-    section: &Section,
-    ops: Range<usize>,
-    per_chip: bool,
-    whole: &[bool],
-) -> BlockPhase {
+fn block_phase(program: &Program, section: &Section, cut: Cut, whole: &[bool]) -> BlockPhase {
     let mut outs: Vec<TensorId> = Vec::new();
     let mut lives: Vec<Option<Range<usize>>> = vec![None; whole.len()];
-    for i in ops.clone() {
+    for (at, i) in cut.all().enumerate() {
         let op = &section.ops[i];
         for t in op.writes() {
-            if whole[t.index()] && !outs.contains(&t) {
+            let by_block = at < cut.ops.len();
+            if by_block && whole[t.index()] && !outs.contains(&t) {
                 outs.push(t);
             }
         }
         for t in op.reads().into_iter().chain(op.writes()) {
             if !whole[t.index()] {
-                lives[t.index()].get_or_insert(i..i + 1).end = i + 1;
+                lives[t.index()].get_or_insert(at..at + 1).end = at + 1;
             }
         }
     }
@@ -242,8 +294,9 @@ fn block_phase(
         local[i] = Some(outs.len() + r);
     }
     BlockPhase {
-        ops,
-        per_chip,
+        per_chip: cut.scope == Some(Scope::PerChip),
+        ops: cut.ops,
+        sums: cut.sums,
         outs,
         registers,
         local,

@@ -41,6 +41,12 @@ const CLIP: u8 = 4;
 const SIGMOID: u8 = 5;
 const HARD_SIGMOID: u8 = 6;
 const HARD_SWISH: u8 = 7;
+const ABS: u8 = 8;
+const SIGN: u8 = 9;
+const FLOOR: u8 = 10;
+
+/// Twice this makes every number but 0 one of magnitude 1 at least, also the denormal ones.
+const UP: f32 = (1u128 << 100) as f32;
 
 impl Epilogue<'_> {
     /// Whether it does nothing.
@@ -65,6 +71,9 @@ impl Epilogue<'_> {
             Activation::Sigmoid => self.with::<S, SIGMOID>(s, c, start, values),
             Activation::HardSigmoid { .. } => self.with::<S, HARD_SIGMOID>(s, c, start, values),
             Activation::HardSwish => self.with::<S, HARD_SWISH>(s, c, start, values),
+            Activation::Abs => self.with::<S, ABS>(s, c, start, values),
+            Activation::Sign => self.with::<S, SIGN>(s, c, start, values),
+            Activation::Floor => self.with::<S, FLOOR>(s, c, start, values),
         }
     }
 
@@ -113,6 +122,12 @@ impl Epilogue<'_> {
                     let gate = s.fma(v, s.splat(1.0 / 6.0), s.splat(0.5));
                     s.mul(v, s.min(one, s.max(zero, gate)))
                 }
+                ABS => s.max(s.mul(s.splat(-1.0), v), v),
+                SIGN => {
+                    let far = s.mul(s.splat(UP), s.mul(s.splat(UP), v));
+                    s.min(one, s.max(s.splat(-1.0), far))
+                }
+                FLOOR => s.floor(v),
                 _ => v,
             };
             if let Some(q) = self.quant {

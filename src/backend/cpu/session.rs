@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::block::{BlockRun, PackedConv, Scratch, run_block_op};
+use super::buffer::Buffer;
 use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::plan::{BlockPhase, Phase, Plan};
 use super::simd::Isa;
+use super::sums;
 use super::whole::run_whole_op;
 use crate::backend::Session;
 use crate::backend::program::*;
@@ -153,11 +155,13 @@ fn group(phase: &BlockPhase) -> usize {
     (ARENA_BYTES / bytes.max(1)).clamp(1, MAX_GROUP)
 }
 
-/// A chip and a range of blocks, with that part of every tensor the phase writes.
+/// A chip and a range of blocks, with that part of every tensor the phase writes, and of the parts
+/// of its sums.
 struct Task<'a> {
     chip: usize,
     blocks: Range<usize>,
     outs: Vec<&'a mut [f32]>,
+    sums: Vec<&'a mut [f64]>,
 }
 
 fn run_blocks(
@@ -170,7 +174,8 @@ fn run_blocks(
     let blocks = memory.blocks();
     let chips = if phase.per_chip { memory.chips() } else { 1 };
     if blocks == 0 {
-        return Ok(());
+        let mut sums = phase.sums.iter();
+        return sums.try_for_each(|&i| sums::finish(&ops[i], memory, &[]));
     }
     // Enough tasks to balance the load, each as long as possible: it packs its chip's weights.
     let wanted = rayon::current_num_threads() * TASKS_PER_THREAD;
@@ -184,7 +189,15 @@ fn run_blocks(
         .iter()
         .map(|&t| memory.shape(t).len() * LANES)
         .collect();
-    let mut rest: Vec<&mut [f32]> = taken.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut rest: Vec<&mut [f32]> = taken.iter_mut().map(|b| &mut b[..]).collect();
+    let widths: Vec<usize> = phase
+        .sums
+        .iter()
+        .map(|&i| sums::width(&ops[i], memory))
+        .collect();
+    let parts_of = |&width: &usize| vec![0.0; chips * blocks * width];
+    let mut summed: Vec<Vec<f64>> = widths.iter().map(parts_of).collect();
+    let mut sums_left: Vec<&mut [f64]> = summed.iter_mut().map(Vec::as_mut_slice).collect();
     for chip in 0..chips {
         let mut slabs: Vec<&mut [f32]> = rest
             .iter_mut()
@@ -198,7 +211,17 @@ fn run_blocks(
                 .zip(&lens)
                 .map(|(s, &len)| take_front(s, len * blocks.len()))
                 .collect();
-            tasks.push(Task { chip, blocks, outs });
+            let sums = sums_left
+                .iter_mut()
+                .zip(&widths)
+                .map(|(s, &width)| take_front(s, width * blocks.len()))
+                .collect();
+            tasks.push(Task {
+                chip,
+                blocks,
+                outs,
+                sums,
+            });
         }
     }
     let memory_ref = &*memory;
@@ -209,7 +232,11 @@ fn run_blocks(
         result
     });
     memory.put(&phase.outs, taken);
-    result
+    layers.give_back(memory);
+    result?;
+    let sums = phase.sums.iter().zip(&summed);
+    sums.into_iter()
+        .try_for_each(|(&i, parts)| sums::finish(&ops[i], memory, parts))
 }
 
 /// The pool holds plain buffers: a panic elsewhere cannot have left them half-changed.
@@ -218,7 +245,7 @@ fn lock(pool: &ScratchPool) -> std::sync::MutexGuard<'_, Vec<Scratch>> {
 }
 
 /// Splits the first `n` values off a slice.
-fn take_front<'a>(slice: &mut &'a mut [f32], n: usize) -> &'a mut [f32] {
+fn take_front<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
     let (head, tail) = std::mem::take(slice).split_at_mut(n);
     *slice = tail;
     head
@@ -245,14 +272,18 @@ fn run_task(
         let outs: Vec<&mut [f32]> = outs
             .map(|(slab, &t)| take_front(slab, memory.shape(t).len() * LANES * n))
             .collect();
-        let (registers, buffers) = scratch.split();
+        let (registers, copies) = scratch.split();
         let locals = outs
             .into_iter()
-            .chain(registers.iter_mut().map(Vec::as_mut_slice))
+            .chain(registers.iter_mut().map(|r| &mut r[..]))
             .collect();
         let mut run = BlockRun::new(memory, phase, task.chip, first, n, locals);
-        for (op, &conv) in ops[phase.ops.clone()].iter().zip(&convs) {
-            run_block_op(op, conv, &mut run, buffers)?;
+        for (&i, &conv) in phase.ops.iter().zip(&convs) {
+            run_block_op(&ops[i], conv, &mut run, copies)?;
+        }
+        for (&i, rest) in phase.sums.iter().zip(&mut task.sums) {
+            let width = sums::width(&ops[i], memory);
+            sums::blocks(&ops[i], &run, take_front(rest, width * n))?;
         }
         first += n;
     }
@@ -271,7 +302,7 @@ struct Layer<'a> {
     plan: &'a ConvPlan,
     w: TensorId,
     /// Packed per chip (one for shared weights), empty when tasks pack their own.
-    packed: Vec<Vec<f32>>,
+    packed: Vec<Buffer>,
 }
 
 impl<'a> Layers<'a> {
@@ -283,7 +314,7 @@ impl<'a> Layers<'a> {
         chips: usize,
         several: bool,
     ) -> Self {
-        let convs = phase.ops.clone().into_par_iter().map(|i| {
+        let convs = phase.ops.par_iter().map(|&i| {
             let plan = convs[i].as_ref()?;
             let (Op::Conv2d { w, .. } | Op::Conv2dGradInput { w, .. }) = ops[i] else {
                 return None;
@@ -295,7 +326,7 @@ impl<'a> Layers<'a> {
                 (false, false) => 0..0,
             };
             let packed = chips.into_par_iter().map(|chip| {
-                let mut packed = Vec::new();
+                let mut packed = memory.pool().take(plan.packed_len());
                 plan.pack(memory.isa(), memory.flat(w, chip), &mut packed);
                 packed
             });
@@ -307,11 +338,20 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// Returns the packed weights' buffers.
+    fn give_back(self, memory: &Memory) {
+        let layers = self.convs.into_iter().flatten();
+        layers
+            .flat_map(|l| l.packed)
+            .for_each(|buffer| memory.pool().give(buffer));
+    }
+
     /// Packs what was not packed before.
-    fn pack_own(&self, memory: &Memory, chip: usize, packed: &mut Vec<Vec<f32>>) {
-        packed.resize_with(self.convs.len().max(packed.len()), Vec::new);
+    fn pack_own(&self, memory: &Memory, chip: usize, packed: &mut Vec<Buffer>) {
+        packed.resize_with(self.convs.len().max(packed.len()), Buffer::default);
         for (layer, packed) in self.convs.iter().zip(packed) {
             if let Some(layer) = layer.as_ref().filter(|l| l.packed.is_empty()) {
+                packed.reserve(layer.plan.packed_len());
                 layer
                     .plan
                     .pack(memory.isa(), memory.flat(layer.w, chip), packed);
@@ -320,9 +360,9 @@ impl<'a> Layers<'a> {
     }
 
     /// The phase's operators' tables and weights.
-    fn of_chip<'b>(&'b self, chip: usize, own: &'b [Vec<f32>]) -> Vec<Option<PackedConv<'b>>> {
+    fn of_chip<'b>(&'b self, chip: usize, own: &'b [Buffer]) -> Vec<Option<PackedConv<'b>>> {
         let layers = self.convs.iter().zip(own);
-        let conv = |(layer, own): (&'b Option<Layer>, &'b Vec<f32>)| {
+        let conv = |(layer, own): (&'b Option<Layer>, &'b Buffer)| {
             let layer = layer.as_ref()?;
             let weights = match layer.packed.len() {
                 0 => own,

@@ -126,7 +126,8 @@ pub(super) trait Simd: Copy {
     const ACCUMULATORS: usize;
     /// Most rows of a matrix product's register tile.
     const ROWS: usize;
-    /// Register tile of a product whose common axis is innermost: most rows and columns.
+    /// Register tile of a product whose common axis is innermost: most rows and columns. There must be
+    /// registers for the accumulators, the columns and all the rows: compilers load them all first.
     const DOTS: (usize, usize);
 
     /// Runs a kernel as a function of its own, compiled for this instruction set: an inner loop that
@@ -348,7 +349,7 @@ mod x86 {
         type V = __m512;
         const ACCUMULATORS: usize = 24;
         const ROWS: usize = 12;
-        const DOTS: (usize, usize) = (8, 3);
+        const DOTS: (usize, usize) = (6, 3);
 
         #[inline(always)]
         fn call<K: Kernel>(self, kernel: K) -> K::Output {

@@ -8,8 +8,8 @@ use super::block::missing;
 use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::{
-    adam, batch_norm, channel_sum, conv2d_grad_weight, fabricate, lerp, max_abs, quantize_act,
-    quantize_weight, sgd, tally, weight_scale,
+    adam, batch_norm, conv2d_grad_weight, fabricate, lerp, quantize_act, quantize_weight, sgd,
+    tally, weight_scale,
 };
 use crate::backend::program::*;
 use crate::error::Result;
@@ -88,17 +88,6 @@ pub(super) fn run_whole_op(
         }),
 
         // -- batch norm
-        Op::BatchNormStats { x, mean, var } => {
-            let shared = memory.desc(mean).scope == Scope::Shared;
-            memory.each_chip([mean, var], |m, chip, [mean, var]| {
-                let chips = if shared {
-                    0..m.chips_of(x)
-                } else {
-                    chip..chip + 1
-                };
-                batch_norm::stats(m, x, chips, mean, var)
-            })
-        }
         Op::BatchNormFold {
             mean,
             var,
@@ -117,37 +106,8 @@ pub(super) fn run_whole_op(
             };
             batch_norm::fold(&frozen, scale, shift)
         }),
-        Op::BatchNormGrad {
-            x,
-            mean,
-            var,
-            gamma,
-            dy,
-            dx,
-            dgamma,
-            dbeta,
-            eps,
-        } => {
-            let grad = batch_norm::Grad {
-                x,
-                mean,
-                var,
-                gamma,
-                dy,
-                eps,
-            };
-            memory.each_chip([dgamma, dbeta], |m, _, [dgamma, dbeta]| {
-                grad.parameters(m, dgamma, dbeta)
-            });
-            memory.each_block([dx], |m, chip, block, [dx]| {
-                grad.input(m, [dgamma, dbeta], chip, block, dx)
-            })
-        }
 
         // -- activations
-        Op::MaxAbs { x, out, divisor } => memory.each_chip([out], |m, _, [out]| {
-            out[0] = max_abs::forward(m, x) / divisor
-        }),
         Op::Lerp {
             state,
             value,
@@ -218,16 +178,10 @@ pub(super) fn run_whole_op(
             })
         }
 
-        // -- gradients of convolutions, sums, tally (cpu)
+        // -- gradients of convolutions, tally
         Op::Conv2dGradWeight { x, dy, dw, .. } => {
             let plan = conv.ok_or_else(|| missing(op))?;
             conv2d_grad_weight::run(memory, plan, x, dy, dw);
-        }
-        Op::ChannelSum { x, y } => {
-            let shared = memory.desc(y).scope == Scope::Shared;
-            memory.each_chip([y], |m, chip, [y]| {
-                channel_sum::channel_sum(m, x, shared, chip, y)
-            });
         }
         Op::Tally { hit, loss, tally } => memory.each_chip([tally], |m, chip, [tally]| {
             tally::accumulate(m, hit, loss, chip, tally)

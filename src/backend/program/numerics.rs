@@ -35,9 +35,15 @@ pub enum Activation {
         /// Value at 0.
         offset: f32,
     },
-    /// `f(v) = v min(max(v/6 + 1/2, 0), 1)`. The only one that does not rise everywhere, so its
+    /// `f(v) = v min(max(v/6 + 1/2, 0), 1)`. It does not rise everywhere, so its
     /// derivative needs the input: 0 up to -3, `v/3 + 1/2` between, 1 from 3 on.
     HardSwish,
+    /// `f(v) = |v|`; its derivative needs the input too: the sign of it, 0 at 0.
+    Abs,
+    /// `f(v) = 1, 0, -1`, as `v` is above, at or below 0; derivative 0.
+    Sign,
+    /// `f(v)`: the largest whole number that is not above `v`; derivative 0.
+    Floor,
 }
 
 impl Activation {
@@ -55,7 +61,12 @@ impl Activation {
 
     /// Whether [`Op::ActivationGrad`] takes the derivative from the input instead of the output.
     pub fn derivative_from_input(self) -> bool {
-        matches!(self, Activation::HardSwish)
+        matches!(self, Activation::HardSwish | Activation::Abs)
+    }
+
+    /// Whether the derivative is 0 wherever there is one: nothing in front of it can be trained.
+    pub fn is_step(self) -> bool {
+        matches!(self, Activation::Sign | Activation::Floor)
     }
 
     /// The two constants kernels take: slope; limits; slope and offset; else zeros.
@@ -71,7 +82,10 @@ impl Activation {
     /// Whether no output is negative.
     pub fn is_non_negative(self) -> bool {
         match self {
-            Activation::Relu | Activation::Sigmoid | Activation::HardSigmoid { .. } => true,
+            Activation::Relu
+            | Activation::Sigmoid
+            | Activation::HardSigmoid { .. }
+            | Activation::Abs => true,
             Activation::Clip { lo, .. } => lo >= 0.0,
             _ => false,
         }

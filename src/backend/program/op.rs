@@ -406,7 +406,7 @@ pub enum Op {
         x: TensorId,
         /// `Flat(c)`, written.
         mean: TensorId,
-        /// `Flat(c)`, written (two-pass, biased).
+        /// `Flat(c)`, written (biased).
         var: TensorId,
     },
     /// `scale = gamma / sqrt(var + eps)`, `shift = beta - mean * scale`, per channel; `gamma` and
@@ -427,9 +427,26 @@ pub enum Op {
         /// Added to the variance.
         eps: f32,
     },
-    /// Backward of batch norm in training mode (`mean`, `var` are the batch's own, shared), with
-    /// `xh = (x - mean)/sqrt(var + eps)`, `m` the number of values per channel:
-    /// `dbeta = sum dy`, `dgamma = sum dy xh`,
+    /// First half of the backward pass of batch norm in training mode (`mean`, `var` are the batch's
+    /// own, shared), with `xh = (x - mean)/sqrt(var + eps)`: `dbeta = sum dy`,
+    /// `dgamma = sum dy xh` over images, rows, columns and chips.
+    BatchNormGradSums {
+        /// Input of the batch norm.
+        x: TensorId,
+        /// Batch mean.
+        mean: TensorId,
+        /// Batch variance.
+        var: TensorId,
+        /// Gradient of the output.
+        dy: TensorId,
+        /// Gradient of the gain, written.
+        dgamma: TensorId,
+        /// Gradient of the offset, written.
+        dbeta: TensorId,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Second half: with `m` the number of values per channel (over all chips),
     /// `dx = gamma/sqrt(var + eps) (dy - dbeta/m - xh dgamma/m)`, 0 in lanes without an image.
     BatchNormGrad {
         /// Input of the batch norm.
@@ -442,12 +459,12 @@ pub enum Op {
         gamma: TensorId,
         /// Gradient of the output.
         dy: TensorId,
+        /// Gradient of the gain.
+        dgamma: TensorId,
+        /// Gradient of the offset.
+        dbeta: TensorId,
         /// Gradient of the input, written.
         dx: TensorId,
-        /// Gradient of the gain, written.
-        dgamma: TensorId,
-        /// Gradient of the offset, written.
-        dbeta: TensorId,
         /// Added to the variance.
         eps: f32,
     },

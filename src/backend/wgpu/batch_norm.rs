@@ -105,33 +105,53 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
                     .write(shift),
             ])
         }
+        Op::BatchNormGradSums {
+            x,
+            mean,
+            var,
+            dy,
+            dgamma,
+            dbeta,
+            eps,
+        } => {
+            let (c, h, w) = cx.shape(x).chw();
+            let params = SumsParams {
+                x: cx.view(x),
+                dy: cx.view(dy),
+                channels: c as u32,
+                quads: (h * w * QUADS) as u32,
+                over_chips: u32::from(cx.per_chip(x) || cx.per_chip(dy)),
+                eps,
+            };
+            Ok(vec![
+                Dispatch::new("batch_norm_grad_sums", Work::groups(c))
+                    .params(&params)
+                    .read(x)
+                    .read(mean)
+                    .read(var)
+                    .read(dy)
+                    .write(dgamma)
+                    .write(dbeta),
+            ])
+        }
         Op::BatchNormGrad {
             x,
             mean,
             var,
             gamma,
             dy,
-            dx,
             dgamma,
             dbeta,
+            dx,
             eps,
         } => {
-            let (c, h, w) = cx.shape(x).chw();
-            let quads = (h * w * QUADS) as u32;
+            let (_, h, w) = cx.shape(x).chw();
             let per_chip = cx.per_chip(dx);
-            let sums = SumsParams {
-                x: cx.view(x),
-                dy: cx.view(dy),
-                channels: c as u32,
-                quads,
-                over_chips: u32::from(per_chip),
-                eps,
-            };
-            let grad = GradParams {
+            let params = GradParams {
                 x: cx.view(x),
                 dy: cx.view(dy),
                 dx: cx.view(dx),
-                quads,
+                quads: (h * w * QUADS) as u32,
                 over_chips: u32::from(per_chip),
                 eps,
                 unused: 0,
@@ -140,16 +160,8 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
                 .per_block()
                 .per_chip(per_chip);
             Ok(vec![
-                Dispatch::new("batch_norm_grad_sums", Work::groups(c))
-                    .params(&sums)
-                    .read(x)
-                    .read(mean)
-                    .read(var)
-                    .read(dy)
-                    .write(dgamma)
-                    .write(dbeta),
                 Dispatch::new("batch_norm_grad", work)
-                    .params(&grad)
+                    .params(&params)
                     .read(x)
                     .read(mean)
                     .read(var)

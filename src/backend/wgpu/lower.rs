@@ -15,9 +15,10 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         Op::Add { .. } => add::lower(op, cx),
         Op::Pointwise { .. } => pointwise::lower(op, cx),
         Op::Adam { .. } => adam::lower(op, cx),
-        Op::BatchNormStats { .. } | Op::BatchNormFold { .. } | Op::BatchNormGrad { .. } => {
-            batch_norm::lower(op, cx)
-        }
+        Op::BatchNormStats { .. }
+        | Op::BatchNormFold { .. }
+        | Op::BatchNormGradSums { .. }
+        | Op::BatchNormGrad { .. } => batch_norm::lower(op, cx),
         Op::BinarizeAct { .. } | Op::BinarizeActGrad { .. } => binarize_act::lower(op, cx),
         Op::Fabricate { .. } | Op::FabricateGrad { .. } => fabricate::lower(op, cx),
         Op::Lerp { .. } => lerp::lower(op, cx),

@@ -44,6 +44,9 @@ pub(super) fn activation(act: Activation) -> Const {
         Activation::Sigmoid => 5,
         Activation::HardSigmoid { .. } => 6,
         Activation::HardSwish => 7,
+        Activation::Abs => 8,
+        Activation::Sign => 9,
+        Activation::Floor => 10,
     })
 }
 

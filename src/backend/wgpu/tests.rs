@@ -100,7 +100,7 @@ fn validate_program(program: &Program) {
 }
 
 /// Every non-linearity.
-const ACTIVATIONS: [Activation; 8] = [
+const ACTIVATIONS: [Activation; 11] = [
     Activation::Identity,
     Activation::Relu,
     Activation::Tanh,
@@ -112,6 +112,9 @@ const ACTIVATIONS: [Activation; 8] = [
         offset: 0.5,
     },
     Activation::HardSwish,
+    Activation::Abs,
+    Activation::Sign,
+    Activation::Floor,
 ];
 
 /// Every combination of an epilogue's parts.

@@ -47,6 +47,9 @@ pub enum Kind {
     Tanh,
     Sigmoid,
     HardSwish,
+    Abs,
+    Sign,
+    Floor,
     LeakyRelu {
         slope: f32,
     },
@@ -290,6 +293,9 @@ pub fn kind(node: &Node) -> Kind {
             Activation::Tanh => Kind::Tanh,
             Activation::Sigmoid => Kind::Sigmoid,
             Activation::HardSwish => Kind::HardSwish,
+            Activation::Abs => Kind::Abs,
+            Activation::Sign => Kind::Sign,
+            Activation::Floor => Kind::Floor,
             Activation::LeakyRelu { slope } => Kind::LeakyRelu { slope },
             Activation::HardSigmoid { slope, offset } => Kind::HardSigmoid { slope, offset },
             Activation::Clip { lo, hi } => Kind::Clip {

@@ -14,6 +14,7 @@ pub fn check_trainable(graph: &Graph) -> Result<()> {
     for node in &graph.nodes {
         let reason = match &node.layer {
             Layer::Softmax => "a softmax inside the network",
+            Layer::Activation(act) if act.is_step() => "a step, whose derivative is 0",
             Layer::Multiply if graph.nodes[node.inputs[1]].shape != node.shape => {
                 "a product with one value per channel"
             }
@@ -97,16 +98,26 @@ impl Trainer<'_> {
                     let c = Shape::Flat(node.shape.0);
                     let dgamma = self.b.temp("dgamma", c, Scope::Shared);
                     let dbeta = self.b.temp("dbeta", c, Scope::Shared);
+                    let eps = *eps;
+                    ops.push(Op::BatchNormGradSums {
+                        x,
+                        mean,
+                        var,
+                        dy,
+                        dgamma,
+                        dbeta,
+                        eps,
+                    });
                     ops.push(Op::BatchNormGrad {
                         x,
                         mean,
                         var,
                         gamma: states.gamma,
                         dy,
-                        dx,
                         dgamma,
                         dbeta,
-                        eps: *eps,
+                        dx,
+                        eps,
                     });
                     updates.push((states.gamma, dgamma));
                     updates.push((states.beta, dbeta));

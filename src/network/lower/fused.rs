@@ -62,19 +62,10 @@ struct Values {
 
 impl Values {
     fn new(graph: &Graph) -> Self {
-        let mut only_reader = vec![None; graph.nodes.len()];
-        let fan_out = graph.fan_out();
-        for (id, node) in graph.nodes.iter().enumerate() {
-            for &i in &node.inputs {
-                if fan_out[i] == 1 {
-                    only_reader[i] = Some(id);
-                }
-            }
-        }
         Self {
             of: vec![None; graph.nodes.len()],
             quantized: vec![false; graph.nodes.len()],
-            only_reader,
+            only_reader: graph.only_readers(),
         }
     }
 

@@ -8,6 +8,8 @@
 //! Every minibatch sees [`TrainSpec::chips`] fresh chips, each classifying its own share of the
 //! images; the gradient is the mean over all of them (docs/MODEL.md 5).
 
+use std::collections::HashMap;
+
 pub use super::backward::check_trainable;
 use super::*;
 use crate::network::graph::Layer;
@@ -141,13 +143,19 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         chips: vec![],
         quantized_inputs: vec![],
         params: vec![],
+        readers: graph.only_readers(),
+        fused: HashMap::new(),
+        weights: vec![],
         freeze: vec![],
     };
     let (images, labels) = t.b.image_io("", Scope::PerChip);
     let tally =
         t.b.program
             .tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
-    let mut forward = t.forward(images);
+    let maps = t.forward(images);
+    // Weights first, so that nothing stands between the operators on maps.
+    let mut forward = std::mem::take(&mut t.weights);
+    forward.extend(maps);
     let logits = *t.values.last().expect("a graph has nodes");
     // Calibration is the same forward pass without a gradient.
     let mut calibrate = forward.clone();
@@ -203,6 +211,12 @@ pub(super) struct Trainer<'a> {
     pub(super) quantized_inputs: Vec<QuantizedInput>,
     /// Trainable states: `(tensor, decays)`.
     pub(super) params: Vec<(TensorId, bool)>,
+    /// The node that reads each node, where there is exactly one.
+    readers: Vec<Option<NodeId>>,
+    /// Values of nodes that were computed with a node before them.
+    fused: HashMap<NodeId, TensorId>,
+    /// Steps, quantized values and chips of all weights.
+    pub(super) weights: Vec<Op>,
     pub(super) freeze: Vec<Op>,
 }
 
@@ -211,6 +225,11 @@ impl Trainer<'_> {
         let mut ops = vec![];
         let graph = self.b.graph;
         for (id, node) in graph.nodes.iter().enumerate() {
+            if let Some(&value) = self.fused.get(&id) {
+                self.values.push(value);
+                self.saved.push(Saved::Nothing);
+                continue;
+            }
             let x = node.inputs.first().map(|&i| self.values[i]);
             let (value, saved) = match (&node.layer, x) {
                 (Layer::Conv { geo, bias }, Some(x)) => self.conv(&mut ops, id, geo, *bias, x),
@@ -355,9 +374,9 @@ impl Trainer<'_> {
         if n.weight_step_learned && n.weight_bits > 1 {
             self.params.push((s.weight_step, false));
         }
-        let first = ops.len();
-        let (q, full_scale) = self.b.quantized_weight(ops, geo, &s, n.weight_step);
-        self.freeze.push(ops[first].clone());
+        let first = self.weights.len();
+        let (q, full_scale) = (self.b).quantized_weight(&mut self.weights, geo, &s, n.weight_step);
+        self.freeze.push(self.weights[first].clone());
         let index = self
             .saved
             .iter()
@@ -375,7 +394,7 @@ impl Trainer<'_> {
                 );
                 self.chips.push(chip);
                 let out = self.b.temp("effective", weights, Scope::PerChip);
-                ops.push(Op::Fabricate {
+                self.weights.push(Op::Fabricate {
                     w: q,
                     full_scale,
                     chip,
@@ -406,6 +425,8 @@ impl Trainer<'_> {
         (y, saved)
     }
 
+    /// Batch norm, and with it the addition and the activation behind it where nobody else reads
+    /// what is in between: their backward passes need only the last value.
     fn norm(&mut self, ops: &mut Vec<Op>, id: NodeId, eps: f32, x: TensorId) -> (TensorId, Saved) {
         let s = self.b.norm_states(id);
         if self.spec.frozen_norm {
@@ -440,12 +461,34 @@ impl Trainer<'_> {
                 times,
             });
         }
-        let y = self.b.map(id, Scope::PerChip);
-        let post = Post {
+        let mut post = Post {
             scale: Some(scale),
             shift: Some(shift),
             ..Post::NONE
         };
+        let graph = self.b.graph;
+        let mut nodes = vec![id];
+        while let Some(next) = self.readers[nodes[nodes.len() - 1]] {
+            let node = &graph.nodes[next];
+            match &node.layer {
+                Layer::Add if post.residual.is_none() => {
+                    let other = node.inputs.iter().find(|i| !nodes.contains(i));
+                    let Some(&residual) = other.and_then(|&i| self.values.get(i)) else {
+                        break;
+                    };
+                    post.residual = Some(residual);
+                }
+                Layer::Activation(act) if !act.derivative_from_input() => post.act = *act,
+                _ => break,
+            }
+            nodes.push(next);
+            if post.act != Activation::Identity {
+                break;
+            }
+        }
+        let y = self.b.map(nodes[nodes.len() - 1], Scope::PerChip);
+        self.fused
+            .extend(nodes.iter().skip(1).map(|&node| (node, y)));
         ops.push(Op::Pointwise { x, y, post });
         let saved = Saved::Norm {
             states: s,

@@ -353,6 +353,9 @@ impl Writer<'_> {
             Activation::Tanh => plain("Tanh", &[]),
             Activation::Sigmoid => plain("Sigmoid", &[]),
             Activation::HardSwish => plain("HardSwish", &[]),
+            Activation::Abs => plain("Abs", &[]),
+            Activation::Sign => plain("Sign", &[]),
+            Activation::Floor => plain("Floor", &[]),
             Activation::LeakyRelu { slope } => {
                 plain("LeakyRelu", &[("alpha", Attribute::Float(slope))])
             }

@@ -28,6 +28,9 @@ pub(super) fn activation(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
         "Tanh" => Activation::Tanh,
         "Sigmoid" => Activation::Sigmoid,
         "HardSwish" => Activation::HardSwish,
+        "Abs" => Activation::Abs,
+        "Sign" => Activation::Sign,
+        "Floor" => Activation::Floor,
         "LeakyRelu" => leaky(node.float("alpha", 0.01))?,
         _ => {
             let (slope, offset) = (node.float("alpha", 0.2), node.float("beta", 0.5));

@@ -13,6 +13,7 @@ type Reader = fn(&mut Importer, &Inputs) -> Step<Vec<Value>>;
 
 /// Operators that work on maps.
 const READERS: &[(&str, Reader)] = &[
+    ("Abs", elementwise::activation),
     ("Add", elementwise::add),
     ("AveragePool", window::average_pool),
     ("BatchNormalization", elementwise::batch_norm),
@@ -25,6 +26,7 @@ const READERS: &[(&str, Reader)] = &[
     ("Dropout", elementwise::dropout),
     ("Expand", movement::expand),
     ("Flatten", movement::reshape),
+    ("Floor", elementwise::activation),
     ("Gather", movement::gather),
     ("Gemm", linear::gemm),
     ("GlobalAveragePool", window::global_average),
@@ -48,6 +50,7 @@ const READERS: &[(&str, Reader)] = &[
     ("Round", quantizers::round),
     ("Shape", movement::shape),
     ("Sigmoid", elementwise::activation),
+    ("Sign", elementwise::activation),
     ("Slice", movement::slice),
     ("Softmax", window::softmax),
     ("Split", movement::split),
