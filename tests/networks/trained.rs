@@ -85,7 +85,6 @@ fn trained_networks_are_read_and_exported_with_their_quantizers() {
             "trained_binary_inputs",
             cnn,
             "weight_bits = 1\nactivation_bits = 8\nbinary_weight_group = \"input-channel\"",
-            true,
         ),
     ] {
         let path = dir.path().join(format!("{name}.safetensors"));
