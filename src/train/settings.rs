@@ -61,13 +61,21 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
         check_trainable(&graph)?;
     }
     if experiment.train.epochs == 0 && experiment.train.recipe.sees_quantizers() {
-        let step = |id: usize| format!("{}.weight_step", graph.nodes[id].name);
-        let mut crossbars = graph.crossbars().into_iter().map(|(id, ..)| step(id));
-        if let Some(name) = crossbars.find(|name| !loaded.parameters.tensors.contains_key(name)) {
+        let (recipe, per_channel) = (experiment.train.recipe, experiment.quantize.per_channel);
+        for (id, geo, _) in graph.crossbars() {
+            let name = format!("{}.weight_step", graph.nodes[id].name);
+            let steps = loaded.parameters.tensors.get(&name).map(|t| t.data.len());
+            let wanted = if per_channel { geo.c_out } else { 1 };
+            let found = match steps {
+                None => format!("no quantizer step `{name}`"),
+                Some(n) if n != wanted => format!(
+                    "{n} quantizer steps `{name}`, quantize.per_channel = {per_channel} takes {wanted}"
+                ),
+                Some(_) => continue,
+            };
             return wrong(format!(
-                "no quantizer step `{name}`, so recipe \"{}\" with train.epochs = 0 has nothing to \
-                 deploy; allowed: recipe \"ptq\" or \"float\", or more epochs",
-                experiment.train.recipe
+                "{found}, so recipe \"{recipe}\" with train.epochs = 0 has nothing to deploy; allowed: \
+                 recipe \"ptq\" or \"float\", or more epochs"
             ));
         }
     }

@@ -178,6 +178,10 @@ fn zoo_networks_go_out_and_come_back() {
 
 /// Deploys a network from a file as it is.
 fn deployed(path: &std::path::Path, train: &str) -> train::Model {
+    deploy(path, train).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn deploy(path: &std::path::Path, train: &str) -> pimento::Result<train::Model> {
     let text = format!(
         "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"file\"\nfile = \"{}\"\n\
          [quantize]\nweight_bits = 4\nactivation_bits = 8\n[train]\n{train}\n",
@@ -195,7 +199,6 @@ fn deployed(path: &std::path::Path, train: &str) -> train::Model {
         resume: false,
         observer: &(),
     })
-    .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Quantizing afterwards needs no gradient: a gate with one value a channel and a softmax inside
@@ -253,7 +256,7 @@ fn steps_of_other_quantizers_are_left_behind() {
         written.parameters.tensors["conv1.weight_step"].data.len(),
         6
     );
-    let float = deployed(&path, "recipe = \"float\"");
+    let float = deployed(&path, "recipe = \"float\"\nepochs = 0");
     let weights = |p: &Parameters| p.tensors["conv1.weight"].clone();
     assert_eq!(weights(&float.parameters), weights(&written.parameters));
     let cpu = CpuBackend::new();
@@ -267,6 +270,15 @@ fn steps_of_other_quantizers_are_left_behind() {
             .iter()
             .all(|v| v.is_finite())
     );
+    let nothing = deploy(&path, "recipe = \"qat\"\nepochs = 0").unwrap_err();
+    let text = nothing.to_string();
+    for words in [
+        "6 quantizer steps `conv1.weight_step`",
+        "takes 1",
+        "allowed: recipe",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
     for recipe in ["recipe = \"ptq\"", "recipe = \"qat\"\nepochs = 1"] {
         let model = deployed(&path, recipe);
         assert_eq!(model.parameters.tensors["conv1.weight_step"].data.len(), 1);
