@@ -32,8 +32,20 @@ pub(super) struct Converter {
 }
 
 impl Converters<'_> {
-    /// The converter of row tile `r`, read plane `p`, column `o`.
-    pub(super) fn at(&self, spec: &Reading, r: usize, p: usize, o: usize) -> Converter {
+    /// All converters by row tile, read plane and column.
+    pub(super) fn all(&self, spec: &Reading, out: &mut Vec<Converter>) {
+        let a = &spec.arrays;
+        let steps: i32 = places(spec).iter().sum();
+        out.clear();
+        for r in 0..a.row_tiles() {
+            for p in 0..a.read_planes() {
+                out.extend((0..a.cols).map(|o| self.at(spec, steps, r, p, o)));
+            }
+        }
+    }
+
+    /// The converter of row tile `r`, read plane `p`, column `o`; `steps` are all places added up.
+    fn at(&self, spec: &Reading, steps: i32, r: usize, p: usize, o: usize) -> Converter {
         let a = &spec.arrays;
         let pair = |values: Option<&[f32]>, i: usize, none: [f32; 2]| {
             values.map_or(none, |v| [v[2 * i], v[2 * i + 1]])
@@ -44,7 +56,6 @@ impl Converters<'_> {
         let [gain, offset] = pair(self.correct, converter, [1.0, 0.0]);
         let place = a.place(p);
         let weight = place as f32 * gain;
-        let steps: i32 = places(spec).iter().sum();
         Converter {
             a: slope,
             b: shift,
