@@ -11,7 +11,7 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(super) enum LayerPlan {
     /// A convolution or one of its gradients.
-    Conv(ConvPlan),
+    Conv(Box<ConvPlan>),
     /// Crossbar arrays.
     Crossbar(Box<CrossbarPlan>),
 }
@@ -21,9 +21,9 @@ impl LayerPlan {
     pub fn new(op: &Op, isa: Isa) -> Result<Option<Self>> {
         Ok(Some(match op {
             Op::Conv2d { geo, .. } | Op::Conv2dGradWeight { geo, .. } => {
-                Self::Conv(ConvPlan::forward(geo)?)
+                Self::Conv(Box::new(ConvPlan::forward(geo)?))
             }
-            Op::Conv2dGradInput { geo, .. } => Self::Conv(ConvPlan::grad_input(geo)?),
+            Op::Conv2dGradInput { geo, .. } => Self::Conv(Box::new(ConvPlan::grad_input(geo)?)),
             Op::Crossbar {
                 geo,
                 spec,

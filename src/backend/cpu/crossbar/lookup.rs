@@ -222,7 +222,7 @@ impl<const Q: usize, const T: usize> Kernel for Fixed<'_, Q, T> {
         assert!(steps <= T && tables.len() >= groups * Q * ENTRIES);
         let pixels = index.chunks_exact(groups * LANES);
         for (i, index) in pixels.enumerate() {
-            let mut acc = [[s.splat(0.0); T]; Q];
+            let mut acc = [[s.splat(0.0); Q]; T];
             let (mut table, mut at) = (tables.as_ptr(), index.as_ptr());
             for _ in 0..groups {
                 // SAFETY: `index` has 16 values a group, `tables` `Q` times as many by the assertion.
@@ -238,17 +238,16 @@ impl<const Q: usize, const T: usize> Kernel for Fixed<'_, Q, T> {
                     table = table.add(Q * ENTRIES);
                     at = at.add(LANES);
                 }
-                for t in 0..T {
-                    for q in 0..Q {
-                        acc[q][t] = s.add(acc[q][t], s.permute(rows[q], bits));
+                for acc in &mut acc {
+                    for (acc, &rows) in acc.iter_mut().zip(&rows) {
+                        *acc = s.add(*acc, s.permute(rows, bits));
                     }
                     bits = s.shift_index(bits);
                 }
             }
-            for (q, acc) in acc.iter().enumerate() {
-                let sums = &mut sums[q * column + i * steps * LANES..][..steps * LANES];
-                for (to, &v) in sums.chunks_exact_mut(LANES).zip(acc) {
-                    s.store(v, to);
+            for (t, acc) in acc.iter().enumerate().take(steps) {
+                for (q, &v) in acc.iter().enumerate() {
+                    s.store(v, &mut sums[q * column + (i * steps + t) * LANES..]);
                 }
             }
         }
