@@ -27,8 +27,11 @@ fn converters_match_cpu() {
             values(n, seed).iter().map(|v| 1.0 + 0.3 * v).collect()
         });
         let mut ops = Vec::new();
-        for (gain, offset, scale) in [(0.0, 0.0, None), (0.05, 0.5, None), (0.1, 1.0, Some(factor))]
-        {
+        for (gain, offset, scale) in [
+            (0.0, 0.0, None),
+            (0.05, 0.5, None),
+            (0.1, 1.0, Some(factor)),
+        ] {
             ops.push(Op::ConverterFold {
                 range,
                 scale,

@@ -115,44 +115,43 @@ fn noisy_codes_match_cpu() {
     // Noise: of the sum, of every cell, none.
     let noises = [(true, false), (true, true), (true, false), (false, false)];
     for (i, (geo, (noisy, per_cell))) in geometries().into_iter().zip(noises).enumerate() {
-            let mut case = Case::sized(2, 21);
-            let adc = Adc {
-                lo: -31,
-                hi: 31,
-                noise: 0.5,
-                inl: (i % 2 == 0).then(|| values(63, 3).into()),
-            };
-            let table = (i == 1).then(|| [0.125, 1.25].into());
-            let signs = SIGNS[i % 2];
-            let spec = Reading {
-                noise_per_cell: per_cell,
-                ..reading(
-                    &geo,
-                    ENCODINGS[i],
-                    Dac {
-                        table,
-                        ..dac(5, 1, signs)
-                    },
-                    Some(adc),
-                )
-            };
-            let layer = Layer::new(&mut case, geo, spec, |n, seed| {
-                values(n, seed).iter().map(|v| 3.0 * v).collect()
-            });
-            let conversions =
-                layer.spec.arrays.read_planes() * layer.spec.arrays.row_tiles() * 5;
-            let op = layer.crossbar(&mut case, |case, extra| {
-                extra.variance = noisy.then(|| layer.variances(case));
-                extra.adc = Some(layer.pairs(case, 1.0, 0.0, 0.1));
-                extra.range = Some(layer.range(case, 1.0, 0.0));
-            });
-            case.section(vec![op]);
-            case.runs[0].1.first_chip = 4;
-            case.runs[0].1.first_image = 1600;
-            // A code at the highest step (16) of the highest slice (4), and once more for luck.
-            let most = 2.0 * W_STEP * X_STEP * 16.0 * 4.0;
-            let name = format!("noisy crossbar {geo:?} {noisy} {per_cell}");
-            compare_codes(&case, &name, conversions, most);
+        let mut case = Case::sized(2, 21);
+        let adc = Adc {
+            lo: -31,
+            hi: 31,
+            noise: 0.5,
+            inl: (i % 2 == 0).then(|| values(63, 3).into()),
+        };
+        let table = (i == 1).then(|| [0.125, 1.25].into());
+        let signs = SIGNS[i % 2];
+        let spec = Reading {
+            noise_per_cell: per_cell,
+            ..reading(
+                &geo,
+                ENCODINGS[i],
+                Dac {
+                    table,
+                    ..dac(5, 1, signs)
+                },
+                Some(adc),
+            )
+        };
+        let layer = Layer::new(&mut case, geo, spec, |n, seed| {
+            values(n, seed).iter().map(|v| 3.0 * v).collect()
+        });
+        let conversions = layer.spec.arrays.read_planes() * layer.spec.arrays.row_tiles() * 5;
+        let op = layer.crossbar(&mut case, |case, extra| {
+            extra.variance = noisy.then(|| layer.variances(case));
+            extra.adc = Some(layer.pairs(case, 1.0, 0.0, 0.1));
+            extra.range = Some(layer.range(case, 1.0, 0.0));
+        });
+        case.section(vec![op]);
+        case.runs[0].1.first_chip = 4;
+        case.runs[0].1.first_image = 1600;
+        // A code at the highest step (16) of the highest slice (4), and once more for luck.
+        let most = 2.0 * W_STEP * X_STEP * 16.0 * 4.0;
+        let name = format!("noisy crossbar {geo:?} {noisy} {per_cell}");
+        compare_codes(&case, &name, conversions, most);
     }
 }
 

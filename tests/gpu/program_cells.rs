@@ -77,10 +77,7 @@ fn effects(arrays: &Arrays) -> Vec<Programming> {
         ..whole
     });
     if !matches!(arrays.encoding, Encoding::Offset { reference: 1.. }) {
-        all.push(Programming {
-            raw: true,
-            ..plain
-        });
+        all.push(Programming { raw: true, ..plain });
     }
     all
 }

@@ -15,6 +15,7 @@ mod elementwise;
 mod fabricate;
 mod harness;
 mod histogram;
+mod ir_drop;
 mod lerp;
 mod max_abs;
 mod multiply;

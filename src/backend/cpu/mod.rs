@@ -28,6 +28,7 @@ mod crossbar;
 mod fabricate;
 mod gather;
 mod histogram;
+mod ir_drop;
 mod layer;
 mod lerp;
 mod math;

@@ -9,7 +9,8 @@ use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::{
     adam, batch_norm, collapse_planes, conv2d_grad_weight, converter_fold, fabricate, histogram,
-    lerp, program_cells, quantize_act, quantize_weight, sgd, tally, variance_ratio, weight_scale,
+    ir_drop, lerp, program_cells, quantize_act, quantize_weight, sgd, tally, variance_ratio,
+    weight_scale,
 };
 use crate::backend::program::*;
 use crate::error::Result;
@@ -112,6 +113,9 @@ pub(super) fn run_whole_op(
                 None => memory.each_chip([out], |m, c, [out]| program(m, c, out, None)),
             }
         }
+        Op::IrDrop { g, out, ref spec } => memory.each_chip([out], |m, chip, [out]| {
+            ir_drop::forward(spec, m.flat(g, chip), out)
+        }),
         Op::ConverterFold {
             range,
             scale,
