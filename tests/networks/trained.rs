@@ -5,7 +5,7 @@ use pimento::backend::program::{Activation, PoolGeometry};
 use pimento::config::Experiment;
 use pimento::network::file::{self, Loaded};
 use pimento::network::graph::{Graph, Layer};
-use pimento::network::lower::inference::{self, NormMode};
+use pimento::network::lower::inference::{self, Chips, NormMode};
 use pimento::network::lower::{CellNoise, Numerics};
 use pimento::network::onnx::{self, Options};
 use pimento::network::{Parameters, npy, zoo};
@@ -81,6 +81,11 @@ fn trained_networks_are_read_and_exported_with_their_quantizers() {
             cnn,
             "weight_bits = 1\nactivation_bits = 1\ninput_bits = 1\nbinary_group = \"image\"",
         ),
+        (
+            "trained_binary_inputs",
+            cnn,
+            "weight_bits = 1\nactivation_bits = 8\nbinary_weight_group = \"input-channel\"",
+        ),
     ] {
         let path = dir.path().join(format!("{name}.safetensors"));
         let recipe = if name.ends_with("float") {
@@ -142,8 +147,14 @@ fn zoo_networks_go_out_and_come_back() {
         zoo::vgg11((3, 32, 32), 10, style),
     ] {
         let numerics = Numerics::FLOAT;
-        let states =
-            inference::lower(&graph, &numerics, &CellNoise::NONE, NormMode::Frozen, true).states;
+        let states = inference::lower(
+            &graph,
+            &numerics,
+            Chips::Weight(&CellNoise::NONE),
+            NormMode::Frozen,
+            true,
+        )
+        .states;
         let parameters = Parameters::initial(&graph, &states, 7);
         let network = Loaded {
             graph,
@@ -208,7 +219,13 @@ fn a_network_that_cannot_be_trained_can_be_quantized_as_it_is() {
     let act = g.activation("act", gated, Activation::Relu);
     g.linear("out", act, 10, true);
     let numerics = Numerics::FLOAT;
-    let net = inference::lower(&g, &numerics, &CellNoise::NONE, NormMode::Frozen, false);
+    let net = inference::lower(
+        &g,
+        &numerics,
+        Chips::Weight(&CellNoise::NONE),
+        NormMode::Frozen,
+        false,
+    );
     let parameters = Parameters::initial(&g, &net.states, 3);
     let network = Loaded {
         graph: g,
