@@ -3,7 +3,7 @@
 mod cells;
 
 use super::network::{Activation, NetworkKind};
-use super::quantize::{ActivationRange, ActivationStep, WeightStep};
+use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, WeightStep};
 use super::train::{Recipe, Schedule};
 use super::tuning::TuningMethod;
 use super::{Experiment, Wafer};
@@ -27,6 +27,13 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     let mut add = |fields, message: String| found.push(Problem { fields, message });
     let (q, t) = (&e.quantize, &e.train);
 
+    if e.sweep.until.is_some() && e.sweep.max_chips < e.sweep.chips {
+        let (most, fewest) = (e.sweep.max_chips, e.sweep.chips);
+        add(
+            &["sweep.max_chips", "sweep.chips"],
+            format!("is below sweep.chips, {fewest}; allowed: {fewest} and more, not {most}"),
+        );
+    }
     if !t.batch.is_multiple_of(t.chips_per_batch) {
         let (chips, batch) = (t.chips_per_batch, t.batch);
         add(
@@ -105,6 +112,15 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
                 format!(
                     "\"{}\" chooses no step of one bit, whose magnitude is mean|w|; allowed with 1 bit: \"max-abs\", \"line-search\", \"mse\" (all the same there)",
                     q.weight_step
+                ),
+            );
+        }
+        if q.per_channel && q.binary_weight_group != BinaryWeightGroup::Layer {
+            add(
+                &["quantize.binary_weight_group", "quantize.per_channel"],
+                format!(
+                    "\"{}\" and one step per output channel exclude each other; allowed with per_channel = true: \"layer\"",
+                    q.binary_weight_group
                 ),
             );
         }

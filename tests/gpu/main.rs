@@ -32,4 +32,5 @@ mod rearrange;
 mod softmax;
 mod sweep;
 mod training;
+mod variance_ratio;
 mod weight_scale;

@@ -29,4 +29,5 @@ mod reference;
 mod sgd;
 mod softmax;
 mod softmax_xent;
+mod variance_ratio;
 mod weight_scale;

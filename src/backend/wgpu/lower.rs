@@ -5,7 +5,8 @@ use super::{
     activation_grad, adam, add, batch_norm, binarize_act, channel_sum, collapse_planes, conv2d,
     conv2d_grad_input, conv2d_grad_weight, converter_fold, crossbar, fabricate, histogram, ir_drop,
     lerp, max_abs, multiply, partial_sums, pointwise, pool, program_cells, quantize_act,
-    quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, weight_scale, zero,
+    quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, variance_ratio, weight_scale,
+    zero,
 };
 use crate::backend::program::Op;
 use crate::error::{Error, Result};
@@ -47,6 +48,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         | Op::AvgPoolGrad { .. } => pool::lower(op, cx),
         Op::SoftmaxXent { .. } => softmax_xent::lower(op, cx),
         Op::Tally { .. } => tally::lower(op, cx),
+        Op::VarianceRatio { .. } => variance_ratio::lower(op, cx),
         Op::Multiply { .. } => multiply::lower(op, cx),
         Op::Softmax { .. } => softmax::lower(op, cx),
         Op::Rearrange { .. } => rearrange::lower(op, cx),

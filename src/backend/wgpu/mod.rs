@@ -57,6 +57,7 @@ mod sum_partials;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod variance_ratio;
 mod weight_scale;
 mod zero;
 
@@ -151,6 +152,11 @@ impl Backend for WgpuBackend {
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         program.check()?;
         plan::fit(program, want, &self.context.limits)
+    }
+
+    fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
+        program.check()?;
+        Ok(plan::Plan::new(program, capacity)?.total())
     }
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {

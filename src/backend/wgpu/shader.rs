@@ -91,6 +91,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "softmax_xent.wgsl",
     "sum_partials.wgsl",
     "tally.wgsl",
+    "variance_ratio.wgsl",
     "weight_scale_choose.wgsl",
     "weight_scale_errors.wgsl",
     "weight_scale_histogram.wgsl",

@@ -6,8 +6,8 @@ use std::mem::{offset_of, size_of};
 use super::{StructLayout, check_layouts, posts, validate_program};
 use crate::backend::program::*;
 use crate::backend::wgpu::{
-    collapse_planes, converter_fold, counting, crossbar, histogram, ir_drop, partial_sums,
-    program_cells, reading,
+    collapse_planes, converter_fold, counting, crossbar, histogram, partial_sums, program_cells,
+    reading,
 };
 
 const COLS: usize = 6;
