@@ -13,7 +13,7 @@ use super::census::Census;
 use super::compare::Comparison;
 use super::statistics::binomial::clopper_pearson_interval;
 use super::statistics::{self, Interval, Moments, Ranked, null_as_nan};
-use crate::train::EpochRecord;
+pub use crate::train::EpochRecord;
 pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.

@@ -6,9 +6,9 @@
 
 mod backward;
 pub mod cells;
-mod frozen_norm;
 mod fused;
 pub mod inference;
+mod norm;
 pub mod training;
 mod update;
 

@@ -243,9 +243,9 @@ pub(super) struct Trainer<'a> {
     /// Trainable states: `(tensor, decays)`.
     pub(super) params: Vec<(TensorId, bool)>,
     /// The node that reads each node, where there is exactly one.
-    readers: Vec<Option<NodeId>>,
+    pub(super) readers: Vec<Option<NodeId>>,
     /// Values of nodes that were computed with a node before them.
-    fused: HashMap<NodeId, TensorId>,
+    pub(super) fused: HashMap<NodeId, TensorId>,
     /// Steps, quantized values and chips of all weights.
     pub(super) weights: Vec<Op>,
     pub(super) freeze: Vec<Op>,
@@ -552,79 +552,6 @@ impl Trainer<'_> {
             x,
             w,
             gain,
-        };
-        (y, saved)
-    }
-
-    /// Batch norm, and with it the addition and the activation behind it where nobody else reads
-    /// what is in between: their backward passes need only the last value.
-    fn norm(&mut self, ops: &mut Vec<Op>, id: NodeId, eps: f32, x: TensorId) -> (TensorId, Saved) {
-        let s = self.b.norm_states(id);
-        if self.spec.frozen_norm {
-            return self.frozen_norm(ops, id, eps, x, s);
-        }
-        self.params.push((s.gamma, false));
-        self.params.push((s.beta, false));
-        let (c, h, w) = self.b.graph.nodes[id].shape;
-        let mut t = |what: &str| self.b.temp(what, Shape::Flat(c), Scope::Shared);
-        let (mean, var) = (t("mean"), t("var"));
-        let (scale, shift) = (t("scale"), t("shift"));
-        ops.push(Op::BatchNormStats { x, mean, var });
-        ops.push(Op::BatchNormFold {
-            mean,
-            var,
-            gamma: s.gamma,
-            beta: s.beta,
-            scale,
-            shift,
-            eps,
-        });
-        // Running statistics keep the unbiased variance, as is customary.
-        let count = (self.spec.batch * h * w) as f32;
-        for (state, value, times) in [
-            (s.mean, mean, 1.0),
-            (s.var, var, count / (count - 1.0).max(1.0)),
-        ] {
-            ops.push(Op::Lerp {
-                state,
-                value,
-                rate: Rate::Fixed(self.spec.norm_rate),
-                times,
-            });
-        }
-        let mut post = Post {
-            scale: Some(scale),
-            shift: Some(shift),
-            ..Post::NONE
-        };
-        let graph = self.b.graph;
-        let mut nodes = vec![id];
-        while let Some(next) = self.readers[nodes[nodes.len() - 1]] {
-            let node = &graph.nodes[next];
-            match &node.layer {
-                Layer::Add if post.residual.is_none() => {
-                    let other = node.inputs.iter().find(|i| !nodes.contains(i));
-                    let Some(&residual) = other.and_then(|&i| self.values.get(i)) else {
-                        break;
-                    };
-                    post.residual = Some(residual);
-                }
-                Layer::Activation(act) if !act.derivative_from_input() => post.act = *act,
-                _ => break,
-            }
-            nodes.push(next);
-            if post.act != Activation::Identity {
-                break;
-            }
-        }
-        let y = self.b.map(nodes[nodes.len() - 1], Scope::PerChip);
-        self.fused
-            .extend(nodes.iter().skip(1).map(|&node| (node, y)));
-        ops.push(Op::Pointwise { x, y, post });
-        let saved = Saved::Norm {
-            states: s,
-            mean,
-            var,
         };
         (y, saved)
     }

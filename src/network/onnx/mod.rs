@@ -15,6 +15,7 @@
 //! [`export`] writes operator set 17. Quantizers become QuantizeLinear and DequantizeLinear, behind a
 //! Clip where their range is not that of 8 bits.
 
+mod codes;
 mod constant;
 mod export;
 mod export_quantizers;

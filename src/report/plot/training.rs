@@ -3,8 +3,7 @@
 use super::svg::{Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, ticks};
 use super::{Figure, lines::Frame};
 use crate::report::text::{csv_field, percent};
-use crate::sweep::result::{SweepResult, TrainingHistory};
-use crate::train::EpochRecord;
+use crate::sweep::result::{EpochRecord, SweepResult, TrainingHistory};
 
 /// Most trainings drawn; the numbers of all are in the download.
 const MAX_ROWS: usize = 8;
