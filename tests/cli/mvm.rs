@@ -7,7 +7,7 @@ use pimento::network::npy;
 
 use super::{pimento, text};
 
-const CHIP: &str = "fidelity = \"cell\"\nseed = 3\n[quantize]\nweight_bits = 5\nactivation_bits = 4\n\
+const CHIP: &str = "fidelity = \"cell\"\nseed = 3\n[quantize]\nweight_bits = 5\nactivation_bits = 4\ninput_bits = 5\n\
                     [chip.array]\nrows = 6\ncols = 3\n[chip.cells]\nslice_bits = 2\n";
 
 struct Place(tempfile::TempDir);
@@ -141,7 +141,7 @@ fn wrong_input_is_refused_with_the_place_and_nothing_is_written() {
         (
             &CHIP.replace("activation_bits = 4", "activation_bits = 1"),
             &["--weights", "w.npy"],
-            "allowed: 2 to 8",
+            "2 to 8",
         ),
         (
             &format!("{CHIP}[chip.adc]\nbits = 0\n"),
@@ -173,10 +173,9 @@ fn a_plan_shows_arrays_and_routes() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/golden/onnx/small_17.onnx");
     let run = pimento(&["inspect", text(&model), "--plan", &place.at("chip.toml")]);
     assert_eq!(run.code, 2);
-    let chip = CHIP.replace("activation_bits = 4", "activation_bits = 4\ninput_bits = 5");
     std::fs::write(
         place.at("chip.toml"),
-        format!("{chip}[chip.adc]\nbits = 8\n"),
+        format!("{CHIP}[chip.adc]\nbits = 8\n"),
     )
     .unwrap();
     let run = pimento(&[

@@ -15,7 +15,7 @@ const CHIPS: u32 = 6;
 fn on(chip: &str, variation: &str, tuning: &str) -> Experiment {
     experiment(&format!(
         "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\n\
-         [network]\nkind = \"mlp\"\nhidden = [48]\nbatch_norm = true\nbias = false\n\
+         [network]\nkind = \"mlp\"\nhidden = [48, 32]\nbatch_norm = true\nbias = false\n\
          [quantize]\nweight_bits = 4\nactivation_bits = 4\ninput_bits = 5\n\
          [train]\nrecipe = \"qat\"\nepochs = 4\nbatch = 64\nlearning_rate = 3e-3\n\
          [variation]\n{variation}\n[tuning]\n{tuning}\n[sweep]\nchips = {CHIPS}\n{chip}"
