@@ -22,6 +22,7 @@ impl Place {
             .collect();
         let x: Vec<f32> = (0..44).map(|i| ((i * 13) % 16) as f32).collect();
         npy::write(place.at("w.npy").as_ref(), &[5, 11], &w).unwrap();
+        npy::write(place.at("short.npy").as_ref(), &[5, 10], &w[..50]).unwrap();
         npy::write(place.at("x.npy").as_ref(), &[4, 11], &x).unwrap();
         place
     }
@@ -136,7 +137,7 @@ fn wrong_input_is_refused_with_the_place_and_nothing_is_written() {
             &["--weights", "w.npy"],
             "has no arrays",
         ),
-        (CHIP, &["--weights", "x.npy"], "allowed: (N, 11)"),
+        (CHIP, &["--weights", "short.npy"], "allowed: (N, 11)"),
         (CHIP, &["--conductances", "w.npy"], "(4, N, 11)"),
         (
             &CHIP.replace("activation_bits = 4", "activation_bits = 1"),
