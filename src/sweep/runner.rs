@@ -12,7 +12,7 @@ use super::journal::{Adapter, Journal, PointFacts};
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
-use super::result::{ChipRow, PointInputs, PointSummary};
+use super::result::{ChipRow, PointInputs, PointSummary, TrainingHistory};
 use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
@@ -121,7 +121,7 @@ pub fn run(
             None => sweep.point(point, &mut journal),
         };
         if done.is_ok() {
-            result.points.push(outcome::summary(&journal, point.index)?);
+            outcome::add(&mut result, &journal, point.index)?;
         }
         result.elapsed_s = before + started.elapsed().as_secs_f64();
         outcome::name_adapters(&mut result, &journal, &sweep.adapters);
@@ -292,7 +292,16 @@ impl<'a> Sweep<'a> {
             }
             return Ok(());
         }
+        let points = journal.header().points.len();
+        let mut earlier = (0..points).filter_map(|p| journal.facts(p));
+        let known = earlier.any(|f| f.model_sha256 == model_sha256);
+        let epochs = &model.record.history;
+        let training = (!known && !epochs.is_empty()).then(|| TrainingHistory {
+            label: models::training_label(&point.experiment),
+            epochs: epochs.clone(),
+        });
         journal.begin_point(PointFacts {
+            training,
             point: point.index,
             axes: axes(point, model),
             ideal: self.models.ideal(&point.experiment, model, self.images)?,

@@ -61,6 +61,9 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         tables::estimates(&mut out, result, &layout);
     }
     tables::costs(&mut out, result, &layout);
+    if let Some(figure) = plot::training::figure(result) {
+        section(&mut out, &figure);
+    }
     if shown.len() < all.len() {
         out.push_str("<h2>All points</h2>\n");
         tables::points(&mut out, result, &layout, &all);
