@@ -12,6 +12,7 @@
 //! * [`census`]: what the chips of a point add up to. * [`statistics`]: means, quantiles, yields and
 //!   their confidence intervals.
 
+mod axes;
 pub mod census;
 pub mod compare;
 pub mod cost;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use super::axes::axes;
 use super::census::Census;
 use super::compare::comparisons;
 use super::cost::costs;
@@ -14,7 +15,7 @@ use super::journal::{Adapter, FORMAT, Header, Journal, PlannedPoint, PointFacts,
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
-use super::result::{Axes, ChipRow, PointInputs, PointSummary, Provenance};
+use super::result::{ChipRow, PointInputs, PointSummary, Provenance};
 use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
@@ -445,58 +446,6 @@ pub(super) fn test_images(experiment: &Experiment, data: &Split) -> Result<Image
         n => data.test.limit(n),
     };
     Images::new(&test, &data.train, experiment)
-}
-
-fn axes(point: &Point, model: &Model) -> Axes {
-    let e = &point.experiment;
-    let n = &model.numerics;
-    let bits = |b: u32| if b == 0 { 32 } else { b };
-    let mut extra = serde_json::Map::new();
-    let named = [
-        "recipe",
-        "law",
-        "mapping",
-        "distribution",
-        "sigma_w",
-        "sigma_b",
-        "weight_bits",
-        "activation_bits",
-        "tuning",
-        "test_cells",
-        "train_variation",
-        "train_seed",
-    ];
-    for (axis, value) in &point.axes {
-        if !named.contains(&axis.as_str()) {
-            let value = serde_json::to_value(value).unwrap_or_default();
-            extra.insert(axis.clone(), value);
-        }
-    }
-    let self_tuned = e.tuning.method == crate::config::TuningMethod::SelfTuning;
-    let noisy = e.train.recipe.sees_variation();
-    Axes {
-        recipe: e.train.recipe.to_string(),
-        law: e.variation.law.to_string(),
-        mapping: e.variation.mapping.to_string(),
-        sigma_w: e.variation.sigma_w,
-        sigma_b: e.variation.sigma_b,
-        tuning: e.tuning.method.to_string(),
-        weight_bits: bits(n.weight_bits),
-        activation_bits: bits(n.act_bits),
-        train_variation: if noisy {
-            e.train.variation.to_string()
-        } else {
-            "none".into()
-        },
-        train_seed: e.training_seed(),
-        distribution: e.variation.distribution.to_string(),
-        test_cells: if self_tuned {
-            e.tuning.test_cells as u32
-        } else {
-            0
-        },
-        extra,
-    }
 }
 
 /// What a run of this sweep must have in common with every other one in the same directory.
