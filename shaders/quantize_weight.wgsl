@@ -3,12 +3,16 @@
 // A step of 0 gives 0.
 
 struct Params {
-    // Weights, and how many share a step.
+    // Weights, how many consecutive ones share a step, and the steps they take in turn.
     len: u32,
-    size: u32,
+    run: u32,
+    groups: u32,
     bits: u32,
     // Highest code.
     q: f32,
+    unused0: u32,
+    unused1: u32,
+    unused2: u32,
 }
 
 @group(0) @binding(1) var<uniform> params: Params;
@@ -27,7 +31,7 @@ fn main(
         return;
     }
     let v = w[i];
-    let d = scale[i / params.size];
+    let d = scale[i / params.run % params.groups];
     var value = v;
     if params.bits == 1u {
         value = select(-d, d, v >= 0.0);

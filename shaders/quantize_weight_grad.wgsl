@@ -19,7 +19,8 @@ struct Params {
     learned: u32,
     // Highest code.
     q: f32,
-    unused: u32,
+    // Consecutive weights that share a step; runs take the steps in turn.
+    run: u32,
 }
 
 @group(0) @binding(1) var<uniform> params: Params;
@@ -47,7 +48,7 @@ fn main(
     var total = 0.0;
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var k = chunk * CHUNK + lane; k < end; k += REDUCE_SIZE) {
-        let i = group * params.size + k;
+        let i = (k / params.run * params.groups + group) * params.run + k % params.run;
         let v = w[i];
         let g = dq[i];
         let r = v / safe;

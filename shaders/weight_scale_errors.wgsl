@@ -56,7 +56,7 @@ fn main(
     var sum_c = vec4<f32>(0.0);
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var i = chunk * CHUNK + lane; i < end; i += REDUCE_SIZE) {
-        let v = w[group * params.size + i];
+        let v = w[place(params, group, i)];
         sum_a += squared_errors(v, steps_a);
         sum_b += squared_errors(v, steps_b);
         sum_c += squared_errors(v, steps_c);

@@ -30,7 +30,7 @@ fn main(
     workgroupBarrier();
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var i = chunk * CHUNK + lane; i < end; i += 256u) {
-        let bits = bitcast<u32>(abs(w[group * params.size + i]));
+        let bits = bitcast<u32>(abs(w[place(params, group, i)]));
         if prefix_of(bits, params.digit) == prefix {
             atomicAdd(&bins[digit_of(bits, params.digit)], 1u);
         }

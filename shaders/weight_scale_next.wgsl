@@ -23,7 +23,7 @@ fn main(
     var smallest = NO_NEXT;
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var i = chunk * CHUNK + lane; i < end; i += 256u) {
-        let bits = bitcast<u32>(abs(w[group * params.size + i]));
+        let bits = bitcast<u32>(abs(w[place(params, group, i)]));
         if bits > found {
             smallest = min(smallest, bits);
         }

@@ -26,7 +26,7 @@ fn main(
     var most = 0.0;
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var i = chunk * CHUNK + lane; i < end; i += REDUCE_SIZE) {
-        let a = abs(w[group * params.size + i]);
+        let a = abs(w[place(params, group, i)]);
         total += a;
         most = max(most, a);
     }

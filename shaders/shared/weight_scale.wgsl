@@ -1,5 +1,5 @@
-// What the passes of weight_scale share. The weights of a group (the layer, or one output channel)
-// are cut into chunks, one workgroup each; workgroup f works on chunk f % chunks of group
+// What the passes of weight_scale share. The weights of a group (the layer, an output or an input
+// channel) are cut into chunks, one workgroup each; workgroup f works on chunk f % chunks of group
 // f / chunks. The order statistic of |w| is found by radix selection on the bit pattern
 // (non-negative floats order as their bits do) in three digits of 11, 10 and 10 bits.
 // Twin of ScaleParams: src/backend/wgpu/weight_scale.rs.
@@ -29,8 +29,9 @@ struct ScaleParams {
     q: f32,
     // Position of a percentile between two order statistics.
     fraction: f32,
-    unused0: u32,
-    unused1: u32,
+    // Consecutive weights of a group; runs take the groups in turn.
+    run: u32,
+    unused: u32,
 }
 
 struct SelectState {
@@ -42,6 +43,11 @@ struct SelectState {
     rank: u32,
     // Bits of the next order statistic.
     next_bits: atomic<u32>,
+}
+
+// Where weight `k` of a group is.
+fn place(p: ScaleParams, group: u32, k: u32) -> u32 {
+    return (k / p.run * p.groups + group) * p.run + k % p.run;
 }
 
 // Digit number `digit` of `bits`.

@@ -148,14 +148,14 @@ impl At<'_> {
         }
     }
 
-    /// `Flat(1)` or `Flat(cols)` with `cols` a divisor of `n`.
-    fn step(&self, t: TensorId, n: usize) -> Result<()> {
-        let cols = self.any_flat(t)?;
-        if n.is_multiple_of(cols) {
+    /// Steps that runs of `run` of the `n` weights take in turn, each as often as the others.
+    fn steps(&self, t: TensorId, run: usize, n: usize) -> Result<()> {
+        let steps = self.any_flat(t)?;
+        if steps > 0 && run > 0 && n.is_multiple_of(steps * run) {
             return Ok(());
         }
         self.fail(format!(
-            "`{}` has {cols} values, which do not divide {n}",
+            "`{}` has {steps} values for runs of {run}, which do not divide {n}",
             self.name(t)
         ))
     }
@@ -277,23 +277,31 @@ impl At<'_> {
                 w,
                 scale,
                 full_scale,
+                run,
                 bits,
                 ..
             } => {
                 self.bits(bits)?;
                 let n = self.any_flat(w)?;
-                self.step(scale, n)?;
+                self.steps(scale, run, n)?;
                 self.flat(full_scale, self.any_flat(scale)?)
             }
-            &Op::QuantizeWeight { w, scale, q, bits } => {
+            &Op::QuantizeWeight {
+                w,
+                scale,
+                run,
+                q,
+                bits,
+            } => {
                 self.bits(bits)?;
                 let n = self.any_flat(w)?;
-                self.step(scale, n)?;
+                self.steps(scale, run, n)?;
                 self.flat(q, n)
             }
             &Op::QuantizeWeightGrad {
                 w,
                 scale,
+                run,
                 dq,
                 dw,
                 dscale,
@@ -302,7 +310,7 @@ impl At<'_> {
             } => {
                 self.bits(bits)?;
                 let n = self.any_flat(w)?;
-                self.step(scale, n)?;
+                self.steps(scale, run, n)?;
                 self.flat(dq, n)?;
                 self.flat(dw, n)?;
                 dscale.map_or(Ok(()), |d| self.flat(d, self.any_flat(scale)?))
@@ -445,6 +453,11 @@ impl At<'_> {
             &Op::MaxAbs { x, out, .. } => {
                 self.any_image(x)?;
                 self.flat(out, 1)
+            }
+            &Op::VarianceRatio { a, b, out } => {
+                let n = self.any_flat(a)?;
+                self.flat(b, n)?;
+                self.flat(out, n)
             }
             &Op::Lerp { state, value, .. } => self.flat(value, self.any_flat(state)?),
             Op::QuantizeAct { x, y, quant } => {

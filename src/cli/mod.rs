@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, which parses, calls the library and prints.
 //! Results go to standard output, everything else to standard error.
 
+mod arrays;
 mod backend;
 mod bench;
 mod check;
@@ -15,6 +16,7 @@ mod infer;
 mod inspect;
 mod log;
 mod merge;
+mod mvm;
 mod options;
 mod output;
 mod plan;
@@ -50,6 +52,7 @@ Examples:
   pimento worst-case experiments/worst_case_lenet5.toml   the worst chip within a bound
   pimento inspect resnet20.onnx                        a network of yours: what is it?
   pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
+  pimento mvm chip.toml --weights w.npy --inputs x.npy --output y.npy   one matrix on one chip
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
@@ -92,6 +95,7 @@ enum Command {
     WorstCase(worst_case::WorstCase),
     Inspect(inspect::Inspect),
     Infer(infer::Infer),
+    Mvm(mvm::Mvm),
     Export(export::Export),
     Devices(devices::Devices),
     Bench(bench::Bench),
@@ -115,6 +119,7 @@ pub fn run() -> ExitCode {
         Command::WorstCase(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Infer(c) => c.run(),
+        Command::Mvm(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Bench(c) => c.run(),

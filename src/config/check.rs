@@ -3,7 +3,7 @@
 mod cells;
 
 use super::network::{Activation, NetworkKind};
-use super::quantize::{ActivationRange, ActivationStep, WeightStep};
+use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, WeightStep};
 use super::train::{Recipe, Schedule};
 use super::tuning::TuningMethod;
 use super::{Experiment, Wafer};
@@ -112,6 +112,15 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
                 format!(
                     "\"{}\" chooses no step of one bit, whose magnitude is mean|w|; allowed with 1 bit: \"max-abs\", \"line-search\", \"mse\" (all the same there)",
                     q.weight_step
+                ),
+            );
+        }
+        if q.per_channel && q.binary_weight_group != BinaryWeightGroup::Layer {
+            add(
+                &["quantize.binary_weight_group", "quantize.per_channel"],
+                format!(
+                    "\"{}\" and one step per output channel exclude each other; allowed with per_channel = true: \"layer\"",
+                    q.binary_weight_group
                 ),
             );
         }

@@ -235,7 +235,8 @@ impl Default for CellProgramming {
 }
 
 /// Section `[chip.drift]`: `G(t) = G (t/t0)^-nu`, `nu = max(nu(g) + sigma_nu(g) z, 0)` drawn for
-/// every cell from its conductance `g` at `t0`.
+/// every cell from its conductance `g` at `t0`. Test cells drift like all others, so self-tuning
+/// (`[tuning]`) is also the global drift compensation.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct CellDrift {
     /// Time since programming, s; up to `t0_s` nothing has drifted. Also the age of 1/f noise.
@@ -246,9 +247,6 @@ pub struct CellDrift {
     pub nu: Curve,
     /// Standard deviation of the exponent by conductance.
     pub sigma_nu: Curve,
-    /// Global drift compensation: every layer is divided by what its arrays conduct now relative
-    /// to `t0`.
-    pub compensation: bool,
 }
 
 impl Default for CellDrift {
@@ -258,7 +256,6 @@ impl Default for CellDrift {
             t0_s: 20.0,
             nu: Curve::Constant(0.0),
             sigma_nu: Curve::Constant(0.0),
-            compensation: false,
         }
     }
 }
@@ -278,7 +275,8 @@ pub struct Wires {
     pub topology: WireTopology,
     /// How the currents are found. Exact.
     pub method: WireMethod,
-    /// Sweeps of the fast method: each solves all output lines, then all input lines. 4.
+    /// Sweeps of the fast method: each solves all output lines, then all input lines; each
+    /// gains two digits and more where wires cost some percent (docs/cells.md). 2.
     pub sweeps: u32,
     /// Separate source: how many inputs are on, as a share, when the currents are found. The
     /// mesh is not linear in gates: other inputs see this approximation. 0.5.
@@ -294,7 +292,7 @@ impl Default for Wires {
             col_terminal_ohm: 0.0,
             topology: WireTopology::InputSource,
             method: WireMethod::Exact,
-            sweeps: 4,
+            sweeps: 2,
             activity: 0.5,
         }
     }
@@ -440,7 +438,6 @@ impl CellDrift {
             t0_s: s.real("t0_s", d.t0_s, 1e-9..=1e10),
             nu: s.field("nu", d.nu, Curve::read),
             sigma_nu: s.field("sigma_nu", d.sigma_nu, Curve::read),
-            compensation: s.bool("compensation", d.compensation),
         };
         s.finish();
         drift

@@ -41,12 +41,12 @@ pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use network::{Activation, Network, NetworkKind, Pool};
 pub use points::{Point, n_trainings};
 pub use quantize::{
-    ActivationRange, ActivationStep, BinaryGroup, LinearInputs, Profile, Quantize, Rounding,
-    StraightThrough, WeightStep,
+    ActivationRange, ActivationStep, BinaryGroup, BinaryWeightGroup, LinearInputs, Profile,
+    Quantize, Rounding, StraightThrough, WeightStep,
 };
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
-pub use tuning::{Estimator, Tuning, TuningMethod};
+pub use tuning::{Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
 pub use until::{Quantity, Until};
 pub use variation::{
     Distribution, Kernel, Law, Mapping, OffsetReference, Sampling, Variation, Wafer,

@@ -180,6 +180,11 @@ impl Experiment {
         } else {
             e.train.chips_per_batch = 1;
         }
+        if self.train.level == super::Fidelity::Cell {
+            e.chip = self.chip.clone();
+        } else {
+            e.train.rescale = true;
+        }
         e
     }
 }

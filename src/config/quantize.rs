@@ -94,10 +94,21 @@ choices! {
     }
 }
 
+choices! {
+    /// Over what the magnitude of a one-bit weight is averaged.
+    pub enum BinaryWeightGroup {
+        /// Over the layer.
+        Layer = "layer",
+        /// In convolutions over the kernels that read one input channel; fully connected layers
+        /// have one magnitude.
+        InputChannel = "input-channel",
+    }
+}
+
 /// Section `[quantize]`: uniform quantizers of weights and activations.
 ///
 /// A weight of `b >= 2` bits is `d clamp(round(w/d), -Q, Q)`, `Q = 2^(b-1) - 1` (2 bits are
-/// ternary); one bit is `mean|w| sign(w)`. An activation of `b >= 2` bits is
+/// ternary); one bit is `mean|w| sign(w)` with the mean over [`Quantize::binary_weight_group`]. An activation of `b >= 2` bits is
 /// `d clamp(round(x/d), lo, hi)`; one bit is `mean|x| sign(x)` with the mean over
 /// [`Quantize::binary_group`]. 0 bits: not quantized. The largest representable weight is also
 /// what one full conductance stands for, so the weight step decides how large the layer-fixed
@@ -129,7 +140,8 @@ pub struct Quantize {
     pub activation_rounding: Rounding,
     /// Codes of activations. Signed by default after tanh.
     pub activation_range: ActivationRange,
-    /// Gradient of both quantizers.
+    /// Gradient of both quantizers from two bits on. One bit always passes it where the magnitude is
+    /// at most 1, nothing beyond, as in the reference code.
     pub straight_through: StraightThrough,
     /// Whether linear layers see quantized inputs.
     pub linear_inputs: LinearInputs,
@@ -137,6 +149,9 @@ pub struct Quantize {
     pub input_bits: u32,
     /// What shares the magnitude of a one-bit activation.
     pub binary_group: BinaryGroup,
+    /// What shares the magnitude of a one-bit weight. Left out of results where it is the layer.
+    #[serde(skip_serializing_if = "is_layer")]
+    pub binary_weight_group: BinaryWeightGroup,
 }
 
 impl Quantize {
@@ -178,6 +193,7 @@ impl Quantize {
             },
             input_bits: 0,
             binary_group: BinaryGroup::Channel,
+            binary_weight_group: BinaryWeightGroup::Layer,
         }
     }
 
@@ -202,10 +218,15 @@ impl Quantize {
             linear_inputs: s.choice("linear_inputs", d.linear_inputs),
             input_bits: s.u32("input_bits", d.input_bits, 0..=BITS),
             binary_group: s.choice("binary_group", d.binary_group),
+            binary_weight_group: s.choice("binary_weight_group", d.binary_weight_group),
         };
         s.finish();
         quantize
     }
+}
+
+fn is_layer(group: &BinaryWeightGroup) -> bool {
+    *group == BinaryWeightGroup::Layer
 }
 
 /// Most bits of a quantizer.

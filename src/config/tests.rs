@@ -108,6 +108,10 @@ fn contradictions_name_the_line_that_makes_them() {
             "x.toml:5: field `sweep.grid[0].tuning`: \"bn-recalibration\" needs",
         ),
         (
+            "[quantize]\nweight_bits = 1\nper_channel = true\nbinary_weight_group = \"input-channel\"\n",
+            "x.toml:4: field `quantize.binary_weight_group`: \"input-channel\" and one step per output channel exclude each other; allowed with per_channel = true: \"layer\"",
+        ),
+        (
             "[variation.wafer]\ndie_mm = [300, 300]\n",
             "x.toml:2: field `variation.wafer.die_mm`: no die of 300 x 300 mm fits",
         ),

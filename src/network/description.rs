@@ -50,6 +50,9 @@ struct Input {
 struct Quantizers {
     weight_bits: u32,
     per_channel: bool,
+    /// Came later, so it may be missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    binary_per_input: bool,
     activation_bits: u32,
     floor: bool,
     signed: bool,
@@ -63,6 +66,7 @@ impl Quantizers {
         (n.weight_bits > 0 || n.act_bits > 0 || n.input_bits > 0).then_some(Self {
             weight_bits: n.weight_bits,
             per_channel: n.per_channel,
+            binary_per_input: n.binary_per_input,
             activation_bits: n.act_bits,
             floor: n.act_rounding == Rounding::Floor,
             signed: n.act_signed,
@@ -78,6 +82,7 @@ impl Quantizers {
             weight_step: WeightStep::Keep,
             weight_step_learned: false,
             per_channel: self.per_channel,
+            binary_per_input: self.binary_per_input,
             act_bits: self.activation_bits,
             act_step: ActStep::Fixed,
             act_rounding: if self.floor {

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::compare::comparisons;
+use super::identity::this_run;
 use super::journal::{Header, Journal};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
 use super::rows::Rows;
-use super::runner::this_run;
 use crate::error::{Error, Result};
 
 /// Most ranges that a message lists.

@@ -43,17 +43,22 @@ pub fn claim(dir: &Path, header: Header, existing: Existing) -> Result<Journal> 
     let taken = [EXPERIMENT, JOURNAL, SUMMARY]
         .iter()
         .any(|f| dir.join(f).exists());
-    if taken && existing == Existing::Refuse {
-        return Err(Error::input(format!(
+    let refused = || {
+        Err(Error::input(format!(
             "{}: holds another run; use another --out, --resume to continue it, or --force to \
              replace its results",
             dir.display()
-        )));
+        )))
+    };
+    if taken && existing == Existing::Refuse {
+        return refused();
     }
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
     let claimed = Claimed::new(&path)?;
     let toml = header.provenance.config_toml.clone();
     let journal = match existing {
+        // Another process may have come first since the look at the directory.
+        Existing::Refuse if !claimed.is_empty()? => return refused(),
         Existing::Refuse => claimed.begin(header)?,
         Existing::Replace => {
             for name in [CHIPS, SUMMARY, REPORT, PICTURE] {

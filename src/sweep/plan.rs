@@ -1,13 +1,14 @@
 //! What a sweep would do, and how long it would take, measured on a few steps and chips.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::journal::Journal;
 use super::models::{self, training_label};
 use super::outdir::{self, Existing};
-use super::runner::{SweepOptions, share, test_images};
+use super::runner::{SweepOptions, test_images};
+use super::tracking::share;
 use super::wave::{Images, Simulator};
 use crate::backend::Backend;
 use crate::chip::ChipVariation;
@@ -15,7 +16,7 @@ use crate::config::{Experiment, Point};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::network::Parameters;
-use crate::network::lower::inference::{self, NormMode};
+use crate::network::lower::inference::{self, Chips, NormMode};
 use crate::progress::{Observer, TrainProgress};
 use crate::train::{self, Job, Model, TrainRecord, settings};
 
@@ -184,7 +185,13 @@ fn untrained(experiment: &Experiment, data: &Split) -> Result<Model> {
     let start = settings::start(experiment, &data.train)?;
     let numerics = settings::inference_numerics(experiment);
     let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
-    let lowered = inference::lower(&start.graph, &numerics, &noise, NormMode::Frozen, false);
+    let lowered = inference::lower(
+        &start.graph,
+        &numerics,
+        Chips::Weight(&noise),
+        NormMode::Frozen,
+        false,
+    );
     let mut parameters = Parameters::initial(&start.graph, &lowered.states, experiment.seed);
     for (name, tensor) in &mut parameters.tensors {
         if name.ends_with("_step") {
@@ -245,34 +252,54 @@ fn training(
 /// Watches a training for a while and then ends it.
 struct Stopwatch<'a> {
     observer: &'a dyn Observer,
-    /// The first step and its time, the last step and its time, and how many there are.
-    seen: Mutex<Option<(usize, Instant, usize, Instant, usize)>>,
+    seen: Mutex<Option<Seen>>,
+}
+
+/// What was seen of a training.
+#[derive(Clone, Copy)]
+struct Seen {
+    first: usize,
+    began: Instant,
+    last: usize,
+    ended: Instant,
+    /// Steps there would be.
+    steps: usize,
 }
 
 impl Stopwatch<'_> {
+    fn seen(&self) -> MutexGuard<'_, Option<Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Seconds of the whole training, from the steps seen.
     fn whole(&self) -> f64 {
-        let seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
-        let Some((first, began, last, ended, steps)) = *seen else {
-            return f64::NAN;
-        };
-        let per_step = (ended - began).as_secs_f64() / (last - first).max(1) as f64;
-        per_step * steps as f64
+        self.seen().map_or(f64::NAN, |s| {
+            let per_step = (s.ended - s.began).as_secs_f64() / (s.last - s.first).max(1) as f64;
+            per_step * s.steps as f64
+        })
     }
 }
 
 impl Observer for Stopwatch<'_> {
     fn training(&self, p: &TrainProgress) {
-        let mut seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
         let now = Instant::now();
-        let (first, began, ..) = seen.unwrap_or((p.step, now, p.step, now, p.steps));
-        *seen = Some((first, began, p.step, now, p.steps));
+        let mut seen = self.seen();
+        let begin = Seen {
+            first: p.step,
+            began: now,
+            last: p.step,
+            ended: now,
+            steps: p.steps,
+        };
+        *seen = Some(Seen {
+            last: p.step,
+            ended: now,
+            ..seen.unwrap_or(begin)
+        });
     }
 
     fn interrupted(&self) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
-        let enough =
-            seen.is_some_and(|(first, began, last, ..)| last > first && began.elapsed() > MEASURE);
-        enough || self.observer.interrupted()
+        let long = |s: Seen| s.last > s.first && s.began.elapsed() > MEASURE;
+        self.seen().is_some_and(long) || self.observer.interrupted()
     }
 }

@@ -2,35 +2,33 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
-use super::axes::axes;
 use super::census::Census;
 use super::compare::comparisons;
 use super::cost::costs;
-use super::hex;
-use super::journal::{Adapter, FORMAT, Header, Journal, PlannedPoint, PointFacts, Run};
+use super::identity::{axes, header, this_run};
+use super::journal::{Adapter, Journal, PointFacts};
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
-use super::result::{ChipRow, PointInputs, PointSummary, Provenance};
+use super::result::{ChipRow, PointInputs, PointSummary};
 use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
+use super::tracking::Progress;
 use super::wave::{Images, Simulator};
 use super::workers::{self, Worker};
-use crate::backend::{Backend, DeviceInfo};
+use crate::backend::Backend;
 use crate::chip::ChipVariation;
 use crate::config::{Experiment, Point, Sampling};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::progress::{Observer, SweepProgress};
+use crate::progress::Observer;
 use crate::train::{Model, settings};
 
-/// Results are written between points when that took at most this part of the time since the last
-/// writing: all points together are one writing of everything per point otherwise.
+/// Results are written between points when the last writing took at most one part in so many of the
+/// time since then: writing everything after every point of many would take longer than the points.
 const WRITING_SHARE: u32 = 20;
 
 /// How a sweep is run, apart from what is simulated.
@@ -124,7 +122,6 @@ pub fn run(
         };
         if done.is_ok() {
             result.points.push(outcome::summary(&journal, point.index)?);
-            sweep.progress.points_done += 1;
         }
         result.elapsed_s = before + started.elapsed().as_secs_f64();
         outcome::name_adapters(&mut result, &journal, &sweep.adapters);
@@ -309,79 +306,6 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// What is told after every wave. Sums are exact integers, so the order of waves does not matter.
-struct Progress {
-    points: usize,
-    points_done: usize,
-    shard: Option<Shard>,
-    /// Chips of all points that are done, and of all there will be.
-    all: (u64, u64),
-    point: usize,
-    label: String,
-    chips: u32,
-    census: Census,
-}
-
-impl Progress {
-    fn new(points: &[Point], shard: Option<Shard>, journal: &Journal) -> Self {
-        let planned = journal.header().points.iter().enumerate();
-        let all = planned.map(|(i, p)| match journal.ended(i) {
-            Some(_) => (journal.chips(i), journal.chips(i)),
-            None => (journal.chips(i), share(p.chips, shard)),
-        });
-        Self {
-            points: points.len(),
-            points_done: 0,
-            shard,
-            all: all.fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)),
-            point: 0,
-            label: String::new(),
-            chips: 0,
-            census: Census::default(),
-        }
-    }
-
-    /// Begins with the chips of a point that are there.
-    fn begin(&mut self, point: &Point, journal: &Journal) -> Result<()> {
-        self.point = point.index;
-        self.label = point.label();
-        self.chips = share(journal.header().points[point.index].chips, self.shard) as u32;
-        self.census = Census::default();
-        for row in journal.rows(point.index, 0..u32::MAX) {
-            self.census.push(&row?);
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, rows: &[ChipRow]) {
-        self.all.0 += rows.len() as u64;
-        for row in rows {
-            self.census.push(row);
-        }
-    }
-
-    fn show(&self, observer: &dyn Observer) {
-        let m = self.census.accuracy();
-        let interval = m.mean_interval();
-        observer.sweep(&SweepProgress {
-            point: self.point,
-            points: self.points,
-            label: self.label.clone(),
-            chips_done: self.census.chips() as usize,
-            chips: self.chips as usize,
-            all_done: self.all.0,
-            all: self.all.1,
-            mean: m.mean(),
-            interval: [interval.lo, interval.hi],
-        });
-    }
-}
-
-/// Chips of a point that a shard has.
-pub(super) fn share(chips: u32, shard: Option<Shard>) -> u64 {
-    shard.map_or(u64::from(chips), |s| s.range(chips).len() as u64)
-}
-
 /// Says in an interruption or a device's failure what is not lost.
 fn what_is_safe(error: Error, journal: &Journal, out: &Path) -> Error {
     let chips: u64 = (0..journal.header().points.len())
@@ -446,105 +370,4 @@ pub(super) fn test_images(experiment: &Experiment, data: &Split) -> Result<Image
         n => data.test.limit(n),
     };
     Images::new(&test, &data.train, experiment)
-}
-
-/// What a run of this sweep must have in common with every other one in the same directory.
-fn header(
-    backends: &[&dyn Backend],
-    experiment: &Experiment,
-    points: &[Point],
-    data: &Split,
-    options: &SweepOptions,
-) -> Result<Header> {
-    let Some(backend) = backends.first() else {
-        return Err(Error::Internal("a sweep without a backend".into()));
-    };
-    if let (Some(rule), Some(shard)) = (&options.stopping, options.shard) {
-        return Err(Error::input(format!(
-            "shard {shard} with the stopping rule {}: a shard does not know the others' chips; \
-             allowed: one of the two",
-            rule.name()
-        )));
-    }
-    let planned = points.iter().map(|p| PlannedPoint {
-        label: p.label(),
-        chips: p.experiment.sweep.most_chips() as u32,
-    });
-    let planned: Vec<PlannedPoint> = planned.collect();
-    let least = planned.iter().map(|p| p.chips).min().unwrap_or(0);
-    if let Some(shard) = options.shard.filter(|s| s.count > least) {
-        return Err(Error::input(format!(
-            "shard {shard} of {least} chips: some shards would have none; allowed: at most {least} \
-             shards"
-        )));
-    }
-    let inputs = digests(data);
-    let toml = experiment.to_toml()?;
-    Ok(Header {
-        format: FORMAT,
-        pimento: env!("CARGO_PKG_VERSION").to_string(),
-        columns: super::journal::columns(),
-        experiment: experiment.name.clone(),
-        title: experiment.title.clone(),
-        seed: experiment.seed,
-        config: serde_json::to_value(experiment)
-            .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))?,
-        shard: options.shard,
-        stopping: options.stopping.as_ref().map(|rule| rule.name()),
-        points: planned,
-        provenance: provenance(options, toml, &backend.info(), inputs.clone()),
-        inputs,
-    })
-}
-
-/// SHA-256 of the images, by name.
-fn digests(data: &Split) -> serde_json::Map<String, serde_json::Value> {
-    let digest = |d: &crate::data::Dataset| {
-        let mut h = Sha256::new();
-        d.images.for_each_chunk(|bytes| h.update(bytes));
-        for l in &d.labels {
-            h.update(l.to_le_bytes());
-        }
-        hex(&h.finalize())
-    };
-    let mut inputs = serde_json::Map::new();
-    inputs.insert("train_data_sha256".into(), digest(&data.train).into());
-    inputs.insert("test_data_sha256".into(), digest(&data.test).into());
-    inputs
-}
-
-fn provenance(
-    options: &SweepOptions,
-    toml: String,
-    info: &DeviceInfo,
-    more: serde_json::Map<String, serde_json::Value>,
-) -> Provenance {
-    Provenance {
-        command: options.command.clone(),
-        config_sha256: hex(&Sha256::digest(toml.as_bytes())),
-        config_toml: toml,
-        started: now(),
-        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
-        api: info.api.clone(),
-        driver: info.driver.clone(),
-        more,
-    }
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
-}
-
-/// This process, for whoever finds the directory locked.
-pub(super) fn this_run(command: &str) -> Run {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let variable = |name: &str| std::env::var(name).ok();
-    let host = kernel.or(variable("COMPUTERNAME")).or(variable("HOSTNAME"));
-    Run {
-        pid: std::process::id(),
-        host: host.map_or("this machine".into(), |h| h.trim().to_string()),
-        started: now(),
-        command: command.to_string(),
-    }
 }

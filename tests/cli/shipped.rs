@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pimento::config::{Experiment, Law, Recipe, TuningMethod, n_trainings};
+use pimento::config::{BinaryWeightGroup, Experiment, Law, Recipe, TuningMethod, n_trainings};
 
 use super::{pimento, text};
 
@@ -42,6 +42,12 @@ fn the_reference_table_has_its_points() {
     assert_eq!(n_trainings(&points), 6);
     assert_eq!(points[9].experiment.train.recipe, Recipe::Qavat);
     assert_eq!(points[9].experiment.variation.sigma_w, 1.0);
+    // What was found in the reference code, see experiments/results/lenet5_mnist_a1w1.
+    assert_eq!(e.quantize.input_bits, 1);
+    assert_eq!(
+        e.quantize.binary_weight_group,
+        BinaryWeightGroup::InputChannel
+    );
 }
 
 #[test]

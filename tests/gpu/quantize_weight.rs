@@ -20,7 +20,11 @@ fn quantized_weights_match_cpu() {
         return;
     };
     for bits in [0, 1, 2, 3, 4, 8] {
-        for steps in [vec![0.3], vec![0.3, 0.0, 0.117, 0.25, 0.02]] {
+        for (steps, run) in [
+            (vec![0.3], 650),
+            (vec![0.3, 0.0, 0.117, 0.25, 0.02], 130),
+            (vec![0.3, 0.0, 0.117, 0.25, 0.02], 13),
+        ] {
             let mut case = Case::new();
             let w = weights(5 * 130, 9);
             let weight = case.state_of(w.len(), Scope::Shared, |_, _| w.clone());
@@ -29,6 +33,7 @@ fn quantized_weights_match_cpu() {
             case.section(vec![Op::QuantizeWeight {
                 w: weight,
                 scale,
+                run,
                 q,
                 bits,
             }]);
@@ -38,7 +43,7 @@ fn quantized_weights_match_cpu() {
                 if e == a {
                     continue;
                 }
-                let d = steps[i / (w.len() / steps.len())];
+                let d = steps[i / run % steps.len()];
                 let r = w[i] / d;
                 let at_tie = ((r - r.floor()) - 0.5).abs() <= TIE * r.abs();
                 let ctx = format!("{bits} bits, weight {}: cpu {e}, gpu {a}", w[i]);
@@ -52,7 +57,11 @@ fn quantized_weights_match_cpu() {
 fn gradients_match_cpu() {
     for bits in [0, 1, 2, 4] {
         // The layer takes two chunks.
-        for steps in [vec![0.25], vec![0.25, 0.5, 0.125, 0.0, 1.0]] {
+        for (steps, run) in [
+            (vec![0.25], 5000),
+            (vec![0.25, 0.5, 0.125, 0.0, 1.0], 1000),
+            (vec![0.25, 0.5, 0.125, 0.0, 1.0], 25),
+        ] {
             for ste in [StraightThrough::Identity, StraightThrough::Clip] {
                 for learned in [false, true] {
                     let mut case = Case::new();
@@ -65,6 +74,7 @@ fn gradients_match_cpu() {
                     case.section(vec![Op::QuantizeWeightGrad {
                         w,
                         scale,
+                        run,
                         dq,
                         dw,
                         dscale,

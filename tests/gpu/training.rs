@@ -49,6 +49,7 @@ struct Layer {
     dq: TensorId,
     dw: TensorId,
     step: WeightStep,
+    run: usize,
     spec: Fabrication,
 }
 
@@ -79,6 +80,7 @@ impl Layer {
             dq,
             dw,
             step,
+            run: n / steps,
             spec,
         }
     }
@@ -90,12 +92,14 @@ impl Layer {
                 w: self.w,
                 scale: self.scale,
                 full_scale: self.full_scale,
+                run: self.run,
                 bits: BITS,
                 step: self.step,
             },
             Op::QuantizeWeight {
                 w: self.w,
                 scale: self.scale,
+                run: self.run,
                 q: self.q,
                 bits: BITS,
             },
@@ -122,6 +126,7 @@ impl Layer {
             Op::QuantizeWeightGrad {
                 w: self.w,
                 scale: self.scale,
+                run: self.run,
                 dq: self.dq,
                 dw: self.dw,
                 dscale: None,

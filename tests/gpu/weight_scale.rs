@@ -32,7 +32,17 @@ fn repeated(n: usize, seed: u64) -> Vec<f32> {
     steps.iter().map(|v| (v * 4.0).round() / 4.0).collect()
 }
 
-/// Compares all step choices for `cols` columns of the weights `w`.
+/// `(steps, run)` for a layer, its output channels and, where they can be cut in two, input channels.
+fn layouts(n: usize, cols: usize) -> Vec<(usize, usize)> {
+    let mut layouts = vec![(1, n), (cols, n / cols)];
+    if n.is_multiple_of(2 * cols) {
+        layouts.push((2, n / cols / 2));
+    }
+    layouts
+}
+
+/// Compares all step choices for the weights `w`: one step, one for each of `cols` output channels,
+/// one for each of two input channels.
 fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
     let Some(gpu) = gpu_or_skip(test) else {
         return;
@@ -42,7 +52,7 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
     let mut ops = Vec::new();
     let mut asked = Vec::new();
     for &bits in all_bits {
-        for groups in [1, cols] {
+        for (groups, run) in layouts(w.len(), cols) {
             for step in [
                 WeightStep::MaxAbs,
                 WeightStep::Percentile(50.0),
@@ -59,17 +69,18 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
                     w: weight,
                     scale,
                     full_scale,
+                    run,
                     bits,
                     step,
                 });
-                asked.push((bits, step));
+                asked.push((bits, step, run));
             }
         }
     }
     case.section(ops);
     let expected = case.run_on(&CpuBackend::new());
     let actual = case.run_on(gpu);
-    for (i, (bits, step)) in asked.into_iter().enumerate() {
+    for (i, (bits, step, run)) in asked.into_iter().enumerate() {
         let (scale, full) = (&expected[2 * i], &expected[2 * i + 1]);
         let (got, got_full) = (&actual[2 * i], &actual[2 * i + 1]);
         let tolerance = if bits == 1 {
@@ -77,7 +88,9 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
         } else {
             STEP_TOLERANCE
         };
-        for (group, part) in w.chunks(w.len() / scale.len()).enumerate() {
+        for group in 0..scale.len() {
+            let runs = w.chunks(run).skip(group).step_by(scale.len());
+            let part = &runs.flatten().copied().collect::<Vec<f32>>();
             let (e, a) = (scale[group], got[group]);
             let ctx = format!("{test}: {bits} bits, {step:?}, group {group}: cpu {e}, gpu {a}");
             if (e - a).abs() <= tolerance * e {

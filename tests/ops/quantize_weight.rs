@@ -6,10 +6,29 @@ fn quantized(w0: &[f32], d0: &[f32], bits: u32) -> Vec<f32> {
     let mut rig = Rig::new(1, 0);
     let (w, scale) = (rig.shared(w0), rig.shared(d0));
     let q = rig.result(w0.len(), Scope::Shared);
-    rig.run(Op::QuantizeWeight { w, scale, q, bits }, [q])[0].clone()
+    let run = w0.len() / d0.len();
+    let op = Op::QuantizeWeight {
+        w,
+        scale,
+        run,
+        q,
+        bits,
+    };
+    rig.run(op, [q])[0].clone()
 }
 
 fn grads(w0: &[f32], d0: &[f32], dq0: &[f32], bits: u32, ste: StraightThrough) -> [Vec<f32>; 2] {
+    grads_in_runs(w0, d0, w0.len() / d0.len(), dq0, bits, ste)
+}
+
+fn grads_in_runs(
+    w0: &[f32],
+    d0: &[f32],
+    run: usize,
+    dq0: &[f32],
+    bits: u32,
+    ste: StraightThrough,
+) -> [Vec<f32>; 2] {
     let mut rig = Rig::new(1, 0);
     let (w, scale, dq) = (rig.shared(w0), rig.shared(d0), rig.shared(dq0));
     let dw = rig.result(w0.len(), Scope::Shared);
@@ -17,6 +36,7 @@ fn grads(w0: &[f32], d0: &[f32], dq0: &[f32], bits: u32, ste: StraightThrough) -
     let op = Op::QuantizeWeightGrad {
         w,
         scale,
+        run,
         dq,
         dw,
         dscale: Some(dscale),
@@ -88,6 +108,46 @@ fn the_straight_through_mask_is_the_clip_range() {
     // Without a step nothing is inside.
     let [none, _] = grads(&w, &[0.0], &dq, 4, StraightThrough::Clip);
     assert!(none.iter().all(|&v| v == 0.0));
+}
+
+/// Runs that take the steps in turn are what one gets by putting the weights of a step together.
+#[test]
+fn runs_take_the_steps_in_turn() {
+    let (outputs, inputs, pixels) = (7, 3, 5);
+    let n = outputs * inputs * pixels;
+    let (w, dq) = (normals(3, n), normals(4, n));
+    let d = [0.11f32, 0.35, 0.9];
+    // Place of every weight once the input channel is outermost.
+    let place = |i: usize| {
+        let (o, c, p) = (i / pixels / inputs, i / pixels % inputs, i % pixels);
+        (c * outputs + o) * pixels + p
+    };
+    let together = |v: &[f32]| {
+        let mut out = vec![0.0; n];
+        (0..n).for_each(|i| out[place(i)] = v[i]);
+        out
+    };
+    let (w_together, dq_together) = (together(&w), together(&dq));
+    for bits in [1, 4] {
+        let mut rig = Rig::new(1, 0);
+        let (t, scale) = (rig.shared(&w), rig.shared(&d));
+        let q = rig.result(n, Scope::Shared);
+        let op = Op::QuantizeWeight {
+            w: t,
+            scale,
+            run: pixels,
+            q,
+            bits,
+        };
+        let got = together(&rig.run(op, [q])[0]);
+        assert_eq!(got, quantized(&w_together, &d, bits));
+        let ste = StraightThrough::Clip;
+        let [dw, dscale] = grads_in_runs(&w, &d, pixels, &dq, bits, ste);
+        let [want, want_scale] = grads(&w_together, &d, &dq_together, bits, ste);
+        assert_eq!(together(&dw), want);
+        // The same terms in the same order.
+        assert_eq!(dscale, want_scale);
+    }
 }
 
 /// Esser et al., equation 3, written out in `f64`.

@@ -2,15 +2,16 @@ use crate::harness::*;
 use pimento::backend::program::*;
 use pimento::quantize::{Step, max_abs, mean_abs, weight};
 
-fn scales(w0: &[f32], cols: usize, bits: u32, step: WeightStep, kept: &[f32]) -> [Vec<f32>; 2] {
+fn scales(w0: &[f32], run: usize, bits: u32, step: WeightStep, kept: &[f32]) -> [Vec<f32>; 2] {
     let mut rig = Rig::new(1, 0);
     let w = rig.shared(w0);
     let scale = rig.shared(kept);
-    let full_scale = rig.result(cols, Scope::Shared);
+    let full_scale = rig.result(kept.len(), Scope::Shared);
     let op = Op::WeightScale {
         w,
         scale,
         full_scale,
+        run,
         bits,
         step,
     };
@@ -29,7 +30,7 @@ fn every_choice_for_a_layer_and_for_every_channel() {
     ] {
         for bits in 0..=8 {
             for groups in [1, cols] {
-                let [scale, full] = scales(&w, groups, bits, step, &vec![9.0; groups]);
+                let [scale, full] = scales(&w, w.len() / groups, bits, step, &vec![9.0; groups]);
                 for (g, part) in w.chunks(w.len() / groups).enumerate() {
                     let want = weight::step(part, bits, choice);
                     assert_eq!(scale[g], want, "{step:?} {bits}");
@@ -40,23 +41,46 @@ fn every_choice_for_a_layer_and_for_every_channel() {
             }
         }
     }
-    let [scale, _] = scales(&w, 1, 1, WeightStep::Mse, &[9.0]);
+    let [scale, _] = scales(&w, w.len(), 1, WeightStep::Mse, &[9.0]);
     assert_eq!(scale, [mean_abs(&w)]);
+}
+
+/// The steps of input channels: kernels that read one channel share a step.
+#[test]
+fn runs_take_the_steps_in_turn() {
+    let (outputs, inputs, pixels) = (5, 3, 4);
+    let w = normals(2, outputs * inputs * pixels);
+    for (bits, step, choice) in [
+        (1, WeightStep::MaxAbs, Step::MaxAbs),
+        (4, WeightStep::LineSearch, Step::LineSearch),
+        (0, WeightStep::MaxAbs, Step::MaxAbs),
+    ] {
+        let [scale, full] = scales(&w, pixels, bits, step, &vec![9.0; inputs]);
+        for c in 0..inputs {
+            let of_channel: Vec<f32> = (0..outputs)
+                .flat_map(|o| &w[(o * inputs + c) * pixels..][..pixels])
+                .copied()
+                .collect();
+            let want = weight::step(&of_channel, bits, choice);
+            assert_eq!(scale[c], want, "{bits} bits");
+            assert_eq!(full[c], weight::full_scale(&of_channel, want, bits));
+        }
+    }
 }
 
 #[test]
 fn a_kept_step_stays() {
     let w = normals(1, 40);
     assert_eq!(
-        scales(&w, 1, 4, WeightStep::Keep, &[0.25]),
+        scales(&w, 40, 4, WeightStep::Keep, &[0.25]),
         [vec![0.25], vec![1.75]]
     );
     assert_eq!(
-        scales(&w, 1, 1, WeightStep::Keep, &[0.25]),
+        scales(&w, 40, 1, WeightStep::Keep, &[0.25]),
         [vec![0.25], vec![0.25]]
     );
     assert_eq!(
-        scales(&w, 1, 0, WeightStep::Keep, &[0.25]),
+        scales(&w, 40, 0, WeightStep::Keep, &[0.25]),
         [vec![1.0], vec![max_abs(&w)]]
     );
 }

@@ -15,6 +15,7 @@ const IMAGES: usize = 20; // a partial last block
 /// gradient descent of rate 1 the gradient is the difference of the parameters.
 struct Network {
     graph: Graph,
+    numerics: Numerics,
     spec: TrainSpec,
     images: Vec<f32>,
     labels: Vec<f32>,
@@ -31,10 +32,12 @@ impl Network {
         let labels = (0..n).map(|i| (i * 5 % graph.classes()) as f32).collect();
         Self {
             graph,
+            numerics: Numerics::FLOAT,
             spec: TrainSpec {
                 chips,
                 batch: n,
                 noise,
+                cells: None,
                 optimizer: Optimizer::Sgd {
                     momentum: 0.0,
                     nesterov: false,
@@ -55,7 +58,7 @@ impl Network {
 
     /// Loss before the step and parameters after it.
     fn step(&self, parameters: &Parameters) -> (f64, Parameters) {
-        let t = training::lower(&self.graph, &Numerics::FLOAT, &self.spec);
+        let t = training::lower(&self.graph, &self.numerics, &self.spec);
         let backend = CpuBackend::new();
         let chips = self.spec.chips;
         let capacity = Capacity {
@@ -86,7 +89,7 @@ impl Network {
     }
 
     fn check(&self, names: &[&str]) {
-        let t = training::lower(&self.graph, &Numerics::FLOAT, &self.spec);
+        let t = training::lower(&self.graph, &self.numerics, &self.spec);
         let mut start = Parameters::initial(&self.graph, &t.states, 3);
         // Away from the symmetric start: biases and batch norm offsets are not zero.
         for (name, tensor) in &mut start.tensors {
@@ -299,7 +302,7 @@ fn a_batch_in_parts_is_the_batch() {
         let spec = TrainSpec {
             accumulate: parts,
             average_rate: 0.25,
-            ..n.spec
+            ..n.spec.clone()
         };
         let t = training::lower(&n.graph, &Numerics::FLOAT, &spec);
         let images = 2 * HALF / parts;
@@ -354,4 +357,33 @@ fn a_batch_in_parts_is_the_batch() {
         }
     }
     assert!(moved > 1e-3, "the average is not the parameter: {moved}");
+}
+
+/// With the mask or without: the gradient of a one-bit weight ends where its magnitude is above 1,
+/// as the reference code has it, and so does no other.
+#[test]
+fn one_bit_weights_stay_where_their_magnitude_exceeds_one() {
+    let mut g = Graph::new("one bit", 1, 4, 4);
+    let x = g.conv("conv", 0, 3, 3, 1, 1, 1, false);
+    g.linear("fc", x, 4, false);
+    let mut n = Network::new(g, None, 1);
+    for straight_through in [StraightThrough::Identity, StraightThrough::Clip] {
+        n.numerics = Numerics {
+            weight_bits: 1,
+            binary_per_input: true,
+            straight_through,
+            ..Numerics::FLOAT
+        };
+        let t = training::lower(&n.graph, &n.numerics, &n.spec);
+        let mut start = Parameters::initial(&n.graph, &t.states, 3);
+        let weight = &mut start.tensors.get_mut("conv.weight").unwrap().data;
+        for w in weight.iter_mut().step_by(2) {
+            *w = 1.5f32.copysign(*w);
+        }
+        let before = weight.clone();
+        let (_, after) = n.step(&start);
+        for (b, a) in before.iter().zip(&after.tensors["conv.weight"].data) {
+            assert_eq!(b == a, b.abs() > 1.0, "{straight_through:?}: {b} {a}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The program as a whole on the native backend: gradients of whole networks, training that
 //! resumes to the same bits, the laws of self-tuning, chips that are the same in every wave.
 
+mod cells;
 mod chips;
 mod gradients;
 mod graphs;

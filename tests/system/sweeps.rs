@@ -210,7 +210,7 @@ fn when_all_adapters_are_lost_what_was_measured_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     sweep(&[&CpuBackend::new()], &path("alone"), &()).unwrap();
-    let (a, b) = (Flaky::new("a", 30), Flaky::new("b", 60));
+    let (a, b) = (Flaky::new("a", 15), Flaky::new("b", 30));
     let error = sweep(&[&a, &b], &path("out"), &()).unwrap_err();
     assert_eq!(error.exit_code(), 1, "{error}");
     assert!(error.to_string().contains("--resume continues"), "{error}");
@@ -233,7 +233,7 @@ impl StoppingRule for After {
         format!("after {} chips", self.0)
     }
 
-    fn look(&self, point: &Point, so_far: &Census) -> Look {
+    fn look(&self, point: &Point, _before: &Census, so_far: &Census) -> Look {
         let enough = self.0 + 20 * point.index as u32;
         assert_eq!(so_far.chips() % 10, 0);
         match so_far.chips() as u32 {

@@ -83,6 +83,11 @@ fn every_recipe_and_quantizer_learns() {
             "average = 0.9",
         ),
         (
+            "qavat",
+            "weight_bits = 1\nactivation_bits = 8\nbinary_weight_group = \"input-channel\"",
+            "sigma_w = 0.2",
+        ),
+        (
             "qat",
             "weight_bits = 1\nactivation_bits = 1",
             "optimizer = \"adamw\"\nweight_decay = 1e-4",

@@ -4,11 +4,11 @@ use crate::backend::program::StraightThrough;
 use crate::quantize::weight::{highest_code, multi_bit, quantize};
 use crate::vector::wide;
 
-/// `q` from `w`; weights share the steps of `scale` in equal consecutive groups.
-pub(super) fn forward(w: &[f32], scale: &[f32], bits: u32, q: &mut [f32]) {
-    let group = (w.len() / scale.len().max(1)).max(1);
+/// `q` from `w`; runs of `run` weights take the steps of `scale` in turn.
+pub(super) fn forward(w: &[f32], scale: &[f32], run: usize, bits: u32, q: &mut [f32]) {
     let top = highest_code(bits);
-    for ((w, q), &d) in w.chunks(group).zip(q.chunks_mut(group)).zip(scale) {
+    let runs = w.chunks(run).zip(q.chunks_mut(run));
+    for ((w, q), &d) in runs.zip(scale.iter().cycle()) {
         if bits >= 2 {
             wide(|| {
                 for (q, &w) in q.iter_mut().zip(w) {
@@ -27,6 +27,7 @@ pub(super) fn forward(w: &[f32], scale: &[f32], bits: u32, q: &mut [f32]) {
 pub(super) fn grad(
     w: &[f32],
     scale: &[f32],
+    run: usize,
     dq: &[f32],
     bits: u32,
     ste: StraightThrough,
@@ -36,12 +37,8 @@ pub(super) fn grad(
         dw.copy_from_slice(dq);
         return;
     }
-    let group = (w.len() / scale.len().max(1)).max(1);
-    let parts = w
-        .chunks(group)
-        .zip(dq.chunks(group))
-        .zip(dw.chunks_mut(group));
-    for (((w, dq), dw), &d) in parts.zip(scale) {
+    let runs = w.chunks(run).zip(dq.chunks(run)).zip(dw.chunks_mut(run));
+    for (((w, dq), dw), &d) in runs.zip(scale.iter().cycle()) {
         // One bit clips at 1, not at a multiple of the step.
         let (d, limit) = if bits == 1 {
             (1.0, 1.0)
@@ -58,12 +55,18 @@ pub(super) fn grad(
 
 /// LSQ gradient of the steps: `g sum dq (q(w)/d - w/d inside the range, +-Q outside)`,
 /// `g = 1/sqrt(n Q)`. One bit: `g sum dq sign(w)`, the derivative of `d sign(w)`; no bits: 0.
-pub(super) fn grad_scale(w: &[f32], scale: &[f32], dq: &[f32], bits: u32, dscale: &mut [f32]) {
-    let group = (w.len() / scale.len().max(1)).max(1);
+pub(super) fn grad_scale(
+    w: &[f32],
+    scale: &[f32],
+    run: usize,
+    dq: &[f32],
+    bits: u32,
+    dscale: &mut [f32],
+) {
+    let groups = scale.len().max(1);
     let top = highest_code(bits);
-    let g = 1.0 / (group as f64 * f64::from(top)).sqrt();
-    let parts = w.chunks(group).zip(dq.chunks(group)).zip(scale);
-    for (((w, dq), &d), dscale) in parts.zip(dscale) {
+    let g = 1.0 / ((w.len() / groups) as f64 * f64::from(top)).sqrt();
+    for (group, (&d, dscale)) in scale.iter().zip(dscale).enumerate() {
         let slope = |w: f32| match bits {
             0 => 0.0,
             1 => quantize(w, 1.0, 1),
@@ -80,9 +83,11 @@ pub(super) fn grad_scale(w: &[f32], scale: &[f32], dq: &[f32], bits: u32, dscale
                 }
             }
         };
-        let sum: f64 = w
-            .iter()
-            .zip(dq)
+        let runs = w.chunks(run).zip(dq.chunks(run));
+        let sum: f64 = runs
+            .skip(group)
+            .step_by(groups)
+            .flat_map(|(w, dq)| w.iter().zip(dq))
             .map(|(&w, &dq)| f64::from(dq) * f64::from(slope(w)))
             .sum();
         *dscale = (g * sum) as f32;

@@ -1,14 +1,17 @@
 //! Choice of a weight's quantization step.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::backend::program::WeightStep;
 use crate::quantize::{Step, weight};
 
-/// Writes the step of every group of weights (one for the layer, or one an output channel) and the
-/// largest representable magnitude; `scale` is read where the step is kept.
+/// Writes the step of every group of weights (runs of `run` weights take the steps in turn) and
+/// the largest representable magnitude; `scale` is read where the step is kept.
 pub(super) fn forward(
     w: &[f32],
+    run: usize,
     bits: u32,
     step: WeightStep,
     scale: &mut [f32],
@@ -21,16 +24,24 @@ pub(super) fn forward(
         WeightStep::Mse => Some(Step::Mse),
         WeightStep::Keep => None,
     };
-    let group = w.len() / scale.len().max(1);
-    w.par_chunks(group.max(1))
-        .zip(scale)
-        .zip(full_scale)
-        .for_each(|((w, scale), full)| {
-            match choice {
-                Some(choice) => *scale = weight::step(w, bits, choice),
-                None if bits == 0 => *scale = 1.0,
-                None => {}
-            }
-            *full = weight::full_scale(w, *scale, bits);
-        });
+    let groups = scale.len();
+    let steps = scale.par_iter_mut().zip(full_scale).enumerate();
+    steps.for_each(|(group, (scale, full))| {
+        let w = members(w, run, groups, group);
+        match choice {
+            Some(choice) => *scale = weight::step(&w, bits, choice),
+            None if bits == 0 => *scale = 1.0,
+            None => {}
+        }
+        *full = weight::full_scale(&w, *scale, bits);
+    });
+}
+
+/// The weights of a group, in order.
+fn members(w: &[f32], run: usize, groups: usize, group: usize) -> Cow<'_, [f32]> {
+    if run * groups == w.len() {
+        return Cow::Borrowed(&w[group * run..][..run]);
+    }
+    let runs = w.chunks(run).skip(group).step_by(groups);
+    Cow::Owned(runs.flatten().copied().collect())
 }

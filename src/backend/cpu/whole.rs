@@ -8,8 +8,9 @@ use super::block::missing;
 use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::{
-    adam, batch_norm, conv2d_grad_weight, fabricate, lerp, quantize_act, quantize_weight, sgd,
-    tally, weight_scale,
+    adam, batch_norm, collapse_planes, conv2d_grad_weight, converter_fold, fabricate, histogram,
+    ir_drop, lerp, program_cells, quantize_act, quantize_weight, sgd, tally, variance_ratio,
+    weight_scale,
 };
 use crate::backend::program::*;
 use crate::error::Result;
@@ -27,17 +28,25 @@ pub(super) fn run_whole_op(
             w,
             scale,
             full_scale,
+            run,
             bits,
             step,
         } => memory.each_chip([scale, full_scale], |m, chip, [scale, full]| {
-            weight_scale::forward(m.flat(w, chip), bits, step, scale, full)
+            weight_scale::forward(m.flat(w, chip), run, bits, step, scale, full)
         }),
-        Op::QuantizeWeight { w, scale, q, bits } => memory.each_chip([q], |m, chip, [q]| {
-            quantize_weight::forward(m.flat(w, chip), m.flat(scale, chip), bits, q)
+        Op::QuantizeWeight {
+            w,
+            scale,
+            run,
+            q,
+            bits,
+        } => memory.each_chip([q], |m, chip, [q]| {
+            quantize_weight::forward(m.flat(w, chip), m.flat(scale, chip), run, bits, q)
         }),
         Op::QuantizeWeightGrad {
             w,
             scale,
+            run,
             dq,
             dw,
             dscale,
@@ -46,12 +55,12 @@ pub(super) fn run_whole_op(
         } => {
             memory.each_chip([dw], |m, chip, [dw]| {
                 let (w, scale, dq) = (m.flat(w, chip), m.flat(scale, chip), m.flat(dq, chip));
-                quantize_weight::grad(w, scale, dq, bits, ste, dw)
+                quantize_weight::grad(w, scale, run, dq, bits, ste, dw)
             });
             if let Some(dscale) = dscale {
                 memory.each_chip([dscale], |m, chip, [dscale]| {
                     let (w, scale, dq) = (m.flat(w, chip), m.flat(scale, chip), m.flat(dq, chip));
-                    quantize_weight::grad_scale(w, scale, dq, bits, dscale)
+                    quantize_weight::grad_scale(w, scale, run, dq, bits, dscale)
                 });
             }
         }
@@ -78,6 +87,69 @@ pub(super) fn run_whole_op(
                 fabricate::grad(m.flat(w, 0), m.flat(dout, chip), &spec, cells, dw);
             }
         }),
+
+        // -- cells
+        Op::ProgramCells {
+            w,
+            step,
+            array,
+            out,
+            variance,
+            ref spec,
+        } => {
+            let program = |m: &Memory, chip: usize, out: &mut [f32], var: Option<&mut [f32]>| {
+                let layer = program_cells::Layer {
+                    w: m.flat(w, 0),
+                    step: m.flat(step, 0),
+                    array: m.flat(array, chip),
+                    spec,
+                    args,
+                    chip,
+                };
+                program_cells::forward(layer, out, var)
+            };
+            match variance {
+                Some(v) => memory.each_chip([out, v], |m, c, [out, v]| program(m, c, out, Some(v))),
+                None => memory.each_chip([out], |m, c, [out]| program(m, c, out, None)),
+            }
+        }
+        Op::IrDrop { g, out, ref spec } => memory.each_chip([out], |m, chip, [out]| {
+            ir_drop::forward(spec, m.flat(g, chip), out)
+        }),
+        Op::ConverterFold {
+            range,
+            scale,
+            out,
+            ref spec,
+        } => memory.each_chip([out], |m, chip, [out]| {
+            let scale = scale.map(|t| m.flat(t, chip));
+            converter_fold::forward(spec, m.flat(range, 0), scale, args, chip, out)
+        }),
+        Op::CollapsePlanes {
+            g,
+            w_step,
+            correct,
+            out,
+            ref spec,
+        } => memory.each_chip([out], |m, chip, [out]| {
+            let correct = correct.map(|t| m.flat(t, chip));
+            collapse_planes::forward(spec, m.flat(g, chip), m.flat(w_step, 0), correct, out)
+        }),
+        Op::Histogram {
+            x,
+            limit,
+            out,
+            bins,
+        } => {
+            let shared = memory.desc(out).scope == Scope::Shared;
+            memory.each_chip([out], |m, chip, [out]| {
+                let chips = match shared {
+                    true => 0..m.chips_of(x),
+                    false => chip..chip + 1,
+                };
+                histogram::forward(m, x, chips, m.flat(limit, 0), bins, out)
+            });
+        }
 
         // -- batch norm
         Op::BatchNormFold {
@@ -175,6 +247,9 @@ pub(super) fn run_whole_op(
             let plan = conv.ok_or_else(|| missing(op))?;
             conv2d_grad_weight::run(memory, plan, x, dy, dw);
         }
+        Op::VarianceRatio { a, b, out } => memory.each_chip([out], |m, chip, [out]| {
+            variance_ratio::forward(m.flat(a, chip), m.flat(b, chip), out)
+        }),
         Op::Tally { hit, loss, tally } => memory.each_chip([tally], |m, chip, [tally]| {
             tally::accumulate(m, hit, loss, chip, tally)
         }),

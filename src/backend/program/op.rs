@@ -8,9 +8,10 @@ use super::*;
 /// text says *accumulates*.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
-    /// Chooses the quantization step of a weight `w: Flat(cols*rows)`, for the whole layer
-    /// (`scale: Flat(1)`) or per output channel (`scale: Flat(cols)`), and writes the largest
-    /// representable magnitude `full_scale = Q * scale` (same shape).
+    /// Chooses the quantization steps of a weight `w: Flat(cols*rows)` and writes the largest
+    /// representable magnitude `full_scale = Q * scale` (same shape). Weight `i` has step
+    /// `(i / run) % n` of the `n` of `scale`: one for the layer (`run = cols*rows`), one per output
+    /// channel (`run = rows`, `n = cols`) or one per input channel (`run` the pixels of a kernel).
     /// `bits = 0`: no quantization, `scale = 1`, `full_scale = max|w|`.
     /// `bits = 1`: `scale = full_scale = mean|w|` whatever the method (except `Keep`).
     WeightScale {
@@ -20,6 +21,8 @@ pub enum Op {
         scale: TensorId,
         /// Largest representable magnitude, written.
         full_scale: TensorId,
+        /// Consecutive weights that share a step.
+        run: usize,
         /// Bits, 0 to 8.
         bits: u32,
         /// Choice of the step.
@@ -30,23 +33,27 @@ pub enum Op {
     QuantizeWeight {
         /// Master weight.
         w: TensorId,
-        /// Step, `Flat(1)` or `Flat(cols)`.
+        /// Steps, see [`Op::WeightScale`].
         scale: TensorId,
+        /// Consecutive weights that share a step.
+        run: usize,
         /// Quantized value.
         q: TensorId,
         /// Bits, 0 to 8.
         bits: u32,
     },
     /// `dw = dq * mask`, mask 1 for [`StraightThrough::Identity`], else 1 where `|w/d| <= Q`
-    /// (`|w| <= 1` for one bit: always applied there, as in the reference code, unless identity).
+    /// (`|w| <= 1` for one bit).
     /// With `dscale` also the LSQ gradient of the step (Esser et al., arXiv 1902.08153):
     /// `dd = g sum dq * (round(w/d) - w/d inside, +-Q outside)`, `g = 1/sqrt(n Q)`, `n` the
     /// weights that share the step (one bit: `g sum dq sign(w)`; no bits: 0). With `d = 0` nothing is inside.
     QuantizeWeightGrad {
         /// Master weight.
         w: TensorId,
-        /// Step.
+        /// Steps, see [`Op::WeightScale`].
         scale: TensorId,
+        /// Consecutive weights that share a step.
+        run: usize,
         /// Gradient of the quantized value.
         dq: TensorId,
         /// Gradient of the master weight, written.
@@ -237,6 +244,18 @@ pub enum Op {
         out: TensorId,
         /// Bins per group.
         bins: usize,
+    },
+    /// `out[i] = sqrt(sum a / sum b)` for every `i` (1 where `sum b` is 0): the factor by which
+    /// converters change the spread of a layer's outputs, `a` and `b` the channel variances with and
+    /// without them. The gradient through the converters is scaled by it (PIM-QAT, Jin et al.,
+    /// arXiv 2209.08617, generalised straight-through estimator).
+    VarianceRatio {
+        /// Variances, `Flat(n)`.
+        a: TensorId,
+        /// Variances, `Flat(n)`.
+        b: TensorId,
+        /// Written, `Flat(n)`.
+        out: TensorId,
     },
     /// Convolution (or linear layer) with its epilogue:
     /// `y[o,p] = post(sum_k w[o,k] x[k at p])`. `x` and `w` each shared or per chip.

@@ -18,9 +18,13 @@ const CHUNK: usize = 4096;
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(super) struct Params {
     pub len: u32,
-    pub size: u32,
+    pub run: u32,
+    pub groups: u32,
     pub bits: u32,
     pub q: f32,
+    pub unused0: u32,
+    pub unused1: u32,
+    pub unused2: u32,
 }
 
 /// Twin of `Params` in `shaders/quantize_weight_grad.wgsl`.
@@ -34,21 +38,31 @@ pub(super) struct GradParams {
     pub clip: u32,
     pub learned: u32,
     pub q: f32,
-    pub unused: u32,
+    pub run: u32,
 }
 
 /// One thread a weight; the gradient one workgroup a chunk of the weights that share a step, then,
 /// for LSQ, the sums of their partial results.
 pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     match *op {
-        Op::QuantizeWeight { w, scale, q, bits } => {
+        Op::QuantizeWeight {
+            w,
+            scale,
+            run,
+            q,
+            bits,
+        } => {
             let (size, groups) = groups(cx, w, scale)?;
             let len = size * groups;
             let params = Params {
                 len: len as u32,
-                size: size as u32,
+                run: run as u32,
+                groups: groups as u32,
                 bits,
                 q: highest_code(bits),
+                unused0: 0,
+                unused1: 0,
+                unused2: 0,
             };
             Ok(vec![
                 Dispatch::new("quantize_weight", Work::flat(len))
@@ -61,6 +75,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         Op::QuantizeWeightGrad {
             w,
             scale,
+            run,
             dq,
             dw,
             dscale,
@@ -77,7 +92,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
                 clip: u32::from(ste == StraightThrough::Clip),
                 learned: u32::from(dscale.is_some()),
                 q: highest_code(bits),
-                unused: 0,
+                run: run as u32,
             };
             let partial = dscale.map_or(Operand::Unused, |_| Operand::Scratch {
                 index: 0,

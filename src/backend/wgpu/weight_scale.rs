@@ -41,8 +41,8 @@ pub(super) struct ScaleParams {
     pub method: u32,
     pub q: f32,
     pub fraction: f32,
-    pub unused0: u32,
-    pub unused1: u32,
+    pub run: u32,
+    pub unused: u32,
 }
 
 /// Twins of the constants `METHOD_*` in `shaders/weight_scale_choose.wgsl`.
@@ -138,6 +138,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         w,
         scale,
         full_scale,
+        run,
         bits,
         step,
     } = *op
@@ -181,8 +182,8 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             method,
             q: highest_code(bits),
             fraction: position.fract() as f32,
-            unused0: 0,
-            unused1: 0,
+            run: run as u32,
+            unused: 0,
         },
         state: scratch(0, 4 * n_groups),
         sums: scratch(1, n_groups * n_chunks),

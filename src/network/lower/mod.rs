@@ -5,6 +5,7 @@
 //! differentiation of the graph.
 
 mod backward;
+pub mod cells;
 mod frozen_norm;
 mod fused;
 pub mod inference;
@@ -37,6 +38,9 @@ pub struct Numerics {
     pub weight_step_learned: bool,
     /// One weight step per output channel.
     pub per_channel: bool,
+    /// One magnitude per input channel of a convolution with one-bit weights (an early reference
+    /// code); fully connected layers keep one.
+    pub binary_per_input: bool,
     /// Activation bits, 0 for none.
     pub act_bits: u32,
     /// Choice of the activation step.
@@ -45,7 +49,7 @@ pub struct Numerics {
     pub act_rounding: Rounding,
     /// Use signed codes even where values are non-negative (the reference code does).
     pub act_signed: bool,
-    /// Gradient of both quantizers.
+    /// Gradient of both quantizers from two bits on; of one bit it always passes inside `[-1, 1]`.
     pub straight_through: StraightThrough,
     /// Quantize the inputs of fully connected layers (the reference code does not).
     pub linear_inputs: bool,
@@ -62,6 +66,7 @@ impl Numerics {
         weight_step: WeightStep::MaxAbs,
         weight_step_learned: false,
         per_channel: false,
+        binary_per_input: false,
         act_bits: 0,
         act_step: ActStep::MovingMax,
         act_rounding: Rounding::Nearest,
@@ -80,6 +85,18 @@ impl Numerics {
             0
         } else {
             self.act_bits
+        }
+    }
+
+    /// Weight steps of a crossbar layer, and how many consecutive weights share one
+    /// ([`Op::WeightScale`]).
+    pub fn weight_steps(&self, geo: &ConvGeometry) -> (usize, usize) {
+        if self.per_channel && self.weight_bits > 0 {
+            (geo.c_out, geo.rows())
+        } else if self.binary_per_input && self.weight_bits == 1 && !geo.is_linear() {
+            (geo.c_in / geo.groups, geo.kh * geo.kw)
+        } else {
+            (1, geo.weights())
         }
     }
 
@@ -156,8 +173,10 @@ pub struct StateTensor {
 pub(super) struct ConvStates {
     pub weight: TensorId,
     pub bias: Option<TensorId>,
-    /// Weight step, with weight quantization or not (`1` then).
+    /// Weight steps, with weight quantization or not (`1` then).
     pub weight_step: TensorId,
+    /// Consecutive weights that share a step.
+    pub run: usize,
     /// Input quantizer.
     pub input: InputQuantizer,
 }
@@ -236,11 +255,7 @@ impl<'a> Builder<'a> {
             vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw],
         );
         let bias = bias.then(|| self.state(format!("{name}.bias"), vec![geo.c_out]));
-        let steps = if n.per_channel && n.weight_bits > 0 {
-            geo.c_out
-        } else {
-            1
-        };
+        let (steps, run) = n.weight_steps(geo);
         let weight_step = self.state(format!("{name}.weight_step"), vec![steps]);
         let source = self.graph.nodes[node].inputs[0];
         let input = match n.input_bits_of(self.graph, source, geo) {
@@ -261,6 +276,7 @@ impl<'a> Builder<'a> {
             weight,
             bias,
             weight_step,
+            run,
             input,
         }
     }
@@ -335,5 +351,50 @@ impl<'a> Builder<'a> {
             smoothing,
         });
         ops.push(Op::Tally { hit, loss, tally });
+    }
+
+    /// Chooses the steps of a layer's weight and quantizes it. Returns the quantized weight and
+    /// what one full conductance stands for: per output channel where that has a step of its own
+    /// (its column's converter takes it), else one for the layer, its largest weight.
+    pub fn quantized_weight(
+        &mut self,
+        ops: &mut Vec<Op>,
+        geo: &ConvGeometry,
+        s: &ConvStates,
+        step: WeightStep,
+    ) -> (TensorId, TensorId) {
+        let bits = self.numerics.weight_bits;
+        let shape = self.program.desc(s.weight_step).shape;
+        let mut full_scale = self.temp("full_scale", shape, Scope::Shared);
+        ops.push(Op::WeightScale {
+            w: s.weight,
+            scale: s.weight_step,
+            full_scale,
+            run: s.run,
+            bits,
+            step,
+        });
+        if s.run < geo.rows() {
+            let largest = self.temp("full_scale", Shape::Flat(1), Scope::Shared);
+            let one = self.temp("one", Shape::Flat(1), Scope::Shared);
+            ops.push(Op::WeightScale {
+                w: full_scale,
+                scale: one,
+                full_scale: largest,
+                run: shape.len(),
+                bits: 0,
+                step: WeightStep::MaxAbs,
+            });
+            full_scale = largest;
+        }
+        let q = self.temp("quantized", Shape::Flat(geo.weights()), Scope::Shared);
+        ops.push(Op::QuantizeWeight {
+            w: s.weight,
+            scale: s.weight_step,
+            run: s.run,
+            q,
+            bits,
+        });
+        (q, full_scale)
     }
 }

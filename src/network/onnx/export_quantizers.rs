@@ -124,19 +124,14 @@ impl Writer<'_> {
             return Ok(self.constant(floats(&full, &dims, &values)));
         }
         let steps = self.step(name, "weight_step");
-        let each = |row: usize| {
-            steps[if steps.len() == 1 {
-                0
-            } else {
-                row.min(steps.len() - 1)
-            }]
-        };
+        let (_, run) = self.network.numerics.weight_steps(geo);
+        let each = |i: usize| steps[i / run % steps.len()];
         let top = if bits == 1 {
             1.0
         } else {
             ((1u32 << (bits - 1)) - 1) as f32
         };
-        let code = |(i, &w): (usize, &f32)| match each(i / geo.rows()) {
+        let code = |(i, &w): (usize, &f32)| match each(i) {
             d if d <= 0.0 => 0,
             _ if bits == 1 => {
                 if w >= 0.0 {
@@ -162,7 +157,8 @@ impl Writer<'_> {
         let packed = self.constant(codes(&format!("{full}/codes"), &dims, true, &all));
         let scale = self.constant(floats(&format!("{full}/step"), sizes, &scales));
         let zero = self.constant(codes(&format!("{full}/zero"), sizes, true, &zeros));
-        let axis = [("axis", Attribute::Int(0))];
+        let of_inputs = run < geo.rows();
+        let axis = [("axis", Attribute::Int(i64::from(of_inputs)))];
         Ok(self.op("DequantizeLinear", &[&packed, &scale, &zero], &full, &axis))
     }
 }

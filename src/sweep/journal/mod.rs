@@ -10,15 +10,19 @@
 mod columns;
 mod frame;
 mod header;
+mod lock;
 #[cfg(test)]
 mod tests;
+mod wave;
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 pub use header::{Adapter, FORMAT, Header, PlannedPoint, PointFacts, Run};
+use lock::lock;
+use wave::{WAVE_HEAD, WaveHead};
 
 use super::result::ChipRow;
 use super::rows::{RowIter, Rows};
@@ -30,9 +34,6 @@ const ADAPTER: u32 = 3;
 const POINT: u32 = 4;
 const WAVE: u32 = 5;
 const END: u32 = 6;
-
-/// Bytes of a wave before its columns: point, first chip, chips, adapter, seconds as `f64`.
-const WAVE_HEAD: usize = 24;
 
 /// Names of what is stored of every chip.
 pub fn columns() -> Vec<String> {
@@ -99,6 +100,12 @@ impl Claimed {
             path: path.to_path_buf(),
             file,
         })
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> Result<bool> {
+        let metadata = self.file.metadata().map_err(|e| Error::io(&self.path, e))?;
+        Ok(metadata.len() == 0)
     }
 
     /// Throws away what is there and begins with `header`.
@@ -490,65 +497,6 @@ impl Rows for Journal {
     fn of_point(&self, point: usize) -> Result<RowIter<'_>> {
         let end = self.points[point].end.unwrap_or(u32::MAX);
         Ok(Box::new(self.rows(point, 0..end)))
-    }
-}
-
-/// The beginning of a wave's payload.
-struct WaveHead {
-    point: u32,
-    first: u32,
-    chips: u32,
-    adapter: u32,
-    seconds: f64,
-}
-
-impl WaveHead {
-    fn encode(&self) -> Vec<u8> {
-        let words = [self.point, self.first, self.chips, self.adapter];
-        let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        bytes.extend(self.seconds.to_le_bytes());
-        bytes
-    }
-
-    fn decode(payload: &[u8]) -> Option<Self> {
-        let head = payload.first_chunk::<WAVE_HEAD>()?;
-        let word = |i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|b| head[4 * i + b]));
-        let seconds = f64::from_bits(u64::from(word(4)) | u64::from(word(5)) << 32);
-        Some(Self {
-            point: word(0),
-            first: word(1),
-            chips: word(2),
-            adapter: word(3),
-            seconds,
-        })
-    }
-}
-
-/// Locks a journal's file, or says who has.
-fn lock(
-    file: &File,
-    path: &Path,
-    how: fn(&File) -> std::result::Result<(), TryLockError>,
-) -> Result<()> {
-    match how(file) {
-        Ok(()) => Ok(()),
-        // Some network file systems have no locks; then nothing keeps two processes apart.
-        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(()),
-        Err(TryLockError::Error(e)) => Err(Error::io(path, e)),
-        Err(TryLockError::WouldBlock) => {
-            // Its last run wrote down who it is; a system that forbids reading here does not tell.
-            let reader = File::open(path).map_err(|e| Error::io(path, e));
-            let journal = reader.and_then(|file| Journal::load(file, path));
-            let run = journal.ok().flatten().and_then(|j| j.last_run);
-            let who = run.map_or(String::new(), |r| {
-                format!(" (process {} on {}, since {})", r.pid, r.host, r.started)
-            });
-            Err(Error::input(format!(
-                "{}: another process{who} is at work in this directory; allowed: to wait until it \
-                 ends, or another directory",
-                path.display()
-            )))
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::backend::{Backend, Capacity, RunArgs, Session, TensorId};
 use crate::config::Experiment;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::network::lower::inference::{self, Inference, NormMode};
+use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec, Training};
 use crate::network::lower::{ActStep, CellNoise, Numerics};
 use crate::quantize::weight;
@@ -116,7 +116,13 @@ impl Classifier {
     pub fn new(backend: &dyn Backend, experiment: &Experiment, model: &Model) -> Result<Self> {
         let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
         let norm = NormMode::Frozen;
-        let inference = inference::lower(&model.graph, &model.numerics, &noise, norm, true);
+        let inference = inference::lower(
+            &model.graph,
+            &model.numerics,
+            Chips::Weight(&noise),
+            norm,
+            true,
+        );
         let want = Capacity {
             chips: CHIPS,
             images: CHUNK,
@@ -262,6 +268,7 @@ impl Slope {
             chips: 1,
             batch: BATCH,
             noise: None::<CellNoise>,
+            cells: None,
             optimizer: Optimizer::Sgd {
                 momentum: 0.0,
                 nesterov: false,

@@ -7,7 +7,7 @@ use super::{StructLayout, check_layouts, validate_program};
 use crate::backend::program::*;
 use crate::backend::wgpu::{
     adam, batch_norm, binarize_act, combine, fabricate, lerp, max_abs, quantize_act,
-    quantize_weight, sgd, weight_scale, zero,
+    quantize_weight, sgd, variance_ratio, weight_scale, zero,
 };
 
 const FLAT: Shape = Shape::Flat(12);
@@ -25,10 +25,10 @@ fn weight_kernels_are_valid() {
     let dq = shared(&mut p, "dq", 12);
     let dw = shared(&mut p, "dw", 12);
     let mut ops = Vec::new();
-    for groups in [1, 3] {
-        let scale = shared(&mut p, &format!("scale{groups}"), groups);
-        let full_scale = shared(&mut p, &format!("full{groups}"), groups);
-        let dscale = shared(&mut p, &format!("dscale{groups}"), groups);
+    for (groups, run) in [(1, 12), (3, 4), (3, 2)] {
+        let scale = shared(&mut p, &format!("scale{groups}x{run}"), groups);
+        let full_scale = shared(&mut p, &format!("full{groups}x{run}"), groups);
+        let dscale = shared(&mut p, &format!("dscale{groups}x{run}"), groups);
         for bits in [0, 1, 4] {
             for step in [
                 WeightStep::MaxAbs,
@@ -41,15 +41,23 @@ fn weight_kernels_are_valid() {
                     w,
                     scale,
                     full_scale,
+                    run,
                     bits,
                     step,
                 });
             }
-            ops.push(Op::QuantizeWeight { w, scale, q, bits });
+            ops.push(Op::QuantizeWeight {
+                w,
+                scale,
+                run,
+                q,
+                bits,
+            });
             for dscale in [None, Some(dscale)] {
                 ops.push(Op::QuantizeWeightGrad {
                     w,
                     scale,
+                    run,
                     dq,
                     dw,
                     dscale,
@@ -263,21 +271,21 @@ fn layouts() -> Vec<StructLayout> {
                 method,
                 q,
                 fraction,
-                unused0,
-                unused1
+                run,
+                unused
             ]
         ),
         layout!(
             "quantize_weight",
             "Params",
             quantize_weight::Params,
-            [len, size, bits, q]
+            [len, run, groups, bits, q, unused0, unused1, unused2]
         ),
         layout!(
             "quantize_weight_grad",
             "Params",
             quantize_weight::GradParams,
-            [size, chunks, groups, bits, clip, learned, q, unused]
+            [size, chunks, groups, bits, clip, learned, q, run]
         ),
         layout!(
             "fabricate_reference",
@@ -366,6 +374,12 @@ fn layouts() -> Vec<StructLayout> {
             "Params",
             lerp::Params,
             [state, value, kind, rate, times, unused]
+        ),
+        layout!(
+            "variance_ratio",
+            "Params",
+            variance_ratio::Params,
+            [a, b, out]
         ),
         layout!(
             "zero",
