@@ -131,7 +131,7 @@ fn axes_are_in_every_output_under_their_names() {
     assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""));
     assert!(
         wrong.stderr.contains(
-            "small.toml:18: unknown field `train.learnrate`; did you mean `learning_rate`?"
+            "small.toml:19: unknown field `train.learnrate`; did you mean `learning_rate`?"
         ),
         "{}",
         wrong.stderr
