@@ -6,7 +6,8 @@
 //! * `cells/2slice-serial`: 8-bit weights in two slices of differential pairs, subtracted before the
 //!   converter; inputs bit by bit, an 8-bit conversion per bit; arrays of at most 128 rows.
 //! * `cells/1slice`: one slice, whole inputs at once, an 8-bit conversion; arrays of at most 1152 rows.
-//! * `cells/popcount`: as the first on ideal cells, read by their integers.
+//! * `cells/2slice-serial-noise`: the first with read noise and thermal noise at every conversion.
+//! * `cells/exact`: the first on ideal cells, whose integers a backend may read by counting bits.
 //!
 //! A multiply-accumulate is one of a plane and a step, so the first row has 16 times as many as the
 //! network.
@@ -19,13 +20,59 @@ use crate::error::Result;
 /// `program/cells`: cells with Gaussian errors.
 pub(super) const PROGRAM: Case = case("program/cells", program);
 /// `cells/2slice-serial`
-pub(super) const TWO_SLICES: Case = case("cells/2slice-serial", |s| {
-    network(s, &[4, 3], 1, 128, false)
+pub(super) const TWO_SLICES: Case = case("cells/2slice-serial", |s| network(s, &SERIAL));
+/// `cells/2slice-serial-noise`
+pub(super) const NOISE: Case = case("cells/2slice-serial-noise", |s| {
+    network(
+        s,
+        &Chip {
+            noise: true,
+            ..SERIAL
+        },
+    )
 });
 /// `cells/1slice`
-pub(super) const ONE_SLICE: Case = case("cells/1slice", |s| network(s, &[7], 8, 1152, false));
-/// `cells/popcount`
-pub(super) const POPCOUNT: Case = case("cells/popcount", |s| network(s, &[4, 3], 1, 128, true));
+pub(super) const ONE_SLICE: Case = case("cells/1slice", |s| {
+    network(
+        s,
+        &Chip {
+            slices: &[7],
+            dac_bits: 8,
+            rows: 1152,
+            ..SERIAL
+        },
+    )
+});
+/// `cells/exact`
+pub(super) const EXACT: Case = case("cells/exact", |s| {
+    network(
+        s,
+        &Chip {
+            exact: true,
+            ..SERIAL
+        },
+    )
+});
+
+/// What differs between the rows.
+struct Chip {
+    slices: &'static [u8],
+    dac_bits: u32,
+    /// Most rows of an array.
+    rows: usize,
+    /// Ideal cells.
+    exact: bool,
+    /// Noise at every conversion.
+    noise: bool,
+}
+
+const SERIAL: Chip = Chip {
+    slices: &[4, 3],
+    dac_bits: 1,
+    rows: 128,
+    exact: false,
+    noise: false,
+};
 
 const fn case(name: &'static str, prepare: fn(&Setup) -> Result<Work>) -> Case {
     Case {
@@ -146,13 +193,14 @@ fn layers() -> Vec<ConvGeometry> {
     layers
 }
 
-fn network(
-    setup: &Setup,
-    slices: &[u8],
-    dac_bits: u32,
-    most_rows: usize,
-    exact: bool,
-) -> Result<Work> {
+fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
+    let &Chip {
+        slices,
+        dac_bits,
+        rows,
+        exact,
+        noise,
+    } = chip;
     let mut program = Program::default();
     let image = Shape::Image { c: 3, h: 32, w: 32 };
     let images = program.tensor("images", image, Scope::Shared, Role::Input);
@@ -162,7 +210,7 @@ fn network(
     let (mut cells, mut reads, mut states) = (Vec::new(), Vec::new(), Vec::new());
     let (mut x, mut macs) = (images, 0);
     for (i, geo) in layers().into_iter().enumerate() {
-        let a = arrays(geo.c_out, geo.rows(), slices, most_rows);
+        let a = arrays(geo.c_out, geo.rows(), slices, rows);
         let dac = Dac {
             input_bits: BITS,
             dac_bits,
@@ -178,7 +226,9 @@ fn network(
         let w = flat("w", a.plane_len(), Scope::Shared);
         let scale = flat("scale", 1, Scope::Shared);
         let array = flat("array", a.cell_arrays(), scope);
-        let g = flat("g", a.read_planes() * a.plane_len(), scope);
+        let planes = a.read_planes() * a.plane_len();
+        let g = flat("g", planes, scope);
+        let variance = noise.then(|| flat("variance", planes, scope));
         let range = flat("range", 2 * a.read_planes() * a.cols, Scope::Shared);
         let adc = flat("adc", 2 * a.converters(), Scope::PerChip);
         let map = Shape::Image {
@@ -198,8 +248,14 @@ fn network(
             step: one,
             array,
             out: g,
-            variance: None,
-            spec: programming(&a, sigma, i as u32),
+            variance,
+            spec: Programming {
+                read_noise: CellReadNoise {
+                    proportional: if noise { 0.01 } else { 0.0 },
+                    ..CellReadNoise::default()
+                },
+                ..programming(&a, sigma, i as u32)
+            },
         });
         cells.push(Op::ConverterFold {
             range,
@@ -217,7 +273,7 @@ fn network(
             x,
             x_step: one,
             g,
-            variance: None,
+            variance,
             w_step: scale,
             adc: Some(adc),
             range: Some(range),
@@ -240,7 +296,7 @@ fn network(
                 adc: Some(Adc {
                     lo: -most,
                     hi: most,
-                    noise: 0.0,
+                    noise: if noise { 0.3 } else { 0.0 },
                     inl: None,
                 }),
                 noise_per_cell: false,

@@ -136,49 +136,69 @@ pub(super) struct Convert<'a> {
     pub clipped: Option<&'a mut [f32]>,
 }
 
+/// Makes every positive difference of a scaled input and an end of its range more than 1.
+const HUGE: f32 = 1e30;
+
 impl Convert<'_> {
     /// Adds the results to the column's.
     #[inline(always)]
     pub fn add_to<S: Simd>(self, s: S, total: Total) {
-        let plain = self.noise.is_none()
-            && self.clipped.is_none()
-            && self.adc.is_some_and(|adc| adc.inl.is_none());
-        match (plain, self.places.len()) {
+        let plain = self.noise.is_none() && self.adc.is_some_and(|adc| adc.inl.is_none());
+        match (plain, self.clipped.is_some(), self.places.len()) {
             // The number of steps as a constant where it matters.
-            (true, 1) => self.run::<S, true, 1>(s, total),
-            (true, 8) => self.run::<S, true, 8>(s, total),
-            (true, _) => self.run::<S, true, 0>(s, total),
-            (false, _) => self.run::<S, false, 0>(s, total),
+            (true, false, 1) => self.run::<S, true, false, 1>(s, total),
+            (true, false, 8) => self.run::<S, true, false, 8>(s, total),
+            (true, false, _) => self.run::<S, true, false, 0>(s, total),
+            (true, true, 8) => self.run::<S, true, true, 8>(s, total),
+            (true, true, _) => self.run::<S, true, true, 0>(s, total),
+            (false, _, _) => self.run::<S, false, true, 0>(s, total),
         }
     }
 
+    /// `CLIPS`: clipped conversions may have to be counted.
     #[inline(always)]
-    fn run<S: Simd, const PLAIN: bool, const STEPS: usize>(mut self, s: S, mut total: Total) {
+    fn run<S: Simd, const PLAIN: bool, const CLIPS: bool, const STEPS: usize>(
+        mut self,
+        s: S,
+        mut total: Total,
+    ) {
         let steps = if STEPS > 0 { STEPS } else { self.places.len() };
         let places = &self.places[..steps];
         let c = self.converter;
         let (a, b) = (s.splat(c.a), s.splat(c.b));
         let (factor, constant) = (s.splat(c.factor), s.splat(c.constant));
         let (lo, hi) = match self.adc {
-            Some(adc) => (s.splat(adc.lo as f32), s.splat(adc.hi as f32)),
-            None => (s.splat(0.0), s.splat(0.0)),
+            Some(adc) => (adc.lo as f32, adc.hi as f32),
+            None => (0.0, 0.0),
         };
+        // Half a code beyond the ends.
+        let (below, above) = (s.splat(lo - 0.5), s.splat(-(hi + 0.5)));
+        let (lo, hi) = (s.splat(lo), s.splat(hi));
+        let (zero, one, minus) = (s.splat(0.0), s.splat(1.0), s.splat(-1.0));
         for (i, sums) in self.sums.chunks_exact(steps * LANES).enumerate() {
             // Codes are below 2^14 and places add up to less than 2^8: exact in `f32`.
-            let mut sum = s.splat(0.0);
+            let (mut sum, mut clipped) = (zero, zero);
             for (t, (v, &place)) in sums.chunks_exact(LANES).zip(places).enumerate() {
-                let v = s.load(v);
-                let code = match (PLAIN, self.adc) {
-                    (true, _) => s.min(hi, s.max(lo, s.round(s.fma(a, v, b)))),
-                    (false, Some(adc)) => {
-                        let scaled = self.disturbed(s, adc, s.fma(a, v, b), t, i);
-                        s.min(hi, s.max(lo, s.round(scaled)))
+                let mut code = s.load(v);
+                if let Some(adc) = self.adc {
+                    let mut scaled = s.fma(a, code, b);
+                    if !PLAIN {
+                        scaled = self.disturbed(s, adc, scaled, t, i);
                     }
-                    (false, None) => v,
-                };
+                    if CLIPS {
+                        let beyond = s.max(s.add(scaled, above), s.fma(scaled, minus, below));
+                        let one_each = s.min(one, s.max(zero, s.mul(beyond, s.splat(HUGE))));
+                        clipped = s.add(clipped, one_each);
+                    }
+                    code = s.min(hi, s.max(lo, s.round(scaled)));
+                }
                 sum = s.fma(s.splat(place), code, sum);
             }
             let at = i * LANES..(i + 1) * LANES;
+            if CLIPS && let Some(counts) = &mut self.clipped {
+                let counts = &mut counts[at.clone()];
+                s.store(s.add(s.load(counts), clipped), counts);
+            }
             match &mut total {
                 Total::Float(total) => {
                     let total = &mut total[at.clone()];
@@ -200,10 +220,9 @@ impl Convert<'_> {
         }
     }
 
-    /// The scaled input of conversion `t` at pixel `i` with what disturbs it; counts it if it is
-    /// clipped.
+    /// The scaled input of conversion `t` at pixel `i` with what disturbs it.
     #[inline(always)]
-    fn disturbed<S: Simd>(&mut self, s: S, adc: &Adc, scaled: S::V, t: usize, i: usize) -> S::V {
+    fn disturbed<S: Simd>(&self, s: S, adc: &Adc, scaled: S::V, t: usize, i: usize) -> S::V {
         let mut lanes = [0.0; LANES];
         s.store(scaled, &mut lanes);
         if let Some(noise) = &self.noise {
@@ -211,16 +230,11 @@ impl Convert<'_> {
                 *v += adc.noise * z;
             }
         }
-        let (lo, hi) = (adc.lo as f32, adc.hi as f32);
         if let Some(inl) = &adc.inl {
+            let (lo, hi) = (adc.lo as f32, adc.hi as f32);
             for v in &mut lanes {
                 let nearest = v.round_ties_even().max(lo).min(hi);
                 *v += inl[(nearest as i32 - adc.lo) as usize];
-            }
-        }
-        if let Some(clipped) = &mut self.clipped {
-            for (count, v) in clipped[i * LANES..][..LANES].iter_mut().zip(lanes) {
-                *count += f32::from(v > hi + 0.5 || v < lo - 0.5);
             }
         }
         s.load(&lanes)
