@@ -86,6 +86,6 @@ fn a_search_on_the_test_images_says_so() {
     assert!(
         report
             .table()
-            .contains("searched on 300 test images, 3 steps, best of 1")
+            .contains("searched on 450 test images, 3 steps, best of 1")
     );
 }
