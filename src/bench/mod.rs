@@ -8,7 +8,7 @@
 //! Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009).
 //!
 //! # Practice
-//! * `matrix`, `fabricate`, `mvm`, `networks`: one file a group of rows; `peak` is on top of
+//! * `matrix`, `fabricate`, `cells`, `mvm`, `networks`: one file a group of rows; `peak` is on top of
 //!   [`MeasurePeak`].
 //! * `timing`: warm-up, repeats, best and median.
 //! * `report`: the rows as a table and as JSON.
@@ -19,6 +19,7 @@
 //!
 //! Work is queued, then one read waits for all of it: what a sweep does.
 
+mod cells;
 mod fabricate;
 mod matrix;
 mod mvm;
@@ -299,10 +300,14 @@ const CASES: &[Case] = &[
     fabricate::IDEAL,
     fabricate::DIFFERENTIAL,
     fabricate::LOGNORMAL,
+    cells::PROGRAM,
     mvm::LINEAR,
     mvm::CONV_16,
     mvm::CONV_32,
     mvm::CONV_64,
+    cells::TWO_SLICES,
+    cells::ONE_SLICE,
+    cells::POPCOUNT,
     networks::LENET5,
     networks::LENET5_A1W1,
     networks::LENET5_STEP,

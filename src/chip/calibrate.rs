@@ -94,10 +94,12 @@ impl Calibration {
     pub fn ranges(&self) -> Vec<[f32; 2]> {
         let arrays = self.converters.arrays();
         let grain = ranges::grain(arrays);
-        // Planes of a group have one step; the first decides where zero is.
         let one = |group: usize| {
             let plane = match self.per {
-                AdcGroup::Layer => 0,
+                // One range for all planes is one of both signs if any plane has both.
+                AdcGroup::Layer => (0..arrays.read_planes())
+                    .find(|p| self.converters.span(*p)[0] < 0.0)
+                    .unwrap_or(0),
                 AdcGroup::Slice => group,
                 AdcGroup::Column => group / arrays.cols,
             };

@@ -6,8 +6,10 @@
 //! `f64`, and [`moments`] says what variation does to a matrix-vector product.
 
 pub mod calibrate;
+pub mod cell_form;
 pub mod cells;
 pub mod closed_form;
+pub mod ir_drop;
 pub mod moments;
 pub mod ranges;
 pub mod terms;

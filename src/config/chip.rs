@@ -278,7 +278,8 @@ pub struct Wires {
     pub topology: WireTopology,
     /// How the currents are found. Exact.
     pub method: WireMethod,
-    /// Sweeps of the fast method: each solves all output lines, then all input lines. 4.
+    /// Sweeps of the fast method: each solves all output lines, then all input lines; each
+    /// gains two digits and more where wires cost some percent (docs/cells.md). 2.
     pub sweeps: u32,
     /// Separate source: how many inputs are on, as a share, when the currents are found. The
     /// mesh is not linear in gates: other inputs see this approximation. 0.5.
@@ -294,7 +295,7 @@ impl Default for Wires {
             col_terminal_ohm: 0.0,
             topology: WireTopology::InputSource,
             method: WireMethod::Exact,
-            sweeps: 4,
+            sweeps: 2,
             activity: 0.5,
         }
     }

@@ -1,6 +1,6 @@
 //! Streams: the numbers of one purpose of one layer of one chip, by address.
 
-use super::normal::{lognormal, squeezed};
+use super::normal::{lognormal, squeezed, uniform};
 use super::{Purpose, philox};
 use rand::rand_core::TryRng;
 use std::convert::Infallible;
@@ -66,6 +66,17 @@ impl Stream {
         fill(self, first, Kind::Lognormal { shape }, out);
     }
 
+    /// The uniform deviate at an address, see [`super::uniform`].
+    #[inline]
+    pub fn uniform(&self, address: u32) -> f32 {
+        uniform(self.word(address))
+    }
+
+    /// `out[i] = uniform(first + i)`.
+    pub fn fill_uniforms(&self, first: u32, out: &mut [f32]) {
+        fill(self, first, Kind::Uniform, out);
+    }
+
     /// A generator that reads the words from an address on, for `rand`'s algorithms.
     pub fn rng(&self, first: u32) -> StreamRng {
         StreamRng {
@@ -79,6 +90,7 @@ impl Stream {
 enum Kind {
     Normal { squeeze: f32 },
     Lognormal { shape: [f32; 2] },
+    Uniform,
 }
 
 impl Kind {
@@ -87,6 +99,7 @@ impl Kind {
         match self {
             Kind::Normal { squeeze } => squeezed(word, squeeze),
             Kind::Lognormal { shape } => lognormal(squeezed(word, 0.0), shape),
+            Kind::Uniform => uniform(word),
         }
     }
 }
@@ -141,6 +154,11 @@ fn fill_with(
             Kind::Lognormal { shape } => {
                 for (o, &w) in out.iter_mut().zip(&batch) {
                     *o = lognormal(squeezed(w, 0.0), shape);
+                }
+            }
+            Kind::Uniform => {
+                for (o, &w) in out.iter_mut().zip(&batch) {
+                    *o = uniform(w);
                 }
             }
         }

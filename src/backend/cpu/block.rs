@@ -10,6 +10,8 @@ use super::activation_grad::ActivationGrad;
 use super::batch_norm;
 use super::buffer::Buffer;
 use super::conv2d::{ConvPlan, PLAIN};
+use super::crossbar::{Converters, CrossbarPlan, Events, Operands, Output, Sink, Workspace};
+use super::layer::LayerPlan;
 use super::max_pool::Window;
 use super::memory::Memory;
 use super::plan::BlockPhase;
@@ -25,10 +27,18 @@ use crate::error::{Error, Result};
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     registers: Vec<Buffer>,
+    space: Space,
+    /// Packed weights of the task's chip, per layer of the phase.
+    pub packed: Vec<Buffer>,
+}
+
+/// Working space of kernels; the content is not kept from one operator to the next.
+#[derive(Debug, Default)]
+pub(super) struct Space {
     /// Strips of a convolution's input.
     copies: Buffer,
-    /// Packed weights of the task's chip, per convolution of the phase.
-    pub packed: Vec<Buffer>,
+    /// Working space of crossbars.
+    crossbar: Workspace,
 }
 
 impl Scratch {
@@ -41,9 +51,9 @@ impl Scratch {
         }
     }
 
-    /// The arena's registers, and space for the strips of a convolution's input.
-    pub fn split(&mut self) -> (&mut [Buffer], &mut Buffer) {
-        (&mut self.registers, &mut self.copies)
+    /// The arena's registers, and the kernels' working space.
+    pub fn split(&mut self) -> (&mut [Buffer], &mut Space) {
+        (&mut self.registers, &mut self.space)
     }
 }
 
@@ -104,6 +114,31 @@ impl<'a> BlockRun<'a> {
         }
     }
 
+    /// What a crossbar reads.
+    fn operands<'b>(
+        &'b self,
+        x: TensorId,
+        x_step: TensorId,
+        variance: Option<TensorId>,
+        packed: &'b [f32],
+    ) -> Operands<'b> {
+        Operands {
+            x: self.image(x),
+            x_step: self.flat(x_step)[0],
+            packed,
+            variance: variance.map(|t| self.flat(t)),
+        }
+    }
+
+    /// Deviates of every block, for an output map of `pixels` pixels.
+    fn events<'b>(&self, spec: &'b Reading, pixels: usize) -> Vec<Events<'b>> {
+        let args = self.memory.args();
+        let image = |i| args.images.start + (self.first + i) * LANES;
+        (0..self.n)
+            .map(|i| Events::new(spec, pixels, args, self.chip, image(i)))
+            .collect()
+    }
+
     /// Pooling windows over a map.
     fn window(&self, x: TensorId, geo: PoolGeometry) -> Window {
         let (_, h, w) = self.shape(x).chw();
@@ -155,37 +190,100 @@ impl<'a> BlockRun<'a> {
     }
 }
 
-/// A convolution's tables and the packed weights of the task's chip.
+/// A layer's tables and the packed weights of the task's chip.
 #[derive(Clone, Copy)]
-pub(super) struct PackedConv<'a> {
+pub(super) struct PackedLayer<'a> {
     /// Tables.
-    pub plan: &'a ConvPlan,
+    pub plan: &'a LayerPlan,
     /// Weights.
     pub weights: &'a [f32],
 }
 
-/// Runs one block-local operator. `conv` is given for convolutions.
+impl<'a> PackedLayer<'a> {
+    fn conv(layer: Option<Self>, op: &Op) -> Result<(&'a ConvPlan, &'a [f32])> {
+        let found = layer.and_then(|l| Some((l.plan.conv()?, l.weights)));
+        found.ok_or_else(|| missing(op))
+    }
+
+    fn crossbar(layer: Option<Self>, op: &Op) -> Result<(&'a CrossbarPlan, &'a [f32])> {
+        let found = layer.and_then(|l| Some((l.plan.crossbar()?, l.weights)));
+        found.ok_or_else(|| missing(op))
+    }
+}
+
+/// Runs one block-local operator. `layer` is given for those with packed weights.
 pub(super) fn run_block_op(
     op: &Op,
-    conv: Option<PackedConv>,
+    layer: Option<PackedLayer>,
     run: &mut BlockRun,
-    copies: &mut Buffer,
+    space: &mut Space,
 ) -> Result<()> {
     let isa = run.isa();
     match *op {
         Op::Conv2d { x, y, ref post, .. } => {
-            let conv = conv.ok_or_else(|| missing(op))?;
+            let (plan, w) = PackedLayer::conv(layer, op)?;
             run.write([y], |run, [y]| {
                 let epilogue = run.epilogue(post);
-                conv.plan
-                    .run(isa, conv.weights, run.image(x), y, &epilogue, copies);
+                plan.run(isa, w, run.image(x), y, &epilogue, &mut space.copies);
             });
         }
         Op::Conv2dGradInput { dy, dx, .. } => {
-            let conv = conv.ok_or_else(|| missing(op))?;
+            let (plan, w) = PackedLayer::conv(layer, op)?;
             run.write([dx], |run, [dx]| {
-                conv.plan
-                    .run(isa, conv.weights, run.image(dy), dx, &PLAIN, copies);
+                plan.run(isa, w, run.image(dy), dx, &PLAIN, &mut space.copies);
+            });
+        }
+        Op::Crossbar {
+            x,
+            x_step,
+            variance,
+            w_step,
+            adc,
+            range,
+            correct,
+            y,
+            clipped,
+            ref post,
+            ref spec,
+            ..
+        } => {
+            let (plan, packed) = PackedLayer::crossbar(layer, op)?;
+            let space = &mut space.crossbar;
+            let mut all = |run: &BlockRun, y: &mut [f32], clipped: Option<&mut [f32]>| {
+                let mut sink = Sink::Convert(Output {
+                    converters: Converters {
+                        adc: adc.map(|t| run.flat(t)),
+                        range: range.map(|t| run.flat(t)),
+                        correct: correct.map(|t| run.flat(t)),
+                    },
+                    w_step: run.flat(w_step),
+                    y,
+                    clipped,
+                    epilogue: run.epilogue(post),
+                });
+                let operands = run.operands(x, x_step, variance, packed);
+                let events = run.events(spec, y_pixels(run, op));
+                plan.run(isa, &operands, &events, &mut sink, space);
+            };
+            match clipped {
+                Some(c) => run.write([y, c], |run, [y, c]| all(run, y, Some(c))),
+                None => run.write([y], |run, [y]| all(run, y, None)),
+            }
+        }
+        Op::PartialSums {
+            x,
+            x_step,
+            variance,
+            y,
+            ref spec,
+            ..
+        } => {
+            let (plan, packed) = PackedLayer::crossbar(layer, op)?;
+            let space = &mut space.crossbar;
+            run.write([y], |run, [y]| {
+                let operands = run.operands(x, x_step, variance, packed);
+                let events = run.events(spec, y_pixels(run, op));
+                plan.run(isa, &operands, &events, &mut Sink::Store(y), space);
             });
         }
         Op::Pointwise { x, y, ref post } => {
@@ -375,6 +473,12 @@ pub(super) fn run_block_op(
         _ => return Err(missing(op)),
     }
     Ok(())
+}
+
+/// Pixels of the operator's output.
+fn y_pixels(run: &BlockRun, op: &Op) -> usize {
+    let (_, h, w) = run.shape(op.writes()[0]).chw();
+    h * w
 }
 
 /// An operator that is in the wrong list.

@@ -25,7 +25,7 @@ const K_CUT: usize = 256;
 /// Most rows whose weights pass before the next block.
 const ROW_CUT: usize = 256;
 /// Bytes of gathered inputs that stay in the first-level cache.
-const NEAR_BYTES: usize = 16 << 10;
+pub(super) const NEAR_BYTES: usize = 16 << 10;
 /// Most pixels between two applications of the epilogue.
 const SPAN: usize = 48;
 
@@ -244,7 +244,7 @@ impl Tiles {
 }
 
 /// Pixels at once for a tile of `m` rows.
-const fn pixels_at_once<S: Simd>(m: usize) -> usize {
+pub(super) const fn pixels_at_once<S: Simd>(m: usize) -> usize {
     match S::ACCUMULATORS / m {
         0 | 1 => 1,
         2 => 2,
@@ -372,13 +372,17 @@ impl<const M: usize> Kernel for Tile<'_, M> {
 }
 
 /// A tile of rows over some terms of the sum.
-struct Job<'a> {
-    w: &'a [f32],
-    offsets: &'a [u32],
-    first_row: usize,
-    row_out: usize,
+pub(super) struct Job<'a> {
+    /// Weights `[term][row of the tile]`.
+    pub w: &'a [f32],
+    /// Place of each term's input relative to a pixel's.
+    pub offsets: &'a [u32],
+    /// First row of the tile.
+    pub first_row: usize,
+    /// Distance of outputs.
+    pub row_out: usize,
     /// Whether the sum begins here, else it goes on from what is in the output.
-    fresh: bool,
+    pub fresh: bool,
 }
 
 impl Job<'_> {
@@ -388,7 +392,7 @@ impl Job<'_> {
     /// For all pixels `p`, offsets `k` and rows `o` of the tile, 16 values must exist at
     /// `x[p.0 + k]` and `y[p.1 + o*row_out]`; `w` must have `offsets.len() * m` values.
     #[inline(always)]
-    unsafe fn tile<S: Simd>(
+    pub unsafe fn tile<S: Simd>(
         &self,
         s: S,
         m: usize,

@@ -34,8 +34,7 @@ pub struct Memory {
     buffers: Vec<Buffer>,
     capacity: Capacity,
     isa: Isa,
-    chips: usize,
-    images: std::ops::Range<usize>,
+    args: RunArgs,
     /// Working space of operators.
     pool: Pool,
 }
@@ -85,21 +84,24 @@ impl Memory {
             buffers,
             capacity,
             isa,
-            chips: 0,
-            images: 0..0,
+            args: RunArgs::wave(0, 0, 0, 0..0),
             pool: Pool::default(),
         })
     }
 
-    /// Sets the size of the run that follows.
+    /// Sets the arguments of the run that follows.
     pub(super) fn begin(&mut self, args: &RunArgs) {
-        self.chips = args.chips;
-        self.images = args.images.clone();
+        self.args = args.clone();
     }
 
     /// Working space of operators.
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    /// Arguments of this run.
+    pub(super) fn args(&self) -> &RunArgs {
+        &self.args
     }
 
     /// Instruction set of kernels.
@@ -109,31 +111,35 @@ impl Memory {
 
     /// Chips of this run.
     pub fn chips(&self) -> usize {
-        self.chips
+        self.args.chips
     }
 
     /// Chips of this run that a tensor has: 1 for a shared one.
     pub fn chips_of(&self, t: TensorId) -> usize {
         match self.slots[t.index()].desc.scope {
             Scope::Shared => 1,
-            Scope::PerChip => self.chips,
+            Scope::PerChip => self.args.chips,
         }
     }
 
     /// Images of this run.
     pub fn images(&self) -> usize {
-        self.images.len()
+        self.args.images.len()
     }
 
     /// Blocks of this run.
     pub fn blocks(&self) -> usize {
-        self.images.len().div_ceil(LANES)
+        self.args.images.len().div_ceil(LANES)
     }
 
     /// Lanes of a block (counted from the run's first) that hold an image: [`LANES`], fewer in
     /// the last block. Reductions over images count only these.
     pub fn lanes(&self, block: usize) -> usize {
-        self.images.len().saturating_sub(block * LANES).min(LANES)
+        self.args
+            .images
+            .len()
+            .saturating_sub(block * LANES)
+            .min(LANES)
     }
 
     /// Description of a tensor.
@@ -170,7 +176,7 @@ impl Memory {
         let desc = self.desc(t);
         let block = desc.shape.len() * LANES;
         let start = match desc.role {
-            Role::Input => self.images.start / LANES + first,
+            Role::Input => self.args.images.start / LANES + first,
             _ => first,
         };
         &self.slab(t, chip)[start * block..][..n * block]
@@ -195,7 +201,7 @@ impl Memory {
     pub(super) fn put(&mut self, outs: &[TensorId], taken: Vec<Buffer>) {
         for (t, buffer) in outs.iter().zip(taken) {
             let slot = &mut self.slots[t.index()];
-            slot.last = Some((self.chips, self.images.len()));
+            slot.last = Some((self.args.chips, self.args.images.len()));
             if let Some(b) = slot.buffer {
                 self.buffers[b] = buffer;
             }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::block::{BlockRun, PackedConv, Scratch, run_block_op};
+use super::block::{BlockRun, PackedLayer, Scratch, run_block_op};
 use super::buffer::Buffer;
-use super::conv2d::ConvPlan;
+use super::layer::{LayerPlan, Weights};
 use super::memory::Memory;
 use super::plan::{BlockPhase, Phase, Plan};
 use super::simd::Isa;
@@ -32,8 +32,8 @@ pub(super) struct CpuSession {
     memory: Memory,
     capacity: Capacity,
     pool: Option<Arc<rayon::ThreadPool>>,
-    /// Tables of the convolutions among a section's operators.
-    convs: Vec<Vec<Option<ConvPlan>>>,
+    /// Tables of a section's operators.
+    layers: Vec<Vec<Option<LayerPlan>>>,
     scratch: ScratchPool,
 }
 
@@ -52,18 +52,12 @@ impl CpuSession {
             return Err(Error::Internal(format!("impossible capacity {capacity:?}")));
         }
         let plan = Plan::new(program);
-        let convs = program.sections.iter().map(|section| {
-            let plans = section.ops.iter().map(|op| match op {
-                Op::Conv2d { geo, .. } | Op::Conv2dGradWeight { geo, .. } => {
-                    ConvPlan::forward(geo).map(Some)
-                }
-                Op::Conv2dGradInput { geo, .. } => ConvPlan::grad_input(geo).map(Some),
-                _ => Ok(None),
-            });
+        let layers = program.sections.iter().map(|section| {
+            let plans = section.ops.iter().map(|op| LayerPlan::new(op, isa));
             plans.collect::<Result<Vec<_>>>()
         });
         Ok(Self {
-            convs: convs.collect::<Result<_>>()?,
+            layers: layers.collect::<Result<_>>()?,
             memory: Memory::new(program, &plan, capacity, isa)?,
             program: program.clone(),
             plan,
@@ -122,12 +116,15 @@ impl Session for CpuSession {
         self.memory.begin(args);
         let ops = &self.program.sections[section.0].ops;
         let phases = &self.plan.sections[section.0];
-        let convs = &self.convs[section.0];
+        let layers = &self.layers[section.0];
         let (memory, scratch) = (&mut self.memory, &self.scratch);
         let mut work = || {
             phases.iter().try_for_each(|phase| match phase {
-                Phase::Whole(op) => run_whole_op(&ops[*op], convs[*op].as_ref(), memory, args),
-                Phase::Blocks(phase) => run_blocks(phase, ops, convs, memory, scratch),
+                Phase::Whole(op) => {
+                    let conv = layers[*op].as_ref().and_then(LayerPlan::conv);
+                    run_whole_op(&ops[*op], conv, memory, args)
+                }
+                Phase::Blocks(phase) => run_blocks(phase, ops, layers, memory, scratch),
             })
         };
         match &self.pool {
@@ -167,7 +164,7 @@ struct Task<'a> {
 fn run_blocks(
     phase: &BlockPhase,
     ops: &[Op],
-    convs: &[Option<ConvPlan>],
+    layers: &[Option<LayerPlan>],
     memory: &mut Memory,
     scratch: &ScratchPool,
 ) -> Result<()> {
@@ -180,7 +177,7 @@ fn run_blocks(
     // Enough tasks to balance the load, each as long as possible: it packs its chip's weights.
     let wanted = rayon::current_num_threads() * TASKS_PER_THREAD;
     let parts = wanted.div_ceil(chips).min(blocks);
-    let layers = Layers::new(phase, ops, convs, memory, chips, parts > 1);
+    let layers = Layers::new(phase, ops, layers, memory, chips, parts > 1);
     let mut taken = memory.take(&phase.outs);
     let mut tasks = Vec::with_capacity(chips * parts);
     let strides: Vec<usize> = phase.outs.iter().map(|&t| memory.stride(t)).collect();
@@ -264,7 +261,7 @@ fn run_task(
     scratch.reserve(&phase.registers, group);
     let mut packed = std::mem::take(&mut scratch.packed);
     layers.pack_own(memory, task.chip, &mut packed);
-    let convs = layers.of_chip(task.chip, &packed);
+    let packed_layers = layers.of_chip(task.chip, &packed);
     let mut first = task.blocks.start;
     while first < task.blocks.end {
         let n = group.min(task.blocks.end - first);
@@ -272,14 +269,14 @@ fn run_task(
         let outs: Vec<&mut [f32]> = outs
             .map(|(slab, &t)| take_front(slab, memory.shape(t).len() * LANES * n))
             .collect();
-        let (registers, copies) = scratch.split();
+        let (registers, space) = scratch.split();
         let locals = outs
             .into_iter()
             .chain(registers.iter_mut().map(|r| &mut r[..]))
             .collect();
         let mut run = BlockRun::new(memory, phase, task.chip, first, n, locals);
-        for (&i, &conv) in phase.ops.iter().zip(&convs) {
-            run_block_op(&ops[i], conv, &mut run, copies)?;
+        for (&i, &layer) in phase.ops.iter().zip(&packed_layers) {
+            run_block_op(&ops[i], layer, &mut run, space)?;
         }
         for (&i, rest) in phase.sums.iter().zip(&mut task.sums) {
             let width = sums::width(&ops[i], memory);
@@ -291,16 +288,16 @@ fn run_task(
     Ok(())
 }
 
-/// The convolutions of a phase and their packed weights. Shared weights are packed before the
+/// The layers of a phase and their packed weights. Shared weights are packed before the
 /// tasks start, and so are a chip's where several tasks need them; else each task packs its own,
 /// so that packed weights never exist for a whole wave.
 struct Layers<'a> {
-    convs: Vec<Option<Layer<'a>>>,
+    layers: Vec<Option<Layer<'a>>>,
 }
 
 struct Layer<'a> {
-    plan: &'a ConvPlan,
-    w: TensorId,
+    plan: &'a LayerPlan,
+    weights: Weights,
     /// Packed per chip (one for shared weights), empty when tasks pack their own.
     packed: Vec<Buffer>,
 }
@@ -309,38 +306,39 @@ impl<'a> Layers<'a> {
     fn new(
         phase: &BlockPhase,
         ops: &[Op],
-        convs: &'a [Option<ConvPlan>],
+        plans: &'a [Option<LayerPlan>],
         memory: &Memory,
         chips: usize,
         several: bool,
     ) -> Self {
-        let convs = phase.ops.par_iter().map(|&i| {
-            let plan = convs[i].as_ref()?;
-            let (Op::Conv2d { w, .. } | Op::Conv2dGradInput { w, .. }) = ops[i] else {
-                return None;
-            };
-            let shared = memory.desc(w).scope == Scope::Shared;
-            let chips = match (shared, several) {
+        let layers = phase.ops.par_iter().map(|&i| {
+            let plan = plans[i].as_ref()?;
+            let weights = Weights::of(&ops[i])?;
+            let chips = match (weights.are_shared(memory), several) {
                 (true, _) => 0..1,
                 (false, true) => 0..chips,
                 (false, false) => 0..0,
             };
             let packed = chips.into_par_iter().map(|chip| {
                 let mut packed = memory.pool().take(plan.packed_len());
-                plan.pack(memory.isa(), memory.flat(w, chip), &mut packed);
+                plan.pack(weights, memory, chip, &mut packed);
                 packed
             });
             let packed = packed.collect();
-            Some(Layer { plan, w, packed })
+            Some(Layer {
+                plan,
+                weights,
+                packed,
+            })
         });
         Self {
-            convs: convs.collect(),
+            layers: layers.collect(),
         }
     }
 
     /// Returns the packed weights' buffers.
     fn give_back(self, memory: &Memory) {
-        let layers = self.convs.into_iter().flatten();
+        let layers = self.layers.into_iter().flatten();
         layers
             .flat_map(|l| l.packed)
             .for_each(|buffer| memory.pool().give(buffer));
@@ -348,32 +346,30 @@ impl<'a> Layers<'a> {
 
     /// Packs what was not packed before.
     fn pack_own(&self, memory: &Memory, chip: usize, packed: &mut Vec<Buffer>) {
-        packed.resize_with(self.convs.len().max(packed.len()), Buffer::default);
-        for (layer, packed) in self.convs.iter().zip(packed) {
+        packed.resize_with(self.layers.len().max(packed.len()), Buffer::default);
+        for (layer, packed) in self.layers.iter().zip(packed) {
             if let Some(layer) = layer.as_ref().filter(|l| l.packed.is_empty()) {
                 packed.reserve(layer.plan.packed_len());
-                layer
-                    .plan
-                    .pack(memory.isa(), memory.flat(layer.w, chip), packed);
+                layer.plan.pack(layer.weights, memory, chip, packed);
             }
         }
     }
 
     /// The phase's operators' tables and weights.
-    fn of_chip<'b>(&'b self, chip: usize, own: &'b [Buffer]) -> Vec<Option<PackedConv<'b>>> {
-        let layers = self.convs.iter().zip(own);
-        let conv = |(layer, own): (&'b Option<Layer>, &'b Buffer)| {
+    fn of_chip<'b>(&'b self, chip: usize, own: &'b [Buffer]) -> Vec<Option<PackedLayer<'b>>> {
+        let layers = self.layers.iter().zip(own);
+        let packed = |(layer, own): (&'b Option<Layer>, &'b Buffer)| {
             let layer = layer.as_ref()?;
             let weights = match layer.packed.len() {
                 0 => own,
                 1 => &layer.packed[0],
                 _ => &layer.packed[chip],
             };
-            Some(PackedConv {
+            Some(PackedLayer {
                 plan: layer.plan,
                 weights,
             })
         };
-        layers.map(conv).collect()
+        layers.map(packed).collect()
     }
 }

@@ -84,6 +84,17 @@ impl Isa {
         }
     }
 
+    /// Whether [`Simd::permute`] is one instruction.
+    pub(super) fn permutes(self) -> bool {
+        match self.0 {
+            Kind::Portable => false,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => true,
+        }
+    }
+
     /// Runs a kernel, compiled for this instruction set.
     pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
@@ -158,6 +169,29 @@ pub(super) trait Simd: Copy {
     fn round(self, a: Self::V) -> Self::V;
     /// Next integer below.
     fn floor(self, a: Self::V) -> Self::V;
+
+    /// `table[i]` for the lowest four bits `i` of every lane's bits.
+    #[inline(always)]
+    fn permute(self, table: Self::V, index: Self::V) -> Self::V {
+        let (mut values, mut at) = ([0.0; 16], [0.0; 16]);
+        self.store(table, &mut values);
+        self.store(index, &mut at);
+        for i in &mut at {
+            *i = values[(i.to_bits() & 15) as usize];
+        }
+        self.load(&at)
+    }
+
+    /// Every lane's bits four places down: the next index for [`Simd::permute`].
+    #[inline(always)]
+    fn shift_index(self, index: Self::V) -> Self::V {
+        let mut at = [0.0; 16];
+        self.store(index, &mut at);
+        for i in &mut at {
+            *i = f32::from_bits(i.to_bits() >> 4);
+        }
+        self.load(&at)
+    }
 
     /// 16 values of a slice.
     #[inline(always)]
@@ -383,6 +417,16 @@ mod x86 {
         lanewise!(fma, _mm512_fmadd_ps, a, b, c);
         lanewise!(max, _mm512_max_ps, a, b);
         lanewise!(min, _mm512_min_ps, a, b);
+        #[inline(always)]
+        fn permute(self, table: __m512, index: __m512) -> __m512 {
+            // SAFETY: the token proves AVX-512F.
+            unsafe { _mm512_permutexvar_ps(_mm512_castps_si512(index), table) }
+        }
+        #[inline(always)]
+        fn shift_index(self, index: __m512) -> __m512 {
+            // SAFETY: the token proves AVX-512F.
+            unsafe { _mm512_castsi512_ps(_mm512_srli_epi32::<4>(_mm512_castps_si512(index))) }
+        }
         #[inline(always)]
         fn round(self, a: __m512) -> __m512 {
             // SAFETY: the token proves AVX-512F.

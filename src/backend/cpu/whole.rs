@@ -8,8 +8,8 @@ use super::block::missing;
 use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::{
-    adam, batch_norm, conv2d_grad_weight, fabricate, lerp, quantize_act, quantize_weight, sgd,
-    tally, weight_scale,
+    adam, batch_norm, collapse_planes, conv2d_grad_weight, converter_fold, fabricate, histogram,
+    lerp, program_cells, quantize_act, quantize_weight, sgd, tally, weight_scale,
 };
 use crate::backend::program::*;
 use crate::error::Result;
@@ -86,6 +86,66 @@ pub(super) fn run_whole_op(
                 fabricate::grad(m.flat(w, 0), m.flat(dout, chip), &spec, cells, dw);
             }
         }),
+
+        // -- cells
+        Op::ProgramCells {
+            w,
+            step,
+            array,
+            out,
+            variance,
+            ref spec,
+        } => {
+            let program = |m: &Memory, chip: usize, out: &mut [f32], var: Option<&mut [f32]>| {
+                let layer = program_cells::Layer {
+                    w: m.flat(w, 0),
+                    step: m.flat(step, 0),
+                    array: m.flat(array, chip),
+                    spec,
+                    args,
+                    chip,
+                };
+                program_cells::forward(layer, out, var)
+            };
+            match variance {
+                Some(v) => memory.each_chip([out, v], |m, c, [out, v]| program(m, c, out, Some(v))),
+                None => memory.each_chip([out], |m, c, [out]| program(m, c, out, None)),
+            }
+        }
+        Op::ConverterFold {
+            range,
+            scale,
+            out,
+            ref spec,
+        } => memory.each_chip([out], |m, chip, [out]| {
+            let scale = scale.map(|t| m.flat(t, chip));
+            converter_fold::forward(spec, m.flat(range, 0), scale, args, chip, out)
+        }),
+        Op::CollapsePlanes {
+            g,
+            w_step,
+            correct,
+            out,
+            ref spec,
+        } => memory.each_chip([out], |m, chip, [out]| {
+            let correct = correct.map(|t| m.flat(t, chip));
+            collapse_planes::forward(spec, m.flat(g, chip), m.flat(w_step, 0), correct, out)
+        }),
+        Op::Histogram {
+            x,
+            limit,
+            out,
+            bins,
+        } => {
+            let shared = memory.desc(out).scope == Scope::Shared;
+            memory.each_chip([out], |m, chip, [out]| {
+                let chips = match shared {
+                    true => 0..m.chips_of(x),
+                    false => chip..chip + 1,
+                };
+                histogram::forward(m, x, chips, m.flat(limit, 0), bins, out)
+            });
+        }
 
         // -- batch norm
         Op::BatchNormFold {

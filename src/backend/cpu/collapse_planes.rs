@@ -1,0 +1,39 @@
+//! Read planes added up to effective weights.
+
+use rayon::prelude::*;
+
+use crate::backend::program::Reading;
+
+/// Effective weights `[column][row]` of one chip.
+pub(super) fn forward(
+    spec: &Reading,
+    g: &[f32],
+    w_step: &[f32],
+    correct: Option<&[f32]>,
+    out: &mut [f32],
+) {
+    let a = &spec.arrays;
+    let base = a.digital_base();
+    out.par_chunks_mut(a.rows).enumerate().for_each(|(o, out)| {
+        let step = match w_step {
+            [only] => *only,
+            steps => steps[o],
+        };
+        out.fill(-base);
+        for p in 0..a.read_planes() {
+            let place = a.place(p) as f32;
+            for (r, tile) in a.tile_rows.windows(2).enumerate() {
+                let [gain, offset] = correct.map_or([1.0, 0.0], |c| {
+                    let at = 2 * ((r * a.read_planes() + p) * a.cols + o);
+                    [c[at], c[at + 1]]
+                });
+                let rows = tile[0] as usize..tile[1] as usize;
+                let cells = &g[(p * a.cols + o) * a.rows..][rows.clone()];
+                for (w, g) in out[rows].iter_mut().zip(cells) {
+                    *w += place * (gain * g - offset);
+                }
+            }
+        }
+        out.iter_mut().for_each(|w| *w *= step);
+    });
+}

@@ -1,0 +1,40 @@
+//! Constants of the converters of a chip.
+
+use crate::backend::program::{ConverterErrors, RunArgs};
+use crate::random::{Purpose, Stream};
+
+/// Pairs `(a, b)` by row tile, read plane and column; `chip` is the position in the wave. A converter
+/// without a range gives code 0.
+pub(super) fn forward(
+    spec: &ConverterErrors,
+    range: &[f32],
+    scale: Option<&[f32]>,
+    args: &RunArgs,
+    chip: usize,
+    out: &mut [f32],
+) {
+    let a = &spec.arrays;
+    let chip = args.first_chip.wrapping_add(chip as u32);
+    let stream = |purpose| Stream::new(args.seed, purpose, args.purpose, spec.layer, chip);
+    let (gains, offsets) = (stream(Purpose::AdcGain), stream(Purpose::AdcOffset));
+    let deviation = |sigma: f32, stream: &Stream, address| match sigma {
+        0.0 => 0.0,
+        sigma => sigma * stream.normal(address),
+    };
+    let (planes, shared) = (a.read_planes(), a.cols.div_ceil(spec.sharing));
+    for (i, pair) in out.chunks_exact_mut(2).enumerate() {
+        let (tile, o) = (i / a.cols, i % a.cols);
+        let (r, p) = (tile / planes, tile % planes);
+        let address = (tile * shared + o / spec.sharing) as u32;
+        let at = 2 * (p * a.cols + o);
+        let (lsb, lo) = (range[at], range[at + 1]);
+        let scale = scale.map_or(1.0, |s| s[(r * a.col_tiles() + a.col_tile(o)) * planes + p]);
+        let gain = 1.0 + deviation(spec.gain, &gains, address);
+        let offset = deviation(spec.offset, &offsets, address);
+        let (slope, shift) = match lsb * scale > 0.0 {
+            true => (gain / (lsb * scale), offset - lo / lsb),
+            false => (0.0, 0.0),
+        };
+        pair.copy_from_slice(&[slope, shift]);
+    }
+}

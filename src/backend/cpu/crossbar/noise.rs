@@ -1,0 +1,119 @@
+//! Deviates of conversions: addresses are at [`Op::Crossbar`](crate::backend::program::Op::Crossbar).
+
+use std::ops::Range;
+
+use crate::backend::program::{LANES, Reading, RunArgs};
+use crate::random::{Purpose, Stream};
+
+/// Bits of the purpose word below the row of a cell.
+const ROW: u32 = 4096;
+/// Bits of the layer word below the image.
+const IMAGE: u32 = 4096;
+/// Columns of one block of the generator.
+const COLUMNS: usize = 4;
+
+/// Conversions of one row tile and read plane at some pixels, for a range of columns.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    /// Row tile.
+    pub r: usize,
+    /// Read plane.
+    pub p: usize,
+    /// Pixels of the output map.
+    pub pixels: Range<usize>,
+    /// Columns of the layer.
+    pub cols: Range<usize>,
+}
+
+impl Batch {
+    /// Blocks of the generator that hold the columns.
+    fn blocks(&self) -> Range<usize> {
+        self.cols.start / COLUMNS..self.cols.end.div_ceil(COLUMNS)
+    }
+
+    /// Values per conversion of a column: the columns of whole blocks.
+    pub fn width(&self) -> usize {
+        self.blocks().len() * COLUMNS
+    }
+
+    /// Place of the first column among them.
+    pub fn first(&self) -> usize {
+        self.cols.start % COLUMNS
+    }
+
+    /// Deviates of one conversion.
+    pub fn len(&self) -> usize {
+        LANES * self.pixels.len() * self.width()
+    }
+}
+
+/// Where deviates come from: one chip, one block of images.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::backend::cpu) struct Events<'a> {
+    spec: &'a Reading,
+    pixels: usize,
+    seed: u64,
+    flags: u32,
+    chip: u32,
+    first_image: u32,
+}
+
+impl<'a> Events<'a> {
+    /// Of the `chip`-th chip of a run and the images from the `image`-th resident one on; `pixels` of the
+    /// output map.
+    pub fn new(
+        spec: &'a Reading,
+        pixels: usize,
+        args: &RunArgs,
+        chip: usize,
+        image: usize,
+    ) -> Self {
+        Self {
+            spec,
+            pixels,
+            seed: args.seed,
+            flags: args.purpose,
+            chip: args.first_chip.wrapping_add(chip as u32),
+            first_image: args.first_image.wrapping_add(image as u32),
+        }
+    }
+
+    /// Standard normal deviates `[lane][pixel][column]` (see [`Batch::width`]) of conversion `t`; with
+    /// `row` those of the cells of that row.
+    pub(super) fn fill(
+        &self,
+        purpose: Purpose,
+        row: Option<usize>,
+        batch: &Batch,
+        t: usize,
+        out: &mut [f32],
+    ) {
+        let a = &self.spec.arrays;
+        let per_pixel = a.cols.div_ceil(COLUMNS);
+        let tile = batch.p * a.row_tiles() + batch.r;
+        let conversion = tile * self.spec.dac.conversions() + t;
+        let (blocks, width) = (batch.blocks(), batch.width());
+        let row = row.map_or(0, |k| k as u32 * ROW);
+        for (lane, out) in out
+            .chunks_exact_mut(width * batch.pixels.len())
+            .enumerate()
+            .take(LANES)
+        {
+            let image = self.first_image.wrapping_add(lane as u32);
+            let layer = self.spec.layer.wrapping_add(image.wrapping_mul(IMAGE));
+            let stream = Stream::new(self.seed, purpose, self.flags | row, layer, self.chip);
+            let first = |pixel: usize| {
+                let event = (conversion * self.pixels + pixel) * per_pixel + blocks.start;
+                (event * COLUMNS) as u32
+            };
+            if blocks.len() == per_pixel {
+                // Neighbouring pixels are neighbours in the stream.
+                stream.fill_normals(first(batch.pixels.start), out);
+                continue;
+            }
+            for (pixel, out) in batch.pixels.clone().zip(out.chunks_exact_mut(width)) {
+                stream.fill_normals(first(pixel), out);
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Rows `program/cells` and `cells/*`: the arrays of ResNet-20 on 32 x 32 images (He et al., arXiv
+//! 1512.03385, 4.2) at cell level, one layer after the other, every chip with errors of its own. The
+//! additions between layers and the pooling are left out: they are less than one in a thousand of
+//! the operations.
+//!
+//! * `cells/2slice-serial`: 8-bit weights in two slices of differential pairs, subtracted before the
+//!   converter; inputs bit by bit, an 8-bit conversion per bit; arrays of at most 128 rows.
+//! * `cells/1slice`: one slice, whole inputs at once, an 8-bit conversion; arrays of at most 1152 rows.
+//! * `cells/popcount`: as the first on ideal cells, read by their integers.
+//!
+//! A multiply-accumulate is one of a plane and a step, so the first row has 16 times as many as the
+//! network.
+
+use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
+use crate::backend::Program;
+use crate::backend::program::*;
+use crate::error::Result;
+
+/// `program/cells`: cells with Gaussian errors.
+pub(super) const PROGRAM: Case = case("program/cells", program);
+/// `cells/2slice-serial`
+pub(super) const TWO_SLICES: Case = case("cells/2slice-serial", |s| {
+    network(s, &[4, 3], 1, 128, false)
+});
+/// `cells/1slice`
+pub(super) const ONE_SLICE: Case = case("cells/1slice", |s| network(s, &[7], 8, 1152, false));
+/// `cells/popcount`
+pub(super) const POPCOUNT: Case = case("cells/popcount", |s| network(s, &[4, 3], 1, 128, true));
+
+const fn case(name: &'static str, prepare: fn(&Setup) -> Result<Work>) -> Case {
+    Case {
+        name,
+        least: Class::Processor,
+        prepare,
+    }
+}
+
+/// Bits of inputs and converters.
+const BITS: u32 = 8;
+/// Relative standard deviation of a conductance.
+const SIGMA: f32 = 0.05;
+
+/// Equal tiles of at most `most`.
+fn tiles(n: usize, most: usize) -> std::sync::Arc<[u32]> {
+    let count = n.div_ceil(most);
+    (0..=count).map(|i| (n * i / count) as u32).collect()
+}
+
+fn arrays(cols: usize, rows: usize, slices: &[u8], most: usize) -> Arrays {
+    Arrays {
+        cols,
+        rows,
+        tile_rows: tiles(rows, most),
+        tile_cols: tiles(cols, cols),
+        slice_bits: slices.into(),
+        weight_bits: 8,
+        encoding: Encoding::Differential {
+            two_sided: false,
+            digital: false,
+        },
+        g_min: 0.01,
+    }
+}
+
+fn programming(arrays: &Arrays, sigma: f32, layer: u32) -> Programming {
+    Programming {
+        arrays: arrays.clone(),
+        levels: None,
+        law: Law::WeightProportional,
+        deviate: Deviate::Gaussian,
+        sigma,
+        sigma_curve: None,
+        stuck: Stuck::default(),
+        drift: None,
+        clip: f32::INFINITY,
+        clip_low: false,
+        read_noise: CellReadNoise::default(),
+        reference_columns: 0,
+        layer,
+        raw: false,
+    }
+}
+
+fn codes(n: usize, layer: u32) -> Vec<f32> {
+    let code = |v: f32| (40.0 * v).round().clamp(-127.0, 127.0);
+    values(n, layer).into_iter().map(code).collect()
+}
+
+fn program(setup: &Setup) -> Result<Work> {
+    let (cols, rows) = setup.pick((128, 512), (512, 512), (1024, 1024));
+    let n = cols * rows;
+    let a = arrays(cols, rows, &[4, 3], 128);
+    let mut program = Program::default();
+    let w = program.tensor("w", Shape::Flat(n), Scope::Shared, Role::State);
+    let step = program.tensor("step", Shape::Flat(1), Scope::Shared, Role::State);
+    let all = Shape::Flat(a.cell_arrays());
+    let array = program.tensor("array", all, Scope::PerChip, Role::State);
+    let planes = Shape::Flat(2 * n);
+    let out = program.tensor("out", planes, Scope::PerChip, Role::State);
+    let wait = wait_state(&mut program);
+    let spec = programming(&a, SIGMA, 1);
+    let op = Op::ProgramCells {
+        w,
+        step,
+        array,
+        out,
+        variance: None,
+        spec,
+    };
+    let section = program.section("program", vec![op]);
+    let mut p = setup.prepare(&program, setup.pick(2, 4, 16), 0)?;
+    p.session.write(w, &codes(n, 1))?;
+    p.session.write(step, &[1.0])?;
+    Ok(Work {
+        step: next_wave(section, p.chips, 0),
+        session: p.session,
+        wait,
+        done: 0,
+        sizes: format!("{} chips x {cols} x {rows} weights", p.chips),
+        amount: (a.cells() * p.chips) as f64,
+        unit: "cell",
+        cost: Cost::Bytes((4 * n * (2 * p.chips + 1)) as f64),
+    })
+}
+
+/// Layers of ResNet-20.
+fn layers() -> Vec<ConvGeometry> {
+    let conv = |c_in, c_out, side: usize, stride: usize| ConvGeometry {
+        c_in,
+        h_in: side,
+        w_in: side,
+        c_out,
+        kh: 3,
+        kw: 3,
+        stride: [stride; 2],
+        dilation: [1; 2],
+        pad: [1; 4],
+        groups: 1,
+    };
+    let mut layers = vec![conv(3, 16, 32, 1)];
+    layers.extend([conv(16, 16, 32, 1); 6]);
+    layers.push(conv(16, 32, 32, 2));
+    layers.extend([conv(32, 32, 16, 1); 5]);
+    layers.push(conv(32, 64, 16, 2));
+    layers.extend([conv(64, 64, 8, 1); 5]);
+    layers
+}
+
+fn network(
+    setup: &Setup,
+    slices: &[u8],
+    dac_bits: u32,
+    most_rows: usize,
+    exact: bool,
+) -> Result<Work> {
+    let mut program = Program::default();
+    let image = Shape::Image { c: 3, h: 32, w: 32 };
+    let images = program.tensor("images", image, Scope::Shared, Role::Input);
+    let one = program.tensor("one", Shape::Flat(1), Scope::Shared, Role::State);
+    let scope = if exact { Scope::Shared } else { Scope::PerChip };
+    let top = (1 << BITS) - 1;
+    let (mut cells, mut reads, mut states) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut x, mut macs) = (images, 0);
+    for (i, geo) in layers().into_iter().enumerate() {
+        let a = arrays(geo.c_out, geo.rows(), slices, most_rows);
+        let dac = Dac {
+            input_bits: BITS,
+            dac_bits,
+            signs: InputSigns::Unsigned,
+            table: None,
+            analog_sum: false,
+        };
+        macs += geo.macs() * a.read_planes() * dac.steps();
+        let mut flat = |name: &str, n, scope| {
+            let name = format!("{name}{i}");
+            program.tensor(name, Shape::Flat(n), scope, Role::State)
+        };
+        let w = flat("w", a.plane_len(), Scope::Shared);
+        let scale = flat("scale", 1, Scope::Shared);
+        let array = flat("array", a.cell_arrays(), scope);
+        let g = flat("g", a.read_planes() * a.plane_len(), scope);
+        let range = flat("range", 2 * a.read_planes() * a.cols, Scope::Shared);
+        let adc = flat("adc", 2 * a.converters(), Scope::PerChip);
+        let map = Shape::Image {
+            c: geo.c_out,
+            h: geo.h_out(),
+            w: geo.w_out(),
+        };
+        let y = program.tensor(format!("y{i}"), map, Scope::PerChip, Role::Temp);
+        // About two standard deviations of a sum, as levels.
+        let spread = 0.35 * f32::from(slices[0]).exp2() * (a.rows as f32).sqrt();
+        let full = 2.0 * spread * if dac_bits > 1 { top as f32 } else { 1.0 };
+        let most = (1 << (BITS - 1)) - 1;
+        let lsb = if exact { 1.0 } else { full / most as f32 };
+        let sigma = if exact { 0.0 } else { SIGMA };
+        cells.push(Op::ProgramCells {
+            w,
+            step: one,
+            array,
+            out: g,
+            variance: None,
+            spec: programming(&a, sigma, i as u32),
+        });
+        cells.push(Op::ConverterFold {
+            range,
+            scale: None,
+            out: adc,
+            spec: ConverterErrors {
+                arrays: a.clone(),
+                sharing: 1,
+                gain: 0.0,
+                offset: 0.0,
+                layer: i as u32,
+            },
+        });
+        reads.push(Op::Crossbar {
+            x,
+            x_step: one,
+            g,
+            variance: None,
+            w_step: scale,
+            adc: Some(adc),
+            range: Some(range),
+            correct: None,
+            y,
+            clipped: None,
+            geo,
+            post: Post {
+                quant: Some(ActQuant {
+                    scale: one,
+                    lo: 0,
+                    hi: top,
+                    rounding: Rounding::Nearest,
+                }),
+                ..Post::NONE
+            },
+            spec: Reading {
+                arrays: a.clone(),
+                dac,
+                adc: Some(Adc {
+                    lo: -most,
+                    hi: most,
+                    noise: 0.0,
+                    inl: None,
+                }),
+                noise_per_cell: false,
+                integer: exact,
+                exact,
+                layer: i as u32,
+            },
+        });
+        states.push((w, codes(a.plane_len(), i as u32 + 1)));
+        // Keeps the activations between zero and the highest code.
+        states.push((scale, vec![1.0 / (60.0 * (a.rows as f32).sqrt())]));
+        let ranges = [lsb, 0.0].repeat(a.read_planes() * a.cols);
+        states.push((range, ranges));
+        x = y;
+    }
+    let wait = wait_state(&mut program);
+    let set = program.section("cells", cells);
+    let read = program.section("read", reads);
+    let mut p = setup.prepare(&program, setup.pick(1, 2, 16), setup.pick(16, 64, 256))?;
+    let pixels = values(p.images * image.len(), 99);
+    let pixels = pixels.iter().map(|v| (60.0 * v.abs()).round().min(255.0));
+    p.session.write(images, &pixels.collect::<Vec<_>>())?;
+    p.session.write(one, &[1.0])?;
+    for (t, v) in states {
+        p.session.write(t, &v)?;
+    }
+    p.session.run(set, &super::wave(p.chips, 0, 0))?;
+    let pairs = (p.chips * p.images) as f64;
+    Ok(Work {
+        step: next_wave(read, p.chips, p.images),
+        session: p.session,
+        wait,
+        done: 0,
+        sizes: format!("{} chips x {} images", p.chips, p.images),
+        amount: pairs,
+        unit: "chip-image",
+        cost: Cost::Flops(2.0 * pairs * macs as f64),
+    })
+}

@@ -1,0 +1,557 @@
+//! One chip at cell level written down in `f64`, cell by cell and conversion by conversion: what the
+//! operators at cell level of both backends are tested against.
+//!
+//! The numbers are those of [`crate::backend::program`] (`Programming`, `Wires`, `Reading`,
+//! `ConverterErrors`), the random words those of [`crate::random`]; the arithmetic is plain `f64`, with
+//! normals from the error function. Thresholds of probabilities are compared in `f32`, as everywhere:
+//! which cells are stuck does not depend on who asks. Formulas are in docs/cells.md.
+
+use super::closed_form::deviation;
+use super::ir_drop;
+use crate::backend::program::{
+    Arrays, ConverterErrors, Curve, Deviate, Encoding, InputSigns, Law, Programming, Reading, Wires,
+};
+use crate::mapping::digits;
+use crate::random::{self, OFFSET_REFERENCE, Purpose, REFERENCE, Stream, philox};
+
+/// Which random numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Key of all random numbers.
+    pub seed: u64,
+    /// Or-ed into the purpose word: 0 or [`crate::random::TRAINING`].
+    pub flags: u32,
+    /// Chip index.
+    pub chip: u32,
+}
+
+/// What programming gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Programmed {
+    /// Read planes in level units, or raw cells relative to `G_max`; `[plane][column][row]`.
+    pub g: Vec<f64>,
+    /// Variance of a read of each, level units squared; empty for raw cells.
+    pub variance: Vec<f64>,
+}
+
+/// Value of a curve.
+fn at(curve: &Curve, g: f64) -> f64 {
+    let place = g.clamp(0.0, 1.0) * (curve.len() - 1) as f64;
+    let below = (place as usize).min(curve.len() - 2);
+    let [low, high] = [curve[below], curve[below + 1]].map(f64::from);
+    low + (place - below as f64) * (high - low)
+}
+
+/// Cell planes of a read plane with their signs.
+fn poles(a: &Arrays, read_plane: usize) -> Vec<(usize, f64)> {
+    match a.encoding {
+        Encoding::Differential { digital: false, .. } => {
+            vec![(2 * read_plane, 1.0), (2 * read_plane + 1, -1.0)]
+        }
+        _ => vec![(read_plane, 1.0)],
+    }
+}
+
+fn level_units(a: &Arrays, slice: usize) -> f64 {
+    f64::from(a.top_digit(slice)) / (1.0 - f64::from(a.g_min))
+}
+
+/// Column of an array: one of the layer's, or a reference cell's copy.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Own(usize),
+    /// Column tile, copy, copies, flag of the purpose.
+    Copy(usize, usize, usize, u32),
+}
+
+struct Cells<'a> {
+    spec: &'a Programming,
+    array: &'a [f32],
+    key: Key,
+}
+
+impl Cells<'_> {
+    fn word(&self, purpose: Purpose, flags: u32, address: usize) -> u32 {
+        let Key {
+            seed,
+            flags: own,
+            chip,
+        } = self.key;
+        Stream::new(seed, purpose, own | flags, self.spec.layer, chip).word(address as u32)
+    }
+
+    fn below(&self, purpose: Purpose, flags: u32, address: usize, limit: f32) -> bool {
+        random::uniform(self.word(purpose, flags, address)) < limit
+    }
+
+    /// Target conductance of a digit (C1).
+    fn target(&self, plane: usize, digit: f32) -> f64 {
+        let a = &self.spec.arrays;
+        match &self.spec.levels {
+            Some(levels) => {
+                let (below, above) = (digit.floor() as usize, digit.ceil() as usize);
+                0.5 * (f64::from(levels[below]) + f64::from(levels[above]))
+            }
+            None => {
+                let g_min = f64::from(a.g_min);
+                let top = f64::from(a.top_digit(plane / a.polarities()));
+                g_min + (1.0 - g_min) * f64::from(digit) / top
+            }
+        }
+    }
+
+    /// Conductance of a cell relative to `G_max` and whether its line is open.
+    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> (f64, bool) {
+        let spec = self.spec;
+        let a = &spec.arrays;
+        let (tile, flags, address) = match column {
+            Column::Own(c) => (a.col_tile(c), 0, (plane * a.cols + c) * a.rows + row),
+            Column::Copy(tile, j, n, flags) => {
+                let copy = (plane * a.col_tiles() + tile) * n + j;
+                (tile, flags, copy * a.rows + row)
+            }
+        };
+        let array = (a.row_tile(row) * a.col_tiles() + tile) * a.cell_planes() + plane;
+        let open_column = match column {
+            Column::Own(c) => {
+                self.below(Purpose::OpenColumn, 0, array * a.cols + c, spec.stuck.col)
+            }
+            Column::Copy(..) => false,
+        };
+        if open_column || self.below(Purpose::OpenRow, 0, array * a.rows + row, spec.stuck.row) {
+            return (0.0, true);
+        }
+        let (g_min, e) = (f64::from(a.g_min), f64::from(self.array[array]));
+        let span = 1.0 - g_min;
+        let stuck = random::uniform(self.word(Purpose::CellStuck, flags, address));
+        let mut g = if stuck < spec.stuck.off {
+            g_min
+        } else if stuck >= 1.0 - spec.stuck.on {
+            1.0
+        } else {
+            let target = self.target(plane, digit);
+            let word = self.word(Purpose::CellProgram, flags, address);
+            let mut g = match (&spec.sigma_curve, spec.law) {
+                (Some(curve), law) => {
+                    let common = match law {
+                        Law::WeightProportional => target * (1.0 + e),
+                        Law::LayerFixed => target + span * e,
+                    };
+                    common + at(curve, target) * deviation(word, Deviate::Gaussian, 1.0)
+                }
+                (None, law) => {
+                    let own = deviation(word, spec.deviate, f64::from(spec.sigma));
+                    match (law, spec.deviate) {
+                        (Law::WeightProportional, Deviate::Lognormal) => {
+                            target * (1.0 + e) * (1.0 + own)
+                        }
+                        (Law::WeightProportional, _) => target * (1.0 + e + own),
+                        (Law::LayerFixed, _) => target + span * (e + own),
+                    }
+                }
+            };
+            if let Some(drift) = &spec.drift {
+                let word = self.word(Purpose::CellDrift, flags, address);
+                let z = deviation(word, Deviate::Gaussian, 1.0);
+                let nu = (at(&drift.mean, g) + at(&drift.sigma, g) * z).max(0.0);
+                g *= (-nu * f64::from(drift.log_time)).exp();
+            }
+            g
+        };
+        g = g.min(f64::from(spec.clip));
+        if spec.clip_low {
+            g = g.max(0.0);
+        }
+        (g, false)
+    }
+
+    /// Variance of a read of a cell, relative to `G_max`.
+    fn variance(&self, (g, open): (f64, bool)) -> f64 {
+        if open {
+            return 0.0;
+        }
+        let noise = &self.spec.read_noise;
+        let span = 1.0 - f64::from(self.spec.arrays.g_min);
+        (f64::from(noise.proportional) * g).powi(2)
+            + (f64::from(noise.fixed) * span).powi(2)
+            + noise.curve.as_ref().map_or(0.0, |c| at(c, g).powi(2))
+    }
+
+    /// Mean and variance of the mean of a column tile's reference cells on a cell plane.
+    fn copies(&self, plane: usize, tile: usize, row: usize, n: u32, flags: u32) -> (f64, f64) {
+        let digit = digits::of_code(&self.spec.arrays, 0)[plane];
+        let n = n as usize;
+        let cells = (0..n).map(|j| self.cell(plane, Column::Copy(tile, j, n, flags), row, digit));
+        let (mut mean, mut variance) = (0.0, 0.0);
+        for cell in cells {
+            mean += cell.0 / n as f64;
+            variance += self.variance(cell) / (n * n) as f64;
+        }
+        (mean, variance)
+    }
+
+    /// A cell of a read plane in level units with its variance.
+    fn read(&self, read_plane: usize, col: usize, row: usize, code: i32) -> (f64, f64) {
+        let a = &self.spec.arrays;
+        let held = digits::of_code(a, code);
+        let zero = digits::of_code(a, 0);
+        let tile = a.col_tile(col);
+        let (mut g, mut variance) = (0.0, 0.0);
+        for (plane, sign) in poles(a, read_plane) {
+            let own = self.cell(plane, Column::Own(col), row, held[plane]);
+            g += sign * own.0;
+            variance += self.variance(own);
+            let offset = match a.encoding {
+                Encoding::Offset { reference } => reference,
+                Encoding::Differential { .. } => 0,
+            };
+            let (n, flags, nominal) = match (self.spec.reference_columns, offset) {
+                (0, 0) => continue,
+                (0, n) => (n, OFFSET_REFERENCE, 0.0),
+                // A column of code 0 reads nothing nominally where a reference is subtracted.
+                (n, 1..) => (n, REFERENCE, 0.0),
+                (n, 0) => (n, REFERENCE, self.target(plane, zero[plane])),
+            };
+            let (mean, own) = self.copies(plane, tile, row, n, flags);
+            g -= sign * (mean - nominal);
+            variance += own;
+        }
+        let units = level_units(a, a.slice_of(read_plane));
+        (g * units, variance * units * units)
+    }
+}
+
+/// Codes `round(w / step)` of quantized weights `[column][row]`; `step` has one value or one a column.
+pub fn codes(w: &[f32], step: &[f32], rows: usize) -> Vec<i32> {
+    let one = |(i, w): (usize, &f32)| {
+        let step = step[(i / rows) % step.len()];
+        if step > 0.0 {
+            (w / step).round_ties_even() as i32
+        } else {
+            0
+        }
+    };
+    w.iter().enumerate().map(one).collect()
+}
+
+/// Programs a layer, see [`crate::backend::program::Op::ProgramCells`].
+pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Programmed {
+    let a = &spec.arrays;
+    let cells = Cells { spec, array, key };
+    let n = a.plane_len();
+    if spec.raw {
+        let cell = |i: usize| {
+            let (plane, at) = (i / n, i % n);
+            let digit = digits::of_code(a, codes[at])[plane];
+            cells
+                .cell(plane, Column::Own(at / a.rows), at % a.rows, digit)
+                .0
+        };
+        return Programmed {
+            g: (0..a.cells()).map(cell).collect(),
+            variance: Vec::new(),
+        };
+    }
+    let one = |i: usize| {
+        let (plane, at) = (i / n, i % n);
+        cells.read(plane, at / a.rows, at % a.rows, codes[at])
+    };
+    let (g, variance) = (0..a.read_planes() * n).map(one).unzip();
+    Programmed { g, variance }
+}
+
+/// What wires make of raw cells: read planes in level units, see
+/// [`crate::backend::program::Op::IrDrop`].
+pub fn wires(spec: &Wires, raw: &[f64]) -> Vec<f64> {
+    let a = &spec.arrays;
+    let n = a.plane_len();
+    let mut real = raw.to_vec();
+    for plane in real.chunks_exact_mut(n) {
+        for cols in a.tile_cols.windows(2).map(|w| w[0] as usize..w[1] as usize) {
+            for rows in a.tile_rows.windows(2).map(|w| w[0] as usize..w[1] as usize) {
+                let places = || {
+                    let rows = rows.clone();
+                    cols.clone()
+                        .flat_map(move |c| rows.clone().map(move |r| c * a.rows + r))
+                };
+                let mut cells: Vec<f64> = places().map(|i| plane[i]).collect();
+                ir_drop::array(spec, cols.len(), rows.len(), &mut cells);
+                places().zip(cells).for_each(|(i, g)| plane[i] = g);
+            }
+        }
+    }
+    let read = |i: usize| {
+        let (plane, at) = (i / n, i % n);
+        let sum: f64 = poles(a, plane)
+            .iter()
+            .map(|(p, sign)| sign * real[p * n + at])
+            .sum();
+        sum * level_units(a, a.slice_of(plane))
+    };
+    (0..a.read_planes() * n).map(read).collect()
+}
+
+/// Constants `(a, b)` of every converter, `[row tile][read plane][column]`, see
+/// [`crate::backend::program::Op::ConverterFold`].
+pub fn converters(
+    ranges: &[[f32; 2]],
+    scale: Option<&[f32]>,
+    spec: &ConverterErrors,
+    key: Key,
+) -> Vec<[f64; 2]> {
+    let a = &spec.arrays;
+    let planes = a.read_planes();
+    let shared = a.cols.div_ceil(spec.sharing);
+    let one = |i: usize| {
+        let (r, p, col) = (i / a.cols / planes, i / a.cols % planes, i % a.cols);
+        let address = (r * planes + p) * shared + col / spec.sharing;
+        let error = |purpose, sigma: f32| {
+            let stream = Stream::new(key.seed, purpose, key.flags, spec.layer, key.chip);
+            deviation(
+                stream.word(address as u32),
+                Deviate::Gaussian,
+                f64::from(sigma),
+            )
+        };
+        let [lsb, lo] = ranges[p * a.cols + col].map(f64::from);
+        let scale = scale.map_or(1.0, |s| {
+            f64::from(s[(r * a.col_tiles() + a.col_tile(col)) * planes + p])
+        });
+        let gain = 1.0 + error(Purpose::AdcGain, spec.gain);
+        [
+            gain / (lsb * scale),
+            error(Purpose::AdcOffset, spec.offset) - lo / lsb,
+        ]
+    };
+    (0..a.converters()).map(one).collect()
+}
+
+/// A layer's arrays ready to be read on one chip.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    /// How.
+    pub spec: &'a Reading,
+    /// Read planes in level units.
+    pub g: &'a [f64],
+    /// Their variances, where reads are noisy.
+    pub variance: Option<&'a [f64]>,
+    /// From [`converters`]; without effect where there are none.
+    pub converters: &'a [[f64; 2]],
+    /// Pairs `(lsb, lo)`, `[read plane][column]`.
+    pub ranges: &'a [[f32; 2]],
+    /// Pairs `(gain, offset)`, `[row tile][read plane][column]`.
+    pub correct: Option<&'a [[f32; 2]]>,
+    /// Random numbers.
+    pub key: Key,
+}
+
+/// Which output pixel is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Image.
+    pub image: u32,
+    /// Pixel of the output map.
+    pub pixel: usize,
+    /// Pixels of the output map.
+    pub pixels: usize,
+}
+
+/// One conversion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Conversion {
+    /// What the converter sees, level units times drive.
+    pub sum: f64,
+    /// What it rounds, codes; the sum itself where there is no converter.
+    pub scaled: f64,
+    /// The code; 0 where there is no converter.
+    pub code: i32,
+    /// Whether it lies more than half a code outside the range.
+    pub clipped: bool,
+}
+
+/// One output pixel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pixel {
+    /// Conversions `[read plane][column][row tile][conversion]`.
+    pub conversions: Vec<Conversion>,
+    /// Output of every column in units of weight step times input step.
+    pub u: Vec<f64>,
+}
+
+impl Reader<'_> {
+    /// Reads a pixel; `input` gives the code that a column sees at a row.
+    pub fn pixel(&self, input: impl Fn(usize, usize) -> i32, place: Place) -> Pixel {
+        let (a, dac) = (&self.spec.arrays, &self.spec.dac);
+        let (planes, tiles, n) = (a.read_planes(), a.row_tiles(), dac.conversions());
+        let mut conversions = Vec::with_capacity(planes * a.cols * tiles * n);
+        for p in 0..planes {
+            for col in 0..a.cols {
+                for r in 0..tiles {
+                    for t in 0..n {
+                        conversions.push(self.convert((p, col, r, t), &input, place));
+                    }
+                }
+            }
+        }
+        let u = (0..a.cols)
+            .map(|col| self.output(col, &conversions, &input))
+            .collect();
+        Pixel { conversions, u }
+    }
+
+    fn rows(&self, r: usize) -> std::ops::Range<usize> {
+        let cut = &self.spec.arrays.tile_rows;
+        cut[r] as usize..cut[r + 1] as usize
+    }
+
+    /// Drive of a code in a conversion: of its step, or the weighted sum of all steps.
+    fn drive(&self, code: i32, t: usize) -> f64 {
+        let dac = &self.spec.dac;
+        let most = (1i32 << dac.input_bits) - 1;
+        let step = |t: usize| {
+            let (magnitude, sign) = match dac.signs {
+                InputSigns::Unsigned => (code.clamp(0, most), 1.0),
+                InputSigns::SignMagnitude => {
+                    (code.abs().min(most), if code < 0 { -1.0 } else { 1.0 })
+                }
+                InputSigns::TwosComplement => {
+                    let half = 1i32 << (dac.input_bits - 1);
+                    (code.clamp(-half, half - 1) & most, 1.0)
+                }
+            };
+            let digit = magnitude >> (t as u32 * dac.dac_bits) & ((1 << dac.step_bits(t)) - 1);
+            match &dac.table {
+                Some(table) => sign * f64::from(table[digit as usize]),
+                None => sign * f64::from(digit),
+            }
+        };
+        match dac.analog_sum {
+            true => (0..dac.steps())
+                .map(|t| f64::from(dac.place(t)) * step(t))
+                .sum(),
+            false => step(t),
+        }
+    }
+
+    /// Normal deviate of a conversion.
+    fn noise(
+        &self,
+        purpose: u32,
+        (p, col, r, t): (usize, usize, usize, usize),
+        place: Place,
+    ) -> f64 {
+        let a = &self.spec.arrays;
+        let conversion = (p * a.row_tiles() + r) * self.spec.dac.conversions() + t;
+        let event = (conversion * place.pixels + place.pixel) * a.cols.div_ceil(4) + col / 4;
+        let key = [self.key.seed as u32, (self.key.seed >> 32) as u32];
+        let layer = self.spec.layer.wrapping_add(place.image.wrapping_mul(4096));
+        let counter = [event as u32, layer, self.key.chip, purpose | self.key.flags];
+        deviation(philox::block(key, counter)[col % 4], Deviate::Gaussian, 1.0)
+    }
+
+    fn convert(
+        &self,
+        at: (usize, usize, usize, usize),
+        input: &impl Fn(usize, usize) -> i32,
+        place: Place,
+    ) -> Conversion {
+        let a = &self.spec.arrays;
+        let (p, col, r, t) = at;
+        let (mut sum, mut variance) = (0.0, 0.0);
+        for row in self.rows(r) {
+            let i = (p * a.cols + col) * a.rows + row;
+            let drive = self.drive(input(col, row), t);
+            sum += self.g[i] * drive;
+            let Some(v) = self.variance else { continue };
+            let v = v[i] * drive * drive;
+            if self.spec.noise_per_cell {
+                let purpose = Purpose::ReadCell as u32 | (row as u32 * 4096);
+                sum += v.sqrt() * self.noise(purpose, at, place);
+            } else {
+                variance += v;
+            }
+        }
+        if variance > 0.0 {
+            sum += variance.sqrt() * self.noise(Purpose::ReadNoise as u32, at, place);
+        }
+        let Some(adc) = &self.spec.adc else {
+            return Conversion {
+                sum,
+                scaled: sum,
+                code: 0,
+                clipped: false,
+            };
+        };
+        let [scale, offset] = self.converters[(r * a.read_planes() + p) * a.cols + col];
+        let mut scaled = scale * sum + offset;
+        if adc.noise > 0.0 {
+            scaled += f64::from(adc.noise) * self.noise(Purpose::AdcNoise as u32, at, place);
+        }
+        let limited = |x: f64| x.round_ties_even().clamp(adc.lo.into(), adc.hi.into()) as i32;
+        if let Some(inl) = &adc.inl {
+            scaled += f64::from(inl[(limited(scaled) - adc.lo) as usize]);
+        }
+        Conversion {
+            sum,
+            scaled,
+            code: limited(scaled),
+            clipped: scaled > f64::from(adc.hi) + 0.5 || scaled < f64::from(adc.lo) - 0.5,
+        }
+    }
+
+    /// Shift-and-add over steps, planes and row tiles.
+    fn output(
+        &self,
+        col: usize,
+        conversions: &[Conversion],
+        input: &impl Fn(usize, usize) -> i32,
+    ) -> f64 {
+        let (a, dac) = (&self.spec.arrays, &self.spec.dac);
+        let (planes, tiles, n) = (a.read_planes(), a.row_tiles(), dac.conversions());
+        let place = |t: usize| {
+            if dac.analog_sum {
+                1.0
+            } else {
+                f64::from(dac.place(t))
+            }
+        };
+        let mut u = 0.0;
+        let mut total = 0.0;
+        for r in 0..tiles {
+            let inputs: f64 = self.rows(r).map(|row| f64::from(input(col, row))).sum();
+            total += inputs;
+            for p in 0..planes {
+                let first = ((p * a.cols + col) * tiles + r) * n;
+                let seen = &conversions[first..first + n];
+                let value = |c: &Conversion| match self.spec.adc {
+                    None => c.sum,
+                    Some(_) => {
+                        let [lsb, lo] = self.ranges[p * a.cols + col].map(f64::from);
+                        lsb * f64::from(c.code) + lo
+                    }
+                };
+                let sum: f64 = seen
+                    .iter()
+                    .enumerate()
+                    .map(|(t, c)| place(t) * value(c))
+                    .sum();
+                let [gain, offset] = self.correct.map_or([1.0, 0.0], |c| {
+                    c[(r * planes + p) * a.cols + col].map(f64::from)
+                });
+                u += f64::from(a.place(p)) * (gain * sum - offset * inputs);
+            }
+        }
+        let base = match a.encoding {
+            Encoding::Offset { reference: 0 } => {
+                let zero =
+                    |s| f64::from(1u32 << a.shift(s)) * f64::from(a.g_min) * level_units(a, s);
+                f64::from(a.offset_code()) + (0..a.slices()).map(zero).sum::<f64>()
+            }
+            _ => 0.0,
+        };
+        u - base * total
+    }
+}
+
+#[cfg(test)]
+mod tests;
