@@ -8,7 +8,6 @@ use std::process::{Command, ExitCode};
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
 use pimento::data::Embedded;
-use pimento::sweep::outdir::Existing;
 use pimento::sweep::{SweepOptions, run};
 
 /// Tells a process of this program to sweep so many chips and report its memory.
@@ -75,13 +74,8 @@ fn sweep(chips: usize) -> String {
     let experiment = Experiment::parse(&text, "memory").unwrap_or_else(|e| panic!("{e}"));
     let data = Embedded::Digits8x8.load().expect("the embedded set");
     let out = tempfile::tempdir().expect("a temporary directory");
-    let options = SweepOptions {
-        out: out.path().join("run"),
-        existing: Existing::Refuse,
-        command: "bench".into(),
-        write: pimento::report::write,
-    };
-    run(&CpuBackend::new(), &experiment, &data, &options, &()).unwrap_or_else(|e| panic!("{e}"));
+    let options = SweepOptions::new(out.path().join("run"), "bench", pimento::report::write);
+    run(&[&CpuBackend::new()], &experiment, &data, &options, &()).unwrap_or_else(|e| panic!("{e}"));
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|l| l.starts_with("VmHWM:"));
     line.and_then(|l| l.split_whitespace().nth(1))

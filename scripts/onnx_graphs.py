@@ -8,6 +8,8 @@ A graph grows by operators on random earlier values, most of them recent ones, s
 joins; what nobody has read in the end is flattened, concatenated and multiplied by a matrix. Graph i
 is a function of (seed, i) alone.
 
+Three more graphs have weights as codes: with scales for channels, and for blocks of 4-bit codes.
+
 Rounding to codes is done on the input only: where a value is computed, another order of a sum may
 land it on the other side of a threshold.
 """
@@ -16,6 +18,7 @@ import sys
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 from onnx_vectors import HOME, Net, run
 from safetensors.numpy import save_file
 
@@ -335,7 +338,7 @@ class Graph:
         x, dims = self.source()
         kind = self.pick(["Identity", "Dropout", "Cast"])
         if kind == "Cast":
-            return self.op("Cast", [self.op("Cast", [x], to=onnx.TensorProto.DOUBLE)], dims, to=onnx.TensorProto.FLOAT) and None
+            return self.op("Cast", [self.op("Cast", [x], to=TensorProto.DOUBLE)], dims, to=TensorProto.FLOAT) and None
         self.op(kind, [x], dims)
 
     def sign(self):
@@ -368,15 +371,54 @@ class Graph:
         return self.op("Gemm", [x, self.weights(5, n), self.weights(5)], transB=1)
 
 
+def channels(g):
+    """Codes with a scale and a zero point for every channel, of either axis."""
+    scale = g.positive(6) / np.float32(90)
+    w = g.op("DequantizeLinear", [g.rng.integers(0, 256, (6, 3, 3, 3)).astype(np.uint8), scale,
+                                  g.rng.integers(100, 150, 6).astype(np.uint8)], axis=0)
+    x = g.op("Relu", [g.op("Conv", ["input", w], pads=[1, 1, 1, 1])], [6, 6, 6])
+    w = g.op("DequantizeLinear", [g.rng.integers(-128, 128, (6, 4)).astype(np.int8), g.positive(4) / np.float32(90)], axis=1)
+    return g.op("Gemm", [g.op("Flatten", [g.op("GlobalAveragePool", [x])]), w])
+
+
+def half_bytes(name, kind, shape, rng):
+    low, high = (-8, 8) if kind == TensorProto.INT4 else (0, 16)
+    return onnx.helper.make_tensor(name, kind, shape, rng.integers(low, high, int(np.prod(shape))).tolist())
+
+
+def blocks(g):
+    """Codes of 4 bits with a scale for every few rows of a matrix and every column, and of a kernel."""
+    g.net.init.append(half_bytes("kernel", TensorProto.UINT4, (6, 3, 2, 2), g.rng))
+    g.net.init.append(half_bytes("zeros", TensorProto.UINT4, (6, 2, 2, 2), g.rng))
+    w = g.op("DequantizeLinear", ["kernel", g.positive(6, 2, 2, 2) / np.float32(9), "zeros"], axis=1, block_size=2)
+    x = g.op("Relu", [g.op("Conv", ["input", w], strides=[2, 2])], [6, 3, 3])
+    g.net.init.append(half_bytes("matrix", TensorProto.INT4, (54, 5), g.rng))
+    w = g.op("DequantizeLinear", ["matrix", g.positive(4, 5) / np.float32(9)], axis=0, block_size=16)
+    return g.op("MatMul", [g.op("Flatten", [x]), w])
+
+
+def quantized_blocks(g):
+    """A weight that is brought to codes in blocks, and back."""
+    scale = g.net.const(g.positive(6, 3, 2, 3) / np.float32(9))
+    zero = g.net.const(np.zeros((6, 3, 2, 3), np.int8))
+    codes = g.op("QuantizeLinear", [g.weights(6, 3, 3, 3), scale, zero], axis=2, block_size=2)
+    w = g.op("DequantizeLinear", [codes, scale, zero], axis=2, block_size=2)
+    return g.op("Flatten", [g.op("Conv", ["input", w])])
+
+
 def main():
     home = HOME / "graphs"
     home.mkdir(parents=True, exist_ok=True)
     for old in home.glob("*.onnx"):
         old.unlink()
     vectors, kinds, made = {}, {}, 0
-    for index in range(COUNT):
-        graph = Graph(index)
-        net, out = graph.net, graph.build()
+    graphs = [(Graph(index), Graph.build) for index in range(COUNT)]
+    for index, build in enumerate([channels, blocks, quantized_blocks]):
+        graph = Graph(COUNT + index)
+        graph.net = Net(build.__name__, 21, [3, 6, 6])
+        graphs.append((graph, build))
+    for graph, build in graphs:
+        net, out = graph.net, build(graph)
         x = graph.rng.uniform(-1, 1, [IMAGES] + net.shape).astype(np.float32)
         try:
             y = run(net.model(out).SerializeToString(), x)

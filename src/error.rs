@@ -54,6 +54,14 @@ impl Error {
         Error::Device(message.into())
     }
 
+    /// Puts the place in front of the message of wrong input.
+    pub fn context(self, place: impl std::fmt::Display) -> Self {
+        match self {
+            Error::Input(message) => Error::Input(format!("{place}: {message}")),
+            other => other,
+        }
+    }
+
     /// The process exit code for this error.
     pub fn exit_code(&self) -> u8 {
         match self {

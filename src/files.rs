@@ -44,7 +44,7 @@ pub fn write_atomically_with(
 
 /// Makes the renamed entry durable. Some file systems cannot sync a directory; the content is
 /// whole all the same, so that is no error.
-fn sync_directory(path: &Path) {
+pub(crate) fn sync_directory(path: &Path) {
     #[cfg(unix)]
     {
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty());

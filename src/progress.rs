@@ -36,8 +36,12 @@ pub struct SweepProgress {
     pub chips: usize,
     /// Mean accuracy of this point's chips so far, `NaN` before the first.
     pub mean: f64,
-    /// Standard error of it.
-    pub se: f64,
+    /// Its 95 % interval, `NaN` from fewer than two chips.
+    pub interval: [f64; 2],
+    /// Chips of all points that are done, earlier runs included.
+    pub all_done: u64,
+    /// Chips of all points.
+    pub all: u64,
 }
 
 /// State of the loading of images.
@@ -60,11 +64,17 @@ pub trait Observer: Sync {
     /// in the observer).
     fn training(&self, _progress: &TrainProgress) {}
 
+    /// A wave of a sweep begins: these chips of a point, on the adapter of that name.
+    fn wave(&self, _point: usize, _chips: &std::ops::Range<u32>, _adapter: &str) {}
+
     /// A wave of a sweep is done.
     fn sweep(&self, _progress: &SweepProgress) {}
 
     /// A sentence for the log.
     fn message(&self, _text: &str) {}
+
+    /// Something went wrong, and the work goes on.
+    fn warning(&self, _text: &str) {}
 
     /// Whether the user asked to stop; the work then saves what it can and returns
     /// [`crate::Error::Interrupted`].

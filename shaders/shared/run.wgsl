@@ -15,8 +15,9 @@ struct Run {
     purpose: u32,
     step: u32,
     lr: f32,
+    // Index of the first resident image among all images.
+    first_image: u32,
     pad0: u32,
-    pad1: u32,
 }
 
 // Units: vec4<f32> for image tensors, f32 for flat ones.

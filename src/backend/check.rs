@@ -454,6 +454,11 @@ impl At<'_> {
                 self.any_image(x)?;
                 self.flat(out, 1)
             }
+            &Op::VarianceRatio { a, b, out } => {
+                let n = self.any_flat(a)?;
+                self.flat(b, n)?;
+                self.flat(out, n)
+            }
             &Op::Lerp { state, value, .. } => self.flat(value, self.any_flat(state)?),
             Op::QuantizeAct { x, y, quant } => {
                 self.same_image(*y, *x)?;

@@ -55,6 +55,12 @@ pub trait Backend: Send + Sync {
     /// would not fit. At least one chip and one block of images, or an error with the arithmetic.
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity>;
 
+    /// Bytes that a session of this capacity takes.
+    ///
+    /// # Errors
+    /// A program that is none.
+    fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64>;
+
     /// Allocates and compiles. `capacity` should come from [`Backend::fit`].
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>>;
 }

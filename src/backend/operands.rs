@@ -18,6 +18,7 @@ impl Op {
             Op::PartialSums { .. } => "partial_sums",
             Op::CollapsePlanes { .. } => "collapse_planes",
             Op::Histogram { .. } => "histogram",
+            Op::VarianceRatio { .. } => "variance_ratio",
             Op::Conv2d { .. } => "conv2d",
             Op::Conv2dGradInput { .. } => "conv2d_grad_input",
             Op::Conv2dGradWeight { .. } => "conv2d_grad_weight",
@@ -106,6 +107,7 @@ impl Op {
                 .flatten()
                 .collect(),
             Op::Histogram { x, limit, .. } => vec![x, limit],
+            Op::VarianceRatio { a, b, .. } => vec![a, b],
             Op::Conv2d { x, w, post, .. } => post.with_reads(vec![x, w]),
             Op::Conv2dGradInput { dy, w, .. } => vec![dy, w],
             Op::Conv2dGradWeight { x, dy, .. } => vec![x, dy],
@@ -181,6 +183,7 @@ impl Op {
             | Op::Histogram { out, .. } => vec![out],
             Op::Crossbar { y, clipped, .. } => [Some(y), clipped].into_iter().flatten().collect(),
             Op::PartialSums { y, .. } => vec![y],
+            Op::VarianceRatio { out, .. } => vec![out],
             Op::Conv2d { y, .. } => vec![y],
             Op::Conv2dGradInput { dx, .. } => vec![dx],
             Op::Conv2dGradWeight { dw, .. } => vec![dw],

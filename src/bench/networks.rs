@@ -13,7 +13,7 @@ use crate::backend::{RunArgs, Session};
 use crate::error::Result;
 use crate::network::Parameters;
 use crate::network::graph::Graph;
-use crate::network::lower::inference::{self, NormMode};
+use crate::network::lower::inference::{self, Chips, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec};
 use crate::network::lower::{CellNoise, Numerics};
 use crate::network::zoo::{self, Style};
@@ -147,7 +147,13 @@ fn monte_carlo(setup: &Setup, graph: Graph, weight_bits: u32, act_bits: u32) -> 
         linear_inputs: false,
         ..Numerics::FLOAT
     };
-    let net = inference::lower(&graph, &numerics, &NOISE, NormMode::Frozen, false);
+    let net = inference::lower(
+        &graph,
+        &numerics,
+        Chips::Weight(&NOISE),
+        NormMode::Frozen,
+        false,
+    );
     // About as long a repetition for every network.
     let light = graph.macs() < 4_000_000;
     let images = setup.pick(128, if setup.quick || !light { 256 } else { 2000 }, 2000);
@@ -201,6 +207,7 @@ fn training_step(
         chips: 1,
         batch: BATCH,
         noise: (weight_bits > 0).then_some(NOISE),
+        cells: None,
         optimizer,
         weight_decay: 0.0,
         smoothing: 0.0,

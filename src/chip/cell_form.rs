@@ -361,7 +361,9 @@ pub struct Place {
 pub struct Conversion {
     /// What the converter sees, level units times drive.
     pub sum: f64,
-    /// What it rounds, codes; the sum itself where there is no converter.
+    /// The sum in codes, with errors and noise; the sum itself where there is no converter.
+    pub nearest: f64,
+    /// What is rounded: the same with the non-linearity of the code nearest to it.
     pub scaled: f64,
     /// The code; 0 where there is no converter.
     pub code: i32,
@@ -477,6 +479,7 @@ impl Reader<'_> {
         let Some(adc) = &self.spec.adc else {
             return Conversion {
                 sum,
+                nearest: sum,
                 scaled: sum,
                 code: 0,
                 clipped: false,
@@ -488,11 +491,13 @@ impl Reader<'_> {
             scaled += f64::from(adc.noise) * self.noise(Purpose::AdcNoise as u32, at, place);
         }
         let limited = |x: f64| x.round_ties_even().clamp(adc.lo.into(), adc.hi.into()) as i32;
+        let nearest = scaled;
         if let Some(inl) = &adc.inl {
             scaled += f64::from(inl[(limited(scaled) - adc.lo) as usize]);
         }
         Conversion {
             sum,
+            nearest,
             scaled,
             code: limited(scaled),
             clipped: scaled > f64::from(adc.hi) + 0.5 || scaled < f64::from(adc.lo) - 0.5,

@@ -20,7 +20,7 @@
 //! see beyond a segment of resistance `r` is
 //!
 //! ```text
-//! Q_j = (1 + r_j Y_j)^-1 Y_j,    Y_j = S_j + Q_(j+1)                                    (C8)
+//! Q_j = (1 + r_j Y_j)^-1 Y_j,    Y_j = S_j + Q_(j+1)                                    (C6)
 //! ```
 //! and voltages pass the segment by `1 - r_j Q_j`. Every step adds positive terms only, any
 //! resistance may be 0, and the cost is `n` Cholesky factors of the size of the shorter side: the mesh is

@@ -12,6 +12,7 @@ pub mod closed_form;
 pub mod ir_drop;
 pub mod moments;
 pub mod ranges;
+pub mod stratified;
 pub mod terms;
 pub mod variation;
 pub mod wafer;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use glam::Vec2;
 
-use super::terms;
 use super::wafer::Wafer;
+use super::{stratified, terms};
 use crate::backend::program::Deviate;
 use crate::config;
 use crate::error::Result;
@@ -31,6 +31,8 @@ pub struct ChipVariation {
     pub sigma_array: f64,
     /// Distribution of all parts but the wafer's.
     pub deviate: Deviate,
+    /// Whether eps_B is stratified over chips, see [`stratified`].
+    pub stratified: bool,
     /// Where dies lie, if that matters.
     pub wafer: Option<Arc<Wafer>>,
 }
@@ -42,6 +44,7 @@ impl Default for ChipVariation {
             sigma_layer: 0.0,
             sigma_array: 0.0,
             deviate: Deviate::Gaussian,
+            stratified: false,
             wafer: None,
         }
     }
@@ -74,16 +77,17 @@ impl ChipVariation {
             sigma_layer: v.sigma_layer,
             sigma_array: v.sigma_array,
             deviate: terms::deviate(v),
+            stratified: v.sampling == config::Sampling::Stratified,
             wafer: v.wafer.as_ref().map(Wafer::new).transpose()?.map(Arc::new),
         })
     }
 
-    /// `sigma` times the deviate at an address of a stream.
-    fn draw(&self, sigma: f64, stream: Stream, address: u32) -> f64 {
+    /// `sigma` times the deviate of a word.
+    fn draw(&self, sigma: f64, word: impl FnOnce() -> u32) -> f64 {
         if sigma == 0.0 {
             return 0.0;
         }
-        let word = stream.word(address);
+        let word = word();
         match self.deviate {
             Deviate::Gaussian => sigma * f64::from(random::normal(word)),
             Deviate::Truncated { at } => {
@@ -98,8 +102,10 @@ impl ChipVariation {
 
     /// The chip's own part alone; `flags` is 0 or [`random::TRAINING`].
     pub fn eps_b(&self, seed: u64, flags: u32, chip: u32) -> f64 {
-        let stream = Stream::new(seed, Purpose::ChipCommon, flags, 0, chip);
-        self.draw(self.sigma_b, stream, 0)
+        self.draw(self.sigma_b, || match self.stratified && flags == 0 {
+            true => stratified::word(seed, chip),
+            false => Stream::new(seed, Purpose::ChipCommon, flags, 0, chip).word(0),
+        })
     }
 
     /// All common parts of a chip.
@@ -124,15 +130,17 @@ impl ChipVariation {
     /// The own part of the layer with address `layer` (see
     /// [`crate::network::lower::layer_address`]).
     pub fn layer(&self, seed: u64, chip: u32, layer: u32) -> f64 {
-        let stream = Stream::new(seed, Purpose::Layer, 0, layer, chip);
-        self.draw(self.sigma_layer, stream, 0)
+        self.draw(self.sigma_layer, || {
+            Stream::new(seed, Purpose::Layer, 0, layer, chip).word(0)
+        })
     }
 
     /// The own part of an array of cells of a layer, `array` its index in
     /// [`crate::backend::program::Arrays`]; `flags` is 0 or [`random::TRAINING`].
     pub fn array(&self, seed: u64, flags: u32, chip: u32, layer: u32, array: u32) -> f64 {
-        let stream = Stream::new(seed, Purpose::Array, flags, layer, chip);
-        self.draw(self.sigma_array, stream, array)
+        self.draw(self.sigma_array, || {
+            Stream::new(seed, Purpose::Array, flags, layer, chip).word(array)
+        })
     }
 
     /// Variance over chips of the common part (the prior of an MMSE estimate).
@@ -173,13 +181,19 @@ mod tests {
             Deviate::Truncated { at: 1.5 },
             Deviate::Lognormal,
         ] {
-            let v = ChipVariation {
+            let mut v = ChipVariation {
                 sigma_b: 0.3,
                 deviate,
                 ..ChipVariation::default()
             };
             let values: Vec<f64> = (0..n).map(|c| v.eps_b(7, 0, c)).collect();
             let (mean, var) = moments(&values);
+            v.stratified = true;
+            let values: Vec<f64> = (0..n).map(|c| v.eps_b(7, 0, c)).collect();
+            let (strata_mean, strata_var) = moments(&values);
+            // Far below a hundredth of what independent chips are allowed here.
+            let strata = [strata_mean.abs(), (strata_var - v.common_variance()).abs()];
+            assert!(strata.iter().all(|d| *d < 2e-4), "{deviate:?} {strata:?}");
             let expected = v.common_variance();
             // 6 standard errors; the variance's from the lognormal's kurtosis of 5.4, which the
             // others undercut.
@@ -206,6 +220,16 @@ mod tests {
         assert_ne!(v.eps_b(3, 0, 5), v.eps_b(4, 0, 5));
         assert_ne!(v.eps_b(3, 0, 5), v.eps_b(3, random::TRAINING, 5));
         assert_ne!(v.layer(3, 5, 1), v.layer(3, 5, 2));
+        let strata = ChipVariation {
+            stratified: true,
+            ..v.clone()
+        };
+        assert_ne!(strata.eps_b(3, 0, 5), v.eps_b(3, 0, 5));
+        assert_eq!(
+            strata.eps_b(3, random::TRAINING, 5),
+            v.eps_b(3, random::TRAINING, 5)
+        );
+        assert_eq!(strata.layer(3, 5, 1), v.layer(3, 5, 1));
         let arrays: Vec<f64> = (0..4_000).map(|a| v.array(3, 0, 5, 1, a)).collect();
         let (mean, var) = moments(&arrays);
         // 6 standard errors of a normal's moments.

@@ -14,7 +14,12 @@ pub enum Kind {
     Gpu,
     /// All cores of the CPU
     Cpu,
+    /// The CPU and every graphics adapter at once (sweeps only)
+    All,
 }
+
+/// `--adapter` for every graphics adapter.
+const EVERY: &str = "all";
 
 /// Where to compute.
 #[derive(Debug, Args)]
@@ -23,7 +28,8 @@ pub struct BackendArgs {
     #[arg(long, value_enum, default_value = "auto", env = "PIMENTO_BACKEND")]
     pub backend: Kind,
 
-    /// Graphics adapter, by any part of its name (see `pimento devices`)
+    /// Graphics adapter, by any part of its name (see `pimento devices`); `all` spreads a sweep over
+    /// every hardware adapter, or over every software one where there is no hardware
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
 }
@@ -36,35 +42,116 @@ impl BackendArgs {
 
     /// Opens the backend as one whose peak can be measured.
     pub fn open_measurable(&self) -> Result<Box<dyn MeasurePeak>> {
+        self.open_one(None)
+    }
+
+    /// Opens every backend that a sweep is spread over, the one to train on first; on each of them
+    /// the chips of a wave may take `memory` bytes, if said.
+    pub fn open_several(&self, memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
+        let every = self.adapter.as_deref() == Some(EVERY);
         match (self.backend, self.adapter.as_deref()) {
+            (Kind::All, Some(name)) if !every => Err(Error::input(format!(
+                "--adapter {name}: --backend all takes every adapter; allowed: no --adapter, or \
+                 --adapter all"
+            ))),
+            (Kind::All, _) => {
+                let mut backends = every_adapter(memory)?;
+                backends.push(Box::new(processor(memory)));
+                Ok(backends)
+            }
+            (Kind::Auto | Kind::Gpu, _) if every => match every_adapter(memory)? {
+                none if none.is_empty() => Err(Error::device(
+                    "--adapter all: no graphics adapter was found",
+                )),
+                some => Ok(some),
+            },
+            _ => Ok(vec![self.open_one(memory)?]),
+        }
+    }
+
+    fn open_one(&self, memory: Option<u64>) -> Result<Box<dyn MeasurePeak>> {
+        match (self.backend, self.adapter.as_deref()) {
+            (Kind::All, _) | (Kind::Auto | Kind::Gpu, Some(EVERY)) => Err(Error::input(
+                "several adapters at once are for sweeps; allowed here: --backend auto, gpu or cpu, \
+                 and the name of one adapter",
+            )),
             (Kind::Cpu, Some(name)) => Err(Error::input(format!(
                 "--adapter {name}: the CPU backend has no adapters; allowed with --backend gpu or auto"
             ))),
-            (Kind::Cpu, None) => Ok(Box::new(CpuBackend::new())),
-            (kind, adapter) => graphics(kind, adapter),
+            (Kind::Cpu, None) => Ok(Box::new(processor(memory))),
+            (kind, adapter) => graphics(kind, adapter, memory),
         }
     }
 }
 
+fn processor(memory: Option<u64>) -> CpuBackend {
+    let cpu = CpuBackend::new();
+    match memory {
+        Some(bytes) => cpu.with_memory_budget(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        None => cpu,
+    }
+}
+
 #[cfg(feature = "gpu")]
-fn graphics(kind: Kind, adapter: Option<&str>) -> Result<Box<dyn MeasurePeak>> {
+fn budget(
+    gpu: pimento::backend::wgpu::WgpuBackend,
+    memory: Option<u64>,
+) -> pimento::backend::wgpu::WgpuBackend {
+    match memory {
+        Some(bytes) => gpu.with_memory_budget(bytes),
+        None => gpu,
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn graphics(
+    kind: Kind,
+    adapter: Option<&str>,
+    memory: Option<u64>,
+) -> Result<Box<dyn MeasurePeak>> {
     use pimento::backend::wgpu::WgpuBackend;
     if kind == Kind::Auto && adapter.is_none() {
         return Ok(match WgpuBackend::open_hardware()? {
-            Some(gpu) => Box::new(gpu),
-            None => Box::new(CpuBackend::new()),
+            Some(gpu) => Box::new(budget(gpu, memory)),
+            None => Box::new(processor(memory)),
         });
     }
-    Ok(Box::new(WgpuBackend::open(adapter)?))
+    Ok(Box::new(budget(WgpuBackend::open(adapter)?, memory)))
+}
+
+/// All hardware adapters, or all software ones where there is no hardware; none where none opens.
+#[cfg(feature = "gpu")]
+fn every_adapter(memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
+    let mut opened = Vec::new();
+    for (name, gpu) in pimento::backend::wgpu::WgpuBackend::open_all() {
+        let gpu = gpu.map_err(|e| Error::device(format!("adapter {name}: {e}")))?;
+        opened.push(budget(gpu, memory));
+    }
+    if opened.iter().any(|gpu| gpu.is_hardware()) {
+        opened.retain(|gpu| gpu.is_hardware());
+    }
+    let boxed = opened
+        .into_iter()
+        .map(|gpu| Box::new(gpu) as Box<dyn Backend>);
+    Ok(boxed.collect())
 }
 
 #[cfg(not(feature = "gpu"))]
-fn graphics(kind: Kind, adapter: Option<&str>) -> Result<Box<dyn MeasurePeak>> {
+fn graphics(
+    kind: Kind,
+    adapter: Option<&str>,
+    memory: Option<u64>,
+) -> Result<Box<dyn MeasurePeak>> {
     match (kind, adapter) {
-        (Kind::Auto, None) => Ok(Box::new(CpuBackend::new())),
+        (Kind::Auto, None) => Ok(Box::new(processor(memory))),
         _ => Err(Error::input(
             "this program was built without graphics adapters (cargo feature `gpu`); \
              allowed: --backend cpu",
         )),
     }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn every_adapter(_memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
+    Ok(vec![])
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use pimento::Result;
-use pimento::config::{Experiment, Point};
+use pimento::config::{Experiment, Point, n_trainings};
 use pimento::data::Split;
 use pimento::train::settings;
 use serde_json::json;
@@ -34,7 +34,7 @@ impl Check {
         let experiment = self.experiment.load()?;
         let cache = self.experiment.overrides.cache.as_deref();
         let data = images::load(&experiment.data, cache, &Terminal::new(false))?;
-        let points = experiment.points();
+        let points = experiment.points()?;
         let normalise = settings::normalise(&experiment, &data.train)?;
         let constants = normalise.constants();
         if self.json {
@@ -58,6 +58,7 @@ fn document(
     constants: &[(f64, f64)],
     points: &[Point],
 ) -> serde_json::Value {
+    let trainings = n_trainings(points);
     let points: Vec<_> = points
         .iter()
         .map(|p| {
@@ -72,8 +73,8 @@ fn document(
         "test_images": data.test.len(),
         "mean": constants.iter().map(|c| c.0).collect::<Vec<_>>(),
         "std": constants.iter().map(|c| c.1).collect::<Vec<_>>(),
-        "trainings": e.n_trainings(),
-        "chips": e.sweep.chips,
+        "trainings": trainings,
+        "chips": e.sweep.most_chips(),
         "images": n_images(e, data),
         "points": points,
         "config": e,
@@ -81,8 +82,8 @@ fn document(
 }
 
 fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]) -> String {
-    let (trainings, images) = (e.n_trainings(), n_images(e, data));
-    let total = points.len() as f64 * e.sweep.chips as f64 * images as f64;
+    let (trainings, images) = (n_trainings(points), n_images(e, data));
+    let total = points.len() as f64 * e.sweep.most_chips() as f64 * images as f64;
     let mut text = format!("{}: valid\n", e.name);
     if !e.title.is_empty() {
         text += &format!("{}\n", e.title);
@@ -113,7 +114,13 @@ fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]
     text += &format!(
         "sweep     {} x {} x {} = {:.3e} inferences\n",
         plural(points.len(), "point"),
-        plural(e.sweep.chips, "chip"),
+        match e.sweep.until {
+            Some(until) => format!(
+                "until {until}, at most {}",
+                plural(e.sweep.max_chips, "chip")
+            ),
+            None => plural(e.sweep.chips, "chip"),
+        },
         plural(images, "image"),
         total
     );

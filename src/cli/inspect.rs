@@ -1,11 +1,14 @@
 //! `pimento inspect`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use pimento::Result;
 use pimento::network::file::{self, Loaded};
 use pimento::network::graph::{Layer, Node};
 use serde_json::{Value, json};
 
+use super::arrays::Plan;
 use super::options::ModelArgs;
 use super::output;
 
@@ -22,10 +25,16 @@ mapping). Everything else is computed digitally.
 Examples:
   pimento inspect resnet20.onnx
   pimento inspect resnet20.onnx --fold-batch-norm
+  pimento inspect resnet20.onnx --plan chip.toml
   pimento inspect fashion.safetensors --json")]
 pub struct Inspect {
     #[command(flatten)]
     model: ModelArgs,
+
+    /// Show the arrays of a chip instead, and how each layer will be simulated: an experiment file
+    /// with fidelity = "cell", of which [chip] and [quantize] are used
+    #[arg(long, value_name = "CHIP.toml")]
+    plan: Option<PathBuf>,
 
     /// Print one JSON document
     #[arg(long)]
@@ -49,6 +58,13 @@ impl Inspect {
     /// Prints the table.
     pub fn run(&self) -> Result<()> {
         let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
+        if let Some(chip) = &self.plan {
+            let plan = Plan::new(&network, chip)?;
+            return match self.json {
+                true => output::print_json(&plan.json()),
+                false => output::print(&aligned(&plan.lines(), 1, 10)),
+            };
+        }
         let rows: Vec<Row> = network
             .graph
             .nodes
@@ -129,25 +145,23 @@ fn total(rows: &[Row], of: impl Fn(&Row) -> usize) -> usize {
 
 fn table(network: &Loaded, rows: &[Row]) -> String {
     let count = |n: usize| if n == 0 { String::new() } else { grouped(n) };
-    let mut lines = vec![
-        [
-            "node",
-            "kind",
-            "output",
-            "parameters",
-            "MACs",
-            "rows x columns",
-            "cells",
-        ]
-        .map(String::from),
+    let titles = [
+        "node",
+        "kind",
+        "output",
+        "parameters",
+        "MACs",
+        "rows x columns",
+        "cells",
     ];
+    let mut lines = vec![titles.map(String::from).to_vec()];
     for r in rows {
         let (c, h, w) = r.shape;
         let array = r.array.map(|(groups, rows, columns)| match groups {
             1 => format!("{rows} x {columns}"),
             _ => format!("{groups} of {rows} x {columns}"),
         });
-        lines.push([
+        lines.push(vec![
             r.name.clone(),
             r.kind.to_string(),
             format!("{c} x {h} x {w}"),
@@ -158,7 +172,7 @@ fn table(network: &Loaded, rows: &[Row]) -> String {
         ]);
     }
     let crossbars = network.graph.crossbars().len();
-    lines.push([
+    lines.push(vec![
         "total".into(),
         format!("{crossbars} on crossbars"),
         String::new(),
@@ -167,22 +181,8 @@ fn table(network: &Loaded, rows: &[Row]) -> String {
         String::new(),
         count(total(rows, |r| r.cells)),
     ]);
-    let width = |i: usize| lines.iter().map(|l| l[i].len()).max().unwrap_or(0);
-    let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = format!("{}\n", network.graph.name);
-    let last = lines.len() - 1;
-    for (at, line) in lines.iter().enumerate() {
-        if at == 1 || at == last {
-            text += &format!("{}\n", widths.map(|w| "-".repeat(w)).join("  "));
-        }
-        let cells: Vec<String> = (0..7)
-            .map(|i| match i {
-                0..3 => format!("{:<w$}", line[i], w = widths[i]),
-                _ => format!("{:>w$}", line[i], w = widths[i]),
-            })
-            .collect();
-        text += &format!("{}\n", cells.join("  ").trim_end());
-    }
+    text += &aligned(&lines, 3, 7);
     let n = &network.numerics;
     if n.weight_bits > 0 || n.act_bits > 0 {
         text += &format!(
@@ -191,6 +191,38 @@ fn table(network: &Loaded, rows: &[Row]) -> String {
         );
     }
     text + "cells: two for a weight (differential mapping)\n"
+}
+
+/// Lines with a title and a total, in columns: the first `left` and those from `text` on to the
+/// left, numbers to the right.
+fn aligned(lines: &[Vec<String>], left: usize, text: usize) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |i: usize| {
+        lines
+            .iter()
+            .map(|l| l[i].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let rule: Vec<String> = widths.iter().map(|&w| "-".repeat(w)).collect();
+    let mut out = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        if at == 1 || at + 1 == lines.len() {
+            out += &format!("{}\n", rule.join("  "));
+        }
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(i, (cell, &w))| match i < left || i >= text {
+                true => format!("{cell:<w$}"),
+                false => format!("{cell:>w$}"),
+            })
+            .collect();
+        out += &format!("{}\n", cells.join("  ").trim_end());
+    }
+    out
 }
 
 /// A number with its digits in groups of three.

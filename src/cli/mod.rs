@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, which parses, calls the library and prints.
 //! Results go to standard output, everything else to standard error.
 
+mod arrays;
 mod backend;
 mod bench;
 mod check;
@@ -8,15 +9,22 @@ mod chip;
 mod completions;
 mod demo;
 mod devices;
+mod diff;
 mod export;
 mod images;
 mod infer;
 mod inspect;
+mod log;
+mod merge;
+mod mvm;
 mod options;
 mod output;
+mod plan;
 mod progress;
+mod report;
 mod sweep;
 mod train;
+mod worst_case;
 
 use std::process::ExitCode;
 
@@ -37,9 +45,14 @@ Examples:
   pimento demo                                         two minutes: what variation does, and tuning
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
+  pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
   pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
+  pimento report runs/before runs/after                several runs on one page
+  pimento diff runs/before runs/after                  what differs, beyond chance?
+  pimento worst-case experiments/worst_case_lenet5.toml   the worst chip within a bound
   pimento inspect resnet20.onnx                        a network of yours: what is it?
   pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
+  pimento mvm chip.toml --weights w.npy --inputs x.npy --output y.npy   one matrix on one chip
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
@@ -47,10 +60,11 @@ Exit codes:
   0    done
   1    the device failed, or a bug of Pimento
   2    the input is wrong: command line, experiment, data, directories
+  3    `pimento diff` only: the runs differ
   130  interrupted
 
 Environment:
-  PIMENTO_BACKEND    auto, gpu or cpu, where --backend does not say
+  PIMENTO_BACKEND    auto, gpu, cpu or all, where --backend does not say
   PIMENTO_DATA       place of the images, where neither --data nor the experiment names one
   PIMENTO_CACHE      directory for decoded images, where --cache does not name one
   RAYON_NUM_THREADS  threads of the CPU backend (default: all)
@@ -72,11 +86,16 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Sweep(sweep::Sweep),
+    Merge(merge::Merge),
     Train(train::Train),
     Chip(chip::Chip),
     Check(check::Check),
+    Report(report::Report),
+    Diff(diff::Diff),
+    WorstCase(worst_case::WorstCase),
     Inspect(inspect::Inspect),
     Infer(infer::Infer),
+    Mvm(mvm::Mvm),
     Export(export::Export),
     Devices(devices::Devices),
     Bench(bench::Bench),
@@ -88,11 +107,19 @@ pub fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(c) => c.run(),
         Command::Sweep(c) => c.run(),
+        Command::Merge(c) => c.run(),
         Command::Train(c) => c.run(),
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),
+        Command::Report(c) => c.run(),
+        Command::Diff(c) => match c.run() {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Command::WorstCase(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Infer(c) => c.run(),
+        Command::Mvm(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Bench(c) => c.run(),

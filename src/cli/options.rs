@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::config::{Experiment, MAX_CHIPS, Place, Point};
+use pimento::config::{Experiment, MAX_CHIPS, Place, Point, Until};
 use pimento::{Error, Result};
 
 /// Names the place of the images where neither `--data` nor the experiment does.
@@ -44,6 +44,15 @@ pub struct Overrides {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000_000))]
     pub images: Option<u64>,
 
+    /// Simulate chips until the 95 % interval is so narrow to either side, e.g. "ci(mean) < 0.2pt"
+    /// or "ci(yield) < 1pt", from --chips on
+    #[arg(long, value_name = "GOAL")]
+    pub until: Option<Until>,
+
+    /// Most chips per point with --until, instead of the experiment's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CHIPS as u64))]
+    pub max_chips: Option<u64>,
+
     /// Directory or archive of the images, instead of the experiment's
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
@@ -64,6 +73,19 @@ impl Overrides {
         }
         if let Some(images) = self.images {
             experiment.sweep.images = images as usize;
+        }
+        if self.until.is_some() {
+            experiment.sweep.until = self.until;
+        }
+        if let Some(most) = self.max_chips {
+            experiment.sweep.max_chips = most as usize;
+        }
+        let sweep = &experiment.sweep;
+        if sweep.until.is_some() && sweep.max_chips < sweep.chips {
+            return Err(Error::input(format!(
+                "--max-chips {}: below the {} chips of a point; allowed: as many or more",
+                sweep.max_chips, sweep.chips
+            )));
         }
         let data = &mut experiment.data;
         let (what, key) = match data.kind.place() {
@@ -123,9 +145,9 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
-/// A point of the experiment's grid.
+/// A point of the experiment's sweep.
 pub fn point(experiment: &Experiment, index: usize) -> Result<Point> {
-    let mut points = experiment.points();
+    let mut points = experiment.points()?;
     if index >= points.len() {
         return Err(Error::input(format!(
             "--point {index}: the experiment `{}` has no such point; allowed: 0 to {}",

@@ -1,12 +1,17 @@
 //! Progress on standard error, and Ctrl-C.
 
 use std::io::IsTerminal;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pimento::Result;
 use pimento::progress::{LoadProgress, Observer, SweepProgress, TrainProgress};
+
+use super::log::Log;
 
 /// Set by the first Ctrl-C; the work saves what it can and stops. The second one stops at once.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -20,7 +25,9 @@ const REFRESH: Duration = Duration::from_millis(100);
 /// Progress bars; nothing where standard error is not a terminal or `--quiet` was given.
 pub struct Terminal {
     visible: bool,
+    quiet: bool,
     bar: Mutex<Option<Bar>>,
+    log: Option<Log>,
 }
 
 /// The bar on the screen.
@@ -74,7 +81,7 @@ impl Bar {
 }
 
 /// `1:02:03` or `2:03`.
-fn clock(seconds: f64) -> String {
+pub(super) fn clock(seconds: f64) -> String {
     let s = seconds.min(1e9) as u64;
     match (s / 3600, s / 60 % 60, s % 60) {
         (0, m, s) => format!("{m}:{s:02}"),
@@ -93,7 +100,22 @@ impl Terminal {
         });
         Self {
             visible: !quiet && std::io::stderr().is_terminal(),
+            quiet,
             bar: Mutex::new(None),
+            log: None,
+        }
+    }
+
+    /// Writes a log too, if a file is named.
+    pub fn with_log(mut self, path: Option<&Path>) -> Result<Self> {
+        self.log = path.map(Log::append).transpose()?;
+        Ok(self)
+    }
+
+    /// Writes a line into the log, if there is one.
+    pub fn log(&self, text: &str) {
+        if let Some(log) = &self.log {
+            log.line(text);
         }
     }
 
@@ -133,6 +155,9 @@ impl Observer for Terminal {
 
     fn training(&self, p: &TrainProgress) {
         let label = format!("training {}", p.label);
+        if let Some(log) = self.log.as_ref().filter(|_| p.step == p.steps) {
+            log.line(&format!("trained {}: {} steps", p.label, p.steps));
+        }
         self.with_bar(&label, p.steps, p.step, |bar| {
             bar.show(p.step, |steps_per_s, left| {
                 let rate = steps_per_s * p.batch as f64;
@@ -149,31 +174,67 @@ impl Observer for Terminal {
         });
     }
 
+    fn wave(&self, point: usize, chips: &Range<u32>, adapter: &str) {
+        let (first, last) = (chips.start, chips.end - 1);
+        self.log(&format!(
+            "point {point}: chips {first} to {last} on {adapter}"
+        ));
+    }
+
     fn sweep(&self, p: &SweepProgress) {
+        let accuracy = || match p.mean.is_nan() {
+            true => String::new(),
+            false => {
+                let [lo, hi] = p.interval.map(|x| 100.0 * x);
+                let interval = match lo.is_nan() {
+                    true => String::new(),
+                    false => format!(" [{lo:.2}, {hi:.2}]"),
+                };
+                format!("mean {:.2}{interval} %", 100.0 * p.mean)
+            }
+        };
+        if let Some(log) = &self.log {
+            log.sweep(p, &accuracy());
+        }
         let label = match p.label.as_str() {
             "" => "chips".to_string(),
             label => format!("point {}/{}: {label}", p.point + 1, p.points),
         };
         self.with_bar(&label, p.chips, p.chips_done, |bar| {
             bar.show(p.chips_done, |rate, left| {
-                let mean = match p.mean.is_nan() {
-                    true => String::new(),
-                    false => format!("mean {:.2} +- {:.2} %  ", 100.0 * p.mean, 100.0 * p.se),
+                let to_do = p.all.saturating_sub(p.all_done) as f64;
+                let all_left = match p.points > 1 && rate > 0.0 {
+                    true => format!(", all points {}", clock(to_do / rate)),
+                    false => String::new(),
                 };
                 format!(
-                    "{} of {} chips  {mean}{rate:.1} chips/s  {left}",
-                    p.chips_done, p.chips
+                    "{} of {} chips  {}  {rate:.1} chips/s  {left}{all_left}",
+                    p.chips_done,
+                    p.chips,
+                    accuracy()
                 )
             });
         });
     }
 
     fn message(&self, text: &str) {
+        self.log(text);
         if self.visible {
             let slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
             match slot.as_ref() {
                 Some(bar) => bar.bar.println(text),
                 None => eprintln!("{text}"),
+            }
+        }
+    }
+
+    fn warning(&self, text: &str) {
+        self.log(&format!("warning: {text}"));
+        if !self.quiet {
+            let slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
+            match slot.as_ref() {
+                Some(bar) => bar.bar.suspend(|| eprintln!("warning: {text}")),
+                None => eprintln!("warning: {text}"),
             }
         }
     }

@@ -1,33 +1,43 @@
 //! `pimento sweep`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use bytesize::ByteSize;
 use clap::Args;
 use pimento::Result;
+use pimento::backend::Backend;
 use pimento::config::Experiment;
 use pimento::report;
 use pimento::sweep::outdir::{self, Existing, REPORT};
-use pimento::sweep::{self, SweepOptions};
+use pimento::sweep::shard::Shard;
+use pimento::sweep::until::UntilRule;
+use pimento::sweep::{self, Outcome, SweepOptions};
 
 use super::backend::BackendArgs;
 use super::options::{ExperimentArgs, OutputArgs};
 use super::progress::Terminal;
-use super::{images, output};
+use super::{images, output, plan};
 
 /// Train, fabricate and measure: run every point of an experiment
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes into the output directory: chips.csv (one row per point and chip), summary.json (one entry \
-per point), report.html (for people), headline.svg (one picture), experiment.toml (what ran) and \
-models/ (trained networks). The table on standard output is the summary.
+Writes into the output directory: journal.bin (every result as soon as it is there), chips.csv (one \
+row per point and chip), summary.json (one entry per point), report.html (for people), headline.svg \
+(one picture), experiment.toml (what ran) and models/ (trained networks). The table on standard \
+output is the summary.
 
-Ctrl-C keeps the points that are complete and the training so far; --resume continues.
+Every wave of chips is on the disk before the next one begins. After Ctrl-C, kill -9, a full disk, a \
+lost adapter or a power failure --resume continues, to the same results.
 
 Examples:
   pimento sweep experiments/self_tuning_fashion.toml --out runs/fashion
   pimento sweep experiments/lenet5_mnist_a1w1.toml --data ~/mnist --out runs/lenet5
   pimento sweep my.toml --out quick --chips 20 --images 500 --backend cpu
-  pimento sweep my.toml --out again --seed 2 --json > again.json")]
+  pimento sweep my.toml --dry-run                how many chips, how much memory, how long?
+  pimento sweep my.toml --out night --log night.log --resume
+  pimento sweep my.toml --adapter all            every GPU of this machine
+  pimento sweep my.toml --shard 3/16 --out s3 --models shared   then pimento merge s1 ... s16 --out all")]
 pub struct Sweep {
     #[command(flatten)]
     experiment: ExperimentArgs,
@@ -55,9 +65,33 @@ pub struct RunArgs {
     #[arg(long, conflicts_with = "resume")]
     force: bool,
 
-    /// Continue the run in the output directory, which must be of the same experiment
+    /// Continue the run in the output directory, which must be of the same experiment; begin it if
+    /// there is none
     #[arg(long)]
     resume: bool,
+
+    /// Say what would be done and how long it would take, measured on a few chips; write nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Only part I of N of every point's chips, I from 1; `slurm` takes both from the environment of
+    /// a job array
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<Shard>,
+
+    /// Directory of trained networks, which several runs may share: one trains, the others wait
+    /// [default: models in the output directory]
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+
+    /// Memory that the chips of a wave may take on each adapter, such as 512MiB or 4GiB [default:
+    /// half of the free memory for the CPU, 1GiB for a graphics adapter]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: Option<ByteSize>,
+
+    /// Append one line a wave, and every message, to a file
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 
     #[command(flatten)]
     backend: BackendArgs,
@@ -66,34 +100,79 @@ pub struct RunArgs {
     output: OutputArgs,
 }
 
+/// Least memory that is worth a budget.
+const LEAST: ByteSize = ByteSize::mib(1);
+
+fn size(text: &str) -> std::result::Result<ByteSize, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) if size >= LEAST => Ok(size),
+        _ => Err("allowed: a number with a unit from 1MiB on, such as 512MiB or 4GiB".into()),
+    }
+}
+
+fn shard(text: &str) -> std::result::Result<Shard, String> {
+    match text {
+        "slurm" => Shard::from_slurm(|name| std::env::var(name).ok()).map_err(|e| e.to_string()),
+        _ => text.parse(),
+    }
+}
+
 impl RunArgs {
     /// Runs an experiment and prints its summary; `cache` is where decoded images are kept, if not
     /// where the user's are.
     pub fn sweep(&self, experiment: &Experiment, cache: Option<&Path>) -> Result<()> {
-        let terminal = Terminal::new(self.output.quiet);
+        let terminal = Terminal::new(self.output.quiet).with_log(self.log.as_deref())?;
         let data = images::load(&experiment.data, cache, &terminal)?;
-        let backend = self.backend.open()?;
-        let options = SweepOptions {
-            out: match &self.out {
-                Some(out) => out.clone(),
-                None if self.force || self.resume => outdir::usual(&experiment.name),
-                None => outdir::fresh(&experiment.name),
-            },
-            existing: match (self.force, self.resume) {
-                (true, _) => Existing::Replace,
-                (_, true) => Existing::Continue,
-                _ => Existing::Refuse,
-            },
-            command: super::command_line(),
-            write: report::write,
-        };
-        let done = sweep::run(&*backend, experiment, &data, &options, &terminal)?;
-        drop(terminal);
-        if self.output.json {
-            return output::print(&report::summary::to_json(&done.result)?);
+        let backends = self.backend.open_several(self.memory.map(|m| m.as_u64()))?;
+        let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
+        let options = self.options(experiment);
+        if self.dry_run {
+            let plan = sweep::plan(&backends, experiment, &data, &options, &terminal)?;
+            drop(terminal);
+            return plan::print(experiment, &plan, self.output.json);
         }
-        let report = done.out.join(REPORT);
-        let table = report::table(&done.result);
-        output::print(&format!("{table}\nreport: {}\n", report.display()))
+        let done = sweep::run(&backends, experiment, &data, &options, &terminal);
+        if let Err(e) = &done {
+            terminal.log(&format!("error: {e}"));
+        }
+        drop(terminal);
+        print(&done?, self.output.json)
     }
+
+    fn options(&self, experiment: &Experiment) -> SweepOptions {
+        let out = match &self.out {
+            Some(out) => out.clone(),
+            None if self.force || self.resume => outdir::usual(&experiment.name),
+            None => outdir::fresh(&experiment.name),
+        };
+        SweepOptions {
+            existing: existing(self.force, self.resume),
+            shard: self.shard,
+            models: self.models.clone(),
+            stopping: experiment
+                .sweep
+                .until
+                .map(|goal| Arc::new(UntilRule { goal }) as _),
+            ..SweepOptions::new(out, super::command_line(), report::write)
+        }
+    }
+}
+
+/// What the options say about a directory that holds a run.
+pub fn existing(force: bool, resume: bool) -> Existing {
+    match (force, resume) {
+        (true, _) => Existing::Replace,
+        (_, true) => Existing::Continue,
+        _ => Existing::Refuse,
+    }
+}
+
+/// Prints what a sweep left.
+pub fn print(done: &Outcome, json: bool) -> Result<()> {
+    if json {
+        return output::print(&report::summary::to_json(&done.result)?);
+    }
+    let report = done.out.join(REPORT);
+    let table = report::table(&done.result);
+    output::print(&format!("{table}\nreport: {}\n", report.display()))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::sweep::runner::training_label;
+use pimento::sweep::models::training_label;
 use pimento::train::{self, Job};
 use pimento::{Error, Result};
 use serde_json::json;

@@ -27,6 +27,13 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     let mut add = |fields, message: String| found.push(Problem { fields, message });
     let (q, t) = (&e.quantize, &e.train);
 
+    if e.sweep.until.is_some() && e.sweep.max_chips < e.sweep.chips {
+        let (most, fewest) = (e.sweep.max_chips, e.sweep.chips);
+        add(
+            &["sweep.max_chips", "sweep.chips"],
+            format!("is below sweep.chips, {fewest}; allowed: {fewest} and more, not {most}"),
+        );
+    }
     if !t.batch.is_multiple_of(t.chips_per_batch) {
         let (chips, batch) = (t.chips_per_batch, t.batch);
         add(

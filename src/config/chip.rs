@@ -235,7 +235,8 @@ impl Default for CellProgramming {
 }
 
 /// Section `[chip.drift]`: `G(t) = G (t/t0)^-nu`, `nu = max(nu(g) + sigma_nu(g) z, 0)` drawn for
-/// every cell from its conductance `g` at `t0`.
+/// every cell from its conductance `g` at `t0`. Test cells drift like all others, so self-tuning
+/// (`[tuning]`) is also the global drift compensation.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct CellDrift {
     /// Time since programming, s; up to `t0_s` nothing has drifted. Also the age of 1/f noise.
@@ -246,9 +247,6 @@ pub struct CellDrift {
     pub nu: Curve,
     /// Standard deviation of the exponent by conductance.
     pub sigma_nu: Curve,
-    /// Global drift compensation: every layer is divided by what its arrays conduct now relative
-    /// to `t0`.
-    pub compensation: bool,
 }
 
 impl Default for CellDrift {
@@ -258,7 +256,6 @@ impl Default for CellDrift {
             t0_s: 20.0,
             nu: Curve::Constant(0.0),
             sigma_nu: Curve::Constant(0.0),
-            compensation: false,
         }
     }
 }
@@ -441,7 +438,6 @@ impl CellDrift {
             t0_s: s.real("t0_s", d.t0_s, 1e-9..=1e10),
             nu: s.field("nu", d.nu, Curve::read),
             sigma_nu: s.field("sigma_nu", d.sigma_nu, Curve::read),
-            compensation: s.bool("compensation", d.compensation),
         };
         s.finish();
         drift

@@ -10,6 +10,7 @@
 //! fields are mistakes. So are combinations that make no sense at some point of the sweep; they
 //! are reported at the line that sets the first of the fields concerned.
 
+mod axes;
 mod check;
 pub mod chip;
 mod choice;
@@ -23,28 +24,37 @@ mod sweep;
 mod tests;
 mod train;
 mod tuning;
+mod until;
 mod variation;
+mod worst_case;
 
 use std::io::Read;
 use std::path::Path;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
+pub use axes::{Axis, AxisValue, Design, Mode, Values};
 pub use chip::Chip;
 pub use choice::Choice;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use network::{Activation, Network, NetworkKind, Pool};
-pub use points::Point;
+pub use points::{Point, n_trainings};
 pub use quantize::{
     ActivationRange, ActivationStep, BinaryGroup, BinaryWeightGroup, LinearInputs, Profile,
     Quantize, Rounding, StraightThrough, WeightStep,
 };
-pub use sweep::{Axis, AxisValue, Grid, MAX_CHIPS, MAX_POINTS, Sweep};
+pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
-pub use tuning::{Estimator, Tuning, TuningMethod};
-pub use variation::{Distribution, Kernel, Law, Mapping, OffsetReference, Variation, Wafer};
+pub use tuning::{Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
+pub use until::{Quantity, Until};
+pub use variation::{
+    Distribution, Kernel, Law, Mapping, OffsetReference, Sampling, Variation, Wafer,
+};
+pub use worst_case::{SearchImages, WorstCase};
 
 use crate::error::{Error, Result};
+use axes::Trial;
 use choice::choices;
 use reader::Reader;
 
@@ -88,6 +98,9 @@ pub struct Experiment {
     pub tuning: Tuning,
     /// How many chips, over what.
     pub sweep: Sweep,
+    /// How the worst chip is searched, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst_case: Option<WorstCase>,
 }
 
 impl Default for Experiment {
@@ -106,6 +119,7 @@ impl Default for Experiment {
             variation: Variation::default(),
             tuning: Tuning::default(),
             sweep: Sweep::default(),
+            worst_case: None,
         }
     }
 }
@@ -201,9 +215,10 @@ fn read(text: &str, source: &str, default_name: &str) -> Result<Experiment> {
         });
         return Err(Error::Config(messages.collect()));
     }
-    let experiment = read_root(&reader, &document, default_name);
+    let (experiment, trials) = read_root(&reader, document.get_ref(), default_name);
+    try_axes(&reader, (text, source), document.get_ref(), &trials);
     if reader.messages().is_empty() {
-        check_points(&reader, &experiment);
+        check_points(&reader, &experiment)?;
     }
     match reader.messages() {
         messages if messages.is_empty() => Ok(experiment),
@@ -211,11 +226,73 @@ fn read(text: &str, source: &str, default_name: &str) -> Result<Experiment> {
     }
 }
 
+/// Reads a document that the program wrote: the messages have no lines, and combinations are not
+/// judged.
+fn read_document(text: &str) -> std::result::Result<Experiment, Vec<String>> {
+    let document = DeTable::parse(text).map_err(|e| vec![e.to_string()])?;
+    let reader = Reader::new(text, "");
+    let (experiment, _) = read_root(&reader, document.get_ref(), "experiment");
+    let mut messages: Vec<String> = reader.errors().into_iter().map(|(_, m)| m).collect();
+    messages.dedup();
+    match messages.is_empty() {
+        true => Ok(experiment),
+        false => Err(messages),
+    }
+}
+
+/// Sets every value of every axis in the document, alone, and reads it: the field's own reader
+/// says what is wrong with it, at the axis's line.
+fn try_axes<'t>(
+    reader: &Reader,
+    (text, source): (&str, &str),
+    document: &DeTable<'t>,
+    trials: &[Trial<'t>],
+) {
+    let known = reader.errors();
+    for trial in trials {
+        let mut document = document.clone();
+        insert(&mut document, &trial.path, trial.value);
+        let again = Reader::new(text, source);
+        read_root(&again, &document, "experiment");
+        let line = reader.line_at(trial.value.span().start);
+        let (own, place) = (format!("field `{}`", trial.path), &trial.place);
+        for (_, message) in again.errors().into_iter().filter(|e| !known.contains(e)) {
+            let text = match message.strip_prefix(&own) {
+                Some(rest) => format!("field `{place}`{rest}"),
+                None if message.starts_with("unknown") => message,
+                None => format!(
+                    "{message} (with `{place}` = {})",
+                    reader::shown(trial.value.get_ref())
+                ),
+            };
+            reader.error(line, text);
+        }
+    }
+}
+
+/// Sets a field of a document, making the tables around it.
+fn insert<'t>(table: &mut DeTable<'t>, path: &str, value: &Spanned<DeValue<'t>>) {
+    let (key, rest) = match path.split_once('.') {
+        Some((key, rest)) => (key, Some(rest)),
+        None => (path, None),
+    };
+    let spanned = Spanned::new(value.span(), key.to_string().into());
+    let Some(rest) = rest else {
+        table.insert(spanned, value.clone());
+        return;
+    };
+    let empty = || Spanned::new(value.span(), DeValue::Table(DeTable::new()));
+    if let DeValue::Table(inner) = table.entry(spanned).or_insert_with(empty).get_mut() {
+        insert(inner, rest, value);
+    }
+}
+
+/// The experiment, and the values of its axes, which are yet to be tried.
 fn read_root<'t>(
     reader: &'t Reader,
-    document: &'t toml::Spanned<DeTable<'t>>,
+    document: &'t DeTable<'t>,
     default_name: &str,
-) -> Experiment {
+) -> (Experiment, Vec<Trial<'t>>) {
     let mut s = reader.root(document);
     let d = Experiment::default();
     let name = s.text("name", default_name);
@@ -233,7 +310,7 @@ fn read_root<'t>(
     let from_file = network.kind == NetworkKind::File;
     let mut chip = s.section("chip");
     let (preset, variation) = chip::preset::read(&mut chip);
-    let experiment = Experiment {
+    let mut experiment = Experiment {
         name,
         title,
         about,
@@ -246,27 +323,39 @@ fn read_root<'t>(
         chip: Chip::read(chip, preset),
         variation: Variation::read(s.section("variation"), variation),
         tuning: Tuning::read(s.section("tuning")),
-        sweep: Sweep::read(s.section("sweep")),
+        sweep: Sweep::default(),
+        worst_case: WorstCase::read(s.section("worst_case")),
     };
+    let (sweep, trials) = Sweep::read(s.section("sweep"));
+    experiment.sweep = sweep;
     s.finish();
-    experiment
+    (experiment, trials)
 }
 
-/// Reports the contradictions of every point, each once, at the line that sets the first of the
-/// fields concerned.
-fn check_points(reader: &Reader, experiment: &Experiment) {
-    let n_of_grid = experiment.sweep.grid.iter().map(Grid::n_points);
-    let grid_of_point: Vec<usize> = n_of_grid
+/// Reports the points that cannot be read, and the contradictions of all others, each once, at the
+/// line that sets the first of the fields concerned.
+fn check_points(reader: &Reader, experiment: &Experiment) -> Result<()> {
+    let designs = experiment.sweep.designs();
+    let (points, refused) = experiment.try_points()?;
+    for (design, message) in refused {
+        reader.error(reader.line_of(&designs[design].0), message);
+    }
+    let n_of_design = designs.iter().map(|(_, design)| design.n_points());
+    let design_of_point: Vec<usize> = n_of_design
         .enumerate()
-        .flat_map(|(grid, n)| std::iter::repeat_n(grid, n))
+        .flat_map(|(design, n)| std::iter::repeat_n(design, n))
         .collect();
     let mut seen = Vec::new();
-    for point in experiment.points() {
+    for point in points {
+        let own = design_of_point.get(point.index).map(|&d| &designs[d]);
         for problem in check::problems(&point.experiment) {
             let place = |field: &&str| {
-                let axis = point.axes.iter().find(|(axis, _)| axis.path() == *field);
-                axis.map(|(axis, _)| format!("sweep.grid[{}].{axis}", grid_of_point[point.index]))
-                    .or_else(|| reader.sets(field).then(|| field.to_string()))
+                let axis = own.and_then(|(place, design)| {
+                    let axis = design.axes.iter().find(|axis| axis.path == *field)?;
+                    let names = [&axis.name, &axis.path].map(|key| format!("{place}.{key}"));
+                    names.into_iter().find(|name| reader.sets(name))
+                });
+                axis.or_else(|| reader.sets(field).then(|| field.to_string()))
             };
             let field = problem.fields[0].to_string();
             let field = problem.fields.iter().find_map(place).unwrap_or(field);
@@ -281,4 +370,5 @@ fn check_points(reader: &Reader, experiment: &Experiment) {
             }
         }
     }
+    Ok(())
 }

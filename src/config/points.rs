@@ -1,57 +1,131 @@
 //! From an experiment to the points of its sweep.
 
-use super::Experiment;
-use super::sweep::{Axis, AxisValue, Grid};
+use super::axes::{AxisValue, Design};
 use super::train::{Recipe, TrainVariation};
+use super::{Experiment, Sampling, read_document};
+use crate::error::{Error, Result};
 
 /// One point of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
     /// Position in the sweep, from 0.
     pub index: usize,
-    /// What the grid set at this point, in the order of the file.
-    pub axes: Vec<(Axis, AxisValue)>,
-    /// The experiment with these values in place and no grid of its own.
+    /// Name and value of every axis, in the order of the file.
+    pub axes: Vec<(String, AxisValue)>,
+    /// The experiment with these values in place and no design of its own.
     pub experiment: Experiment,
 }
 
 impl Point {
-    /// `recipe = qat, sigma_w = 0.2`; empty where there is no grid.
+    /// `recipe = qat, sigma_w = 0.2`; empty where nothing varies.
     pub fn label(&self) -> String {
-        let parts = self.axes.iter().map(|(axis, v)| format!("{axis} = {v}"));
-        parts.collect::<Vec<_>>().join(", ")
+        label(&self.axes)
     }
 }
 
+fn label(axes: &[(String, AxisValue)]) -> String {
+    let parts = axes.iter().map(|(name, value)| format!("{name} = {value}"));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 impl Experiment {
-    /// All points of the sweep: the grids one after another, in each the last axis fastest.
-    pub fn points(&self) -> Vec<Point> {
+    /// All points of the sweep: the designs one after another.
+    ///
+    /// A point is this experiment's file with the fields of its axes set, read again. A field that
+    /// has its default follows where another field decides what the default is. [`Error::Config`]
+    /// says what a point's reader refuses, which [`Experiment::load`] has found out before.
+    pub fn points(&self) -> Result<Vec<Point>> {
+        let (points, refused) = self.try_points()?;
+        match refused.is_empty() {
+            true => Ok(points),
+            false => Err(Error::Config(refused.into_iter().map(|(_, m)| m).collect())),
+        }
+    }
+
+    /// The points that can be read, and the number of the design and the message where one cannot.
+    pub(super) fn try_points(&self) -> Result<(Vec<Point>, Vec<(usize, String)>)> {
         let mut base = self.clone();
-        let grids = std::mem::take(&mut base.sweep.grid);
-        let one = [Grid::default()];
-        let grids = if grids.is_empty() { &one[..] } else { &grids };
-        let combinations = grids
-            .iter()
-            .flat_map(|grid| (0..grid.n_points()).map(move |i| (grid, i)));
-        let points = combinations.enumerate().map(|(index, (grid, i))| {
-            let mut experiment = base.clone();
-            let mut axes = Vec::with_capacity(grid.axes.len());
-            let mut rest = i;
-            for (axis, values) in grid.axes.iter().rev() {
-                axes.push((*axis, values[rest % values.len()].clone()));
-                rest /= values.len();
-            }
-            axes.reverse();
-            for (axis, value) in &axes {
-                axis.apply(value, &mut experiment);
-            }
-            Point {
+        (base.sweep.grid, base.sweep.axes) = (Vec::new(), None);
+        let designs = self.sweep.designs();
+        if designs.iter().all(|(_, design)| design.axes.is_empty()) {
+            // Designs without axes are one point each.
+            let one = |index| Point {
                 index,
-                axes,
-                experiment,
+                axes: Vec::new(),
+                experiment: base.clone(),
+            };
+            return Ok(((0..designs.len().max(1)).map(one).collect(), Vec::new()));
+        }
+        let document = base.document()?;
+        let (mut points, mut refused) = (Vec::new(), Vec::new());
+        for (place, (_, design)) in designs.iter().enumerate() {
+            for values in design.points(self.seed, place as u32) {
+                let named = design.axes.iter().map(|a| a.name.clone());
+                let axes: Vec<_> = named.zip(values.iter().cloned()).collect();
+                match base.with(&document, design, &values)? {
+                    Ok(experiment) => points.push(Point {
+                        index: points.len(),
+                        axes,
+                        experiment,
+                    }),
+                    Err(messages) => {
+                        let at = label(&axes);
+                        let messages = messages.into_iter();
+                        refused
+                            .extend(messages.map(|m| (place, format!("{m} (at the point {at})"))));
+                    }
+                }
             }
-        });
-        points.collect()
+        }
+        Ok((points, refused))
+    }
+
+    /// The experiment as a document without what all points share, and without the fields that
+    /// would have the same value if they were absent.
+    fn document(&self) -> Result<toml::Table> {
+        let broken = |e| Error::Internal(format!("experiment to TOML: {e}"));
+        let mut whole = toml::Table::try_from(self).map_err(broken)?;
+        for shared in ["name", "title", "about", "data"] {
+            whole.remove(shared);
+        }
+        let mut paths = Vec::new();
+        leaves(&whole, "", &mut paths);
+        for path in paths {
+            let mut less = whole.clone();
+            remove(&mut less, &path);
+            if self.read_point(&less)?.is_ok_and(|e| e == *self) {
+                whole = less;
+            }
+        }
+        Ok(whole)
+    }
+
+    /// What the document says, with what all points share.
+    fn read_point(&self, document: &toml::Table) -> Result<std::result::Result<Self, Vec<String>>> {
+        let text = toml::to_string(document)
+            .map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))?;
+        Ok(read_document(&text).map(|mut e| {
+            e.name.clone_from(&self.name);
+            e.title.clone_from(&self.title);
+            e.about.clone_from(&self.about);
+            e.data.clone_from(&self.data);
+            e.network.file.clone_from(&self.network.file);
+            e
+        }))
+    }
+
+    /// The experiment with the axes of a design set, or why it cannot be.
+    fn with(
+        &self,
+        document: &toml::Table,
+        design: &Design,
+        values: &[AxisValue],
+    ) -> Result<std::result::Result<Self, Vec<String>>> {
+        let mut document = document.clone();
+        for (axis, value) in design.axes.iter().zip(values) {
+            set(&mut document, &axis.path, value.toml().clone());
+        }
+        self.read_point(&document)
     }
 
     /// sigma_W of the training noise.
@@ -99,24 +173,67 @@ impl Experiment {
                 sigma_b: self.training_sigma_b(),
                 sigma_layer: 0.0,
                 sigma_array: 0.0,
+                sampling: Sampling::Independent,
                 wafer: None,
                 ..self.variation.clone()
             };
         } else {
             e.train.chips_per_batch = 1;
         }
+        if self.train.level == super::Fidelity::Cell {
+            e.chip = self.chip.clone();
+        } else {
+            e.train.rescale = true;
+        }
         e
     }
+}
 
-    /// Number of different networks the sweep trains.
-    pub fn n_trainings(&self) -> usize {
-        let mut trainings: Vec<Experiment> = Vec::new();
-        for point in self.points() {
-            let training = point.experiment.training();
-            if !trainings.contains(&training) {
-                trainings.push(training);
+/// Number of different networks that points need.
+pub fn n_trainings(points: &[Point]) -> usize {
+    let mut trainings: Vec<Experiment> = Vec::new();
+    for point in points {
+        let training = point.experiment.training();
+        if !trainings.contains(&training) {
+            trainings.push(training);
+        }
+    }
+    trainings.len()
+}
+
+/// Paths of all values that are not tables.
+fn leaves(table: &toml::Table, prefix: &str, paths: &mut Vec<String>) {
+    for (key, value) in table {
+        let path = format!("{prefix}{key}");
+        match value {
+            toml::Value::Table(inner) => leaves(inner, &format!("{path}."), paths),
+            _ => paths.push(path),
+        }
+    }
+}
+
+fn remove(table: &mut toml::Table, path: &str) {
+    match path.split_once('.') {
+        None => _ = table.remove(path),
+        Some((key, rest)) => {
+            if let Some(inner) = table.get_mut(key).and_then(toml::Value::as_table_mut) {
+                remove(inner, rest);
             }
         }
-        trainings.len()
+    }
+}
+
+/// Sets a field, making the tables around it.
+fn set(table: &mut toml::Table, path: &str, value: toml::Value) {
+    match path.split_once('.') {
+        None => _ = table.insert(path.into(), value),
+        Some((key, rest)) => {
+            let inner = table
+                .entry(key)
+                .or_insert_with(|| toml::Table::new().into());
+            if let Some(inner) = inner.as_table_mut() {
+                set(inner, rest, value);
+            }
+        }
     }
 }

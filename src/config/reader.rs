@@ -66,7 +66,8 @@ impl Reader {
         self.lines.borrow().contains_key(path)
     }
 
-    fn note(&self, path: String, line: usize) {
+    /// Writes down the line of a field.
+    pub(super) fn note(&self, path: String, line: usize) {
         self.lines.borrow_mut().insert(path, line);
     }
 
@@ -86,12 +87,17 @@ impl Reader {
             .collect()
     }
 
+    /// The mistakes so far with their lines, in the order in which they were found.
+    pub(super) fn errors(&self) -> Vec<(usize, String)> {
+        self.errors.borrow().clone()
+    }
+
     /// The document's outermost table.
-    pub(super) fn root<'t>(&'t self, table: &'t Spanned<DeTable<'t>>) -> Section<'t> {
+    pub(super) fn root<'t>(&'t self, table: &'t DeTable<'t>) -> Section<'t> {
         Section {
             reader: self,
             path: String::new(),
-            table: Some(table.get_ref()),
+            table: Some(table),
             known: Vec::new(),
         }
     }
@@ -300,20 +306,37 @@ impl<'t> Section<'t> {
                     .error(line, format!("field `{path}`: {problem}"));
                 continue;
             };
-            let mut entries: Vec<_> = table
-                .iter()
-                .map(|(k, v)| (k.span().start, k.get_ref().as_ref(), v))
-                .collect();
-            entries.sort_by_key(|(at, ..)| *at);
-            for (at, name, _) in &entries {
-                self.reader
-                    .note(format!("{path}.{name}"), self.reader.line_at(*at));
-            }
             self.reader.note(path.clone(), line);
-            let entries = entries.into_iter().map(|(_, k, v)| (k, v)).collect();
-            found.push(Entries { path, entries });
+            found.push(self.entries_of(path, table));
         }
         found
+    }
+
+    /// A table whose keys are not fields: its entries in the order of the file.
+    pub(super) fn entries(&mut self, key: &'static str) -> Option<Entries<'t>> {
+        let value = self.take(key)?;
+        let path = self.path_of(key);
+        match value.get_ref().as_table() {
+            Some(table) => Some(self.entries_of(path, table)),
+            None => {
+                self.refuse(key, wrong_type(value.get_ref(), "a table", "a table"));
+                None
+            }
+        }
+    }
+
+    fn entries_of(&self, path: String, table: &'t DeTable<'t>) -> Entries<'t> {
+        let mut entries: Vec<_> = table
+            .iter()
+            .map(|(k, v)| (k.span().start, k.get_ref().as_ref(), v))
+            .collect();
+        entries.sort_by_key(|(at, ..)| *at);
+        for (at, name, _) in &entries {
+            let line = self.reader.line_at(*at);
+            self.reader.note(format!("{path}.{name}"), line);
+        }
+        let entries = entries.into_iter().map(|(_, k, v)| (k, v)).collect();
+        Entries { path, entries }
     }
 
     /// Reports the fields nobody asked for. Every section ends with this.
@@ -331,7 +354,7 @@ impl<'t> Section<'t> {
     }
 }
 
-/// One table of an array, see [`Section::tables`].
+/// A table whose keys are not fields, see [`Section::tables`] and [`Section::entries`].
 pub(super) struct Entries<'t> {
     /// `sweep.grid[0]`.
     pub(super) path: String,
@@ -363,7 +386,7 @@ pub(super) fn nearest<'a>(name: &str, allowed: &[&'a str]) -> Option<&'a str> {
 }
 
 /// Text of a value as the user wrote it, shortened.
-fn shown(value: &DeValue) -> String {
+pub(super) fn shown(value: &DeValue) -> String {
     match value {
         DeValue::String(s) => {
             let short: String = s.chars().take(60).collect();

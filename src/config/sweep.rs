@@ -1,249 +1,34 @@
 //! How many chips, and over what.
 
-use std::ops::RangeInclusive;
+use super::axes::{Design, Trial};
+use super::reader::Section;
+use super::until::Until;
 
-use toml::de::DeValue;
-
-use super::Experiment;
-use super::choice::{Choice, choices};
-use super::network::WIDTH;
-use super::quantize::BITS;
-use super::reader::{self, Entries, Section};
-use super::train::{Recipe, SEED, TrainVariation};
-use super::tuning::{Estimator, REFERENCE_COLUMNS, TEST_CELLS, TuningMethod};
-use super::variation::{Distribution, Law, Mapping, SIGMA};
-
-choices! {
-    /// What a sweep can vary. The name is the key in `[[sweep.grid]]`.
-    pub enum Axis {
-        /// `train.recipe`.
-        Recipe = "recipe",
-        /// `variation.law`.
-        Law = "law",
-        /// `variation.mapping`.
-        Mapping = "mapping",
-        /// `variation.distribution`.
-        Distribution = "distribution",
-        /// `variation.sigma_w`.
-        SigmaW = "sigma_w",
-        /// `variation.sigma_b`.
-        SigmaB = "sigma_b",
-        /// `quantize.weight_bits`.
-        WeightBits = "weight_bits",
-        /// `quantize.activation_bits`.
-        ActivationBits = "activation_bits",
-        /// `tuning.method`.
-        Tuning = "tuning",
-        /// `tuning.test_cells`.
-        TestCells = "test_cells",
-        /// `tuning.estimator`.
-        Estimator = "estimator",
-        /// `tuning.reference_columns`.
-        ReferenceColumns = "reference_columns",
-        /// `train.variation`.
-        TrainVariation = "train_variation",
-        /// `train.seed`.
-        TrainSeed = "train_seed",
-        /// `train.epochs`.
-        Epochs = "epochs",
-        /// `network.width`.
-        NetworkWidth = "network_width",
-        /// `train.sigma_w`.
-        TrainSigmaW = "train_sigma_w",
-    }
-}
-
-/// Value of an axis at a point.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[serde(untagged)]
-pub enum AxisValue {
-    /// A name.
-    Text(&'static str),
-    /// A count, bits or a seed.
-    Integer(u64),
-    /// A number.
-    Real(f64),
-}
-
-impl std::fmt::Display for AxisValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            AxisValue::Text(s) => f.pad(s),
-            AxisValue::Integer(i) => f.pad(&i.to_string()),
-            AxisValue::Real(x) => f.pad(&x.to_string()),
-        }
-    }
-}
-
-impl Axis {
-    /// The field it overrides.
-    pub fn path(self) -> &'static str {
-        match self {
-            Axis::Recipe => "train.recipe",
-            Axis::Law => "variation.law",
-            Axis::Mapping => "variation.mapping",
-            Axis::Distribution => "variation.distribution",
-            Axis::SigmaW => "variation.sigma_w",
-            Axis::SigmaB => "variation.sigma_b",
-            Axis::WeightBits => "quantize.weight_bits",
-            Axis::ActivationBits => "quantize.activation_bits",
-            Axis::Tuning => "tuning.method",
-            Axis::TestCells => "tuning.test_cells",
-            Axis::Estimator => "tuning.estimator",
-            Axis::ReferenceColumns => "tuning.reference_columns",
-            Axis::TrainVariation => "train.variation",
-            Axis::TrainSeed => "train.seed",
-            Axis::Epochs => "train.epochs",
-            Axis::NetworkWidth => "network.width",
-            Axis::TrainSigmaW => "train.sigma_w",
-        }
-    }
-
-    /// Reads one value, with the limits of the field it overrides.
-    fn read(self, v: &DeValue) -> Result<AxisValue, String> {
-        fn name<T: Choice>(v: &DeValue) -> Result<AxisValue, String> {
-            reader::choice::<T>(v).map(|c| AxisValue::Text(c.name()))
-        }
-        let integer =
-            |range: RangeInclusive<u64>| reader::integer(v, &range).map(AxisValue::Integer);
-        let real = |range: &RangeInclusive<f64>| reader::real(v, range).map(AxisValue::Real);
-        match self {
-            Axis::Recipe => name::<Recipe>(v),
-            Axis::Law => name::<Law>(v),
-            Axis::Mapping => name::<Mapping>(v),
-            Axis::Distribution => name::<Distribution>(v),
-            Axis::Tuning => name::<TuningMethod>(v),
-            Axis::Estimator => name::<Estimator>(v),
-            Axis::TrainVariation => name::<TrainVariation>(v),
-            Axis::SigmaW | Axis::SigmaB | Axis::TrainSigmaW => real(&SIGMA),
-            Axis::NetworkWidth => real(&WIDTH),
-            Axis::WeightBits | Axis::ActivationBits => integer(0..=BITS.into()),
-            Axis::TestCells => integer(*TEST_CELLS.start() as u64..=*TEST_CELLS.end() as u64),
-            Axis::ReferenceColumns => {
-                integer((*REFERENCE_COLUMNS.start()).into()..=(*REFERENCE_COLUMNS.end()).into())
-            }
-            Axis::TrainSeed => integer(SEED),
-            Axis::Epochs => integer(1..=100_000),
-        }
-    }
-
-    /// Overrides the field of an experiment.
-    pub(super) fn apply(self, value: &AxisValue, e: &mut Experiment) {
-        fn set<T: Choice>(field: &mut T, value: &AxisValue) {
-            if let AxisValue::Text(name) = value {
-                // `read` made the name from a value of this type.
-                *field = T::from_name(name).unwrap_or(*field);
-            }
-        }
-        let integer = match value {
-            AxisValue::Integer(i) => *i,
-            _ => 0,
-        };
-        let real = match value {
-            AxisValue::Real(x) => *x,
-            _ => 0.0,
-        };
-        match self {
-            Axis::Recipe => set(&mut e.train.recipe, value),
-            Axis::Law => set(&mut e.variation.law, value),
-            Axis::Mapping => set(&mut e.variation.mapping, value),
-            Axis::Distribution => set(&mut e.variation.distribution, value),
-            Axis::Tuning => set(&mut e.tuning.method, value),
-            Axis::Estimator => set(&mut e.tuning.estimator, value),
-            Axis::TrainVariation => set(&mut e.train.variation, value),
-            Axis::SigmaW => e.variation.sigma_w = real,
-            Axis::SigmaB => e.variation.sigma_b = real,
-            Axis::TrainSigmaW => e.train.sigma_w = Some(real),
-            Axis::NetworkWidth => e.network.width = real,
-            Axis::WeightBits => e.quantize.weight_bits = integer as u32,
-            Axis::ActivationBits => e.quantize.activation_bits = integer as u32,
-            Axis::TestCells => e.tuning.test_cells = integer as usize,
-            Axis::ReferenceColumns => e.tuning.reference_columns = integer as u32,
-            Axis::TrainSeed => e.train.seed = Some(integer),
-            Axis::Epochs => e.train.epochs = integer as usize,
-        }
-    }
-}
-
-/// One `[[sweep.grid]]` table: every combination of its axes' values, the last axis fastest.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Grid {
-    /// Axes in the order of the file, each with at least one value.
-    pub axes: Vec<(Axis, Vec<AxisValue>)>,
-}
-
-impl serde::Serialize for Grid {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_map(
-            self.axes
-                .iter()
-                .map(|(axis, values)| (axis.as_str(), values)),
-        )
-    }
-}
-
-impl Grid {
-    /// Number of combinations.
-    pub fn n_points(&self) -> usize {
-        let counts = self.axes.iter().map(|(_, values)| values.len());
-        counts.fold(1, usize::saturating_mul)
-    }
-
-    fn read(table: &Entries, s: &Section) -> Self {
-        let reader = s.reader();
-        let names: Vec<&str> = Axis::ALL.iter().map(|a| a.as_str()).collect();
-        let mut axes = Vec::new();
-        for (key, value) in &table.entries {
-            let path = format!("{}.{key}", table.path);
-            let line = reader.line_of(&path);
-            let Some(axis) = Axis::from_name(key) else {
-                reader.error(line, reader::unknown("axis", &path, key, &names));
-                continue;
-            };
-            let scalar = std::slice::from_ref(*value);
-            let list = value.get_ref().as_array().map_or(scalar, |a| a);
-            if list.is_empty() {
-                reader.error(
-                    line,
-                    format!(
-                        "field `{path}`: an empty list has no points; allowed: one value or more"
-                    ),
-                );
-            }
-            let mut values = Vec::new();
-            for item in list {
-                let line = reader.line_at(item.span().start);
-                match axis.read(item.get_ref()) {
-                    Ok(v) if values.contains(&v) => {
-                        reader.error(line, format!("field `{path}`: value {v} is there twice"));
-                    }
-                    Ok(v) => values.push(v),
-                    Err(m) => reader.error(line, format!("field `{path}`: {m}")),
-                }
-            }
-            if !values.is_empty() {
-                axes.push((axis, values));
-            }
-        }
-        Grid { axes }
-    }
-}
-
-/// Section `[sweep]`: every point of the grids is one experiment on the same chips.
+/// Section `[sweep]`: every point of the designs is one experiment on the same chips.
 ///
 /// Chip `k` is the same chip at every point, as far as the point's sigmas let it: differences
 /// between points are paired.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Sweep {
-    /// Chips per point.
+    /// Chips per point; with [`Sweep::until`], the fewest.
     pub chips: usize,
     /// Test images per chip, from the first; 0 for all.
     pub images: usize,
     /// A chip yields when its accuracy (a fraction) is at least this.
     pub yield_limit: f64,
-    /// The union of these grids; none: one point.
+    /// When a point has chips enough, from [`Sweep::chips`] on and at most [`Sweep::max_chips`];
+    /// absent: it has [`Sweep::chips`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// Most chips of a point with [`Sweep::until`]. Left out of results where it is the default.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub max_chips: usize,
+    /// The union of these designs; none: one point.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub grid: Vec<Grid>,
+    pub grid: Vec<Design>,
+    /// `[sweep.axes]`: one design, instead of [`Sweep::grid`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axes: Option<Design>,
 }
 
 impl Default for Sweep {
@@ -252,9 +37,19 @@ impl Default for Sweep {
             chips: 100,
             images: 0,
             yield_limit: 0.8,
+            until: None,
+            max_chips: USUAL_MOST,
             grid: Vec::new(),
+            axes: None,
         }
     }
+}
+
+/// Default of [`Sweep::max_chips`].
+const USUAL_MOST: usize = 100_000;
+
+fn is_usual(n: &usize) -> bool {
+    *n == USUAL_MOST
 }
 
 /// Most chips of a point; a chip's index is a 32-bit word of the generator's counter, and its
@@ -265,34 +60,64 @@ pub const MAX_CHIPS: usize = 10_000_000;
 pub const MAX_POINTS: usize = 10_000;
 
 impl Sweep {
-    /// Number of points.
-    pub fn n_points(&self) -> usize {
-        let grids = self.grid.iter().map(Grid::n_points);
-        match self.grid.is_empty() {
-            true => 1,
-            false => grids.fold(0, usize::saturating_add),
+    /// All designs, in the order of their points, each with its place in the file.
+    pub(super) fn designs(&self) -> Vec<(String, &Design)> {
+        let grids = self.grid.iter().enumerate();
+        let grids = grids.map(|(i, d)| (format!("sweep.grid[{i}]"), d));
+        let axes = self.axes.iter().map(|d| ("sweep.axes".to_string(), d));
+        grids.chain(axes).collect()
+    }
+
+    /// Most chips of a point.
+    pub fn most_chips(&self) -> usize {
+        match self.until {
+            Some(_) => self.max_chips,
+            None => self.chips,
         }
     }
 
-    pub(super) fn read(mut s: Section) -> Self {
+    /// Number of points.
+    pub fn n_points(&self) -> usize {
+        match self.designs() {
+            designs if designs.is_empty() => 1,
+            designs => {
+                let counts = designs.iter().map(|(_, design)| design.n_points());
+                counts.fold(0, usize::saturating_add)
+            }
+        }
+    }
+
+    /// Reads the section, and the values of its axes, which are yet to be tried.
+    pub(super) fn read<'t>(mut s: Section<'t>) -> (Self, Vec<Trial<'t>>) {
         let d = Self::default();
+        let mut trials = Vec::new();
         let sweep = Self {
             chips: s.count("chips", d.chips, 1..=MAX_CHIPS),
             images: s.count("images", d.images, 0..=100_000_000),
             yield_limit: s.real("yield_limit", d.yield_limit, 0.0..=1.0),
+            until: s.optional("until", Until::read),
+            max_chips: s.count("max_chips", d.max_chips, 1..=MAX_CHIPS),
             grid: {
                 let tables = s.tables("grid");
-                tables.iter().map(|t| Grid::read(t, &s)).collect()
+                let designs = tables.iter().map(|t| Design::read(t, &s, &mut trials));
+                designs.collect()
+            },
+            axes: {
+                let table = s.entries("axes");
+                table.map(|t| Design::read(&t, &s, &mut trials))
             },
         };
+        if sweep.axes.is_some() && !sweep.grid.is_empty() {
+            s.refuse("axes", "there is [[sweep.grid]] too; allowed: one of both");
+        }
         if sweep.n_points() > MAX_POINTS {
             let n = sweep.n_points();
             s.refuse(
-                "grid",
+                if sweep.axes.is_some() { "axes" } else { "grid" },
                 format!("{n} points are not allowed; allowed: 1 to {MAX_POINTS}"),
             );
         }
         s.finish();
-        sweep
+        (sweep, trials)
     }
 }

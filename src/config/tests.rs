@@ -12,8 +12,8 @@ fn errors(text: &str) -> Vec<String> {
 fn an_empty_file_is_the_default_experiment() {
     let e = Experiment::parse("", "x.toml").unwrap();
     assert_eq!(e, Experiment::default());
-    assert_eq!(e.points().len(), 1);
-    assert_eq!(e.n_trainings(), 1);
+    assert_eq!(e.points().unwrap().len(), 1);
+    assert_eq!(n_trainings(&e.points().unwrap()), 1);
 }
 
 #[test]
@@ -40,7 +40,7 @@ weight_bits = [2,
 ";
     let expected = [
         "x.toml:1: field `name`: value \"a b\" is not allowed; allowed: 1 to 100 letters, digits, '-', '_' or '.'",
-        "x.toml:2: unknown field `sed`; did you mean `seed`? allowed: name, title, about, seed, fidelity, network, chip, data, quantize, train, variation, tuning, sweep",
+        "x.toml:2: unknown field `sed`; did you mean `seed`? allowed: name, title, about, seed, fidelity, network, chip, data, quantize, train, variation, tuning, worst_case, sweep",
         "x.toml:4: field `train.epochs`: value 0 is not allowed; allowed: 1 to 100000",
         "x.toml:5: field `train.batch`: expected an integer, found the string \"many\"; allowed: 1 to 65536",
         "x.toml:6: unknown field `train.learningrate`; did you mean `learning_rate`? allowed: recipe, epochs, batch, optimizer, learning_rate, momentum, nesterov, weight_decay, schedule, step_epochs, step_factor, warmup_epochs, label_smoothing, chips_per_batch, accumulate, average, evaluate_every, evaluate_chips, variation, sigma_w, seed, calibration_batches, augment",
@@ -49,7 +49,7 @@ weight_bits = [2,
         "x.toml:10: field `variation.on_off_ratio`: value 1 is not allowed; allowed: numbers above 1, or inf",
         "x.toml:12: field `quantize.weight_bits`: value 9 is not allowed; allowed: 0 to 8",
         "x.toml:14: field `sweep.chips`: value 0 is not allowed; allowed: 1 to 10000000",
-        "x.toml:16: unknown axis `sweep.grid[0].sigmaw`; did you mean `sigma_w`? allowed: recipe, law, mapping, distribution, sigma_w, sigma_b, weight_bits, activation_bits, tuning, test_cells, estimator, reference_columns, train_variation, train_seed, epochs, network_width, train_sigma_w",
+        "x.toml:16: unknown axis `sweep.grid[0].sigmaw`; did you mean `sigma_w`? allowed: recipe, law, mapping, distribution, sigma_w, sigma_b, weight_bits, activation_bits, tuning, test_cells, estimator, reference_columns, train_variation, train_seed, epochs, network_width, train_sigma_w, or the path of a field, such as \"variation.sigma_layer\"",
         "x.toml:17: field `sweep.grid[0].law`: expected a string, found the integer 3; allowed: \"weight-proportional\", \"layer-fixed\"",
         "x.toml:19: field `sweep.grid[0].weight_bits`: value 12 is not allowed; allowed: 0 to 8",
     ];
@@ -170,7 +170,7 @@ recipe = [\"qat\", \"qavat\"]
 train_seed = 3
 ";
     let e = Experiment::parse(text, "x.toml").unwrap();
-    let points = e.points();
+    let points = e.points().unwrap();
     let labels: Vec<String> = points.iter().map(Point::label).collect();
     let expected = [
         "sigma_w = 0.1, recipe = qat",
@@ -185,7 +185,7 @@ train_seed = 3
     assert_eq!(points[4].experiment.training_seed(), 3);
     assert!(points[4].experiment.sweep.grid.is_empty());
     // One QAT network serves both sigmas; QAVAT trains for each; the last grid has another seed.
-    assert_eq!(e.n_trainings(), 4);
+    assert_eq!(n_trainings(&e.points().unwrap()), 4);
     let many = "[[sweep.grid]]\n".to_string()
         + &["sigma_w", "sigma_b", "train_sigma_w"]
             .map(|axis| {
@@ -199,6 +199,206 @@ train_seed = 3
             })
             .concat();
     assert!(errors(&many)[0].contains("27000 points are not allowed; allowed: 1 to 10000"));
+}
+
+fn labels(text: &str) -> Vec<String> {
+    let e = Experiment::parse(text, "x.toml").unwrap();
+    let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
+    let points = e.points().unwrap();
+    // A range is written after the lists, so axes may change places.
+    let experiments = |points: Vec<Point>| -> Vec<Experiment> {
+        points.into_iter().map(|p| p.experiment).collect()
+    };
+    assert_eq!(
+        experiments(again.points().unwrap()),
+        experiments(points.clone())
+    );
+    points.iter().map(Point::label).collect()
+}
+
+#[test]
+fn axes_are_paths_to_any_field() {
+    let text = "
+[quantize]
+weight_step = \"mse\"
+[sweep.axes]
+\"variation.wafer.sigma_field\" = [0.1, 0.2]
+\"network.channels\" = [[4], [8, 16]]
+variation.sigma_w = 0.5
+network.batch_norm = [true, false]
+\"variation.on_off_ratio\" = inf
+";
+    let e = Experiment::parse(text, "x.toml").unwrap();
+    let points = e.points().unwrap();
+    assert_eq!(points.len(), 8);
+    assert_eq!(
+        points[5].label(),
+        "variation.wafer.sigma_field = 0.2, network.channels = [4], sigma_w = 0.5, \
+         network.batch_norm = false, variation.on_off_ratio = inf"
+    );
+    let p = &points[5].experiment;
+    assert_eq!(p.variation.wafer.as_ref().unwrap().sigma_field, 0.2);
+    assert_eq!(p.network.channels, [4]);
+    assert!(!p.network.batch_norm && p.variation.sigma_w == 0.5);
+    assert_eq!(p.sweep.axes, None);
+    labels(text);
+}
+
+#[test]
+fn a_default_follows_the_field_that_decides_it() {
+    let text = "
+[sweep.axes]
+mode = \"zip\"
+\"network.kind\" = [\"cnn\", \"lenet5\", \"mlp\"]
+\"quantize.profile\" = [\"pimento\", \"pimento\", \"reference\"]
+";
+    assert!(errors(text)[0].starts_with(
+        "x.toml:5: field `sweep.axes.quantize.profile`: value pimento is there twice"
+    ));
+    let text = text
+        .replace("\"pimento\", \"pimento\"", "\"pimento\"")
+        .replace("\"cnn\", ", "");
+    let points = Experiment::parse(&text, "x.toml")
+        .unwrap()
+        .points()
+        .unwrap();
+    let e: Vec<&Experiment> = points.iter().map(|p| &p.experiment).collect();
+    assert_eq!(e[0].network, Network::of(NetworkKind::Lenet5));
+    assert_eq!(
+        e[0].quantize,
+        Quantize::of(Profile::Pimento, Activation::Tanh)
+    );
+    assert_eq!(e[1].network, Network::of(NetworkKind::Mlp));
+    assert_eq!(
+        e[1].quantize,
+        Quantize::of(Profile::Reference, Activation::Relu)
+    );
+}
+
+#[test]
+fn a_latin_hypercube_has_one_point_in_every_stratum() {
+    let text = "
+seed = 3
+[sweep.axes]
+mode = \"latin-hypercube\"
+samples = 20
+sigma_w = { from = 0.0, to = 2.0 }
+train_sigma_w = { from = 0.001, to = 10, log = true }
+weight_bits = { from = 1, to = 4, integer = true }
+law = [\"layer-fixed\", \"weight-proportional\"]
+";
+    let e = Experiment::parse(text, "x.toml").unwrap();
+    let points: Vec<Experiment> = e
+        .points()
+        .unwrap()
+        .into_iter()
+        .map(|p| p.experiment)
+        .collect();
+    let strata = |of: &dyn Fn(&Experiment) -> f64| {
+        let mut strata: Vec<usize> = points.iter().map(|e| (of(e) * 20.0) as usize).collect();
+        strata.sort_unstable();
+        strata
+    };
+    let each: Vec<usize> = (0..20).collect();
+    assert_eq!(strata(&|e| e.variation.sigma_w / 2.0), each);
+    assert_eq!(
+        strata(&|e| (e.train.sigma_w.unwrap() * 1e3).log10() / 4.0),
+        each
+    );
+    for bits in 1..=4 {
+        assert_eq!(
+            points
+                .iter()
+                .filter(|e| e.quantize.weight_bits == bits)
+                .count(),
+            5
+        );
+    }
+    assert_eq!(
+        points
+            .iter()
+            .filter(|e| e.variation.law == Law::LayerFixed)
+            .count(),
+        10
+    );
+    // The axes are shuffled independently, and another seed is another design.
+    let order = |text: &str| labels(text);
+    assert_eq!(order(text), order(text));
+    assert_ne!(order(text), order(&text.replace("seed = 3", "seed = 4")));
+    let rising = points
+        .windows(2)
+        .filter(|w| w[1].variation.sigma_w > w[0].variation.sigma_w);
+    assert!((3..17).contains(&rising.count()));
+}
+
+#[test]
+fn mistakes_of_axes_are_those_of_their_fields() {
+    let cases = [
+        (
+            "[sweep.axes]\n\"quantize.weight_bitz\" = [4]\n",
+            "x.toml:2: unknown field `quantize.weight_bitz`; did you mean `weight_bits`?",
+        ),
+        (
+            "[sweep.axes]\n\"quantise.weight_bits\" = [4]\n",
+            "x.toml:2: unknown field `quantise`; did you mean `quantize`?",
+        ),
+        (
+            "[sweep.axes]\n\"tuning.test_cells\" = [16,\n0]\n",
+            "x.toml:3: field `sweep.axes.tuning.test_cells`: value 0 is not allowed; allowed: 1 to 1000000",
+        ),
+        (
+            "[network]\nkind = \"mlp\"\nhidden = [3]\n[sweep.axes]\n\"network.kind\" = [\"lenet5\"]\n",
+            "x.toml:5: field `network.hidden`: has no meaning for kind \"lenet5\"; allowed: kind = \"mlp\" (with `sweep.axes.network.kind` = \"lenet5\")",
+        ),
+        (
+            "[sweep.axes]\nseed = [1, 2]\n",
+            "x.toml:2: field `sweep.axes.seed`: cannot vary: all points have the same chips",
+        ),
+        (
+            "[sweep.axes]\n\"sweep.images\" = [1, 2]\n",
+            "x.toml:2: field `sweep.axes.sweep.images`: cannot vary: a sweep has one plan",
+        ),
+        (
+            "[sweep.axes]\nsigma_w = { from = 0, to = 1 }\n",
+            "x.toml:2: field `sweep.axes.sigma_w`: a range has no list",
+        ),
+        (
+            "[sweep.axes]\nmode = \"zip\"\nsigma_w = [1, 2]\nsigma_b = [1, 2, 3]\n",
+            "x.toml:4: field `sweep.axes.sigma_b`: has 3 values and `sweep.axes.sigma_w` 2; allowed: as many",
+        ),
+        (
+            "[sweep.axes]\nmode = \"latin-hypercube\"\nsigma_w = [1, 2]\n",
+            "x.toml:1: field `sweep.axes.samples`: is the number",
+        ),
+        (
+            "[sweep.axes]\nmode = \"latin-hypercube\"\nsamples = 3\nsigma_w = { from = 0, to = 11 }\n",
+            "x.toml:4: field `sweep.axes.sigma_w`: value 11 is not allowed; allowed: 0 to 10",
+        ),
+        (
+            "[sweep.axes]\nmode = \"latin-hypercube\"\nsamples = 2\nweight_bits = { from = 1, to = 4 }\n",
+            "x.toml:1: field `quantize.weight_bits`: expected an integer, found the float",
+        ),
+        (
+            "[sweep.axes]\nsigma_w = 1\n\"variation.sigma_w\" = 2\n",
+            "x.toml:3: field `sweep.axes.variation.sigma_w`: `variation.sigma_w` is there twice",
+        ),
+        (
+            "[sweep.axes]\nsigma_w = [{ a = 1 }]\n",
+            "x.toml:2: field `sweep.axes.sigma_w`: no field takes this",
+        ),
+        (
+            "[sweep]\naxes = 3\n",
+            "x.toml:2: field `sweep.axes`: expected a table",
+        ),
+        (
+            "[sweep.axes]\nsigma_w = 1\n[[sweep.grid]]\nsigma_b = 1\n",
+            "x.toml:1: field `sweep.axes`: there is [[sweep.grid]] too",
+        ),
+    ];
+    for (text, start) in cases {
+        let messages = errors(text);
+        assert!(messages[0].starts_with(start), "{messages:#?}, not {start}");
+    }
 }
 
 #[test]

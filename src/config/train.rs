@@ -1,5 +1,6 @@
 //! How the weights come about.
 
+use super::Fidelity;
 use super::choice::choices;
 use super::reader::{self, Section};
 use super::variation::SIGMA;
@@ -142,6 +143,15 @@ pub struct Train {
     /// Chips that classify them, beside the network without variation.
     #[serde(skip_serializing_if = "is_usual")]
     pub evaluate_chips: usize,
+    /// What a training step goes through: one deviation per weight, or cells and converters
+    /// (section `[chip]`; recipes `qat`, with nominal cells, and `qavat`). The gradient goes straight
+    /// through the converters. Held-out images are classified at weight level all the same.
+    #[serde(skip_serializing_if = "is_weight")]
+    pub level: Fidelity,
+    /// With `level = "cell"`: a layer's gradient is multiplied by the ratio of the spreads of its
+    /// outputs with and without converters (PIM-QAT, arXiv 2209.08617).
+    #[serde(skip_serializing_if = "is_true")]
+    pub rescale: bool,
     /// Which variation is in the training noise.
     pub variation: TrainVariation,
     /// sigma_W of the training noise; absent: that of the sweep point.
@@ -178,6 +188,8 @@ impl Default for Train {
             average: 0.0,
             evaluate_every: 0,
             evaluate_chips: USUAL_CHIPS,
+            level: Fidelity::Weight,
+            rescale: true,
             variation: TrainVariation::Within,
             sigma_w: None,
             seed: None,
@@ -199,6 +211,12 @@ fn is_none(n: &usize) -> bool {
 }
 fn is_usual(n: &usize) -> bool {
     *n == USUAL_CHIPS
+}
+fn is_weight(level: &Fidelity) -> bool {
+    *level == Fidelity::Weight
+}
+fn is_true(b: &bool) -> bool {
+    *b
 }
 fn is_zero(x: &f64) -> bool {
     *x == 0.0
@@ -250,6 +268,8 @@ impl Train {
             average: s.real("average", 0.0, 0.0..=0.999_999),
             evaluate_every: s.count("evaluate_every", 0, 0..=100_000),
             evaluate_chips: s.count("evaluate_chips", USUAL_CHIPS, 1..=10_000),
+            level: s.choice("level", d.level),
+            rescale: s.bool("rescale", d.rescale),
             variation: s.choice("variation", d.variation),
             sigma_w: s.optional("sigma_w", |v| reader::real(v, &SIGMA)),
             seed: s.optional("seed", |v| reader::integer(v, &SEED)),

@@ -31,6 +31,27 @@ choices! {
     }
 }
 
+choices! {
+    /// Where a correction acts. Cell level only; at weight level all arithmetic is digital.
+    pub enum TuningPlace {
+        /// On every converter's result, before results are added.
+        Digital = "digital",
+        /// On the converters' reference, which is scaled by `1 + eps_hat`: nothing clips that would
+        /// not clip on a nominal chip. Proportional law only.
+        AdcReference = "adc-reference",
+    }
+}
+
+choices! {
+    /// What has an estimate of its own. Cell level only.
+    pub enum TuningScope {
+        /// The chip: [`Tuning::test_cells`] cells in all.
+        Chip = "chip",
+        /// Every array: as many cells in each.
+        Array = "array",
+    }
+}
+
 /// Section `[tuning]`: the correction and its price.
 ///
 /// The mean of N test cells has `Var m = sigma_w^2/N` plus read noise. The proportional law is
@@ -40,7 +61,13 @@ choices! {
 pub struct Tuning {
     /// Correction.
     pub method: TuningMethod,
-    /// Test cells per chip.
+    /// Where the correction acts.
+    #[serde(skip_serializing_if = "is_digital")]
+    pub place: TuningPlace,
+    /// What has an estimate of its own.
+    #[serde(skip_serializing_if = "is_chip")]
+    pub scope: TuningScope,
+    /// Test cells per chip (or array, see [`Tuning::scope`]).
     pub test_cells: usize,
     /// Estimator.
     pub estimator: Estimator,
@@ -62,6 +89,8 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             method: TuningMethod::None,
+            place: TuningPlace::Digital,
+            scope: TuningScope::Chip,
             test_cells: 256,
             estimator: Estimator::Mean,
             read_noise: 0.0,
@@ -74,6 +103,14 @@ impl Default for Tuning {
     }
 }
 
+// Options that came later are left out of results where they do nothing.
+fn is_digital(place: &TuningPlace) -> bool {
+    *place == TuningPlace::Digital
+}
+fn is_chip(scope: &TuningScope) -> bool {
+    *scope == TuningScope::Chip
+}
+
 /// Allowed [`Tuning::test_cells`].
 pub(super) const TEST_CELLS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 /// Allowed [`Tuning::reference_columns`].
@@ -84,6 +121,8 @@ impl Tuning {
         let d = Self::default();
         let tuning = Self {
             method: s.choice("method", d.method),
+            place: s.choice("place", d.place),
+            scope: s.choice("scope", d.scope),
             test_cells: s.count("test_cells", d.test_cells, TEST_CELLS),
             estimator: s.choice("estimator", d.estimator),
             read_noise: s.real("read_noise", d.read_noise, 0.0..=10.0),

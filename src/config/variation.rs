@@ -65,6 +65,18 @@ choices! {
     }
 }
 
+choices! {
+    /// How the chips of a sweep are drawn from all eps_B there could be.
+    pub enum Sampling {
+        /// Each by itself, as chips are fabricated.
+        Independent = "independent",
+        /// Well spread: 16 independently scrambled van der Corput sequences, chip `k` in that of
+        /// `k mod 16` (`chip::stratified`). Every mean is unbiased and needs fewer chips, as far as
+        /// eps_B is what decides; means then have intervals over the 16 replicates.
+        Stratified = "stratified",
+    }
+}
+
 /// Section `[variation]`: the relative deviation of every cell is a sum of independent parts,
 ///
 /// ```text
@@ -102,6 +114,10 @@ pub struct Variation {
     pub distribution: Distribution,
     /// For [`Distribution::Truncated`], in standard deviations.
     pub truncate_at: f64,
+    /// Sampling of eps_B over the chips of a sweep; training chips are always independent. Left out
+    /// of results where it is [`Sampling::Independent`].
+    #[serde(skip_serializing_if = "Sampling::is_independent")]
+    pub sampling: Sampling,
     /// Positions of the chips on wafers, and the parts that depend on them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wafer: Option<Wafer>,
@@ -121,6 +137,7 @@ impl Default for Variation {
             sigma_array: 0.0,
             distribution: Distribution::Gaussian,
             truncate_at: 3.0,
+            sampling: Sampling::Independent,
             wafer: None,
         }
     }
@@ -173,6 +190,12 @@ fn is_zero(x: &f64) -> bool {
     *x == 0.0
 }
 
+impl Sampling {
+    fn is_independent(&self) -> bool {
+        *self == Sampling::Independent
+    }
+}
+
 impl Variation {
     /// Smallest conductance relative to the largest, `1/on_off_ratio`.
     pub fn g_min(&self) -> f64 {
@@ -193,6 +216,7 @@ impl Variation {
             sigma_array: s.real("sigma_array", d.sigma_array, SIGMA),
             distribution: s.choice("distribution", d.distribution),
             truncate_at: s.real("truncate_at", d.truncate_at, 0.01..=6.0),
+            sampling: s.choice("sampling", d.sampling),
             wafer: Wafer::read(s.section("wafer")).or(d.wafer),
         };
         s.finish();

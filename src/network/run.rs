@@ -3,7 +3,7 @@
 use super::file::Loaded;
 use super::graph::Layer;
 use super::lower::CellNoise;
-use super::lower::inference::{self, Inference, NormMode};
+use super::lower::inference::{self, Chips, Inference, NormMode};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::error::{Error, Result};
 
@@ -40,7 +40,13 @@ impl Runner {
             graph.push(name, Layer::Reshape, vec![last], (outputs, 1, 1));
         }
         let norm = NormMode::Frozen;
-        let inference = inference::lower(&graph, &network.numerics, &CellNoise::NONE, norm, true);
+        let inference = inference::lower(
+            &graph,
+            &network.numerics,
+            Chips::Weight(&CellNoise::NONE),
+            norm,
+            true,
+        );
         let want = Capacity {
             chips: 1,
             images: CHUNK,

@@ -72,6 +72,14 @@ pub enum Purpose {
     ReadCell = 24,
     /// Thermal noise of a conversion.
     AdcNoise = 25,
+    /// Latin hypercube of a sweep (layer word = axis).
+    Design = 26,
+    /// Scrambling of stratified between-chip deviations (chip word = replicate).
+    Scrambling = 27,
+    /// Starts of a search for the worst chip (chip word = restart).
+    Attack = 28,
+    /// Chips with uniform deviations within a bound, to compare the worst with.
+    BoundedChip = 29,
 }
 
 /// Or-ed into the purpose for the chips that training fabricates, so that they are never the

@@ -3,11 +3,13 @@
 //! Numbers are written with the fewest digits that read back to the same `f64`, so nothing is lost
 //! and nothing is made up. A number that does not exist is an empty field.
 
+use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::write_atomically_with;
 use crate::sweep::result::ChipRow;
+use crate::sweep::rows::Rows;
 
 /// Columns of `chips.csv`, in order; see [`ChipRow`] for their meaning.
 pub const COLUMNS: [&str; 12] = [
@@ -52,22 +54,21 @@ fn number(x: f64) -> String {
     }
 }
 
-/// The whole file as bytes.
-pub fn to_csv(rows: &[ChipRow]) -> Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let broken = |e: csv::Error| Error::Internal(format!("chips.csv: {e}"));
-    writer.write_record(COLUMNS).map_err(broken)?;
-    for r in rows {
-        writer.write_record(fields(r)).map_err(broken)?;
+/// Writes the rows of the first `points` points to `out`, one after another.
+fn write_rows(out: &mut dyn Write, points: usize, rows: &dyn Rows) -> std::io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(COLUMNS)?;
+    for point in 0..points {
+        for row in rows.of_point(point).map_err(std::io::Error::other)? {
+            writer.write_record(fields(&row.map_err(std::io::Error::other)?))?;
+        }
     }
-    writer
-        .into_inner()
-        .map_err(|e| Error::Internal(format!("chips.csv: {e}")))
+    writer.flush()
 }
 
-/// Writes `chips.csv` to `path`, whole or not at all.
-pub fn write(path: &Path, rows: &[ChipRow]) -> Result<()> {
-    write_atomically(path, &to_csv(rows)?)
+/// Writes `chips.csv` to `path`, whole or not at all: the rows of the first `points` points.
+pub fn write(path: &Path, points: usize, rows: &dyn Rows) -> Result<()> {
+    write_atomically_with(path, |file| write_rows(file, points, rows))
 }
 
 /// Reads a `chips.csv` back. Columns are found by name, so further columns may stand between them.
@@ -127,6 +128,12 @@ fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
 mod tests {
     use super::*;
 
+    fn to_csv() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_rows(&mut bytes, 4, &vec![row()]).unwrap();
+        bytes
+    }
+
     fn row() -> ChipRow {
         ChipRow {
             point: 3,
@@ -146,7 +153,7 @@ mod tests {
 
     #[test]
     fn rows_come_back_to_the_last_bit() {
-        let bytes = to_csv(&[row()]).unwrap();
+        let bytes = to_csv();
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert!(text.starts_with("point,chip,accuracy,loss,"), "{text}");
         assert!(
@@ -162,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_bad_field_is_named_with_its_line() {
-        let text = String::from_utf8(to_csv(&[row()]).unwrap()).unwrap();
+        let text = String::from_utf8(to_csv()).unwrap();
         let message = from_csv(text.replace("1811,", "many,").as_bytes()).unwrap_err();
         assert_eq!(
             message,

@@ -4,8 +4,11 @@
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`]: the table on the terminal.
+//! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other.
 
 pub mod chips;
+pub mod combine;
+pub mod diff;
 pub mod html;
 mod layout;
 mod plot;
@@ -21,14 +24,22 @@ use std::path::Path;
 use crate::error::Result;
 use crate::files::write_atomically;
 use crate::sweep::outdir;
-use crate::sweep::result::{ChipRow, SweepResult};
+use crate::sweep::result::SweepResult;
+use crate::sweep::rows::Rows;
+
+/// Most rows that plots and paired comparisons are made of, all points together: as many chips of
+/// every point, from the first. The statistics of the points are made of all.
+const PICTURED: usize = 100_000;
 
 /// Writes `chips.csv`, `report.html`, `headline.svg` and `summary.json` into the directory `dir`,
 /// which exists; each file whole or not at all, the summary last: where it is, the others are.
-pub fn write(dir: &Path, result: &SweepResult, rows: &[ChipRow]) -> Result<()> {
-    chips::write(&dir.join(outdir::CHIPS), rows)?;
-    html::write(&dir.join(outdir::REPORT), result, rows)?;
-    let picture = headline_svg(result, rows);
+/// `rows` is read through once and never held.
+pub fn write(dir: &Path, result: &SweepResult, rows: &dyn Rows) -> Result<()> {
+    let points = result.points.len();
+    chips::write(&dir.join(outdir::CHIPS), points, rows)?;
+    let pictured = rows.first(points, (PICTURED / points.max(1)).max(1))?;
+    html::write(&dir.join(outdir::REPORT), result, &pictured)?;
+    let picture = headline_svg(result, &pictured);
     write_atomically(&dir.join(outdir::PICTURE), picture.as_bytes())?;
     summary::write(&dir.join(outdir::SUMMARY), result)
 }

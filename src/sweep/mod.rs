@@ -1,15 +1,50 @@
 //! Sweeps: which chips are simulated at which point, what was measured on each, and the
 //! statistics over chips.
 //!
-//! * [`runner`]: a whole experiment. * [`wave`]: chips in waves on a backend.
-//! * [`outdir`]: the directory a run writes to.
+//! * [`runner`]: a whole experiment, or the part of a [`shard`]; [`merge`](mod@merge) puts the parts
+//!   together. * [`wave`]: chips in waves on a backend. * `workers`: waves on several backends.
+//! * [`cells`]: a point's crossbar layers at cell level. * [`mvm`](mod@mvm): one matrix on one chip, every
+//!   stage visible.
+//! * [`plan`](mod@plan): what a run would do. * [`models`]: trained networks. * [`stopping`]: points that end early, [`until`] they are known.
+//! * [`outdir`]: the directory a run writes to. * [`journal`]: the file in it that survives
+//!   everything; [`rows`] reads it. * `outcome`: from a journal to results. * `identity`: what a
+//!   journal notes about a sweep. * `tracking`: how far it is.
 //! * [`result`]: the row of a chip, the summary of a point, the result of a whole sweep.
-//! * [`statistics`]: means, quantiles, yields and their confidence intervals.
+//! * [`compare`]: points against each other. * [`cost`]: what a chip costs. * [`worst`]: the worst
+//!   chip within a bound.
+//! * [`census`]: what the chips of a point add up to. * [`statistics`]: means, quantiles, yields and
+//!   their confidence intervals.
 
+pub mod cells;
+pub mod census;
+pub mod compare;
+pub mod cost;
+mod identity;
+pub mod journal;
+pub mod merge;
+pub mod models;
+pub mod mvm;
+mod outcome;
 pub mod outdir;
+pub mod plan;
 pub mod result;
+pub mod rows;
 pub mod runner;
+pub mod shard;
 pub mod statistics;
+pub mod stopping;
+mod tracking;
+pub mod until;
 pub mod wave;
+mod workers;
+pub mod worst;
 
-pub use runner::{Outcome, SweepOptions, one_chip, run};
+pub use merge::{MergeOptions, merge};
+pub use outcome::Outcome;
+pub use plan::{Plan, plan};
+pub use runner::{SweepOptions, one_chip, run};
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

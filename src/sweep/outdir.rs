@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::journal::{Claimed, Header, Journal, Opened};
 use crate::error::{Error, Result};
 use crate::files;
 
 /// Present in every directory that a run has claimed: the configuration as it ran.
 pub const EXPERIMENT: &str = "experiment.toml";
+/// Every result as soon as it is there; the other files are made from it.
+pub const JOURNAL: &str = "journal.bin";
 /// One row per point and chip.
 pub const CHIPS: &str = "chips.csv";
 /// One entry per point.
@@ -29,52 +32,58 @@ pub enum Existing {
     Continue,
 }
 
-/// Creates (or takes over) the output directory and writes the configuration into it, which also
-/// proves that it is writable before any work is done.
-pub fn claim(dir: &Path, experiment_toml: &str, existing: Existing) -> Result<()> {
-    let config = dir.join(EXPERIMENT);
-    let taken = config.exists() || dir.join(SUMMARY).exists();
-    if taken && existing == Existing::Refuse {
-        return Err(Error::input(format!(
+/// Creates (or takes over) the output directory: locks its journal for this process and writes the
+/// configuration beside it, which also proves that it is writable before any work is done.
+///
+/// # Errors
+/// A directory that holds another run and may not be touched, is of something else (the message
+/// says what differs), cannot be written, or belongs to a running process.
+pub fn claim(dir: &Path, header: Header, existing: Existing) -> Result<Journal> {
+    let (config, path) = (dir.join(EXPERIMENT), dir.join(JOURNAL));
+    let taken = [EXPERIMENT, JOURNAL, SUMMARY]
+        .iter()
+        .any(|f| dir.join(f).exists());
+    let refused = || {
+        Err(Error::input(format!(
             "{}: holds another run; use another --out, --resume to continue it, or --force to \
              replace its results",
             dir.display()
-        )));
-    }
-    if taken && existing == Existing::Continue {
-        let old = std::fs::read_to_string(&config).map_err(|e| Error::io(&config, e))?;
-        if old != experiment_toml {
-            return Err(Error::input(format!(
-                "{}: was made by another configuration; first difference: {}",
-                config.display(),
-                first_difference(&old, experiment_toml)
-            )));
-        }
+        )))
+    };
+    if taken && existing == Existing::Refuse {
+        return refused();
     }
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-    if taken && existing == Existing::Replace {
-        for name in [CHIPS, SUMMARY, REPORT, PICTURE] {
-            let path = dir.join(name);
-            if path.exists() {
-                std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+    let claimed = Claimed::new(&path)?;
+    let toml = header.provenance.config_toml.clone();
+    let journal = match existing {
+        // Another process may have come first since the look at the directory.
+        Existing::Refuse if !claimed.is_empty()? => return refused(),
+        Existing::Refuse => claimed.begin(header)?,
+        Existing::Replace => {
+            for name in [CHIPS, SUMMARY, REPORT, PICTURE] {
+                let path = dir.join(name);
+                if path.exists() {
+                    std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+                }
             }
+            claimed.begin(header)?
         }
-    }
-    files::write_atomically(&config, experiment_toml.as_bytes())
-}
-
-fn first_difference(old: &str, new: &str) -> String {
-    let (mut a, mut b) = (old.lines(), new.lines());
-    loop {
-        match (a.next(), b.next()) {
-            (Some(x), Some(y)) if x == y => {}
-            (None, None) => return "line endings".into(),
-            (x, y) => {
-                let text = |l: Option<&str>| l.unwrap_or("(nothing)").to_string();
-                return format!("`{}` there, `{}` now", text(x), text(y));
+        Existing::Continue => match claimed.open()? {
+            Opened::Journal(journal) => {
+                if let Some(difference) = journal.header().difference(&header) {
+                    return Err(Error::input(format!(
+                        "{}: is of another sweep; first difference: {difference}",
+                        path.display()
+                    )));
+                }
+                *journal
             }
-        }
-    }
+            Opened::Nothing(claimed) => claimed.begin(header)?,
+        },
+    };
+    files::write_atomically(&config, toml.as_bytes())?;
+    Ok(journal)
 }
 
 /// `runs/NAME`.
@@ -105,20 +114,39 @@ pub fn fresh(name: &str) -> PathBuf {
 mod tests {
     use super::*;
 
+    fn header(toml: &str) -> Header {
+        let mut header = Header::default();
+        header.provenance.config_toml = toml.into();
+        header
+    }
+
     #[test]
     fn another_run_is_refused_kept_or_replaced_as_told() {
         let tmp = tempfile::tempdir().unwrap();
         let dir = tmp.path().join("deep/run");
-        claim(&dir, "a = 1\n", Existing::Refuse).unwrap();
+        let claim = |toml, existing| claim(&dir, header(toml), existing);
+        claim("a = 1\n", Existing::Refuse).unwrap();
         std::fs::write(dir.join(SUMMARY), "{}").unwrap();
-        let e = claim(&dir, "a = 1\n", Existing::Refuse).unwrap_err();
+        let e = claim("a = 1\n", Existing::Refuse).unwrap_err();
         assert_eq!(e.exit_code(), 2);
         assert!(dir.join(SUMMARY).exists());
-        claim(&dir, "a = 1\n", Existing::Continue).unwrap();
-        let e = claim(&dir, "a = 2\n", Existing::Continue).unwrap_err();
+        claim("a = 1\n", Existing::Continue).unwrap();
+        let e = claim("a = 2\n", Existing::Continue).unwrap_err();
         assert!(e.to_string().contains("`a = 1` there, `a = 2` now"), "{e}");
-        claim(&dir, "a = 2\n", Existing::Replace).unwrap();
+        claim("a = 2\n", Existing::Replace).unwrap();
         assert!(!dir.join(SUMMARY).exists());
+    }
+
+    #[test]
+    fn one_process_at_a_time() {
+        let tmp = tempfile::tempdir().unwrap();
+        let held = claim(tmp.path(), header(""), Existing::Refuse).unwrap();
+        for existing in [Existing::Continue, Existing::Replace] {
+            let e = claim(tmp.path(), header(""), existing).unwrap_err();
+            assert!(e.to_string().contains("another process"), "{e}");
+        }
+        drop(held);
+        claim(tmp.path(), header(""), Existing::Continue).unwrap();
     }
 
     #[test]
@@ -126,7 +154,7 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let path = tmp.path().join("file");
         std::fs::write(&path, "x").unwrap();
-        let e = claim(&path.join("run"), "", Existing::Refuse).unwrap_err();
+        let e = claim(&path.join("run"), header(""), Existing::Refuse).unwrap_err();
         assert!(e.to_string().contains("file"), "{e}");
     }
 }

@@ -5,9 +5,14 @@
 //! that does not exist (a standard deviation of one chip, an estimate without tuning) is `NaN` in
 //! memory, empty in `chips.csv` and `null` in `summary.json`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 
-use super::statistics::{self, Interval, Moments};
+use serde::{Deserialize, Serialize};
+
+use super::census::Census;
+use super::compare::Comparison;
+use super::statistics::binomial::clopper_pearson_interval;
+use super::statistics::{self, Interval, Moments, Ranked, null_as_nan};
 pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
@@ -43,6 +48,31 @@ impl ChipRow {
     /// Whether the chip has a place on a wafer.
     pub fn has_position(&self) -> bool {
         self.die_x_mm.is_finite() && self.die_y_mm.is_finite()
+    }
+}
+
+/// One of the worst chips of a point: `pimento chip EXPERIMENT.toml --point P --index CHIP` rebuilds
+/// it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct WorstChip {
+    /// Index of the chip.
+    pub chip: u32,
+    /// Its accuracy.
+    pub accuracy: f64,
+    /// Its between-chip deviation.
+    pub eps_b: f64,
+    /// All common parts of its deviation.
+    pub eps_common: f64,
+}
+
+impl From<&ChipRow> for WorstChip {
+    fn from(row: &ChipRow) -> Self {
+        WorstChip {
+            chip: row.chip,
+            accuracy: row.accuracy,
+            eps_b: row.eps_b,
+            eps_common: row.eps_common,
+        }
     }
 }
 
@@ -120,10 +150,12 @@ pub struct PointSummary {
     /// Sample standard deviation of the accuracy over chips.
     #[serde(deserialize_with = "null_as_nan")]
     pub std: f64,
-    /// Standard error of the mean over chips, `std / sqrt(chips)`, for these images.
+    /// Standard error of the mean over chips, for these images: `std / sqrt(chips)`, or that over
+    /// replicates where eps_B is stratified.
     #[serde(deserialize_with = "null_as_nan")]
     pub se: f64,
-    /// Student-t 95 % interval of the mean over chips, for these images.
+    /// Student-t 95 % interval of the mean over chips, or over replicates where eps_B is stratified,
+    /// for these images.
     pub mean_ci95: Interval,
     /// Binomial standard error of the images, [`statistics::image_standard_error`]: how far the
     /// mean may lie from that over all images there could be. More chips do not reduce it, and it
@@ -169,6 +201,13 @@ pub struct PointSummary {
     pub yield_limit: f64,
     /// Wilson 95 % interval of the yield.
     pub yield_ci95: Interval,
+    /// Clopper-Pearson interval of the yield: at least 95 % whatever the true yield.
+    #[serde(default = "unknown")]
+    pub yield_exact_ci95: Interval,
+    /// Whether eps_B is stratified: intervals of means are then over replicates, those of the yield
+    /// and of quantiles still as if chips were independent, which is on the safe side.
+    #[serde(default)]
+    pub stratified: bool,
     /// Mean over chips of the cross-entropy, nats.
     #[serde(deserialize_with = "null_as_nan")]
     pub mean_loss: f64,
@@ -178,15 +217,21 @@ pub struct PointSummary {
     /// What tuning costs; `null` without tuning.
     #[serde(default)]
     pub tuning_cost: Option<TuningCost>,
+    /// What a chip costs, by name ([`super::cost::costs`]).
+    #[serde(default)]
+    pub costs: BTreeMap<String, f64>,
     /// How good the estimates were; `null` when chips estimate nothing.
     #[serde(default)]
     pub estimate: Option<EstimateSummary>,
+    /// The worst chips, the worst first.
+    #[serde(default)]
+    pub worst: Vec<WorstChip>,
     /// Wall time of the point, seconds.
     pub elapsed_s: f64,
 }
 
 /// What a point needs beside its chips to be summarised.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PointInputs {
     /// Accuracy of the quantized network without variation, on the same images.
     pub ideal: f64,
@@ -194,6 +239,10 @@ pub struct PointInputs {
     pub yield_limit: f64,
     /// What tuning costs; `None` without tuning.
     pub tuning_cost: Option<TuningCost>,
+    /// What a chip costs, by name.
+    pub costs: BTreeMap<String, f64>,
+    /// Whether the chips' eps_B is stratified.
+    pub stratified: bool,
     /// Variance of `eps_hat - eps_common` by the estimator's closed form; `None` if it has none.
     pub predicted_variance: Option<f64>,
     /// Wall time of the point, seconds.
@@ -201,31 +250,30 @@ pub struct PointInputs {
 }
 
 impl PointSummary {
-    /// Summarises the chips of one point. `rows` are that point's rows in any order, all over the
-    /// same number of images; without rows every statistic is `NaN`.
+    /// Summarises the chips of one point; without chips every statistic is `NaN`.
     ///
     /// Mean and standard deviation of the accuracy come from exact integer sums of the counts, so
     /// they do not depend on the order or the waves in which the chips were simulated.
-    pub fn new(axes: Axes, rows: &[ChipRow], inputs: &PointInputs) -> PointSummary {
-        let images = rows.first().map_or(0, |r| r.images);
-        let m = statistics::accuracy_moments(rows.iter().map(|r| r.correct), images);
-        let mut sorted: Vec<f64> = rows.iter().map(|r| r.accuracy).collect();
-        sorted.sort_by(f64::total_cmp);
+    pub fn new(axes: Axes, chips: &Census, inputs: &PointInputs) -> PointSummary {
+        let images = chips.images();
+        let m = chips.accuracy();
+        let sorted: Ranked = chips.values().collect();
         let quantile = |p| statistics::quantile(&sorted, p);
         let interval = |p| statistics::quantile_interval(&sorted, p);
-        let good = sorted.iter().filter(|&&a| a >= inputs.yield_limit).count();
-        let loss: Moments = rows.iter().map(|r| r.loss).collect();
+        let good = chips.at_least(inputs.yield_limit) as usize;
+        let count = chips.chips() as usize;
+        let (se, mean_ci95) = chips.mean_interval(inputs.stratified);
         PointSummary {
             axes,
-            chips: rows.len(),
+            chips: count,
             images,
             ideal: inputs.ideal,
             mean: m.mean(),
             std: m.std(),
-            se: m.se(),
-            mean_ci95: m.mean_interval(),
+            se,
+            mean_ci95,
             image_se: statistics::image_standard_error(m.mean(), images),
-            min: sorted.first().copied().unwrap_or(f64::NAN),
+            min: chips.values().next().map_or(f64::NAN, |v| v.0),
             q05: quantile(0.05),
             q05_ci95: interval(0.05),
             q25: quantile(0.25),
@@ -236,26 +284,29 @@ impl PointSummary {
             q75_ci95: interval(0.75),
             q95: quantile(0.95),
             q95_ci95: interval(0.95),
-            max: sorted.last().copied().unwrap_or(f64::NAN),
-            yield_fraction: good as f64 / rows.len() as f64,
+            max: chips.values().next_back().map_or(f64::NAN, |v| v.0),
+            yield_fraction: good as f64 / count as f64,
             yield_limit: inputs.yield_limit,
-            yield_ci95: statistics::wilson_interval(good, rows.len()),
-            mean_loss: loss.mean(),
+            yield_ci95: statistics::wilson_interval(good, count),
+            yield_exact_ci95: clopper_pearson_interval(good, count),
+            stratified: inputs.stratified,
+            mean_loss: chips.loss().mean(),
             loss_vs_ideal: inputs.ideal - m.mean(),
             tuning_cost: inputs.tuning_cost,
-            estimate: estimate_summary(rows, inputs.predicted_variance),
+            costs: inputs.costs.clone(),
+            estimate: estimate_summary(chips.errors(), inputs.predicted_variance),
+            worst: chips.worst().to_vec(),
             elapsed_s: inputs.elapsed_s,
         }
     }
 }
 
+fn unknown() -> Interval {
+    Interval::UNKNOWN
+}
+
 /// Statistics of the estimates' errors; `None` when no chip has an estimate.
-fn estimate_summary(rows: &[ChipRow], predicted_variance: Option<f64>) -> Option<EstimateSummary> {
-    let errors: Moments = rows
-        .iter()
-        .filter(|r| r.eps_hat.is_finite())
-        .map(|r| r.eps_hat - r.eps_common)
-        .collect();
+fn estimate_summary(errors: &Moments, predicted_variance: Option<f64>) -> Option<EstimateSummary> {
     (errors.n() > 0).then(|| EstimateSummary {
         bias: errors.mean(),
         bias_ci95: errors.mean_interval(),
@@ -310,11 +361,9 @@ pub struct SweepResult {
     pub config: serde_json::Value,
     /// One summary per point, in the order of [`ChipRow::point`].
     pub points: Vec<PointSummary>,
+    /// Points against each other on the same chips.
+    #[serde(default)]
+    pub comparisons: Vec<Comparison>,
     /// How to run it again.
     pub provenance: Provenance,
-}
-
-/// JSON has no NaN: it is written as `null`, and read back here.
-fn null_as_nan<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
 }

@@ -1,23 +1,35 @@
 //! A whole experiment: train what is needed, simulate every point, write the results.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-
+use super::census::Census;
+use super::compare::comparisons;
+use super::cost::costs;
+use super::identity::{axes, header, this_run};
+use super::journal::{Adapter, Journal, PointFacts};
+use super::models::{self, Models};
+use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
-use super::result::{Axes, ChipRow, PointInputs, PointSummary, Provenance, SweepResult};
+use super::result::{ChipRow, PointInputs, PointSummary};
+use super::rows::Rows;
+use super::shard::Shard;
+use super::stopping::{Look, StoppingRule};
+use super::tracking::Progress;
 use super::wave::{Images, Simulator};
+use super::workers::{self, Worker};
 use crate::backend::Backend;
 use crate::chip::ChipVariation;
-use crate::config::{Experiment, Point};
+use crate::config::{Experiment, Point, Sampling};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::network::Parameters;
-use crate::progress::{Observer, SweepProgress};
-use crate::train::{self, Job, Model, TrainRecord, settings};
+use crate::progress::Observer;
+use crate::train::{Model, settings};
+
+/// Results are written between points when the last writing took at most one part in so many of the
+/// time since then: writing everything after every point of many would take longer than the points.
+const WRITING_SHARE: u32 = 20;
 
 /// How a sweep is run, apart from what is simulated.
 #[derive(Debug, Clone)]
@@ -28,101 +40,286 @@ pub struct SweepOptions {
     pub existing: Existing,
     /// The command line, for provenance.
     pub command: String,
-    /// Writes the results so far into the output directory, after every point
-    /// (`report::write`).
-    pub write: fn(&Path, &SweepResult, &[ChipRow]) -> Result<()>,
+    /// Writes the results so far into the output directory, between points and at the end.
+    pub write: Write,
+    /// Only this part of every point's chips.
+    pub shard: Option<Shard>,
+    /// Directory of trained networks, which several runs may share; none: one in the output
+    /// directory.
+    pub models: Option<PathBuf>,
+    /// When a point ends before its last chip; none: never. Shards do not know of each other's
+    /// chips, so they cannot have one.
+    pub stopping: Option<Arc<dyn StoppingRule>>,
 }
 
-/// A sweep's results in memory.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// What `summary.json` holds.
-    pub result: SweepResult,
-    /// What `chips.csv` holds.
-    pub rows: Vec<ChipRow>,
-    /// The output directory.
-    pub out: PathBuf,
+impl SweepOptions {
+    /// All chips of every point into `out`, which must not hold a run.
+    pub fn new(out: impl Into<PathBuf>, command: impl Into<String>, write: Write) -> Self {
+        Self {
+            out: out.into(),
+            existing: Existing::Refuse,
+            command: command.into(),
+            write,
+            shard: None,
+            models: None,
+            stopping: None,
+        }
+    }
 }
 
-/// Runs an experiment. Results are written after every point, so an interruption keeps the points
-/// that are complete.
+/// Runs an experiment on one or several backends (networks are trained on the first). Every wave
+/// is on the disk before the next begins; results are made from there, so that an interrupted and
+/// resumed run has the same ones.
+///
+/// # Errors
+/// Wrong input, before anything is written; a directory that may not be used; the disk; all
+/// backends lost; an interruption. Whatever was measured stays in the journal.
 pub fn run(
-    backend: &dyn Backend,
+    backends: &[&dyn Backend],
     experiment: &Experiment,
     data: &Split,
     options: &SweepOptions,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    let toml = experiment.to_toml()?;
-    let points = experiment.points();
+    let points = experiment.points()?;
     // Everything that can be wrong with the input is found before anything is written.
     for point in &points {
         settings::start(&point.experiment, &data.train)?;
         ChipVariation::new(&point.experiment.variation)?;
     }
-    outdir::claim(&options.out, &toml, options.existing)?;
-    let info = backend.info();
-    let mut result = SweepResult {
-        pimento: env!("CARGO_PKG_VERSION").to_string(),
-        experiment: experiment.name.clone(),
-        title: experiment.title.clone(),
-        seed: experiment.seed,
-        backend: info.backend.clone(),
-        adapter: info.name.clone(),
-        elapsed_s: 0.0,
-        config: serde_json::to_value(experiment)
-            .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))?,
-        points: vec![],
-        provenance: provenance(options, &toml, &info, data),
+    let header = header(backends, experiment, &points, data, options)?;
+    let mut journal = outdir::claim(&options.out, header, options.existing)?;
+    if journal.dropped() > 0 {
+        observer.message(&format!(
+            "{}: dropped {} bytes of a record that was never finished",
+            journal.path().display(),
+            journal.dropped()
+        ));
+    }
+    journal.note_run(this_run(&options.command))?;
+    let before: f64 = (0..points.len()).map(|p| journal.seconds(p)).sum();
+    let models = options.models.clone();
+    let models = models.unwrap_or_else(|| options.out.join(outdir::MODELS));
+    let images = test_images(experiment, data)?;
+    let mut sweep = Sweep {
+        images: &images,
+        adapters: backends.iter().map(|b| Adapter::from(b.info())).collect(),
+        lost: vec![false; backends.len()],
+        models: Models::new(backends[0], data, Some(models), observer),
+        progress: Progress::new(&points, options.shard, &journal),
+        backends,
+        data,
+        options,
+        observer,
     };
-    let mut rows: Vec<ChipRow> = vec![];
-    let mut models = Models::new(backend, data, Some(&options.out), observer);
-    let test = match experiment.sweep.images {
-        0 => data.test.clone(),
-        n => data.test.limit(n),
-    };
-    let images = Images::new(&test, &data.train, experiment)?;
+    let mut result = outcome::blank(&journal);
+    let mut written = (Instant::now(), Duration::ZERO);
     for point in &points {
-        let model = models.get(&point.experiment)?;
-        let at = Instant::now();
-        let ideal = models.ideal(&point.experiment, &model, &images)?;
-        let mut simulator =
-            Simulator::new(backend, &point.experiment, &model, &images, &data.train)?;
-        let chips = point.experiment.sweep.chips;
-        let progress = |rows: &[ChipRow]| {
-            let m: super::statistics::Moments = rows.iter().map(|r| r.accuracy).collect();
-            observer.sweep(&SweepProgress {
-                point: point.index,
-                points: points.len(),
-                label: point.label(),
-                chips_done: rows.len(),
-                chips,
-                mean: m.mean(),
-                se: m.se(),
-            });
+        let done = match journal.ended(point.index) {
+            Some(_) => Ok(()),
+            None => sweep.point(point, &mut journal),
         };
-        progress(&[]);
-        let of_point = simulator.run(point.index, 0..chips as u32, observer, progress)?;
-        let inputs = PointInputs {
-            ideal,
-            yield_limit: point.experiment.sweep.yield_limit,
-            tuning_cost: simulator.cost(),
-            predicted_variance: simulator.predicted_variance(),
-            elapsed_s: at.elapsed().as_secs_f64(),
-        };
-        result
-            .points
-            .push(PointSummary::new(axes(point, &model), &of_point, &inputs));
-        rows.extend(of_point);
-        result.elapsed_s = started.elapsed().as_secs_f64();
-        (options.write)(&options.out, &result, &rows)?;
+        if done.is_ok() {
+            result.points.push(outcome::summary(&journal, point.index)?);
+        }
+        result.elapsed_s = before + started.elapsed().as_secs_f64();
+        outcome::name_adapters(&mut result, &journal, &sweep.adapters);
+        let last = point.index + 1 == points.len();
+        let due = written.0.elapsed() >= written.1 * WRITING_SHARE;
+        let some = !result.points.is_empty();
+        if some && (last || due || matches!(done, Err(Error::Interrupted(_)))) {
+            let at = Instant::now();
+            result.comparisons = comparisons(&result.points, |p| journal.of_point(p))?;
+            (options.write)(&options.out, &result, &journal)?;
+            written = (Instant::now(), at.elapsed());
+        }
+        done.map_err(|e| what_is_safe(e, &journal, &options.out))?;
     }
     Ok(Outcome {
         result,
-        rows,
         out: options.out.clone(),
     })
+}
+
+/// What a sweep works with.
+struct Sweep<'a> {
+    backends: &'a [&'a dyn Backend],
+    adapters: Vec<Adapter>,
+    /// Backends that failed and are not asked again.
+    lost: Vec<bool>,
+    data: &'a Split,
+    images: &'a Images,
+    models: Models<'a>,
+    progress: Progress,
+    options: &'a SweepOptions,
+    observer: &'a dyn Observer,
+}
+
+impl<'a> Sweep<'a> {
+    /// Simulates what the journal lacks of a point.
+    fn point(&mut self, point: &Point, journal: &mut Journal) -> Result<()> {
+        let model = self.model(point)?;
+        let mut workers = self.workers(point, &model, journal)?;
+        self.facts(point, &model, &workers[0].simulator, journal)?;
+        let chips = journal.header().points[point.index].chips;
+        let range = match self.options.shard {
+            Some(shard) => shard.range(chips),
+            None => 0..chips,
+        };
+        let (mut before, mut census) = (Census::default(), Census::default());
+        let mut at = range.start;
+        self.progress.begin(point, journal)?;
+        self.progress.show(self.observer);
+        let end = loop {
+            let look = self.options.stopping.as_ref();
+            let look = look.map_or(Look::Again(range.end), |rule| {
+                rule.look(point, &before, &census)
+            });
+            let end = match look {
+                Look::Enough => break at,
+                Look::Again(_) if at == range.end => break at,
+                Look::Again(next) => next.clamp(at + 1, range.end),
+            };
+            let missing = journal.missing(point.index, at..end);
+            let (progress, observer) = (&mut self.progress, self.observer);
+            let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
+                progress.add(rows);
+                progress.show(observer);
+            };
+            let index = point.index;
+            workers::simulate(
+                &mut workers,
+                index,
+                missing,
+                journal,
+                observer,
+                &mut written,
+            )?;
+            before.clone_from(&census);
+            for row in journal.rows(index, at..end) {
+                census.push(&row?);
+            }
+            at = end;
+        };
+        for (worker, lost) in workers.iter().zip(self.alive()) {
+            self.lost[lost] |= worker.lost.is_some();
+        }
+        journal.end_point(point.index, end)
+    }
+
+    /// Numbers of the backends that still work.
+    fn alive(&self) -> Vec<usize> {
+        (0..self.backends.len())
+            .filter(|&i| !self.lost[i])
+            .collect()
+    }
+
+    /// The point's network, trained on the first backend that can.
+    fn model(&mut self, point: &Point) -> Result<Arc<Model>> {
+        loop {
+            let first = self.alive()[0];
+            self.models.train_on(self.backends[first]);
+            match self.models.get(&point.experiment) {
+                Err(e @ Error::Device(_)) => self.lose(first, e)?,
+                other => return other,
+            }
+        }
+    }
+
+    /// Goes on without a backend, if another one is left.
+    fn lose(&mut self, backend: usize, error: Error) -> Result<()> {
+        if self.alive().len() == 1 {
+            return Err(error);
+        }
+        self.lost[backend] = true;
+        let name = &self.adapters[backend].name;
+        self.observer.warning(&format!(
+            "adapter {name} is lost, the others go on: {error}"
+        ));
+        Ok(())
+    }
+
+    /// The point on every backend that can.
+    fn workers(
+        &mut self,
+        point: &Point,
+        model: &Model,
+        journal: &mut Journal,
+    ) -> Result<Vec<Worker<'a>>> {
+        let mut workers = Vec::new();
+        for i in self.alive() {
+            let backend = self.backends[i];
+            match Simulator::new(
+                backend,
+                &point.experiment,
+                model,
+                self.images,
+                &self.data.train,
+            ) {
+                Ok(simulator) => workers.push(Worker {
+                    adapter: journal.adapter(&self.adapters[i])?,
+                    name: self.adapters[i].name.clone(),
+                    simulator,
+                    lost: None,
+                }),
+                Err(e @ Error::Device(_)) => self.lose(i, e)?,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(workers)
+    }
+
+    /// Notes what the point needs beside its chips, or sees that it is as it was noted.
+    fn facts(
+        &mut self,
+        point: &Point,
+        model: &Model,
+        simulator: &Simulator,
+        journal: &mut Journal,
+    ) -> Result<()> {
+        let model_sha256 = models::digest(model)?;
+        if let Some(facts) = journal.facts(point.index) {
+            if facts.model_sha256 != model_sha256 {
+                return Err(Error::input(format!(
+                    "{}: the trained network of point {} is another one: parameters with SHA-256 {} \
+                     there, {model_sha256} now; allowed: the network that the first chips were \
+                     measured on",
+                    journal.path().display(),
+                    point.index,
+                    facts.model_sha256
+                )));
+            }
+            return Ok(());
+        }
+        journal.begin_point(PointFacts {
+            point: point.index,
+            axes: axes(point, model),
+            ideal: self.models.ideal(&point.experiment, model, self.images)?,
+            yield_limit: point.experiment.sweep.yield_limit,
+            tuning_cost: simulator.cost(),
+            costs: costs(&point.experiment, &model.graph, simulator.cost()),
+            stratified: point.experiment.variation.sampling == Sampling::Stratified,
+            predicted_variance: simulator.predicted_variance(),
+            model_sha256,
+        })
+    }
+}
+
+/// Says in an interruption or a device's failure what is not lost.
+fn what_is_safe(error: Error, journal: &Journal, out: &Path) -> Error {
+    let chips: u64 = (0..journal.header().points.len())
+        .map(|p| journal.chips(p))
+        .sum();
+    let safe = format!(
+        "{chips} chips are safe in {}; --resume continues",
+        out.display()
+    );
+    match error {
+        Error::Interrupted(text) => Error::Interrupted(format!("{text}; {safe}")),
+        Error::Device(text) => Error::Device(format!("{text}; {safe}")),
+        other => other,
+    }
 }
 
 /// Simulates one chip of one point alone; the row equals that of the sweep.
@@ -131,10 +328,10 @@ pub fn one_chip(
     experiment: &Experiment,
     data: &Split,
     (point, chip): (usize, u32),
-    models: Option<&Path>,
+    run: Option<&Path>,
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
-    let points = experiment.points();
+    let points = experiment.points()?;
     let Some(p) = points.get(point) else {
         return Err(Error::input(format!(
             "point {point} does not exist; the experiment has points 0 to {}",
@@ -142,229 +339,35 @@ pub fn one_chip(
         )));
     };
     let at = Instant::now();
+    let models = run.map(|d| d.join(outdir::MODELS));
     let mut store = Models::new(backend, data, models, observer);
     let model = store.get(&p.experiment)?;
-    let test = match experiment.sweep.images {
-        0 => data.test.clone(),
-        n => data.test.limit(n),
-    };
-    let images = Images::new(&test, &data.train, experiment)?;
+    let images = test_images(experiment, data)?;
     let ideal = store.ideal(&p.experiment, &model, &images)?;
     let mut alone = p.experiment.clone();
     alone.sweep.chips = 1;
+    alone.sweep.until = None;
     let mut simulator = Simulator::new(backend, &alone, &model, &images, &data.train)?;
-    let rows = simulator.run(point, chip..chip + 1, observer, |_| ())?;
+    let rows = simulator.run(point, chip..chip + 1, observer)?;
     let inputs = PointInputs {
         ideal,
         yield_limit: p.experiment.sweep.yield_limit,
         tuning_cost: simulator.cost(),
+        costs: costs(&p.experiment, &model.graph, simulator.cost()),
+        stratified: p.experiment.variation.sampling == Sampling::Stratified,
         predicted_variance: simulator.predicted_variance(),
         elapsed_s: at.elapsed().as_secs_f64(),
     };
-    let summary = PointSummary::new(axes(p, &model), &rows, &inputs);
+    let census = rows.iter().collect();
+    let summary = PointSummary::new(axes(p, &model), &census, &inputs);
     Ok((summary, rows[0]))
 }
 
-/// Trained networks by training key, in memory and on disk.
-struct Models<'a> {
-    backend: &'a dyn Backend,
-    data: &'a Split,
-    dir: Option<PathBuf>,
-    observer: &'a dyn Observer,
-    models: HashMap<String, Rc<Model>>,
-    ideals: HashMap<String, f64>,
-}
-
-impl<'a> Models<'a> {
-    fn new(
-        backend: &'a dyn Backend,
-        data: &'a Split,
-        out: Option<&Path>,
-        observer: &'a dyn Observer,
-    ) -> Self {
-        Self {
-            backend,
-            data,
-            dir: out.map(|d| d.join(outdir::MODELS)),
-            observer,
-            models: HashMap::new(),
-            ideals: HashMap::new(),
-        }
-    }
-
-    /// The model of a point: from memory, from the directory, or trained now.
-    fn get(&mut self, experiment: &Experiment) -> Result<Rc<Model>> {
-        let key = train::training_key(experiment)?;
-        if let Some(model) = self.models.get(&key) {
-            return Ok(model.clone());
-        }
-        let path = self
-            .dir
-            .as_ref()
-            .map(|d| d.join(model_file(experiment, &key)));
-        let model = match path.as_ref().filter(|p| p.exists()) {
-            Some(path) => {
-                let (parameters, record) = train::load_model(path, &key)?;
-                self.assemble(experiment, parameters, record)?
-            }
-            None => self.train(experiment, &key, path.as_deref())?,
-        };
-        let model = Rc::new(model);
-        self.models.insert(key, model.clone());
-        Ok(model)
-    }
-
-    fn assemble(
-        &self,
-        experiment: &Experiment,
-        parameters: Parameters,
-        record: TrainRecord,
-    ) -> Result<Model> {
-        Ok(Model {
-            graph: settings::start(experiment, &self.data.train)?.graph,
-            numerics: settings::inference_numerics(experiment),
-            parameters,
-            record,
-        })
-    }
-
-    fn train(&self, experiment: &Experiment, key: &str, path: Option<&Path>) -> Result<Model> {
-        if let Some(dir) = &self.dir {
-            std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-        }
-        let checkpoint = path.map(|p| p.with_extension("partial"));
-        let model = train::train(&Job {
-            backend: self.backend,
-            experiment,
-            data: self.data,
-            label: training_label(experiment),
-            checkpoint: checkpoint.clone(),
-            resume: true,
-            observer: self.observer,
-        })?;
-        if let Some(path) = path {
-            train::save_model(path, &model, key)?;
-        }
-        if let Some(p) = checkpoint.filter(|p| p.exists()) {
-            std::fs::remove_file(&p).map_err(|e| Error::io(&p, e))?;
-        }
-        Ok(model)
-    }
-
-    /// Accuracy of the model without variation.
-    fn ideal(&mut self, experiment: &Experiment, model: &Model, images: &Images) -> Result<f64> {
-        let key = train::training_key(experiment)?;
-        if let Some(&a) = self.ideals.get(&key) {
-            return Ok(a);
-        }
-        let mut nominal = experiment.clone();
-        nominal.sweep.chips = 1;
-        let mut simulator = Simulator::ideal(self.backend, &nominal, model, images)?;
-        let rows = simulator.run(0, 0..1, self.observer, |_| ())?;
-        let accuracy = rows[0].accuracy;
-        self.ideals.insert(key, accuracy);
-        Ok(accuracy)
-    }
-}
-
-/// A training in words.
-pub fn training_label(experiment: &Experiment) -> String {
-    let recipe = experiment.train.recipe;
-    let (w, b) = (experiment.training_sigma_w(), experiment.training_sigma_b());
-    match recipe {
-        _ if !recipe.sees_variation() => recipe.to_string(),
-        _ if b > 0.0 => format!("{recipe} at sigma_W {w}, sigma_B {b}"),
-        _ => format!("{recipe} at sigma_W {w}"),
-    }
-}
-
-fn model_file(experiment: &Experiment, key: &str) -> String {
-    let digest = hex(&Sha256::digest(key.as_bytes()));
-    format!("{}-{}.safetensors", experiment.train.recipe, &digest[..16])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn axes(point: &Point, model: &Model) -> Axes {
-    let e = &point.experiment;
-    let n = &model.numerics;
-    let bits = |b: u32| if b == 0 { 32 } else { b };
-    let mut extra = serde_json::Map::new();
-    let named = [
-        "recipe",
-        "law",
-        "mapping",
-        "distribution",
-        "sigma_w",
-        "sigma_b",
-        "weight_bits",
-        "activation_bits",
-        "tuning",
-        "test_cells",
-        "train_variation",
-        "train_seed",
-    ];
-    for (axis, value) in &point.axes {
-        if !named.contains(&axis.as_str()) {
-            let value = serde_json::to_value(value).unwrap_or_default();
-            extra.insert(axis.to_string(), value);
-        }
-    }
-    let self_tuned = e.tuning.method == crate::config::TuningMethod::SelfTuning;
-    let noisy = e.train.recipe.sees_variation();
-    Axes {
-        recipe: e.train.recipe.to_string(),
-        law: e.variation.law.to_string(),
-        mapping: e.variation.mapping.to_string(),
-        sigma_w: e.variation.sigma_w,
-        sigma_b: e.variation.sigma_b,
-        tuning: e.tuning.method.to_string(),
-        weight_bits: bits(n.weight_bits),
-        activation_bits: bits(n.act_bits),
-        train_variation: if noisy {
-            e.train.variation.to_string()
-        } else {
-            "none".into()
-        },
-        train_seed: e.training_seed(),
-        distribution: e.variation.distribution.to_string(),
-        test_cells: if self_tuned {
-            e.tuning.test_cells as u32
-        } else {
-            0
-        },
-        extra,
-    }
-}
-
-fn provenance(
-    options: &SweepOptions,
-    toml: &str,
-    info: &crate::backend::DeviceInfo,
-    data: &Split,
-) -> Provenance {
-    let mut more = serde_json::Map::new();
-    let digest = |d: &crate::data::Dataset| {
-        let mut h = Sha256::new();
-        d.images.for_each_chunk(|bytes| h.update(bytes));
-        for l in &d.labels {
-            h.update(l.to_le_bytes());
-        }
-        hex(&h.finalize())
+/// The test images that every chip classifies.
+pub(super) fn test_images(experiment: &Experiment, data: &Split) -> Result<Images> {
+    let test = match experiment.sweep.images {
+        0 => data.test.clone(),
+        n => data.test.limit(n),
     };
-    more.insert("train_data_sha256".into(), digest(&data.train).into());
-    more.insert("test_data_sha256".into(), digest(&data.test).into());
-    Provenance {
-        command: options.command.clone(),
-        config_toml: toml.to_string(),
-        config_sha256: hex(&Sha256::digest(toml.as_bytes())),
-        started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
-        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
-        api: info.api.clone(),
-        driver: info.driver.clone(),
-        more,
-    }
+    Images::new(&test, &data.train, experiment)
 }

@@ -8,13 +8,17 @@
 //! used*. *Images* are drawn too: [`image_standard_error`] says how far the accuracy may lie from
 //! that over all images. More chips do not reduce it. All points of a sweep use the same images
 //! and the same chips, so both errors cancel to a great part when two points are compared:
-//! compare them with [`paired_difference`], not by looking whether two intervals overlap.
+//! compare them with [`paired`], not by looking whether two intervals overlap.
 //!
 //! # Choices
 //! * Standard deviations are sample ones (`n - 1`).
 //! * Quantiles are type 7 of Hyndman and Fan (The American Statistician 50, 1996, 361-365): linear
 //!   interpolation between order statistics at `h = (n-1)p`, the default of NumPy and R.
 //! * Intervals have a confidence of 95 %, both tails alike.
+
+pub mod binomial;
+pub mod paired;
+pub mod replicates;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, StudentsT};
@@ -104,6 +108,28 @@ impl Moments {
         self.m2 += other.m2 + d * d * a * b / (a + b);
     }
 
+    /// Moments of `count / images` from exact integer sums; each count with its number of chips.
+    pub fn of_counts(counts: impl IntoIterator<Item = (i64, u64)>, images: u32) -> Moments {
+        let (mut n, mut sum, mut squares) = (0u64, 0i128, 0i128);
+        for (count, chips) in counts {
+            let (c, k) = (i128::from(count), i128::from(chips));
+            n += chips;
+            sum += k * c;
+            squares += k * c * c;
+        }
+        if n == 0 {
+            return Moments::default();
+        }
+        let images = f64::from(images);
+        // Chips and counts are below 2^32 in size, and so few chips exist that no product overflows.
+        let spread = i128::from(n) * squares - sum * sum;
+        Moments {
+            n,
+            mean: sum as f64 / (n as f64 * images),
+            m2: spread as f64 / (n as f64 * images * images),
+        }
+    }
+
     /// Number of values.
     pub fn n(&self) -> u64 {
         self.n
@@ -169,25 +195,10 @@ impl FromIterator<f64> for Moments {
 }
 
 /// Moments of `correct / images` over chips from exact integer sums: the same to the last bit in
-/// whatever order the chips come.
-pub fn accuracy_moments(correct: impl IntoIterator<Item = u32>, images: u32) -> Moments {
-    let (mut n, mut sum, mut squares) = (0u64, 0u128, 0u128);
-    for c in correct {
-        n += 1;
-        sum += u128::from(c);
-        squares += u128::from(c) * u128::from(c);
-    }
-    if n == 0 {
-        return Moments::default();
-    }
-    let images = f64::from(images);
-    // Chips and counts are below 2^32 each, so both products are below 2^128.
-    let spread = u128::from(n) * squares - sum * sum;
-    Moments {
-        n,
-        mean: sum as f64 / (n as f64 * images),
-        m2: spread as f64 / (n as f64 * images * images),
-    }
+/// whatever order the chips come. `counts` are numbers of correct images, each with its number of
+/// chips.
+pub fn accuracy_moments(counts: impl IntoIterator<Item = (u32, u64)>, images: u32) -> Moments {
+    Moments::of_counts(counts.into_iter().map(|(c, n)| (i64::from(c), n)), images)
 }
 
 /// 97.5 % quantile of Student's t distribution.
@@ -195,15 +206,65 @@ fn student_t975(freedom: u64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64).map_or(f64::NAN, |t| t.inverse_cdf(1.0 - TAIL))
 }
 
+/// Values in ascending order.
+pub trait Ascending {
+    /// How many.
+    fn count(&self) -> usize;
+
+    /// The `i`-th smallest, from 0; `i` is below [`Ascending::count`].
+    fn at(&self, i: usize) -> f64;
+}
+
+impl<T: AsRef<[f64]> + ?Sized> Ascending for T {
+    fn count(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    fn at(&self, i: usize) -> f64 {
+        self.as_ref()[i]
+    }
+}
+
+/// Values of which many are equal: each different one once.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ranked {
+    /// Ascending, each with the number of values up to and with it.
+    values: Vec<(f64, usize)>,
+}
+
+impl FromIterator<(f64, u64)> for Ranked {
+    /// From different values in ascending order, each with how often it occurs.
+    fn from_iter<I: IntoIterator<Item = (f64, u64)>>(values: I) -> Self {
+        let mut up_to = 0;
+        let values = values.into_iter().map(|(x, n)| {
+            up_to += n as usize;
+            (x, up_to)
+        });
+        Self {
+            values: values.collect(),
+        }
+    }
+}
+
+impl Ascending for Ranked {
+    fn count(&self) -> usize {
+        self.values.last().map_or(0, |v| v.1)
+    }
+
+    fn at(&self, i: usize) -> f64 {
+        self.values[self.values.partition_point(|v| v.1 <= i)].0
+    }
+}
+
 /// Type-7 quantile `p` in 0..=1 of ascending values; `NaN` of none.
-pub fn quantile(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
+pub fn quantile<S: Ascending + ?Sized>(sorted: &S, p: f64) -> f64 {
+    let Some(last) = sorted.count().checked_sub(1) else {
         return f64::NAN;
     };
     let h = last as f64 * p;
     let i = (h.floor() as usize).min(last);
-    let next = sorted[(i + 1).min(last)];
-    sorted[i] + (h - i as f64) * (next - sorted[i])
+    let (this, next) = (sorted.at(i), sorted.at((i + 1).min(last)));
+    this + (h - i as f64) * (next - this)
 }
 
 /// Distribution-free interval of quantile `p`: two order statistics that enclose it with at least
@@ -211,11 +272,11 @@ pub fn quantile(sorted: &[f64], p: f64) -> f64 {
 /// is `x_(l)` with the largest `l` such that `P(B < l) <= 2.5 %`, the upper `x_(u)` with the
 /// smallest `u` such that `P(B >= u) <= 2.5 %`. Where no order statistic will do the side is open
 /// (`NaN`): the 5 % quantile has a lower bound from 72 chips on.
-pub fn quantile_interval(sorted: &[f64], p: f64) -> Interval {
-    let (l, u) = order_statistics(sorted.len(), p);
+pub fn quantile_interval<S: Ascending + ?Sized>(sorted: &S, p: f64) -> Interval {
+    let (l, u) = order_statistics(sorted.count(), p);
     Interval {
-        lo: l.map_or(f64::NAN, |i| sorted[i]),
-        hi: u.map_or(f64::NAN, |i| sorted[i]),
+        lo: l.map_or(f64::NAN, |i| sorted.at(i)),
+        hi: u.map_or(f64::NAN, |i| sorted.at(i)),
     }
 }
 
@@ -272,41 +333,9 @@ pub fn image_standard_error(accuracy: f64, images: u32) -> f64 {
     (accuracy * (1.0 - accuracy) / f64::from(images)).sqrt()
 }
 
-/// Mean difference of two points over the same chips.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct PairedDifference {
-    /// Chips in both points.
-    pub chips: u64,
-    /// Mean of `b - a`.
-    pub mean: f64,
-    /// Sample standard deviation of the differences.
-    pub std: f64,
-    /// Standard error of the mean difference.
-    pub se: f64,
-    /// Student-t 95 % interval of the mean difference.
-    pub ci95: Interval,
-}
-
-/// Mean of `b - a` over the chips that both points have, with its interval. `a` and `b` are
-/// `(chip, value)` in ascending order of the chip. A chip of a given seed draws the same random
-/// numbers at every point (common random numbers), so what all points share cancels and the
-/// interval is much shorter than that of two independent samples.
-pub fn paired_difference(a: &[(u32, f64)], b: &[(u32, f64)]) -> PairedDifference {
-    let mut m = Moments::default();
-    let mut rest = b.iter().peekable();
-    for &(chip, x) in a {
-        while rest.next_if(|&&(other, _)| other < chip).is_some() {}
-        if let Some(&(_, y)) = rest.next_if(|&&(other, _)| other == chip) {
-            m.push(y - x);
-        }
-    }
-    PairedDifference {
-        chips: m.n(),
-        mean: m.mean(),
-        std: m.std(),
-        se: m.se(),
-        ci95: m.mean_interval(),
-    }
+/// JSON has no NaN: it is written as `null`, and read back here.
+pub(super) fn null_as_nan<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]

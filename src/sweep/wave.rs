@@ -2,22 +2,33 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
+use super::cells::CellLevel;
 use super::result::{ChipRow, TuningCost};
 use crate::backend::program::{CHIP_FIELDS, LANES};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
-use crate::chip::ChipVariation;
-use crate::config::{Experiment, TuningMethod};
+use crate::chip::{ChipVariation, Deviation};
+use crate::config::{Experiment, Fidelity, TuningMethod};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::inference::{self, Inference, NormMode};
+use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::progress::Observer;
 use crate::train::{Model, settings};
+use crate::tuning::cells::CellChipTuning;
 use crate::tuning::{ChipTuning, Tuner};
 
-/// Most chips of a wave: enough to fill a GPU or all cores, few enough that progress is seen and
-/// little is lost.
+/// Chips of a wave of any network, memory allowing: enough to fill a GPU or all cores.
 const WAVE: usize = 64;
+
+/// Most chips of a wave of a small network.
+const MOST: usize = 4096;
+
+/// Multiply-accumulates that a wave of a small network has about: a few tens of milliseconds of a
+/// processor, so that what is done once a wave (starting threads, writing the journal and waiting
+/// for the disk) is little beside it, progress is still seen, and little is lost.
+const WORK: usize = 1 << 31;
 
 /// Most chips of a wave whose batch norm is measured: statistics over a batch need the whole maps
 /// of all chips of the wave at once.
@@ -56,7 +67,7 @@ impl Images {
         self.n == 0
     }
 
-    fn range(&self, r: &Range<usize>) -> (&[f32], &[f32]) {
+    pub(super) fn range(&self, r: &Range<usize>) -> (&[f32], &[f32]) {
         let each = self.pixels.len() / self.n;
         (
             &self.pixels[r.start * each..r.end * each],
@@ -70,16 +81,40 @@ pub struct Simulator<'a> {
     session: Box<dyn Session>,
     inference: Inference,
     capacity: Capacity,
+    bytes: u64,
     images: &'a Images,
     /// Whether all images are resident and have been written.
     resident: bool,
     seed: u64,
     variation: ChipVariation,
-    tuner: Tuner,
+    level: Level,
     /// Calibration batches for batch norm: number, images each.
     batches: usize,
     batch: usize,
-    layers: usize,
+}
+
+/// How chips differ, and what they do about it.
+enum Level {
+    /// One deviation per weight.
+    Weight { noise: CellNoise, tuner: Box<Tuner> },
+    /// Cells in arrays.
+    Cell(Box<CellLevel>),
+}
+
+/// The chips of a wave.
+enum Wave {
+    Weight(Vec<ChipTuning>),
+    Cell(Vec<CellChipTuning>),
+}
+
+impl Wave {
+    /// What a chip's cells have in common, and its estimate of it.
+    fn chip(&self, i: usize) -> (&Deviation, Option<f64>) {
+        match self {
+            Wave::Weight(chips) => (&chips[i].deviation, chips[i].estimate),
+            Wave::Cell(chips) => (&chips[i].deviation, chips[i].estimate),
+        }
+    }
 }
 
 impl<'a> Simulator<'a> {
@@ -95,23 +130,25 @@ impl<'a> Simulator<'a> {
         let v = &experiment.variation;
         let t = &experiment.tuning;
         let chips = ChipVariation::new(v)?;
-        let tuner = Tuner::new(t, v, &chips, &model.graph);
-        let noise = settings::cell_noise(v, v.sigma_w, tuner.reference_columns());
+        let level = match experiment.fidelity {
+            Fidelity::Weight => {
+                let tuner = Tuner::new(t, v, &chips, &model.graph);
+                let noise = settings::cell_noise(v, v.sigma_w, tuner.reference_columns());
+                let tuner = Box::new(tuner);
+                Level::Weight { noise, tuner }
+            }
+            Fidelity::Cell => {
+                Level::Cell(Box::new(CellLevel::new(experiment, model, &chips, train)?))
+            }
+        };
         let recalibrate = t.method == TuningMethod::BnRecalibration;
         let norm = if recalibrate {
             NormMode::Recalibrated
         } else {
             NormMode::Frozen
         };
-        let mut simulator = Self::prepare(
-            backend,
-            experiment,
-            model,
-            images,
-            (&noise, norm),
-            chips,
-            tuner,
-        )?;
+        let mut simulator =
+            Self::prepare(backend, experiment, model, images, (level, norm), chips)?;
         if let Some(input) = simulator.inference.calibration {
             let calibration =
                 calibration_images(experiment, train, simulator.batches * simulator.batch);
@@ -128,15 +165,17 @@ impl<'a> Simulator<'a> {
         model: &Model,
         images: &'a Images,
     ) -> Result<Self> {
-        let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
+        let level = Level::Weight {
+            noise: settings::cell_noise(&experiment.variation, 0.0, 0),
+            tuner: Box::new(Tuner::untuned(&experiment.variation, &model.graph)),
+        };
         Self::prepare(
             backend,
             experiment,
             model,
             images,
-            (&noise, NormMode::Frozen),
+            (level, NormMode::Frozen),
             ChipVariation::default(),
-            Tuner::untuned(&experiment.variation, &model.graph),
         )
     }
 
@@ -145,11 +184,17 @@ impl<'a> Simulator<'a> {
         experiment: &Experiment,
         model: &Model,
         images: &'a Images,
-        (noise, norm): (&CellNoise, NormMode),
+        (level, norm): (Level, NormMode),
         variation: ChipVariation,
-        tuner: Tuner,
     ) -> Result<Self> {
-        let inference = inference::lower(&model.graph, &model.numerics, noise, norm, false);
+        let chips = match &level {
+            Level::Weight { noise, .. } => Chips::Weight(noise),
+            Level::Cell(cells) => Chips::Cell {
+                layers: &cells.layers,
+                taps: &[],
+            },
+        };
+        let inference = inference::lower(&model.graph, &model.numerics, chips, norm, false);
         let t = &experiment.tuning;
         let (batches, batch) = match norm {
             NormMode::Recalibrated => (t.recalibration_batches, t.recalibration_batch),
@@ -159,10 +204,13 @@ impl<'a> Simulator<'a> {
         let batch = batch.next_multiple_of(LANES);
         let resident = images.len().max(batches * batch);
         let wave = match norm {
-            NormMode::Frozen => WAVE,
+            NormMode::Frozen => {
+                let per_chip = (model.graph.macs() * images.len()).max(1);
+                (WORK / per_chip).clamp(WAVE, MOST)
+            }
             NormMode::Recalibrated => RECALIBRATION_WAVE,
         };
-        let chips = experiment.sweep.chips.clamp(1, wave);
+        let chips = experiment.sweep.most_chips().clamp(1, wave);
         let want = |chips| Capacity {
             chips,
             images: resident,
@@ -186,75 +234,114 @@ impl<'a> Simulator<'a> {
         model
             .parameters
             .load_into(session.as_mut(), &inference.states)?;
+        if let Level::Cell(cells) = &level {
+            cells.write_shared(session.as_mut(), &inference)?;
+        }
         Ok(Self {
             session,
+            bytes: backend.bytes(&inference.program, capacity)?,
             capacity,
             images,
             resident: false,
             seed: experiment.seed,
             variation,
-            tuner,
+            level,
             batches,
             batch,
-            layers: inference.chips.len(),
             inference,
         })
     }
 
     /// Cost of this point's tuning, per chip.
     pub fn cost(&self) -> Option<TuningCost> {
-        self.tuner.cost()
+        match &self.level {
+            Level::Weight { tuner, .. } => tuner.cost(),
+            Level::Cell(cells) => cells.tuner().cost(),
+        }
     }
 
     /// Variance of the estimate around the truth by the closed form, where there is one.
     pub fn predicted_variance(&self) -> Option<f64> {
-        self.tuner.predicted_variance()
+        match &self.level {
+            Level::Weight { tuner, .. } => tuner.predicted_variance(),
+            Level::Cell(cells) => cells.tuner().predicted_variance(),
+        }
     }
 
-    /// Simulates the chips of `range` and appends a row for each. `done` is called after every
-    /// wave with all rows so far; an interruption ends between waves.
+    /// Most chips of a wave.
+    pub fn wave_size(&self) -> usize {
+        self.capacity.chips
+    }
+
+    /// Bytes that its waves take on the backend.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Simulates the chips of `range`, wave after wave.
+    ///
+    /// # Errors
+    /// An interruption; the device.
     pub fn run(
         &mut self,
         point: usize,
         range: Range<u32>,
         observer: &dyn Observer,
-        mut done: impl FnMut(&[ChipRow]),
     ) -> Result<Vec<ChipRow>> {
         let mut rows = Vec::with_capacity(range.len());
         let mut first = range.start;
         while first < range.end {
-            if observer.interrupted() {
-                return Err(Error::Interrupted(format!(
-                    "sweep interrupted before chip {first} of point {point}"
-                )));
-            }
-            let chips = ((range.end - first) as usize).min(self.capacity.chips);
-            self.wave(point, first, chips, &mut rows)?;
-            first += chips as u32;
-            done(&rows);
+            let chips = ((range.end - first) as usize).min(self.wave_size()) as u32;
+            rows.extend(self.wave(point, &(first..first + chips), observer)?);
+            first += chips;
         }
         Ok(rows)
     }
 
-    fn wave(
+    /// Tells the session what the chips of a wave do not share.
+    fn begin(&mut self, range: &Range<u32>) -> Result<Wave> {
+        let (seed, variation) = (self.seed, &self.variation);
+        let chips = range.clone().into_par_iter();
+        Ok(match &self.level {
+            Level::Weight { tuner, .. } => {
+                let chips: Vec<ChipTuning> = chips
+                    .map(|chip| tuner.chip(seed, chip, variation))
+                    .collect();
+                for (layer, &tensor) in self.inference.chips.iter().enumerate() {
+                    let mut fields = Vec::with_capacity(chips.len() * CHIP_FIELDS);
+                    for t in &chips {
+                        let l = t.layers[layer];
+                        let c = l.correction;
+                        fields.extend([l.e as f32, c.gain as f32, c.offset as f32, 0.0]);
+                    }
+                    self.session.write(tensor, &fields)?;
+                }
+                Wave::Weight(chips)
+            }
+            Level::Cell(cells) => {
+                let tuner = cells.tuner();
+                let chips: Vec<CellChipTuning> = chips
+                    .map(|chip| tuner.chip(seed, chip, variation))
+                    .collect();
+                cells.write_wave(self.session.as_mut(), &self.inference, &chips)?;
+                Wave::Cell(chips)
+            }
+        })
+    }
+
+    /// Simulates one wave, at most [`Simulator::wave_size`] chips. What a chip's row says does not
+    /// depend on the wave it is in.
+    ///
+    /// # Errors
+    /// An interruption, also in the middle; the device.
+    pub fn wave(
         &mut self,
         point: usize,
-        first: u32,
-        chips: usize,
-        rows: &mut Vec<ChipRow>,
-    ) -> Result<()> {
-        let tuned: Vec<ChipTuning> = (first..first + chips as u32)
-            .map(|chip| self.tuner.chip(self.seed, chip, &self.variation))
-            .collect();
-        for layer in 0..self.layers {
-            let mut fields = Vec::with_capacity(chips * CHIP_FIELDS);
-            for t in &tuned {
-                let l = t.layers[layer];
-                let c = l.correction;
-                fields.extend([l.e as f32, c.gain as f32, c.offset as f32, 0.0]);
-            }
-            self.session.write(self.inference.chips[layer], &fields)?;
-        }
+        range: &Range<u32>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<ChipRow>> {
+        let (first, chips) = (range.start, range.len());
+        let wave = self.begin(range)?;
         let args = |images| RunArgs::wave(self.seed, first, chips, images);
         self.session.run(self.inference.fabricate, &args(0..0))?;
         if let Some((measure, refold)) = self.inference.recalibrate {
@@ -281,39 +368,47 @@ impl<'a> Simulator<'a> {
             }
             let mut at = 0;
             while at < group.len() {
+                if observer.interrupted() {
+                    return Err(Error::Interrupted(format!(
+                        "sweep interrupted at chip {first} of point {point}"
+                    )));
+                }
                 let chunk = at..(at + self.capacity.chunk).min(group.len());
                 at = chunk.end;
-                self.session.run(self.inference.evaluate, &args(chunk))?;
+                let args = RunArgs {
+                    first_image: group.start as u32,
+                    ..args(chunk)
+                };
+                self.session.run(self.inference.evaluate, &args)?;
             }
             start = group.end;
         }
         let tally = self.session.read(self.inference.tally)?;
-        for (i, t) in tuned.iter().enumerate() {
-            let chip = first + i as u32;
-            let place = &t.deviation;
+        let rows = (0..chips).map(|i| {
+            let (place, estimate) = wave.chip(i);
             let correct = tally[2 * i].round() as u32;
-            rows.push(ChipRow {
+            ChipRow {
                 point,
-                chip,
+                chip: first + i as u32,
                 accuracy: f64::from(correct) / n as f64,
                 loss: f64::from(tally[2 * i + 1]) / n as f64,
                 correct,
                 images: n as u32,
                 eps_b: place.eps_b,
                 eps_common: place.total,
-                eps_hat: t.estimate.unwrap_or(f64::NAN),
+                eps_hat: estimate.unwrap_or(f64::NAN),
                 wafer: place.wafer,
                 die_x_mm: place.position.map_or(f64::NAN, |p| f64::from(p.x)),
                 die_y_mm: place.position.map_or(f64::NAN, |p| f64::from(p.y)),
-            });
-        }
-        Ok(())
+            }
+        });
+        Ok(rows.collect())
     }
 }
 
 /// `n` training images in an order drawn from the experiment's seed: what a chip is shown when its
 /// batch norm is measured. Repeats the set if it is smaller.
-fn calibration_images(experiment: &Experiment, train: &Dataset, n: usize) -> Dataset {
+pub(super) fn calibration_images(experiment: &Experiment, train: &Dataset, n: usize) -> Dataset {
     let order = data::permutation(train.len(), experiment.seed, u32::MAX);
     let indices: Vec<usize> = order.iter().copied().cycle().take(n).collect();
     train.select(&indices)

@@ -14,6 +14,7 @@
 //! was interrupted and resumed goes through the same bits as one that was not (on one backend).
 
 mod batches;
+mod cells;
 mod checkpoint;
 mod quantizer_steps;
 mod run;

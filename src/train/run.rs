@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batches::{Ahead, Batch, Batches};
+use super::cells::CellSteps;
 use super::checkpoint::{self, Position};
 use super::settings::HeldOut;
 use super::trainer::{EpochRecord, Job, TrainRecord, training_key};
@@ -51,6 +52,8 @@ pub(super) struct Run<'a> {
     seed: u64,
     /// Deviations of the chips of the steps.
     common: Option<ChipVariation>,
+    /// Cells and converters of the steps.
+    cells: Option<CellSteps>,
     chips: usize,
     /// Images per step, all chips and parts together.
     batch: usize,
@@ -92,7 +95,9 @@ impl<'a> Run<'a> {
         let common = (noisy && experiment.training_sigma_b() > 0.0)
             .then(|| ChipVariation::new(v))
             .transpose()?;
+        let cells = CellSteps::new(experiment, graph, numerics)?;
         let spec = TrainSpec {
+            cells: cells.as_ref().map(CellSteps::spec),
             frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
             forward_only: purpose != Purpose::Train,
             ..settings::train_spec(experiment, noise, batch / parts)
@@ -113,7 +118,10 @@ impl<'a> Run<'a> {
                 fits.chunk, fits.chips
             )));
         }
-        let session = job.backend.prepare(&training.program, want)?;
+        let mut session = job.backend.prepare(&training.program, want)?;
+        if let Some(cells) = &cells {
+            cells.write_shared(session.as_mut(), &training)?;
+        }
         let steps_per_epoch = n / batch;
         let seed = experiment.training_seed();
         let parameters = Parameters::initial(graph, &training.states, seed);
@@ -134,6 +142,7 @@ impl<'a> Run<'a> {
             }),
             seed,
             common,
+            cells,
             chips,
             batch,
             parts,
@@ -428,13 +437,18 @@ impl<'a> Run<'a> {
         let labels = &batch.labels[of(&batch.labels)];
         self.session.write(self.training.labels, labels)?;
         let first = self.first_chip(word);
-        let mut fields = Vec::with_capacity(self.chips * CHIP_FIELDS);
-        for chip in 0..self.chips as u32 {
-            let e = match &self.common {
-                Some(v) => v.eps_b(self.seed, TRAINING, first.wrapping_add(chip)),
+        let common: Vec<f32> = (0..self.chips as u32)
+            .map(|chip| match &self.common {
+                Some(v) => v.eps_b(self.seed, TRAINING, first.wrapping_add(chip)) as f32,
                 None => 0.0,
-            };
-            fields.extend_from_slice(&[e as f32, 1.0, 0.0, 0.0]);
+            })
+            .collect();
+        if let Some(cells) = &self.cells {
+            return cells.write_chips(self.session.as_mut(), &self.training, &common);
+        }
+        let mut fields = Vec::with_capacity(self.chips * CHIP_FIELDS);
+        for e in common {
+            fields.extend_from_slice(&[e, 1.0, 0.0, 0.0]);
         }
         for &tensor in &self.training.chips {
             self.session.write(tensor, &fields)?;

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
-use crate::chip::terms;
+use crate::chip::cells::{InputCodes, LayerCells};
+use crate::chip::{self, terms};
 use crate::config::{self, Experiment};
 use crate::data::{Augment, Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
 use crate::network::lower::training::{Optimizer, TrainSpec, check_trainable};
-use crate::network::lower::{ActStep, CellNoise, Numerics};
+use crate::network::lower::{ActStep, CellNoise, Numerics, layer_address};
 use crate::network::zoo::{self, Style};
 
 /// Where a training begins.
@@ -60,13 +61,21 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
         check_trainable(&graph)?;
     }
     if experiment.train.epochs == 0 && experiment.train.recipe.sees_quantizers() {
-        let step = |id: usize| format!("{}.weight_step", graph.nodes[id].name);
-        let mut crossbars = graph.crossbars().into_iter().map(|(id, ..)| step(id));
-        if let Some(name) = crossbars.find(|name| !loaded.parameters.tensors.contains_key(name)) {
+        let (recipe, per_channel) = (experiment.train.recipe, experiment.quantize.per_channel);
+        for (id, geo, _) in graph.crossbars() {
+            let name = format!("{}.weight_step", graph.nodes[id].name);
+            let steps = loaded.parameters.tensors.get(&name).map(|t| t.data.len());
+            let wanted = if per_channel { geo.c_out } else { 1 };
+            let found = match steps {
+                None => format!("no quantizer step `{name}`"),
+                Some(n) if n != wanted => format!(
+                    "{n} quantizer steps `{name}`, quantize.per_channel = {per_channel} takes {wanted}"
+                ),
+                Some(_) => continue,
+            };
             return wrong(format!(
-                "no quantizer step `{name}`, so recipe \"{}\" with train.epochs = 0 has nothing to \
-                 deploy; allowed: recipe \"ptq\" or \"float\", or more epochs",
-                experiment.train.recipe
+                "{found}, so recipe \"{recipe}\" with train.epochs = 0 has nothing to deploy; allowed: \
+                 recipe \"ptq\" or \"float\", or more epochs"
             ));
         }
     }
@@ -269,6 +278,54 @@ pub fn cell_noise(v: &config::Variation, sigma_w: f64, reference_columns: u32) -
     }
 }
 
+/// The constants of every crossbar layer at cell level.
+///
+/// # Errors
+/// A layer without codes (weights or inputs that are not quantized, one-bit inputs whose magnitude
+/// is the image's own); an impossible chip. The message names the node.
+pub fn cell_layers(
+    experiment: &Experiment,
+    graph: &Graph,
+    numerics: &Numerics,
+) -> Result<Vec<LayerCells>> {
+    let layers = graph.crossbars().into_iter().enumerate();
+    let layers = layers.map(|(index, (id, geo, _))| {
+        let node = &graph.nodes[id];
+        let source = node.inputs[0];
+        let bits = numerics.input_bits_of(graph, source, &geo);
+        let at = |e: Error| e.context(format!("node `{}`", node.name));
+        if !(2..=8).contains(&bits) {
+            let field = match graph.is_image(source) {
+                true => "quantize.input_bits",
+                false => "quantize.activation_bits",
+            };
+            return Err(at(Error::input(format!(
+                "inputs of {bits} bits (0: not quantized) have no codes that arrays could be driven with;                  allowed with fidelity = \"cell\": {field} from 2 to 8, and                  quantize.linear_inputs = \"quantized\""
+            ))));
+        }
+        if numerics.weight_bits == 0 {
+            return Err(at(Error::input(
+                "weights that are not quantized have no codes that cells could hold; allowed with fidelity =                  \"cell\": quantize.weight_bits from 1 to 8 and a recipe that quantizes",
+            )));
+        }
+        if numerics.weight_bits == 1 && numerics.binary_per_input && !geo.is_linear() {
+            return Err(at(Error::input(
+                "quantize.binary_weight_group = \"input-channel\" gives the rows of one array different steps; \
+                 allowed with fidelity = \"cell\": \"layer\"",
+            )));
+        }
+        let (lo, _) = numerics.code_range(graph, source, bits);
+        let input = InputCodes {
+            bits,
+            signed: lo < 0,
+        };
+        let (chip, variation) = (&experiment.chip, &experiment.variation);
+        let address = layer_address(index);
+        chip::cells::layer(chip, variation, &geo, numerics.weight_bits, input, address).map_err(at)
+    });
+    layers.collect()
+}
+
 /// Number formats of the trained network on chips.
 pub fn inference_numerics(experiment: &Experiment) -> Numerics {
     match experiment.train.recipe {
@@ -284,6 +341,7 @@ pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usiz
         chips: t.chips_per_batch,
         batch,
         noise,
+        cells: None,
         optimizer: match t.optimizer {
             config::Optimizer::Sgd => Optimizer::Sgd {
                 momentum: t.momentum as f32,

@@ -8,7 +8,7 @@ use crate::chip::ChipVariation;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
-use crate::network::lower::inference::{self, NormMode};
+use crate::network::lower::inference::{self, Chips, NormMode};
 use crate::network::{Graph, Parameters};
 use crate::random::TRAINING;
 
@@ -57,7 +57,13 @@ fn on_chips(
     let v = &experiment.variation;
     let varies = sigma_w > 0.0 || chips > 1;
     let noise = settings::cell_noise(v, sigma_w, 0);
-    let net = inference::lower(graph, numerics, &noise, NormMode::Frozen, false);
+    let net = inference::lower(
+        graph,
+        numerics,
+        Chips::Weight(&noise),
+        NormMode::Frozen,
+        false,
+    );
     let n = images.len();
     let want = Capacity {
         chips,

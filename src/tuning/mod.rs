@@ -5,6 +5,7 @@
 //! * [`correct`]: the local tuning modules: what a layer does with an estimate.
 //! * [`Tuner`]: both together for one point of a sweep, with the cost.
 
+pub mod cells;
 pub mod correct;
 pub mod cost;
 pub mod estimate;

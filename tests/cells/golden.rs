@@ -182,3 +182,63 @@ fn product(case: &Value) -> Product {
         read_back: numbers(&case["W_read_back"]),
     }
 }
+
+/// One solve of a mesh.
+pub struct Solve {
+    pub name: String,
+    pub wires: Wires,
+    /// Conductances `[output][input]` relative to `G_max`.
+    pub g: Vec<f64>,
+    pub v: Vec<f64>,
+    /// Currents by an exact sparse solution.
+    pub currents: Vec<f64>,
+    pub ideal: Vec<f64>,
+}
+
+/// Every solve of the file; for gates with the matrix of as many inputs as are on.
+pub fn solves() -> Vec<Solve> {
+    let one = |case: &Value| {
+        let size = case["size"].as_u64().unwrap() as usize;
+        let r_min = case["Rmin"].as_f64().unwrap();
+        let ohm = |key: &str| (case[key].as_f64().unwrap() / r_min) as f32;
+        let v = numbers(&case["v_in"]);
+        let name = case["topology"].as_str().unwrap();
+        let on = v.iter().filter(|v| **v == 1.0).count();
+        let topology = match name.starts_with("input-source") {
+            true => Topology::InputSource,
+            false => Topology::SeparateSource,
+        };
+        Solve {
+            name: format!("{name}, {size}"),
+            wires: Wires {
+                arrays: Arrays {
+                    cols: size,
+                    rows: size,
+                    tile_rows: [0, size as u32].into(),
+                    tile_cols: [0, size as u32].into(),
+                    slice_bits: [8].into(),
+                    weight_bits: 8,
+                    encoding: Encoding::Offset { reference: 0 },
+                    g_min: 0.0,
+                },
+                topology,
+                row: ohm("Rp_row_ohm"),
+                col: ohm("Rp_col_ohm"),
+                row_terminal: ohm("Rp_terminal_ohm"),
+                col_terminal: ohm("Rp_terminal_ohm"),
+                sweeps: 0,
+                activity: on as f32 / size as f32,
+            },
+            g: numbers(&case["conductance_norm"]),
+            v,
+            currents: numbers(&case["exact_currents"]),
+            ideal: numbers(&case["ideal_currents_norm"]),
+        }
+    };
+    all()["ir_drop"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(one)
+        .collect()
+}

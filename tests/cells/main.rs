@@ -1,4 +1,7 @@
-//! The cell level as a whole against the answers of another simulator (assets/golden/crosssim.json).
+//! The cell level as a whole: closed form, CPU operators and shaders against the answers of another
+//! simulator (assets/golden/crosssim.json) and against each other.
 
+mod chips;
 mod golden;
 mod mvm;
+mod wires;

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 12] = [
     "demo",
     "sweep",
+    "merge",
     "train",
     "chip",
     "check",

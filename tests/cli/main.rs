@@ -2,11 +2,13 @@
 
 mod bad_input;
 mod bench;
+mod compare;
 mod data;
 mod help;
 mod networks;
 mod runs;
 mod shipped;
+mod survive;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -78,6 +78,7 @@ fn a_sweep_its_files_and_a_chip_of_it() {
         "chips.csv",
         "experiment.toml",
         "headline.svg",
+        "journal.bin",
         "models",
         "report.html",
         "summary.json",

@@ -4,8 +4,11 @@ use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
 use pimento::data::Embedded;
+use pimento::sweep::journal::Journal;
 use pimento::sweep::result::ChipRow;
+use pimento::sweep::rows::Rows;
 use pimento::sweep::wave::{Images, Simulator};
+use pimento::sweep::{self, SweepOptions};
 use pimento::train::{self, Job, Model};
 
 use crate::harness;
@@ -21,11 +24,18 @@ fn experiment(variation: &str, tuning: &str) -> Experiment {
     Experiment::parse(&text, "test").expect("the experiment is valid")
 }
 
+/// Rounding differs, so an activation on a quantizer's threshold may take the other code: 2 images
+/// of 1,000, here of 450.
+const IMAGES_APART: u32 = 1;
+
+/// Mean losses of the same chip on both backends, nats.
+const LOSS_APART: f64 = 0.01;
+
 fn rows(backend: &dyn Backend, e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let data = Embedded::Digits8x8.load().expect("embedded");
     let images = Images::new(&data.test, &data.train, e).expect("images");
     let mut s = Simulator::new(backend, e, m, &images, &data.train).expect("prepared");
-    s.run(0, 3..8, &(), |_| ()).expect("simulated")
+    s.run(0, 3..8, &()).expect("simulated")
 }
 
 #[test]
@@ -69,21 +79,56 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
         for (a, b) in a.iter().zip(&b) {
             assert_eq!(a.chip, b.chip);
             assert_eq!(a.eps_b, b.eps_b);
-            // Rounding differs, so an activation on a quantizer's threshold may take the other
-            // code: 2 images of 1,000, here of 450.
             assert!(
-                a.correct.abs_diff(b.correct) <= 1,
+                a.correct.abs_diff(b.correct) <= IMAGES_APART,
                 "{tuning}: {a:?} against {b:?}"
             );
             assert!(
-                (a.loss - b.loss).abs() < 0.01,
+                (a.loss - b.loss).abs() < LOSS_APART,
                 "{tuning}: {a:?} against {b:?}"
             );
         }
         // The GPU repeats itself to the bit, also for a chip alone.
         let images = Images::new(&data.test, &data.train, &e).expect("images");
         let mut s = Simulator::new(gpu, &e, &m, &images, &data.train).expect("prepared");
-        let alone = s.run(0, 5..6, &(), |_| ()).expect("simulated");
+        let alone = s.run(0, 5..6, &()).expect("simulated");
         assert_eq!((alone[0].correct, alone[0].loss), (b[2].correct, b[2].loss));
+    }
+}
+
+#[test]
+fn a_sweep_over_gpu_and_cpu_has_the_chips_of_either() {
+    let name = "a_sweep_over_gpu_and_cpu_has_the_chips_of_either";
+    let Some(gpu) = harness::gpu_or_skip(name) else {
+        return;
+    };
+    let variation = "law = \"weight-proportional\"\nsigma_w = 0.2\nsigma_b = 0.2";
+    let mut e = experiment(variation, "self-tuning");
+    e.sweep.chips = 150;
+    let data = Embedded::Digits8x8.load().expect("embedded");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let cpu = CpuBackend::new();
+    let run = |backends: &[&dyn Backend], out: &str| {
+        let out = dir.path().join(out);
+        let options = SweepOptions {
+            // Trained once, on whichever is asked first.
+            models: Some(dir.path().join("models")),
+            ..SweepOptions::new(&out, "test", |_, _, _| Ok(()))
+        };
+        sweep::run(backends, &e, &data, &options, &()).expect("swept");
+        let journal = Journal::read(&out.join("journal.bin")).expect("a journal");
+        let rows = journal.of_point(0).expect("rows");
+        rows.collect::<pimento::Result<Vec<ChipRow>>>()
+            .expect("rows")
+    };
+    let (alone, both) = (run(&[&cpu], "alone"), run(&[gpu, &cpu], "both"));
+    assert_eq!(both.len(), 150);
+    for (a, b) in alone.iter().zip(&both) {
+        assert_eq!((a.chip, a.eps_b, a.eps_hat), (b.chip, b.eps_b, b.eps_hat));
+        assert!(
+            a.correct.abs_diff(b.correct) <= IMAGES_APART,
+            "{a:?} against {b:?}"
+        );
+        assert!((a.loss - b.loss).abs() < LOSS_APART, "{a:?} against {b:?}");
     }
 }

@@ -26,7 +26,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("random", &["files", "progress"]),
     ("files", &["vector", "progress"]),
     ("progress", &["vector", "files"]),
-    ("config", &["vector", "random", "files", "progress", "data"]),
+    ("config", &["vector", "files", "progress", "data"]),
     ("data", &["config"]),
     (
         "quantize",
@@ -61,6 +61,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["src/cli/", "src/main.rs"]),
     ("indicatif", &["src/cli/"]),
     ("ctrlc", &["src/cli/", "src/main.rs"]),
+    ("bytesize", &["src/cli/"]),
+    ("crc32fast", &["src/sweep/journal/"]),
 ];
 
 /// Beyond [`CRATES`]: (file, crate, reason).

@@ -36,17 +36,6 @@ const INLINE: &[(&str, &str)] = &[(
     "one line of src/backend/cpu/whole.rs",
 )];
 
-/// Operators whose equations are there before their kernels. Empty when the cell level is complete.
-const PENDING: &[&str] = &[
-    "program_cells",
-    "ir_drop",
-    "converter_fold",
-    "crossbar",
-    "partial_sums",
-    "collapse_planes",
-    "histogram",
-];
-
 /// Shaders that carry no operator's name, and what they are for.
 const NO_OPERATOR: &[(&str, &str)] = &[
     (
@@ -123,9 +112,6 @@ fn every_operator_has_its_twins_and_tests() {
     let mut breaches = Vec::new();
     for (line, camel) in operators() {
         let op = snake(&camel);
-        if PENDING.contains(&op.as_str()) {
-            continue;
-        }
         let homes = homes(&op);
         // Several passes have several files with the operator's name in front.
         let kernel = |name: &str| {

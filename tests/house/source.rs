@@ -273,7 +273,9 @@ pub fn paths(code: &str) -> Vec<Named> {
             i += 1;
             continue;
         };
-        if word == "use" {
+        // `use<..>` says what a type captures.
+        let captures = matches!(tokens.get(i + 1), Some((_, Token::Other('<'))));
+        if word == "use" && !captures {
             i = use_tree(&tokens, i + 1, &[], &mut out);
             continue;
         }

@@ -5,7 +5,7 @@ use pimento::backend::program::{Activation, PoolGeometry};
 use pimento::config::Experiment;
 use pimento::network::file::{self, Loaded};
 use pimento::network::graph::{Graph, Layer};
-use pimento::network::lower::inference::{self, NormMode};
+use pimento::network::lower::inference::{self, Chips, NormMode};
 use pimento::network::lower::{CellNoise, Numerics};
 use pimento::network::onnx::{self, Options};
 use pimento::network::{Parameters, npy, zoo};
@@ -147,8 +147,14 @@ fn zoo_networks_go_out_and_come_back() {
         zoo::vgg11((3, 32, 32), 10, style),
     ] {
         let numerics = Numerics::FLOAT;
-        let states =
-            inference::lower(&graph, &numerics, &CellNoise::NONE, NormMode::Frozen, true).states;
+        let states = inference::lower(
+            &graph,
+            &numerics,
+            Chips::Weight(&CellNoise::NONE),
+            NormMode::Frozen,
+            true,
+        )
+        .states;
         let parameters = Parameters::initial(&graph, &states, 7);
         let network = Loaded {
             graph,
@@ -172,6 +178,10 @@ fn zoo_networks_go_out_and_come_back() {
 
 /// Deploys a network from a file as it is.
 fn deployed(path: &std::path::Path, train: &str) -> train::Model {
+    deploy(path, train).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn deploy(path: &std::path::Path, train: &str) -> pimento::Result<train::Model> {
     let text = format!(
         "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"file\"\nfile = \"{}\"\n\
          [quantize]\nweight_bits = 4\nactivation_bits = 8\n[train]\n{train}\n",
@@ -189,7 +199,6 @@ fn deployed(path: &std::path::Path, train: &str) -> train::Model {
         resume: false,
         observer: &(),
     })
-    .unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Quantizing afterwards needs no gradient: a gate with one value a channel and a softmax inside
@@ -210,7 +219,13 @@ fn a_network_that_cannot_be_trained_can_be_quantized_as_it_is() {
     let act = g.activation("act", gated, Activation::Relu);
     g.linear("out", act, 10, true);
     let numerics = Numerics::FLOAT;
-    let net = inference::lower(&g, &numerics, &CellNoise::NONE, NormMode::Frozen, false);
+    let net = inference::lower(
+        &g,
+        &numerics,
+        Chips::Weight(&CellNoise::NONE),
+        NormMode::Frozen,
+        false,
+    );
     let parameters = Parameters::initial(&g, &net.states, 3);
     let network = Loaded {
         graph: g,
@@ -241,7 +256,7 @@ fn steps_of_other_quantizers_are_left_behind() {
         written.parameters.tensors["conv1.weight_step"].data.len(),
         6
     );
-    let float = deployed(&path, "recipe = \"float\"");
+    let float = deployed(&path, "recipe = \"float\"\nepochs = 0");
     let weights = |p: &Parameters| p.tensors["conv1.weight"].clone();
     assert_eq!(weights(&float.parameters), weights(&written.parameters));
     let cpu = CpuBackend::new();
@@ -255,6 +270,15 @@ fn steps_of_other_quantizers_are_left_behind() {
             .iter()
             .all(|v| v.is_finite())
     );
+    let nothing = deploy(&path, "recipe = \"qat\"\nepochs = 0").unwrap_err();
+    let text = nothing.to_string();
+    for words in [
+        "6 quantizer steps `conv1.weight_step`",
+        "takes 1",
+        "allowed: recipe",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
     for recipe in ["recipe = \"ptq\"", "recipe = \"qat\"\nepochs = 1"] {
         let model = deployed(&path, recipe);
         assert_eq!(model.parameters.tensors["conv1.weight_step"].data.len(), 1);

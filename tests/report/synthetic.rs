@@ -1,6 +1,7 @@
 //! Sweep results made up from a small model of a chip, deterministic: accuracy falls with the
 //! square of the uncorrected common deviation and with sigma_W.
 
+use pimento::sweep::compare::comparisons;
 use pimento::sweep::result::{
     Axes, ChipRow, PointInputs, PointSummary, Provenance, SweepResult, TuningCost,
 };
@@ -145,10 +146,18 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
             operations_per_image: if wp { 0 } else { 21_734 },
             images_once: 0,
         }),
+        costs: std::collections::BTreeMap::from([
+            ("cells".to_string(), f64::from(61_706 + spec.test_cells)),
+            ("conversions_per_image".to_string(), 6_000.0),
+        ]),
+        stratified: false,
         predicted_variance: tuned.then(|| spec.sigma_w.powi(2) / f64::from(spec.test_cells)),
         elapsed_s: 3.25,
     };
-    (PointSummary::new(axes, &rows, &inputs), rows)
+    (
+        PointSummary::new(axes, &rows.iter().collect(), &inputs),
+        rows,
+    )
 }
 
 /// A whole made-up sweep.
@@ -171,6 +180,14 @@ pub fn sweep(title: &str, specs: &[Spec], chips: u32, images: u32) -> (SweepResu
         adapter: "Example processor, 2 threads".into(),
         elapsed_s: 96.4,
         config: serde_json::json!({"sweep": {"chips": chips}}),
+        comparisons: comparisons(&points, |point| {
+            Ok(rows
+                .iter()
+                .filter(move |r| r.point == point)
+                .copied()
+                .map(Ok))
+        })
+        .unwrap(),
         points,
         provenance: Provenance {
             command: "pimento sweep experiments/synthetic.toml --out runs/synthetic".into(),

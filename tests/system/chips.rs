@@ -25,6 +25,10 @@ impl Backend for Waves {
         })
     }
 
+    fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
+        self.0.bytes(program, capacity)
+    }
+
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
         self.0.prepare(program, capacity)
     }
@@ -54,7 +58,7 @@ fn waves_of_any_size_and_order_give_the_same_rows() {
         let backend = Waves(CpuBackend::new(), wave);
         let mut s = Simulator::new(&backend, &e, &m, &images, &data.train).unwrap();
         // As text, since a chip without a wafer has no position and NaN is not equal to itself.
-        let rows = s.run(0, range, &(), |_| ()).unwrap();
+        let rows = s.run(0, range, &()).unwrap();
         rows.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>()
     };
     let all = run(12, 0..12);

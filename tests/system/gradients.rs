@@ -37,6 +37,7 @@ impl Network {
                 chips,
                 batch: n,
                 noise,
+                cells: None,
                 optimizer: Optimizer::Sgd {
                     momentum: 0.0,
                     nesterov: false,
@@ -301,7 +302,7 @@ fn a_batch_in_parts_is_the_batch() {
         let spec = TrainSpec {
             accumulate: parts,
             average_rate: 0.25,
-            ..n.spec
+            ..n.spec.clone()
         };
         let t = training::lower(&n.graph, &Numerics::FLOAT, &spec);
         let images = 2 * HALF / parts;

@@ -6,7 +6,7 @@ use pimento::backend::program::*;
 use pimento::backend::{Backend, RunArgs, TensorId};
 use pimento::network::Parameters;
 use pimento::network::graph::{Graph, Layer, NodeId};
-use pimento::network::lower::inference::{self, NormMode};
+use pimento::network::lower::inference::{self, Chips, NormMode};
 use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{CellNoise, Numerics, StateTensor};
 use proptest::prelude::*;
@@ -185,7 +185,7 @@ fn compare(graph: &Graph) {
     let i = inference::lower(
         graph,
         &Numerics::FLOAT,
-        &CellNoise::NONE,
+        Chips::Weight(&CellNoise::NONE),
         NormMode::Frozen,
         false,
     );
@@ -201,6 +201,7 @@ fn compare(graph: &Graph) {
         chips: 1,
         batch: IMAGES,
         noise: None,
+        cells: None,
         optimizer: Optimizer::Adam { decoupled: false },
         weight_decay: 0.0,
         smoothing: 0.0,

@@ -29,7 +29,7 @@ fn rows(e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let images = Images::new(&data.test, &data.train, e).unwrap();
     let backend = CpuBackend::new();
     let mut s = Simulator::new(&backend, e, m, &images, &data.train).unwrap();
-    s.run(0, 0..CHIPS, &(), |_| ()).unwrap()
+    s.run(0, 0..CHIPS, &()).unwrap()
 }
 
 fn ideal(e: &Experiment, m: &Model) -> ChipRow {
@@ -37,7 +37,7 @@ fn ideal(e: &Experiment, m: &Model) -> ChipRow {
     let images = Images::new(&data.test, &data.train, e).unwrap();
     let backend = CpuBackend::new();
     let mut s = Simulator::ideal(&backend, e, m, &images).unwrap();
-    s.run(0, 0..1, &(), |_| ()).unwrap()[0]
+    s.run(0, 0..1, &()).unwrap()[0]
 }
 
 /// A perceptron on the digits; `extra` goes into the TOML.
@@ -147,7 +147,7 @@ fn fixed_law_oracle_and_reference_columns_return_within_chip_accuracy() {
 fn a_fixed_common_deviation_of_the_last_layer_leaves_the_decision_alone() {
     use pimento::backend::{Backend, Capacity, RunArgs};
     use pimento::network::lower::CellNoise;
-    use pimento::network::lower::inference::{self, NormMode};
+    use pimento::network::lower::inference::{self, Chips, NormMode};
     let e = mlp(true, 8, "law = \"layer-fixed\"", "");
     let m = model(&e);
     let data = digits();
@@ -158,7 +158,13 @@ fn a_fixed_common_deviation_of_the_last_layer_leaves_the_decision_alone() {
         sigma_w: 0.0,
         reference_columns: 0,
     };
-    let p = inference::lower(&m.graph, &m.numerics, &noise, NormMode::Frozen, true);
+    let p = inference::lower(
+        &m.graph,
+        &m.numerics,
+        Chips::Weight(&noise),
+        NormMode::Frozen,
+        true,
+    );
     let backend = CpuBackend::new();
     let n = data.test.len();
     let capacity = Capacity {

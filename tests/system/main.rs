@@ -1,12 +1,15 @@
 //! The program as a whole on the native backend: gradients of whole networks, training that
 //! resumes to the same bits, the laws of self-tuning, chips that are the same in every wave.
 
+mod cells;
 mod chips;
 mod gradients;
 mod graphs;
 mod laws;
 mod pictures;
+mod sweeps;
 mod training;
+mod worst;
 
 use pimento::config::Experiment;
 use pimento::data::Split;

@@ -28,6 +28,7 @@ mod crossbar;
 mod fabricate;
 mod gather;
 mod histogram;
+mod ir_drop;
 mod layer;
 mod lerp;
 mod math;
@@ -52,6 +53,7 @@ mod softmax_xent;
 mod strip;
 mod sums;
 mod tally;
+mod variance_ratio;
 mod weight_scale;
 mod whole;
 
@@ -132,7 +134,7 @@ impl CpuBackend {
     }
 
     /// Bytes a session of this capacity uses.
-    fn bytes(&self, program: &Program, plan: &Plan, capacity: Capacity) -> usize {
+    fn bytes_of(&self, program: &Program, plan: &Plan, capacity: Capacity) -> usize {
         let scratch = session::scratch_values(program, plan) * self.threads();
         plan.values(program, capacity)
             .saturating_add(scratch)
@@ -168,7 +170,7 @@ impl Backend for CpuBackend {
             let descs = program.tensors.iter().filter(|t| t.role == Role::Input);
             descs.map(|t| tensor_values(t, c)).sum::<usize>() * size_of::<f32>()
         };
-        let good = |c: Capacity| self.bytes(program, &plan, c) <= self.budget;
+        let good = |c: Capacity| self.bytes_of(program, &plan, c) <= self.budget;
         while !good(c) {
             let halved = |n: usize| (n / 2).next_multiple_of(LANES);
             if c.chunk > GOOD_CHUNK {
@@ -184,12 +186,17 @@ impl Backend for CpuBackend {
             } else {
                 return Err(Error::device(format!(
                     "one chip and {LANES} images need {} MiB, the memory budget is {} MiB",
-                    self.bytes(program, &plan, c) >> 20,
+                    self.bytes_of(program, &plan, c) >> 20,
                     self.budget >> 20
                 )));
             }
         }
         Ok(c)
+    }
+
+    fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
+        program.check()?;
+        Ok(self.bytes_of(program, &Plan::new(program), capacity) as u64)
     }
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {

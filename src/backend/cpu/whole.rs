@@ -9,7 +9,8 @@ use super::conv2d::ConvPlan;
 use super::memory::Memory;
 use super::{
     adam, batch_norm, collapse_planes, conv2d_grad_weight, converter_fold, fabricate, histogram,
-    lerp, program_cells, quantize_act, quantize_weight, sgd, tally, weight_scale,
+    ir_drop, lerp, program_cells, quantize_act, quantize_weight, sgd, tally, variance_ratio,
+    weight_scale,
 };
 use crate::backend::program::*;
 use crate::error::Result;
@@ -112,6 +113,9 @@ pub(super) fn run_whole_op(
                 None => memory.each_chip([out], |m, c, [out]| program(m, c, out, None)),
             }
         }
+        Op::IrDrop { g, out, ref spec } => memory.each_chip([out], |m, chip, [out]| {
+            ir_drop::forward(spec, m.flat(g, chip), out)
+        }),
         Op::ConverterFold {
             range,
             scale,
@@ -243,6 +247,9 @@ pub(super) fn run_whole_op(
             let plan = conv.ok_or_else(|| missing(op))?;
             conv2d_grad_weight::run(memory, plan, x, dy, dw);
         }
+        Op::VarianceRatio { a, b, out } => memory.each_chip([out], |m, chip, [out]| {
+            variance_ratio::forward(m.flat(a, chip), m.flat(b, chip), out)
+        }),
         Op::Tally { hit, loss, tally } => memory.each_chip([tally], |m, chip, [tally]| {
             tally::accumulate(m, hit, loss, chip, tally)
         }),

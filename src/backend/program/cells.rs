@@ -514,6 +514,16 @@ impl Reading {
         self.arrays.is_possible() && self.dac.is_possible() && codes
     }
 
+    /// The same arrays without converters.
+    pub fn without_converter(&self) -> Reading {
+        Reading {
+            adc: None,
+            integer: false,
+            exact: false,
+            ..self.clone()
+        }
+    }
+
     /// Whether the layer is that of a geometry.
     pub fn fits(&self, geo: &ConvGeometry) -> bool {
         (self.arrays.cols, self.arrays.rows) == (geo.c_out, geo.rows())

@@ -245,6 +245,18 @@ pub enum Op {
         /// Bins per group.
         bins: usize,
     },
+    /// `out[i] = sqrt(sum a / sum b)` for every `i` (1 where `sum b` is 0): the factor by which
+    /// converters change the spread of a layer's outputs, `a` and `b` the channel variances with and
+    /// without them. The gradient through the converters is scaled by it (PIM-QAT, Jin et al.,
+    /// arXiv 2209.08617, generalised straight-through estimator).
+    VarianceRatio {
+        /// Variances, `Flat(n)`.
+        a: TensorId,
+        /// Variances, `Flat(n)`.
+        b: TensorId,
+        /// Written, `Flat(n)`.
+        out: TensorId,
+    },
     /// Convolution (or linear layer) with its epilogue:
     /// `y[o,p] = post(sum_k w[o,k] x[k at p])`. `x` and `w` each shared or per chip.
     Conv2d {

@@ -263,8 +263,8 @@ pub(super) struct RunUniform {
     pub purpose: u32,
     pub step: u32,
     pub lr: f32,
+    pub first_image: u32,
     pub pad0: u32,
-    pub pad1: u32,
 }
 
 impl RunUniform {
@@ -282,8 +282,8 @@ impl RunUniform {
             purpose: args.purpose,
             step: args.step,
             lr: args.lr,
+            first_image: args.first_image,
             pad0: 0,
-            pad1: 0,
         }
     }
 }

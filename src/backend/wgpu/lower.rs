@@ -2,9 +2,11 @@
 
 use super::dispatch::{Dispatch, LowerContext};
 use super::{
-    activation_grad, adam, add, batch_norm, binarize_act, channel_sum, conv2d, conv2d_grad_input,
-    conv2d_grad_weight, fabricate, lerp, max_abs, multiply, pointwise, pool, quantize_act,
-    quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, weight_scale, zero,
+    activation_grad, adam, add, batch_norm, binarize_act, channel_sum, collapse_planes, conv2d,
+    conv2d_grad_input, conv2d_grad_weight, converter_fold, crossbar, fabricate, histogram, ir_drop,
+    lerp, max_abs, multiply, partial_sums, pointwise, pool, program_cells, quantize_act,
+    quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, variance_ratio, weight_scale,
+    zero,
 };
 use crate::backend::program::Op;
 use crate::error::{Error, Result};
@@ -28,13 +30,13 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         Op::Sgd { .. } => sgd::lower(op, cx),
         Op::WeightScale { .. } => weight_scale::lower(op, cx),
         Op::Zero { .. } => zero::lower(op, cx),
-        Op::ProgramCells { .. }
-        | Op::IrDrop { .. }
-        | Op::ConverterFold { .. }
-        | Op::Crossbar { .. }
-        | Op::PartialSums { .. }
-        | Op::CollapsePlanes { .. }
-        | Op::Histogram { .. } => mismatch("an operator that is not built yet", op),
+        Op::ProgramCells { .. } => program_cells::lower(op, cx),
+        Op::IrDrop { .. } => ir_drop::lower(op, cx),
+        Op::ConverterFold { .. } => converter_fold::lower(op, cx),
+        Op::Crossbar { .. } => crossbar::lower(op, cx),
+        Op::PartialSums { .. } => partial_sums::lower(op, cx),
+        Op::CollapsePlanes { .. } => collapse_planes::lower(op, cx),
+        Op::Histogram { .. } => histogram::lower(op, cx),
         Op::Conv2d { .. } => conv2d::lower(op, cx),
         Op::Conv2dGradInput { .. } => conv2d_grad_input::lower(op, cx),
         Op::Conv2dGradWeight { .. } => conv2d_grad_weight::lower(op, cx),
@@ -46,6 +48,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         | Op::AvgPoolGrad { .. } => pool::lower(op, cx),
         Op::SoftmaxXent { .. } => softmax_xent::lower(op, cx),
         Op::Tally { .. } => tally::lower(op, cx),
+        Op::VarianceRatio { .. } => variance_ratio::lower(op, cx),
         Op::Multiply { .. } => multiply::lower(op, cx),
         Op::Softmax { .. } => softmax::lower(op, cx),
         Op::Rearrange { .. } => rearrange::lower(op, cx),

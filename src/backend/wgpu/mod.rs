@@ -18,26 +18,35 @@ mod add;
 mod batch_norm;
 mod binarize_act;
 mod channel_sum;
+mod collapse_planes;
 mod combine;
 mod context;
 mod conv;
 mod conv2d;
 mod conv2d_grad_input;
 mod conv2d_grad_weight;
+mod converter_fold;
+mod counting;
+mod crossbar;
 pub mod devices;
 mod dispatch;
 mod fabricate;
+mod histogram;
+mod ir_drop;
 mod lerp;
 mod lower;
 mod max_abs;
 mod multiply;
+mod partial_sums;
 mod peak;
 mod plan;
 mod pointwise;
 mod pool;
 mod post;
+mod program_cells;
 mod quantize_act;
 mod quantize_weight;
+mod reading;
 mod rearrange;
 mod session;
 mod sgd;
@@ -48,6 +57,7 @@ mod sum_partials;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod variance_ratio;
 mod weight_scale;
 mod zero;
 
@@ -142,6 +152,11 @@ impl Backend for WgpuBackend {
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         program.check()?;
         plan::fit(program, want, &self.context.limits)
+    }
+
+    fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
+        program.check()?;
+        Ok(plan::Plan::new(program, capacity)?.total())
     }
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {

@@ -292,6 +292,7 @@ macro_rules! layout {
     };
 }
 
+mod cells;
 mod programming;
 mod random;
 
@@ -318,8 +319,8 @@ fn layouts() -> Vec<StructLayout> {
                 purpose,
                 step,
                 lr,
-                pad0,
-                pad1
+                first_image,
+                pad0
             ]
         ),
         layout!(

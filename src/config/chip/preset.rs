@@ -49,7 +49,7 @@ pub(in crate::config) fn read(s: &mut Section) -> (Chip, Variation) {
 fn parse(name: &'static str, text: &str) -> Result<(Chip, Variation), Vec<String>> {
     let reader = Reader::new(text, name);
     let document = DeTable::parse(text).map_err(|e| vec![format!("{name}: {e}")])?;
-    let mut root = reader.root(&document);
+    let mut root = reader.root(document.get_ref());
     let base = Chip {
         preset: Some(name),
         ..Chip::default()

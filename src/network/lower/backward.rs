@@ -80,8 +80,10 @@ impl Trainer<'_> {
                         index,
                         x: quantized,
                         w,
+                        gain,
                     },
                 ) => {
+                    let dy = self.scaled(ops, id, states.bias, dy, gain, updates);
                     self.weight_grad(ops, updates, geo, index, states, (quantized, w, dy));
                     let image = graph.is_image(source);
                     let learned = self.b.numerics.act_step == ActStep::Learned;
@@ -221,6 +223,34 @@ impl Trainer<'_> {
         }
     }
 
+    /// Adds the bias's gradient to the updates and scales what goes on through the product.
+    fn scaled(
+        &mut self,
+        ops: &mut Vec<Op>,
+        id: NodeId,
+        bias: Option<TensorId>,
+        dy: TensorId,
+        gain: Option<TensorId>,
+        updates: &mut Vec<(TensorId, TensorId)>,
+    ) -> TensorId {
+        if let Some(bias) = bias {
+            let shape = self.b.program.desc(bias).shape;
+            let db = self.b.temp("dbias", shape, Scope::Shared);
+            ops.push(Op::ChannelSum { x: dy, y: db });
+            updates.push((bias, db));
+        }
+        let Some(scale) = gain else {
+            return dy;
+        };
+        let y = self.b.map(id, Scope::PerChip);
+        let post = Post {
+            scale: Some(scale),
+            ..Post::NONE
+        };
+        ops.push(Op::Pointwise { x: dy, y, post });
+        y
+    }
+
     /// Sum of a node's gradient contributions.
     fn sum(&mut self, ops: &mut Vec<Op>, id: NodeId, parts: &[TensorId]) -> Option<TensorId> {
         let (&first, rest) = parts.split_first()?;
@@ -242,19 +272,20 @@ impl Trainer<'_> {
     ) {
         let n = *self.b.numerics;
         let shape = Shape::Flat(geo.weights());
-        if let Some(bias) = s.bias {
-            let db = self.b.temp("dbias", Shape::Flat(geo.c_out), Scope::Shared);
-            ops.push(Op::ChannelSum { x: dy, y: db });
-            updates.push((bias, db));
-        }
-        let dw = self.b.temp("dweight", shape, self.b.program.desc(w).scope);
+        // At cell level the chips' gradients are added as they are.
+        let scope = match self.spec.cells {
+            Some(_) => Scope::Shared,
+            None => self.b.program.desc(w).scope,
+        };
+        let dw = self.b.temp("dweight", shape, scope);
         ops.push(Op::Conv2dGradWeight {
             x,
             dy,
             dw,
             geo: *geo,
         });
-        let dq = match &self.spec.noise {
+        let noise = self.spec.noise.filter(|_| self.spec.cells.is_none());
+        let dq = match &noise {
             None => dw,
             Some(noise) => {
                 let dq = self.b.temp("dquantized", shape, Scope::Shared);

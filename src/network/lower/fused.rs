@@ -1,6 +1,7 @@
 //! The forward pass of an inference program: element-wise layers are fused into the operator before
 //! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`]).
 
+use super::cells::{CellLayer, Maps, Product, Tap, Tapped, read_layer, tap_layer};
 use super::*;
 use crate::network::graph::Layer;
 
@@ -8,7 +9,9 @@ use crate::network::graph::Layer;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Prepared {
     Conv {
-        weight: TensorId,
+        /// Position among the crossbar layers.
+        index: usize,
+        product: Product,
         bias: Option<TensorId>,
         input: InputQuantizer,
     },
@@ -82,10 +85,106 @@ impl Values {
 pub(super) struct Walk<'b, 'a> {
     pub(super) b: &'b mut Builder<'a>,
     pub(super) layers: &'b [Option<Prepared>],
+    /// Crossbar layers at cell level, in order.
+    cells: &'b [CellLayer],
     pub(super) ops: Vec<Op>,
+    /// Clipped conversions are counted.
+    pub(super) clips: Option<Clips>,
+    /// Partial sums are counted.
+    pub(super) taps: Option<Taps<'b>>,
 }
 
-impl Walk<'_, '_> {
+/// Partial sums to count, and the counts.
+pub(super) struct Taps<'b> {
+    /// By crossbar layer.
+    pub kinds: &'b [Tap],
+    /// Read planes by crossbar layer, and the variances of their read noise.
+    pub planes: Vec<(TensorId, Option<TensorId>)>,
+    pub found: Vec<Tapped>,
+}
+
+/// Counts of clipped conversions by crossbar layer.
+#[derive(Default)]
+pub(super) struct Clips {
+    /// Position of the layer, counts per column and chip.
+    pub counts: Vec<(usize, TensorId)>,
+}
+
+impl<'b, 'a> Walk<'b, 'a> {
+    pub(super) fn new(
+        b: &'b mut Builder<'a>,
+        layers: &'b [Option<Prepared>],
+        cells: &'b [CellLayer],
+    ) -> Self {
+        Self {
+            b,
+            layers,
+            cells,
+            ops: vec![],
+            clips: None,
+            taps: None,
+        }
+    }
+
+    /// The product of a crossbar layer with the quantized map `x`.
+    fn product(
+        &mut self,
+        (index, product, input): (usize, Product, InputQuantizer),
+        x: TensorId,
+        y: TensorId,
+        geo: ConvGeometry,
+        post: Post,
+    ) {
+        let x_step = match input {
+            InputQuantizer::Uniform(quant) => Some(quant.scale),
+            _ => None,
+        };
+        if let (Some(taps), Some(x_step)) = (&mut self.taps, x_step) {
+            let found = tap_layer(
+                self.b,
+                &mut self.ops,
+                (index, taps.kinds[index]),
+                taps.planes[index],
+                &self.cells[index].reading,
+                (x, x_step),
+                geo,
+            );
+            taps.found.extend(found);
+        }
+        let mut counted = None;
+        if let (Some(_), Product::Arrays(t)) = (&self.clips, product)
+            && t.adc.is_some()
+        {
+            let shape = self.b.program.desc(y).shape;
+            counted = Some((t.index, self.b.temp("clipped", shape, Scope::PerChip)));
+        }
+        let maps = Maps {
+            x,
+            x_step,
+            y,
+            clipped: counted.map(|(_, t)| t),
+        };
+        self.ops
+            .push(read_layer(product, self.cells, maps, geo, post));
+        if let (Some((index, map)), Some(clips)) = (counted, &mut self.clips) {
+            let columns = Shape::Flat(geo.c_out);
+            let value = self.b.temp("clips", columns, Scope::PerChip);
+            let name = format!("clips of layer {index}");
+            let state = self
+                .b
+                .program
+                .tensor(name, columns, Scope::PerChip, Role::State);
+            self.ops.push(Op::ChannelSum { x: map, y: value });
+            self.ops.push(Op::Lerp {
+                state,
+                value,
+                rate: Rate::Sum,
+                times: 1.0,
+            });
+            clips.counts.push((index, state));
+        }
+    }
+
     /// Output map of a node; the last one may be a readable output.
     fn target(&mut self, node: NodeId, scope: Scope, readable: bool) -> TensorId {
         if !readable {
@@ -147,20 +246,22 @@ impl Walk<'_, '_> {
             let end = self.tail(start, id, &mut post, &mut scope, &mut values);
             let readable = keep_logits && end == last;
             let y = match (&node.layer, self.layers[id]) {
-                (Layer::Conv { geo, .. }, Some(Prepared::Conv { weight, input, .. })) => {
+                (
+                    Layer::Conv { geo, .. },
+                    Some(Prepared::Conv {
+                        index,
+                        product,
+                        input,
+                        ..
+                    }),
+                ) => {
                     let x = if values.quantized[node.inputs[0]] {
                         x
                     } else {
                         self.quantized(x, input)
                     };
                     let y = self.target(end, scope, readable);
-                    self.ops.push(Op::Conv2d {
-                        x,
-                        w: weight,
-                        y,
-                        geo: *geo,
-                        post,
-                    });
+                    self.product((index, product, input), x, y, *geo, post);
                     y
                 }
                 _ => self.pointwise(end, x, post, scope, readable),
@@ -358,7 +459,8 @@ impl Walk<'_, '_> {
                 (
                     Layer::Conv { geo, .. },
                     Some(Prepared::Conv {
-                        weight,
+                        index,
+                        product,
                         bias,
                         input,
                     }),
@@ -369,13 +471,7 @@ impl Walk<'_, '_> {
                         shift: bias,
                         ..Post::NONE
                     };
-                    self.ops.push(Op::Conv2d {
-                        x,
-                        w: weight,
-                        y,
-                        geo: *geo,
-                        post,
-                    });
+                    self.product((index, product, input), x, y, *geo, post);
                     y
                 }
                 (

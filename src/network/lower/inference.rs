@@ -7,7 +7,8 @@
 //! * `recalibrate`, `refold` (only with [`NormMode::Recalibrated`]): batch norm statistics of each
 //!   chip from calibration images, as a running mean over the batches.
 
-use super::fused::{Prepared, Walk};
+use super::cells::{CellLayer, CellTensors, Place, Product, Tap, Tapped, program_layer};
+use super::fused::{Clips, Prepared, Taps, Walk};
 use super::*;
 use crate::network::graph::Layer;
 
@@ -18,6 +19,32 @@ pub enum NormMode {
     Frozen,
     /// Measured on each chip.
     Recalibrated,
+}
+
+/// What fabrication does to a network's crossbar layers.
+#[derive(Debug, Clone, Copy)]
+pub enum Chips<'a> {
+    /// One deviation per weight, the same rules for all layers.
+    Weight(&'a CellNoise),
+    /// Cells in arrays, read through converters.
+    Cell {
+        /// One for every crossbar layer.
+        layers: &'a [CellLayer],
+        /// Partial sums that are looked at, one entry for every crossbar layer; empty: none.
+        taps: &'a [Tap],
+    },
+}
+
+/// Clipped conversions on the first images: a section and, for every layer with converters, its
+/// position among the crossbar layers and the counts `Flat(columns)` per chip that it adds to.
+#[derive(Debug, Clone)]
+pub struct ClipCounts {
+    /// The section.
+    pub section: SectionId,
+    /// Section that clears the counts.
+    pub clear: SectionId,
+    /// Layers and counts.
+    pub counts: Vec<(usize, TensorId)>,
 }
 
 /// An inference program and the tensors to talk to it.
@@ -35,8 +62,14 @@ pub struct Inference {
     pub calibration: Option<TensorId>,
     /// `[hits, loss]` per chip.
     pub tally: TensorId,
-    /// Per crossbar layer the `[e, gain, offset, 0]` of every chip.
+    /// Weight level: per crossbar layer the `[e, gain, offset, 0]` of every chip.
     pub chips: Vec<TensorId>,
+    /// Cell level: what the host writes of every crossbar layer.
+    pub cells: Vec<CellTensors>,
+    /// Cell level with converters: counts of what they clip.
+    pub clips: Option<ClipCounts>,
+    /// Cell level with taps: the section that looks at partial sums, and what it leaves.
+    pub taps: Option<(SectionId, Vec<Tapped>)>,
     /// Logits of the last run (`Output`), where asked for.
     pub logits: Option<TensorId>,
     /// Section: fabricate the wave.
@@ -53,7 +86,7 @@ pub struct Inference {
 pub fn lower(
     graph: &Graph,
     numerics: &Numerics,
-    noise: &CellNoise,
+    chips: Chips,
     norm: NormMode,
     keep_logits: bool,
 ) -> Inference {
@@ -64,17 +97,37 @@ pub fn lower(
         .tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
     let mut fabricate = vec![];
     let mut refold = vec![];
-    let mut chips = vec![];
+    let (mut tensors, mut cells, mut index) = (vec![], vec![], 0);
     let mut layers = vec![None; graph.nodes.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
         layers[id] = match node.layer {
             Layer::Conv { geo, bias } => {
                 let s = b.conv_states(id, &geo, bias);
-                let (chip, weight) =
-                    fabricate_layer(&mut b, &mut fabricate, chips.len(), id, &geo, s, noise);
-                chips.push(chip);
+                let product = match chips {
+                    Chips::Weight(noise) => {
+                        let (chip, weight) =
+                            fabricate_layer(&mut b, &mut fabricate, index, id, &geo, s, noise);
+                        tensors.push(chip);
+                        Product::Weights(weight)
+                    }
+                    Chips::Cell { layers, taps } => {
+                        let place = Place {
+                            name: &node.name,
+                            index,
+                            geo: &geo,
+                            states: s,
+                        };
+                        let tapped = taps.get(index).is_some_and(|&t| t != Tap::No);
+                        let (found, product) =
+                            program_layer(&mut b, &mut fabricate, &place, &layers[index], tapped);
+                        cells.push(found);
+                        product
+                    }
+                };
+                index += 1;
                 Some(Prepared::Conv {
-                    weight,
+                    index: index - 1,
+                    product,
                     bias: s.bias,
                     input: s.input,
                 })
@@ -94,11 +147,11 @@ pub fn lower(
             _ => None,
         };
     }
-    let mut walk = Walk {
-        b: &mut b,
-        layers: &layers,
-        ops: vec![],
+    let cell_layers = match chips {
+        Chips::Weight(_) => &[],
+        Chips::Cell { layers, .. } => layers,
     };
+    let mut walk = Walk::new(&mut b, &layers, cell_layers);
     let logits = walk.fused(images, keep_logits);
     let mut evaluate = walk.ops;
     b.score(&mut evaluate, logits, labels, None, 0.0, tally);
@@ -106,11 +159,7 @@ pub fn lower(
     let mut recalibrate = None;
     if norm == NormMode::Recalibrated {
         let (input, _) = b.image_io("calibration.", Scope::Shared);
-        let mut walk = Walk {
-            b: &mut b,
-            layers: &layers,
-            ops: vec![],
-        };
+        let mut walk = Walk::new(&mut b, &layers, cell_layers);
         walk.measuring(input);
         let measure = walk.ops;
         calibration = Some(input);
@@ -118,6 +167,34 @@ pub fn lower(
             b.program.section("recalibrate", measure),
             b.program.section("refold", refold),
         ));
+    }
+    let mut clips = None;
+    if cells.iter().any(|c| c.range.is_some()) {
+        let mut walk = Walk::new(&mut b, &layers, cell_layers);
+        walk.clips = Some(Clips::default());
+        walk.fused(images, false);
+        let (ops, counts) = (walk.ops, walk.clips.unwrap_or_default().counts);
+        let zero = counts.iter().map(|&(_, t)| Op::Zero { t }).collect();
+        clips = Some(ClipCounts {
+            section: b.program.section("count clips", ops),
+            clear: b.program.section("clear clips", zero),
+            counts,
+        });
+    }
+    let mut tapped = None;
+    if let Chips::Cell { taps, .. } = chips
+        && taps.iter().any(|&t| t != Tap::No)
+    {
+        let mut walk = Walk::new(&mut b, &layers, cell_layers);
+        walk.taps = Some(Taps {
+            kinds: taps,
+            planes: cells.iter().map(|c| (c.planes, c.variance)).collect(),
+            found: vec![],
+        });
+        walk.fused(images, false);
+        let (ops, taps) = (walk.ops, walk.taps);
+        let found = taps.map_or(vec![], |t| t.found);
+        tapped = Some((b.program.section("tap", ops), found));
     }
     let fabricate = b.program.section("fabricate", fabricate);
     let clear = b.program.section("clear", vec![Op::Zero { t: tally }]);
@@ -129,7 +206,10 @@ pub fn lower(
         labels,
         calibration,
         tally,
-        chips,
+        chips: tensors,
+        cells,
+        clips,
+        taps: tapped,
         logits: keep_logits.then_some(logits),
         fabricate,
         clear,

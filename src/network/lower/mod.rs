@@ -5,6 +5,7 @@
 //! differentiation of the graph.
 
 mod backward;
+pub mod cells;
 mod frozen_norm;
 mod fused;
 pub mod inference;

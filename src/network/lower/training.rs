@@ -11,6 +11,9 @@
 use std::collections::HashMap;
 
 pub use super::backward::check_trainable;
+use super::cells::{
+    CellLayer, CellTensors, Life, Maps, Place, Product, converted, program_quantized, read_layer,
+};
 use super::*;
 use crate::network::graph::Layer;
 
@@ -31,15 +34,33 @@ pub enum Optimizer {
     },
 }
 
+/// Training on arrays of cells: the forward pass goes through cells and converters, the gradient
+/// straight through them.
+///
+/// With [`CellTraining::rescale`] the gradient of a layer's output is multiplied by
+/// `xi = sqrt(Var[y] / Var[y_exact])`, `y_exact` the same product without converters (the generalised
+/// straight-through estimator of PIM-QAT, arXiv 2209.08617): a converter that flattens the outputs
+/// would else leave gradients that are too large. Weights get the gradient of the effective
+/// weights as they are; a cell's own deviation does not scale it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellTraining {
+    /// One for every crossbar layer.
+    pub layers: std::sync::Arc<[CellLayer]>,
+    /// Whether gradients are rescaled.
+    pub rescale: bool,
+}
+
 /// What a training program needs to know beside the network.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrainSpec {
     /// Chips per minibatch.
     pub chips: usize,
     /// Images per minibatch over all chips (for the unbiased variance).
     pub batch: usize,
-    /// Variation in the loop, or none.
+    /// Variation in the loop at weight level, or none.
     pub noise: Option<CellNoise>,
+    /// Cells and converters in the loop; then [`TrainSpec::noise`] is not used.
+    pub cells: Option<CellTraining>,
     /// Optimizer.
     pub optimizer: Optimizer,
     /// L2 coefficient or decoupled decay, of weights only.
@@ -76,6 +97,8 @@ pub struct Training {
     pub tally: TensorId,
     /// Per crossbar layer `[e, 1, 0, 0]` of the minibatch's chips; empty without variation.
     pub chips: Vec<TensorId>,
+    /// At cell level: what the host writes of every crossbar layer.
+    pub cells: Vec<CellTensors>,
     /// Uniform activation quantizers, in forward order.
     pub quantized_inputs: Vec<QuantizedInput>,
     /// Running averages of parameters and batch norm statistics, in the order of
@@ -83,6 +106,8 @@ pub struct Training {
     pub averages: Vec<StateTensor>,
     /// The states that are averaged.
     pub averaged: Vec<StateTensor>,
+    /// `(parameter, summed gradient)`, with [`TrainSpec::accumulate`].
+    pub gradients: Vec<(TensorId, TensorId)>,
     /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
     /// added to what is there.
     pub step: SectionId,
@@ -120,6 +145,8 @@ pub(super) enum Saved {
         /// Quantized input and effective weight as used by the convolution.
         x: TensorId,
         w: TensorId,
+        /// Factor per channel on the gradient of the output.
+        gain: Option<TensorId>,
     },
     Norm {
         states: NormStates,
@@ -141,6 +168,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         values: vec![],
         saved: vec![],
         chips: vec![],
+        cells: vec![],
         quantized_inputs: vec![],
         params: vec![],
         readers: graph.only_readers(),
@@ -188,6 +216,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         update,
         averaged,
         averages,
+        gradients: if spec.accumulate > 1 { updates } else { vec![] },
         calibrate: program.section("calibrate", calibrate),
         freeze: program.section("freeze", freeze),
         clear: program.section("clear", vec![Op::Zero { t: tally }]),
@@ -198,6 +227,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         labels,
         tally,
         chips: t.chips,
+        cells: t.cells,
         quantized_inputs: t.quantized_inputs,
     }
 }
@@ -208,6 +238,7 @@ pub(super) struct Trainer<'a> {
     pub(super) values: Vec<TensorId>,
     pub(super) saved: Vec<Saved>,
     pub(super) chips: Vec<TensorId>,
+    pub(super) cells: Vec<CellTensors>,
     pub(super) quantized_inputs: Vec<QuantizedInput>,
     /// Trainable states: `(tensor, decays)`.
     pub(super) params: Vec<(TensorId, bool)>,
@@ -218,6 +249,16 @@ pub(super) struct Trainer<'a> {
     /// Steps, quantized values and chips of all weights.
     pub(super) weights: Vec<Op>,
     pub(super) freeze: Vec<Op>,
+}
+
+/// A crossbar layer while its forward pass is written.
+struct Layered<'a> {
+    id: NodeId,
+    index: usize,
+    states: ConvStates,
+    geo: &'a ConvGeometry,
+    /// Quantized weight.
+    q: TensorId,
 }
 
 impl Trainer<'_> {
@@ -375,13 +416,25 @@ impl Trainer<'_> {
             self.params.push((s.weight_step, false));
         }
         let first = self.weights.len();
-        let (q, full_scale) = (self.b).quantized_weight(&mut self.weights, geo, &s, n.weight_step);
+        let (q, full_scale) = self
+            .b
+            .quantized_weight(&mut self.weights, geo, &s, n.weight_step);
         self.freeze.push(self.weights[first].clone());
         let index = self
             .saved
             .iter()
             .filter(|s| matches!(s, Saved::Conv { .. }))
             .count();
+        if let Some(cells) = &self.spec.cells {
+            let at = Layered {
+                id,
+                index,
+                states: s,
+                geo,
+                q,
+            };
+            return self.cell_conv(ops, at, cells, x);
+        }
         let w = match &self.spec.noise {
             None => q,
             Some(noise) => {
@@ -421,6 +474,84 @@ impl Trainer<'_> {
             index,
             x,
             w,
+            gain: None,
+        };
+        (y, saved)
+    }
+
+    /// A crossbar layer at cell level.
+    fn cell_conv(
+        &mut self,
+        ops: &mut Vec<Op>,
+        at: Layered,
+        cells: &CellTraining,
+        x: TensorId,
+    ) -> (TensorId, Saved) {
+        let layer = &cells.layers[at.index];
+        let name = self.b.graph.nodes[at.id].name.clone();
+        let place = Place {
+            name: &name,
+            index: at.index,
+            geo: at.geo,
+            states: at.states,
+        };
+        let programmed = program_quantized(&mut self.b, ops, &place, at.q, layer, Life::Step);
+        let w = self
+            .b
+            .temp("effective", Shape::Flat(at.geo.weights()), Scope::PerChip);
+        ops.push(Op::CollapsePlanes {
+            g: programmed.g,
+            w_step: at.states.weight_step,
+            correct: None,
+            out: w,
+            spec: layer.reading.without_converter(),
+        });
+        let y = self.b.map(at.id, Scope::PerChip);
+        let post = Post {
+            shift: at.states.bias,
+            ..Post::NONE
+        };
+        let (tensors, product) = converted(&mut self.b, ops, &place, layer, programmed, w);
+        self.cells.push(tensors);
+        let x_step = match at.states.input {
+            InputQuantizer::Uniform(quant) => Some(quant.scale),
+            _ => None,
+        };
+        let maps = Maps {
+            x,
+            x_step,
+            y,
+            clipped: None,
+        };
+        ops.push(read_layer(product, &cells.layers, maps, *at.geo, post));
+        let converts = matches!(product, Product::Arrays(_));
+        let gain = (cells.rescale && converts).then(|| {
+            let exact = self.b.map(at.id, Scope::PerChip);
+            ops.push(Op::Conv2d {
+                x,
+                w,
+                y: exact,
+                geo: *at.geo,
+                post: Post::NONE,
+            });
+            let c = Shape::Flat(at.geo.c_out);
+            let mut variance = |map| {
+                let mean = self.b.temp("mean", c, Scope::Shared);
+                let var = self.b.temp("var", c, Scope::Shared);
+                ops.push(Op::BatchNormStats { x: map, mean, var });
+                var
+            };
+            let (a, b) = (variance(y), variance(exact));
+            let out = self.b.temp("gain", c, Scope::Shared);
+            ops.push(Op::VarianceRatio { a, b, out });
+            out
+        });
+        let saved = Saved::Conv {
+            states: at.states,
+            index: at.index,
+            x,
+            w,
+            gain,
         };
         (y, saved)
     }

@@ -496,31 +496,66 @@ fn unary(op: &str, x: &Constant) -> Step<Constant> {
     })
 }
 
-/// Which entry of a quantizer's constant belongs to a value: one for all, or one for each place along
-/// the axis.
+/// Which entry of a quantizer's constant belongs to a value: one for all, one for each place along the
+/// axis, or (`block_size`) one for each few places along it and every place of the other axes.
 struct Entry {
-    n: usize,
+    /// Values from one place along the axis to the next.
     inner: usize,
+    /// Places along the axis, and those that share an entry.
+    places: usize,
+    block: usize,
+    /// Whether the other axes have entries of their own.
+    apart: bool,
 }
 
 impl Entry {
-    fn new(x: &Constant, n: usize, node: &Node) -> Step<Self> {
-        if node.int("block_size", 0) != 0 {
-            return unsupported("quantized in blocks");
+    fn new(x: &Constant, scale: &Constant, node: &Node) -> Step<Self> {
+        let block = match usize::try_from(node.int("block_size", 0)) {
+            Ok(block) => block,
+            Err(_) => return wrong("block_size below 0"),
+        };
+        if block == 0 && scale.len() == 1 {
+            return Ok(Self {
+                inner: 1,
+                places: 1,
+                block: 1,
+                apart: false,
+            });
         }
-        let mut inner = 1;
-        if n != 1 {
-            let axis = axis_of(node.int("axis", 1), x.dims.len())?;
-            if x.dims[axis] != n {
-                return wrong(format!("{n} scales for axis {axis} of {:?}", x.dims));
-            }
-            inner = product(&x.dims[axis + 1..])?.max(1);
+        let axis = axis_of(node.int("axis", 1), x.dims.len())?;
+        let places = x.dims[axis];
+        let mut wanted = vec![places];
+        if block > 0 {
+            wanted.clone_from(&x.dims);
+            wanted[axis] = places.div_ceil(block);
         }
-        Ok(Self { n, inner })
+        let fits = match block {
+            0 => scale.len() == places,
+            _ => scale.dims == wanted,
+        };
+        if !fits {
+            return wrong(format!(
+                "scales of {:?} for axis {axis} of {:?}; they must be {wanted:?}",
+                scale.dims, x.dims
+            ));
+        }
+        Ok(Self {
+            inner: product(&x.dims[axis + 1..])?.max(1),
+            places,
+            block: block.max(1),
+            apart: block > 0,
+        })
     }
 
     fn of(&self, i: usize) -> usize {
-        i / self.inner % self.n
+        let (front, place) = (i / self.inner / self.places, i / self.inner % self.places);
+        match self.apart {
+            false => place / self.block,
+            true => {
+                let row = front * self.places.div_ceil(self.block) + place / self.block;
+                row * self.inner + i % self.inner
+            }
+        }
     }
 }
 
@@ -535,7 +570,7 @@ fn dequantized(
     };
     let scales = scale.to_floats();
     let zeros = zero_points(zero, scales.len())?;
-    let entry = Entry::new(x, scales.len(), node)?;
+    let entry = Entry::new(x, scale, node)?;
     let of = |(i, &c): (usize, &i64)| {
         let k = entry.of(i);
         c.saturating_sub(zeros[k]) as f32 * scales[k]
@@ -554,7 +589,7 @@ fn quantized(
     let (lo, hi) = element.codes().unwrap_or((0, 255));
     let scales = scale.to_floats();
     let zeros = zero_points(zero, scales.len())?;
-    let entry = Entry::new(x, scales.len(), node)?;
+    let entry = Entry::new(x, scale, node)?;
     let of = |(i, v): (usize, f32)| {
         let k = entry.of(i);
         let code = (v / scales[k]).round_ties_even() as i64;

@@ -48,7 +48,11 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
     for figure in figures.into_iter().flatten() {
         section(&mut out, &figure);
     }
-    tables::gains(&mut out, rows, &layout);
+    tables::gains(&mut out, result, &layout);
+    tables::worst(&mut out, result, &layout);
+    if let Some(figure) = plot::pareto::figure(result, &layout) {
+        section(&mut out, &figure);
+    }
     if let Some(figure) = plot::wafer::figure(result, rows, &layout) {
         section(&mut out, &figure);
     }

@@ -6,8 +6,9 @@ use crate::report::layout::Layout;
 use crate::report::plot::{Scale, Svg, range};
 use crate::report::table::decimals;
 use crate::report::text::{NONE, compact, count, html, percent, percent_with_error, thousands};
-use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
-use crate::sweep::statistics::{Interval, paired_difference};
+use crate::sweep::compare::Comparison;
+use crate::sweep::result::{PointSummary, SweepResult};
+use crate::sweep::statistics::Interval;
 
 /// Most rows of the tables beside the main one, which has every point.
 const MAX_ROWS: usize = 24;
@@ -165,72 +166,72 @@ fn group(out: &mut String, columns: usize, title: &str) {
 }
 
 /// Differences between series on the same chips, at the largest abscissa of each panel.
-pub(super) fn gains(out: &mut String, rows: &[ChipRow], layout: &Layout) {
-    let chips = |point: usize| -> Vec<(u32, f64)> {
-        let own = rows.iter().filter(|r| r.point == point);
-        let mut own: Vec<(u32, f64)> = own.map(|r| (r.chip, r.accuracy)).collect();
-        own.sort_by_key(|&(chip, _)| chip);
-        own
-    };
+pub(super) fn gains(out: &mut String, result: &SweepResult, layout: &Layout) {
     let mut body = String::new();
     let mut n = 0;
     for panel in &layout.panels {
         let hardest = layout.hardest(panel);
-        // Each against the first and against the one before it.
-        let pairs = (1..hardest.len()).flat_map(|i| {
-            let before = (i > 1).then(|| (hardest[i - 1], hardest[i]));
-            [Some((hardest[0], hardest[i])), before]
-                .into_iter()
-                .flatten()
-        });
+        let inside = |c: &&Comparison| hardest.contains(&c.a) && hardest.contains(&c.b);
         let mut part = String::new();
-        for (base, p) in pairs {
-            let (reference, own) = (chips(base), chips(p));
-            let d = paired_difference(&reference, &own);
+        for c in result.comparisons.iter().filter(inside) {
+            let d = &c.difference;
             if d.chips < 2 || n == MAX_ROWS {
                 continue;
             }
             n += 1;
-            let losers = paired_losses(&reference, &own) as f64 / d.chips as f64;
             let _ = write!(
                 part,
                 "<tr><td class=\"t\">{} against {}</td><td class=\"n\"><b>{}</b></td>",
-                html(layout.series_label(p)),
-                html(layout.series_label(base)),
-                signed_points(d.mean, d.ci95),
+                html(layout.series_label(c.b)),
+                html(layout.series_label(c.a)),
+                signed_points(d.mean, d.mean_ci95),
             );
             cell(&mut part, &percent(d.std, 1));
-            cell(&mut part, &percent(losers, 1));
+            cell(&mut part, &percent(d.better, 1));
+            cell(&mut part, &percent(d.worse, 1));
+            cell(&mut part, &probability(d.wilcoxon_p));
+            let yields = format!(
+                "+{} \u{2212}{}",
+                thousands(d.yield_gained),
+                thousands(d.yield_lost)
+            );
+            cell(&mut part, &yields);
             part.push_str("</tr>\n");
         }
         let detail = hardest.first().map_or(String::new(), |&p| layout.detail(p));
         if !part.is_empty() && !detail.is_empty() {
-            group(&mut body, 4, &detail);
+            group(&mut body, 7, &detail);
         }
         body.push_str(&part);
     }
     if n == 0 {
         return;
     }
+    let interval = match result.points.iter().any(|p| p.stratified) {
+        true => "Student t over replicates of stratified chips",
+        false => "Student t over chips",
+    };
     let _ = write!(
         out,
         "<h2>What it gains on the same chips</h2>\n<div class=\"scroll\"><table>\n<thead><tr>\
          <th>comparison</th><th class=\"n\">mean gain (points)</th>\
-         <th class=\"n\">sd over chips</th><th class=\"n\">chips that lose (%)</th></tr></thead>\n\
+         <th class=\"n\">sd over chips</th><th class=\"n\">better (%)</th>\
+         <th class=\"n\">worse (%)</th><th class=\"n\">p, signed ranks</th>\
+         <th class=\"n\">chips that yield</th></tr></thead>\n\
          <tbody>\n{body}</tbody></table></div>\n<p class=\"note\">Chip by chip: chip k draws the \
-         same deviates at both points, so what both share cancels and the 95 % interval (Student \
-         t over chips, \u{b1}) is shorter than two separate intervals suggest.</p>\n"
+         same deviates at both points, so what both share cancels and the 95 % interval ({interval}, \
+         \u{b1}) is shorter than two separate intervals suggest. p: Wilcoxon\u{2019}s signed-rank test, \
+         two-sided. Chips that yield: gained and lost. summary.json has every pair, with the sign \
+         test and McNemar\u{2019}s.</p>\n"
     );
 }
 
-/// Chips whose accuracy is lower in `b` than in `a`.
-fn paired_losses(a: &[(u32, f64)], b: &[(u32, f64)]) -> usize {
-    b.iter()
-        .filter(|(chip, y)| {
-            a.binary_search_by_key(chip, |&(c, _)| c)
-                .is_ok_and(|i| *y < a[i].1)
-        })
-        .count()
+/// A probability as people read it.
+fn probability(p: f64) -> String {
+    match p {
+        p if p < 1e-4 => "&lt; 0.0001".into(),
+        p => format!("{p:.4}"),
+    }
 }
 
 /// A difference in percentage points with its sign and half interval.
@@ -241,6 +242,49 @@ fn signed_points(x: f64, ci: Interval) -> String {
         percent(x.abs(), 2),
         percent(ci.half(), 2)
     )
+}
+
+/// The worst chips of the points with the largest abscissa, and how to rebuild each.
+pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
+    let shown: Vec<usize> = layout
+        .panels
+        .iter()
+        .flat_map(|panel| layout.hardest(panel))
+        .filter(|&p| !result.points[p].worst.is_empty())
+        .take(MAX_ROWS)
+        .collect();
+    if shown.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<h2>The worst chips</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>point</th>\
+         <th class=\"n\">chip</th><th class=\"n\">accuracy (%)</th><th class=\"n\">\u{3b5}<sub>B</sub></th>\
+         <th>the others: chip (%)</th><th>rebuilt by</th></tr></thead>\n<tbody>\n",
+    );
+    for &p in &shown {
+        let worst = &result.points[p].worst;
+        let first = worst[0];
+        let others = worst[1..].iter();
+        let others: Vec<String> = others
+            .map(|w| format!("{} ({})", w.chip, percent(w.accuracy, 1)))
+            .collect();
+        let _ = write!(
+            out,
+            "<tr><td class=\"t\">{}</td><td class=\"n\">{}</td><td class=\"n\"><b>{}</b></td>\
+             <td class=\"n\">{}</td><td>{}</td>\
+             <td><code>pimento chip EXPERIMENT.toml --point {p} --index {}</code></td></tr>\n",
+            html(&layout.name(p)),
+            first.chip,
+            percent(first.accuracy, 2),
+            plain(first.eps_b, 4),
+            others.join(", "),
+            first.chip,
+        );
+    }
+    out.push_str(
+        "</tbody></table></div>\n<p class=\"note\">The chip with the lowest accuracy of each point, and \
+         the next ones; summary.json has those of every point.</p>\n",
+    );
 }
 
 /// How good the estimates were, one row per point that has any.

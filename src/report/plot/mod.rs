@@ -3,6 +3,7 @@
 pub(super) mod distribution;
 pub(super) mod estimate;
 pub(super) mod lines;
+pub(super) mod pareto;
 mod svg;
 pub(super) mod wafer;
 

@@ -86,10 +86,13 @@ fn a_merged_stream_is_the_whole_stream() {
 #[test]
 fn accuracy_moments_do_not_depend_on_the_order() {
     let mut correct: Vec<u32> = (0..1000u32).map(|i| i * 7919 % 2001).collect();
-    let forward = accuracy_moments(correct.iter().copied(), 2000);
+    let forward = accuracy_moments(correct.iter().map(|&c| (c, 1)), 2000);
     let streamed: Moments = correct.iter().map(|&c| f64::from(c) / 2000.0).collect();
     correct.reverse();
-    assert_eq!(accuracy_moments(correct, 2000), forward);
+    assert_eq!(
+        accuracy_moments(correct.into_iter().map(|c| (c, 1)), 2000),
+        forward
+    );
     close(streamed.mean(), forward.mean());
     close(streamed.std(), forward.std());
 }
@@ -151,18 +154,6 @@ fn wilson_agrees_with_newcombe_and_scipy() {
     close(wilson_interval(0, 10).hi, 0.277_532_799_862_889_26);
 }
 
-// scipy.stats.ttest_rel(b, a).confidence_interval(0.95).
-#[test]
-fn paired_difference_agrees_with_scipy_and_skips_strangers() {
-    let a = [(0, 0.8), (1, 0.7), (2, 0.9), (3, 0.1), (5, 0.85)];
-    let b = [(0, 0.9), (1, 0.85), (2, 0.95), (4, 0.2), (5, 0.88)];
-    let d = paired_difference(&a, &b);
-    assert_eq!(d.chips, 4);
-    close(d.mean, 0.0825);
-    close(d.std, 0.053_774_219_349_672_275);
-    close_interval(d.ci95, -0.003_066_782_844_440_105, 0.168_066_782_844_440_1);
-}
-
 #[test]
 fn binomial_error_of_the_images() {
     close(image_standard_error(0.9, 1000), 0.3 / 1000f64.sqrt());
@@ -177,10 +168,12 @@ fn too_little_is_said_to_be_unknown() {
     assert_eq!(one.mean(), 0.5);
     assert!(one.std().is_nan() && one.variance_interval().hi.is_nan());
     assert!(accuracy_moments([], 0).mean().is_nan());
-    assert!(quantile(&[], 0.5).is_nan());
-    assert!(quantile_interval(&[], 0.5).lo.is_nan());
+    assert!(quantile(&[0.0; 0], 0.5).is_nan());
+    assert!(quantile_interval(&[0.0; 0], 0.5).lo.is_nan());
     assert!(wilson_interval(0, 0).hi.is_nan());
-    assert!(paired_difference(&[], &[(0, 1.0)]).mean.is_nan());
+    let nothing = paired::Paired::default().summary(10, false);
+    assert!(nothing.mean.is_nan() && nothing.better.is_nan());
+    assert_eq!((nothing.sign_p, nothing.wilcoxon_p), (1.0, 1.0));
 }
 
 #[test]
@@ -241,4 +234,87 @@ fn wilson_interval_covers() {
         wilson_interval(x.iter().filter(|&&a| a >= 0.6).count(), x.len())
     });
     assert!((c - 0.95).abs() < Z * se + 0.015, "{c}");
+}
+
+/// Vectors of `scripts/statistics_vectors.py`.
+fn scipy() -> serde_json::Value {
+    let text = include_str!("../../../assets/golden/statistics/scipy.json");
+    serde_json::from_str(text).unwrap()
+}
+
+fn numbers(value: &serde_json::Value) -> Vec<f64> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_f64().unwrap())
+        .collect()
+}
+
+#[test]
+fn fractions_agree_with_scipy() {
+    for case in scipy()["fractions"].as_array().unwrap() {
+        let [k, n] = ["k", "n"].map(|key| case[key].as_u64().unwrap());
+        let exact = numbers(&case["exact"]);
+        let got = binomial::clopper_pearson_interval(k as usize, n as usize);
+        close_interval(got, exact[0], exact[1]);
+        let wilson = numbers(&case["wilson"]);
+        close_interval(
+            wilson_interval(k as usize, n as usize),
+            wilson[0],
+            wilson[1],
+        );
+        close(
+            binomial::sign_test(k, n - k),
+            case["sign_p"].as_f64().unwrap(),
+        );
+    }
+    assert_eq!(binomial::sign_test(0, 0), 1.0);
+    assert!(binomial::clopper_pearson_interval(0, 0).lo.is_nan());
+}
+
+#[test]
+fn paired_chips_agree_with_scipy() {
+    for case in scipy()["pairs"].as_array().unwrap() {
+        let images = case["images"].as_u64().unwrap() as u32;
+        let limit = case["limit"].as_f64().unwrap();
+        let [a, b] = ["a", "b"].map(|key| numbers(&case[key]));
+        let mut paired = paired::Paired::default();
+        for (chip, (&a, &b)) in (0..).zip(a.iter().zip(&b)) {
+            let yields = [a, b].map(|c| c / f64::from(images) >= limit);
+            paired.push(chip, [a as u32, b as u32], yields);
+        }
+        let s = paired.summary(images, false);
+        let want = |key: &str| case[key].as_f64().unwrap();
+        close(s.mean, want("mean"));
+        close(s.std, want("std"));
+        let ci = numbers(&case["ci"]);
+        close_interval(s.mean_ci95, ci[0], ci[1]);
+        let n = a.len() as f64;
+        assert_eq!((s.better * n).round(), want("better"));
+        assert_eq!((s.worse * n).round(), want("worse"));
+        close(s.sign_p, want("sign_p"));
+        close(s.wilcoxon_p, want("wilcoxon_p"));
+        assert_eq!(
+            [s.yield_gained as f64, s.yield_lost as f64],
+            [want("gained"), want("lost")]
+        );
+        close(s.mcnemar_p, want("mcnemar_p"));
+    }
+}
+
+#[test]
+fn replicates_agree_with_scipy() {
+    let case = &scipy()["replicates"];
+    let mut replicates = replicates::Replicates::default();
+    for (chip, correct) in (0..).zip(numbers(&case["correct"])) {
+        replicates.push(chip, correct as i64);
+    }
+    let (se, interval) = replicates.interval(case["images"].as_u64().unwrap() as u32);
+    close(se, case["se"].as_f64().unwrap());
+    let ci = numbers(&case["ci"]);
+    close_interval(interval, ci[0], ci[1]);
+    let mut few = replicates::Replicates::default();
+    few.push(3, 1);
+    assert!(few.interval(1).0.is_nan());
 }

@@ -7,7 +7,7 @@ use super::{StructLayout, check_layouts, validate_program};
 use crate::backend::program::*;
 use crate::backend::wgpu::{
     adam, batch_norm, binarize_act, combine, fabricate, lerp, max_abs, quantize_act,
-    quantize_weight, sgd, weight_scale, zero,
+    quantize_weight, sgd, variance_ratio, weight_scale, zero,
 };
 
 const FLAT: Shape = Shape::Flat(12);
@@ -374,6 +374,12 @@ fn layouts() -> Vec<StructLayout> {
             "Params",
             lerp::Params,
             [state, value, kind, rate, times, unused]
+        ),
+        layout!(
+            "variance_ratio",
+            "Params",
+            variance_ratio::Params,
+            [a, b, out]
         ),
         layout!(
             "zero",

@@ -1,0 +1,48 @@
+//!include shared/run.wgsl
+// Conductances of four columns side by side for the crossbar kernels:
+// packed[chip][four columns][plane][row] from g[plane][column][row], 0 where there is no column. One
+// thread a vec4.
+
+struct Params {
+    g: View,
+    // Packed vec4 of a chip, and where they start.
+    chip: u32,
+    first: u32,
+    rows: u32,
+    cols: u32,
+    planes: u32,
+    // Columns of a group, fours of them.
+    group_out: u32,
+    tiles: u32,
+    pad0: u32,
+}
+
+@group(0) @binding(1) var<uniform> p: Params;
+@group(0) @binding(2) var<storage, read> g: array<f32>;
+@group(0) @binding(3) var<storage, read_write> packed: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let item = flat_group(group, groups) * 64u + local;
+    let chip = group.z;
+    if item >= p.chip || chip >= run.chips {
+        return;
+    }
+    let row = item % p.rows;
+    let plane = item / p.rows % p.planes;
+    let tile = item / p.rows / p.planes;
+    let first = tile % p.tiles * 4u;
+    let column = tile / p.tiles * p.group_out + first;
+    let at = chip_base(p.g, chip) + (plane * p.cols + column) * p.rows + row;
+    var v = vec4<f32>(0.0);
+    for (var j = 0u; j < 4u; j++) {
+        if first + j < p.group_out {
+            v[j] = g[at + j * p.rows];
+        }
+    }
+    packed[p.first + chip * p.chip + item] = v;
+}

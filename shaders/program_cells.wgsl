@@ -1,0 +1,139 @@
+//!include shared/run.wgsl
+//!include shared/programming.wgsl
+// Cells of a layer on every chip: read planes in level units, or with RAW the cells relative to
+// G_max. One thread four neighbouring values. Constants: PAIRS (a read is the difference of two
+// cells), RAW, HAS_REFERENCE (program_cells_reference.wgsl came before), HAS_VARIANCE.
+
+struct Params {
+    cells: Programming,
+    out: View,
+    variance: View,
+    array: View,
+    // 1 where every column has a step of its own.
+    per_column: u32,
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
+}
+
+@group(0) @binding(1) var<uniform> p: Params;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read> step: array<f32>;
+@group(0) @binding(4) var<storage, read> array_part: array<f32>;
+@group(0) @binding(5) var<storage, read> table: array<u32>;
+// Mean deviation and variance, relative to G_max: [chip][read plane][column tile][row].
+@group(0) @binding(6) var<storage, read> reference: array<vec2<f32>>;
+@group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> variance: array<vec4<f32>>;
+
+fn code_of(i: u32, column: u32) -> i32 {
+    let d = step[column * p.per_column];
+    if d <= 0.0 {
+        return 0;
+    }
+    return i32(clamp(round(w[i] / d), p.cells.code_low, p.cells.code_high));
+}
+
+// Digits of cells, exact in level units, conductances, and their deviations from (C1).
+struct Made {
+    digit: vec4<f32>,
+    cells: Programmed,
+    off: vec4<f32>,
+}
+
+fn made(
+    plane: vec4<u32>, slice: vec4<u32>, at: vec4<u32>, code: vec4<i32>, positive: vec4<bool>, chip: u32,
+) -> Made {
+    let q = p.cells;
+    let column = at / q.rows;
+    let planes = q.slices * select(2u, 1u, OFFSET);
+    var c: Cells;
+    c.row = at % q.rows;
+    c.array = (table4(c.row) * q.col_tiles + table4(vec4<u32>(q.col_tile_at) + column)) * planes + plane;
+    c.address = plane * (q.cols * q.rows) + at;
+    c.column = column;
+    c.chip = chip;
+    let base = chip_base(p.array, chip);
+    let e = vec4<f32>(
+        array_part[base + c.array.x],
+        array_part[base + c.array.y],
+        array_part[base + c.array.z],
+        array_part[base + c.array.w],
+    );
+    let digit = digits(q, code, slice, positive);
+    let g = programmed(q, c, nominal(q, digit, slice), e);
+    return Made(digit, g, g.g - evenly(q, digit, slice));
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let q = p.cells;
+    let quad = flat_group(group, groups) * 64u + local;
+    let chip = group.z;
+    if 4u * quad >= p.out.len || chip >= run.chips {
+        return;
+    }
+    let len = q.cols * q.rows;
+    // The last four may reach beyond the last plane.
+    let i = min(vec4<u32>(4u * quad) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.out.len - 1u));
+    let plane = i / len;
+    let at = i % len;
+    let column = at / q.rows;
+    let code = vec4<i32>(
+        code_of(at.x, column.x),
+        code_of(at.y, column.y),
+        code_of(at.z, column.z),
+        code_of(at.w, column.w),
+    );
+    var slice = plane;
+    if !OFFSET && !PAIRS {
+        slice = plane / 2u;
+    }
+    let units = bitcast<vec4<f32>>(slice_field(q, slice, 2u));
+    var g = vec4<f32>(0.0);
+    var v = vec4<f32>(0.0);
+    var digit = vec4<f32>(0.0);
+    var off = vec4<f32>(0.0);
+    if PAIRS {
+        let a = made(2u * plane, slice, at, code, vec4<bool>(true), chip);
+        let b = made(2u * plane + 1u, slice, at, code, vec4<bool>(false), chip);
+        digit = a.digit - b.digit;
+        off = a.off - b.off;
+        v = read_variance(q, a.cells) + read_variance(q, b.cells);
+    } else {
+        let a = made(plane, slice, at, code, plane % 2u == vec4<u32>(0u), chip);
+        g = a.cells.g;
+        off = a.off;
+        v = read_variance(q, a.cells);
+        if REAL {
+            digit = a.digit - digits(q, vec4<i32>(0), slice, vec4<bool>(true));
+        } else {
+            // Nothing takes what digit 0 conducts from a cell that is read alone.
+            digit = a.digit + q.g_min * units;
+        }
+    }
+    if !RAW {
+        if HAS_REFERENCE {
+            let tile = table4(vec4<u32>(q.col_tile_at) + column);
+            let planes = q.slices * select(2u, 1u, OFFSET || PAIRS);
+            let place = (vec4<u32>(chip * planes) + plane) * (q.col_tiles * q.rows)
+                + tile * q.rows + at % q.rows;
+            let r0 = reference[place.x];
+            let r1 = reference[place.y];
+            let r2 = reference[place.z];
+            let r3 = reference[place.w];
+            off -= vec4<f32>(r0.x, r1.x, r2.x, r3.x);
+            v += vec4<f32>(r0.y, r1.y, r2.y, r3.y);
+        }
+        g = digit + units * off;
+        v = v * units * units;
+    }
+    out[chip_base(p.out, chip) / 4u + quad] = g;
+    if HAS_VARIANCE {
+        variance[chip_base(p.variance, chip) / 4u + quad] = v;
+    }
+}

@@ -1,0 +1,171 @@
+//!include shared/reading.wgsl
+// The inner loop of crossbars whose conductances are small integers: bits of 32 rows a word, sums
+// by counting ones. Four columns x four images x up to eight bits of the input in registers, one load
+// of the conductances' bits for all of them. Bound by the kernel's file: `bits`, `planes`, `table`.
+// Constants: INPUT_BITS; BIAS, whether the conductances were raised to be no less than 0; those of
+// digits.wgsl. With SIGNED the bits are those of the magnitudes, and one more word has the signs.
+
+// Counts of four columns for four images.
+struct Counts {
+    a: vec4<i32>,
+    b: vec4<i32>,
+    c: vec4<i32>,
+    d: vec4<i32>,
+}
+
+fn ones(x: vec4<u32>, negative: vec4<u32>) -> vec4<i32> {
+    let n = vec4<i32>(countOneBits(x));
+    if SIGNED {
+        return n - 2 * vec4<i32>(countOneBits(x & negative));
+    }
+    return n;
+}
+
+// Adds the rows where both are 1, as often as the place of g's bit says.
+fn count_word(n: Counts, x: vec4<u32>, negative: vec4<u32>, g: vec4<u32>, place: vec4<u32>) -> Counts {
+    return Counts(
+        n.a + (ones(x & vec4<u32>(g.x), negative) << place),
+        n.b + (ones(x & vec4<u32>(g.y), negative) << place),
+        n.c + (ones(x & vec4<u32>(g.z), negative) << place),
+        n.d + (ones(x & vec4<u32>(g.w), negative) << place),
+    );
+}
+
+// Takes back what the raised conductances added.
+fn lower_counts(n: Counts, x: vec4<u32>, negative: vec4<u32>, bias: i32) -> Counts {
+    if !BIAS {
+        return n;
+    }
+    let v = bias * ones(x, negative);
+    return Counts(n.a - v, n.b - v, n.c - v, n.d - v);
+}
+
+fn add_counts(n: Counts, m: Counts, factor: i32) -> Counts {
+    return Counts(n.a + factor * m.a, n.b + factor * m.b, n.c + factor * m.c, n.d + factor * m.d);
+}
+
+fn as_sums(n: Counts) -> mat4x4<f32> {
+    return mat4x4<f32>(vec4<f32>(n.a), vec4<f32>(n.b), vec4<f32>(n.c), vec4<f32>(n.d));
+}
+
+// Where the words of the count kernels are. Twin of Words: src/backend/wgpu/counting.rs.
+struct Words {
+    // Bits of the input in vec4: from chip to chip, block to block, pixel to pixel, and group to
+    // group; vec4 of a word (bits and signs, times the quads of a block).
+    chip: u32,
+    block: u32,
+    pixel: u32,
+    group: u32,
+    word: u32,
+    // Bits of the conductances in vec4: from chip to chip, from four columns to the next, from plane
+    // to plane, from word to word.
+    g_chip: u32,
+    g_tile: u32,
+    g_plane: u32,
+    g_word: u32,
+    // Starts in the table: first word of every row tile; bits and bias of every plane; first row
+    // and rows of every word.
+    tile_at: u32,
+    plane_at: u32,
+    word_at: u32,
+}
+
+// Sums of every bit of the input of a row tile and plane.
+struct BitSums {
+    b0: Counts,
+    b1: Counts,
+    b2: Counts,
+    b3: Counts,
+    b4: Counts,
+    b5: Counts,
+    b6: Counts,
+    b7: Counts,
+}
+
+fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32) -> BitSums {
+    let z = vec4<i32>(0);
+    var n0 = Counts(z, z, z, z);
+    var n1 = n0;
+    var n2 = n0;
+    var n3 = n0;
+    var n4 = n0;
+    var n5 = n0;
+    var n6 = n0;
+    var n7 = n0;
+    let depth = table[w.plane_at + 2u * plane];
+    let bias = bitcast<i32>(table[w.plane_at + 2u * plane + 1u]);
+    let end = table[w.tile_at + tile + 1u];
+    let x_at = s.chip * w.chip + s.block * w.block + s.pixel * w.pixel + group * w.group + s.quad;
+    let g_at = s.chip * w.g_chip + s.tile * w.g_tile + plane * w.g_plane;
+    for (var i = table[w.tile_at + tile]; i < end; i++) {
+        let x = x_at + i * w.word;
+        var negative = vec4<u32>(0u);
+        if SIGNED {
+            negative = bits[x + INPUT_BITS * QUADS];
+        }
+        let x0 = bits[x];
+        var x1 = vec4<u32>(0u);
+        var x2 = x1;
+        var x3 = x1;
+        var x4 = x1;
+        var x5 = x1;
+        var x6 = x1;
+        var x7 = x1;
+        n0 = lower_counts(n0, x0, negative, bias);
+        if INPUT_BITS > 1u {
+            x1 = bits[x + QUADS];
+            n1 = lower_counts(n1, x1, negative, bias);
+        }
+        if INPUT_BITS > 2u {
+            x2 = bits[x + 2u * QUADS];
+            n2 = lower_counts(n2, x2, negative, bias);
+        }
+        if INPUT_BITS > 3u {
+            x3 = bits[x + 3u * QUADS];
+            n3 = lower_counts(n3, x3, negative, bias);
+        }
+        if INPUT_BITS > 4u {
+            x4 = bits[x + 4u * QUADS];
+            n4 = lower_counts(n4, x4, negative, bias);
+        }
+        if INPUT_BITS > 5u {
+            x5 = bits[x + 5u * QUADS];
+            n5 = lower_counts(n5, x5, negative, bias);
+        }
+        if INPUT_BITS > 6u {
+            x6 = bits[x + 6u * QUADS];
+            n6 = lower_counts(n6, x6, negative, bias);
+        }
+        if INPUT_BITS > 7u {
+            x7 = bits[x + 7u * QUADS];
+            n7 = lower_counts(n7, x7, negative, bias);
+        }
+        for (var b = 0u; b < depth; b++) {
+            let g = planes[g_at + i * w.g_word + b];
+            let place = vec4<u32>(b);
+            n0 = count_word(n0, x0, negative, g, place);
+            if INPUT_BITS > 1u {
+                n1 = count_word(n1, x1, negative, g, place);
+            }
+            if INPUT_BITS > 2u {
+                n2 = count_word(n2, x2, negative, g, place);
+            }
+            if INPUT_BITS > 3u {
+                n3 = count_word(n3, x3, negative, g, place);
+            }
+            if INPUT_BITS > 4u {
+                n4 = count_word(n4, x4, negative, g, place);
+            }
+            if INPUT_BITS > 5u {
+                n5 = count_word(n5, x5, negative, g, place);
+            }
+            if INPUT_BITS > 6u {
+                n6 = count_word(n6, x6, negative, g, place);
+            }
+            if INPUT_BITS > 7u {
+                n7 = count_word(n7, x7, negative, g, place);
+            }
+        }
+    }
+    return BitSums(n0, n1, n2, n3, n4, n5, n6, n7);
+}

@@ -1,0 +1,200 @@
+//!include shared/reading.wgsl
+//!include shared/adc.wgsl
+// What becomes of a crossbar's sums: codes, shifts and additions, row tiles. Included by
+// crossbar.wgsl and crossbar_count.wgsl, which differ in how they make the sums. Constants: HAS_ADC,
+// THERMAL, INTEGER (one integer sum for everything), CORRECTED, SUM_CODES (the sum of the inputs'
+// codes is needed), COUNT_CLIPPED. In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
+// `clipped`, and `correction`, a converter's pair.
+
+struct Conversion {
+    adc: Adc,
+    y: View,
+    clipped: View,
+    // Chip strides in pairs.
+    adc_chip: u32,
+    correct_chip: u32,
+    // Subtracted for every unit of the input sum.
+    base: f32,
+    // Sum of the place values of the steps.
+    places: f32,
+}
+
+// Sums of four columns.
+struct Integers {
+    a: vec4<i32>,
+    b: vec4<i32>,
+    c: vec4<i32>,
+    d: vec4<i32>,
+}
+
+struct Total {
+    // Of codes, over the steps of a plane (over everything with INTEGER).
+    codes: Integers,
+    // Without converter: of the sums themselves.
+    sums: mat4x4<f32>,
+    clipped: mat4x4<f32>,
+}
+
+// Factors and offsets of four columns.
+struct Pair4 {
+    x: vec4<f32>,
+    y: vec4<f32>,
+}
+
+fn pairs(a: vec2<f32>, b: vec2<f32>, c: vec2<f32>, d: vec2<f32>) -> Pair4 {
+    return Pair4(vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+}
+
+fn zero4() -> mat4x4<f32> {
+    let z = vec4<f32>(0.0);
+    return mat4x4<f32>(z, z, z, z);
+}
+
+fn zero_total() -> Total {
+    let z = vec4<i32>(0);
+    return Total(Integers(z, z, z, z), zero4(), zero4());
+}
+
+// The four columns' index among the pairs of a row tile and plane; columns that do not exist are
+// computed again as the last that does, and not stored.
+fn pair_index(r: Reading, s: Site, row: u32) -> vec4<u32> {
+    let o = s.column + min(vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(s.columns - 1u));
+    return row * r.cols + o;
+}
+
+// The range of every column's converter in a plane: lsb and lowest input.
+fn ranges(r: Reading, s: Site, plane: u32) -> Pair4 {
+    if !HAS_ADC {
+        return Pair4(vec4<f32>(1.0), vec4<f32>(0.0));
+    }
+    let i = pair_index(r, s, plane);
+    return pairs(range[i.x], range[i.y], range[i.z], range[i.w]);
+}
+
+// Constants of the converters of a row tile and plane.
+fn converters(r: Reading, s: Site, tile: u32, plane: u32) -> Pair4 {
+    if !HAS_ADC {
+        return Pair4(vec4<f32>(1.0), vec4<f32>(0.0));
+    }
+    let i = s.chip * p.conversion.adc_chip + pair_index(r, s, tile * r.planes + plane);
+    return pairs(adc[i.x], adc[i.y], adc[i.z], adc[i.w]);
+}
+
+fn corrections(r: Reading, s: Site, tile: u32, plane: u32) -> Pair4 {
+    if !CORRECTED {
+        return Pair4(vec4<f32>(1.0), vec4<f32>(0.0));
+    }
+    let i = s.chip * p.conversion.correct_chip + pair_index(r, s, tile * r.planes + plane);
+    return pairs(correction(i.x), correction(i.y), correction(i.z), correction(i.w));
+}
+
+// Codes of the rows of a tile, added up.
+fn tile_codes(r: Reading, s: Site, tile: u32) -> vec4<i32> {
+    var sum = vec4<i32>(0);
+    let end = table[r.tile_at + tile + 1u];
+    for (var k = table[r.tile_at + tile]; k < end; k++) {
+        sum += code_values(s.codes + table[k], r.input_bits);
+    }
+    return sum;
+}
+
+// One conversion of four columns for four images, and its code's place in the sum.
+fn convert(
+    r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>, k: Pair4, total: Total,
+) -> Total {
+    var place = 1i;
+    if !ANALOG_SUM {
+        place = step_place(t);
+    }
+    var n = total;
+    if !HAS_ADC {
+        n.sums = total.sums + f32(place) * v;
+        return n;
+    }
+    let c = p.conversion.adc;
+    var s0 = k.x.x * v[0] + k.y.x;
+    var s1 = k.x.y * v[1] + k.y.y;
+    var s2 = k.x.z * v[2] + k.y.z;
+    var s3 = k.x.w * v[3] + k.y.w;
+    if THERMAL {
+        let z = deviates(r, s, event_of(r, s, tile, plane, t), PURPOSE_ADC_NOISE);
+        s0 += c.noise * z[0];
+        s1 += c.noise * z[1];
+        s2 += c.noise * z[2];
+        s3 += c.noise * z[3];
+    }
+    s0 = adc_bent(s0, c);
+    s1 = adc_bent(s1, c);
+    s2 = adc_bent(s2, c);
+    s3 = adc_bent(s3, c);
+    if COUNT_CLIPPED {
+        n.clipped = total.clipped + mat4x4<f32>(
+            adc_clipped(s0, c), adc_clipped(s1, c), adc_clipped(s2, c), adc_clipped(s3, c),
+        );
+    }
+    if INTEGER {
+        place *= bitcast<i32>(table[r.place_at + plane]);
+    }
+    n.codes.a = total.codes.a + place * vec4<i32>(adc_limited(s0, c));
+    n.codes.b = total.codes.b + place * vec4<i32>(adc_limited(s1, c));
+    n.codes.c = total.codes.c + place * vec4<i32>(adc_limited(s2, c));
+    n.codes.d = total.codes.d + place * vec4<i32>(adc_limited(s3, c));
+    return n;
+}
+
+// The codes of all steps of a plane as a part of the output, in units of one level and code.
+fn plane_part(r: Reading, s: Site, tile: u32, plane: u32, t: Total, input: vec4<i32>) -> mat4x4<f32> {
+    let place = f32(bitcast<i32>(table[r.place_at + plane]));
+    var m = t.sums;
+    if HAS_ADC {
+        let range = ranges(r, s, plane);
+        let low = range.y * p.conversion.places;
+        m = mat4x4<f32>(
+            range.x.x * vec4<f32>(t.codes.a) + low.x,
+            range.x.y * vec4<f32>(t.codes.b) + low.y,
+            range.x.z * vec4<f32>(t.codes.c) + low.z,
+            range.x.w * vec4<f32>(t.codes.d) + low.w,
+        );
+    }
+    if CORRECTED {
+        let c = corrections(r, s, tile, plane);
+        let sum = vec4<f32>(input);
+        m = mat4x4<f32>(
+            c.x.x * m[0] - c.y.x * sum,
+            c.x.y * m[1] - c.y.y * sum,
+            c.x.z * m[2] - c.y.z * sum,
+            c.x.w * m[3] - c.y.w * sum,
+        );
+    }
+    return place * m;
+}
+
+fn store_column(r: Reading, s: Site, j: u32, u: vec4<f32>, clips: vec4<f32>) {
+    if j >= s.columns {
+        return;
+    }
+    let at = ((s.column + j) * r.pixels + s.pixel) * QUADS + s.quad;
+    y[block_base(p.conversion.y, s.chip, s.block) + at] = u;
+    if COUNT_CLIPPED {
+        clipped[block_base(p.conversion.clipped, s.chip, s.block) + at] = clips;
+    }
+}
+
+// The whole sum without its last digital part, stored before the steps of weights and input.
+fn store_output(r: Reading, s: Site, parts: mat4x4<f32>, t: Total, input: vec4<i32>) {
+    var m = parts;
+    if INTEGER {
+        let lsb = range[0].x;
+        m = lsb * mat4x4<f32>(
+            vec4<f32>(t.codes.a), vec4<f32>(t.codes.b), vec4<f32>(t.codes.c), vec4<f32>(t.codes.d),
+        );
+    }
+    var base = vec4<f32>(0.0);
+    if SUM_CODES {
+        base = p.conversion.base * vec4<f32>(input);
+    }
+    store_column(r, s, 0u, m[0] - base, t.clipped[0]);
+    store_column(r, s, 1u, m[1] - base, t.clipped[1]);
+    store_column(r, s, 2u, m[2] - base, t.clipped[2]);
+    store_column(r, s, 3u, m[3] - base, t.clipped[3]);
+}

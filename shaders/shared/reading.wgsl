@@ -1,0 +1,109 @@
+//!include shared/draws.wgsl
+//!include shared/digits.wgsl
+// Where a thread of the crossbar kernels works: four columns at one pixel for four images, all
+// steps of an input at once. Twin of Reading: src/backend/wgpu/reading.rs. A matrix holds a
+// vec4 of images for each of the four columns. Constant ALIGNED: every group's first column is a
+// multiple of four.
+
+struct Reading {
+    // Codes in words: from chip to chip, block to block, channel group to group, and per output
+    // row and column.
+    codes_chip: u32,
+    codes_block: u32,
+    codes_group: u32,
+    codes_y: u32,
+    codes_x: u32,
+    // Packed conductances in vec4: from chip to chip, from four columns to the next, from plane to
+    // plane; start of the variances.
+    g_chip: u32,
+    g_tile: u32,
+    g_plane: u32,
+    variance_at: u32,
+    rows: u32,
+    cols: u32,
+    row_tiles: u32,
+    planes: u32,
+    // Columns of a group, fours of them, groups.
+    group_out: u32,
+    tiles: u32,
+    groups: u32,
+    w_out: u32,
+    pixels: u32,
+    input_bits: u32,
+    layer: u32,
+    // Starts in the table: offset of every row's code; first rows of the row tiles; place value of
+    // every plane; drive of every digit.
+    tile_at: u32,
+    place_at: u32,
+    dac_at: u32,
+    pad0: u32,
+}
+
+struct Site {
+    chip: u32,
+    block: u32,
+    quad: u32,
+    pixel: u32,
+    // Number of the first of the four images among all images.
+    image: u32,
+    // First column, and how many of the four exist.
+    column: u32,
+    columns: u32,
+    // Four columns among all.
+    tile: u32,
+    // Codes of row 0 less its offset in the table.
+    codes: u32,
+    // Whether there is work at all.
+    valid: bool,
+}
+
+// The work of thread `item` of a chip: neighbours share the columns.
+fn site_of(r: Reading, item: u32, chip: u32) -> Site {
+    let per_tile = run.blocks * r.pixels * QUADS;
+    var s: Site;
+    s.tile = item / per_tile;
+    s.chip = chip;
+    s.quad = item % QUADS;
+    s.pixel = item % per_tile / QUADS % r.pixels;
+    s.block = item % per_tile / QUADS / r.pixels;
+    let group = s.tile / r.tiles;
+    let first = s.tile % r.tiles * 4u;
+    s.column = group * r.group_out + first;
+    s.columns = min(4u, r.group_out - first);
+    s.image = run.first_image + (run.first_block + s.block) * LANES + s.quad * 4u;
+    s.codes = chip * r.codes_chip + s.block * r.codes_block + group * r.codes_group
+        + s.pixel / r.w_out * r.codes_y + s.pixel % r.w_out * r.codes_x
+        + s.quad * select(1u, 2u, SIGNED);
+    s.valid = s.tile < r.tiles * r.groups && chip < run.chips;
+    return s;
+}
+
+// A conversion's number among those of its image, in fours of columns.
+fn event_of(r: Reading, s: Site, tile: u32, plane: u32, t: u32) -> u32 {
+    let conversion = (plane * r.row_tiles + tile) * CONVERSIONS + t;
+    return (conversion * r.pixels + s.pixel) * ((r.cols + 3u) / 4u);
+}
+
+// Standard normal deviates of the four columns for one of the images.
+fn column_normals(r: Reading, s: Site, event: u32, lane: u32, purpose: u32) -> vec4<f32> {
+    let row = r.layer + (s.image + lane) * 4096u;
+    if ALIGNED {
+        return normal4(block_words(event + s.column / 4u, row, s.chip, purpose), 0.0);
+    }
+    // The columns of a group that begins elsewhere straddle blocks.
+    var words = vec4<u32>(0u);
+    for (var j = 0u; j < 4u; j++) {
+        let o = s.column + j;
+        words[j] = block_words(event + o / 4u, row, s.chip, purpose)[o % 4u];
+    }
+    return normal4(words, 0.0);
+}
+
+// Standard normal deviates of a conversion.
+fn deviates(r: Reading, s: Site, event: u32, purpose: u32) -> mat4x4<f32> {
+    var images: mat4x4<f32>;
+    for (var lane = 0u; lane < 4u; lane++) {
+        images[lane] = column_normals(r, s, event, lane, purpose);
+    }
+    return transpose(images);
+}

@@ -1,0 +1,68 @@
+//! Effective weights of arrays without converters: `shaders/collapse_planes.wgsl`.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/collapse_planes.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub g: View,
+    pub correct: View,
+    pub out: View,
+    pub rows: u32,
+    pub cols: u32,
+    pub planes: u32,
+    pub per_column: u32,
+    pub base: f32,
+    pub pad0: u32,
+    pub pad1: u32,
+    pub pad2: u32,
+}
+
+/// One thread a weight.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::CollapsePlanes {
+        g,
+        w_step,
+        correct,
+        out,
+        spec,
+    } = op
+    else {
+        return super::lower::mismatch("collapse_planes", op);
+    };
+    let arrays = &spec.arrays;
+    let params = Params {
+        g: cx.view(*g),
+        correct: cx.view_opt(*correct),
+        out: cx.view(*out),
+        rows: arrays.rows as u32,
+        cols: arrays.cols as u32,
+        planes: arrays.read_planes() as u32,
+        per_column: u32::from(cx.shape(*w_step).len() > 1),
+        base: arrays.digital_base(),
+        pad0: 0,
+        pad1: 0,
+        pad2: 0,
+    };
+    let tiles = (0..arrays.rows).map(|k| arrays.row_tile(k) as u32);
+    let places = (0..arrays.read_planes()).map(|p| arrays.place(p).cast_unsigned());
+    let table: Arc<[u32]> = tiles.chain(places).collect();
+    let work = Work::flat(arrays.plane_len()).per_chip(cx.per_chip(*out));
+    Ok(vec![
+        Dispatch::new("collapse_planes", work)
+            .constant("CORRECTED", correct.is_some())
+            .params(&params)
+            .read(*g)
+            .read(*w_step)
+            .read(*correct)
+            .table(&table)
+            .write(*out),
+    ])
+}

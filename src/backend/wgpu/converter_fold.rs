@@ -1,0 +1,67 @@
+//! Constants of converters: `shaders/converter_fold.wgsl`.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, View, Work};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/converter_fold.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub range: View,
+    pub scale: View,
+    pub out: View,
+    pub cols: u32,
+    pub col_tiles: u32,
+    pub planes: u32,
+    pub converters: u32,
+    pub sharing: u32,
+    pub layer: u32,
+    pub gain: f32,
+    pub offset: f32,
+}
+
+/// One thread a converter.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::ConverterFold {
+        range,
+        scale,
+        out,
+        spec,
+    } = op
+    else {
+        return super::lower::mismatch("converter_fold", op);
+    };
+    let arrays = &spec.arrays;
+    let converters = arrays.converters();
+    let params = Params {
+        range: cx.view(*range),
+        scale: cx.view_opt(*scale),
+        out: cx.view(*out),
+        cols: arrays.cols as u32,
+        col_tiles: arrays.col_tiles() as u32,
+        planes: arrays.read_planes() as u32,
+        converters: converters as u32,
+        sharing: spec.sharing as u32,
+        layer: spec.layer,
+        gain: spec.gain,
+        offset: spec.offset,
+    };
+    let tiles: Arc<[u32]> = (0..arrays.cols)
+        .map(|o| arrays.col_tile(o) as u32)
+        .collect();
+    let work = Work::flat(converters).per_chip(cx.per_chip(*out));
+    Ok(vec![
+        Dispatch::new("converter_fold", work)
+            .constant("HAS_SCALE", scale.is_some())
+            .params(&params)
+            .read(*range)
+            .read(*scale)
+            .table(&tiles)
+            .write(*out),
+    ])
+}

@@ -1,0 +1,226 @@
+//! Crossbars by counting bits: `shaders/crossbar_bits.wgsl`, `shaders/crossbar_planes.wgsl` and the
+//! twin of `Words` in `shaders/shared/bits.wgsl`.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::reading::{Inputs, Prepared};
+use crate::backend::program::{Arrays, Encoding, InputSigns};
+
+/// Rows of a word.
+const WORD: u32 = u32::BITS;
+
+/// Twin of `Words` in `shaders/shared/bits.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct WordsParams {
+    pub chip: u32,
+    pub block: u32,
+    pub pixel: u32,
+    pub group: u32,
+    pub word: u32,
+    pub g_chip: u32,
+    pub g_tile: u32,
+    pub g_plane: u32,
+    pub g_word: u32,
+    pub tile_at: u32,
+    pub plane_at: u32,
+    pub word_at: u32,
+}
+
+/// Twin of `Params` in `shaders/crossbar_bits.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct BitsParams {
+    pub codes_chip: u32,
+    pub codes_block: u32,
+    pub codes_group: u32,
+    pub codes_y: u32,
+    pub codes_x: u32,
+    pub w_out: u32,
+    pub pixels: u32,
+    pub groups: u32,
+    pub words: u32,
+    pub chip: u32,
+    pub word_at: u32,
+    pub pad0: u32,
+}
+
+/// Twin of `Params` in `shaders/crossbar_planes.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PlanesParams {
+    pub g: View,
+    pub chip: u32,
+    pub words: u32,
+    pub depth: u32,
+    pub rows: u32,
+    pub cols: u32,
+    pub planes: u32,
+    pub group_out: u32,
+    pub tiles: u32,
+    pub plane_at: u32,
+    pub word_at: u32,
+    pub pad0: u32,
+    pub pad1: u32,
+}
+
+/// Bits of the input and of the conductances.
+pub(super) struct Counted {
+    /// Kernel calls that make them.
+    pub calls: Vec<Dispatch>,
+    /// Where everything is.
+    pub words: WordsParams,
+    /// The reading's table with what the words need behind it.
+    pub table: Arc<[u32]>,
+    /// Bits of the input.
+    pub bits: Operand,
+    /// Bits of the conductances.
+    pub planes: Operand,
+    /// Whether conductances were raised.
+    pub bias: bool,
+}
+
+/// Bits of the conductances of a read plane, and what is added so that none is negative.
+fn depth(arrays: &Arrays, plane: usize) -> (u32, i32) {
+    let slice = arrays.slice_of(plane);
+    let bits = u32::from(arrays.slice_bits[slice]);
+    match arrays.encoding {
+        Encoding::Differential { digital: true, .. } | Encoding::Offset { reference: 0 } => {
+            (bits, 0)
+        }
+        _ => (bits + 1, arrays.top_digit(slice).cast_signed()),
+    }
+}
+
+/// First row and number of rows of every word of a row tile.
+fn words(tile: &[u32]) -> impl Iterator<Item = [u32; 2]> {
+    let (start, end) = (tile[0], tile[1]);
+    (start..end)
+        .step_by(WORD as usize)
+        .map(move |first| [first, WORD.min(end - first)])
+}
+
+/// Both kinds of bits of a crossbar, after its codes.
+pub(super) fn prepare(input: &Inputs<'_>, from: &Prepared, cx: &LowerContext<'_>) -> Counted {
+    let (geo, spec) = (input.geo, input.spec);
+    let (arrays, dac) = (&spec.arrays, &spec.dac);
+    let mut table = from.table.to_vec();
+    let all: Vec<Vec<[u32; 2]>> = arrays
+        .tile_rows
+        .windows(2)
+        .map(|tile| words(tile).collect())
+        .collect();
+    let tile_at = table.len() as u32;
+    let mut count = 0;
+    table.push(count);
+    for tile in &all {
+        count += tile.len() as u32;
+        table.push(count);
+    }
+    let planes = arrays.read_planes();
+    let depths: Vec<(u32, i32)> = (0..planes).map(|p| depth(arrays, p)).collect();
+    let plane_at = table.len() as u32;
+    table.extend(
+        depths
+            .iter()
+            .flat_map(|&(bits, bias)| [bits, bias.cast_unsigned()]),
+    );
+    let word_at = table.len() as u32;
+    table.extend(all.iter().flatten().flatten());
+    let table: Arc<[u32]> = table.into();
+
+    let signed = dac.signs == InputSigns::SignMagnitude;
+    let word = (dac.input_bits as usize + usize::from(signed)) * QUADS;
+    let group = count as usize * word;
+    let pixels = geo.h_out() * geo.w_out();
+    let block = pixels * geo.groups * group;
+    let per_chip = cx.per_chip(input.x);
+    let chip = if per_chip { block * cx.run_blocks() } else { 0 };
+    let bits = Operand::Scratch {
+        index: 3,
+        floats: (4 * block * cx.run_blocks() * cx.slabs(input.x)) as u64,
+    };
+    let r = &from.params;
+    let params = BitsParams {
+        codes_chip: r.codes_chip,
+        codes_block: r.codes_block,
+        codes_group: r.codes_group,
+        codes_y: r.codes_y,
+        codes_x: r.codes_x,
+        w_out: r.w_out,
+        pixels: r.pixels,
+        groups: r.groups,
+        words: count,
+        chip: chip as u32,
+        word_at,
+        pad0: 0,
+    };
+    let items = pixels * geo.groups * count as usize * QUADS;
+    let bits_call = Dispatch::new(
+        "crossbar_bits",
+        Work::flat(items).per_block().per_chip(per_chip),
+    )
+    .constant("SIGNED", signed)
+    .constant("INPUT_BITS", dac.input_bits)
+    .params(&params)
+    .read(from.codes)
+    .table(&table)
+    .write(bits);
+
+    let most = depths.iter().map(|d| d.0).max().unwrap_or(0);
+    let g_plane = count * most;
+    let g_tile = planes as u32 * g_plane;
+    let g_all = r.tiles * r.groups * g_tile;
+    let g_per_chip = cx.per_chip(input.g);
+    let params = PlanesParams {
+        g: cx.view(input.g),
+        chip: g_all,
+        words: count,
+        depth: most,
+        rows: r.rows,
+        cols: r.cols,
+        planes: r.planes,
+        group_out: r.group_out,
+        tiles: r.tiles,
+        plane_at,
+        word_at,
+        pad0: 0,
+        pad1: 0,
+    };
+    let planes = Operand::Scratch {
+        index: 4,
+        floats: 4 * u64::from(g_all) * cx.slabs(input.g) as u64,
+    };
+    let planes_call = Dispatch::new(
+        "crossbar_planes",
+        Work::flat(g_all as usize).per_chip(g_per_chip),
+    )
+    .params(&params)
+    .read(input.g)
+    .table(&table)
+    .write(planes);
+    Counted {
+        calls: vec![bits_call, planes_call],
+        words: WordsParams {
+            chip: chip as u32,
+            block: block as u32,
+            pixel: (geo.groups * group) as u32,
+            group: group as u32,
+            word: word as u32,
+            g_chip: if g_per_chip { g_all } else { 0 },
+            g_tile,
+            g_plane,
+            g_word: most,
+            tile_at,
+            plane_at,
+            word_at,
+        },
+        table,
+        bits,
+        planes,
+        bias: depths.iter().any(|d| d.1 > 0),
+    }
+}

@@ -1,0 +1,57 @@
+//! What converters see: `shaders/partial_sums.wgsl` after the first kernels of
+//! [`super::crossbar`].
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, View};
+use super::reading::{self, Inputs, ReadingParams};
+use crate::backend::program::Op;
+use crate::error::Result;
+
+/// Twin of `Params` in `shaders/partial_sums.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Params {
+    pub reading: ReadingParams,
+    pub y: View,
+}
+
+/// Codes and packed conductances, the sums.
+pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+    let Op::PartialSums {
+        x,
+        x_step,
+        g,
+        variance,
+        y,
+        geo,
+        spec,
+    } = op
+    else {
+        return super::lower::mismatch("partial_sums", op);
+    };
+    let input = Inputs {
+        x: *x,
+        x_step: *x_step,
+        g: *g,
+        variance: *variance,
+        geo,
+        spec,
+    };
+    let mut prepared = reading::prepare(&input, cx);
+    let packed = reading::pack(&input, &mut prepared, cx);
+    let params = Params {
+        reading: prepared.params,
+        y: cx.view(*y),
+    };
+    let work = reading::work(geo).per_chip(cx.per_chip(*y));
+    let call = Dispatch::new("partial_sums", work)
+        .params(&params)
+        .read(prepared.codes)
+        .table(&prepared.table)
+        .read(packed)
+        .write(*y);
+    let mut calls = prepared.calls;
+    calls.push(reading::attach(call, &input));
+    Ok(calls)
+}

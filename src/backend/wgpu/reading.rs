@@ -1,0 +1,338 @@
+//! What the crossbar operators share: input codes, packed conductances, tables, and the twin of
+//! `shaders/shared/reading.wgsl`.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use crate::backend::program::{Arrays, ConvGeometry, Dac, InputSigns, Reading, TensorId};
+
+/// Columns of a thread.
+const TILE: usize = 4;
+
+/// Most steps of one pass over the rows: 32 accumulators of four images.
+const MOST_STEPS: usize = 8;
+
+/// Twin of `Reading` in `shaders/shared/reading.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct ReadingParams {
+    pub codes_chip: u32,
+    pub codes_block: u32,
+    pub codes_group: u32,
+    pub codes_y: u32,
+    pub codes_x: u32,
+    pub g_chip: u32,
+    pub g_tile: u32,
+    pub g_plane: u32,
+    pub variance_at: u32,
+    pub rows: u32,
+    pub cols: u32,
+    pub row_tiles: u32,
+    pub planes: u32,
+    pub group_out: u32,
+    pub tiles: u32,
+    pub groups: u32,
+    pub w_out: u32,
+    pub pixels: u32,
+    pub input_bits: u32,
+    pub layer: u32,
+    pub tile_at: u32,
+    pub place_at: u32,
+    pub dac_at: u32,
+    pub pad0: u32,
+}
+
+/// Twin of `Params` in `shaders/crossbar_codes.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct CodesParams {
+    pub x: View,
+    pub block_words: u32,
+    pub chip_words: u32,
+    pub h: u32,
+    pub w: u32,
+    pub h_in: u32,
+    pub w_in: u32,
+    pub top: u32,
+    pub left: u32,
+    pub lo: f32,
+    pub hi: f32,
+    pub mask: u32,
+    pub pad0: u32,
+}
+
+/// Twin of `Params` in `shaders/crossbar_pack.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PackParams {
+    pub g: View,
+    pub chip: u32,
+    pub first: u32,
+    pub rows: u32,
+    pub cols: u32,
+    pub planes: u32,
+    pub group_out: u32,
+    pub tiles: u32,
+    pub pad0: u32,
+}
+
+/// The operands of a crossbar operator's sums.
+pub(super) struct Inputs<'a> {
+    pub x: TensorId,
+    pub x_step: TensorId,
+    pub g: TensorId,
+    pub variance: Option<TensorId>,
+    pub geo: &'a ConvGeometry,
+    pub spec: &'a Reading,
+}
+
+/// Everything before the sums.
+pub(super) struct Prepared {
+    /// Kernel calls.
+    pub calls: Vec<Dispatch>,
+    /// Parameters of the sums.
+    pub params: ReadingParams,
+    /// Input codes.
+    pub codes: Operand,
+    /// Offsets, row tiles, place values, drives, non-linearity.
+    pub table: Arc<[u32]>,
+    /// Where the converters' non-linearity starts in it.
+    pub inl_at: u32,
+}
+
+/// The map of codes with its padding.
+struct Padded {
+    h: usize,
+    w: usize,
+    /// Words of the codes of four images.
+    width: usize,
+}
+
+impl Padded {
+    fn new(geo: &ConvGeometry, dac: &Dac) -> Self {
+        let reach =
+            |n: usize, stride: usize, k: usize, dilation| (n - 1) * stride + (k - 1) * dilation + 1;
+        Self {
+            h: reach(geo.h_out(), geo.stride[0], geo.kh, geo.dilation[0]),
+            w: reach(geo.w_out(), geo.stride[1], geo.kw, geo.dilation[1]),
+            width: match dac.signs {
+                InputSigns::SignMagnitude => 2,
+                InputSigns::Unsigned | InputSigns::TwosComplement => 1,
+            },
+        }
+    }
+
+    /// Words of a pixel of a channel.
+    fn pixel(&self) -> usize {
+        QUADS * self.width
+    }
+
+    /// Words from the code of row 0 to that of every row.
+    fn offsets(&self, geo: &ConvGeometry) -> impl Iterator<Item = u32> {
+        let (taps, pixel) = (geo.kh * geo.kw, self.pixel());
+        let (h, w, kw, [dy, dx]) = (self.h, self.w, geo.kw, geo.dilation);
+        (0..geo.rows()).map(move |k| {
+            let (c, ky, kx) = (k / taps, k % taps / kw, k % kw);
+            (((c * h + ky * dy) * w + kx * dx) * pixel) as u32
+        })
+    }
+}
+
+/// Codes that an input can have.
+fn code_range(dac: &Dac) -> [f32; 2] {
+    let all = (1u32 << dac.input_bits) as f32;
+    match dac.signs {
+        InputSigns::Unsigned => [0.0, all - 1.0],
+        InputSigns::SignMagnitude => [1.0 - all, all - 1.0],
+        InputSigns::TwosComplement => [-0.5 * all, 0.5 * all - 1.0],
+    }
+}
+
+fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatch, Operand, u32) {
+    let (geo, dac) = (input.geo, &input.spec.dac);
+    let block = geo.c_in * padded.h * padded.w * padded.pixel();
+    let per_chip = cx.per_chip(input.x);
+    let chip = block * cx.run_blocks();
+    let operand = Operand::Scratch {
+        index: 0,
+        floats: (chip * cx.slabs(input.x)) as u64,
+    };
+    let [lo, hi] = code_range(dac);
+    let chip_words = if per_chip { chip as u32 } else { 0 };
+    let params = CodesParams {
+        x: cx.view(input.x),
+        block_words: block as u32,
+        chip_words,
+        h: padded.h as u32,
+        w: padded.w as u32,
+        h_in: geo.h_in as u32,
+        w_in: geo.w_in as u32,
+        top: geo.pad[0] as u32,
+        left: geo.pad[1] as u32,
+        lo,
+        hi,
+        mask: (1 << dac.input_bits) - 1,
+        pad0: 0,
+    };
+    let work = Work::flat(block / padded.width)
+        .per_block()
+        .per_chip(per_chip);
+    let call = Dispatch::new("crossbar_codes", work)
+        .params(&params)
+        .constant("SIGNED", dac.signs == InputSigns::SignMagnitude)
+        .read(input.x)
+        .read(input.x_step)
+        .write(operand);
+    (call, operand, chip_words)
+}
+
+/// Row offsets, row tiles, place values of planes, drives, non-linearity, and where the last four
+/// start.
+fn table(input: &Inputs<'_>, padded: &Padded) -> (Arc<[u32]>, [u32; 4]) {
+    let spec = input.spec;
+    let arrays = &spec.arrays;
+    let mut all: Vec<u32> = padded.offsets(input.geo).collect();
+    let tile_at = all.len() as u32;
+    all.extend_from_slice(&arrays.tile_rows);
+    let place_at = all.len() as u32;
+    all.extend((0..arrays.read_planes()).map(|p| arrays.place(p).cast_unsigned()));
+    let dac_at = all.len() as u32;
+    all.extend(bits(spec.dac.table.as_deref()));
+    let inl_at = all.len() as u32;
+    let inl = spec.adc.as_ref().and_then(|adc| adc.inl.as_deref());
+    all.extend(bits(inl));
+    (all.into(), [tile_at, place_at, dac_at, inl_at])
+}
+
+fn bits(values: Option<&[f32]>) -> impl Iterator<Item = u32> {
+    values.unwrap_or_default().iter().map(|v| v.to_bits())
+}
+
+/// Fours of columns of a channel group.
+fn column_tiles(geo: &ConvGeometry) -> usize {
+    (geo.c_out / geo.groups).div_ceil(TILE)
+}
+
+/// Adds packed conductances to what comes before the sums; where they are.
+pub(super) fn pack(input: &Inputs<'_>, to: &mut Prepared, cx: &LowerContext<'_>) -> Operand {
+    let (geo, arrays) = (input.geo, &input.spec.arrays);
+    let tiles = column_tiles(geo);
+    let chip = tiles * geo.groups * arrays.read_planes() * arrays.rows;
+    let parts: Vec<TensorId> = [Some(input.g), input.variance]
+        .into_iter()
+        .flatten()
+        .collect();
+    let per_chip = parts.iter().any(|&t| cx.per_chip(t));
+    let slabs = if per_chip { cx.capacity.chips } else { 1 };
+    let operand = Operand::Scratch {
+        index: 1,
+        floats: (4 * chip * slabs * parts.len()) as u64,
+    };
+    let calls = parts.iter().enumerate().map(|(i, &t)| {
+        let params = PackParams {
+            g: cx.view(t),
+            chip: chip as u32,
+            first: (i * chip * slabs) as u32,
+            rows: arrays.rows as u32,
+            cols: arrays.cols as u32,
+            planes: arrays.read_planes() as u32,
+            group_out: (geo.c_out / geo.groups) as u32,
+            tiles: tiles as u32,
+            pad0: 0,
+        };
+        Dispatch::new("crossbar_pack", Work::flat(chip).per_chip(per_chip))
+            .params(&params)
+            .read(t)
+            .write(operand)
+    });
+    to.calls.extend(calls);
+    to.params.g_chip = if per_chip { chip as u32 } else { 0 };
+    to.params.variance_at = (chip * slabs) as u32;
+    operand
+}
+
+/// Codes and tables of a crossbar operator.
+pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
+    let (geo, spec) = (input.geo, input.spec);
+    let arrays: &Arrays = &spec.arrays;
+    let padded = Padded::new(geo, &spec.dac);
+    let (codes_call, codes, codes_chip) = codes(input, &padded, cx);
+    let (table, [tile_at, place_at, dac_at, inl_at]) = table(input, &padded);
+    let channel = padded.h * padded.w * padded.pixel();
+    let params = ReadingParams {
+        codes_chip,
+        codes_block: (geo.c_in * channel) as u32,
+        codes_group: (geo.c_in / geo.groups * channel) as u32,
+        codes_y: (geo.stride[0] * padded.w * padded.pixel()) as u32,
+        codes_x: (geo.stride[1] * padded.pixel()) as u32,
+        g_chip: 0,
+        g_tile: (arrays.read_planes() * arrays.rows) as u32,
+        g_plane: arrays.rows as u32,
+        variance_at: 0,
+        rows: arrays.rows as u32,
+        cols: arrays.cols as u32,
+        row_tiles: arrays.row_tiles() as u32,
+        planes: arrays.read_planes() as u32,
+        group_out: (geo.c_out / geo.groups) as u32,
+        tiles: column_tiles(geo) as u32,
+        groups: geo.groups as u32,
+        w_out: geo.w_out() as u32,
+        pixels: (geo.h_out() * geo.w_out()) as u32,
+        input_bits: spec.dac.input_bits,
+        layer: spec.layer,
+        tile_at,
+        place_at,
+        dac_at,
+        pad0: 0,
+    };
+    Prepared {
+        calls: vec![codes_call],
+        params,
+        codes,
+        table,
+        inl_at,
+    }
+}
+
+/// Threads of the sums: four columns, one pixel, four images.
+pub(super) fn work(geo: &ConvGeometry) -> Work {
+    let items = column_tiles(geo) * geo.groups * geo.h_out() * geo.w_out() * QUADS;
+    Work::flat(items).per_block()
+}
+
+/// Adds the constants of `shaders/shared/crossbar.wgsl` and what it includes.
+pub(super) fn attach(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
+    let (spec, dac) = (input.spec, &input.spec.dac);
+    let noisy = input.variance.is_some();
+    let noise_sum = noisy && !spec.noise_per_cell;
+    let conversions = dac.conversions();
+    let most = match (noisy, spec.noise_per_cell) {
+        (false, _) => MOST_STEPS,
+        // The variances have accumulators of their own.
+        (true, false) => MOST_STEPS / 2,
+        // Deviates of cells cost far more than another pass over the rows.
+        (true, true) => 1,
+    };
+    let steps = conversions.div_ceil(conversions.div_ceil(most));
+    digits(call, input)
+        .constant("STEPS", steps as u32)
+        .constant("NOISE_SUM", noise_sum)
+        .constant("NOISE_CELL", noisy && spec.noise_per_cell)
+}
+
+/// Adds the constants of `shaders/shared/digits.wgsl` and `shaders/shared/reading.wgsl`.
+pub(super) fn digits(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
+    let dac = &input.spec.dac;
+    let group_out = input.geo.c_out / input.geo.groups;
+    let aligned = input.geo.groups == 1 || group_out.is_multiple_of(TILE);
+    call.constant("SIGNED", dac.signs == InputSigns::SignMagnitude)
+        .constant("TWOS", dac.signs == InputSigns::TwosComplement)
+        .constant("DAC_BITS", dac.dac_bits)
+        .constant("DAC_TABLE", dac.table.is_some())
+        .constant("DAC_STEPS", dac.steps() as u32)
+        .constant("ANALOG_SUM", dac.analog_sum)
+        .constant("CONVERSIONS", dac.conversions() as u32)
+        .constant("ALIGNED", aligned)
+}

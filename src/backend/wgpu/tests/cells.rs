@@ -1,0 +1,557 @@
+//! Kernels of the cell level: every variant that a program can ask for, and the layouts of their
+//! parameters.
+
+use std::mem::{offset_of, size_of};
+
+use super::{StructLayout, check_layouts, posts, validate_program};
+use crate::backend::program::*;
+use crate::backend::wgpu::{
+    collapse_planes, converter_fold, counting, crossbar, histogram, partial_sums, program_cells,
+    reading,
+};
+
+const COLS: usize = 6;
+const ROWS: usize = 12;
+
+fn arrays(encoding: Encoding) -> Arrays {
+    Arrays {
+        cols: COLS,
+        rows: ROWS,
+        tile_rows: [0, 5, ROWS as u32].into(),
+        tile_cols: [0, 4, COLS as u32].into(),
+        slice_bits: [2, 2].into(),
+        weight_bits: 4,
+        encoding,
+        g_min: 0.1,
+    }
+}
+
+const DIFFERENTIAL: Encoding = Encoding::Differential {
+    two_sided: false,
+    digital: false,
+};
+
+const ENCODINGS: [Encoding; 5] = [
+    DIFFERENTIAL,
+    Encoding::Differential {
+        two_sided: true,
+        digital: false,
+    },
+    Encoding::Differential {
+        two_sided: false,
+        digital: true,
+    },
+    Encoding::Offset { reference: 0 },
+    Encoding::Offset { reference: 3 },
+];
+
+fn programming(encoding: Encoding) -> Programming {
+    Programming {
+        arrays: arrays(encoding),
+        levels: None,
+        law: Law::WeightProportional,
+        deviate: Deviate::Gaussian,
+        sigma: 0.1,
+        sigma_curve: None,
+        stuck: Stuck::default(),
+        drift: None,
+        clip: f32::INFINITY,
+        clip_low: false,
+        read_noise: CellReadNoise::default(),
+        reference_columns: 0,
+        layer: 3,
+        raw: false,
+    }
+}
+
+fn curve() -> Curve {
+    [0.1, 0.2, 0.3].into()
+}
+
+/// The plain pipeline with one effect after the other, then all of them.
+fn effects(encoding: Encoding) -> Vec<Programming> {
+    let plain = programming(encoding);
+    let mut all = vec![plain.clone()];
+    let mut whole = Programming {
+        law: Law::LayerFixed,
+        ..plain.clone()
+    };
+    type Change = fn(&mut Programming);
+    let changes: [Change; 8] = [
+        |p| p.levels = Some([0.1, 0.2, 0.6, 1.0].into()),
+        |p| p.deviate = Deviate::Lognormal,
+        |p| p.sigma_curve = Some(curve()),
+        |p| (p.stuck.off, p.stuck.on) = (0.1, 0.1),
+        |p| p.stuck.row = 0.1,
+        |p| {
+            p.drift = Some(Drift {
+                log_time: 3.0,
+                mean: curve(),
+                sigma: curve(),
+            })
+        },
+        |p| p.read_noise.curve = Some(curve()),
+        |p| p.reference_columns = 2,
+    ];
+    for change in changes {
+        let mut one = plain.clone();
+        change(&mut one);
+        change(&mut whole);
+        all.push(one);
+    }
+    all.push(whole);
+    if encoding != ENCODINGS[4] {
+        all.push(Programming { raw: true, ..plain });
+    }
+    all
+}
+
+#[test]
+fn programming_kernels_are_valid() {
+    let mut p = Program::default();
+    let state = |p: &mut Program, n, scope| {
+        let name = format!("t{}", p.tensors.len());
+        p.tensor(name, Shape::Flat(n), scope, Role::State)
+    };
+    let w = state(&mut p, COLS * ROWS, Scope::Shared);
+    let step = state(&mut p, 1, Scope::Shared);
+    let mut ops = Vec::new();
+    for encoding in ENCODINGS {
+        let a = arrays(encoding);
+        let array = state(&mut p, a.cell_arrays(), Scope::PerChip);
+        for spec in effects(encoding) {
+            let planes = match spec.raw {
+                true => a.cell_planes(),
+                false => a.read_planes(),
+            };
+            let n = planes * a.plane_len();
+            let out = state(&mut p, n, Scope::PerChip);
+            let second = state(&mut p, n, Scope::PerChip);
+            for variance in [None, Some(second)] {
+                ops.push(Op::ProgramCells {
+                    w,
+                    step,
+                    array,
+                    out,
+                    variance,
+                    spec: spec.clone(),
+                });
+            }
+        }
+    }
+    let a = arrays(DIFFERENTIAL);
+    let range = state(&mut p, 2 * a.read_planes() * COLS, Scope::Shared);
+    let factors = a.row_tiles() * a.col_tiles() * a.read_planes();
+    let factor = state(&mut p, factors, Scope::PerChip);
+    let out = state(&mut p, 2 * a.converters(), Scope::PerChip);
+    for scale in [None, Some(factor)] {
+        ops.push(Op::ConverterFold {
+            range,
+            scale,
+            out,
+            spec: ConverterErrors {
+                arrays: a.clone(),
+                sharing: 2,
+                gain: 0.1,
+                offset: 0.2,
+                layer: 3,
+            },
+        });
+    }
+    for topology in [Topology::InputSource, Topology::SeparateSource] {
+        ops.push(Op::IrDrop {
+            g: state(&mut p, a.cells(), Scope::PerChip),
+            out: state(&mut p, a.read_planes() * a.plane_len(), Scope::PerChip),
+            spec: Wires {
+                arrays: a.clone(),
+                topology,
+                row: 1e-4,
+                col: 1e-4,
+                row_terminal: 0.0,
+                col_terminal: 0.0,
+                sweeps: 2,
+                activity: 0.5,
+            },
+        });
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+/// Every way to drive rows.
+fn dacs() -> Vec<Dac> {
+    let mut all = Vec::new();
+    for signs in [
+        InputSigns::Unsigned,
+        InputSigns::SignMagnitude,
+        InputSigns::TwosComplement,
+    ] {
+        for (input_bits, dac_bits) in [(8, 1), (4, 1), (7, 3), (1, 1)] {
+            for analog_sum in [false, true] {
+                let dac = Dac {
+                    input_bits,
+                    dac_bits,
+                    signs,
+                    table: None,
+                    analog_sum,
+                };
+                if dac.is_possible() {
+                    all.push(dac);
+                }
+            }
+        }
+    }
+    let table = Some([0.0, 0.9].into());
+    all.push(Dac {
+        table,
+        ..all[0].clone()
+    });
+    all
+}
+
+/// Every way to convert.
+fn adcs() -> Vec<Option<Adc>> {
+    let plain = Adc {
+        lo: -3,
+        hi: 3,
+        noise: 0.0,
+        inl: None,
+    };
+    vec![
+        None,
+        Some(plain.clone()),
+        Some(Adc {
+            noise: 0.5,
+            inl: Some([0.1; 7].into()),
+            ..plain
+        }),
+    ]
+}
+
+#[test]
+fn reading_kernels_are_valid() {
+    let mut p = Program::default();
+    let state = |p: &mut Program, n, scope| {
+        let name = format!("t{}", p.tensors.len());
+        p.tensor(name, Shape::Flat(n), scope, Role::State)
+    };
+    let geo = ConvGeometry::linear(ROWS, COLS);
+    let map = |c| Shape::Image { c, h: 1, w: 1 };
+    let x = p.tensor("x", map(ROWS), Scope::Shared, Role::Input);
+    let y = p.tensor("y", map(COLS), Scope::PerChip, Role::Output);
+    let counts = p.tensor("counts", map(COLS), Scope::PerChip, Role::Output);
+    let x_step = state(&mut p, 1, Scope::Shared);
+    let w_step = state(&mut p, 1, Scope::Shared);
+    let post = posts(&mut p, map(COLS)).pop().expect("an epilogue");
+    let mut ops = Vec::new();
+    for (i, encoding) in [DIFFERENTIAL, ENCODINGS[3]].into_iter().enumerate() {
+        let a = arrays(encoding);
+        let n = a.read_planes() * a.plane_len();
+        let g = state(&mut p, n, Scope::PerChip);
+        let noise = state(&mut p, n, Scope::PerChip);
+        let pairs = state(&mut p, 2 * a.converters(), Scope::PerChip);
+        let ranges = state(&mut p, 2 * a.read_planes() * COLS, Scope::Shared);
+        let weights = state(&mut p, a.plane_len(), Scope::PerChip);
+        for (j, dac) in dacs().into_iter().enumerate() {
+            for (k, adc) in adcs().into_iter().enumerate() {
+                let has = adc.is_some().then_some(());
+                let integer = adc.is_some() && (i + j) % 2 == 0;
+                for (exact, per_cell, variance) in [
+                    (true, false, None),
+                    (false, false, None),
+                    (false, false, Some(noise)),
+                    (false, true, Some(noise)),
+                ] {
+                    let spec = Reading {
+                        arrays: a.clone(),
+                        dac: dac.clone(),
+                        adc: adc.clone(),
+                        noise_per_cell: per_cell,
+                        integer,
+                        exact,
+                        layer: 3,
+                    };
+                    ops.push(Op::Crossbar {
+                        x,
+                        x_step,
+                        g,
+                        variance,
+                        w_step,
+                        adc: has.map(|()| pairs),
+                        range: has.map(|()| ranges),
+                        correct: (!integer && k != 1).then_some(pairs),
+                        y,
+                        clipped: (j % 2 == 0).then_some(counts),
+                        geo,
+                        post,
+                        spec: spec.clone(),
+                    });
+                    let c = a.converters() * dac.conversions();
+                    let name = format!("sums{}", p.tensors.len());
+                    let sums = p.tensor(name, map(c), Scope::PerChip, Role::Output);
+                    ops.push(Op::PartialSums {
+                        x,
+                        x_step,
+                        g,
+                        variance,
+                        y: sums,
+                        geo,
+                        spec: spec.clone(),
+                    });
+                    if spec.adc.is_none() && dac.table.is_none() {
+                        for correct in [None, Some(pairs)] {
+                            ops.push(Op::CollapsePlanes {
+                                g,
+                                w_step,
+                                correct,
+                                out: weights,
+                                spec: spec.clone(),
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for scope in [Scope::Shared, Scope::PerChip] {
+        let limit = state(&mut p, 3, Scope::Shared);
+        ops.push(Op::Histogram {
+            x: y,
+            limit,
+            out: state(&mut p, 3 * 5000, scope),
+            bins: 5000,
+        });
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+fn layouts() -> Vec<StructLayout> {
+    vec![
+        layout!(
+            "program_cells",
+            "Programming",
+            program_cells::CellParams,
+            [
+                rows,
+                cols,
+                col_tiles,
+                slices,
+                offset_code,
+                layer,
+                col_tile_at,
+                slice_at,
+                levels_at,
+                sigma_at,
+                sigma_len,
+                drift_mean_at,
+                drift_mean_len,
+                drift_sigma_at,
+                drift_sigma_len,
+                noise_at,
+                noise_len,
+                g_min,
+                sigma,
+                shape_x,
+                shape_y,
+                off,
+                on,
+                open_row,
+                open_col,
+                log_time,
+                clip_low,
+                clip_high,
+                noise_proportional,
+                noise_fixed,
+                code_low,
+                code_high
+            ]
+        ),
+        layout!(
+            "program_cells",
+            "Params",
+            program_cells::Params,
+            [cells, out, variance, array, per_column, pad0, pad1, pad2]
+        ),
+        layout!(
+            "program_cells_reference",
+            "Params",
+            program_cells::ReferenceParams,
+            [cells, array, count, row_quads, pad0, pad1]
+        ),
+        layout!(
+            "converter_fold",
+            "Params",
+            converter_fold::Params,
+            [
+                range, scale, out, cols, col_tiles, planes, converters, sharing, layer, gain,
+                offset
+            ]
+        ),
+        layout!(
+            "collapse_planes",
+            "Params",
+            collapse_planes::Params,
+            [
+                g, correct, out, rows, cols, planes, per_column, base, pad0, pad1, pad2
+            ]
+        ),
+        layout!(
+            "histogram_count",
+            "Params",
+            histogram::CountParams,
+            [
+                x,
+                group_quads,
+                parts,
+                windows,
+                groups,
+                bins,
+                chip_counts,
+                pad0,
+                pad1
+            ]
+        ),
+        layout!(
+            "histogram",
+            "Params",
+            histogram::Params,
+            [out, chip_counts, pad0, pad1, pad2]
+        ),
+        layout!(
+            "crossbar",
+            "Reading",
+            reading::ReadingParams,
+            [
+                codes_chip,
+                codes_block,
+                codes_group,
+                codes_y,
+                codes_x,
+                g_chip,
+                g_tile,
+                g_plane,
+                variance_at,
+                rows,
+                cols,
+                row_tiles,
+                planes,
+                group_out,
+                tiles,
+                groups,
+                w_out,
+                pixels,
+                input_bits,
+                layer,
+                tile_at,
+                place_at,
+                dac_at,
+                pad0
+            ]
+        ),
+        layout!(
+            "crossbar",
+            "Params",
+            crossbar::Params,
+            [reading, conversion]
+        ),
+        layout!(
+            "crossbar_count",
+            "Words",
+            counting::WordsParams,
+            [
+                chip, block, pixel, group, word, g_chip, g_tile, g_plane, g_word, tile_at,
+                plane_at, word_at
+            ]
+        ),
+        layout!(
+            "crossbar_count",
+            "Params",
+            crossbar::CountParams,
+            [reading, conversion, words]
+        ),
+        layout!(
+            "crossbar_bits",
+            "Params",
+            counting::BitsParams,
+            [
+                codes_chip,
+                codes_block,
+                codes_group,
+                codes_y,
+                codes_x,
+                w_out,
+                pixels,
+                groups,
+                words,
+                chip,
+                word_at,
+                pad0
+            ]
+        ),
+        layout!(
+            "crossbar_planes",
+            "Params",
+            counting::PlanesParams,
+            [
+                g, chip, words, depth, rows, cols, planes, group_out, tiles, plane_at, word_at,
+                pad0, pad1
+            ]
+        ),
+        layout!(
+            "crossbar_post",
+            "Params",
+            crossbar::FinishParams,
+            [y, post, channel_quads, per_column, pad0, pad1]
+        ),
+        layout!(
+            "crossbar_codes",
+            "Params",
+            reading::CodesParams,
+            [
+                x,
+                block_words,
+                chip_words,
+                h,
+                w,
+                h_in,
+                w_in,
+                top,
+                left,
+                lo,
+                hi,
+                mask,
+                pad0
+            ]
+        ),
+        layout!(
+            "crossbar_pack",
+            "Params",
+            reading::PackParams,
+            [g, chip, first, rows, cols, planes, group_out, tiles, pad0]
+        ),
+        layout!("partial_sums", "Params", partial_sums::Params, [reading, y]),
+    ]
+}
+
+/// Constants that make any of these shaders parse.
+const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
+    const TWO_SIDED: bool = true; const OFFSET: bool = true; const PAIRS: bool = true; \
+    const HAS_LEVELS: bool = true; const HAS_SIGMA_CURVE: bool = true; \
+    const HAS_STUCK: bool = true; const HAS_OPEN: bool = true; const HAS_DRIFT: bool = true; \
+    const HAS_NOISE_CURVE: bool = true; const FLAGS: u32 = 0u; const REAL: bool = true; \
+    const RAW: bool = true; const HAS_REFERENCE: bool = true; const HAS_VARIANCE: bool = true; \
+    const HAS_SCALE: bool = true; const CORRECTED: bool = true; const SIGNED: bool = true; \
+    const TWOS: bool = true; const DAC_BITS: u32 = 1u; const DAC_TABLE: bool = true; \
+    const DAC_STEPS: u32 = 8u; const ANALOG_SUM: bool = true; const STEPS: u32 = 8u; \
+    const CONVERSIONS: u32 = 8u; const NOISE_SUM: bool = true; const NOISE_CELL: bool = true; \
+    const HAS_ADC: bool = true; const HAS_INL: bool = true; const THERMAL: bool = true; \
+    const INTEGER: bool = true; const INPUT_BITS: u32 = 8u; \
+    const BIAS: bool = true; const ALIGNED: bool = true; const SUM_CODES: bool = true; const COUNT_CLIPPED: bool = true; \
+    const HAS_SHIFT: bool = true; const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; \
+    const HAS_QUANT: bool = true; const QUANT_FLOOR: bool = true;";
+
+#[test]
+fn parameter_structs_have_the_layout_of_the_shaders() {
+    check_layouts(layouts(), ANY_CONSTS);
+}

@@ -1,0 +1,76 @@
+//! `pimento report`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pimento::files::write_atomically;
+use pimento::report::combine::{Run, combine};
+use pimento::report::{chips, html, summary};
+use pimento::sweep::outdir;
+use pimento::{Error, Result};
+
+use super::output;
+
+/// Make one page of one or several runs, to compare them
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads summary.json and chips.csv of each directory. With several, the run is one more axis of every \
+table and plot, and runs of the same seed are compared chip by chip.
+
+Examples:
+  pimento report runs/before runs/after --out comparison.html
+  pimento report runs/demo                 makes its report.html again")]
+pub struct Report {
+    /// Output directories of sweeps
+    #[arg(value_name = "DIR", required = true)]
+    runs: Vec<PathBuf>,
+
+    /// Page to write [default: report.html in the directory; comparison.html here for several]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Report {
+    /// Writes the page.
+    pub fn run(&self) -> Result<()> {
+        let runs = load(&self.runs)?;
+        let (result, rows) = combine(runs)?;
+        let out = match (&self.out, &self.runs[..]) {
+            (Some(out), _) => out.clone(),
+            (None, [one]) => one.join(outdir::REPORT),
+            (None, _) => PathBuf::from("comparison.html"),
+        };
+        write_atomically(&out, html::page(&result, &rows).as_bytes())?;
+        output::print(&format!("report: {}\n", out.display()))
+    }
+}
+
+/// Reads runs; two of the same name are told apart by their numbers.
+pub fn load(dirs: &[PathBuf]) -> Result<Vec<Run>> {
+    let mut runs: Vec<Run> = vec![];
+    for dir in dirs {
+        let mut name = name(dir);
+        if runs.iter().any(|r| r.name == name) {
+            name = format!("{name} ({})", runs.len() + 1);
+        }
+        if !dir.join(outdir::SUMMARY).is_file() {
+            return Err(Error::input(format!(
+                "{}: holds no {}; allowed: the output directory of a sweep",
+                dir.display(),
+                outdir::SUMMARY
+            )));
+        }
+        runs.push(Run {
+            name,
+            result: summary::read(&dir.join(outdir::SUMMARY))?,
+            rows: chips::read(&dir.join(outdir::CHIPS))?,
+        });
+    }
+    Ok(runs)
+}
+
+fn name(dir: &Path) -> String {
+    let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+    let last = whole.file_name().map(|n| n.to_string_lossy().into_owned());
+    last.unwrap_or_else(|| dir.display().to_string())
+}

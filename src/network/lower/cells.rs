@@ -1,0 +1,494 @@
+//! Crossbar layers at cell level: which operators program them and which one reads them.
+//!
+//! # The cheapest exactly equivalent route
+//! [`Route::of`] picks, layer by layer:
+//! * [`Route::Product`]: without converters and read noise the sum over steps, planes and row tiles is
+//!   linear, so the planes collapse into one effective weight matrix per chip
+//!   ([`Op::CollapsePlanes`]) and evaluation is an ordinary [`Op::Conv2d`];
+//! * [`Route::Counting`]: cells without any error are integers that all chips share; the sums are
+//!   counts of bits ([`Reading::exact`]);
+//! * [`Route::Arrays`]: everything else, [`Op::Crossbar`] in full.
+
+use super::*;
+
+/// One crossbar layer at cell level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellLayer {
+    /// How its cells are programmed.
+    pub programming: Programming,
+    /// How they are read.
+    pub reading: Reading,
+    /// Wires, unless they are ideal.
+    pub wires: Option<Wires>,
+    /// Errors of the converters.
+    pub errors: ConverterErrors,
+    /// What the layer's tuning writes.
+    pub tuned: Tuned,
+}
+
+/// Where a chip's tuning acts in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tuned {
+    /// Nowhere.
+    No,
+    /// On every converter's result, before results are added.
+    Digital,
+    /// On the converters' reference.
+    Reference,
+}
+
+impl CellLayer {
+    /// Whether every read draws noise of the cells.
+    pub fn reads_noise(&self) -> bool {
+        let n = &self.programming.read_noise;
+        n.proportional > 0.0 || n.fixed > 0.0 || n.curve.is_some()
+    }
+
+    /// Whether integers are converted without noise.
+    fn counts_exactly(&self) -> bool {
+        let quiet = |a: &Adc| a.noise == 0.0 && a.inl.is_none();
+        self.reading.exact
+            && self.tuned == Tuned::No
+            && self.programming.reference_columns == 0
+            && self.reading.dac.table.is_none()
+            && self.reading.adc.as_ref().is_none_or(quiet)
+    }
+
+    /// The same layer without any error: what ranges are calibrated on. Wires stay, as they are no
+    /// accident.
+    pub fn nominal(&self) -> CellLayer {
+        let mut layer = self.clone();
+        let p = &mut layer.programming;
+        (p.sigma, p.sigma_curve, p.drift) = (0.0, None, None);
+        p.stuck = Stuck::default();
+        p.read_noise = CellReadNoise::default();
+        p.reference_columns = 0;
+        layer
+    }
+}
+
+/// How a layer is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// One product with effective weights.
+    Product,
+    /// Integer counts.
+    Counting,
+    /// Arrays, step by step, plane by plane.
+    Arrays,
+}
+
+impl Route {
+    /// The cheapest route that is exactly equivalent.
+    pub fn of(layer: &CellLayer) -> Route {
+        let linear = layer.reading.adc.is_none() && layer.reading.dac.table.is_none();
+        if linear && !layer.reads_noise() {
+            Route::Product
+        } else if layer.counts_exactly() {
+            Route::Counting
+        } else {
+            Route::Arrays
+        }
+    }
+
+    /// In the words of `pimento inspect --plan`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Route::Product => "one product with effective weights",
+            Route::Counting => "counts of bits",
+            Route::Arrays => "arrays, step by step",
+        }
+    }
+}
+
+/// Tensors of a layer at cell level that the host writes and reads.
+#[derive(Debug, Clone, Copy)]
+pub struct CellTensors {
+    /// Common deviation of every cell array, per chip.
+    pub array: TensorId,
+    /// Ranges `(lsb, lo)` of `[read plane][column]`, where there are converters.
+    pub range: Option<TensorId>,
+    /// Corrections, with [`Tuned::Digital`].
+    pub correct: Option<TensorId>,
+    /// Factor on the reference, with [`Tuned::Reference`].
+    pub scale: Option<TensorId>,
+    /// Route of the layer.
+    pub route: Route,
+    /// Read planes; readable by the host where evaluation reads them or they are tapped.
+    pub planes: TensorId,
+    /// Variances of read noise, where there is any.
+    pub(super) variance: Option<TensorId>,
+}
+
+/// What is looked at in a layer: the partial sums in front of its converters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tap {
+    /// Nothing.
+    No,
+    /// Counts of consecutive groups of `[read plane][column]`, to calibrate ranges.
+    Counts {
+        /// Groups.
+        groups: usize,
+        /// Bins of a group.
+        bins: usize,
+    },
+    /// The sums themselves, read noise included.
+    Sums,
+}
+
+/// What a [`Tap`] leaves to read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Tapped {
+    /// See [`Op::Histogram`].
+    Counts {
+        /// Position among the crossbar layers.
+        layer: usize,
+        /// Half the range of every group, written by the host.
+        limit: TensorId,
+        /// Counts of the last run.
+        counts: TensorId,
+    },
+    /// See [`Op::PartialSums`].
+    Sums {
+        /// Position among the crossbar layers.
+        layer: usize,
+        /// Map of the last run (`Output`).
+        sums: TensorId,
+    },
+}
+
+/// What a crossbar layer is multiplied by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Product {
+    /// Effective weights.
+    Weights(TensorId),
+    /// Arrays.
+    Arrays(ArrayTensors),
+}
+
+/// Operands of [`Op::Crossbar`] that do not depend on the map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ArrayTensors {
+    pub g: TensorId,
+    pub variance: Option<TensorId>,
+    pub w_step: TensorId,
+    pub adc: Option<TensorId>,
+    pub range: Option<TensorId>,
+    pub correct: Option<TensorId>,
+    /// Position among the crossbar layers.
+    pub index: usize,
+    pub exact: bool,
+}
+
+/// A node's layer as it is programmed.
+pub(super) struct Place<'a> {
+    pub name: &'a str,
+    pub index: usize,
+    pub geo: &'a ConvGeometry,
+    pub states: ConvStates,
+}
+
+/// How long what is programmed must last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// From one section to others: a chip that is programmed once and read often.
+    Chip,
+    /// Inside one run of a section: a training step.
+    Step,
+}
+
+impl Life {
+    fn role(self) -> Role {
+        match self {
+            Life::Chip => Role::State,
+            Life::Step => Role::Temp,
+        }
+    }
+}
+
+/// Programmed cells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Programmed {
+    pub array: TensorId,
+    /// Read planes.
+    pub g: TensorId,
+    pub variance: Option<TensorId>,
+    life: Life,
+}
+
+/// A tensor of a layer.
+fn tensor(
+    b: &mut Builder,
+    place: &Place,
+    what: &str,
+    len: usize,
+    (scope, role): (Scope, Role),
+) -> TensorId {
+    let name = format!("{}.{what}", place.name);
+    b.program.tensor(name, Shape::Flat(len), scope, role)
+}
+
+/// Adds the operators that program the cells of a quantized weight.
+pub(super) fn program_quantized(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    q: TensorId,
+    layer: &CellLayer,
+    life: Life,
+) -> Programmed {
+    let arrays = &layer.programming.arrays;
+    let chip = |role| (Scope::PerChip, role);
+    let planes = arrays.read_planes() * arrays.plane_len();
+    let array = tensor(b, place, "arrays", arrays.cell_arrays(), chip(Role::State));
+    let g = tensor(b, place, "planes", planes, chip(life.role()));
+    let noisy = layer.reads_noise();
+    let variance = noisy.then(|| tensor(b, place, "read_variance", planes, chip(life.role())));
+    let raw = layer.wires.is_some();
+    let raw = raw.then(|| tensor(b, place, "cells", arrays.cells(), chip(Role::Temp)));
+    ops.push(Op::ProgramCells {
+        w: q,
+        step: place.states.weight_step,
+        array,
+        out: raw.unwrap_or(g),
+        variance,
+        spec: Programming {
+            raw: raw.is_some(),
+            ..layer.programming.clone()
+        },
+    });
+    if let (Some(cells), Some(wires)) = (raw, &layer.wires) {
+        ops.push(Op::IrDrop {
+            g: cells,
+            out: g,
+            spec: wires.clone(),
+        });
+    }
+    Programmed {
+        array,
+        g,
+        variance,
+        life,
+    }
+}
+
+/// Adds the constants of the converters, where there are any; else the product is that of the
+/// effective weights `w`.
+pub(super) fn converted(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    layer: &CellLayer,
+    cells: Programmed,
+    w: TensorId,
+) -> (CellTensors, Product) {
+    let route = Route::of(layer);
+    let mut found = CellTensors {
+        array: cells.array,
+        range: None,
+        correct: None,
+        scale: None,
+        route,
+        planes: cells.g,
+        variance: cells.variance,
+    };
+    if route == Route::Product {
+        return (found, Product::Weights(w));
+    }
+    let product = arrays_of(b, ops, place, layer, cells, &mut found);
+    (found, product)
+}
+
+/// The operands of a crossbar read, with the converters' constants where there are converters.
+fn arrays_of(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    layer: &CellLayer,
+    cells: Programmed,
+    found: &mut CellTensors,
+) -> Product {
+    let arrays = &layer.programming.arrays;
+    let mut adc = None;
+    if layer.reading.adc.is_some() {
+        let ranges = 2 * arrays.read_planes() * arrays.cols;
+        let range = tensor(b, place, "range", ranges, (Scope::Shared, Role::State));
+        let constants = 2 * arrays.converters();
+        let role = cells.life.role();
+        let out = tensor(b, place, "converters", constants, (Scope::PerChip, role));
+        ops.push(Op::ConverterFold {
+            range,
+            scale: found.scale,
+            out,
+            spec: layer.errors.clone(),
+        });
+        (found.range, adc) = (Some(range), Some(out));
+    }
+    Product::Arrays(ArrayTensors {
+        g: cells.g,
+        variance: cells.variance,
+        w_step: place.states.weight_step,
+        adc,
+        range: found.range,
+        correct: found.correct,
+        index: place.index,
+        exact: found.route == Route::Counting,
+    })
+}
+
+/// Adds the operators that program a layer for many reads to `ops`.
+pub(super) fn program_layer(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    place: &Place,
+    layer: &CellLayer,
+    tapped: bool,
+) -> (CellTensors, Product) {
+    let arrays = &layer.programming.arrays;
+    let route = Route::of(layer);
+    let (q, _) = b.quantized_weight(ops, place.geo, &place.states, WeightStep::Keep);
+    // Planes that evaluation does not read need not outlive fabrication.
+    let life = match route {
+        Route::Product if !tapped => Life::Step,
+        _ => Life::Chip,
+    };
+    let cells = program_quantized(b, ops, place, q, layer, life);
+    let chip = (Scope::PerChip, Role::State);
+    let read_arrays = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
+    let correct = (layer.tuned == Tuned::Digital)
+        .then(|| tensor(b, place, "correction", 2 * arrays.converters(), chip));
+    let scale =
+        (layer.tuned == Tuned::Reference).then(|| tensor(b, place, "reference", read_arrays, chip));
+    let mut found = CellTensors {
+        array: cells.array,
+        range: None,
+        correct,
+        scale,
+        route,
+        planes: cells.g,
+        variance: cells.variance,
+    };
+    if route == Route::Product {
+        let out = tensor(b, place, "effective", place.geo.weights(), chip);
+        ops.push(Op::CollapsePlanes {
+            g: cells.g,
+            w_step: place.states.weight_step,
+            correct,
+            out,
+            spec: layer.reading.clone(),
+        });
+        return (found, Product::Weights(out));
+    }
+    let product = arrays_of(b, ops, place, layer, cells, &mut found);
+    (found, product)
+}
+
+/// Adds the operators that look at what the converters of a layer see.
+pub(super) fn tap_layer(
+    b: &mut Builder,
+    ops: &mut Vec<Op>,
+    (index, tap): (usize, Tap),
+    (g, variance): (TensorId, Option<TensorId>),
+    reading: &Reading,
+    (x, x_step): (TensorId, TensorId),
+    geo: ConvGeometry,
+) -> Option<Tapped> {
+    let shape = Shape::Image {
+        c: reading.arrays.converters() * reading.dac.conversions(),
+        h: geo.h_out(),
+        w: geo.w_out(),
+    };
+    let mut sums = |y, variance| {
+        ops.push(Op::PartialSums {
+            x,
+            x_step,
+            g,
+            variance,
+            y,
+            geo,
+            spec: reading.without_converter(),
+        });
+    };
+    match tap {
+        Tap::No => None,
+        Tap::Counts { groups, bins } => {
+            let x = b.temp("partial sums", shape, Scope::PerChip);
+            sums(x, None);
+            let mut state = |what: &str, len| {
+                let name = format!("layer {index}.{what}");
+                b.program
+                    .tensor(name, Shape::Flat(len), Scope::Shared, Role::State)
+            };
+            let limit = state("limit", groups);
+            let counts = state("counts", groups * bins);
+            ops.push(Op::Histogram {
+                x,
+                limit,
+                out: counts,
+                bins,
+            });
+            Some(Tapped::Counts {
+                layer: index,
+                limit,
+                counts,
+            })
+        }
+        Tap::Sums => {
+            let name = format!("layer {index}.partial sums");
+            let y = b.program.tensor(name, shape, Scope::PerChip, Role::Output);
+            sums(y, variance);
+            Some(Tapped::Sums {
+                layer: index,
+                sums: y,
+            })
+        }
+    }
+}
+
+/// Tensors of the maps a convolution reads and writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Maps {
+    pub x: TensorId,
+    /// Step of `x`'s quantizer.
+    pub x_step: Option<TensorId>,
+    pub y: TensorId,
+    pub clipped: Option<TensorId>,
+}
+
+/// The operator that reads a layer.
+pub(super) fn read_layer(
+    product: Product,
+    cells: &[CellLayer],
+    maps: Maps,
+    geo: ConvGeometry,
+    post: Post,
+) -> Op {
+    let Maps { x, y, .. } = maps;
+    match product {
+        Product::Weights(w) => Op::Conv2d { x, w, y, geo, post },
+        Product::Arrays(t) => {
+            let layer = &cells[t.index];
+            Op::Crossbar {
+                x,
+                x_step: maps.x_step.expect(
+                    "layers at cell level have quantized inputs: the configuration's check",
+                ),
+                g: t.g,
+                variance: t.variance,
+                w_step: t.w_step,
+                adc: t.adc,
+                range: t.range,
+                correct: t.correct,
+                y,
+                clipped: maps.clipped,
+                geo,
+                post,
+                spec: Reading {
+                    exact: t.exact,
+                    integer: layer.reading.integer && t.correct.is_none(),
+                    ..layer.reading.clone()
+                },
+            }
+        }
+    }
+}

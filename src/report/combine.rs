@@ -1,0 +1,95 @@
+//! Several runs as one, to be shown on one page.
+
+use crate::error::Result;
+use crate::sweep::compare::comparisons;
+use crate::sweep::result::{ChipRow, Provenance, SweepResult};
+
+/// A run with its name and the rows to be shown.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What it is called: the name of its directory.
+    pub name: String,
+    /// Its results.
+    pub result: SweepResult,
+    /// Rows of its chips.
+    pub rows: Vec<ChipRow>,
+}
+
+/// Name of the axis that tells runs apart.
+const AXIS: &str = "run";
+
+/// All points of all runs, with the run as one more axis. Chips of runs with the same seed are the
+/// same chips, and are compared one by one.
+///
+/// # Errors
+/// None but those of the program.
+pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
+    if runs.len() == 1 {
+        let run = runs.remove(0);
+        return Ok((run.result, run.rows));
+    }
+    let same = |of: &dyn Fn(&Run) -> String| {
+        let mut all: Vec<String> = runs.iter().map(of).collect();
+        all.dedup();
+        all
+    };
+    let seeds = same(&|r| r.result.seed.to_string());
+    let names = same(&|r| r.name.clone());
+    let mut more = serde_json::Map::new();
+    for run in &runs {
+        let r = &run.result;
+        let text = format!(
+            "{}, seed {}, configuration {}, Pimento {} on {}, {}",
+            r.experiment,
+            r.seed,
+            r.provenance.config_sha256,
+            r.pimento,
+            r.adapter,
+            r.provenance.started
+        );
+        more.insert(format!("run {}", run.name), text.into());
+    }
+    let mut whole = SweepResult {
+        pimento: env!("CARGO_PKG_VERSION").into(),
+        experiment: same(&|r| r.result.experiment.clone()).join(", "),
+        title: format!("Comparison of {}", names.join(", ")),
+        seed: runs[0].result.seed,
+        backend: same(&|r| r.result.backend.clone()).join(" + "),
+        adapter: same(&|r| r.result.adapter.clone()).join(" + "),
+        elapsed_s: runs.iter().map(|r| r.result.elapsed_s).sum(),
+        config: serde_json::Value::Null,
+        points: vec![],
+        comparisons: vec![],
+        provenance: Provenance {
+            more,
+            ..Provenance::default()
+        },
+    };
+    let mut rows = vec![];
+    for run in runs {
+        let first = whole.points.len();
+        for mut point in run.result.points {
+            // Their numbers are those of their own run.
+            point.worst.clear();
+            point
+                .axes
+                .extra
+                .insert(AXIS.into(), run.name.clone().into());
+            whole.points.push(point);
+        }
+        rows.extend(run.rows.into_iter().map(|r| ChipRow {
+            point: r.point + first,
+            ..r
+        }));
+    }
+    if seeds.len() == 1 {
+        whole.comparisons = comparisons(&whole.points, |point| {
+            Ok(rows
+                .iter()
+                .filter(move |r| r.point == point)
+                .copied()
+                .map(Ok))
+        })?;
+    }
+    Ok((whole, rows))
+}

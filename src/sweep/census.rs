@@ -1,0 +1,130 @@
+//! What the chips of a point add up to.
+
+use std::collections::BTreeMap;
+
+use super::result::{ChipRow, WorstChip};
+use super::statistics::replicates::Replicates;
+use super::statistics::{self, Interval, Moments};
+
+/// How many of the worst chips are named.
+const WORST: usize = 5;
+
+/// All that the statistics of a point need of its chips. Chips are taken in one by one, in
+/// ascending order, so that every sum is the same whatever waves, shards or adapters they came
+/// from.
+///
+/// It grows with the number of *different* counts of correct images (at most one more than there
+/// are images), not with the number of chips.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Census {
+    images: u32,
+    chips: u64,
+    /// Chips by the number of correct images.
+    counts: BTreeMap<u32, u64>,
+    replicates: Replicates,
+    loss: Moments,
+    errors: Moments,
+    /// The worst first; of equal chips the first.
+    worst: Vec<WorstChip>,
+}
+
+impl Census {
+    /// Takes in a chip. All chips of a point have seen the same images.
+    pub fn push(&mut self, row: &ChipRow) {
+        self.images = row.images;
+        self.chips += 1;
+        *self.counts.entry(row.correct).or_default() += 1;
+        self.replicates.push(row.chip, row.correct.into());
+        self.loss.push(row.loss);
+        if row.eps_hat.is_finite() {
+            self.errors.push(row.eps_hat - row.eps_common);
+        }
+        let place = self.worst.partition_point(|w| w.accuracy <= row.accuracy);
+        if place < WORST {
+            self.worst.insert(place, WorstChip::from(row));
+            self.worst.truncate(WORST);
+        }
+    }
+
+    /// Standard error and 95 % interval of the mean accuracy: over chips, or over replicates where
+    /// the chips' eps_B is stratified.
+    pub fn mean_interval(&self, stratified: bool) -> (f64, Interval) {
+        match stratified {
+            true => self.replicates.interval(self.images),
+            false => {
+                let m = self.accuracy();
+                (m.se(), m.mean_interval())
+            }
+        }
+    }
+
+    /// Skewness of the accuracy, the third central moment over the cube of the standard deviation;
+    /// 0 where nothing varies.
+    pub fn skewness(&self) -> f64 {
+        let mean = self.accuracy().mean();
+        let moment = |k| -> f64 {
+            self.values()
+                .map(|(x, n)| n as f64 * (x - mean).powi(k))
+                .sum()
+        };
+        let n = self.chips as f64;
+        match moment(2) {
+            m2 if m2 > 0.0 => moment(3) / n / (m2 / n).powf(1.5),
+            _ => 0.0,
+        }
+    }
+
+    /// The worst chips, the worst first.
+    pub fn worst(&self) -> &[WorstChip] {
+        &self.worst
+    }
+
+    /// Chips taken in.
+    pub fn chips(&self) -> u64 {
+        self.chips
+    }
+
+    /// Images that every chip classified; 0 without chips.
+    pub fn images(&self) -> u32 {
+        self.images
+    }
+
+    /// Moments of the accuracy, from exact integer sums.
+    pub fn accuracy(&self) -> Moments {
+        statistics::accuracy_moments(self.counts.iter().map(|(&c, &n)| (c, n)), self.images)
+    }
+
+    /// Moments of the mean cross-entropy, nats.
+    pub fn loss(&self) -> &Moments {
+        &self.loss
+    }
+
+    /// Moments of `eps_hat - eps_common` over the chips that have an estimate.
+    pub fn errors(&self) -> &Moments {
+        &self.errors
+    }
+
+    /// Chips whose accuracy is at least `limit`.
+    pub fn at_least(&self, limit: f64) -> u64 {
+        let good = self.values().filter(|&(accuracy, _)| accuracy >= limit);
+        good.map(|(_, n)| n).sum()
+    }
+
+    /// Every accuracy that occurs, ascending, with its number of chips.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = (f64, u64)> + '_ {
+        let images = f64::from(self.images);
+        self.counts
+            .iter()
+            .map(move |(&c, &n)| (f64::from(c) / images, n))
+    }
+}
+
+impl<'a> FromIterator<&'a ChipRow> for Census {
+    fn from_iter<I: IntoIterator<Item = &'a ChipRow>>(rows: I) -> Self {
+        let mut census = Census::default();
+        for row in rows {
+            census.push(row);
+        }
+        census
+    }
+}

@@ -1,0 +1,192 @@
+//! Trained networks: in memory, on disk, and shared between processes.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::hex;
+use super::wave::{Images, Simulator};
+use crate::backend::Backend;
+use crate::config::Experiment;
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::network::Parameters;
+use crate::progress::Observer;
+use crate::train::{self, Job, Model, TrainRecord, settings};
+
+/// How often a process looks whether another one has finished its training.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Trained networks by training key, in memory and in a directory, which several processes may
+/// share: one trains a network, the others wait for it.
+pub(super) struct Models<'a> {
+    backend: &'a dyn Backend,
+    data: &'a Split,
+    dir: Option<PathBuf>,
+    observer: &'a dyn Observer,
+    models: HashMap<String, Arc<Model>>,
+    ideals: HashMap<String, f64>,
+}
+
+impl<'a> Models<'a> {
+    pub fn new(
+        backend: &'a dyn Backend,
+        data: &'a Split,
+        dir: Option<PathBuf>,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self {
+            backend,
+            data,
+            dir,
+            observer,
+            models: HashMap::new(),
+            ideals: HashMap::new(),
+        }
+    }
+
+    /// Trains on `backend` from here on.
+    pub fn train_on(&mut self, backend: &'a dyn Backend) {
+        self.backend = backend;
+    }
+
+    /// The model of a point: from memory, from the directory, or trained now.
+    pub fn get(&mut self, experiment: &Experiment) -> Result<Arc<Model>> {
+        let key = train::training_key(experiment)?;
+        if let Some(model) = self.models.get(&key) {
+            return Ok(model.clone());
+        }
+        let path = self.dir.as_ref();
+        let path = path.map(|d| d.join(model_file(experiment, &key)));
+        let model = match &path {
+            Some(path) if path.exists() => self.load(experiment, path, &key)?,
+            Some(path) => self.load_or_train(experiment, path, &key)?,
+            None => self.train(experiment, &key, None)?,
+        };
+        let model = Arc::new(model);
+        self.models.insert(key, model.clone());
+        Ok(model)
+    }
+
+    fn load(&self, experiment: &Experiment, path: &Path, key: &str) -> Result<Model> {
+        let (parameters, record) = train::load_model(path, key)?;
+        self.assemble(experiment, parameters, record)
+    }
+
+    /// Trains, unless another process does: then its result is waited for.
+    fn load_or_train(&self, experiment: &Experiment, path: &Path, key: &str) -> Result<Model> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+        let lock = path.with_extension("lock");
+        let held = File::create(&lock).map_err(|e| Error::io(&lock, e))?;
+        let mut told = false;
+        while let Err(e) = held.try_lock() {
+            match e {
+                // Without locks every process trains for itself, to the same network.
+                TryLockError::Error(_) => break,
+                TryLockError::WouldBlock if self.observer.interrupted() => {
+                    return Err(Error::Interrupted(format!(
+                        "interrupted while another process trained {}",
+                        path.display()
+                    )));
+                }
+                TryLockError::WouldBlock => {}
+            }
+            if !told {
+                told = true;
+                let label = training_label(experiment);
+                self.observer
+                    .message(&format!("{label}: waiting for the process that trains it"));
+            }
+            std::thread::sleep(POLL);
+        }
+        let model = match path.exists() {
+            true => self.load(experiment, path, key)?,
+            false => self.train(experiment, key, Some(path))?,
+        };
+        // Whoever waits for the lock finds the network; a file that is gone already is fine.
+        let _ = std::fs::remove_file(&lock);
+        Ok(model)
+    }
+
+    fn assemble(
+        &self,
+        experiment: &Experiment,
+        parameters: Parameters,
+        record: TrainRecord,
+    ) -> Result<Model> {
+        Ok(Model {
+            graph: settings::start(experiment, &self.data.train)?.graph,
+            numerics: settings::inference_numerics(experiment),
+            parameters,
+            record,
+        })
+    }
+
+    fn train(&self, experiment: &Experiment, key: &str, path: Option<&Path>) -> Result<Model> {
+        let checkpoint = path.map(|p| p.with_extension("partial"));
+        let model = train::train(&Job {
+            backend: self.backend,
+            experiment,
+            data: self.data,
+            label: training_label(experiment),
+            checkpoint: checkpoint.clone(),
+            resume: true,
+            observer: self.observer,
+        })?;
+        if let Some(path) = path {
+            train::save_model(path, &model, key)?;
+        }
+        if let Some(p) = checkpoint.filter(|p| p.exists()) {
+            std::fs::remove_file(&p).map_err(|e| Error::io(&p, e))?;
+        }
+        Ok(model)
+    }
+
+    /// Accuracy of the model without variation.
+    pub fn ideal(
+        &mut self,
+        experiment: &Experiment,
+        model: &Model,
+        images: &Images,
+    ) -> Result<f64> {
+        let key = train::training_key(experiment)?;
+        if let Some(&a) = self.ideals.get(&key) {
+            return Ok(a);
+        }
+        let mut nominal = experiment.clone();
+        nominal.sweep.chips = 1;
+        nominal.sweep.until = None;
+        let mut simulator = Simulator::ideal(self.backend, &nominal, model, images)?;
+        let rows = simulator.run(0, 0..1, self.observer)?;
+        let accuracy = rows[0].accuracy;
+        self.ideals.insert(key, accuracy);
+        Ok(accuracy)
+    }
+}
+
+/// A training in words.
+pub fn training_label(experiment: &Experiment) -> String {
+    let recipe = experiment.train.recipe;
+    let (w, b) = (experiment.training_sigma_w(), experiment.training_sigma_b());
+    match recipe {
+        _ if !recipe.sees_variation() => recipe.to_string(),
+        _ if b > 0.0 => format!("{recipe} at sigma_W {w}, sigma_B {b}"),
+        _ => format!("{recipe} at sigma_W {w}"),
+    }
+}
+
+/// SHA-256 of a network's parameters, hexadecimal: the same however often it was trained.
+pub(super) fn digest(model: &Model) -> Result<String> {
+    let bytes = model.parameters.to_bytes(&Default::default())?;
+    Ok(hex(&Sha256::digest(bytes)))
+}
+
+pub(super) fn model_file(experiment: &Experiment, key: &str) -> String {
+    let digest = hex(&Sha256::digest(key.as_bytes()));
+    format!("{}-{}.safetensors", experiment.train.recipe, &digest[..16])
+}

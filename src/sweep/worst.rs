@@ -1,0 +1,360 @@
+//! The worst device variation within a bound: how bad can a chip be that passes write-verify?
+//!
+//! A Monte Carlo sweep says how chips *are*; no number of random chips finds the worst one, because
+//! in a hundred thousand dimensions random deviations hardly ever agree on a direction. Here they
+//! are made to: see [`crate::config::WorstCase`] for the search. What it finds is a lower bound of
+//! the damage; a longer search may find worse.
+//!
+//! The accuracy reported is measured on the test images; the search looks at other images unless
+//! it is told to.
+
+mod device;
+mod search;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::models::Models;
+use super::outdir;
+use super::statistics::{Interval, Moments};
+use crate::backend::Backend;
+use crate::config::{Experiment, SearchImages, WorstCase};
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::progress::Observer;
+use crate::random::Purpose;
+use crate::train::Model;
+use device::{Classifier, Images, Layer, Slope};
+use search::{Search, deviate, random};
+
+/// Common deviations tried on either side of 0.
+const EPS_B_STEPS: i32 = 50;
+
+/// Accuracies of chips whose deviations are uniform within the bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RandomChips {
+    /// How many.
+    pub chips: u64,
+    /// Mean accuracy on the test images.
+    pub mean: f64,
+    /// Its Student-t 95 % interval.
+    pub mean_ci95: Interval,
+    /// Sample standard deviation.
+    pub std: f64,
+    /// Worst of them.
+    pub min: f64,
+}
+
+/// The worst that a search found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Worst {
+    /// Weights that may deviate; `null` for all.
+    pub sparse: Option<usize>,
+    /// Weights that do.
+    pub deviating: usize,
+    /// Largest deviation, relative to the largest weight of its layer.
+    pub largest: f64,
+    /// Root mean square of the deviations over all weights, likewise.
+    pub rms: f64,
+    /// Accuracy on the images searched on.
+    pub searched: f64,
+    /// Accuracy on the test images.
+    pub test: f64,
+}
+
+/// The worst common deviation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WorstCommon {
+    /// Largest allowed `|eps_B|`.
+    pub bound: f64,
+    /// The worst on the images searched on, of 101 from `-bound` to `bound`.
+    pub eps_b: f64,
+    /// Accuracy on the images searched on.
+    pub searched: f64,
+    /// Accuracy on the test images.
+    pub test: f64,
+}
+
+/// Result of a search: `worst_case.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Version of Pimento.
+    pub pimento: String,
+    /// Name of the experiment.
+    pub experiment: String,
+    /// The point, in words.
+    pub point: String,
+    /// Seed of random starts and random chips.
+    pub seed: u64,
+    /// What was searched.
+    pub goal: WorstCase,
+    /// Weights on crossbars.
+    pub weights: usize,
+    /// Images that the search looked at.
+    pub search_images: usize,
+    /// Test images.
+    pub test_images: usize,
+    /// Accuracy without deviation, on the test images.
+    pub ideal: f64,
+    /// Chips at random.
+    pub random: RandomChips,
+    /// The search in all weights, then the sparse ones.
+    pub worst: Vec<Worst>,
+    /// The search in eps_B alone.
+    pub worst_eps_b: Option<WorstCommon>,
+    /// Name of the adapter or processor.
+    pub adapter: String,
+    /// The command line.
+    pub command: String,
+    /// The configuration as TOML.
+    pub config_toml: String,
+}
+
+impl Report {
+    /// For the terminal.
+    pub fn table(&self) -> String {
+        let percent = |x: f64| format!("{:.2} %", 100.0 * x);
+        let goal = &self.goal;
+        let mut out = format!(
+            "{} weights, each within {} % of its layer's largest; {} test images\n\
+             without deviation        {}\n\
+             {} random chips       {} \u{b1} {:.2} on average, sd {:.2}, worst {}\n",
+            self.weights,
+            100.0 * goal.bound,
+            self.test_images,
+            percent(self.ideal),
+            self.random.chips,
+            percent(self.random.mean),
+            100.0 * self.random.mean_ci95.half(),
+            100.0 * self.random.std,
+            percent(self.random.min),
+        );
+        for w in &self.worst {
+            let who = match w.sparse {
+                Some(_) => format!("worst, {} weights", w.deviating),
+                None => "worst found".into(),
+            };
+            out += &format!(
+                "{who:<25}{} (searched on: {})\n",
+                percent(w.test),
+                percent(w.searched)
+            );
+        }
+        if let Some(w) = &self.worst_eps_b {
+            out += &format!(
+                "worst eps_B within {:<6}{} at {:+} (searched on: {})\n",
+                w.bound,
+                percent(w.test),
+                w.eps_b,
+                percent(w.searched)
+            );
+        }
+        out += &format!(
+            "searched on {} {} images, {} steps, best of {}; seed {}\n",
+            self.search_images,
+            match goal.search_on {
+                SearchImages::Train => "training",
+                SearchImages::Test => "test",
+            },
+            goal.steps,
+            goal.restarts,
+            self.seed
+        );
+        out
+    }
+}
+
+/// Searches the worst chips of a point of an experiment, whose network is trained, or taken from
+/// the output directory of a sweep.
+///
+/// # Errors
+/// As [`search`]; a point that does not exist; those of training.
+pub fn run(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    data: &Split,
+    point: usize,
+    run: Option<&Path>,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let mut points = experiment.points()?;
+    if point >= points.len() {
+        return Err(Error::input(format!("point {point} does not exist")));
+    }
+    let point = points.swap_remove(point);
+    let models = run.map(|d| d.join(outdir::MODELS));
+    let model = Models::new(backend, data, models, observer).get(&point.experiment)?;
+    let mut report = search(backend, &point.experiment, &model, data, observer)?;
+    report.point = point.label();
+    Ok(report)
+}
+
+/// Searches the worst chips of a point (an experiment without axes) with its trained model.
+///
+/// # Errors
+/// A network with a layer that has no gradient; the device's; an interruption.
+pub fn search(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    model: &Model,
+    data: &Split,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let goal = experiment.worst_case.clone().unwrap_or_default();
+    let layers = device::layers(model)?;
+    let test = match experiment.sweep.images {
+        0 => data.test.clone(),
+        n => data.test.limit(n),
+    };
+    let searched = match goal.search_on {
+        SearchImages::Train => data.train.limit(goal.search_images),
+        SearchImages::Test => test.limit(goal.search_images),
+    };
+    let test = Images::new(&test, &data.train, experiment)?;
+    let searched = Images::new(&searched, &data.train, experiment)?;
+    let mut classifier = Classifier::new(backend, experiment, model)?;
+    let mut slope = Slope::new(backend, model, &layers)?;
+    let share = |hits: usize, images: &Images| hits as f64 / images.n as f64;
+
+    classifier.set_weights(&deviate(&layers, &zeros(&layers)))?;
+    let ideal = share(classifier.hits(1, &test)?[0] as usize, &test);
+    observer.message(&format!("without deviation: {:.2} %", 100.0 * ideal));
+
+    let mut worst = vec![];
+    for sparse in std::iter::once(None).chain(goal.sparse.iter().map(|&k| Some(k))) {
+        let found = Search {
+            classifier: &mut classifier,
+            slope: &mut slope,
+            layers: &layers,
+            images: &searched,
+            seed: experiment.seed,
+            observer,
+        }
+        .run(&goal, sparse)?;
+        classifier.set_weights(&deviate(&layers, &found.deviations))?;
+        let hits = classifier.hits(1, &test)?[0] as usize;
+        let all = || found.deviations.iter().flatten().map(|&d| f64::from(d));
+        let n = all().count() as f64;
+        let one = Worst {
+            sparse,
+            deviating: all().filter(|d| *d != 0.0).count(),
+            largest: all().map(f64::abs).fold(0.0, f64::max),
+            rms: (all().map(|d| d * d).sum::<f64>() / n).sqrt(),
+            searched: share(found.hits, &searched),
+            test: share(hits, &test),
+        };
+        observer.message(&format!(
+            "worst of {} weights: {:.2} % on the images searched on, {:.2} % on the test images",
+            one.deviating,
+            100.0 * one.searched,
+            100.0 * one.test
+        ));
+        worst.push(one);
+    }
+    let random = random_chips(
+        &mut classifier,
+        &layers,
+        &goal,
+        (experiment.seed, &test),
+        observer,
+    )?;
+    let worst_eps_b = match goal.eps_b > 0.0 {
+        true => Some(common(&mut classifier, goal.eps_b, &searched, &test)?),
+        false => None,
+    };
+    Ok(Report {
+        pimento: env!("CARGO_PKG_VERSION").to_string(),
+        experiment: experiment.name.clone(),
+        point: String::new(),
+        seed: experiment.seed,
+        weights: layers.iter().map(|l| l.weights.len()).sum(),
+        search_images: searched.n,
+        test_images: test.n,
+        goal,
+        ideal,
+        random,
+        worst,
+        worst_eps_b,
+        adapter: backend.info().name,
+        command: String::new(),
+        config_toml: experiment.to_toml()?,
+    })
+}
+
+fn zeros(layers: &[Layer]) -> Vec<Vec<f32>> {
+    layers.iter().map(|l| vec![0.0; l.weights.len()]).collect()
+}
+
+fn random_chips(
+    classifier: &mut Classifier,
+    layers: &[Layer],
+    goal: &WorstCase,
+    (seed, test): (u64, &Images),
+    observer: &dyn Observer,
+) -> Result<RandomChips> {
+    let (mut moments, mut min) = (Moments::default(), f64::INFINITY);
+    let mut first = 0;
+    while first < goal.random_chips {
+        if observer.interrupted() {
+            return Err(Error::Interrupted("the search was interrupted".into()));
+        }
+        let chips = classifier.chips().min(goal.random_chips - first);
+        let mut wave = vec![vec![]; layers.len()];
+        for chip in first..first + chips {
+            let d = random(
+                layers,
+                goal.bound as f32,
+                seed,
+                Purpose::BoundedChip,
+                chip as u32,
+            );
+            for (all, own) in wave.iter_mut().zip(deviate(layers, &d)) {
+                all.extend(own);
+            }
+        }
+        classifier.set_weights(&wave)?;
+        for hits in classifier.hits(chips, test)? {
+            let accuracy = f64::from(hits) / test.n as f64;
+            moments.push(accuracy);
+            min = min.min(accuracy);
+        }
+        first += chips;
+    }
+    Ok(RandomChips {
+        chips: moments.n(),
+        mean: moments.mean(),
+        mean_ci95: moments.mean_interval(),
+        std: moments.std(),
+        min,
+    })
+}
+
+/// The worst of many common deviations, by what the search images say.
+fn common(
+    classifier: &mut Classifier,
+    bound: f64,
+    searched: &Images,
+    test: &Images,
+) -> Result<WorstCommon> {
+    let tried: Vec<f64> = (-EPS_B_STEPS..=EPS_B_STEPS)
+        .map(|i| bound * f64::from(i) / f64::from(EPS_B_STEPS))
+        .collect();
+    let mut worst = (u32::MAX, 0.0);
+    for wave in tried.chunks(classifier.chips()) {
+        classifier.set_common(wave)?;
+        for (hits, &e) in classifier.hits(wave.len(), searched)?.into_iter().zip(wave) {
+            if hits < worst.0 {
+                worst = (hits, e);
+            }
+        }
+    }
+    classifier.set_common(&[worst.1])?;
+    let hits = classifier.hits(1, test)?[0];
+    Ok(WorstCommon {
+        bound,
+        eps_b: worst.1,
+        searched: f64::from(worst.0) / searched.n as f64,
+        test: f64::from(hits) / test.n as f64,
+    })
+}

@@ -1,0 +1,366 @@
+//! Self-tuning at cell level: the same estimate, but it may be made for every array, and the
+//! correction acts where a converter's result is, or on the converter itself.
+//!
+//! # Theory
+//! Cell plane `c` of an array has the common deviation `e_c`. In level units, and with the
+//! top digit `L` of the slice, what a read plane holds becomes
+//!
+//! ```text
+//! proportional:  u' = u (1 + e)                            one cell, or a pair with equal e
+//! fixed:         u' = u + L e (one cell),  u + L (e_+ - e_-) (a pair)
+//! ```
+//! so an array's result of one row tile is corrected by `gain = 1/(1 + e_hat)`, or by subtracting
+//! `offset = L e_hat` times the sum of that tile's inputs: *before* results of row tiles and slices are
+//! added, since every array may have its own deviation. A pair with analog subtraction shows only one
+//! result for two arrays: its gain is the mean of both estimates.
+//!
+//! At the converter the reference is scaled by `1 + e_hat` instead: the code is then that of a
+//! nominal chip, and nothing clips that would not clip there. That needs the proportional law: an
+//! offset grows with the input sum, which a reference does not know.
+//!
+//! Drift is seen by the test cells too: they are programmed to a known level with the
+//! array and read when the array is used. Their mean ratio is `(1 + e) mean (t/t0)^-nu`, so the same
+//! module is the global drift compensation.
+
+use super::correct;
+use super::cost::TuningCost;
+use super::estimate::{fill_deviations, shrinkage};
+use crate::backend::program::{
+    Arrays, ConvGeometry, Curve, Deviate, Drift, Encoding, Law, Programming,
+};
+use crate::chip::variation::truncated_variance;
+use crate::chip::{ChipVariation, Deviation};
+use crate::config::{self, Estimator, TuningMethod, TuningPlace, TuningScope};
+use crate::network::lower::cells::{CellLayer, Tuned};
+use crate::network::lower::layer_address;
+use crate::random::{Purpose, REFERENCE, Stream, normal};
+
+/// What the session is told of one layer of one chip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellLayerTuning {
+    /// Common deviation of every cell array.
+    pub arrays: Vec<f32>,
+    /// Pairs `(gain, offset)` of `[row tile][read plane][column]`, with [`Tuned::Digital`].
+    pub correct: Vec<f32>,
+    /// Factor on the reference of `[row tile][column tile][read plane]`, with [`Tuned::Reference`].
+    pub scale: Vec<f32>,
+}
+
+/// One chip with its tuning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellChipTuning {
+    /// What its cells have in common.
+    pub deviation: Deviation,
+    /// The chip's estimate of it (arrays' estimates are averaged); `None` where it makes none.
+    pub estimate: Option<f64>,
+    /// By crossbar layer.
+    pub layers: Vec<CellLayerTuning>,
+}
+
+/// How the chips of a point are tuned, at cell level.
+#[derive(Debug, Clone)]
+pub struct CellTuner {
+    tuning: config::Tuning,
+    prior: f64,
+    layers: Vec<(CellLayer, ConvGeometry)>,
+    images: u64,
+}
+
+/// Where a method acts.
+pub fn tuned(tuning: &config::Tuning) -> Tuned {
+    match (tuning.method, tuning.place) {
+        (TuningMethod::SelfTuning | TuningMethod::Oracle, TuningPlace::Digital) => Tuned::Digital,
+        (TuningMethod::SelfTuning | TuningMethod::Oracle, TuningPlace::AdcReference) => {
+            Tuned::Reference
+        }
+        _ => Tuned::No,
+    }
+}
+
+/// Reference columns that fabrication subtracts.
+pub fn reference_columns(tuning: &config::Tuning) -> u32 {
+    match tuning.method {
+        TuningMethod::ReferenceColumns => tuning.reference_columns,
+        _ => 0,
+    }
+}
+
+impl CellTuner {
+    /// The tuner of a point; `layers` as they are lowered.
+    pub fn new(
+        tuning: &config::Tuning,
+        chips: &ChipVariation,
+        layers: Vec<(CellLayer, ConvGeometry)>,
+    ) -> Self {
+        Self {
+            tuning: tuning.clone(),
+            prior: chips.common_variance(),
+            layers,
+            images: (tuning.recalibration_batches * tuning.recalibration_batch) as u64,
+        }
+    }
+
+    /// A chip with its tuning.
+    pub fn chip(&self, seed: u64, chip: u32, chips: &ChipVariation) -> CellChipTuning {
+        let deviation = chips.deviation(seed, chip);
+        let whole = (self.tuning.method == TuningMethod::SelfTuning
+            && self.tuning.scope == TuningScope::Chip)
+            .then(|| {
+                let p = &self.layers[0].0.programming;
+                self.shrink(p) * self.measure(p, seed, chip, (0, 0), deviation.total)
+            });
+        let mut estimates = vec![];
+        let layers = self.layers.iter().enumerate().map(|(l, (layer, _))| {
+            let address = layer_address(l);
+            let p = &layer.programming;
+            let common = deviation.total + chips.layer(seed, chip, address);
+            let arrays: Vec<f64> = (0..p.arrays.cell_arrays())
+                .map(|a| common + chips.array(seed, 0, chip, address, a as u32))
+                .collect();
+            let known: Option<Vec<f64>> = match self.tuning.method {
+                TuningMethod::Oracle => Some(arrays.iter().map(|&e| with_drift(p, e)).collect()),
+                TuningMethod::SelfTuning => Some(match whole {
+                    Some(e) => vec![e; arrays.len()],
+                    None => {
+                        let of = |(a, &e): (usize, &f64)| {
+                            self.shrink(p) * self.measure(p, seed, chip, (address, a), e)
+                        };
+                        arrays.iter().enumerate().map(of).collect()
+                    }
+                }),
+                _ => None,
+            };
+            if self.tuning.method == TuningMethod::SelfTuning {
+                estimates.extend(known.iter().flatten().copied());
+            }
+            let (mut correct, mut scale) = (vec![], vec![]);
+            match (&known, layer.tuned) {
+                (Some(e), Tuned::Digital) => correct = self.corrections(p, e),
+                (Some(e), Tuned::Reference) => scale = self.scales(&p.arrays, e),
+                _ => {}
+            }
+            CellLayerTuning {
+                arrays: arrays.iter().map(|&e| e as f32).collect(),
+                correct,
+                scale,
+            }
+        });
+        let layers = layers.collect();
+        let n = estimates.len() as f64;
+        CellChipTuning {
+            deviation,
+            estimate: (n > 0.0).then(|| estimates.iter().sum::<f64>() / n),
+            layers,
+        }
+    }
+
+    /// Mean relative deviation that the test cells of a chip (layer 0) or of an array show, drift
+    /// included, with the noise and resolution of the reading.
+    fn measure(
+        &self,
+        p: &Programming,
+        seed: u64,
+        chip: u32,
+        (layer, array): (u32, usize),
+        e: f64,
+    ) -> f64 {
+        let n = self.tuning.test_cells;
+        let first = (array * n) as u32;
+        let stream = |purpose| Stream::new(seed, purpose, REFERENCE, layer, chip);
+        let mut z = vec![0.0f32; n];
+        let sigma = test_sigma(p);
+        fill_deviations(&stream(Purpose::TestCell), first, deviate(p), sigma, &mut z);
+        let mut noise = vec![0.0f32; n];
+        if self.tuning.read_noise > 0.0 {
+            stream(Purpose::TestRead).fill_normals(first, &mut noise);
+        }
+        let lsb = self.tuning.read_lsb;
+        let read = |i: usize| {
+            let programmed = 1.0 + e + f64::from(z[i]);
+            let drifted = match &p.drift {
+                Some(d) => {
+                    let word = stream(Purpose::CellDrift).word(first + i as u32);
+                    programmed
+                        * (-exponent(d, f64::from(normal(word))) * f64::from(d.log_time)).exp()
+                }
+                None => programmed,
+            };
+            let v = drifted - 1.0 + self.tuning.read_noise * f64::from(noise[i]);
+            match lsb > 0.0 {
+                true => (v / lsb).round_ties_even() * lsb,
+                false => v,
+            }
+        };
+        (0..n).map(read).sum::<f64>() / n as f64
+    }
+
+    fn measurement_variance(&self, p: &Programming) -> f64 {
+        let cell = test_sigma(p).powi(2)
+            * match deviate(p) {
+                Deviate::Truncated { at } => truncated_variance(f64::from(at)),
+                Deviate::Gaussian | Deviate::Lognormal => 1.0,
+            };
+        let t = &self.tuning;
+        (cell + t.read_noise.powi(2) + t.read_lsb.powi(2) / 12.0) / t.test_cells as f64
+    }
+
+    fn shrink(&self, p: &Programming) -> f64 {
+        match self.tuning.estimator {
+            Estimator::Mean => 1.0,
+            Estimator::Mmse => shrinkage(self.prior, self.measurement_variance(p)),
+        }
+    }
+
+    /// `(gain, offset)` of every converter value from the estimates of all cell arrays.
+    fn corrections(&self, p: &Programming, e: &[f64]) -> Vec<f32> {
+        let a = &p.arrays;
+        let mut out = Vec::with_capacity(2 * a.converters());
+        for r in 0..a.row_tiles() {
+            for plane in 0..a.read_planes() {
+                for o in 0..a.cols {
+                    let (plus, minus) = estimates(a, e, (r, a.col_tile(o), plane));
+                    let (gain, offset) = match p.law {
+                        Law::WeightProportional => {
+                            let mean = minus.map_or(plus, |m| 0.5 * (plus + m));
+                            (1.0 / (1.0 + mean).max(self.tuning.gain_floor), 0.0)
+                        }
+                        Law::LayerFixed => {
+                            let top = f64::from(a.top_digit(a.slice_of(plane)));
+                            let cancels = match a.encoding {
+                                Encoding::Offset { reference } => reference > 0,
+                                Encoding::Differential { .. } => false,
+                            };
+                            let e = plus - minus.unwrap_or(0.0);
+                            (1.0, if cancels { 0.0 } else { top * e })
+                        }
+                    };
+                    out.extend([gain as f32, offset as f32]);
+                }
+            }
+        }
+        out
+    }
+
+    /// Factor on the reference of every array.
+    fn scales(&self, a: &Arrays, e: &[f64]) -> Vec<f32> {
+        let mut out = Vec::with_capacity(a.row_tiles() * a.col_tiles() * a.read_planes());
+        for r in 0..a.row_tiles() {
+            for c in 0..a.col_tiles() {
+                for plane in 0..a.read_planes() {
+                    let (plus, minus) = estimates(a, e, (r, c, plane));
+                    let mean = minus.map_or(plus, |m| 0.5 * (plus + m));
+                    out.push((1.0 + mean).max(self.tuning.gain_floor) as f32);
+                }
+            }
+        }
+        out
+    }
+
+    /// What tuning costs per chip; `None` where there is none.
+    pub fn cost(&self) -> Option<TuningCost> {
+        let pixels = |g: &ConvGeometry| (g.h_out() * g.w_out()) as u64;
+        let mut cost = TuningCost::default();
+        let layers = || self.layers.iter();
+        let conversions = |l: &CellLayer, g: &ConvGeometry| {
+            let steps = l.reading.dac.conversions() as u64;
+            pixels(g) * l.programming.arrays.converters() as u64 * steps
+        };
+        match self.tuning.method {
+            TuningMethod::None => return None,
+            TuningMethod::Oracle => {}
+            TuningMethod::SelfTuning => {
+                let arrays: usize = layers()
+                    .map(|(l, _)| l.programming.arrays.cell_arrays())
+                    .sum();
+                let groups = match self.tuning.scope {
+                    TuningScope::Chip => 1,
+                    TuningScope::Array => arrays as u64,
+                };
+                cost.cells = groups * self.tuning.test_cells as u64;
+                cost.conversions_once = cost.cells;
+                for (l, g) in layers().filter(|(l, _)| l.tuned == Tuned::Digital) {
+                    let offset = match (l.programming.law, l.programming.arrays.encoding) {
+                        (Law::LayerFixed, Encoding::Offset { reference: 0 }) => 0.1,
+                        _ => 0.0,
+                    };
+                    let any = correct::Correction { gain: 1.0, offset };
+                    cost.operations_per_image += correct::operations_per_image(g, any);
+                    // One multiplication for every result whose factor is not that of the layer.
+                    if self.tuning.scope == TuningScope::Array {
+                        cost.operations_per_image += conversions(l, g);
+                    }
+                }
+            }
+            TuningMethod::ReferenceColumns => {
+                let k = u64::from(self.tuning.reference_columns);
+                for (l, _) in layers() {
+                    let a = &l.programming.arrays;
+                    cost.cells += k * (a.rows * a.col_tiles() * a.cell_planes()) as u64;
+                }
+            }
+            TuningMethod::BnRecalibration => {
+                let all: u64 = layers().map(|(l, g)| conversions(l, g)).sum();
+                cost.images_once = self.images;
+                cost.conversions_once = self.images * all;
+            }
+        }
+        Some(cost)
+    }
+
+    /// Variance of the estimate's error by the closed form, where there is one: the chip's estimate
+    /// from its test cells, without drift.
+    pub fn predicted_variance(&self) -> Option<f64> {
+        let p = &self.layers.first()?.0.programming;
+        let has = self.tuning.method == TuningMethod::SelfTuning
+            && self.tuning.scope == TuningScope::Chip
+            && p.drift.is_none();
+        has.then(|| {
+            let s = self.shrink(p);
+            s.powi(2) * self.measurement_variance(p) + (1.0 - s).powi(2) * self.prior
+        })
+    }
+}
+
+/// Estimates of the cell arrays behind a read plane of an array: one, or those of a pair.
+fn estimates(a: &Arrays, e: &[f64], (r, c, plane): (usize, usize, usize)) -> (f64, Option<f64>) {
+    let first = (r * a.col_tiles() + c) * a.cell_planes();
+    match a.encoding {
+        Encoding::Differential { digital: false, .. } => {
+            let pair = first + 2 * plane;
+            (e[pair], Some(e[pair + 1]))
+        }
+        _ => (e[first + plane], None),
+    }
+}
+
+/// Standard deviation of a test cell, which is programmed to `G_max`.
+fn test_sigma(p: &Programming) -> f64 {
+    match &p.sigma_curve {
+        Some(curve) => f64::from(*curve.last().unwrap_or(&0.0)),
+        None => f64::from(p.sigma),
+    }
+}
+
+fn deviate(p: &Programming) -> Deviate {
+    match p.sigma_curve {
+        Some(_) => Deviate::Gaussian,
+        None => p.deviate,
+    }
+}
+
+fn top(curve: &Curve) -> f64 {
+    f64::from(*curve.last().unwrap_or(&0.0))
+}
+
+/// Drift exponent of a cell at `G_max` with deviate `z`.
+fn exponent(d: &Drift, z: f64) -> f64 {
+    (top(&d.mean) + top(&d.sigma) * z).max(0.0)
+}
+
+/// The deviation that a perfect measurement at `G_max` would find.
+fn with_drift(p: &Programming, e: f64) -> f64 {
+    match &p.drift {
+        Some(d) => (1.0 + e) * (-top(&d.mean).max(0.0) * f64::from(d.log_time)).exp() - 1.0,
+        None => e,
+    }
+}

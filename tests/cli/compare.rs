@@ -1,0 +1,163 @@
+//! Runs compared, axes, and the worst chip, from the command line.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{Run, pimento_with, text};
+
+const EXPERIMENT: &str = r#"
+name = "small"
+[data]
+set = "digits-8x8"
+[network]
+kind = "mlp"
+hidden = [16]
+[train]
+recipe = "qat"
+epochs = 2
+batch = 64
+[variation]
+sigma_w = 0.2
+[sweep]
+chips = 40
+images = 100
+[sweep.axes]
+"variation.sigma_b" = [0.0, 0.3]
+"quantize.weight_bits" = [4]
+[worst_case]
+steps = 2
+restarts = 1
+search_images = 50
+random_chips = 3
+"#;
+
+fn run(args: &[&str]) -> Run {
+    pimento_with(args, &[("PIMENTO_BACKEND", "cpu")])
+}
+
+fn sweep(file: &Path, out: &Path, more: &[&str]) {
+    let args = [&["sweep", text(file), "--out", text(out)], more].concat();
+    let run = run(&args);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("small.toml");
+    std::fs::write(&file, EXPERIMENT).unwrap();
+    (dir, file)
+}
+
+#[test]
+fn runs_are_compared_by_diff_and_on_one_page() {
+    let (dir, file) = place();
+    let [a, b, c] = ["a", "b", "c"].map(|name| dir.path().join(name));
+    sweep(&file, &a, &[]);
+    sweep(&file, &b, &[]);
+    let worse = EXPERIMENT.replace("sigma_w = 0.2", "sigma_w = 0.2\nsigma_layer = 1.5");
+    std::fs::write(&file, worse).unwrap();
+    sweep(&file, &c, &[]);
+
+    let same = run(&["diff", text(&a), text(&b)]);
+    assert_eq!((same.code, same.stderr.as_str()), (0, ""));
+    assert!(
+        same.stdout.contains("identical, chip by chip"),
+        "{}",
+        same.stdout
+    );
+    let other = run(&["diff", text(&a), text(&c), "--json"]);
+    assert_eq!((other.code, other.stderr.as_str()), (3, ""));
+    let json: Value = serde_json::from_str(&other.stdout).unwrap();
+    assert_eq!(json["differ"], true);
+    assert_eq!(json["points"].as_array().unwrap().len(), 2);
+    assert_eq!(json["points"][0]["paired"], true);
+    assert_eq!(json["points"][0]["chips"], 40);
+    assert!(
+        json["points"][0]["mean"].as_f64().unwrap() < -0.05,
+        "{json}"
+    );
+
+    let page = dir.path().join("page.html");
+    let report = run(&["report", text(&a), text(&c), "--out", text(&page)]);
+    assert_eq!((report.code, report.stderr.as_str()), (0, ""));
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.contains("Comparison of a, c"), "{page}");
+    assert!(page.contains("What it gains on the same chips"), "{page}");
+    // One run alone gets the page it has.
+    let before = std::fs::read(a.join("report.html")).unwrap();
+    assert_eq!(run(&["report", text(&a)]).code, 0);
+    assert_eq!(std::fs::read(a.join("report.html")).unwrap(), before);
+
+    let none = run(&["diff", text(&a), text(dir.path())]);
+    assert_eq!(none.code, 2);
+    assert!(
+        none.stderr.contains("holds no summary.json"),
+        "{}",
+        none.stderr
+    );
+}
+
+#[test]
+fn axes_are_in_every_output_under_their_names() {
+    let (dir, file) = place();
+    let axes = EXPERIMENT.replace(
+        "\"quantize.weight_bits\" = [4]",
+        "\"train.learning_rate\" = [1e-3, 3e-3]\n\"quantize.weight_bits\" = 3",
+    );
+    std::fs::write(&file, &axes).unwrap();
+    let out = dir.path().join("out");
+    sweep(&file, &out, &["--chips", "2"]);
+    let summary = std::fs::read_to_string(out.join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    let point = &summary["points"][3];
+    assert_eq!(point["sigma_b"], 0.3);
+    assert_eq!(point["weight_bits"], 3);
+    assert_eq!(point["train.learning_rate"], 3e-3);
+    assert_eq!(point["costs"]["cells"], 64 * 16 + 16 * 10);
+    // Each sigma_b has two networks on the same chips.
+    assert_eq!(summary["comparisons"].as_array().unwrap().len(), 2);
+    assert_eq!(summary["comparisons"][0]["a"], 0);
+    assert_eq!(summary["comparisons"][0]["chips"], 2);
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("train.learning rate"), "{page}");
+
+    std::fs::write(
+        &file,
+        axes.replace("train.learning_rate", "train.learnrate"),
+    )
+    .unwrap();
+    let wrong = run(&["check", text(&file)]);
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""));
+    assert!(
+        wrong.stderr.contains(
+            "small.toml:18: unknown field `train.learnrate`; did you mean `learning_rate`?"
+        ),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
+fn the_worst_chip_is_printed_and_written() {
+    let (dir, file) = place();
+    let out = dir.path().join("worst.json");
+    let args = [
+        "worst-case",
+        text(&file),
+        "--point",
+        "1",
+        "--out",
+        text(&out),
+    ];
+    let done = run(&args);
+    assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    assert!(done.stdout.contains("worst found"), "{}", done.stdout);
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!(json["point"], "sigma_b = 0.3, weight_bits = 4");
+    assert_eq!(json["search_images"], 50);
+    assert_eq!(json["random"]["chips"], 3);
+    let wrong = run(&["worst-case", text(&file), "--point", "2"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("allowed: 0 to 1"), "{}", wrong.stderr);
+}

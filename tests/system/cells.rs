@@ -1,0 +1,202 @@
+//! Networks on arrays of cells: what must be exact is, what must cancel does, and a chip is the same
+//! chip in any wave.
+
+use pimento::backend::cpu::CpuBackend;
+use pimento::config::Experiment;
+use pimento::sweep::result::ChipRow;
+use pimento::sweep::wave::{Images, Simulator};
+use pimento::train::{self, Job, Model};
+
+use crate::{digits, experiment};
+
+const CHIPS: u32 = 6;
+
+/// A perceptron on the digits at cell level; its training does not depend on the chip.
+fn on(chip: &str, variation: &str, tuning: &str) -> Experiment {
+    experiment(&format!(
+        "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\n\
+         [network]\nkind = \"mlp\"\nhidden = [48]\nbatch_norm = true\nbias = false\n\
+         [quantize]\nweight_bits = 4\nactivation_bits = 4\ninput_bits = 5\n\
+         [train]\nrecipe = \"qat\"\nepochs = 4\nbatch = 64\nlearning_rate = 3e-3\n\
+         [variation]\n{variation}\n[tuning]\n{tuning}\n[sweep]\nchips = {CHIPS}\n{chip}"
+    ))
+}
+
+fn trained(e: &Experiment) -> Model {
+    let data = digits();
+    train::train(&Job {
+        backend: &CpuBackend::new(),
+        experiment: e,
+        data: &data,
+        label: "test".into(),
+        checkpoint: None,
+        resume: false,
+        observer: &(),
+    })
+    .unwrap()
+}
+
+/// Rows of some chips.
+fn rows(e: &Experiment, m: &Model, chips: std::ops::Range<u32>) -> Vec<ChipRow> {
+    let data = digits();
+    let images = Images::new(&data.test, &data.train, e).unwrap();
+    let backend = CpuBackend::new();
+    let mut s = Simulator::new(&backend, e, m, &images, &data.train).unwrap();
+    s.run(0, chips, &()).unwrap()
+}
+
+fn ideal(e: &Experiment, m: &Model) -> ChipRow {
+    let data = digits();
+    let images = Images::new(&data.test, &data.train, e).unwrap();
+    let backend = CpuBackend::new();
+    let mut s = Simulator::ideal(&backend, e, m, &images).unwrap();
+    s.run(0, 0..1, &()).unwrap()[0]
+}
+
+/// Integer products are exact; what follows them rounds: two images may lie on a threshold.
+const ROUNDED: u32 = 2;
+
+#[test]
+fn nominal_cells_and_exact_converters_are_the_digital_network() {
+    let nominal = "[chip.array]\nrows = 24\ncols = 20\n[chip.cells]\nslice_bits = 2\n";
+    let m = trained(&on(nominal, "", ""));
+    let digital = ideal(&on(nominal, "", ""), &m);
+    assert!(
+        digital.accuracy > 0.8,
+        "the network has learned: {digital:?}"
+    );
+    let chips = [
+        "[chip.adc]\nbits = 0\n",
+        "[chip.adc]\nbits = 10\n",
+        "[chip.adc]\nbits = 12\ncodes = \"uniform\"\n",
+        "[chip.dac]\nbits = 2\n[chip.adc]\nbits = 10\n",
+        "encoding = \"offset\"\n[chip.adc]\nbits = 10\ncodes = \"uniform\"\n",
+        "subtraction = \"digital\"\n[chip.adc]\nbits = 10\ncodes = \"uniform\"\n",
+        "on_off_ratio = 20.0\n[chip.adc]\nbits = 10\n",
+        "[chip.dac]\naccumulate = \"analog\"\n[chip.adc]\nbits = 14\n",
+    ];
+    for chip in chips {
+        let e = on(&format!("{nominal}{chip}"), "", "");
+        let row = rows(&e, &m, 0..1)[0];
+        assert!(
+            row.correct.abs_diff(digital.correct) <= ROUNDED,
+            "{chip}: {row:?} against {digital:?}"
+        );
+        assert!(
+            (row.loss - digital.loss).abs() < 1e-3 * digital.loss,
+            "{chip}"
+        );
+    }
+}
+
+#[test]
+fn few_converter_bits_cost_accuracy_and_calibrated_ranges_win_it_back() {
+    let base = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n";
+    let m = trained(&on(base, "", ""));
+    let correct = |adc: &str| {
+        let e = on(&format!("{base}[chip.adc]\n{adc}"), "", "");
+        rows(&e, &m, 0..1)[0].correct
+    };
+    let (full, calibrated) = (
+        correct("bits = 3\n"),
+        correct("bits = 3\nrange = \"calibrated\"\nmethod = \"mse\"\n"),
+    );
+    let enough = correct("bits = 10\n");
+    assert!(full + 30 < enough, "3 bits {full}, 10 bits {enough}");
+    assert!(
+        calibrated > full + 15,
+        "calibrated {calibrated}, full {full}"
+    );
+}
+
+#[test]
+fn a_chip_at_cell_level_is_the_same_alone_and_in_a_wave() {
+    let chip = "[chip.array]\nrows = 40\n[chip.cells]\nslice_bits = 2\non_off_ratio = 50.0\n\
+                [chip.programming]\nstuck_off = 0.01\n[chip.read]\nproportional = 0.02\n\
+                [chip.adc]\nbits = 7\noffset_error = 0.3\ngain_error = 0.01\nnoise = 0.3\n";
+    let e = on(
+        chip,
+        "sigma_w = 0.1\nsigma_b = 0.05\nsigma_array = 0.05",
+        "",
+    );
+    let m = trained(&e);
+    let text = |r: &ChipRow| format!("{r:?}");
+    let all = rows(&e, &m, 0..CHIPS);
+    for chip in [CHIPS - 1, 0, 3] {
+        let alone = rows(&e, &m, chip..chip + 1);
+        assert_eq!(text(&alone[0]), text(&all[chip as usize]));
+    }
+    assert!(
+        all.iter().any(|r| r.correct != all[0].correct),
+        "chips differ"
+    );
+}
+
+#[test]
+fn a_pair_cancels_what_both_cells_have_in_common_under_the_fixed_law() {
+    let chip = "[chip.cells]\nslice_bits = 3\non_off_ratio = 20.0\n[chip.programming]\nnon_negative = false\n\
+                [chip.adc]\nbits = 0\n";
+    let variation = "law = \"layer-fixed\"\nsigma_b = 0.2";
+    let m = trained(&on(chip, variation, ""));
+    let nominal = rows(&on(chip, "", ""), &m, 0..1)[0];
+    for row in rows(&on(chip, variation, ""), &m, 0..CHIPS) {
+        assert!(row.correct.abs_diff(nominal.correct) <= ROUNDED, "{row:?}");
+    }
+    // One cell has nothing to cancel with.
+    let single = "[chip.cells]\nslice_bits = 4\nencoding = \"offset\"\n[chip.programming]\nnon_negative = false\n\
+                  [chip.adc]\nbits = 0\n";
+    let worst = |e: &Experiment| rows(e, &m, 0..CHIPS).iter().map(|r| r.correct).min();
+    let untuned = worst(&on(single, variation, ""));
+    assert!(untuned.unwrap() + 50 < nominal.correct, "{untuned:?}");
+    let tuned = worst(&on(single, variation, "method = \"oracle\""));
+    assert!(tuned.unwrap() + ROUNDED >= nominal.correct, "{tuned:?}");
+}
+
+#[test]
+fn what_arrays_have_of_their_own_needs_tuning_of_every_array() {
+    let chip = "[chip.array]\nrows = 16\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 0\n";
+    let variation = "sigma_w = 0.02\nsigma_array = 0.3";
+    let m = trained(&on(chip, variation, ""));
+    let mean = |tuning: &str| {
+        let rows = rows(&on(chip, variation, tuning), &m, 0..CHIPS);
+        rows.iter().map(|r| r.accuracy).sum::<f64>() / f64::from(CHIPS)
+    };
+    let untuned = mean("");
+    let whole = mean("method = \"self-tuning\"\ntest_cells = 64");
+    let each = mean("method = \"self-tuning\"\ntest_cells = 64\nscope = \"array\"");
+    let oracle = mean("method = \"oracle\"");
+    assert!(whole < untuned + 0.02, "chip {whole}, untuned {untuned}");
+    assert!(each > untuned + 0.01, "array {each}, untuned {untuned}");
+    assert!(each > oracle - 0.01, "array {each}, oracle {oracle}");
+}
+
+#[test]
+fn a_reference_that_follows_the_chip_clips_no_more_than_a_nominal_chip() {
+    // A range that nominal sums fill: a chip with larger currents clips, and no digital gain brings
+    // back what is lost.
+    let chip = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n\
+                [chip.adc]\nbits = 6\nrange = \"calibrated\"\npercentile = 97.0\n";
+    let variation = "sigma_b = 0.4";
+    let m = trained(&on(chip, variation, ""));
+    let nominal = rows(&on(chip, "", ""), &m, 0..1)[0];
+    let tuned = |place: &str| {
+        let t = format!("method = \"oracle\"\nplace = \"{place}\"");
+        let rows = rows(&on(chip, variation, &t), &m, 0..CHIPS);
+        assert!(
+            rows.iter().all(|r| r.eps_b > -0.9),
+            "within what a reference can follow"
+        );
+        rows.iter().map(|r| r.correct).sum::<u32>()
+    };
+    let (digital, reference) = (tuned("digital"), tuned("adc-reference"));
+    // The reference restores every code but for rounding at thresholds.
+    assert!(
+        reference + CHIPS * 4 >= CHIPS * nominal.correct,
+        "{reference} of {CHIPS} x {}",
+        nominal.correct
+    );
+    assert!(
+        digital < reference,
+        "digital {digital}, reference {reference}"
+    );
+}

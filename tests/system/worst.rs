@@ -1,0 +1,91 @@
+//! The worst chip within a bound, on a small network whose bound really hurts.
+
+use pimento::backend::cpu::CpuBackend;
+use pimento::sweep::worst;
+use pimento::train::{self, Job, Model};
+
+use crate::{digits, experiment};
+
+const TEXT: &str = "
+[data]
+set = \"digits-8x8\"
+[network]
+kind = \"mlp\"
+hidden = [32]
+[train]
+recipe = \"qat\"
+epochs = 6
+batch = 64
+learning_rate = 3e-3
+[worst_case]
+bound = 0.1
+steps = 30
+restarts = 2
+search_images = 300
+sparse = [1, 100]
+eps_b = 0.5
+random_chips = 100
+";
+
+fn model(e: &pimento::config::Experiment) -> Model {
+    train::train(&Job {
+        backend: &CpuBackend::new(),
+        experiment: e,
+        data: &digits(),
+        label: "test".into(),
+        checkpoint: None,
+        resume: false,
+        observer: &(),
+    })
+    .unwrap()
+}
+
+#[test]
+fn the_worst_is_far_below_any_random_chip_and_inside_the_box() {
+    let e = experiment(TEXT);
+    let m = model(&e);
+    let backend = CpuBackend::new();
+    let report = worst::search(&backend, &e, &m, &digits(), &()).unwrap();
+    let all = &report.worst[0];
+    assert!(report.ideal > 0.85, "{report:?}");
+    // Random chips keep nearly all of their accuracy, the one that was searched loses most of it.
+    assert!(report.random.mean > report.ideal - 0.05, "{report:?}");
+    assert!(all.test < report.random.min - 0.3, "{report:?}");
+    // 300 of 1,347 training images stand for the 450 test images.
+    assert!((all.test - all.searched).abs() < 0.15, "{report:?}");
+    // One rounding of the bound to f32.
+    assert!(
+        all.largest <= 0.1 + 1e-7 && all.rms <= all.largest,
+        "{report:?}"
+    );
+    assert_eq!(report.weights, 64 * 32 + 32 * 10);
+    for (sparse, k) in report.worst[1..].iter().zip([1, 100]) {
+        assert!(
+            sparse.deviating <= k && sparse.largest <= 0.1 + 1e-7,
+            "{report:?}"
+        );
+        // A chip of the box cannot be worse than the worst; the search is not exact.
+        assert!(sparse.searched >= all.searched - 0.02, "{report:?}");
+        assert!(sparse.test <= report.ideal + 0.02, "{report:?}");
+    }
+    assert!(report.worst[2].test < report.worst[1].test, "{report:?}");
+    // A network of this kind without bias or batch norm only scales with eps_B: nothing is lost
+    // under the proportional law but what the activation codes clip.
+    let common = report.worst_eps_b.unwrap();
+    assert!(common.eps_b.abs() <= 0.5 && common.test <= report.ideal + 0.01);
+    // The same again.
+    let again = worst::search(&backend, &e, &m, &digits(), &()).unwrap();
+    assert_eq!(report, again);
+}
+
+#[test]
+fn a_search_on_the_test_images_says_so() {
+    let text = TEXT.replace("steps = 30", "steps = 3\nsearch_on = \"test\"");
+    let e = experiment(&text.replace("restarts = 2", "restarts = 1"));
+    let report = worst::search(&CpuBackend::new(), &e, &model(&e), &digits(), &()).unwrap();
+    assert!(
+        report
+            .table()
+            .contains("searched on 300 test images, 3 steps, best of 1")
+    );
+}
