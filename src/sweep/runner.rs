@@ -161,7 +161,7 @@ impl<'a> Sweep<'a> {
     fn point(&mut self, point: &Point, journal: &mut Journal) -> Result<()> {
         let model = self.model(point)?;
         let mut workers = self.workers(point, &model, journal)?;
-        self.facts(point, &model, &workers[0].simulator, journal)?;
+        self.facts(point, &model, &mut workers[0].simulator, journal)?;
         let chips = journal.header().points[point.index].chips;
         let range = match self.options.shard {
             Some(shard) => shard.range(chips),
@@ -275,7 +275,7 @@ impl<'a> Sweep<'a> {
         &mut self,
         point: &Point,
         model: &Model,
-        simulator: &Simulator,
+        simulator: &mut Simulator,
         journal: &mut Journal,
     ) -> Result<()> {
         let model_sha256 = models::digest(model)?;
@@ -307,7 +307,7 @@ impl<'a> Sweep<'a> {
             ideal: self.models.ideal(&point.experiment, model, self.images)?,
             yield_limit: point.experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
-            costs: costs(&point.experiment, &model.graph, simulator.cost()),
+            costs: costs(&point.experiment, model, simulator)?,
             stratified: point.experiment.variation.sampling == Sampling::Stratified,
             predicted_variance: simulator.predicted_variance(),
             model_sha256,
@@ -362,7 +362,7 @@ pub fn one_chip(
         ideal,
         yield_limit: p.experiment.sweep.yield_limit,
         tuning_cost: simulator.cost(),
-        costs: costs(&p.experiment, &model.graph, simulator.cost()),
+        costs: costs(&p.experiment, &model, &mut simulator)?,
         stratified: p.experiment.variation.sampling == Sampling::Stratified,
         predicted_variance: simulator.predicted_variance(),
         elapsed_s: at.elapsed().as_secs_f64(),
