@@ -45,21 +45,45 @@ fn main(
         }
         for (var plane = 0u; plane < r.planes; plane++) {
             let k = converters(r, s, tile, plane);
-            if !INTEGER {
-                total = Total(zero_total().codes, zero4(), total.clipped);
-            }
             for (var t = 0u; t < CONVERSIONS; t += STEPS) {
                 let v = crossbar_sums(r, s, tile, plane, t);
-                // Indexed, so that a converter's text is there once and not for every step.
-                var sums = array<mat4x4<f32>, 8>(v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7);
-                for (var i = 0u; i < min(STEPS, CONVERSIONS - t); i++) {
-                    let seen = with_noise(r, s, tile, plane, t + i, sums[i], sums[i + NOISE_AT]);
-                    total = convert(r, s, tile, plane, t + i, seen, k, total);
+                if DISTURBED {
+                    // Indexed, so that the deviates' text is there once and not for every step.
+                    var sums = array<mat4x4<f32>, 8>(v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7);
+                    for (var i = 0u; i < min(STEPS, CONVERSIONS - t); i++) {
+                        let seen = with_noise(r, s, tile, plane, t + i, sums[i], sums[i + NOISE_AT]);
+                        total = convert(r, s, tile, plane, t + i, seen, k, total);
+                    }
+                } else {
+                    // One pass over the rows makes all steps.
+                    total = convert(r, s, tile, plane, 0u, v.s0, k, total);
+                    if CONVERSIONS > 1u {
+                        total = convert(r, s, tile, plane, 1u, v.s1, k, total);
+                    }
+                    if CONVERSIONS > 2u {
+                        total = convert(r, s, tile, plane, 2u, v.s2, k, total);
+                    }
+                    if CONVERSIONS > 3u {
+                        total = convert(r, s, tile, plane, 3u, v.s3, k, total);
+                    }
+                    if CONVERSIONS > 4u {
+                        total = convert(r, s, tile, plane, 4u, v.s4, k, total);
+                    }
+                    if CONVERSIONS > 5u {
+                        total = convert(r, s, tile, plane, 5u, v.s5, k, total);
+                    }
+                    if CONVERSIONS > 6u {
+                        total = convert(r, s, tile, plane, 6u, v.s6, k, total);
+                    }
+                    if CONVERSIONS > 7u {
+                        total = convert(r, s, tile, plane, 7u, v.s7, k, total);
+                    }
                 }
             }
             if !INTEGER {
                 parts += plane_part(r, s, tile, plane, total, codes_here);
             }
+            total = end_plane(r, plane, total);
         }
     }
     store_output(r, s, parts, total, input);

@@ -25,6 +25,24 @@ fn correction(i: u32) -> vec2<f32> {
     return vec2<f32>(1.0, 0.0);
 }
 
+// Counts of a step from those of its bits.
+fn step_counts(bit_counts: array<Counts, 8>, t: u32) -> Counts {
+    var counts = bit_counts;
+    var first = t * DAC_BITS;
+    var end = min(first + DAC_BITS, INPUT_BITS);
+    if ANALOG_SUM {
+        first = 0u;
+        end = INPUT_BITS;
+    }
+    var sum = counts[first];
+    for (var i = first + 1u; i < end; i++) {
+        let place = 1i << (i - first);
+        let negative = ANALOG_SUM && TWOS && i + 1u == INPUT_BITS;
+        sum = add_counts(sum, counts[i], select(place, -place, negative));
+    }
+    return sum;
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -45,30 +63,42 @@ fn main(
         }
         for (var plane = 0u; plane < r.planes; plane++) {
             let k = converters(r, s, tile, plane);
-            if !INTEGER {
-                total = Total(zero_total().codes, zero4(), total.clipped);
-            }
             let n = bit_sums(p.words, s, s.tile / r.tiles, tile, plane);
-            var sums = array<Counts, 8>(n.b0, n.b1, n.b2, n.b3, n.b4, n.b5, n.b6, n.b7);
-            for (var t = 0u; t < CONVERSIONS; t++) {
-                var seen = sums[t];
-                if ANALOG_SUM {
-                    for (var i = 1u; i < INPUT_BITS; i++) {
-                        let place = 1i << i;
-                        let negative = TWOS && i + 1u == INPUT_BITS;
-                        seen = add_counts(seen, sums[i], select(place, -place, negative));
-                    }
-                } else if DAC_BITS > 1u {
-                    seen = sums[t * DAC_BITS];
-                    for (var i = 1u; i < min(DAC_BITS, INPUT_BITS - t * DAC_BITS); i++) {
-                        seen = add_counts(seen, sums[t * DAC_BITS + i], 1i << i);
-                    }
+            if DISTURBED || ANALOG_SUM || DAC_BITS > 1u {
+                var sums = array<Counts, 8>(n.b0, n.b1, n.b2, n.b3, n.b4, n.b5, n.b6, n.b7);
+                for (var t = 0u; t < CONVERSIONS; t++) {
+                    let seen = as_sums(step_counts(sums, t));
+                    total = convert(r, s, tile, plane, t, seen, k, total);
                 }
-                total = convert(r, s, tile, plane, t, as_sums(seen), k, total);
+            } else {
+                // A step is a bit.
+                total = convert(r, s, tile, plane, 0u, as_sums(n.b0), k, total);
+                if CONVERSIONS > 1u {
+                    total = convert(r, s, tile, plane, 1u, as_sums(n.b1), k, total);
+                }
+                if CONVERSIONS > 2u {
+                    total = convert(r, s, tile, plane, 2u, as_sums(n.b2), k, total);
+                }
+                if CONVERSIONS > 3u {
+                    total = convert(r, s, tile, plane, 3u, as_sums(n.b3), k, total);
+                }
+                if CONVERSIONS > 4u {
+                    total = convert(r, s, tile, plane, 4u, as_sums(n.b4), k, total);
+                }
+                if CONVERSIONS > 5u {
+                    total = convert(r, s, tile, plane, 5u, as_sums(n.b5), k, total);
+                }
+                if CONVERSIONS > 6u {
+                    total = convert(r, s, tile, plane, 6u, as_sums(n.b6), k, total);
+                }
+                if CONVERSIONS > 7u {
+                    total = convert(r, s, tile, plane, 7u, as_sums(n.b7), k, total);
+                }
             }
             if !INTEGER {
                 parts += plane_part(r, s, tile, plane, total, vec4<i32>(0));
             }
+            total = end_plane(r, plane, total);
         }
     }
     store_output(r, s, parts, total, input);

@@ -3,7 +3,7 @@
 // What becomes of a crossbar's sums: codes, shifts and additions, row tiles. Included by
 // crossbar.wgsl and crossbar_count.wgsl, which differ in how they make the sums. Constants: HAS_ADC,
 // THERMAL, INTEGER (one integer sum for everything), CORRECTED, SUM_CODES (the sum of the inputs'
-// codes is needed), COUNT_CLIPPED. In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
+// codes is needed), COUNT_CLIPPED, DISTURBED (by noise of any kind). In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
 // `clipped`, and `correction`, a converter's pair.
 
 struct Conversion {
@@ -19,7 +19,7 @@ struct Conversion {
     places: f32,
 }
 
-// Sums of four columns.
+// Of four columns.
 struct Integers {
     a: vec4<i32>,
     b: vec4<i32>,
@@ -28,10 +28,11 @@ struct Integers {
 }
 
 struct Total {
-    // Of codes, over the steps of a plane (over everything with INTEGER).
+    // Of the codes of a plane over its steps, weighted by place: below 2^14 times 2^8, exact. Without
+    // converter of the sums themselves.
+    steps: mat4x4<f32>,
+    // With INTEGER over everything, else unused.
     codes: Integers,
-    // Without converter: of the sums themselves.
-    sums: mat4x4<f32>,
     clipped: mat4x4<f32>,
 }
 
@@ -52,7 +53,7 @@ fn zero4() -> mat4x4<f32> {
 
 fn zero_total() -> Total {
     let z = vec4<i32>(0);
-    return Total(Integers(z, z, z, z), zero4(), zero4());
+    return Total(zero4(), Integers(z, z, z, z), zero4());
 }
 
 // The four columns' index among the pairs of a row tile and plane; columns that do not exist are
@@ -102,13 +103,13 @@ fn tile_codes(r: Reading, s: Site, tile: u32) -> vec4<i32> {
 fn convert(
     r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>, k: Pair4, total: Total,
 ) -> Total {
-    var place = 1i;
+    var place = 1.0;
     if !ANALOG_SUM {
-        place = step_place(t);
+        place = f32(step_place(t));
     }
     var n = total;
     if !HAS_ADC {
-        n.sums = total.sums + f32(place) * v;
+        n.steps = total.steps + place * v;
         return n;
     }
     let c = p.conversion.adc;
@@ -132,28 +133,42 @@ fn convert(
             adc_clipped(s0, c), adc_clipped(s1, c), adc_clipped(s2, c), adc_clipped(s3, c),
         );
     }
-    if INTEGER {
-        place *= bitcast<i32>(table[r.place_at + plane]);
-    }
-    n.codes.a = total.codes.a + place * vec4<i32>(adc_limited(s0, c));
-    n.codes.b = total.codes.b + place * vec4<i32>(adc_limited(s1, c));
-    n.codes.c = total.codes.c + place * vec4<i32>(adc_limited(s2, c));
-    n.codes.d = total.codes.d + place * vec4<i32>(adc_limited(s3, c));
+    n.steps = mat4x4<f32>(
+        fma(vec4<f32>(place), adc_limited(s0, c), total.steps[0]),
+        fma(vec4<f32>(place), adc_limited(s1, c), total.steps[1]),
+        fma(vec4<f32>(place), adc_limited(s2, c), total.steps[2]),
+        fma(vec4<f32>(place), adc_limited(s3, c), total.steps[3]),
+    );
     return n;
+}
+
+// Ends a plane: adds its codes to those of all planes where they are added as integers.
+fn end_plane(r: Reading, plane: u32, t: Total) -> Total {
+    if !INTEGER {
+        return Total(zero4(), t.codes, t.clipped);
+    }
+    let place = bitcast<i32>(table[r.place_at + plane]);
+    let n = Integers(
+        t.codes.a + place * vec4<i32>(t.steps[0]),
+        t.codes.b + place * vec4<i32>(t.steps[1]),
+        t.codes.c + place * vec4<i32>(t.steps[2]),
+        t.codes.d + place * vec4<i32>(t.steps[3]),
+    );
+    return Total(zero4(), n, t.clipped);
 }
 
 // The codes of all steps of a plane as a part of the output, in units of one level and code.
 fn plane_part(r: Reading, s: Site, tile: u32, plane: u32, t: Total, input: vec4<i32>) -> mat4x4<f32> {
     let place = f32(bitcast<i32>(table[r.place_at + plane]));
-    var m = t.sums;
+    var m = t.steps;
     if HAS_ADC {
         let range = ranges(r, s, plane);
         let low = range.y * p.conversion.places;
         m = mat4x4<f32>(
-            range.x.x * vec4<f32>(t.codes.a) + low.x,
-            range.x.y * vec4<f32>(t.codes.b) + low.y,
-            range.x.z * vec4<f32>(t.codes.c) + low.z,
-            range.x.w * vec4<f32>(t.codes.d) + low.w,
+            range.x.x * t.steps[0] + low.x,
+            range.x.y * t.steps[1] + low.y,
+            range.x.z * t.steps[2] + low.z,
+            range.x.w * t.steps[3] + low.w,
         );
     }
     if CORRECTED {

@@ -465,12 +465,11 @@ impl Reader<'_> {
             let drive = self.drive(input(col, row), t);
             sum += self.g[i] * drive;
             let Some(v) = self.variance else { continue };
-            let v = v[i] * drive * drive;
             if self.spec.noise_per_cell {
                 let purpose = Purpose::ReadCell as u32 | (row as u32 * 4096);
-                sum += v.sqrt() * self.noise(purpose, at, place);
+                sum += drive * v[i].sqrt() * self.noise(purpose, at, place);
             } else {
-                variance += v;
+                variance += v[i] * drive * drive;
             }
         }
         if variance > 0.0 {

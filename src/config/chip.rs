@@ -3,6 +3,8 @@
 mod converter;
 mod curve;
 pub(super) mod preset;
+#[cfg(test)]
+mod tests;
 
 pub use converter::{Accumulate, Adc, AdcCodes, AdcGroup, AdcMethod, AdcRange, Dac, InputSigns};
 pub use curve::Curve;

@@ -117,6 +117,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         base,
         places: places(&spec.dac),
     };
+    let disturbed = variance.is_some() || converter.is_some_and(|c| c.noise > 0.0);
     // A kernel may not read and write what stands for nothing.
     let counts = match clipped {
         Some(t) => Operand::Tensor(*t),
@@ -160,6 +161,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             .read(*correct)
     };
     let call = convert(call, spec)
+        .constant("DISTURBED", disturbed)
         .constant("CORRECTED", correct.is_some())
         .constant("SUM_CODES", correct.is_some() || base != 0.0)
         .constant("COUNT_CLIPPED", clipped.is_some())

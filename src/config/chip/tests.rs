@@ -1,0 +1,158 @@
+use crate::config::{Experiment, Fidelity, chip};
+use crate::error::Error;
+
+/// The messages of a text that must be refused.
+fn errors(text: &str) -> Vec<String> {
+    match Experiment::parse(text, "x.toml") {
+        Err(Error::Config(messages)) => messages,
+        other => panic!("expected configuration errors, got {other:?}"),
+    }
+}
+
+/// An experiment at cell level that needs nothing else.
+const CELL: &str = "fidelity = \"cell\"\n[quantize]\nweight_bits = 8\ninput_bits = 8\n";
+
+#[test]
+fn the_cell_level_is_read_with_its_preset_under_it() {
+    let e = Experiment::parse(
+        &format!(
+            "{CELL}[chip]\npreset = \"crosssim-2slice\"\n[chip.array]\nrows = 256\n\
+             [chip.programming]\nsigma = \"none\"\n"
+        ),
+        "x.toml",
+    )
+    .unwrap();
+    assert_eq!(e.fidelity, Fidelity::Cell);
+    assert_eq!((e.chip.array.rows, e.chip.array.cols), (256, 128));
+    assert_eq!(e.chip.cells.slices(8), [4, 4]);
+    assert_eq!(e.chip.cells.on_off_ratio, 100.0);
+    assert_eq!(e.variation.sigma_w, 0.05);
+    let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
+    assert_eq!(e, again);
+    let curves = "[chip.drift]\nnu = { log = [-0.01, 0.02, 0.04, 0.1] }\nsigma_nu = 0.01\n\
+                  [chip.read]\none_over_f = { power = [0.01, -0.5, 0.2] }\nsigma = [0.0, 0.1, 0.3]\n\
+                  [chip.cells]\nslice_bits = 4\nencoding = \"offset\"\n[chip.adc]\nlimit = 3\nrange = \"fixed\"\n";
+    let e = Experiment::parse(&format!("{CELL}{curves}"), "x.toml").unwrap();
+    assert_eq!(e.chip.cells.slices(8), [4, 4]);
+    assert_eq!(e.chip.adc.limit, [3.0]);
+    let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
+    assert_eq!(e, again);
+    for (name, _) in chip::PRESETS {
+        let text = format!("{CELL}[chip]\npreset = \"{name}\"\n");
+        Experiment::parse(&text, "x.toml").unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    // A network is trained without its chip: the same one whatever the chip.
+    let weight = Experiment::parse(&CELL.replace("cell", "weight"), "x.toml").unwrap();
+    assert_eq!(e.training(), weight.training());
+}
+
+#[test]
+fn the_top_slice_has_what_is_left() {
+    use chip::SliceBits;
+    assert_eq!(SliceBits::Each(2).of(7), [2, 2, 2, 1]);
+    assert_eq!(SliceBits::Each(8).of(7), [7]);
+    assert_eq!(SliceBits::Each(1).of(1), [1]);
+    assert_eq!(SliceBits::List(vec![3, 5]).of(7), [3, 5]);
+}
+
+#[test]
+fn impossible_chips_are_refused_with_the_arithmetic() {
+    let cases = [
+        (
+            "[chip.array]\nrows = 0",
+            "`chip.array.rows`: value 0 is not allowed; allowed: 1 to 65536",
+        ),
+        (
+            "[chip.cells]\nslice_bits = [4, 2]",
+            "`chip.cells.slice_bits`: slices of 4 + 2 = 6 bits do not cover a code of 8 bits, which needs 8 - 1 = 7",
+        ),
+        (
+            "[chip.cells]\nencoding = \"offset\"\nslice_bits = [4, 3]",
+            "slices of 4 + 3 = 7 bits do not cover a code of 8 bits, which needs 8",
+        ),
+        (
+            "[chip.cells]\nslice_bits = 9",
+            "value 9 is not allowed; allowed: 1 to 8",
+        ),
+        (
+            "[chip.cells]\nslice_bits = [4, 4]\nlevels = [0.0, 1.0]",
+            "`chip.cells.levels`: 2 levels for slices of 4 + 4 bits, whose cells have 16, 16 digits",
+        ),
+        (
+            "[chip.adc]\nbits = 1",
+            "`chip.adc.bits`: 1 bit with sign and magnitude has codes from 0 to 0: a range of zero width",
+        ),
+        (
+            "[chip.adc]\nrange = \"fixed\"\nlimit = 0",
+            "`chip.adc.limit`: value 0 is not allowed",
+        ),
+        (
+            "[chip.adc]\nrange = \"fixed\"",
+            "`chip.adc.range`: 0 limits for 1 slices; allowed with range \"fixed\": one number",
+        ),
+        (
+            "[chip.adc]\nlimit = 4.0",
+            "`chip.adc.limit`: range \"full\" has its own limit",
+        ),
+        (
+            "[chip.adc]\nbits = 4\ninl = [0.0, 0.1]",
+            "`chip.adc.inl`: 2 values for codes from -7 to 7; allowed: 15, or none",
+        ),
+        (
+            "[chip.dac]\nbits = 2\ntable = [0.0, 1.0]",
+            "`chip.dac.table`: 2 values for steps of 2 bits; allowed: 2^2 = 4",
+        ),
+        (
+            "[chip.dac]\nbits = 3\nsigns = \"twos-complement\"",
+            "`chip.dac.signs`: the images have 8 bits in steps of 3, so 2 in the top step",
+        ),
+        (
+            "[chip.programming]\nstuck_on = 0.7\nstuck_off = 0.7",
+            "probabilities 0.7 + 0.7 = 1.4 of being stuck",
+        ),
+        (
+            "[chip.programming]\nsigma = 0.1\n[variation]\nsigma_w = 0.2",
+            "`variation.sigma_w`: both sigma_w = 0.2 and chip.programming.sigma",
+        ),
+        (
+            "[chip.programming]\nsigma = { polynom = [1] }",
+            "formula \"polynom\" is not allowed; allowed: a number, a list",
+        ),
+        (
+            "[chip.programming]\nsigma = [0.1, -0.1]",
+            "the value -0.1 is not allowed",
+        ),
+        (
+            "[chip.drift]\nnu = { log = [1, 2, 3] }",
+            "an array of 3 is not allowed; allowed: a list of 4",
+        ),
+        (
+            "[chip]\npreset = \"pmc\"",
+            "`chip.preset`: no preset \"pmc\"; allowed: ideal",
+        ),
+        (
+            "[chip.cells]\nreference = 2",
+            "2 reference cells have nothing to be subtracted from",
+        ),
+        (
+            "[chip.wires]\nrow_ohm = 1\n[tuning]\nmethod = \"reference-columns\"",
+            "wires that resist with reference columns",
+        ),
+    ];
+    for (text, says) in cases {
+        let messages = errors(&format!("{CELL}{text}\n"));
+        assert!(
+            messages.len() == 1 && messages[0].contains(says),
+            "{messages:#?}, not {says}"
+        );
+    }
+    // Everything at once, from fields that have nothing to do with each other.
+    let many = "fidelity = \"cell\"\n[quantize]\nweight_bits = 0\nactivation_bits = 1\n\
+                [chip.adc]\nbits = 1\n[chip.cells]\nreference = 1\n";
+    assert_eq!(errors(many).len(), 5, "{:#?}", errors(many));
+    let array = errors("[variation]\nsigma_array = 0.1\n");
+    assert!(
+        array[0].contains("no arrays at fidelity \"weight\""),
+        "{array:?}"
+    );
+}
