@@ -5,6 +5,9 @@ use super::train::{Recipe, TrainVariation};
 use super::{Experiment, Sampling, read_document};
 use crate::error::{Error, Result};
 
+/// Designs that cannot be read, by number, with the message.
+type Refused = Vec<(usize, String)>;
+
 /// One point of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
@@ -43,7 +46,7 @@ impl Experiment {
     }
 
     /// The points that can be read, and the number of the design and the message where one cannot.
-    pub(super) fn try_points(&self) -> Result<(Vec<Point>, Vec<(usize, String)>)> {
+    pub(super) fn try_points(&self) -> Result<(Vec<Point>, Refused)> {
         let mut base = self.clone();
         (base.sweep.grid, base.sweep.axes) = (Vec::new(), None);
         let designs = self.sweep.designs();

@@ -20,6 +20,7 @@ mod export;
 mod export_quantizers;
 mod external;
 mod fold;
+mod fold_quantized;
 mod import;
 mod importer;
 mod names;

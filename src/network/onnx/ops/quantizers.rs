@@ -1,6 +1,6 @@
 //! Quantizers: QuantizeLinear and DequantizeLinear are the two halves of one.
 
-use super::super::fold::codes_of;
+use super::super::fold_quantized::codes_of;
 use super::super::importer::{Importer, Inputs, Map, Step, Value, unsupported, wrong};
 use crate::network::graph::Layer;
 
