@@ -268,11 +268,11 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
         let others: Vec<String> = others
             .map(|w| format!("{} ({})", w.chip, percent(w.accuracy, 1)))
             .collect();
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<tr><td class=\"t\">{}</td><td class=\"n\">{}</td><td class=\"n\"><b>{}</b></td>\
              <td class=\"n\">{}</td><td>{}</td>\
-             <td><code>pimento chip EXPERIMENT.toml --point {p} --index {}</code></td></tr>\n",
+             <td><code>pimento chip EXPERIMENT.toml --point {p} --index {}</code></td></tr>",
             html(&layout.name(p)),
             first.chip,
             percent(first.accuracy, 2),
