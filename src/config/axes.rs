@@ -527,3 +527,6 @@ fn range<'t>(
     refuse(s, place, problem.into());
     None
 }
+
+#[cfg(test)]
+mod tests;

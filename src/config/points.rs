@@ -5,9 +5,6 @@ use super::train::{Recipe, TrainVariation};
 use super::{Experiment, Sampling, read_document};
 use crate::error::{Error, Result};
 
-/// Designs that cannot be read, by number, with the message.
-type Refused = Vec<(usize, String)>;
-
 /// One point of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
@@ -31,6 +28,9 @@ fn label(axes: &[(String, AxisValue)]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
+/// Number of the design whose point cannot be read, and why.
+pub(super) type Refusal = (usize, String);
+
 impl Experiment {
     /// All points of the sweep: the designs one after another.
     ///
@@ -45,8 +45,8 @@ impl Experiment {
         }
     }
 
-    /// The points that can be read, and the number of the design and the message where one cannot.
-    pub(super) fn try_points(&self) -> Result<(Vec<Point>, Refused)> {
+    /// The points that can be read, and why the others cannot.
+    pub(super) fn try_points(&self) -> Result<(Vec<Point>, Vec<Refusal>)> {
         let mut base = self.clone();
         (base.sweep.grid, base.sweep.axes) = (Vec::new(), None);
         let designs = self.sweep.designs();

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::sweep::compare::comparisons;
-use crate::sweep::result::{ChipRow, Provenance, SweepResult};
+use crate::sweep::result::{ChipRow, Provenance, SweepResult, TrainingHistory};
 
 /// A run with its name and the rows to be shown.
 #[derive(Debug, Clone)]
@@ -60,6 +60,7 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
         config: serde_json::Value::Null,
         points: vec![],
         comparisons: vec![],
+        trainings: vec![],
         provenance: Provenance {
             more,
             ..Provenance::default()
@@ -68,6 +69,11 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
     let mut rows = vec![];
     for run in runs {
         let first = whole.points.len();
+        let of_run = run.result.trainings.into_iter();
+        whole.trainings.extend(of_run.map(|t| TrainingHistory {
+            label: format!("{}: {}", run.name, t.label),
+            ..t
+        }));
         for mut point in run.result.points {
             // Their numbers are those of their own run.
             point.worst.clear();

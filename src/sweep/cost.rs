@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Experiment, Mapping, OffsetReference};
-use crate::network::Graph;
+use crate::config::{Experiment, Fidelity, Mapping, OffsetReference};
+use crate::error::Result;
+use crate::mapping::Counts;
+use crate::train::{Model, settings};
 use crate::tuning::TuningCost;
+
+use super::wave::Simulator;
 
 /// Costs of one chip by name, tuning included:
 /// * `cells`: programmable cells: weights times the cells of one (two if differential; an offset
@@ -12,13 +16,30 @@ use crate::tuning::TuningCost;
 /// * `conversions_per_image`: analog-to-digital ones at least: one an output of a crossbar layer,
 ///   as if every column were one array's, and those of tuning;
 /// * `operations_per_image`: digital additions and multiplications of tuning alone.
+///
+/// At cell level cells and conversions are those of the arrays, steps and slices, and there are also
+/// `arrays` and, where they are counted (`chip.adc.count_clips`), `clipped_share`: which part of the
+/// conversions is beyond its range, on a few chips and images.
+///
+/// # Errors
+/// At cell level an impossible chip; the device.
 pub fn costs(
     experiment: &Experiment,
-    graph: &Graph,
-    tuning: Option<TuningCost>,
-) -> BTreeMap<String, f64> {
+    model: &Model,
+    simulator: &mut Simulator,
+) -> Result<BTreeMap<String, f64>> {
+    let tuning = simulator.cost();
+    if experiment.fidelity == Fidelity::Cell {
+        let mut found = of_arrays(experiment, model, tuning.unwrap_or_default())?;
+        if experiment.chip.adc.count_clips
+            && let Some(share) = simulator.clipped_share()?
+        {
+            found.insert("clipped_share".to_string(), share);
+        }
+        return Ok(found);
+    }
     let v = &experiment.variation;
-    let layers = graph.crossbars();
+    let layers = model.graph.crossbars();
     let sum = |of: &dyn Fn(&crate::backend::program::ConvGeometry) -> usize| -> f64 {
         layers.iter().map(|(_, geo, _)| of(geo) as f64).sum()
     };
@@ -34,16 +55,43 @@ pub fn costs(
         }
     };
     let conversions = sum(&|g| g.h_out() * g.w_out() * g.c_out);
-    let tuning = tuning.unwrap_or_default();
-    BTreeMap::from([
-        ("cells".to_string(), cells + tuning.cells as f64),
+    Ok(with_tuning(cells, conversions, tuning.unwrap_or_default()))
+}
+
+fn with_tuning(cells: f64, conversions: f64, tuning: TuningCost) -> BTreeMap<String, f64> {
+    let named = [
+        ("cells", cells + tuning.cells as f64),
         (
-            "conversions_per_image".to_string(),
+            "conversions_per_image",
             conversions + tuning.conversions_per_image as f64,
         ),
-        (
-            "operations_per_image".to_string(),
-            tuning.operations_per_image as f64,
-        ),
-    ])
+        ("operations_per_image", tuning.operations_per_image as f64),
+    ];
+    named.map(|(name, n)| (name.to_string(), n)).into()
+}
+
+fn of_arrays(
+    experiment: &Experiment,
+    model: &Model,
+    tuning: TuningCost,
+) -> Result<BTreeMap<String, f64>> {
+    let layers = settings::cell_layers(experiment, &model.graph, &model.numerics)?;
+    let (mut arrays, mut cells, mut conversions) = (0, 0, 0);
+    for (layer, (_, geo, _)) in layers.iter().zip(model.graph.crossbars()) {
+        let reading = &layer.reading;
+        // Reference columns of tuning are in its own cost.
+        let counts = Counts::new(
+            &reading.arrays,
+            &experiment.chip.array,
+            &reading.dac,
+            &geo,
+            0,
+        );
+        arrays += counts.arrays;
+        cells += counts.cells + counts.reference_cells;
+        conversions += counts.conversions;
+    }
+    let mut found = with_tuning(cells as f64, conversions as f64, tuning);
+    found.insert("arrays".to_string(), arrays as f64);
+    Ok(found)
 }

@@ -66,7 +66,7 @@ pub fn merge(options: &MergeOptions) -> Result<Outcome> {
     }
     let mut result = outcome::blank(&merged);
     for point in 0..first.header().points.len() {
-        result.points.push(outcome::summary(&merged, point)?);
+        outcome::add(&mut result, &merged, point)?;
     }
     result.elapsed_s = result.points.iter().map(|p| p.elapsed_s).sum();
     outcome::name_adapters(&mut result, &merged, &[]);

@@ -36,6 +36,7 @@ pub(super) fn blank(journal: &Journal) -> SweepResult {
         config: header.config.clone(),
         points: vec![],
         comparisons: vec![],
+        trainings: vec![],
         provenance: header.provenance.clone(),
     }
 }
@@ -70,8 +71,18 @@ pub(super) fn name_adapters(result: &mut SweepResult, journal: &Journal, usual: 
     more.insert("adapters".into(), list.collect());
 }
 
+/// Adds a complete point, and its training where it is the first to have it.
+pub(super) fn add(result: &mut SweepResult, journal: &Journal, point: usize) -> Result<()> {
+    result.points.push(summary(journal, point)?);
+    let facts = journal.facts(point);
+    result
+        .trainings
+        .extend(facts.and_then(|f| f.training.clone()));
+    Ok(())
+}
+
 /// Summarises a complete point.
-pub(super) fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
+fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
     let (Some(facts), Some(_)) = (journal.facts(point), journal.ended(point)) else {
         return Err(Error::Internal(format!("point {point} is not complete")));
     };

@@ -13,6 +13,7 @@ use super::census::Census;
 use super::compare::Comparison;
 use super::statistics::binomial::clopper_pearson_interval;
 use super::statistics::{self, Interval, Moments, Ranked, null_as_nan};
+use crate::train::EpochRecord;
 pub use crate::tuning::TuningCost;
 
 /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
@@ -340,6 +341,15 @@ pub struct Provenance {
     pub more: serde_json::Map<String, serde_json::Value>,
 }
 
+/// How a network of a sweep was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingHistory {
+    /// The training in words.
+    pub label: String,
+    /// Its epochs, in order.
+    pub epochs: Vec<EpochRecord>,
+}
+
 /// A whole sweep: what `summary.json` holds. The chips' rows are in `chips.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SweepResult {
@@ -364,6 +374,9 @@ pub struct SweepResult {
     /// Points against each other on the same chips.
     #[serde(default)]
     pub comparisons: Vec<Comparison>,
+    /// The trainings of the points' networks, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trainings: Vec<TrainingHistory>,
     /// How to run it again.
     pub provenance: Provenance,
 }

@@ -12,7 +12,7 @@ use super::journal::{Adapter, Journal, PointFacts};
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
-use super::result::{ChipRow, PointInputs, PointSummary};
+use super::result::{ChipRow, PointInputs, PointSummary, TrainingHistory};
 use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
@@ -121,7 +121,7 @@ pub fn run(
             None => sweep.point(point, &mut journal),
         };
         if done.is_ok() {
-            result.points.push(outcome::summary(&journal, point.index)?);
+            outcome::add(&mut result, &journal, point.index)?;
         }
         result.elapsed_s = before + started.elapsed().as_secs_f64();
         outcome::name_adapters(&mut result, &journal, &sweep.adapters);
@@ -161,7 +161,7 @@ impl<'a> Sweep<'a> {
     fn point(&mut self, point: &Point, journal: &mut Journal) -> Result<()> {
         let model = self.model(point)?;
         let mut workers = self.workers(point, &model, journal)?;
-        self.facts(point, &model, &workers[0].simulator, journal)?;
+        self.facts(point, &model, &mut workers[0].simulator, journal)?;
         let chips = journal.header().points[point.index].chips;
         let range = match self.options.shard {
             Some(shard) => shard.range(chips),
@@ -275,7 +275,7 @@ impl<'a> Sweep<'a> {
         &mut self,
         point: &Point,
         model: &Model,
-        simulator: &Simulator,
+        simulator: &mut Simulator,
         journal: &mut Journal,
     ) -> Result<()> {
         let model_sha256 = models::digest(model)?;
@@ -292,13 +292,22 @@ impl<'a> Sweep<'a> {
             }
             return Ok(());
         }
+        let points = journal.header().points.len();
+        let mut earlier = (0..points).filter_map(|p| journal.facts(p));
+        let known = earlier.any(|f| f.model_sha256 == model_sha256);
+        let epochs = &model.record.history;
+        let training = (!known && !epochs.is_empty()).then(|| TrainingHistory {
+            label: models::training_label(&point.experiment),
+            epochs: epochs.clone(),
+        });
         journal.begin_point(PointFacts {
+            training,
             point: point.index,
             axes: axes(point, model),
             ideal: self.models.ideal(&point.experiment, model, self.images)?,
             yield_limit: point.experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
-            costs: costs(&point.experiment, &model.graph, simulator.cost()),
+            costs: costs(&point.experiment, model, simulator)?,
             stratified: point.experiment.variation.sampling == Sampling::Stratified,
             predicted_variance: simulator.predicted_variance(),
             model_sha256,
@@ -353,7 +362,7 @@ pub fn one_chip(
         ideal,
         yield_limit: p.experiment.sweep.yield_limit,
         tuning_cost: simulator.cost(),
-        costs: costs(&p.experiment, &model.graph, simulator.cost()),
+        costs: costs(&p.experiment, &model, &mut simulator)?,
         stratified: p.experiment.variation.sampling == Sampling::Stratified,
         predicted_variance: simulator.predicted_variance(),
         elapsed_s: at.elapsed().as_secs_f64(),

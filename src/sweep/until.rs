@@ -219,7 +219,7 @@ mod tests {
         let constant = |_, _| 0.8;
         assert_eq!(sample(&point(""), goal, 1, &constant).chips(), 128 + 32);
         let point = point("[sweep]\nchips = 1000\n");
-        assert_eq!(sample(&point, goal, 1, &constant).chips(), 1008 + 272);
-        assert_eq!(next(1008), 1280);
+        assert_eq!(sample(&point, goal, 1, &constant).chips(), 1264);
+        assert_eq!(next(1008), 1264);
     }
 }

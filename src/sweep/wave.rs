@@ -30,6 +30,11 @@ const MOST: usize = 4096;
 /// for the disk) is little beside it, progress is still seen, and little is lost.
 const WORK: usize = 1 << 31;
 
+/// Chips and images whose clipped conversions are counted: enough for a share, few beside a sweep.
+const CLIP_CHIPS: usize = 4;
+/// See [`CLIP_CHIPS`].
+const CLIP_IMAGES: usize = 64;
+
 /// Most chips of a wave whose batch norm is measured: statistics over a batch need the whole maps
 /// of all chips of the wave at once.
 const RECALIBRATION_WAVE: usize = 8;
@@ -192,6 +197,7 @@ impl<'a> Simulator<'a> {
             Level::Cell(cells) => Chips::Cell {
                 layers: &cells.layers,
                 taps: &[],
+                count_clips: experiment.chip.adc.count_clips,
             },
         };
         let inference = inference::lower(&model.graph, &model.numerics, chips, norm, false);
@@ -266,6 +272,40 @@ impl<'a> Simulator<'a> {
             Level::Weight { tuner, .. } => tuner.predicted_variance(),
             Level::Cell(cells) => cells.tuner().predicted_variance(),
         }
+    }
+
+    /// Part of all conversions that is beyond its range, at cell level with converters: of the first
+    /// [`CLIP_CHIPS`] chips on the first [`CLIP_IMAGES`] images.
+    ///
+    /// # Errors
+    /// The device.
+    pub fn clipped_share(&mut self) -> Result<Option<f64>> {
+        let Some(clips) = self.inference.clips.clone() else {
+            return Ok(None);
+        };
+        let chips = CLIP_CHIPS.min(self.capacity.chips);
+        let images = CLIP_IMAGES.min(self.capacity.chunk).min(self.images.len());
+        self.begin(&(0..chips as u32))?;
+        let (pixels, labels) = self.images.range(&(0..images));
+        self.session.write(self.inference.images, pixels)?;
+        self.session.write(self.inference.labels, labels)?;
+        self.resident = false;
+        let args = |images| RunArgs::wave(self.seed, 0, chips, images);
+        self.session.run(self.inference.fabricate, &args(0..0))?;
+        self.session.run(clips.clear, &args(0..0))?;
+        self.session.run(clips.section, &args(0..images))?;
+        let Level::Cell(cells) = &self.level else {
+            return Ok(None);
+        };
+        let (mut beyond, mut all) = (0.0, 0.0);
+        for &(layer, counts) in &clips.counts {
+            let counts = self.session.read(counts)?;
+            let columns = counts.len() / self.capacity.chips;
+            let counts = &counts[..chips * columns];
+            beyond += counts.iter().map(|&n| f64::from(n)).sum::<f64>();
+            all += (chips * images * cells.tuner().conversions(layer)) as f64;
+        }
+        Ok((all > 0.0).then(|| beyond / all))
     }
 
     /// Most chips of a wave.

@@ -256,15 +256,18 @@ impl CellTuner {
         out
     }
 
+    /// Conversions of a layer for one image.
+    pub fn conversions(&self, layer: usize) -> usize {
+        let (l, geo) = &self.layers[layer];
+        let of_pixel = l.programming.arrays.converters() * l.reading.dac.conversions();
+        geo.h_out() * geo.w_out() * of_pixel
+    }
+
     /// What tuning costs per chip; `None` where there is none.
     pub fn cost(&self) -> Option<TuningCost> {
-        let pixels = |g: &ConvGeometry| (g.h_out() * g.w_out()) as u64;
         let mut cost = TuningCost::default();
         let layers = || self.layers.iter();
-        let conversions = |l: &CellLayer, g: &ConvGeometry| {
-            let steps = l.reading.dac.conversions() as u64;
-            pixels(g) * l.programming.arrays.converters() as u64 * steps
-        };
+        let conversions = |i: usize| self.conversions(i) as u64;
         match self.tuning.method {
             TuningMethod::None => return None,
             TuningMethod::Oracle => {}
@@ -278,7 +281,8 @@ impl CellTuner {
                 };
                 cost.cells = groups * self.tuning.test_cells as u64;
                 cost.conversions_once = cost.cells;
-                for (l, g) in layers().filter(|(l, _)| l.tuned == Tuned::Digital) {
+                let tuned = layers().enumerate();
+                for (i, (l, g)) in tuned.filter(|(_, (l, _))| l.tuned == Tuned::Digital) {
                     let offset = match (l.programming.law, l.programming.arrays.encoding) {
                         (Law::LayerFixed, Encoding::Offset { reference: 0 }) => 0.1,
                         _ => 0.0,
@@ -287,7 +291,7 @@ impl CellTuner {
                     cost.operations_per_image += correct::operations_per_image(g, any);
                     // One multiplication for every result whose factor is not that of the layer.
                     if self.tuning.scope == TuningScope::Array {
-                        cost.operations_per_image += conversions(l, g);
+                        cost.operations_per_image += conversions(i);
                     }
                 }
             }
@@ -299,7 +303,7 @@ impl CellTuner {
                 }
             }
             TuningMethod::BnRecalibration => {
-                let all: u64 = layers().map(|(l, g)| conversions(l, g)).sum();
+                let all: u64 = (0..self.layers.len()).map(conversions).sum();
                 cost.images_once = self.images;
                 cost.conversions_once = self.images * all;
             }

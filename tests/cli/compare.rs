@@ -114,7 +114,7 @@ fn axes_are_in_every_output_under_their_names() {
     assert_eq!(point["sigma_b"], 0.3);
     assert_eq!(point["weight_bits"], 3);
     assert_eq!(point["train.learning_rate"], 3e-3);
-    assert_eq!(point["costs"]["cells"], 64 * 16 + 16 * 10);
+    assert_eq!(point["costs"]["cells"], f64::from(64 * 16 + 16 * 10));
     // Each sigma_b has two networks on the same chips.
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 2);
     assert_eq!(summary["comparisons"][0]["a"], 0);
@@ -131,7 +131,7 @@ fn axes_are_in_every_output_under_their_names() {
     assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""));
     assert!(
         wrong.stderr.contains(
-            "small.toml:18: unknown field `train.learnrate`; did you mean `learning_rate`?"
+            "small.toml:19: unknown field `train.learnrate`; did you mean `learning_rate`?"
         ),
         "{}",
         wrong.stderr

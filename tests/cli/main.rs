@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod data;
 mod help;
+mod mvm;
 mod networks;
 mod runs;
 mod shipped;

@@ -85,6 +85,7 @@ fn plots_appear_where_there_is_something_to_show() {
         ("accuracy_lines.csv", [false, true, false]),
         ("wafer_maps.csv", [false, false, true]),
         ("estimates.csv", [true, false, true]),
+        ("training.csv", [true, true, true]),
     ] {
         let found = [&demo, &twelve, &wafers].map(|p| p.contains(file));
         assert_eq!(found, inside, "{file}");

@@ -15,7 +15,7 @@ const CHIPS: u32 = 6;
 fn on(chip: &str, variation: &str, tuning: &str) -> Experiment {
     experiment(&format!(
         "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\n\
-         [network]\nkind = \"mlp\"\nhidden = [48]\nbatch_norm = true\nbias = false\n\
+         [network]\nkind = \"mlp\"\nhidden = [48, 32]\nbatch_norm = true\nbias = false\n\
          [quantize]\nweight_bits = 4\nactivation_bits = 4\ninput_bits = 5\n\
          [train]\nrecipe = \"qat\"\nepochs = 4\nbatch = 64\nlearning_rate = 3e-3\n\
          [variation]\n{variation}\n[tuning]\n{tuning}\n[sweep]\nchips = {CHIPS}\n{chip}"
@@ -148,26 +148,32 @@ fn a_pair_cancels_what_both_cells_have_in_common_under_the_fixed_law() {
     let worst = |e: &Experiment| rows(e, &m, 0..CHIPS).iter().map(|r| r.correct).min();
     let untuned = worst(&on(single, variation, ""));
     assert!(untuned.unwrap() + 50 < nominal.correct, "{untuned:?}");
-    let tuned = worst(&on(single, variation, "method = \"oracle\""));
-    assert!(tuned.unwrap() + ROUNDED >= nominal.correct, "{tuned:?}");
+    // What is subtracted is a multiple of the input sum many times the signal: what it leaves is rounded
+    // to about 1e-5 of a level, which moves an activation now and then.
+    for row in rows(&on(single, variation, "method = \"oracle\""), &m, 0..CHIPS) {
+        let changed = row.correct.abs_diff(nominal.correct);
+        assert!(changed <= 2 * ROUNDED, "{row:?} against {nominal:?}");
+    }
 }
 
 #[test]
 fn what_arrays_have_of_their_own_needs_tuning_of_every_array() {
-    let chip = "[chip.array]\nrows = 16\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 0\n";
-    let variation = "sigma_w = 0.02\nsigma_array = 0.3";
+    // Single cells under the fixed law: what an array adds is a multiple of its rows' inputs.
+    let chip = "[chip.array]\nrows = 16\n[chip.cells]\nslice_bits = 4\nencoding = \"offset\"\n\
+                [chip.programming]\nnon_negative = false\n[chip.adc]\nbits = 0\n";
+    let variation = "law = \"layer-fixed\"\nsigma_w = 0.01\nsigma_array = 0.1";
     let m = trained(&on(chip, variation, ""));
     let mean = |tuning: &str| {
         let rows = rows(&on(chip, variation, tuning), &m, 0..CHIPS);
         rows.iter().map(|r| r.accuracy).sum::<f64>() / f64::from(CHIPS)
     };
     let untuned = mean("");
-    let whole = mean("method = \"self-tuning\"\ntest_cells = 64");
-    let each = mean("method = \"self-tuning\"\ntest_cells = 64\nscope = \"array\"");
+    let whole = mean("method = \"self-tuning\"\ntest_cells = 256");
+    let each = mean("method = \"self-tuning\"\ntest_cells = 256\nscope = \"array\"");
     let oracle = mean("method = \"oracle\"");
-    assert!(whole < untuned + 0.02, "chip {whole}, untuned {untuned}");
-    assert!(each > untuned + 0.01, "array {each}, untuned {untuned}");
-    assert!(each > oracle - 0.01, "array {each}, oracle {oracle}");
+    assert!(whole < untuned + 0.05, "chip {whole}, untuned {untuned}");
+    assert!(each > untuned + 0.04, "array {each}, untuned {untuned}");
+    assert!(each > oracle - 0.02, "array {each}, oracle {oracle}");
 }
 
 #[test]

@@ -1,13 +1,14 @@
 #!/bin/bash
 # Runs the experiment and notes the resident memory of the process when it begins, and at 10 %, 50 %
 # and 100 % of its chips:
-#   run.sh PIMENTO OUT [CHIPS]
+#   run.sh PIMENTO OUT [CHIPS [options of pimento sweep ...]]
 set -eu
 here="$(cd "$(dirname "$0")" && pwd)"
 pimento="$1" out="$2" chips="${3:-1000000}"
+shift "$(($# < 3 ? $# : 3))"
 mkdir -p "$out"
 "$pimento" sweep "$here/experiment.toml" --chips "$chips" --backend cpu --quiet \
-  --out "$out/run" --log "$out/log.txt" > "$out/table.txt" &
+  --out "$out/run" --log "$out/log.txt" "$@" > "$out/table.txt" &
 pid=$!
 for share in 1 10 50 95; do
   while kill -0 "$pid" 2> /dev/null; do

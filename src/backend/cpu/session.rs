@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::block::{BlockRun, PackedLayer, Scratch, run_block_op};
 use super::buffer::Buffer;
+use super::crossbar;
 use super::layer::{LayerPlan, Weights};
 use super::memory::Memory;
 use super::plan::{BlockPhase, Phase, Plan};
@@ -134,16 +135,25 @@ impl Session for CpuSession {
     }
 }
 
-/// Values of one thread's arena, at most.
-pub(super) fn scratch_values(_program: &Program, plan: &Plan) -> usize {
+/// Values of one thread's arena, at most, and what crossbars need beside it.
+pub(super) fn scratch_values(program: &Program, plan: &Plan) -> usize {
     let phases = plan.sections.iter().flatten();
-    phases
+    let registers = phases
         .filter_map(|phase| match phase {
             Phase::Blocks(p) => Some(p.registers.iter().sum::<usize>() * group(p)),
             Phase::Whole(_) => None,
         })
         .max()
-        .unwrap_or(0)
+        .unwrap_or(0);
+    let of_section = |section: &Section| {
+        let crossbars = section.ops.iter().filter_map(crossbar::values);
+        crossbars.fold((0usize, 0usize), |(all, most), (packed, space)| {
+            (all.saturating_add(packed), most.max(space))
+        })
+    };
+    let sections = program.sections.iter().map(of_section);
+    let crossbars = sections.map(|(packed, space)| packed.saturating_add(space));
+    registers.saturating_add(crossbars.max().unwrap_or(0))
 }
 
 /// Blocks an operator of this phase gets at once.

@@ -32,6 +32,8 @@ pub enum Chips<'a> {
         layers: &'a [CellLayer],
         /// Partial sums that are looked at, one entry for every crossbar layer; empty: none.
         taps: &'a [Tap],
+        /// Whether conversions beyond their range can be counted.
+        count_clips: bool,
     },
 }
 
@@ -110,7 +112,7 @@ pub fn lower(
                         tensors.push(chip);
                         Product::Weights(weight)
                     }
-                    Chips::Cell { layers, taps } => {
+                    Chips::Cell { layers, taps, .. } => {
                         let place = Place {
                             name: &node.name,
                             index,
@@ -169,7 +171,14 @@ pub fn lower(
         ));
     }
     let mut clips = None;
-    if cells.iter().any(|c| c.range.is_some()) {
+    let counts = matches!(
+        chips,
+        Chips::Cell {
+            count_clips: true,
+            ..
+        }
+    );
+    if counts && cells.iter().any(|c| c.range.is_some()) {
         let mut walk = Walk::new(&mut b, &layers, cell_layers);
         walk.clips = Some(Clips::default());
         walk.fused(images, false);

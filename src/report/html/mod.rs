@@ -61,6 +61,9 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         tables::estimates(&mut out, result, &layout);
     }
     tables::costs(&mut out, result, &layout);
+    if let Some(figure) = plot::training::figure(result) {
+        section(&mut out, &figure);
+    }
     if shown.len() < all.len() {
         out.push_str("<h2>All points</h2>\n");
         tables::points(&mut out, result, &layout, &all);
@@ -177,13 +180,22 @@ fn findings(result: &SweepResult, layout: &Layout) -> Vec<String> {
         .collect()
 }
 
-/// With a capital at the beginning of a sentence; Greek letters stay what they mean.
+/// With a capital at the beginning of a sentence; Greek letters and paths stay what they are.
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
-        Some(first) if first.is_ascii() => first.to_ascii_uppercase().to_string() + chars.as_str(),
+        Some(first) if first.is_ascii() && !is_path(text) => {
+            first.to_ascii_uppercase().to_string() + chars.as_str()
+        }
         _ => text.to_string(),
     }
+}
+
+/// Whether a text begins with the path of a field.
+fn is_path(text: &str) -> bool {
+    text.split(' ')
+        .next()
+        .is_some_and(|word| word.contains('.'))
 }
 
 /// The ideal accuracies of some points, as one number where they agree.

@@ -5,6 +5,7 @@ pub(super) mod estimate;
 pub(super) mod lines;
 pub(super) mod pareto;
 mod svg;
+pub(super) mod training;
 pub(super) mod wafer;
 
 use super::layout::Layout;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::DeviceInfo;
-use crate::sweep::result::{Axes, Provenance, TuningCost};
+use crate::sweep::result::{Axes, Provenance, TrainingHistory, TuningCost};
 use crate::sweep::shard::Shard;
 
 /// Version of the file format.
@@ -71,6 +71,9 @@ pub struct PointFacts {
     pub predicted_variance: Option<f64>,
     /// SHA-256 of the trained parameters.
     pub model_sha256: String,
+    /// How they were trained, where no earlier point has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingHistory>,
 }
 
 /// A process that writes the journal, so that another one can say who holds it.

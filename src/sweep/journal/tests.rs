@@ -54,6 +54,7 @@ fn adapter(name: &str) -> Adapter {
 
 fn facts(point: usize) -> PointFacts {
     PointFacts {
+        training: None,
         point,
         axes: Axes::default(),
         ideal: 1.0 / 3.0,

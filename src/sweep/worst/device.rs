@@ -290,7 +290,12 @@ impl Slope {
         };
         let fits = backend.fit(&training.program, want)?;
         let batch = fits.images.min(fits.chunk).min(BATCH);
-        let mut session = backend.prepare(&training.program, fits)?;
+        let capacity = Capacity {
+            chips: 1,
+            images: batch,
+            chunk: batch,
+        };
+        let mut session = backend.prepare(&training.program, capacity)?;
         let mut parameters = model.parameters.clone();
         // One weight has one step where there is no quantizer.
         parameters
@@ -326,7 +331,10 @@ impl Slope {
             self.session.write(sum, &vec![0.0; weights.len()])?;
         }
         for part in indices.chunks(self.batch) {
-            let (pixels, labels) = images.select(part);
+            let (mut pixels, mut labels) = images.select(part);
+            // Inputs are written whole; what is beyond the images of the run is not looked at.
+            pixels.resize(pixels.len() / part.len() * self.batch, 0.0);
+            labels.resize(self.batch, 0.0);
             self.session.write(self.training.images, &pixels)?;
             self.session.write(self.training.labels, &labels)?;
             let args = RunArgs::wave(0, 0, 1, 0..part.len());

@@ -24,6 +24,10 @@ pub(super) const COLUMNS: usize = 3;
 /// Fewer columns and planes do not repay the indices.
 const LEAST: usize = 4;
 
+/// Most values of the tables of a layer and chip: larger ones would come from far away for every
+/// span of pixels, and fill the memory.
+pub(super) const MOST: usize = 1 << 25;
+
 /// How a layer's rows are looked up.
 #[derive(Debug, Clone)]
 pub(super) struct Lookup {
@@ -38,12 +42,18 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// `None` where the drives have too many values or the processor does not permute.
+    /// `None` where the drives have too many values, the tables would be too large, or the processor
+    /// does not permute.
     pub fn new(isa: Isa, spec: &Reading, cols: usize) -> Option<Self> {
         let dac = &spec.dac;
         let signed = dac.signs == InputSigns::SignMagnitude;
         let bits = dac.dac_bits + u32::from(signed);
-        let few = cols * spec.arrays.read_planes() < LEAST;
+        let a = &spec.arrays;
+        let few = cols * a.read_planes() < LEAST;
+        let tables = a.read_planes() * a.cols * (a.rows + 3 * a.row_tiles()) * ENTRIES;
+        if tables / (INDEX / bits).max(1) as usize > MOST {
+            return None;
+        }
         if !isa.permutes() || few || dac.analog_sum || spec.noise_per_cell || bits > INDEX / 2 {
             return None;
         }

@@ -31,7 +31,7 @@ use super::gather::Tiles;
 use super::post::Epilogue;
 use super::simd::Isa;
 use super::strip::Strip;
-use crate::backend::program::{ConvGeometry, LANES, Reading};
+use crate::backend::program::{ConvGeometry, LANES, Op, Reading};
 use crate::error::{Error, Result};
 use block::{Block, Span};
 use convert::Converter;
@@ -328,6 +328,41 @@ impl CrossbarPlan {
             });
         }
     }
+}
+
+/// At most so many values a thread needs for an operator: packed weights of a chip, and working
+/// space. `None` for operators that read no crossbar.
+pub(super) fn values(op: &Op) -> Option<(usize, usize)> {
+    let (Op::Crossbar {
+        geo,
+        spec,
+        variance,
+        ..
+    }
+    | Op::PartialSums {
+        geo,
+        spec,
+        variance,
+        ..
+    }) = op
+    else {
+        return None;
+    };
+    let a = &spec.arrays;
+    let noisy = usize::from(variance.is_some());
+    let planes = a.read_planes() * a.plane_len();
+    // Groups of rows are cut at row tiles, and each has a table of four times its rows.
+    let tables = a.read_planes() * a.cols * (a.rows + 3 * a.row_tiles()) * 4;
+    let packed = if tables <= lookup::MOST {
+        tables
+    } else {
+        planes
+    };
+    let [top, left, bottom, right] = geo.pad;
+    let strip = Strip::new((geo.h_in, geo.w_in), [left, right], top + geo.h_in + bottom);
+    let maps = 2 + spec.dac.conversions() * (1 + noisy);
+    let map = geo.c_in.saturating_mul(strip.plane());
+    Some((packed * (1 + noisy), map.saturating_mul(maps)))
 }
 
 /// The first `n` values of a buffer that only grows.

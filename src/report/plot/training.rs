@@ -1,0 +1,215 @@
+//! How the trainings went: accuracy and loss over the epochs, a row for each training.
+
+use super::svg::{Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, ticks};
+use super::{Figure, lines::Frame};
+use crate::report::text::{csv_field, percent};
+use crate::sweep::result::{SweepResult, TrainingHistory};
+use crate::train::EpochRecord;
+
+/// Most trainings drawn; the numbers of all are in the download.
+const MAX_ROWS: usize = 8;
+
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 46.0;
+const GAP: f64 = 34.0;
+const HEIGHT: f64 = 150.0;
+/// Above a plot: what it is; below it: epochs.
+const HEAD: f64 = 40.0;
+const FOOT: f64 = 44.0;
+
+/// Styles: the training images, the held-out ones without variation, those on chips.
+const TRAINED: usize = 0;
+const IDEAL: usize = 2;
+const ON_CHIPS: usize = 1;
+
+/// The plot, if a training of two epochs or more is among the sweep's.
+pub(in crate::report) fn figure(result: &SweepResult) -> Option<Figure> {
+    let all: Vec<&TrainingHistory> = result
+        .trainings
+        .iter()
+        .filter(|t| t.epochs.len() > 1)
+        .collect();
+    if all.is_empty() {
+        return None;
+    }
+    let title = "How the training went";
+    let mut caption = "Mean loss and accuracy of every epoch on its training images, as trained: \
+                       moved, under quantization and on training chips where the recipe has them."
+        .to_string();
+    let validation = all
+        .iter()
+        .flat_map(|t| &t.epochs)
+        .find_map(|e| e.validation);
+    if let Some(v) = validation {
+        caption.push_str(&format!(
+            " Held-out images ({}, never trained on): without variation, and the mean over {} \
+             chips of their own with their standard deviation.",
+            v.images, v.chips
+        ));
+    }
+    if all.len() > MAX_ROWS {
+        caption.push_str(&format!(
+            " The first {MAX_ROWS} of {} trainings; the numbers have all.",
+            all.len()
+        ));
+    }
+    let mut svg = Svg::new(WIDTH);
+    let mut keys = vec![Key::Series(TRAINED, "training images")];
+    if validation.is_some() {
+        keys.push(Key::Series(IDEAL, "held out, no variation"));
+        keys.push(Key::Series(ON_CHIPS, "held out, on chips"));
+    }
+    let mut top = legend(&mut svg, (LEFT, 0.0), WIDTH - LEFT, &keys) + 8.0;
+    for training in all.iter().take(MAX_ROWS) {
+        row(&mut svg, training, top);
+        top += HEAD + HEIGHT + FOOT;
+    }
+    Some(Figure {
+        svg: svg.inline(top, title),
+        title: title.into(),
+        caption,
+        csv: csv(&all),
+        file: "training.csv",
+    })
+}
+
+/// Accuracy on the left, loss on the right.
+fn row(svg: &mut Svg, training: &TrainingHistory, top: f64) {
+    let width = (WIDTH - GAP) / 2.0;
+    let at = (LEFT, top + 12.0);
+    svg.text("strong", at, Anchor::Start, &training.label);
+    let frame = |i: usize| {
+        let left = i as f64 * (width + GAP);
+        Frame {
+            left: left + LEFT,
+            right: left + width - 14.0,
+            top: top + HEAD,
+            bottom: top + HEAD + HEIGHT,
+        }
+    };
+    let epochs = &training.epochs;
+    let (accuracy, loss) = (frame(0), frame(1));
+    for (frame, what) in [(&accuracy, "accuracy (%)"), (&loss, "loss")] {
+        let at = (frame.left - LEFT + 2.0, frame.top - 9.0);
+        svg.text("soft small", at, Anchor::Start, what);
+    }
+    let seen = epochs.iter().flat_map(|e| {
+        let held_out = e
+            .validation
+            .map(|v| [v.ideal, v.mean - v.std, v.mean + v.std]);
+        std::iter::once(e.accuracy).chain(held_out.into_iter().flatten())
+    });
+    let ys = accuracy.ordinate(svg, range(seen, 0.06, 0.02, (0.0, 1.0)));
+    let xs = abscissa(svg, &accuracy, epochs);
+    curve(svg, epochs, TRAINED, &xs, &ys, |e| Some(e.accuracy));
+    curve(svg, epochs, IDEAL, &xs, &ys, |e| Some(e.validation?.ideal));
+    curve(svg, epochs, ON_CHIPS, &xs, &ys, |e| {
+        Some(e.validation?.mean)
+    });
+    for e in epochs {
+        let Some(v) = e.validation else { continue };
+        let x = xs.at(e.epoch as f64);
+        let bar = format!("bar {}", series_class(ON_CHIPS));
+        error_bar(svg, &bar, x, ys.at(v.mean + v.std), ys.at(v.mean - v.std));
+        let tip = format!(
+            "after epoch {}: {} % without variation, {} +- {} % on {} chips",
+            e.epoch,
+            percent(v.ideal, 2),
+            percent(v.mean, 2),
+            percent(v.std, 2),
+            v.chips
+        );
+        svg.marker(IDEAL, (x, ys.at(v.ideal)), &tip);
+        svg.marker(ON_CHIPS, (x, ys.at(v.mean)), &tip);
+    }
+    let losses = epochs.iter().map(|e| e.loss);
+    let ys = ordinate(svg, &loss, range(losses, 0.06, 1e-3, (0.0, f64::MAX)));
+    let xs = abscissa(svg, &loss, epochs);
+    curve(svg, epochs, TRAINED, &xs, &ys, |e| Some(e.loss));
+    if let Some(last) = epochs.last() {
+        let tip = format!(
+            "epoch {}: loss {:.4}, accuracy {} %",
+            last.epoch,
+            last.loss,
+            percent(last.accuracy, 2)
+        );
+        svg.marker(TRAINED, (xs.at(last.epoch as f64), ys.at(last.loss)), &tip);
+    }
+}
+
+/// A line through the epochs that have a value.
+fn curve(
+    svg: &mut Svg,
+    epochs: &[EpochRecord],
+    style: usize,
+    xs: &Scale,
+    ys: &Scale,
+    value: impl Fn(&EpochRecord) -> Option<f64>,
+) {
+    let known = epochs
+        .iter()
+        .filter_map(|e| Some((xs.at(e.epoch as f64), ys.at(value(e)?))));
+    let points: Vec<(f64, f64)> = known.collect();
+    svg.polyline(&format!("line {}", series_class(style)), &points, false);
+}
+
+/// Whole epochs under the frame.
+fn abscissa(svg: &mut Svg, frame: &Frame, epochs: &[EpochRecord]) -> Scale {
+    let of = |e: Option<&EpochRecord>| e.map_or(0.0, |e| e.epoch as f64);
+    let xs = Scale {
+        data: (of(epochs.first()), of(epochs.last())),
+        pixels: (frame.left + 10.0, frame.right - 10.0),
+    };
+    let (marks, _) = ticks(xs.data.0, xs.data.1, 8);
+    for mark in marks.into_iter().filter(|m| m.fract() == 0.0) {
+        let at = xs.at(mark);
+        svg.line("axis", (at, frame.bottom), (at, frame.bottom + 5.0));
+        let label = format!("{mark:.0}");
+        let place = (at, frame.bottom + 18.0);
+        svg.text("soft small", place, Anchor::Middle, &label);
+    }
+    let middle = (frame.left + frame.right) / 2.0;
+    let place = (middle, frame.bottom + 34.0);
+    svg.text("soft small", place, Anchor::Middle, "epoch");
+    xs
+}
+
+/// Horizontal grid lines with numbers.
+fn ordinate(svg: &mut Svg, frame: &Frame, data: (f64, f64)) -> Scale {
+    let ys = Scale {
+        data,
+        pixels: (frame.bottom, frame.top),
+    };
+    let (values, decimals) = ticks(data.0, data.1, 4);
+    for v in values {
+        let at = ys.at(v);
+        svg.line("grid", (frame.left, at), (frame.right, at));
+        let place = (frame.left - 8.0, at + 4.0);
+        svg.text("soft small", place, Anchor::End, &format!("{v:.decimals$}"));
+    }
+    let (left, right) = ((frame.left, frame.bottom), (frame.right, frame.bottom));
+    svg.line("axis", left, right);
+    ys
+}
+
+/// One row an epoch.
+fn csv(all: &[&TrainingHistory]) -> String {
+    let mut out = String::from(
+        "training,epoch,loss,accuracy,held_out_images,held_out_ideal,held_out_mean,held_out_std,chips\n",
+    );
+    for training in all {
+        for e in &training.epochs {
+            let held_out = e.validation.map_or(",,,,".into(), |v| {
+                format!("{},{},{},{},{}", v.images, v.ideal, v.mean, v.std, v.chips)
+            });
+            out.push_str(&format!(
+                "{},{},{},{},{held_out}\n",
+                csv_field(&training.label),
+                e.epoch,
+                e.loss,
+                e.accuracy
+            ));
+        }
+    }
+    out
+}

@@ -1,0 +1,200 @@
+//! One matrix on one chip, from outside.
+
+use std::path::Path;
+
+use pimento::data::npy::{Values, read_npy};
+use pimento::network::npy;
+
+use super::{pimento, text};
+
+const CHIP: &str = "fidelity = \"cell\"\nseed = 3\n[quantize]\nweight_bits = 5\nactivation_bits = 4\ninput_bits = 5\n\
+                    [chip.array]\nrows = 6\ncols = 3\n[chip.cells]\nslice_bits = 2\n";
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    /// A directory with a chip, 5 x 11 weights and 4 input vectors.
+    fn new(chip: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        std::fs::write(place.at("chip.toml"), chip).unwrap();
+        let w: Vec<f32> = (0..55)
+            .map(|i| ((i * 37) % 31) as f32 / 15.0 - 1.0)
+            .collect();
+        let x: Vec<f32> = (0..44).map(|i| ((i * 13) % 16) as f32).collect();
+        npy::write(place.at("w.npy").as_ref(), &[5, 11], &w).unwrap();
+        npy::write(place.at("short.npy").as_ref(), &[5, 10], &w[..50]).unwrap();
+        npy::write(place.at("x.npy").as_ref(), &[4, 11], &x).unwrap();
+        place
+    }
+
+    fn at(&self, name: &str) -> String {
+        text(&self.0.path().join(name)).to_string()
+    }
+
+    fn run(&self, more: &[&str]) -> super::Run {
+        let (chip, x, y) = (self.at("chip.toml"), self.at("x.npy"), self.at("y.npy"));
+        let mut args = vec![
+            "mvm",
+            &chip,
+            "--inputs",
+            &x,
+            "--output",
+            &y,
+            "--backend",
+            "cpu",
+        ];
+        args.extend(more);
+        pimento(&args)
+    }
+
+    fn array(&self, name: &str) -> (Vec<usize>, Vec<f32>) {
+        let array = read_npy(Path::new(&self.at(name))).unwrap();
+        match array.values {
+            Values::Floats(v) => (array.shape, v),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_nominal_chip_gives_the_product_of_the_codes_and_shows_every_stage() {
+    let place = Place::new(&format!("{CHIP}[chip.adc]\nbits = 8\n"));
+    let run = place.run(&["--weights", &place.at("w.npy"), "--tap", "all", "--json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    // 11 rows in arrays of 6, 5 columns in arrays of 3; 4 magnitude bits in slices of 2.
+    assert_eq!(json["row_tiles"], 2);
+    assert_eq!(json["column_tiles"], 2);
+    assert_eq!(json["read_planes"], 2);
+    assert_eq!(json["conversions"], 4 * 5 * 2 * 2 * 4);
+    assert_eq!(json["clipped"], 0.0);
+    assert_eq!(json["max_error"], 0.0);
+    let (shape, y) = place.array("y.npy");
+    assert_eq!(shape, [4, 5]);
+    assert_eq!(place.array("y.ideal.npy").1, y);
+    // By hand from the codes.
+    let (_, w) = place.array("y.weight-codes.npy");
+    let (_, x) = place.array("y.input-codes.npy");
+    let steps = [&json["weight_step"], &json["input_step"]].map(|s| s.as_f64().unwrap());
+    for (i, y) in y.iter().enumerate() {
+        let (vector, out) = (i / 5, i % 5);
+        let sum: f32 = (0..11).map(|k| w[out * 11 + k] * x[vector * 11 + k]).sum();
+        let expected = f64::from(sum) * steps[0] * steps[1];
+        assert!(
+            (f64::from(*y) - expected).abs() < 1e-6 * expected.abs().max(1.0),
+            "{i}"
+        );
+    }
+    assert_eq!(place.array("y.partial-sums.npy").0, [4, 2, 5, 2, 4]);
+    assert_eq!(place.array("y.conductances.npy").0, [2, 5, 11]);
+    // Converters with a step of a power of two part of a level: codes are sums over steps.
+    let (codes, sums) = (
+        place.array("y.codes.npy").1,
+        place.array("y.partial-sums.npy").1,
+    );
+    let lsb = place.array("y.ranges.npy").1[0];
+    assert!(codes.iter().zip(&sums).all(|(c, s)| c * lsb == *s));
+}
+
+#[test]
+fn chips_differ_and_one_is_the_same_again() {
+    let place = Place::new(&format!("{CHIP}[variation]\nsigma_w = 0.1\n"));
+    let weights = place.at("w.npy");
+    let y = |chip: &str| {
+        let run = place.run(&["--weights", &weights, "--chip", chip]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        place.array("y.npy").1
+    };
+    let first = y("7");
+    assert_ne!(first, y("8"));
+    assert_eq!(first, y("7"));
+}
+
+#[test]
+fn given_conductances_are_read_as_they_are() {
+    let place = Place::new(&format!("{CHIP}[chip.adc]\nbits = 0\n"));
+    // Four cell planes; the digit 1 of 3 in the positive cells of slice 0, nothing elsewhere.
+    let mut g = vec![0.0f32; 4 * 2 * 11];
+    g[..22].fill(1.0 / 3.0);
+    npy::write(place.at("g.npy").as_ref(), &[4, 2, 11], &g).unwrap();
+    let run = place.run(&["--conductances", &place.at("g.npy"), "--input-max", "15"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let (shape, y) = place.array("y.npy");
+    assert_eq!(shape, [4, 2]);
+    let x = place.array("x.npy").1;
+    for (i, y) in y.iter().enumerate() {
+        let sum: f32 = x[i / 2 * 11..][..11].iter().sum();
+        // Eleven products of a third of three levels, rounded.
+        assert!((y - sum).abs() < 1e-4, "{i}: {y} against {sum}");
+    }
+}
+
+#[test]
+fn wrong_input_is_refused_with_the_place_and_nothing_is_written() {
+    let cases: [(&str, &[&str], &str); 5] = [
+        (
+            "fidelity = \"weight\"\n",
+            &["--weights", "w.npy"],
+            "has no arrays",
+        ),
+        (CHIP, &["--weights", "short.npy"], "allowed: (N, 11)"),
+        (CHIP, &["--conductances", "w.npy"], "(4, N, 11)"),
+        (
+            &CHIP.replace("activation_bits = 4", "activation_bits = 1"),
+            &["--weights", "w.npy"],
+            "2 to 8",
+        ),
+        (
+            &format!("{CHIP}[chip.adc]\nbits = 0\n"),
+            &["--weights", "w.npy", "--tap", "codes"],
+            "there is no such stage",
+        ),
+    ];
+    for (chip, args, message) in cases {
+        let place = Place::new(chip);
+        let args: Vec<String> = args
+            .iter()
+            .map(|a| match a.ends_with(".npy") {
+                true => place.at(a),
+                false => a.to_string(),
+            })
+            .collect();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let run = place.run(&args);
+        assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(message), "{args:?}: {}", run.stderr);
+        assert!(!Path::new(&place.at("y.npy")).exists());
+    }
+}
+
+#[test]
+fn a_plan_shows_arrays_and_routes() {
+    let place = Place::new(&format!("{CHIP}[chip.adc]\nbits = 8\n[quantize.extra]\n"));
+    // An unknown section is a mistake here as everywhere.
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/golden/onnx/small_17.onnx");
+    let run = pimento(&["inspect", text(&model), "--plan", &place.at("chip.toml")]);
+    assert_eq!(run.code, 2);
+    std::fs::write(
+        place.at("chip.toml"),
+        format!("{CHIP}[chip.adc]\nbits = 8\n"),
+    )
+    .unwrap();
+    let run = pimento(&[
+        "inspect",
+        text(&model),
+        "--plan",
+        &place.at("chip.toml"),
+        "--json",
+    ]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    // 27 rows in arrays of 6, 6 columns in arrays of 3, two slices of two cells.
+    let stem = &json["layers"][0];
+    assert_eq!(
+        (&stem["row_tiles"], &stem["column_tiles"]),
+        (&5.into(), &2.into())
+    );
+    assert_eq!(stem["arrays"], 5 * 2 * 4);
+    assert_eq!(stem["cells"], 27 * 6 * 4);
+    assert_eq!(stem["route"], "counts of bits");
+}
