@@ -8,11 +8,11 @@
 //! spread happens to look small, and, of skewed accuracies, when few bad chips have been seen yet;
 //! so
 //!
-//! * there is a fewest number of chips, `sweep.chips` and at least [`FEWEST`];
+//! * there is a fewest number of chips, `sweep.chips` and at least `FEWEST`;
 //! * looks are far apart, each at a quarter more chips than the last: few chances to be lucky;
 //! * the width must be reached at two looks in a row, so that the interval reported contains chips
 //!   that had no part in the first decision;
-//! * at least [`PER_SKEWNESS`] times the squared skewness many chips are there, four times what
+//! * at least `PER_SKEWNESS` times the squared skewness many chips are there, four times what
 //!   Cochran (Sampling Techniques, 1977, 2.15) asks for the normal approximation at all.
 //!
 //! The coverage measured over thousands of repeats is in the tests.

@@ -275,7 +275,7 @@ impl<'a> Simulator<'a> {
     }
 
     /// Part of all conversions that is beyond its range, at cell level with converters: of the first
-    /// [`CLIP_CHIPS`] chips on the first [`CLIP_IMAGES`] images.
+    /// `CLIP_CHIPS` chips on the first `CLIP_IMAGES` images.
     ///
     /// # Errors
     /// The device.

@@ -1,7 +1,7 @@
 //! The file in which every result is safe as soon as it is there: the source of chips.csv,
 //! summary.json and the report (docs/sweeps.md has the format).
 //!
-//! A journal is a list of records ([`frame`]): a header, then what happened in the order in which
+//! A journal is a list of records (`frame`): a header, then what happened in the order in which
 //! it happened. Each is on the disk before the work goes on, so a process that is killed, a disk
 //! that is full or a machine without power cost at most the waves in flight.
 //!
