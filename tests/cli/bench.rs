@@ -27,7 +27,7 @@ fn json_has_every_row_with_its_rate_unit_and_share() {
         "--backend",
         "cpu",
         "--filter",
-        "e",
+        "lenet5",
         "--json",
     ]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
@@ -38,15 +38,7 @@ fn json_has_every_row_with_its_rate_unit_and_share() {
     assert_eq!(json["failures"], serde_json::json!([]));
     let rows = json["rows"].as_array().unwrap();
     let names: Vec<_> = rows.iter().filter_map(|r| r["name"].as_str()).collect();
-    for name in [
-        "peak/fma",
-        "gemm/256",
-        "gemm/1024",
-        "fabricate/ideal",
-        "mvm/linear-512",
-        "lenet5/monte-carlo",
-        "lenet5/training-step",
-    ] {
+    for name in ["lenet5/monte-carlo", "lenet5/training-step"] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
     for row in rows {

@@ -138,7 +138,7 @@ fn wrong_input_is_refused_with_the_place_and_nothing_is_written() {
             "has no arrays",
         ),
         (CHIP, &["--weights", "short.npy"], "allowed: (N, 11)"),
-        (CHIP, &["--conductances", "w.npy"], "(4, N, 11)"),
+        (CHIP, &["--conductances", "x.npy"], "(4, N, 11)"),
         (
             &CHIP.replace("activation_bits = 4", "activation_bits = 1"),
             &["--weights", "w.npy"],
