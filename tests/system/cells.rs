@@ -206,3 +206,26 @@ fn a_reference_that_follows_the_chip_clips_no_more_than_a_nominal_chip() {
         "digital {digital}, reference {reference}"
     );
 }
+
+#[test]
+fn training_goes_through_cells_and_converters() {
+    let chip = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 2\n\
+                [chip.adc]\nbits = 4\nrange = \"granular\"\n";
+    let mut e = on(chip, "sigma_w = 0.1", "");
+    e.train.recipe = pimento::config::Recipe::Qavat;
+    e.train.level = pimento::config::Fidelity::Cell;
+    let through = trained(&e);
+    let mean = rows(&e, &through, 0..CHIPS)
+        .iter()
+        .map(|r| r.accuracy)
+        .sum::<f64>()
+        / f64::from(CHIPS);
+    assert!(mean > 0.75, "has learned on its chips: {mean}");
+    // The steps see the converters: another converter gives other weights.
+    e.chip.adc.bits = 3;
+    assert_ne!(trained(&e).parameters.tensors, through.parameters.tensors);
+    // Without the rescaled gradient too.
+    e.chip.adc.bits = 4;
+    e.train.rescale = false;
+    assert_ne!(trained(&e).parameters.tensors, through.parameters.tensors);
+}
