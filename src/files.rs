@@ -42,6 +42,14 @@ pub fn write_atomically_with(
     Ok(())
 }
 
+/// Removes a file; that there is none is no error.
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the renamed entry durable. Some file systems cannot sync a directory; the content is
 /// whole all the same, so that is no error.
 pub(crate) fn sync_directory(path: &Path) {

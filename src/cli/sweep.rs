@@ -23,7 +23,7 @@ use super::{images, output, plan};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes into the output directory: journal.bin (every result as soon as it is there), chips.csv (one \
-row per point and chip), summary.json (one entry per point), report.html (for people), headline.svg \
+row per point and chip; chips.parquet beside it when built with feature parquet), summary.json (one entry per point), report.html (for people), headline.svg \
 (one picture), experiment.toml (what ran) and models/ (trained networks). The table on standard \
 output is the summary.
 

@@ -11,38 +11,56 @@ use crate::files::write_atomically_with;
 use crate::sweep::result::ChipRow;
 use crate::sweep::rows::Rows;
 
-/// Columns of `chips.csv`, in order; see [`ChipRow`] for their meaning.
-pub const COLUMNS: [&str; 12] = [
-    "point",
-    "chip",
-    "accuracy",
-    "loss",
-    "correct",
-    "images",
-    "eps_b",
-    "eps_common",
-    "eps_hat",
-    "wafer",
-    "die_x_mm",
-    "die_y_mm",
+/// A column: its name, and the cell that a chip has in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What is in it.
+    pub cell: Cell,
+}
+
+/// A cell of a row, by the type of its column.
+#[derive(Debug, Clone, Copy)]
+pub enum Cell {
+    /// A whole number; every chip has one.
+    Whole(fn(&ChipRow) -> u32),
+    /// A number; `NaN` where there is none.
+    Real(fn(&ChipRow) -> f64),
+}
+
+/// Columns of `chips.csv` (and of `chips.parquet`), in order; see [`ChipRow`] for their meaning.
+pub const COLUMNS: [Column; 12] = [
+    whole("point", |r| r.point as u32),
+    whole("chip", |r| r.chip),
+    real("accuracy", |r| r.accuracy),
+    real("loss", |r| r.loss),
+    whole("correct", |r| r.correct),
+    whole("images", |r| r.images),
+    real("eps_b", |r| r.eps_b),
+    real("eps_common", |r| r.eps_common),
+    real("eps_hat", |r| r.eps_hat),
+    whole("wafer", |r| r.wafer),
+    real("die_x_mm", |r| r.die_x_mm),
+    real("die_y_mm", |r| r.die_y_mm),
 ];
 
+const fn whole(name: &'static str, cell: fn(&ChipRow) -> u32) -> Column {
+    let cell = Cell::Whole(cell);
+    Column { name, cell }
+}
+
+const fn real(name: &'static str, cell: fn(&ChipRow) -> f64) -> Column {
+    let cell = Cell::Real(cell);
+    Column { name, cell }
+}
+
 /// The fields of a row, in the order of [`COLUMNS`].
-pub fn fields(r: &ChipRow) -> [String; 12] {
-    [
-        r.point.to_string(),
-        r.chip.to_string(),
-        number(r.accuracy),
-        number(r.loss),
-        r.correct.to_string(),
-        r.images.to_string(),
-        number(r.eps_b),
-        number(r.eps_common),
-        number(r.eps_hat),
-        r.wafer.to_string(),
-        number(r.die_x_mm),
-        number(r.die_y_mm),
-    ]
+pub fn fields(row: &ChipRow) -> [String; COLUMNS.len()] {
+    COLUMNS.map(|column| match column.cell {
+        Cell::Whole(cell) => cell(row).to_string(),
+        Cell::Real(cell) => number(cell(row)),
+    })
 }
 
 /// Shortest digits that read back to `x`; empty for `NaN`.
@@ -57,11 +75,9 @@ fn number(x: f64) -> String {
 /// Writes the rows of the first `points` points to `out`, one after another.
 fn write_rows(out: &mut dyn Write, points: usize, rows: &dyn Rows) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(COLUMNS)?;
-    for point in 0..points {
-        for row in rows.of_point(point).map_err(std::io::Error::other)? {
-            writer.write_record(fields(&row.map_err(std::io::Error::other)?))?;
-        }
+    writer.write_record(COLUMNS.map(|column| column.name))?;
+    for row in rows.of_points(points) {
+        writer.write_record(fields(&row.map_err(std::io::Error::other)?))?;
     }
     writer.flush()
 }
@@ -86,8 +102,8 @@ fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
     for (place, column) in places.iter_mut().zip(COLUMNS) {
         *place = headers
             .iter()
-            .position(|h| h == column)
-            .ok_or_else(|| format!("column `{column}` is missing"))?;
+            .position(|h| h == column.name)
+            .ok_or_else(|| format!("column `{}` is missing", column.name))?;
     }
     let mut rows = Vec::new();
     for record in reader.records() {
@@ -95,7 +111,7 @@ fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
         let line = record.position().map_or(0, |p| p.line());
         let text = |i: usize| record.get(places[i]).unwrap_or("").trim();
         let bad = |i: usize, want: &str| {
-            let column = COLUMNS[i];
+            let column = COLUMNS[i].name;
             format!(
                 "line {line}, column `{column}`: `{}` is not {want}",
                 text(i)

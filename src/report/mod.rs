@@ -1,6 +1,7 @@
 //! What a run leaves behind for people and for programs.
 //!
 //! * [`chips`]: `chips.csv`, one row per point and chip.
+//! * `parquet`: `chips.parquet`, the same with types (feature `parquet`).
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`]: the table on the terminal.
@@ -11,6 +12,8 @@ pub mod combine;
 pub mod diff;
 pub mod html;
 mod layout;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod plot;
 pub mod summary;
 mod table;
@@ -31,12 +34,19 @@ use crate::sweep::rows::Rows;
 /// every point, from the first. The statistics of the points are made of all.
 const PICTURED: usize = 100_000;
 
-/// Writes `chips.csv`, `report.html`, `headline.svg` and `summary.json` into the directory `dir`,
+/// Writes `chips.csv`, with feature `parquet` `chips.parquet`, `report.html`, `headline.svg` and
+/// `summary.json` into the directory `dir`,
 /// which exists; each file whole or not at all, the summary last: where it is, the others are.
 /// `rows` is read through once and never held.
 pub fn write(dir: &Path, result: &SweepResult, rows: &dyn Rows) -> Result<()> {
     let points = result.points.len();
     chips::write(&dir.join(outdir::CHIPS), points, rows)?;
+    let typed = dir.join(outdir::PARQUET);
+    #[cfg(feature = "parquet")]
+    parquet::write(&typed, result, rows)?;
+    // A run that another build of Pimento began has one, and it would not be of these rows.
+    #[cfg(not(feature = "parquet"))]
+    crate::files::remove_if_there(&typed)?;
     let pictured = rows.first(points, (PICTURED / points.max(1)).max(1))?;
     html::write(&dir.join(outdir::REPORT), result, &pictured)?;
     let picture = headline_svg(result, &pictured);

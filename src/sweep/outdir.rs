@@ -12,6 +12,8 @@ pub const EXPERIMENT: &str = "experiment.toml";
 pub const JOURNAL: &str = "journal.bin";
 /// One row per point and chip.
 pub const CHIPS: &str = "chips.csv";
+/// The same with types, where Pimento is built to write it.
+pub const PARQUET: &str = "chips.parquet";
 /// One entry per point.
 pub const SUMMARY: &str = "summary.json";
 /// For people.
@@ -61,11 +63,8 @@ pub fn claim(dir: &Path, header: Header, existing: Existing) -> Result<Journal> 
         Existing::Refuse if !claimed.is_empty()? => return refused(),
         Existing::Refuse => claimed.begin(header)?,
         Existing::Replace => {
-            for name in [CHIPS, SUMMARY, REPORT, PICTURE] {
-                let path = dir.join(name);
-                if path.exists() {
-                    std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
-                }
+            for name in [CHIPS, PARQUET, SUMMARY, REPORT, PICTURE] {
+                files::remove_if_there(&dir.join(name))?;
             }
             claimed.begin(header)?
         }

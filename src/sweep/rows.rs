@@ -14,6 +14,15 @@ pub trait Rows {
     /// A row that cannot be read.
     fn of_point(&self, point: usize) -> Result<RowIter<'_>>;
 
+    /// The rows of the first `points` points, one point after another.
+    fn of_points(&self, points: usize) -> RowIter<'_> {
+        let of_point = |point| -> RowIter<'_> {
+            let rows = self.of_point(point);
+            rows.unwrap_or_else(|e| Box::new(std::iter::once(Err(e))))
+        };
+        Box::new((0..points).flat_map(of_point))
+    }
+
     /// At most the first `most` rows of each of `points` points.
     ///
     /// # Errors

@@ -55,6 +55,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("safetensors", &["src/network/"]),
     ("prost", &["src/network/onnx/"]),
     ("half", &["src/network/"]),
+    ("parquet", &["src/report/"]),
     ("csv", &["src/report/", "src/sweep/"]),
     ("toml", &["src/config/"]),
     ("clap", &["src/cli/", "src/main.rs"]),

@@ -1,6 +1,8 @@
 //! The files a sweep leaves behind: every point is in them, the page is well-formed and asks no
 //! network, and what is written reads back.
 
+#[cfg(feature = "parquet")]
+mod parquet;
 mod synthetic;
 mod xml;
 

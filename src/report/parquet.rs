@@ -1,0 +1,230 @@
+//! `chips.parquet`: the rows of `chips.csv` with types, for data frames and databases.
+//!
+//! The columns are [`COLUMNS`]. A whole number is an `INT64`, as pandas and polars make of it when
+//! they read the CSV (unsigned ones would wrap around where two are subtracted); any other number
+//! is a `DOUBLE`, null where the CSV's field is empty. Rows are written as they are read, a group
+//! at a time, so memory does not grow with their number. Nothing in the file depends on when or
+//! where it was written: the same chips give the same bytes.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Encoding, Repetition, Type as Physical};
+use parquet::data_type::{DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, Type};
+
+use super::chips::{COLUMNS, Cell};
+use crate::error::{Error, Result};
+use crate::files::write_atomically_with;
+use crate::sweep::result::{ChipRow, SweepResult};
+use crate::sweep::rows::Rows;
+
+/// Rows of a group: a few megabytes, enough for a reader that takes a group at a time.
+pub const GROUP: usize = 65_536;
+
+/// Writes `chips.parquet` to `path`, whole or not at all: the rows of the result's points.
+pub fn write(path: &Path, result: &SweepResult, rows: &dyn Rows) -> Result<()> {
+    let facts = facts(result)?;
+    let points = result.points.len();
+    write_atomically_with(path, |file| write_rows(file, facts, points, rows))
+}
+
+/// What the sweep is, as key-value metadata.
+fn facts(result: &SweepResult) -> Result<Vec<KeyValue>> {
+    let axes: Vec<_> = result.points.iter().map(|p| &p.axes).collect();
+    let points = serde_json::to_string(&axes)
+        .map_err(|e| Error::Internal(format!("coordinates of the points to JSON: {e}")))?;
+    let facts = [
+        ("pimento.version", result.pimento.clone()),
+        ("pimento.experiment", result.experiment.clone()),
+        ("pimento.title", result.title.clone()),
+        ("pimento.seed", result.seed.to_string()),
+        ("pimento.config", result.provenance.config_toml.clone()),
+        (
+            "pimento.config_sha256",
+            result.provenance.config_sha256.clone(),
+        ),
+        ("pimento.points", points),
+    ];
+    let facts = facts.map(|(key, value)| KeyValue::new(key.to_string(), value));
+    Ok(facts.into())
+}
+
+/// The columns as Parquet has them.
+fn schema() -> std::result::Result<Type, ParquetError> {
+    let mut columns = Vec::with_capacity(COLUMNS.len());
+    for column in COLUMNS {
+        let (physical, repetition) = match column.cell {
+            Cell::Whole(_) => (Physical::INT64, Repetition::REQUIRED),
+            Cell::Real(_) => (Physical::DOUBLE, Repetition::OPTIONAL),
+        };
+        let field = Type::primitive_type_builder(column.name, physical);
+        columns.push(Arc::new(field.with_repetition(repetition).build()?));
+    }
+    Type::group_type_builder("chips")
+        .with_fields(columns)
+        .build()
+}
+
+/// Writes the rows of the first `points` points to `out`, one after another.
+fn write_rows<W: Write + Send>(
+    out: W,
+    facts: Vec<KeyValue>,
+    points: usize,
+    rows: &dyn Rows,
+) -> io::Result<()> {
+    // Every chip is another one, and the next but for gaps: a dictionary would only be in the way.
+    let chip = ColumnPath::from("chip");
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_column_dictionary_enabled(chip.clone(), false)
+        .set_column_encoding(chip, Encoding::DELTA_BINARY_PACKED)
+        .set_key_value_metadata(Some(facts))
+        .build();
+    let schema = Arc::new(schema().map_err(to_io)?);
+    let mut writer =
+        SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(to_io)?;
+    let mut group: Vec<ChipRow> = Vec::new();
+    for row in rows.of_points(points) {
+        group.push(row.map_err(io::Error::other)?);
+        if group.len() == GROUP {
+            write_group(&mut writer, &group).map_err(to_io)?;
+            group.clear();
+        }
+    }
+    if !group.is_empty() {
+        write_group(&mut writer, &group).map_err(to_io)?;
+    }
+    writer.close().map_err(to_io)?;
+    Ok(())
+}
+
+fn write_group<W: Write + Send>(
+    writer: &mut SerializedFileWriter<W>,
+    rows: &[ChipRow],
+) -> std::result::Result<(), ParquetError> {
+    let mut group = writer.next_row_group()?;
+    for column in COLUMNS {
+        let Some(mut out) = group.next_column()? else {
+            return Err(ParquetError::General(format!("no column {}", column.name)));
+        };
+        match column.cell {
+            Cell::Whole(cell) => {
+                let values: Vec<i64> = rows.iter().map(|r| i64::from(cell(r))).collect();
+                out.typed::<Int64Type>().write_batch(&values, None, None)?;
+            }
+            Cell::Real(cell) => {
+                let values: Vec<f64> = rows.iter().map(cell).filter(|x| !x.is_nan()).collect();
+                // 1: there is a value, 0: null.
+                let there: Vec<i16> = rows.iter().map(|r| i16::from(!cell(r).is_nan())).collect();
+                out.typed::<DoubleType>()
+                    .write_batch(&values, Some(&there), None)?;
+            }
+        }
+        out.close()?;
+    }
+    group.close()?;
+    Ok(())
+}
+
+/// The error of the disk inside an error of the writer, so that a message says `No space left` and
+/// no more.
+fn to_io(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(own) => *own,
+            Err(other) => io::Error::other(other),
+        },
+        other => io::Error::other(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    use super::*;
+
+    fn row(chip: u32) -> ChipRow {
+        ChipRow {
+            point: 0,
+            chip,
+            accuracy: f64::from(chip) / 3.0,
+            loss: f64::NAN,
+            correct: u32::MAX,
+            images: 1,
+            eps_b: -0.0,
+            eps_common: f64::MIN_POSITIVE,
+            eps_hat: if chip % 2 == 0 { 1e300 } else { f64::NAN },
+            wafer: 0,
+            die_x_mm: f64::INFINITY,
+            die_y_mm: f64::NAN,
+        }
+    }
+
+    /// Takes so many bytes, then the disk is full.
+    struct Disk(usize);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.0);
+            self.0 -= taken;
+            if taken == 0 && !bytes.is_empty() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn more_rows_than_a_group_come_back_in_order() {
+        let chips = GROUP as u32 + 5;
+        let rows: Vec<ChipRow> = (0..chips).map(row).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        write_rows(&mut file, vec![], 1, &rows).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        assert_eq!(reader.num_row_groups(), 2);
+        let back = reader.get_row_iter(None).unwrap();
+        let mut chip = 0;
+        for found in back {
+            let found = found.unwrap();
+            for ((name, field), column) in found.get_column_iter().zip(COLUMNS) {
+                assert_eq!(name, column.name);
+                match (field, column.cell) {
+                    (Field::Long(x), Cell::Whole(cell)) => {
+                        assert_eq!(*x, i64::from(cell(&row(chip))));
+                    }
+                    (Field::Double(x), Cell::Real(cell)) => {
+                        assert_eq!(x.to_bits(), cell(&row(chip)).to_bits());
+                    }
+                    (Field::Null, Cell::Real(cell)) => assert!(cell(&row(chip)).is_nan()),
+                    (other, _) => panic!("{name}: {other:?}"),
+                }
+            }
+            chip += 1;
+        }
+        assert_eq!(chip, chips);
+    }
+
+    #[test]
+    fn a_full_disk_is_reported_as_such_wherever_it_happens() {
+        let rows: Vec<ChipRow> = (0..3000).map(row).collect();
+        let mut whole = Vec::new();
+        write_rows(&mut whole, vec![], 1, &rows).unwrap();
+        for room in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
+            let e = write_rows(Disk(room), vec![], 1, &rows).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::StorageFull, "{room} bytes: {e}");
+        }
+        write_rows(Disk(whole.len()), vec![], 1, &rows).unwrap();
+    }
+}
