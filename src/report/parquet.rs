@@ -87,8 +87,7 @@ fn write_rows<W: Write + Send>(
         .set_key_value_metadata(Some(facts))
         .build();
     let schema = Arc::new(schema().map_err(to_io)?);
-    let mut writer =
-        SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(to_io)?;
+    let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(to_io)?;
     let mut group: Vec<ChipRow> = Vec::new();
     for row in rows.of_points(points) {
         group.push(row.map_err(io::Error::other)?);
