@@ -160,7 +160,11 @@ mod tests {
             images: 1,
             eps_b: -0.0,
             eps_common: f64::MIN_POSITIVE,
-            eps_hat: if chip % 2 == 0 { 1e300 } else { f64::NAN },
+            eps_hat: if chip.is_multiple_of(2) {
+                1e300
+            } else {
+                f64::NAN
+            },
             wafer: 0,
             die_x_mm: f64::INFINITY,
             die_y_mm: f64::NAN,
