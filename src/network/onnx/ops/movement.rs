@@ -140,7 +140,12 @@ pub(in super::super) fn spans(inputs: &Inputs, dims: &[usize]) -> Step<Vec<Span>
         let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
         let start = place(starts[i]).clamp(low.max(0), high.max(0));
         let end = place(ends[i]).clamp(low, high);
-        let distance = if step > 0 { end - start } else { start - end };
+        let distance = match step {
+            // Backwards, an end of -1 would leave one place of a dimension that has none.
+            _ if size == 0 => 0,
+            1.. => end - start,
+            _ => start - end,
+        };
         let reach = i64::try_from(step.unsigned_abs()).unwrap_or(i64::MAX);
         let len = if distance > 0 {
             (distance - 1) / reach + 1
