@@ -74,7 +74,7 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     let run = place.run("sweep", &["--out", text(&out)]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert!(run.stdout.contains("self-tuning"), "{}", run.stdout);
-    let expected = [
+    let mut expected = vec![
         "chips.csv",
         "experiment.toml",
         "headline.svg",
@@ -83,6 +83,9 @@ fn a_sweep_its_files_and_a_chip_of_it() {
         "report.html",
         "summary.json",
     ];
+    if cfg!(feature = "parquet") {
+        expected.insert(1, "chips.parquet");
+    }
     assert_eq!(files(&out), expected);
     let csv = std::fs::read_to_string(out.join("chips.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 2 * 5);

@@ -15,6 +15,20 @@ use super::{Run, pimento, text};
 /// Waves of about a hundred chips, so that there are many.
 const SMALL_WAVES: [&str; 2] = ["--memory", "1MiB"];
 
+/// Files that are the same to the byte whatever a sweep went through.
+const CHIPS: &[&str] = match cfg!(feature = "parquet") {
+    true => &["chips.csv", "chips.parquet"],
+    false => &["chips.csv"],
+};
+
+/// Whether two directories hold the same chips.
+fn assert_same_chips(a: &Path, b: &Path) {
+    for name in CHIPS {
+        let read = |dir: &Path| std::fs::read(dir.join(name)).unwrap();
+        assert!(read(a) == read(b), "{} differs", b.join(name).display());
+    }
+}
+
 /// A folder with an experiment on the 8 x 8 digits, its trained network, and the result of a run
 /// that nothing happened to.
 pub struct Undisturbed {
@@ -75,16 +89,11 @@ impl Undisturbed {
             .unwrap()
     }
 
-    /// That a directory holds what the undisturbed run left: chips.csv to the byte, the summary but
+    /// That a directory holds what the undisturbed run left: the chips to the byte, the summary but
     /// for times and command lines.
     pub fn assert_equal(&self, out: &Path) {
-        let (whole, name) = (self.path("undisturbed"), "chips.csv");
-        let read = |dir: &Path| std::fs::read(dir.join(name)).unwrap();
-        assert!(
-            read(&whole) == read(out),
-            "{} differs",
-            out.join(name).display()
-        );
+        let whole = self.path("undisturbed");
+        assert_same_chips(&whole, out);
         assert_eq!(summary(&whole), summary(out));
     }
 }
@@ -212,8 +221,7 @@ fn shards_in_any_order_two_of_them_killed_merge_to_the_same_bytes() {
     let run = merge(&dirs, "merged");
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     let merged = place.path("merged");
-    let chips = std::fs::read(merged.join("chips.csv")).unwrap();
-    assert!(chips == std::fs::read(place.path("undisturbed/chips.csv")).unwrap());
+    assert_same_chips(&place.path("undisturbed"), &merged);
     assert_eq!(
         summary(&merged)["points"],
         summary(&place.path("undisturbed"))["points"]
