@@ -1,8 +1,8 @@
 //! Several runs as one, to be shown on one page.
 
 use crate::error::Result;
-use crate::sweep::compare::comparisons;
-use crate::sweep::result::{ChipRow, Provenance, SweepResult, TrainingHistory};
+use crate::sweep::compare::{Comparison, compare, groups};
+use crate::sweep::result::{ChipRow, PointSummary, Provenance, SweepResult, TrainingHistory};
 
 /// A run with its name and the rows to be shown.
 #[derive(Debug, Clone)]
@@ -16,10 +16,11 @@ pub struct Run {
 }
 
 /// Name of the axis that tells runs apart.
-const AXIS: &str = "run";
+pub(super) const AXIS: &str = "run";
 
 /// All points of all runs, with the run as one more axis. Chips of runs with the same seed are the
-/// same chips, and are compared one by one.
+/// same chips: every point is compared with that of the first run that has the same axes, and with
+/// others of its run as in a sweep.
 ///
 /// # Errors
 /// None but those of the program.
@@ -74,6 +75,12 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
             label: format!("{}: {}", run.name, t.label),
             ..t
         }));
+        let own = run.result.comparisons.into_iter().map(|c| Comparison {
+            a: c.a + first,
+            b: c.b + first,
+            ..c
+        });
+        whole.comparisons.extend(own);
         for mut point in run.result.points {
             // Their numbers are those of their own run.
             point.worst.clear();
@@ -89,13 +96,43 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
         }));
     }
     if seeds.len() == 1 {
-        whole.comparisons = comparisons(&whole.points, |point| {
+        let rows_of = |point| {
             Ok(rows
                 .iter()
                 .filter(move |r| r.point == point)
                 .copied()
                 .map(Ok))
-        })?;
+        };
+        for pair in across(&whole.points) {
+            let compared = compare(&whole.points, pair, &rows_of)?;
+            whole.comparisons.push(compared);
+        }
     }
     Ok((whole, rows))
+}
+
+/// Which point of the first run is compared with which of a later one: that of the same axes, or
+/// else the first whose chips deviate alike.
+fn across(points: &[PointSummary]) -> Vec<(usize, usize)> {
+    let run = |p: usize| points[p].axes.extra.get(AXIS);
+    let same = |a: usize, b: usize| {
+        let mut axes = points[a].axes.clone();
+        axes.extra
+            .insert(AXIS.into(), run(b).cloned().unwrap_or_default());
+        axes == points[b].axes
+    };
+    let mut pairs = vec![];
+    for group in groups(points) {
+        let first: Vec<usize> = group
+            .iter()
+            .copied()
+            .filter(|&a| run(a) == run(0))
+            .collect();
+        for &b in group.iter().filter(|&&b| run(b) != run(0)) {
+            let twin = first.iter().copied().find(|&a| same(a, b));
+            pairs.extend(twin.or(first.first().copied()).map(|a| (a, b)));
+        }
+    }
+    pairs.sort_by_key(|&(a, b)| (b, a));
+    pairs
 }

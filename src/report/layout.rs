@@ -93,7 +93,7 @@ impl Axis {
 }
 
 /// What a configuration's name is called in running text.
-fn value_name(axis: &str, value: &str) -> String {
+pub(super) fn value_name(axis: &str, value: &str) -> String {
     match (axis, value) {
         ("recipe", "qat") => "QAT".into(),
         ("recipe", "ptq-vat") => "PTQ-VAT".into(),

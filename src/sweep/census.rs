@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::result::{ChipRow, WorstChip};
-use super::statistics::replicates::Replicates;
-use super::statistics::{self, Interval, Moments};
+use super::statistics::replicates::{self, Chips, REPLICATES, Replicates};
+use super::statistics::{self, Interval, Moments, Ranked};
 
 /// How many of the worst chips are named.
 const WORST: usize = 5;
@@ -19,8 +19,8 @@ const WORST: usize = 5;
 pub struct Census {
     images: u32,
     chips: u64,
-    /// Chips by the number of correct images.
-    counts: BTreeMap<u32, u64>,
+    /// Chips by the number of correct images, and by replicate: 64 bytes a number.
+    counts: BTreeMap<u32, Chips>,
     replicates: Replicates,
     loss: Moments,
     errors: Moments,
@@ -33,7 +33,8 @@ impl Census {
     pub fn push(&mut self, row: &ChipRow) {
         self.images = row.images;
         self.chips += 1;
-        *self.counts.entry(row.correct).or_default() += 1;
+        let alike = self.counts.entry(row.correct).or_default();
+        alike[(row.chip % REPLICATES) as usize] += 1;
         self.replicates.push(row.chip, row.correct.into());
         self.loss.push(row.loss);
         if row.eps_hat.is_finite() {
@@ -56,6 +57,49 @@ impl Census {
                 (m.se(), m.mean_interval())
             }
         }
+    }
+
+    /// 95 % interval of the fraction of chips whose accuracy is at least `limit`: Wilson's, or that
+    /// over replicates where the chips' eps_B is stratified.
+    pub fn yield_interval(&self, limit: f64, stratified: bool) -> Interval {
+        if !stratified {
+            return statistics::wilson_interval(self.at_least(limit) as usize, self.chips as usize);
+        }
+        let mut good = Chips::default();
+        for (_, chips) in self.by_replicate().filter(|&(a, _)| a >= limit) {
+            add(&mut good, chips);
+        }
+        replicates::fraction_interval(&good, &self.all_by_replicate())
+    }
+
+    /// 95 % intervals of quantiles of the accuracy: by order statistics, or over replicates where
+    /// the chips' eps_B is stratified.
+    pub fn quantile_intervals<const N: usize>(
+        &self,
+        p: [f64; N],
+        stratified: bool,
+    ) -> [Interval; N] {
+        if !stratified {
+            let sorted: Ranked = self.values().collect();
+            return p.map(|p| statistics::quantile_interval(&sorted, p));
+        }
+        let chips = self.all_by_replicate();
+        p.map(|p| replicates::quantile_interval(self.by_replicate(), &chips, p))
+    }
+
+    fn all_by_replicate(&self) -> Chips {
+        let mut all = Chips::default();
+        self.counts.values().for_each(|own| add(&mut all, own));
+        all
+    }
+
+    /// Every accuracy that occurs, ascending, with its chips by replicate.
+    fn by_replicate(&self) -> impl Iterator<Item = (f64, &Chips)> {
+        let images = f64::from(self.images);
+        let accuracy = move |count: u32| f64::from(count) / images;
+        self.counts
+            .iter()
+            .map(move |(&c, chips)| (accuracy(c), chips))
     }
 
     /// Skewness of the accuracy, the third central moment over the cube of the standard deviation;
@@ -91,7 +135,7 @@ impl Census {
 
     /// Moments of the accuracy, from exact integer sums.
     pub fn accuracy(&self) -> Moments {
-        statistics::accuracy_moments(self.counts.iter().map(|(&c, &n)| (c, n)), self.images)
+        statistics::accuracy_moments(self.counts.iter().map(|(&c, n)| (c, total(n))), self.images)
     }
 
     /// Moments of the mean cross-entropy, nats.
@@ -115,7 +159,17 @@ impl Census {
         let images = f64::from(self.images);
         self.counts
             .iter()
-            .map(move |(&c, &n)| (f64::from(c) / images, n))
+            .map(move |(&c, n)| (f64::from(c) / images, total(n)))
+    }
+}
+
+fn total(chips: &Chips) -> u64 {
+    chips.iter().map(|&n| u64::from(n)).sum()
+}
+
+fn add(sum: &mut Chips, more: &Chips) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
     }
 }
 

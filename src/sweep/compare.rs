@@ -67,7 +67,11 @@ pub fn groups(points: &[PointSummary]) -> Vec<Vec<usize>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn compare<I: Iterator<Item = Result<ChipRow>>>(
+/// Compares point `b` with point `a`; `rows` as in [`comparisons`].
+///
+/// # Errors
+/// Those of `rows`.
+pub fn compare<I: Iterator<Item = Result<ChipRow>>>(
     points: &[PointSummary],
     (a, b): (usize, usize),
     rows: &impl Fn(usize) -> Result<I>,

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::hex;
 use super::wave::{Images, Simulator};
 use crate::backend::Backend;
-use crate::config::Experiment;
+use crate::config::{Experiment, Point};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::network::Parameters;
@@ -178,6 +178,21 @@ pub fn training_label(experiment: &Experiment) -> String {
         _ if b > 0.0 => format!("{recipe} at sigma_W {w}, sigma_B {b}"),
         _ => format!("{recipe} at sigma_W {w}"),
     }
+}
+
+/// A point's training in words, with the axes that its label does not tell.
+pub(super) fn training_of_point(point: &Point) -> String {
+    let mut label = training_label(&point.experiment);
+    for (axis, value) in &point.axes {
+        let part = axis.split('.').next();
+        let told = matches!(axis.as_str(), "recipe" | "sigma_w" | "sigma_b");
+        let bits = matches!(axis.as_str(), "weight_bits" | "activation_bits");
+        let trains = part.is_some_and(|p| ["network", "quantize", "train"].contains(&p));
+        if !told && (bits || trains || axis.starts_with("train_")) {
+            label += &format!(", {axis} {value}");
+        }
+    }
+    label
 }
 
 /// SHA-256 of a network's parameters, hexadecimal: the same however often it was trained.

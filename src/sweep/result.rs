@@ -169,7 +169,8 @@ pub struct PointSummary {
     /// 5 % quantile over chips (type 7, as all quantiles here).
     #[serde(deserialize_with = "null_as_nan")]
     pub q05: f64,
-    /// Distribution-free 95 % interval of the 5 % quantile; an open side is `null`.
+    /// 95 % interval of the 5 % quantile, distribution-free, or over replicates where eps_B is
+    /// stratified; an open side is `null`.
     pub q05_ci95: Interval,
     /// Lower quartile.
     #[serde(deserialize_with = "null_as_nan")]
@@ -200,13 +201,13 @@ pub struct PointSummary {
     /// Accuracy a chip must reach to count as good.
     #[serde(deserialize_with = "null_as_nan")]
     pub yield_limit: f64,
-    /// Wilson 95 % interval of the yield.
+    /// Wilson 95 % interval of the yield; over replicates where eps_B is stratified.
     pub yield_ci95: Interval,
     /// Clopper-Pearson interval of the yield: at least 95 % whatever the true yield.
     #[serde(default = "unknown")]
     pub yield_exact_ci95: Interval,
-    /// Whether eps_B is stratified: intervals of means are then over replicates, those of the yield
-    /// and of quantiles still as if chips were independent, which is on the safe side.
+    /// Whether eps_B is stratified: intervals are then over replicates, but for
+    /// [`PointSummary::yield_exact_ci95`], which is as if chips were independent: on the safe side.
     #[serde(default)]
     pub stratified: bool,
     /// Mean over chips of the cross-entropy, nats.
@@ -260,7 +261,8 @@ impl PointSummary {
         let m = chips.accuracy();
         let sorted: Ranked = chips.values().collect();
         let quantile = |p| statistics::quantile(&sorted, p);
-        let interval = |p| statistics::quantile_interval(&sorted, p);
+        let quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
+        let intervals = chips.quantile_intervals(quantiles, inputs.stratified);
         let good = chips.at_least(inputs.yield_limit) as usize;
         let count = chips.chips() as usize;
         let (se, mean_ci95) = chips.mean_interval(inputs.stratified);
@@ -276,19 +278,19 @@ impl PointSummary {
             image_se: statistics::image_standard_error(m.mean(), images),
             min: chips.values().next().map_or(f64::NAN, |v| v.0),
             q05: quantile(0.05),
-            q05_ci95: interval(0.05),
+            q05_ci95: intervals[0],
             q25: quantile(0.25),
-            q25_ci95: interval(0.25),
+            q25_ci95: intervals[1],
             median: quantile(0.5),
-            median_ci95: interval(0.5),
+            median_ci95: intervals[2],
             q75: quantile(0.75),
-            q75_ci95: interval(0.75),
+            q75_ci95: intervals[3],
             q95: quantile(0.95),
-            q95_ci95: interval(0.95),
+            q95_ci95: intervals[4],
             max: chips.values().next_back().map_or(f64::NAN, |v| v.0),
             yield_fraction: good as f64 / count as f64,
             yield_limit: inputs.yield_limit,
-            yield_ci95: statistics::wilson_interval(good, count),
+            yield_ci95: chips.yield_interval(inputs.yield_limit, inputs.stratified),
             yield_exact_ci95: clopper_pearson_interval(good, count),
             stratified: inputs.stratified,
             mean_loss: chips.loss().mean(),

@@ -297,7 +297,7 @@ impl<'a> Sweep<'a> {
         let known = earlier.any(|f| f.model_sha256 == model_sha256);
         let epochs = &model.record.history;
         let training = (!known && !epochs.is_empty()).then(|| TrainingHistory {
-            label: models::training_label(&point.experiment),
+            label: models::training_of_point(point),
             epochs: epochs.clone(),
         });
         journal.begin_point(PointFacts {

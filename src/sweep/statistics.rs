@@ -311,19 +311,21 @@ pub fn wilson_interval(successes: usize, trials: usize) -> Interval {
     if trials == 0 {
         return Interval::UNKNOWN;
     }
-    let (n, z2) = (trials as f64, Z975 * Z975);
-    let p = successes as f64 / n;
-    let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z975 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let n = trials as f64;
+    let wilson = wilson(successes as f64 / n, n);
     // At 0 and n successes one end is 0 or 1 exactly; rounding must not move it.
     Interval {
-        lo: if successes == 0 { 0.0 } else { centre - half },
-        hi: if successes == trials {
-            1.0
-        } else {
-            centre + half
-        },
+        lo: if successes == 0 { 0.0 } else { wilson.lo },
+        hi: if successes == trials { 1.0 } else { wilson.hi },
     }
+}
+
+/// Wilson's interval of the fraction `p` of `n` trials, of which there need not be a whole number.
+fn wilson(p: f64, n: f64) -> Interval {
+    let z2 = Z975 * Z975;
+    let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z975 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    Interval::around(centre, half)
 }
 
 /// Binomial standard error of an accuracy over `images` independent test images,

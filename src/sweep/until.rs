@@ -18,7 +18,6 @@
 //! The coverage measured over thousands of repeats is in the tests.
 
 use super::census::Census;
-use super::statistics::wilson_interval;
 use super::stopping::{Look, StoppingRule};
 use crate::config::{Point, Quantity, Sampling, Until};
 
@@ -47,7 +46,7 @@ fn next(chips: u64) -> u64 {
 fn reached(goal: &Until, chips: &Census, limit: f64, stratified: bool) -> bool {
     let interval = match goal.of {
         Quantity::Mean => chips.mean_interval(stratified).1,
-        Quantity::Yield => wilson_interval(chips.at_least(limit) as usize, chips.chips() as usize),
+        Quantity::Yield => chips.yield_interval(limit, stratified),
     };
     let skewness = match goal.of {
         Quantity::Mean => chips.skewness(),
@@ -189,8 +188,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_yield_covers_where_it_stops() {
-        let interval =
-            |chips: &Census| wilson_interval(chips.at_least(0.8) as usize, chips.chips() as usize);
+        let interval = |chips: &Census| chips.yield_interval(0.8, false);
         for (p, half_width) in [
             (0.5, 0.03),
             (0.9, 0.02),

@@ -1,15 +1,24 @@
-//! A whole point of a sweep on both backends: the same chips, the same accuracies.
+//! A whole point of a sweep on both backends: the same chips, the same accuracies; and what a lost
+//! device costs.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
+use pimento::backend::wgpu::WgpuBackend;
 use pimento::config::Experiment;
 use pimento::data::Embedded;
+use pimento::progress::Observer;
 use pimento::sweep::journal::Journal;
+use pimento::sweep::outdir::Existing;
 use pimento::sweep::result::ChipRow;
 use pimento::sweep::rows::Rows;
 use pimento::sweep::wave::{Images, Simulator};
 use pimento::sweep::{self, SweepOptions};
 use pimento::train::{self, Job, Model};
+use pimento::{Error, report};
 
 use crate::harness;
 
@@ -131,4 +140,113 @@ fn a_sweep_over_gpu_and_cpu_has_the_chips_of_either() {
         );
         assert!((a.loss - b.loss).abs() < LOSS_APART, "{a:?} against {b:?}");
     }
+}
+
+/// Counts waves as they begin, and destroys the device when the wave of a number does.
+struct Destroyer<'a> {
+    gpu: &'a WgpuBackend,
+    at: u32,
+    begun: AtomicU32,
+}
+
+impl Observer for Destroyer<'_> {
+    fn wave(&self, _point: usize, _chips: &Range<u32>, _adapter: &str) {
+        if self.begun.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
+            self.gpu.destroy();
+        }
+    }
+}
+
+/// So small that a wave is a small part of the chips.
+const BUDGET: u64 = 4 << 20;
+
+#[test]
+fn a_device_lost_during_a_sweep_costs_no_chip_that_was_measured() {
+    let name = "a_device_lost_during_a_sweep_costs_no_chip_that_was_measured";
+    if harness::gpu_or_skip(name).is_none() {
+        return;
+    }
+    // Devices of their own: they die.
+    let open = || {
+        WgpuBackend::open(None)
+            .expect("opens")
+            .with_memory_budget(BUDGET)
+    };
+    let variation = "law = \"weight-proportional\"\nsigma_w = 0.2\nsigma_b = 0.2";
+    let mut e = experiment(variation, "self-tuning");
+    (e.sweep.chips, e.sweep.images) = (700, 64);
+    let data = Embedded::Digits8x8.load().expect("embedded");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let cpu = CpuBackend::new();
+    let sweep = |backends: &[&dyn Backend], out: &str, observer: &dyn Observer| {
+        let options = SweepOptions {
+            models: Some(dir.path().join("models")),
+            existing: Existing::Continue,
+            ..SweepOptions::new(dir.path().join(out), "test", report::write)
+        };
+        sweep::run(backends, &e, &data, &options, observer)
+    };
+    let chips = |out: &str| std::fs::read(dir.path().join(out).join("chips.csv"));
+    let journal = || Journal::read(&dir.path().join("lost/journal.bin")).expect("a journal");
+    let measured = || journal().chips(0);
+    // Trains, on the faster one.
+    sweep(&[&cpu], "cpu", &()).expect("swept");
+    sweep(&[&open()], "whole", &()).expect("swept");
+
+    // Before the third wave, then in the middle of any moment.
+    let gpu = open();
+    let destroyer = Destroyer {
+        gpu: &gpu,
+        at: 3,
+        begun: AtomicU32::new(0),
+    };
+    let lost = |result: pimento::Result<sweep::Outcome>| match result {
+        Err(Error::Device(message)) => {
+            assert!(message.contains("--resume continues"), "{message}");
+            assert!(message.contains("lost"), "{message}");
+        }
+        other => panic!("expected a device error, got {other:?}"),
+    };
+    lost(sweep(&[&gpu], "lost", &destroyer));
+    let first = measured();
+    assert!(first > 0 && first < 350, "{first} chips before the loss");
+    assert!(
+        chips("lost").is_err(),
+        "results of a point that is not complete"
+    );
+
+    let gpu = open();
+    let destroyer = Destroyer {
+        gpu: &gpu,
+        at: 0,
+        begun: AtomicU32::new(0),
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while destroyer.begun.load(Ordering::SeqCst) == 0 {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+            gpu.destroy();
+        });
+        lost(sweep(&[&gpu], "lost", &destroyer));
+    });
+    assert!(measured() >= first && journal().dropped() == 0);
+
+    sweep(&[&open()], "lost", &()).expect("resumed");
+    assert_eq!(
+        chips("lost").expect("chips"),
+        chips("whole").expect("chips")
+    );
+
+    // With a second adapter nothing needs to be resumed.
+    let gpu = open();
+    let destroyer = Destroyer {
+        gpu: &gpu,
+        at: 2,
+        begun: AtomicU32::new(0),
+    };
+    sweep(&[&gpu, &cpu], "both", &destroyer).expect("the other one goes on");
+    let both = Journal::read(&dir.path().join("both/journal.bin")).expect("a journal");
+    assert_eq!(both.chips(0), 700);
 }

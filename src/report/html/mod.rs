@@ -224,6 +224,19 @@ fn section(out: &mut String, figure: &Figure) {
     );
 }
 
+/// The adapters of a sweep with their chips, in words.
+fn adapters(list: &serde_json::Value) -> String {
+    let one = |a: &serde_json::Value| {
+        let (name, backend) = (a["name"].as_str()?, a["backend"].as_str()?);
+        let chips = count(a["chips"].as_u64()?, "chip");
+        Some(format!("{name} ({backend}): {chips}"))
+    };
+    let words: Option<Vec<String>> = list
+        .as_array()
+        .map_or(Some(vec![]), |l| l.iter().map(one).collect());
+    words.map_or_else(|| list.to_string(), |words| words.join("; "))
+}
+
 /// How to run it again.
 fn provenance(out: &mut String, result: &SweepResult) {
     let p = &result.provenance;
@@ -251,9 +264,12 @@ fn provenance(out: &mut String, result: &SweepResult) {
         facts.push(("threads".into(), compact(p.threads as f64, 0)));
     }
     for (name, value) in &p.more {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_string);
+        let (name, value) = match (name.strip_suffix("_sha256"), name.as_str(), value.as_str()) {
+            (Some(of), _, Some(digest)) => (format!("{of}, SHA-256"), digest.to_string()),
+            (_, "adapters", None) => (name.clone(), adapters(value)),
+            (_, _, Some(text)) => (name.clone(), text.to_string()),
+            _ => (name.clone(), value.to_string()),
+        };
         facts.push((name.replace('_', " "), value));
     }
     out.push_str("<dl>\n");
@@ -266,6 +282,9 @@ fn provenance(out: &mut String, result: &SweepResult) {
         );
     }
     out.push_str("</dl>\n");
+    if p.config_toml.is_empty() && result.config.is_null() {
+        return;
+    }
     let (form, config) = if p.config_toml.is_empty() {
         let json = serde_json::to_string_pretty(&result.config).unwrap_or_default();
         ("JSON", json)

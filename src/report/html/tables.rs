@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::report::combine;
 use crate::report::layout::Layout;
 use crate::report::plot::{Scale, Svg, range};
 use crate::report::table::decimals;
@@ -65,11 +66,15 @@ pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, wh
     } else {
         String::new()
     };
+    let strata = match points.iter().any(|p| p.stratified) {
+        true => ", each over replicates of stratified chips",
+        false => "",
+    };
     let _ = writeln!(
         out,
         "<p class=\"note\">{chips}, {}.{part} \u{b1} and the small print are 95 % intervals over \
          chips, for these images: Student t for means, order statistics for the 5 % quantile \
-         (q05), Wilson for the yield; {NONE} is a side that so few chips cannot bound. The images \
+         (q05), Wilson for the yield{strata}; {NONE} is a side that so few chips cannot bound. The images \
          are a sample too: they add a standard error of up to {} points to every accuracy, nearly \
          the same at all points. Ideal: the same network without variation.</p>",
         count(u64::from(points[0].images), "image"),
@@ -165,47 +170,41 @@ fn group(out: &mut String, columns: usize, title: &str) {
     );
 }
 
-/// Differences between series on the same chips, at the largest abscissa of each panel.
+/// Differences on the same chips: those between runs first, then those between the series of each
+/// panel, all at the panels' largest abscissas.
 pub(super) fn gains(out: &mut String, result: &SweepResult, layout: &Layout) {
-    let mut body = String::new();
+    let hardest: Vec<Vec<usize>> = layout.panels.iter().map(|p| layout.hardest(p)).collect();
+    let panel_of = |p: usize| hardest.iter().position(|own| own.contains(&p));
+    let run = |p: usize| result.points[p].axes.extra.get(combine::AXIS);
+    let mut parts = vec![String::new(); 1 + hardest.len()];
+    let known = result.comparisons.iter().filter(|c| c.difference.chips > 1);
     let mut n = 0;
-    for panel in &layout.panels {
-        let hardest = layout.hardest(panel);
-        let inside = |c: &&Comparison| hardest.contains(&c.a) && hardest.contains(&c.b);
-        let mut part = String::new();
-        for c in result.comparisons.iter().filter(inside) {
-            let d = &c.difference;
-            if d.chips < 2 || n == MAX_ROWS {
-                continue;
+    for c in known {
+        let (part, names) = match (panel_of(c.a), panel_of(c.b)) {
+            _ if n == MAX_ROWS => break,
+            (Some(_), Some(_)) if run(c.a) != run(c.b) => (0, [c.b, c.a].map(|p| layout.name(p))),
+            (Some(a), Some(b)) if a == b => {
+                (1 + a, [c.b, c.a].map(|p| layout.series_label(p).into()))
             }
-            n += 1;
-            let _ = write!(
-                part,
-                "<tr><td class=\"t\">{} against {}</td><td class=\"n\"><b>{}</b></td>",
-                html(layout.series_label(c.b)),
-                html(layout.series_label(c.a)),
-                signed_points(d.mean, d.mean_ci95),
-            );
-            cell(&mut part, &percent(d.std, 1));
-            cell(&mut part, &percent(d.better, 1));
-            cell(&mut part, &percent(d.worse, 1));
-            cell(&mut part, &probability(d.wilcoxon_p));
-            let yields = format!(
-                "+{} \u{2212}{}",
-                thousands(d.yield_gained),
-                thousands(d.yield_lost)
-            );
-            cell(&mut part, &yields);
-            part.push_str("</tr>\n");
-        }
-        let detail = hardest.first().map_or(String::new(), |&p| layout.detail(p));
-        if !part.is_empty() && !detail.is_empty() {
-            group(&mut body, 7, &detail);
-        }
-        body.push_str(&part);
+            _ => continue,
+        };
+        gain(&mut parts[part], &names, c);
+        n += 1;
     }
     if n == 0 {
         return;
+    }
+    let mut body = String::new();
+    let details = hardest.iter().map(|own| match own.first() {
+        Some(&p) => layout.detail(p),
+        None => String::new(),
+    });
+    let heads = std::iter::once("between runs".to_string()).chain(details);
+    for (head, part) in heads.zip(parts) {
+        if !head.is_empty() && !part.is_empty() {
+            group(&mut body, 7, &head);
+        }
+        body.push_str(&part);
     }
     let interval = match result.points.iter().any(|p| p.stratified) {
         true => "Student t over replicates of stratified chips",
@@ -224,6 +223,28 @@ pub(super) fn gains(out: &mut String, result: &SweepResult, layout: &Layout) {
          two-sided. Chips that yield: gained and lost. summary.json has every pair, with the sign \
          test and McNemar\u{2019}s.</p>\n"
     );
+}
+
+/// A row of the table of differences: the first of `names` against the second.
+fn gain(out: &mut String, names: &[String; 2], c: &Comparison) {
+    let d = &c.difference;
+    let _ = write!(
+        out,
+        "<tr><td class=\"t\">{} against {}</td><td class=\"n\"><b>{}</b></td>",
+        html(&names[0]),
+        html(&names[1]),
+        signed_points(d.mean, d.mean_ci95),
+    );
+    cell(out, &percent(d.std, 1));
+    cell(out, &percent(d.better, 1));
+    cell(out, &percent(d.worse, 1));
+    cell(out, &probability(d.wilcoxon_p));
+    let gained = thousands(d.yield_gained);
+    cell(
+        out,
+        &format!("+{gained} \u{2212}{}", thousands(d.yield_lost)),
+    );
+    out.push_str("</tr>\n");
 }
 
 /// A probability as people read it.
@@ -259,7 +280,7 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
     out.push_str(
         "<h2>The worst chips</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>point</th>\
          <th class=\"n\">chip</th><th class=\"n\">accuracy (%)</th><th class=\"n\">\u{3b5}<sub>B</sub></th>\
-         <th>the others: chip (%)</th><th>rebuilt by</th></tr></thead>\n<tbody>\n",
+         <th>the next: chip (%)</th><th>rebuilt with</th></tr></thead>\n<tbody>\n",
     );
     for &p in &shown {
         let worst = &result.points[p].worst;
@@ -272,7 +293,7 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
             out,
             "<tr><td class=\"t\">{}</td><td class=\"n\">{}</td><td class=\"n\"><b>{}</b></td>\
              <td class=\"n\">{}</td><td>{}</td>\
-             <td><code>pimento chip EXPERIMENT.toml --point {p} --index {}</code></td></tr>",
+             <td><code>--point {p} --index {}</code></td></tr>",
             html(&layout.name(p)),
             first.chip,
             percent(first.accuracy, 2),
@@ -283,7 +304,8 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
     }
     out.push_str(
         "</tbody></table></div>\n<p class=\"note\">The chip with the lowest accuracy of each point, and \
-         the next ones; summary.json has those of every point.</p>\n",
+         the next ones; summary.json has those of every point. <code>pimento chip \
+         EXPERIMENT.toml</code> with the options of the last column rebuilds the chip.</p>\n",
     );
 }
 

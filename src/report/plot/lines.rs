@@ -75,7 +75,8 @@ pub(super) fn draw(result: &SweepResult, layout: &Layout, top: f64) -> Option<(S
     let titled = panels.iter().any(|p| !p.title.is_empty());
     let head = if titled { 46.0 } else { 28.0 };
     let plot_height = if columns == 1 { 350.0 } else { 280.0 };
-    let foot = 48.0;
+    // Tick labels and the axis's title, and room before the next panel's title.
+    let foot = 64.0;
     let cell = head + plot_height + foot;
 
     let y = range(

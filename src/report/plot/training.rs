@@ -2,19 +2,20 @@
 
 use super::svg::{Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, ticks};
 use super::{Figure, lines::Frame};
+use crate::report::layout::value_name;
 use crate::report::text::{csv_field, percent};
 use crate::sweep::result::{EpochRecord, SweepResult, TrainingHistory};
 
 /// Most trainings drawn; the numbers of all are in the download.
-const MAX_ROWS: usize = 8;
+const MAX_ROWS: usize = 6;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 46.0;
 const GAP: f64 = 34.0;
-const HEIGHT: f64 = 150.0;
+const HEIGHT: f64 = 130.0;
 /// Above a plot: what it is; below it: epochs.
 const HEAD: f64 = 40.0;
-const FOOT: f64 = 44.0;
+const FOOT: f64 = 56.0;
 
 /// Styles: the training images, the held-out ones without variation, those on chips.
 const TRAINED: usize = 0;
@@ -76,7 +77,7 @@ pub(in crate::report) fn figure(result: &SweepResult) -> Option<Figure> {
 fn row(svg: &mut Svg, training: &TrainingHistory, top: f64) {
     let width = (WIDTH - GAP) / 2.0;
     let at = (LEFT, top + 12.0);
-    svg.text("strong", at, Anchor::Start, &training.label);
+    svg.text("strong", at, Anchor::Start, &name(&training.label));
     let frame = |i: usize| {
         let left = i as f64 * (width + GAP);
         Frame {
@@ -105,6 +106,10 @@ fn row(svg: &mut Svg, training: &TrainingHistory, top: f64) {
     curve(svg, epochs, ON_CHIPS, &xs, &ys, |e| {
         Some(e.validation?.mean)
     });
+    if let Some(last) = epochs.last() {
+        let at = (xs.at(last.epoch as f64), ys.at(last.accuracy));
+        svg.marker(TRAINED, at, &tip_of_last(last));
+    }
     for e in epochs {
         let Some(v) = e.validation else { continue };
         let x = xs.at(e.epoch as f64);
@@ -126,14 +131,30 @@ fn row(svg: &mut Svg, training: &TrainingHistory, top: f64) {
     let xs = abscissa(svg, &loss, epochs);
     curve(svg, epochs, TRAINED, &xs, &ys, |e| Some(e.loss));
     if let Some(last) = epochs.last() {
-        let tip = format!(
-            "epoch {}: loss {:.4}, accuracy {} %",
-            last.epoch,
-            last.loss,
-            percent(last.accuracy, 2)
-        );
-        svg.marker(TRAINED, (xs.at(last.epoch as f64), ys.at(last.loss)), &tip);
+        let at = (xs.at(last.epoch as f64), ys.at(last.loss));
+        svg.marker(TRAINED, at, &tip_of_last(last));
     }
+}
+
+fn tip_of_last(last: &EpochRecord) -> String {
+    format!(
+        "epoch {}: loss {:.4}, accuracy {} %",
+        last.epoch,
+        last.loss,
+        percent(last.accuracy, 2)
+    )
+}
+
+/// A training's label as the rest of the page writes recipes and sigmas.
+fn name(label: &str) -> String {
+    let words = label.split(' ').map(|word| match word {
+        "sigma_W" | "sigma_B" => word.replace("sigma", "\u{3c3}"),
+        _ => match word.strip_suffix(',') {
+            Some(word) => value_name("recipe", word) + ",",
+            None => value_name("recipe", word),
+        },
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A line through the epochs that have a value.

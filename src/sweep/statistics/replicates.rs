@@ -1,15 +1,89 @@
-//! Means over stratified chips, with an interval that holds for them.
+//! Means, fractions and quantiles over stratified chips, with intervals that hold for them.
 //!
 //! Chips whose eps_B is stratified (`variation.sampling = "stratified"`) are not independent: their
 //! spread says nothing about the error of their mean, which is much smaller. But the chips with the
 //! same index modulo [`REPLICATES`] have a scrambling of their own, so the means of these
 //! replicates are independent estimates of the same mean, and their spread does (Owen, Monte Carlo
 //! theory, methods and examples, 2013, chapter 17: randomised quasi-Monte Carlo).
+//!
+//! # Fractions
+//! The good chips of the replicates are independent counts too. Their sample variance `v` says what
+//! the chips are worth: as many as `n' = n b / v` independent ones, with the binomial variance
+//! `b = m p (1 - p)` of the `m` chips of a replicate. With so many, fewer by the square of the ratio
+//! of the normal and the Student quantile, Wilson's interval is taken (Korn and Graubard, Survey
+//! Methodology 24, 1998, 193-201, who do it for clustered samples and with Clopper and Pearson's).
+//! Two limits keep a lucky `v` from promising too much:
+//!
+//! * Where eps_B decides alone, a replicate has `floor(m p)` or one more good chips, with a variance
+//!   of 1/6 on average over all `p`; and 16 equal counts do happen at 2.5 % when `m p` is 0.21 off.
+//!   So `v` is at least the smaller of 1/6 ([`LEAST`]) and `b`.
+//! * Where all chips are good, or none, the chips count as independent.
+//!
+//! # Quantiles
+//! Woodruff's interval (JASA 47, 1952, 635-646): the values at which `p` is inside the interval of
+//! the fraction of chips up to and with the value.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use super::{Interval, TAIL};
+use super::{Interval, Z975, wilson, wilson_interval};
 pub use crate::chip::stratified::REPLICATES;
+
+/// Least variance of the number of good chips of a replicate, where chips are not all alike.
+const LEAST: f64 = 1.0 / 6.0;
+
+/// Chips by replicate.
+pub type Chips = [u32; REPLICATES as usize];
+
+/// 97.5 % quantile of Student's t with one degree of freedom fewer than replicates.
+fn student() -> f64 {
+    super::student_t975(u64::from(REPLICATES) - 1)
+}
+
+/// 95 % interval of the fraction of chips that are good, `good` of `chips`; as of independent chips
+/// while a replicate has none.
+pub fn fraction_interval(good: &Chips, chips: &Chips) -> Interval {
+    let sum = |of: &Chips| of.iter().map(|&n| u64::from(n)).sum::<u64>() as usize;
+    let (k, n) = (sum(good), sum(chips));
+    if k == 0 || k == n || chips.contains(&0) {
+        return wilson_interval(k, n);
+    }
+    let (r, n) = (f64::from(REPLICATES), n as f64);
+    let p = k as f64 / n;
+    let binomial = n / r * p * (1.0 - p);
+    let residuals = good.iter().zip(chips);
+    let residuals = residuals.map(|(&k, &m)| (f64::from(k) - p * f64::from(m)).powi(2));
+    let variance = residuals.sum::<f64>() / (r - 1.0);
+    let variance = variance.max(LEAST.min(binomial));
+    wilson(p, n * binomial / variance * (Z975 / student()).powi(2))
+}
+
+/// 95 % interval of quantile `p`. `values` are ascending and different, each with its chips; a side
+/// that so few chips cannot bound is open (`NaN`).
+pub fn quantile_interval<'a>(
+    values: impl Iterator<Item = (f64, &'a Chips)>,
+    chips: &Chips,
+    p: f64,
+) -> Interval {
+    let mut up_to = Chips::default();
+    let mut found = Interval::UNKNOWN;
+    // A quantile below all chips is possible: then that side is open.
+    let open = fraction_interval(&up_to, chips).hi >= p;
+    for (x, own) in values {
+        for (sum, own) in up_to.iter_mut().zip(own) {
+            *sum += own;
+        }
+        let fraction = fraction_interval(&up_to, chips);
+        if found.lo.is_nan() && fraction.hi >= p {
+            found.lo = x;
+        }
+        if fraction.lo >= p {
+            found.hi = x;
+            break;
+        }
+    }
+    if open {
+        found.lo = f64::NAN;
+    }
+    found
+}
 
 /// Sums of counts by replicate: exact, and the same in whatever order chips come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +115,136 @@ impl Replicates {
         let r = f64::from(REPLICATES);
         let variance = spread.sum::<f64>() * r / (r - 1.0) / (chips as f64).powi(2);
         let se = variance.sqrt() / f64::from(images);
-        let t = StudentsT::new(0.0, 1.0, r - 1.0).map_or(f64::NAN, |t| t.inverse_cdf(1.0 - TAIL));
-        (se, Interval::around(mean / f64::from(images), t * se))
+        (
+            se,
+            Interval::around(mean / f64::from(images), student() * se),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use statrs::distribution::{ContinuousCDF, Normal};
+
+    use super::*;
+    use crate::chip::stratified::word;
+    use crate::random::{Purpose, Stream, normal};
+    use crate::sweep::census::Census;
+    use crate::sweep::result::ChipRow;
+
+    const IMAGES: u32 = 10_000;
+    const REPEATS: u64 = 2000;
+
+    /// Images that a chip gets right whose deviations make it `y` standard deviations good.
+    fn correct(y: f64) -> u32 {
+        (f64::from(IMAGES) * (0.5 + y / 12.0)).round() as u32
+    }
+
+    /// Chips of which eps_B decides the share `share` of the variance.
+    fn sample(seed: u64, chips: u32, share: f64) -> Census {
+        let noise = Stream::new(seed, Purpose::ChipCommon, 0, 0, 0);
+        let mut census = Census::default();
+        for chip in 0..chips {
+            let (eps_b, own) = (normal(word(seed, chip)), normal(noise.word(chip)));
+            let y = share.sqrt() * f64::from(eps_b) + (1.0 - share).sqrt() * f64::from(own);
+            let correct = correct(y);
+            census.push(&ChipRow {
+                point: 0,
+                chip,
+                accuracy: f64::from(correct) / f64::from(IMAGES),
+                loss: 0.0,
+                correct,
+                images: IMAGES,
+                eps_b: 0.0,
+                eps_common: 0.0,
+                eps_hat: f64::NAN,
+                wafer: 0,
+                die_x_mm: f64::NAN,
+                die_y_mm: f64::NAN,
+            });
+        }
+        census
+    }
+
+    /// Shares that cover the truth, and lengths relative to the intervals of independent chips.
+    #[derive(Default)]
+    struct Seen {
+        inside: u64,
+        length: f64,
+        independent: f64,
+    }
+
+    impl Seen {
+        fn note(&mut self, truth: f64, [own, independent]: [Interval; 2]) {
+            let below = own.lo.is_nan() || own.lo <= truth;
+            self.inside += u64::from(below && (own.hi.is_nan() || truth <= own.hi));
+            if own.half().is_finite() && independent.half().is_finite() {
+                self.length += own.half();
+                self.independent += independent.half();
+            }
+        }
+    }
+
+    /// Covers 95 % but for the bar of six standard errors; 1 % is allowed for what Wilson's interval
+    /// itself swings and for the normal approximation of few bad chips. Gives the lengths relative
+    /// to intervals as of independent chips.
+    fn lengths(chips: u32, share: f64) -> [f64; 6] {
+        let p = [0.05, 0.5, 0.9];
+        let unit = Normal::new(0.0, 1.0).unwrap();
+        let at = p.map(|p| correct(unit.inverse_cdf(p)));
+        let mut seen: [Seen; 6] = Default::default();
+        for seed in 0..REPEATS {
+            let census = sample(seed, chips, share);
+            let intervals = [true, false].map(|s| census.quantile_intervals(p, s));
+            for i in 0..p.len() {
+                let limit = f64::from(at[i]) / f64::from(IMAGES);
+                seen[i].note(limit, intervals.map(|s| s[i]));
+                // A chip is good from the middle between two counts on.
+                let y = 12.0 * ((f64::from(at[i]) - 0.5) / f64::from(IMAGES) - 0.5);
+                let truth = 1.0 - unit.cdf(y);
+                let yields = [true, false].map(|s| census.yield_interval(limit, s));
+                seen[3 + i].note(truth, yields);
+            }
+        }
+        let bar = 6.0 * (0.95 * 0.05 / REPEATS as f64).sqrt() + 0.01;
+        seen.map(|s| {
+            let covered = s.inside as f64 / REPEATS as f64;
+            let ratio = s.length / s.independent;
+            println!("{chips} chips, share {share}: {covered:.3} covered, length {ratio:.2}");
+            assert!(
+                covered > 0.95 - bar,
+                "{chips} chips, share {share}: {covered}"
+            );
+            ratio
+        })
+    }
+
+    #[test]
+    fn intervals_of_stratified_chips_cover_and_are_shorter_where_eps_b_decides() {
+        for ratio in lengths(160, 0.0) {
+            // The Student factor, where stratifying changes nothing.
+            assert!(ratio > 1.0 && ratio < 1.2, "{ratio}");
+        }
+        for ratio in lengths(160, 0.9) {
+            assert!(ratio < 0.95, "{ratio}");
+        }
+        for ratio in lengths(320, 1.0) {
+            assert!(ratio < 0.7, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn chips_that_are_all_alike_count_as_independent() {
+        let (none, all) = ([0; 16], [10; 16]);
+        assert_eq!(fraction_interval(&all, &all), wilson_interval(160, 160));
+        assert_eq!(fraction_interval(&none, &all), wilson_interval(0, 160));
+        // A replicate without chips: too early.
+        let mut few = [1; 16];
+        few[3] = 0;
+        assert_eq!(fraction_interval(&few, &few), wilson_interval(15, 15));
+        assert!(fraction_interval(&none, &none).lo.is_nan());
+        // Equal counts are no certainty: 0.21 of a chip in each replicate.
+        let i = fraction_interval(&[5; 16], &all);
+        assert!((i.half() * 10.0 - 0.217).abs() < 0.01, "{i:?}");
     }
 }
