@@ -12,7 +12,8 @@ use super::sweep::{existing, print};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every chip of every point must be in one of the directories, once. The result equals that of one run \
-over all chips: chips.csv byte for byte, and the statistics. Neither data nor networks are needed.
+over all chips: chips.csv (and chips.parquet, when built with feature parquet) byte for byte, and the \
+statistics. Neither data nor networks are needed.
 
 Examples:
   pimento merge runs/shard-* --out runs/all

@@ -23,9 +23,9 @@ use super::{images, output, plan};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes into the output directory: journal.bin (every result as soon as it is there), chips.csv (one \
-row per point and chip; chips.parquet beside it when built with feature parquet), summary.json (one entry per point), report.html (for people), headline.svg \
-(one picture), experiment.toml (what ran) and models/ (trained networks). The table on standard \
-output is the summary.
+row per point and chip), chips.parquet (the same, when built with feature parquet), summary.json (one \
+entry per point), report.html (for people), headline.svg (one picture), experiment.toml (what ran) and \
+models/ (trained networks). The table on standard output is the summary.
 
 Every wave of chips is on the disk before the next one begins. After Ctrl-C, kill -9, a full disk, a \
 lost adapter or a power failure --resume continues, to the same results.

@@ -292,7 +292,7 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
         let _ = writeln!(
             out,
             "<tr><td class=\"t\">{}</td><td class=\"n\">{}</td><td class=\"n\"><b>{}</b></td>\
-             <td class=\"n\">{}</td><td>{}</td>\
+             <td class=\"n\">{}</td><td class=\"t\">{}</td>\
              <td><code>--point {p} --index {}</code></td></tr>",
             html(&layout.name(p)),
             first.chip,
