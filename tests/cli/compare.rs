@@ -84,6 +84,8 @@ fn runs_are_compared_by_diff_and_on_one_page() {
     let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.contains("Comparison of a, c"), "{page}");
     assert!(page.contains("What it gains on the same chips"), "{page}");
+    assert!(page.contains("= 0.3 against run a, "), "{page}");
+    assert!(!page.contains("The configuration as"), "{page}");
     // One run alone gets the page it has.
     let before = std::fs::read(a.join("report.html")).unwrap();
     assert_eq!(run(&["report", text(&a)]).code, 0);
@@ -119,6 +121,14 @@ fn axes_are_in_every_output_under_their_names() {
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 2);
     assert_eq!(summary["comparisons"][0]["a"], 0);
     assert_eq!(summary["comparisons"][0]["chips"], 2);
+    let trainings = summary["trainings"].as_array().unwrap();
+    for rate in ["0.001", "0.003"] {
+        let axis = format!(", train.learning_rate {rate}");
+        let told = trainings
+            .iter()
+            .any(|t| t["label"].as_str().unwrap().contains(&axis));
+        assert!(told, "{axis}: {trainings:?}");
+    }
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("train.learning rate"), "{page}");
 
