@@ -78,8 +78,9 @@ impl StoppingRule for UntilRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chip::stratified::word;
     use crate::config::Experiment;
-    use crate::random::{Purpose, Stream, uniform};
+    use crate::random::{Purpose, Stream, normal, uniform};
     use crate::sweep::result::ChipRow;
     use crate::sweep::statistics::Interval;
 
@@ -143,6 +144,44 @@ mod tests {
             f64::from(inside) / repeats as f64,
             chips as f64 / repeats as f64,
         )
+    }
+
+    /// Stopped by the yield of stratified chips, of whose deviation eps_B decides most.
+    #[test]
+    fn stratified_yields_cover_with_fewer_chips() {
+        let text = "[variation]\nsampling = \"stratified\"\nsigma_b = 0.3\n\
+                    [sweep]\nchips = 128\nyield_limit = 0.8\n";
+        let point = point(text);
+        let goal = Until {
+            of: Quantity::Yield,
+            half_width: 0.03,
+        };
+        let rule = UntilRule { goal };
+        // Good is who deviates by less than 1: Phi(1) of all.
+        let truth = 0.841_344_746;
+        let (mut inside, mut chips, repeats) = (0u32, 0, 1500);
+        for seed in 0..repeats {
+            let noise = Stream::new(seed, Purpose::ChipCommon, 0, 0, 0);
+            let (mut before, mut sample) = (Census::default(), Census::default());
+            while let Look::Again(until) = rule.look(&point, &before, &sample) {
+                before.clone_from(&sample);
+                for chip in sample.chips() as u32..until {
+                    let words = [word(seed, chip), noise.word(chip)];
+                    let [b, w] = words.map(|w| f64::from(normal(w)));
+                    let y = 0.9f64.sqrt() * b + 0.1f64.sqrt() * w;
+                    sample.push(&row(chip, if y < 1.0 { 0.9 } else { 0.5 }));
+                }
+            }
+            let i = sample.yield_interval(0.8, true);
+            inside += u32::from(i.lo <= truth && truth <= i.hi);
+            chips += sample.chips();
+        }
+        let covered = f64::from(inside) / repeats as f64;
+        let chips = chips as f64 / repeats as f64;
+        println!("stratified yield 0.84, 0.03: {covered:.4} with {chips:.0} chips on average");
+        // Six standard errors are 3.4 %; independent chips take 570.
+        assert!(covered > 0.916, "{covered}");
+        assert!(chips < 400.0, "{chips}");
     }
 
     fn mean_covers(name: &str, truth: f64, half_width: f64, draw: &dyn Fn(f64, f64) -> f64) {

@@ -16,7 +16,7 @@
 //!
 //! * Where eps_B decides alone, a replicate has `floor(m p)` or one more good chips, with a variance
 //!   of 1/6 on average over all `p`; and 16 equal counts do happen at 2.5 % when `m p` is 0.21 off.
-//!   So `v` is at least the smaller of 1/6 ([`LEAST`]) and `b`.
+//!   So `v` is at least the smaller of 1/6 and `b`.
 //! * Where all chips are good, or none, the chips count as independent.
 //!
 //! # Quantiles
