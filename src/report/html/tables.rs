@@ -287,7 +287,7 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
         let first = worst[0];
         let others = worst[1..].iter();
         let others: Vec<String> = others
-            .map(|w| format!("{} ({})", w.chip, percent(w.accuracy, 1)))
+            .map(|w| format!("{}\u{a0}({})", w.chip, percent(w.accuracy, 1)))
             .collect();
         let _ = writeln!(
             out,
