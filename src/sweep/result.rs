@@ -50,6 +50,25 @@ impl ChipRow {
     pub fn has_position(&self) -> bool {
         self.die_x_mm.is_finite() && self.die_y_mm.is_finite()
     }
+
+    /// A chip of which only its score matters.
+    #[cfg(test)]
+    pub(super) fn scored(chip: u32, correct: u32, images: u32) -> Self {
+        Self {
+            point: 0,
+            chip,
+            accuracy: f64::from(correct) / f64::from(images),
+            loss: 0.0,
+            correct,
+            images,
+            eps_b: 0.0,
+            eps_common: 0.0,
+            eps_hat: f64::NAN,
+            wafer: 0,
+            die_x_mm: f64::NAN,
+            die_y_mm: f64::NAN,
+        }
+    }
 }
 
 /// One of the worst chips of a point: `pimento chip EXPERIMENT.toml --point P --index CHIP` rebuilds

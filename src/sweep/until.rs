@@ -93,20 +93,7 @@ mod tests {
 
     fn row(chip: u32, accuracy: f64) -> ChipRow {
         let correct = (accuracy.clamp(0.0, 1.0) * f64::from(IMAGES)).round() as u32;
-        ChipRow {
-            point: 0,
-            chip,
-            accuracy: f64::from(correct) / f64::from(IMAGES),
-            loss: 0.0,
-            correct,
-            images: IMAGES,
-            eps_b: 0.0,
-            eps_common: 0.0,
-            eps_hat: f64::NAN,
-            wafer: 0,
-            die_x_mm: f64::NAN,
-            die_y_mm: f64::NAN,
-        }
+        ChipRow::scored(chip, correct, IMAGES)
     }
 
     /// Chips of a distribution until the rule has enough.

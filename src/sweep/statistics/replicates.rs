@@ -23,6 +23,8 @@
 //! Woodruff's interval (JASA 47, 1952, 635-646): the values at which `p` is inside the interval of
 //! the fraction of chips up to and with the value.
 
+use std::sync::LazyLock;
+
 use super::{Interval, Z975, wilson, wilson_interval};
 pub use crate::chip::stratified::REPLICATES;
 
@@ -32,10 +34,9 @@ const LEAST: f64 = 1.0 / 6.0;
 /// Chips by replicate.
 pub type Chips = [u32; REPLICATES as usize];
 
-/// 97.5 % quantile of Student's t with one degree of freedom fewer than replicates.
-fn student() -> f64 {
-    super::student_t975(u64::from(REPLICATES) - 1)
-}
+/// 97.5 % quantile of Student's t with one degree of freedom fewer than replicates; found once, as
+/// a quantile's interval asks for it at every value that occurs.
+static STUDENT: LazyLock<f64> = LazyLock::new(|| super::student_t975(u64::from(REPLICATES) - 1));
 
 /// 95 % interval of the fraction of chips that are good, `good` of `chips`; as of independent chips
 /// while a replicate has none.
@@ -52,7 +53,7 @@ pub fn fraction_interval(good: &Chips, chips: &Chips) -> Interval {
     let residuals = residuals.map(|(&k, &m)| (f64::from(k) - p * f64::from(m)).powi(2));
     let variance = residuals.sum::<f64>() / (r - 1.0);
     let variance = variance.max(LEAST.min(binomial));
-    wilson(p, n * binomial / variance * (Z975 / student()).powi(2))
+    wilson(p, n * binomial / variance * (Z975 / *STUDENT).powi(2))
 }
 
 /// 95 % interval of quantile `p`. `values` are ascending and different, each with its chips; a side
@@ -117,7 +118,7 @@ impl Replicates {
         let se = variance.sqrt() / f64::from(images);
         (
             se,
-            Interval::around(mean / f64::from(images), student() * se),
+            Interval::around(mean / f64::from(images), *STUDENT * se),
         )
     }
 }
@@ -147,21 +148,7 @@ mod tests {
         for chip in 0..chips {
             let (eps_b, own) = (normal(word(seed, chip)), normal(noise.word(chip)));
             let y = share.sqrt() * f64::from(eps_b) + (1.0 - share).sqrt() * f64::from(own);
-            let correct = correct(y);
-            census.push(&ChipRow {
-                point: 0,
-                chip,
-                accuracy: f64::from(correct) / f64::from(IMAGES),
-                loss: 0.0,
-                correct,
-                images: IMAGES,
-                eps_b: 0.0,
-                eps_common: 0.0,
-                eps_hat: f64::NAN,
-                wafer: 0,
-                die_x_mm: f64::NAN,
-                die_y_mm: f64::NAN,
-            });
+            census.push(&ChipRow::scored(chip, correct(y), IMAGES));
         }
         census
     }
