@@ -70,6 +70,12 @@ impl At<'_> {
                 return self.fail(format!("tensor {} does not exist", t.0));
             }
         }
+        let halves = self.may_be_halves();
+        for &t in reads.iter().chain(&writes) {
+            if self.program.desc(t).storage == Storage::F16 && !halves.contains(&t) {
+                return self.fail(format!("takes no halves as `{}`", self.name(t)));
+            }
+        }
         for &t in &reads {
             let role = self.program.desc(t).role;
             if matches!(role, Role::Temp | Role::Output)

@@ -11,6 +11,7 @@ mod check;
 pub mod cpu;
 mod operands;
 pub mod program;
+pub mod storage;
 #[cfg(feature = "gpu")]
 pub mod wgpu;
 

@@ -54,7 +54,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("directories", &["src/cli/"]),
     ("safetensors", &["src/network/"]),
     ("prost", &["src/network/onnx/"]),
-    ("half", &["src/network/"]),
+    ("half", &["src/backend/storage.rs", "src/network/"]),
     ("parquet", &["src/report/"]),
     ("csv", &["src/report/", "src/sweep/"]),
     ("toml", &["src/config/"]),

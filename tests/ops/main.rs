@@ -29,5 +29,6 @@ mod reference;
 mod sgd;
 mod softmax;
 mod softmax_xent;
+mod storage;
 mod variance_ratio;
 mod weight_scale;

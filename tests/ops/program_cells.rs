@@ -233,7 +233,7 @@ fn poles_are_two(a: &Arrays) -> bool {
 }
 
 /// Any combination of effects.
-fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
+pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
     a.g_min = [0.0, 0.01, 0.2][rng.pick(0, 2)];
     // Levels are for slices of one size.
     let equal = a.slice_bits.iter().all(|&b| b == a.slice_bits[0]);

@@ -39,6 +39,18 @@ impl At<'_> {
         }
     }
 
+    /// Operands that may be kept in halves: read planes, unless their bits are counted.
+    pub(super) fn may_be_halves(&self) -> Vec<TensorId> {
+        match self.op {
+            Op::ProgramCells { out, spec, .. } if !spec.raw => vec![*out],
+            Op::Crossbar { g, spec, .. } if !spec.exact => vec![*g],
+            Op::IrDrop { out: t, .. }
+            | Op::PartialSums { g: t, .. }
+            | Op::CollapsePlanes { g: t, .. } => vec![*t],
+            _ => vec![],
+        }
+    }
+
     /// Operators at cell level.
     pub(super) fn cells(&self) -> Result<()> {
         match self.op {

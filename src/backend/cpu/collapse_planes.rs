@@ -2,19 +2,21 @@
 
 use rayon::prelude::*;
 
+use super::planes::Planes;
 use crate::backend::program::Reading;
 
 /// Effective weights `[column][row]` of one chip.
 pub(super) fn forward(
     spec: &Reading,
-    g: &[f32],
+    g: Planes,
     w_step: &[f32],
     correct: Option<&[f32]>,
     out: &mut [f32],
 ) {
     let a = &spec.arrays;
     let base = a.digital_base();
-    out.par_chunks_mut(a.rows).enumerate().for_each(|(o, out)| {
+    let columns = out.par_chunks_mut(a.rows).enumerate();
+    columns.for_each_init(Vec::new, |space, (o, out)| {
         let step = match w_step {
             [only] => *only,
             steps => steps[o],
@@ -28,7 +30,8 @@ pub(super) fn forward(
                     [c[at], c[at + 1]]
                 });
                 let rows = tile[0] as usize..tile[1] as usize;
-                let cells = &g[(p * a.cols + o) * a.rows..][rows.clone()];
+                let first = (p * a.cols + o) * a.rows;
+                let cells = g.part(first + rows.start..first + rows.end, space);
                 for (w, g) in out[rows].iter_mut().zip(cells) {
                     *w += place * (gain * g - offset);
                 }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::planes::Kept;
 use crate::backend::program::{Arrays, Encoding, Wires};
 use crate::chip::ir_drop;
 
@@ -14,7 +15,7 @@ fn poles(a: &Arrays, p: usize) -> Vec<(usize, f64)> {
 }
 
 /// Read planes of one chip in level units from its raw cells.
-pub(super) fn forward(spec: &Wires, g: &[f32], out: &mut [f32]) {
+pub(super) fn forward<T: Kept>(spec: &Wires, g: &[f32], out: &mut [T]) {
     let a = &spec.arrays;
     let n = a.plane_len();
     let tiles = a.tile_cols.windows(2).map(|c| c[0] as usize..c[1] as usize);
@@ -38,10 +39,8 @@ pub(super) fn forward(spec: &Wires, g: &[f32], out: &mut [f32]) {
                         .for_each(|(s, m)| *s += sign * m);
                 }
                 for (o, sum) in cols.clone().zip(sum.chunks_exact(rows.len())) {
-                    let to = &mut out[o * a.rows..][rows.clone()];
-                    to.iter_mut()
-                        .zip(sum)
-                        .for_each(|(t, s)| *t = (units * s) as f32);
+                    let line: Vec<f32> = sum.iter().map(|s| (units * s) as f32).collect();
+                    T::keep(&line, &mut out[o * a.rows..][rows.clone()]);
                 }
             }
         }

@@ -70,10 +70,10 @@ impl LayerPlan {
     /// Packs the weights of one chip.
     pub fn pack(&self, weights: Weights, memory: &Memory, chip: usize, packed: &mut [f32]) {
         let isa = memory.isa();
-        let w = memory.flat(weights.w, chip);
         match self {
-            Self::Conv(plan) => plan.pack(isa, w, packed),
+            Self::Conv(plan) => plan.pack(isa, memory.flat(weights.w, chip), packed),
             Self::Crossbar(plan) => {
+                let w = memory.planes(weights.w, chip);
                 let variance = weights.variance.map(|v| memory.flat(v, chip));
                 plan.pack(isa, w, variance, packed)
             }

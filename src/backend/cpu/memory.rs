@@ -11,8 +11,10 @@ use rayon::prelude::*;
 
 use super::buffer::{Buffer, Pool};
 use super::plan::{Plan, buffer_values};
+use super::planes::{self, Planes};
 use super::simd::Isa;
 use crate::backend::program::*;
+use crate::backend::storage;
 use crate::error::{Error, Result};
 
 /// Where a tensor is.
@@ -21,7 +23,7 @@ struct Slot {
     desc: TensorDesc,
     /// Index of the buffer, if the tensor exists as a whole.
     buffer: Option<usize>,
-    /// Values per chip.
+    /// Words per chip.
     stride: usize,
     /// Chips and images that were last written by a run.
     last: Option<(usize, usize)>,
@@ -74,7 +76,7 @@ impl Memory {
                 Slot {
                     desc: desc.clone(),
                     buffer,
-                    stride: desc.shape.len() * images,
+                    stride: desc.words() * images,
                     last: None,
                 }
             })
@@ -170,6 +172,15 @@ impl Memory {
         self.slab(t, chip)
     }
 
+    /// Conductances of a chip, as they are kept.
+    pub(super) fn planes(&self, t: TensorId, chip: usize) -> Planes<'_> {
+        let slab = self.slab(t, chip);
+        match self.desc(t).storage {
+            Storage::F32 => Planes::F32(slab),
+            Storage::F16 => Planes::F16(planes::halves(slab, self.shape(t).len())),
+        }
+    }
+
     /// `n` consecutive blocks of a map, each `[c][h][w][lane]`; `first` counts from the run's
     /// first block.
     pub fn image(&self, t: TensorId, chip: usize, first: usize, n: usize) -> &[f32] {
@@ -208,7 +219,7 @@ impl Memory {
         }
     }
 
-    /// Values per chip of a tensor that exists as a whole.
+    /// Words per chip of a tensor that exists as a whole.
     pub(super) fn stride(&self, t: TensorId) -> usize {
         self.slots[t.index()].stride
     }
@@ -269,12 +280,12 @@ impl Memory {
         self.put(&outs, taken);
     }
 
-    /// Values per chip that this run uses.
+    /// Words per chip that this run uses.
     pub(super) fn run_values(&self, t: TensorId) -> usize {
-        let shape = self.shape(t);
-        match shape.is_image() {
-            true => shape.len() * LANES * self.blocks(),
-            false => shape.len(),
+        let desc = self.desc(t);
+        match desc.shape.is_image() {
+            true => desc.words() * LANES * self.blocks(),
+            false => desc.words(),
         }
     }
 
@@ -307,6 +318,13 @@ impl Memory {
             };
             if !ok {
                 return Err(wrong("chips", n, chips));
+            }
+            if slot.desc.storage == Storage::F16 {
+                let slabs = self.buffers[b].chunks_mut(slot.stride);
+                for (slab, values) in slabs.zip(data.chunks(n)) {
+                    storage::round(values, planes::halves_mut(slab, n));
+                }
+                return Ok(());
             }
             self.buffers[b][..data.len()].copy_from_slice(data);
             return Ok(());
@@ -349,6 +367,14 @@ impl Memory {
         let n = slot.desc.shape.len();
         let per_chip = slot.desc.scope == Scope::PerChip;
         match (slot.desc.role, slot.buffer) {
+            (Role::State, Some(b)) if slot.desc.storage == Storage::F16 => {
+                let mut host = vec![0.0; self.buffers[b].len() / slot.stride.max(1) * n];
+                let slabs = self.buffers[b].chunks(slot.stride.max(1));
+                for (slab, values) in slabs.zip(host.chunks_mut(n.max(1))) {
+                    storage::expand(planes::halves(slab, n), values);
+                }
+                Ok(host)
+            }
             (Role::State, Some(b)) => Ok(self.buffers[b].to_vec()),
             (Role::Output, Some(b)) => {
                 let Some((chips, images)) = slot.last else {

@@ -39,6 +39,7 @@ mod multiply;
 mod partial_sums;
 mod peak;
 mod plan;
+mod planes;
 mod pointwise;
 mod post;
 mod program_cells;

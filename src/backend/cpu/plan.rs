@@ -98,7 +98,7 @@ impl Plan {
         }
     }
 
-    /// `f32` values of all buffers.
+    /// 32-bit words of all buffers.
     pub fn values(&self, program: &Program, capacity: Capacity) -> usize {
         self.buffers
             .iter()
@@ -107,7 +107,7 @@ impl Plan {
     }
 }
 
-/// Values of a tensor that exists as a whole.
+/// 32-bit words of a tensor that exists as a whole.
 pub(super) fn tensor_values(desc: &TensorDesc, capacity: Capacity) -> usize {
     let images = match (desc.shape.is_image(), desc.role) {
         (false, _) => 1,
@@ -118,13 +118,10 @@ pub(super) fn tensor_values(desc: &TensorDesc, capacity: Capacity) -> usize {
         Scope::Shared => 1,
         Scope::PerChip => capacity.chips,
     };
-    desc.shape
-        .len()
-        .saturating_mul(images)
-        .saturating_mul(chips)
+    desc.words().saturating_mul(images).saturating_mul(chips)
 }
 
-/// Values of a buffer: the largest of its tensors.
+/// Words of a buffer: the largest of its tensors.
 pub(super) fn buffer_values(program: &Program, shared: &[TensorId], capacity: Capacity) -> usize {
     shared
         .iter()

@@ -10,6 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::math::exp_negative;
+use super::planes::Kept;
 use crate::backend::program::{Arrays, Deviate, Encoding, Law, Programming, RunArgs};
 use crate::random::{OFFSET_REFERENCE, Purpose, REFERENCE, Stream, lognormal_shape, squeeze};
 use crate::vector::wide;
@@ -35,7 +36,7 @@ pub(super) struct Layer<'a> {
 }
 
 /// Programs a chip: read planes in level units and variances, or raw cells.
-pub(super) fn forward(layer: Layer, out: &mut [f32], variance: Option<&mut [f32]>) {
+pub(super) fn forward<T: Kept>(layer: Layer, out: &mut [T], variance: Option<&mut [f32]>) {
     let a = &layer.spec.arrays;
     let n = a.plane_len();
     let cells = Cells::new(layer);
@@ -47,7 +48,7 @@ pub(super) fn forward(layer: Layer, out: &mut [f32], variance: Option<&mut [f32]
                 let range = i * PART..i * PART + out.len();
                 cells.digits(plane, &range, &mut part.digits);
                 cells.program(plane, &range, part);
-                out.copy_from_slice(&part.g);
+                T::keep(&part.g, out);
             });
         });
     }
@@ -69,14 +70,12 @@ pub(super) fn forward(layer: Layer, out: &mut [f32], variance: Option<&mut [f32]
         let parts = parts.enumerate();
         parts.for_each_init(Part::default, |part, (i, (out, variance))| {
             let range = i * PART..i * PART + out.len();
-            cells.read(
-                &poles,
-                &subtracted,
-                &range,
-                part,
-                out,
-                variance.as_deref_mut(),
-            );
+            let variance = variance.as_deref_mut();
+            let mut space = std::mem::take(&mut part.kept);
+            T::fill(out, &mut space, |out| {
+                cells.read(&poles, &subtracted, &range, part, out, variance);
+            });
+            part.kept = space;
         });
     });
 }
@@ -106,6 +105,8 @@ struct Part {
     z: Vec<f32>,
     u: Vec<f32>,
     sum: Vec<f32>,
+    /// What is rounded to be kept.
+    kept: Vec<f32>,
     /// 0 where a line is open, else 1; empty where none can be.
     closed: Vec<f32>,
 }

@@ -7,6 +7,7 @@
 use super::block::missing;
 use super::conv2d::ConvPlan;
 use super::memory::Memory;
+use super::planes::halves_mut;
 use super::{
     adam, batch_norm, collapse_planes, conv2d_grad_weight, converter_fold, fabricate, histogram,
     ir_drop, lerp, program_cells, quantize_act, quantize_weight, sgd, tally, variance_ratio,
@@ -97,6 +98,7 @@ pub(super) fn run_whole_op(
             variance,
             ref spec,
         } => {
+            let (kept, n) = (memory.desc(out).storage, memory.shape(out).len());
             let program = |m: &Memory, chip: usize, out: &mut [f32], var: Option<&mut [f32]>| {
                 let layer = program_cells::Layer {
                     w: m.flat(w, 0),
@@ -106,16 +108,23 @@ pub(super) fn run_whole_op(
                     args,
                     chip,
                 };
-                program_cells::forward(layer, out, var)
+                match kept {
+                    Storage::F32 => program_cells::forward(layer, out, var),
+                    Storage::F16 => program_cells::forward(layer, halves_mut(out, n), var),
+                }
             };
             match variance {
                 Some(v) => memory.each_chip([out, v], |m, c, [out, v]| program(m, c, out, Some(v))),
                 None => memory.each_chip([out], |m, c, [out]| program(m, c, out, None)),
             }
         }
-        Op::IrDrop { g, out, ref spec } => memory.each_chip([out], |m, chip, [out]| {
-            ir_drop::forward(spec, m.flat(g, chip), out)
-        }),
+        Op::IrDrop { g, out, ref spec } => {
+            let (kept, n) = (memory.desc(out).storage, memory.shape(out).len());
+            memory.each_chip([out], |m, chip, [out]| match kept {
+                Storage::F32 => ir_drop::forward(spec, m.flat(g, chip), out),
+                Storage::F16 => ir_drop::forward(spec, m.flat(g, chip), halves_mut(out, n)),
+            })
+        }
         Op::ConverterFold {
             range,
             scale,
@@ -133,7 +142,7 @@ pub(super) fn run_whole_op(
             ref spec,
         } => memory.each_chip([out], |m, chip, [out]| {
             let correct = correct.map(|t| m.flat(t, chip));
-            collapse_planes::forward(spec, m.flat(g, chip), m.flat(w_step, 0), correct, out)
+            collapse_planes::forward(spec, m.planes(g, chip), m.flat(w_step, 0), correct, out)
         }),
         Op::Histogram {
             x,

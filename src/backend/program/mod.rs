@@ -9,7 +9,7 @@
 //! whose output is per chip broadcasts.
 //!
 //! # Layout
-//! Both backends store the same bytes (`f32` throughout):
+//! Both backends store the same bytes (`f32` but for conductances kept in [`Storage::F16`]):
 //! * [`Shape::Flat`]`(n)`: `n` values; per chip `[chip][n]`.
 //! * [`Shape::Image`]: one `c x h x w` map per image, images innermost in blocks of [`LANES`]:
 //!   `[block][c][h][w][lane]`, per chip `[chip][block][c][h][w][lane]`. Image `i` is lane
@@ -128,6 +128,32 @@ pub enum Role {
     Temp,
 }
 
+/// How a tensor's values are kept between the operator that writes them and those that read them.
+///
+/// Only a chip's read planes may be kept in halves: what [`Op::ProgramCells`] or [`Op::IrDrop`] writes
+/// and [`Op::Crossbar`], [`Op::PartialSums`] and [`Op::CollapsePlanes`] read. The writer rounds (see
+/// [`crate::backend::storage`]), the readers compute in `f32` with the rounded values; what the host
+/// writes is rounded, and it reads `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// As they are computed.
+    #[default]
+    F32,
+    /// Flat tensors only: IEEE 754 binary16, value `i` of a chip in bits `16 (i % 2)` and up of its 32-bit
+    /// word `i / 2`.
+    F16,
+}
+
+impl Storage {
+    /// In the words of experiment files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Storage::F32 => "f32",
+            Storage::F16 => "f16",
+        }
+    }
+}
+
 /// A named tensor of a program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorDesc {
@@ -139,6 +165,18 @@ pub struct TensorDesc {
     pub scope: Scope,
     /// Lifetime and access.
     pub role: Role,
+    /// How its values are kept.
+    pub storage: Storage,
+}
+
+impl TensorDesc {
+    /// 32-bit words of the values of a chip (and image), [`Shape::len`] unless they are halves.
+    pub fn words(&self) -> usize {
+        match self.storage {
+            Storage::F32 => self.shape.len(),
+            Storage::F16 => self.shape.len().div_ceil(2),
+        }
+    }
 }
 
 /// Operators that run together, in order.
@@ -177,8 +215,14 @@ impl Program {
             shape,
             scope,
             role,
+            storage: Storage::F32,
         });
         TensorId((self.tensors.len() - 1) as u32)
+    }
+
+    /// Sets how the values of a tensor are kept.
+    pub fn keep(&mut self, t: TensorId, storage: Storage) {
+        self.tensors[t.index()].storage = storage;
     }
 
     /// Adds a section.

@@ -28,6 +28,7 @@ mod product;
 use std::ops::Range;
 
 use super::gather::Tiles;
+use super::planes::Planes;
 use super::post::Epilogue;
 use super::simd::Isa;
 use super::strip::Strip;
@@ -234,16 +235,17 @@ impl CrossbarPlan {
 
     /// Packs one chip's read planes, then the variances, into a buffer of
     /// [`CrossbarPlan::packed_len`] values or more.
-    pub fn pack(&self, isa: Isa, g: &[f32], variance: Option<&[f32]>, packed: &mut [f32]) {
-        let both = [Some(g), variance].into_iter().flatten();
+    pub fn pack(&self, isa: Isa, g: Planes, variance: Option<&[f32]>, packed: &mut [f32]) {
+        let both = [Some(g), variance.map(Planes::F32)].into_iter().flatten();
         let parts = packed.chunks_exact_mut(self.planes_len().max(1));
         for (i, (values, packed)) in both.zip(parts).enumerate() {
             self.pack_planes(isa, values, i == 1, packed);
         }
     }
 
-    fn pack_planes(&self, isa: Isa, g: &[f32], square: bool, packed: &mut [f32]) {
+    fn pack_planes(&self, isa: Isa, g: Planes, square: bool, packed: &mut [f32]) {
         let a = &self.spec.arrays;
+        let mut space = Vec::new();
         let tiles = self.col_tiles(isa.rows());
         let parts = (0..self.groups)
             .flat_map(|group| (0..a.row_tiles()).map(move |r| (group, r)))
@@ -257,7 +259,7 @@ impl CrossbarPlan {
                 let to = &mut packed[cols.start * n..cols.end * n];
                 for (m, o) in cols.clone().enumerate() {
                     let column = (p * a.cols + group * self.cols + o) * a.rows;
-                    let from = &g[column..][rows.clone()];
+                    let from = g.part(column + rows.start..column + rows.end, &mut space);
                     match &self.lookup {
                         Some(lookup) => {
                             let to = &mut to[lookup.table_len(1) * m..];
