@@ -1,6 +1,8 @@
 //!include shared/run.wgsl
+//!include shared/half.wgsl
 // Effective weights of arrays that nothing converts:
 // out[o, k] = w_step[o] (sum_p place_p (gain g[p, o, k] - offset) - base). One thread a weight.
+// Constants: CORRECTED, HALF (g are halves).
 
 struct Params {
     g: View,
@@ -18,7 +20,7 @@ struct Params {
 }
 
 @group(0) @binding(1) var<uniform> p: Params;
-@group(0) @binding(2) var<storage, read> g: array<f32>;
+@group(0) @binding(2) var<storage, read> g: array<u32>;
 @group(0) @binding(3) var<storage, read> w_step: array<f32>;
 @group(0) @binding(4) var<storage, read> correct: array<f32>;
 // Row tile of every row, place value of every plane.
@@ -40,7 +42,13 @@ fn main(
     let tile = table[i % p.rows];
     var sum = 0.0;
     for (var plane = 0u; plane < p.planes; plane++) {
-        var v = g[chip_base(p.g, chip) + plane * p.out.len + i];
+        let at = plane * p.out.len + i;
+        var v = 0.0;
+        if HALF {
+            v = half_values(vec4<u32>(half_of(g[chip_base(p.g, chip) + at / 2u], at))).x;
+        } else {
+            v = bitcast<f32>(g[chip_base(p.g, chip) + at]);
+        }
         if CORRECTED {
             let c = chip_base(p.correct, chip) + 2u * ((tile * p.planes + plane) * p.cols + o);
             v = correct[c] * v - correct[c + 1u];

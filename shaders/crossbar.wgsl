@@ -12,7 +12,7 @@ struct Params {
 @group(0) @binding(1) var<uniform> p: Params;
 @group(0) @binding(2) var<storage, read> codes: array<u32>;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
-@group(0) @binding(4) var<storage, read> packed: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> packed: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read> adc: array<vec2<f32>>;
 @group(0) @binding(6) var<storage, read> range: array<vec2<f32>>;
 @group(0) @binding(7) var<storage, read> correct: array<vec2<f32>>;

@@ -1,8 +1,10 @@
 //!include shared/run.wgsl
 //!include shared/programming.wgsl
+//!include shared/half.wgsl
 // Cells of a layer on every chip: read planes in level units, or with RAW the cells relative to
 // G_max. One thread four neighbouring values. Constants: PAIRS (a read is the difference of two
-// cells), RAW, HAS_REFERENCE (program_cells_reference.wgsl came before), HAS_VARIANCE.
+// cells), RAW, HAS_REFERENCE (program_cells_reference.wgsl came before), HAS_VARIANCE, HALF (what is
+// written are halves).
 
 struct Params {
     cells: Programming,
@@ -23,7 +25,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> table: array<u32>;
 // Mean deviation and variance, relative to G_max: [chip][read plane][column tile][row].
 @group(0) @binding(6) var<storage, read> reference: array<vec2<f32>>;
-@group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
+// Two floats, or four halves.
+@group(0) @binding(7) var<storage, read_write> out: array<vec2<u32>>;
 @group(0) @binding(8) var<storage, read_write> variance: array<vec4<f32>>;
 
 fn code_of(i: u32, column: u32) -> i32 {
@@ -132,7 +135,14 @@ fn main(
         g = digit + units * off;
         v = v * units * units;
     }
-    out[chip_base(p.out, chip) / 4u + quad] = g;
+    let to = chip_base(p.out, chip) / 2u;
+    if HALF {
+        out[to + quad] = pack_halves(g);
+    } else {
+        let words = bitcast<vec4<u32>>(g);
+        out[to + 2u * quad] = words.xy;
+        out[to + 2u * quad + 1u] = words.zw;
+    }
     if HAS_VARIANCE {
         variance[chip_base(p.variance, chip) / 4u + quad] = v;
     }

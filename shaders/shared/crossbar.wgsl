@@ -1,12 +1,23 @@
 //!include shared/reading.wgsl
+//!include shared/half.wgsl
 // The inner loop of crossbars: four columns x four images x up to eight steps in registers, one
 // load of the codes and one of the conductances for all of them. The accumulators are named: no
 // driver has a reason to keep them in memory. Bound by the kernel's file: `codes`, `table`, `packed`.
 // Constants: STEPS, the steps of one pass, at most 8 (4 with NOISE_SUM); CONVERSIONS, those of an
-// input; NOISE_SUM, read noise with the variance of the whole sum; NOISE_CELL, cell by cell.
+// input; NOISE_SUM, read noise with the variance of the whole sum; NOISE_CELL, cell by cell; HALF,
+// conductances are halves.
 
 // Where the variances of the sums are among the accumulators.
 const NOISE_AT: u32 = select(0u, 4u, NOISE_SUM);
+
+// Conductances of four columns side by side. A vec4 holds those of one row, or of two in halves.
+fn conductances(i: u32) -> vec4<f32> {
+    if HALF {
+        let rows = packed[i / 2u];
+        return unpack_halves(select(rows.xy, rows.zw, (i & 1u) == 1u));
+    }
+    return bitcast<vec4<f32>>(packed[i]);
+}
 
 struct Sums {
     s0: mat4x4<f32>,
@@ -76,11 +87,11 @@ fn crossbar_sums(r: Reading, s: Site, tile: u32, plane: u32, t0: u32) -> Sums {
         let at = s.codes + table[k];
         let bytes = code_bytes(codes[at]) >> vec4<u32>(t0 * DAC_BITS);
         let signs = code_signs(at);
-        c.g = packed[g_at + k];
+        c.g = conductances(g_at + k);
         c.row = k;
         var v = vec4<f32>(0.0);
         if NOISE_SUM || NOISE_CELL {
-            v = packed[r.variance_at + g_at + k];
+            v = bitcast<vec4<f32>>(packed[r.variance_at + g_at + k]);
             c.deviation = sqrt(v);
         }
         if ANALOG_SUM {

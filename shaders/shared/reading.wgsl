@@ -13,8 +13,8 @@ struct Reading {
     codes_group: u32,
     codes_y: u32,
     codes_x: u32,
-    // Packed conductances in vec4: from chip to chip, from four columns to the next, from plane to
-    // plane; start of the variances.
+    // Packed conductances in fours of columns: from chip to chip, from four columns to the next, from
+    // plane to plane; start of the variances in vec4.
     g_chip: u32,
     g_tile: u32,
     g_plane: u32,

@@ -30,6 +30,7 @@ mod quantize_act;
 mod quantize_weight;
 mod rearrange;
 mod softmax;
+mod storage;
 mod sweep;
 mod training;
 mod variance_ratio;

@@ -58,6 +58,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     Ok(vec![
         Dispatch::new("collapse_planes", work)
             .constant("CORRECTED", correct.is_some())
+            .constant("HALF", cx.halves(*g))
             .params(&params)
             .read(*g)
             .read(*w_step)

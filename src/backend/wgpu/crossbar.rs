@@ -151,7 +151,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             reading: prepared.params,
             conversion,
         };
-        reading::attach(Dispatch::new("crossbar", work), &input)
+        reading::attach(Dispatch::new("crossbar", work), &input, cx)
             .params(&params)
             .read(prepared.codes)
             .table(&prepared.table)

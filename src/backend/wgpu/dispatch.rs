@@ -11,14 +11,14 @@
 //! * The chip is `workgroup_id.z`. The other two axes are one flat number of workgroups, split
 //!   because an axis holds 65535 of them: `flat_group` of `shared/run.wgsl` joins them.
 //! * A tensor is addressed through its [`View`]: images in `vec4<f32>` units, flat tensors in
-//!   `f32` units. Slabs of flat tensors start at multiples of four values.
+//!   `f32` units, or words of two halves. Slabs of flat tensors start at multiples of four of them.
 
 use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::backend::RunArgs;
-use crate::backend::program::{Capacity, LANES, Program, Role, Scope, Shape, TensorId};
+use crate::backend::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
 
 /// `vec4<f32>` of a block of images.
 pub(super) const QUADS: usize = LANES / 4;
@@ -308,6 +308,11 @@ impl LowerContext<'_> {
         self.program.desc(t).scope == Scope::PerChip
     }
 
+    /// Whether a tensor's values are halves.
+    pub fn halves(&self, t: TensorId) -> bool {
+        self.program.desc(t).storage == Storage::F16
+    }
+
     /// Slabs of a tensor.
     pub fn slabs(&self, t: TensorId) -> usize {
         if self.per_chip(t) {
@@ -332,10 +337,10 @@ impl LowerContext<'_> {
         self.capacity.chunk.div_ceil(LANES)
     }
 
-    /// Number of `f32` of one slab, with the padding of flat tensors.
+    /// Number of `f32` (of words, where values are halves) of one slab, with the padding of flat tensors.
     pub fn slab_floats(&self, t: TensorId) -> u64 {
         match self.shape(t) {
-            Shape::Flat(n) => n.next_multiple_of(4) as u64,
+            Shape::Flat(_) => self.program.desc(t).words().next_multiple_of(4) as u64,
             shape => shape.len() as u64 * LANES as u64 * self.blocks(t) as u64,
         }
     }

@@ -1,11 +1,12 @@
-//! What wires make of cells: `shaders/ir_drop.wgsl`, `shaders/ir_drop_separate.wgsl`.
+//! What wires make of cells: `shaders/ir_drop.wgsl`, `shaders/ir_drop_separate.wgsl`, and for
+//! planes kept in halves `shaders/ir_drop_halves.wgsl`.
 
 use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
-use crate::backend::program::{Arrays, Encoding, Op, Topology, Wires};
+use crate::backend::program::{Arrays, Encoding, Op, TensorId, Topology, Wires};
 use crate::error::Result;
 
 /// Most sweeps where the direct solution is asked for: the iteration settles long before unless the
@@ -68,6 +69,48 @@ fn table(arrays: &Arrays) -> Arc<[u32]> {
     cuts.chain(units).collect()
 }
 
+/// Twin of `Params` in `shaders/ir_drop_halves.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct HalvesParams {
+    pub x: View,
+    pub out: View,
+}
+
+/// Read planes before they are rounded to halves.
+struct FloatPlanes {
+    view: View,
+    operand: Operand,
+}
+
+impl FloatPlanes {
+    fn new(out: TensorId, cx: &LowerContext<'_>) -> Self {
+        let slab = cx.shape(out).len().next_multiple_of(4);
+        let view = View {
+            chip_stride: if cx.per_chip(out) { slab as u32 } else { 0 },
+            ..cx.view(out)
+        };
+        let operand = Operand::Scratch {
+            index: 1,
+            floats: (slab * cx.slabs(out)) as u64,
+        };
+        Self { view, operand }
+    }
+
+    /// One thread four values.
+    fn round(&self, out: TensorId, cx: &LowerContext<'_>) -> Dispatch {
+        let params = HalvesParams {
+            x: self.view,
+            out: cx.view(out),
+        };
+        let work = Work::flat(cx.shape(out).len().div_ceil(4)).per_chip(cx.per_chip(out));
+        Dispatch::new("ir_drop_halves", work)
+            .params(&params)
+            .read(self.operand)
+            .write(out)
+    }
+}
+
 /// One workgroup some inputs of an array, or one thread an output line.
 pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let Op::IrDrop { g, out, spec } = op else {
@@ -121,12 +164,20 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         index: 0,
         floats: (SEGMENTS * segment * parts * cx.slabs(*out)) as u64,
     };
-    Ok(vec![
-        Dispatch::new(shader, work.per_chip(per_chip))
-            .params(&params)
-            .read(*g)
-            .table(&table(arrays))
-            .write(state)
-            .write(*out),
-    ])
+    // Neighbours of a word come from different threads, and the second of two cells is subtracted
+    // from the first: floats first, then halves.
+    let floats = cx.halves(*out).then(|| FloatPlanes::new(*out, cx));
+    let params = Params {
+        out: floats.as_ref().map_or(params.out, |f| f.view),
+        ..params
+    };
+    let to = floats.as_ref().map_or((*out).into(), |f| f.operand);
+    let solve = Dispatch::new(shader, work.per_chip(per_chip))
+        .params(&params)
+        .read(*g)
+        .table(&table(arrays))
+        .write(state)
+        .write(to);
+    let round = floats.map(|f| f.round(*out, cx));
+    Ok([solve].into_iter().chain(round).collect())
 }

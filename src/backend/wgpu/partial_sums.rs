@@ -52,6 +52,6 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         .read(packed)
         .write(*y);
     let mut calls = prepared.calls;
-    calls.push(reading::attach(call, &input));
+    calls.push(reading::attach(call, &input, cx));
     Ok(calls)
 }

@@ -302,7 +302,7 @@ fn fit_images(program: &Program, want: Capacity, limits: &Limits) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::program::{Op, Scope};
+    use crate::backend::program::{Op, Scope, Storage};
 
     const LIMITS: Limits = Limits {
         binding: 1 << 20,
@@ -369,6 +369,31 @@ mod tests {
         let fitted = fit(&chain(512, Scope::PerChip), want, &LIMITS).expect("fits");
         assert_eq!((fitted.chips, fitted.chunk), (8, 64));
         assert_eq!(fitted.images, 512);
+    }
+
+    /// A chip's planes in halves: twice as many chips, whatever limits them.
+    #[test]
+    fn twice_as_many_chips_fit_in_halves() {
+        let mut p = Program::default();
+        let planes = p.tensor("g", Shape::Flat(40_000), Scope::PerChip, Role::State);
+        p.section("run", Vec::new());
+        let want = Capacity {
+            chips: 1_000,
+            images: 16,
+            chunk: 16,
+        };
+        let chips = |p: &Program| {
+            let by_binding = fit(p, want, &LIMITS).expect("fits").chips;
+            let plenty = Limits {
+                binding: 1 << 30,
+                ..LIMITS
+            };
+            (by_binding, fit(p, want, &plenty).expect("fits").chips)
+        };
+        let floats = chips(&p);
+        p.keep(planes, Storage::F16);
+        // 160,000 and 80,000 bytes of 1 MiB and of 4 MiB.
+        assert_eq!((floats, chips(&p)), ((6, 26), (13, 52)));
     }
 
     #[test]

@@ -269,6 +269,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             .constant("RAW", spec.raw)
             .constant("HAS_REFERENCE", columns.is_some())
             .constant("HAS_VARIANCE", variance.is_some())
+            .constant("HALF", cx.halves(*out))
             .params(&params)
             .read(*w)
             .read(*step)

@@ -226,15 +226,21 @@ pub(super) fn pack(input: &Inputs<'_>, to: &mut Prepared, cx: &LowerContext<'_>)
         .collect();
     let per_chip = parts.iter().any(|&t| cx.per_chip(t));
     let slabs = if per_chip { cx.capacity.chips } else { 1 };
+    // Starts in vec4: of halves, one holds two fours.
+    let fours = |t| match cx.halves(t) {
+        true => (chip * slabs).div_ceil(2),
+        false => chip * slabs,
+    };
+    let variance_at = fours(input.g);
     let operand = Operand::Scratch {
         index: 1,
-        floats: (4 * chip * slabs * parts.len()) as u64,
+        floats: 4 * parts.iter().map(|&t| fours(t) as u64).sum::<u64>(),
     };
     let calls = parts.iter().enumerate().map(|(i, &t)| {
         let params = PackParams {
             g: cx.view(t),
             chip: chip as u32,
-            first: (i * chip * slabs) as u32,
+            first: (i * 2 * variance_at) as u32,
             rows: arrays.rows as u32,
             cols: arrays.cols as u32,
             planes: arrays.read_planes() as u32,
@@ -243,13 +249,14 @@ pub(super) fn pack(input: &Inputs<'_>, to: &mut Prepared, cx: &LowerContext<'_>)
             pad0: 0,
         };
         Dispatch::new("crossbar_pack", Work::flat(chip).per_chip(per_chip))
+            .constant("HALF", cx.halves(t))
             .params(&params)
             .read(t)
             .write(operand)
     });
     to.calls.extend(calls);
     to.params.g_chip = if per_chip { chip as u32 } else { 0 };
-    to.params.variance_at = (chip * slabs) as u32;
+    to.params.variance_at = variance_at as u32;
     operand
 }
 
@@ -303,7 +310,7 @@ pub(super) fn work(geo: &ConvGeometry) -> Work {
 }
 
 /// Adds the constants of `shaders/shared/crossbar.wgsl` and what it includes.
-pub(super) fn attach(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
+pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, cx: &LowerContext<'_>) -> Dispatch {
     let (spec, dac) = (input.spec, &input.spec.dac);
     let noisy = input.variance.is_some();
     let noise_sum = noisy && !spec.noise_per_cell;
@@ -320,6 +327,7 @@ pub(super) fn attach(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
         .constant("STEPS", steps as u32)
         .constant("NOISE_SUM", noise_sum)
         .constant("NOISE_CELL", noisy && spec.noise_per_cell)
+        .constant("HALF", cx.halves(input.g))
 }
 
 /// Adds the constants of `shaders/shared/digits.wgsl` and `shaders/shared/reading.wgsl`.

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::dispatch::{LowerContext, RunUniform, Work};
 use super::plan::{Place, Plan, Step};
 use crate::backend::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
-use crate::backend::{RunArgs, Session};
+use crate::backend::{RunArgs, Session, storage};
 use crate::error::{Error, Result};
 
 /// Runs that may be queued before the oldest one is waited for.
@@ -262,8 +262,12 @@ impl Session for WgpuSession {
                 if !data.len().is_multiple_of(n) || data.len() > n * slabs {
                     return Err(wrong_length(&name, data.len(), n, slabs));
                 }
+                let halves = self.lower_context().halves(id);
                 for (i, values) in data.chunks_exact(n).enumerate() {
-                    self.write_bytes(id, i as u64 * slab, values)?;
+                    match halves {
+                        true => self.write_bytes(id, i as u64 * slab, &to_halves(values))?,
+                        false => self.write_bytes(id, i as u64 * slab, values)?,
+                    }
                 }
                 Ok(())
             }
@@ -293,8 +297,12 @@ impl Session for WgpuSession {
         let (slabs, slab) = (cx.slabs(id), cx.slab_floats(id));
         match (role, shape) {
             (Role::State, Shape::Flat(n)) => {
+                let halves = cx.halves(id);
                 let all = self.fetch(id, slab * slabs as u64)?;
                 let rows = all.chunks_exact(slab as usize);
+                if halves {
+                    return Ok(rows.flat_map(|row| from_halves(row, n)).collect());
+                }
                 Ok(rows.flat_map(|row| &row[..n]).copied().collect())
             }
             (Role::Output, Shape::Image { .. }) => {
@@ -377,6 +385,24 @@ fn wrong_length(name: &str, got: usize, unit: usize, slabs: usize) -> Error {
     ))
 }
 
+/// Words of the nearest halves, the first value lowest; the last word may end with a zero.
+fn to_halves(values: &[f32]) -> Vec<f32> {
+    let mut halves = vec![0; values.len().next_multiple_of(2)];
+    storage::round(values, &mut halves[..values.len()]);
+    let word = |pair: &[u16]| f32::from_bits(u32::from(pair[0]) | u32::from(pair[1]) << 16);
+    halves.chunks_exact(2).map(word).collect()
+}
+
+/// The first `n` values in words of halves.
+fn from_halves(words: &[f32], n: usize) -> Vec<f32> {
+    let bits = words.iter().map(|w| w.to_bits());
+    let halves = bits.flat_map(|w| [w as u16, (w >> 16) as u16]);
+    let halves: Vec<u16> = halves.take(n).collect();
+    let mut values = vec![0.0; n];
+    storage::expand(&halves, &mut values);
+    values
+}
+
 /// `[image][value]` to `[block][value][lane]`; lanes without an image become 0.
 fn to_blocks(images: &[f32], len: usize) -> Vec<f32> {
     let n = images.len() / len;
@@ -401,6 +427,22 @@ fn from_blocks(blocks: &[f32], len: usize, n: usize, out: &mut Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn halves_and_back() {
+        for values in [&[0.5, -1.75, 3.0][..], &[65504.0, 0.0]] {
+            let words = to_halves(values);
+            assert_eq!(words.len(), values.len().div_ceil(2));
+            assert_eq!(words[0].to_bits() & 0xffff, half_of(values[0]));
+            assert_eq!(from_halves(&words, values.len()), values);
+        }
+    }
+
+    fn half_of(v: f32) -> u32 {
+        let mut half = [0];
+        storage::round(&[v], &mut half);
+        half[0].into()
+    }
 
     #[test]
     fn blocks_and_back() {

@@ -293,6 +293,8 @@ macro_rules! layout {
 }
 
 mod cells;
+mod device;
+mod half;
 mod programming;
 mod random;
 

@@ -6,8 +6,8 @@ use std::mem::{offset_of, size_of};
 use super::{StructLayout, check_layouts, posts, validate_program};
 use crate::backend::program::*;
 use crate::backend::wgpu::{
-    collapse_planes, converter_fold, counting, crossbar, histogram, partial_sums, program_cells,
-    reading,
+    collapse_planes, converter_fold, counting, crossbar, histogram, ir_drop, partial_sums,
+    program_cells, reading,
 };
 
 const COLS: usize = 6;
@@ -127,7 +127,10 @@ fn programming_kernels_are_valid() {
             let n = planes * a.plane_len();
             let out = state(&mut p, n, Scope::PerChip);
             let second = state(&mut p, n, Scope::PerChip);
-            for variance in [None, Some(second)] {
+            let halves = state(&mut p, n, Scope::PerChip);
+            p.keep(halves, Storage::F16);
+            let outs = [(out, None), (out, Some(second)), (halves, Some(second))];
+            for (out, variance) in outs {
                 ops.push(Op::ProgramCells {
                     w,
                     step,
@@ -158,10 +161,15 @@ fn programming_kernels_are_valid() {
             },
         });
     }
-    for topology in [Topology::InputSource, Topology::SeparateSource] {
+    for (topology, storage) in [
+        (Topology::InputSource, Storage::F32),
+        (Topology::SeparateSource, Storage::F16),
+    ] {
+        let out = state(&mut p, a.read_planes() * a.plane_len(), Scope::PerChip);
+        p.keep(out, storage);
         ops.push(Op::IrDrop {
             g: state(&mut p, a.cells(), Scope::PerChip),
-            out: state(&mut p, a.read_planes() * a.plane_len(), Scope::PerChip),
+            out,
             spec: Wires {
                 arrays: a.clone(),
                 topology,
@@ -247,7 +255,9 @@ fn reading_kernels_are_valid() {
     for (i, encoding) in [DIFFERENTIAL, ENCODINGS[3]].into_iter().enumerate() {
         let a = arrays(encoding);
         let n = a.read_planes() * a.plane_len();
-        let g = state(&mut p, n, Scope::PerChip);
+        let floats = state(&mut p, n, Scope::PerChip);
+        let halves = state(&mut p, n, Scope::PerChip);
+        p.keep(halves, Storage::F16);
         let noise = state(&mut p, n, Scope::PerChip);
         let pairs = state(&mut p, 2 * a.converters(), Scope::PerChip);
         let ranges = state(&mut p, 2 * a.read_planes() * COLS, Scope::Shared);
@@ -256,11 +266,13 @@ fn reading_kernels_are_valid() {
             for (k, adc) in adcs().into_iter().enumerate() {
                 let has = adc.is_some().then_some(());
                 let integer = adc.is_some() && (i + j) % 2 == 0;
-                for (exact, per_cell, variance) in [
-                    (true, false, None),
-                    (false, false, None),
-                    (false, false, Some(noise)),
-                    (false, true, Some(noise)),
+                for (exact, per_cell, variance, g) in [
+                    (true, false, None, floats),
+                    (false, false, None, floats),
+                    (false, false, None, halves),
+                    (false, false, Some(noise), floats),
+                    (false, false, Some(noise), halves),
+                    (false, true, Some(noise), [floats, halves][j % 2]),
                 ] {
                     let spec = Reading {
                         arrays: a.clone(),
@@ -531,6 +543,7 @@ fn layouts() -> Vec<StructLayout> {
             [g, chip, first, rows, cols, planes, group_out, tiles, pad0]
         ),
         layout!("partial_sums", "Params", partial_sums::Params, [reading, y]),
+        layout!("ir_drop_halves", "Params", ir_drop::HalvesParams, [x, out]),
     ]
 }
 
@@ -549,7 +562,7 @@ const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
     const INTEGER: bool = true; const INPUT_BITS: u32 = 8u; const DISTURBED: bool = true; \
     const BIAS: bool = true; const ALIGNED: bool = true; const SUM_CODES: bool = true; const COUNT_CLIPPED: bool = true; \
     const HAS_SHIFT: bool = true; const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; \
-    const HAS_QUANT: bool = true; const QUANT_FLOOR: bool = true;";
+    const HALF: bool = true; const HAS_QUANT: bool = true; const QUANT_FLOOR: bool = true;";
 
 #[test]
 fn parameter_structs_have_the_layout_of_the_shaders() {

@@ -1,8 +1,8 @@
 //! The generator and the deviates of the shaders against their host twins, word by word, on a
 //! device.
 
+use super::device;
 use crate::backend::wgpu::context::Context;
-use crate::backend::wgpu::devices::{self, Selector};
 use crate::backend::wgpu::dispatch::Const;
 use crate::backend::wgpu::shader;
 use crate::random::{lognormal, lognormal_shape, normal, philox, squeeze, truncated};
@@ -18,21 +18,6 @@ const DEVIATE_ULP: f32 = 8.0;
 
 /// Four words a thread; as counters they are 2^16 blocks of the generator.
 const BLOCKS: usize = 1 << 16;
-
-/// The best adapter, or `None` with a message.
-fn open(test: &str) -> Option<Context> {
-    let reason = match devices::select(Selector::Any) {
-        Ok(Some(adapter)) => return Some(Context::open(&adapter, 1 << 28).expect("device")),
-        Ok(None) => "no adapter".to_owned(),
-        Err(e) => e.to_string(),
-    };
-    assert!(
-        std::env::var("PIMENTO_REQUIRE_GPU").as_deref() != Ok("1"),
-        "{test}: PIMENTO_REQUIRE_GPU=1, but {reason}"
-    );
-    println!("SKIPPED {test}: {reason}");
-    None
-}
 
 /// Both ends of the distribution and its centre, then words of a linear congruential generator.
 fn inputs() -> Vec<u32> {
@@ -68,64 +53,7 @@ fn run(context: &Context, inputs: &[u32]) -> [Vec<u32>; 4] {
     }
     text += include_str!("random.wgsl");
 
-    let device = &context.device;
-    let bytes = size_of_val(inputs) as u64;
-    use ::wgpu::BufferUsages as Usage;
-    let buffer = |usage| context.buffer("test", bytes, usage).expect("buffer");
-    let input = buffer(Usage::STORAGE | Usage::COPY_DST);
-    let outputs = [(); 4].map(|()| buffer(Usage::STORAGE | Usage::COPY_SRC));
-    let staging = [(); 4].map(|()| buffer(Usage::MAP_READ | Usage::COPY_DST));
-    context
-        .queue
-        .write_buffer(&input, 0, bytemuck::cast_slice(inputs));
-    let kernel = context
-        .guarded("test kernel", || {
-            let module = device.create_shader_module(::wgpu::ShaderModuleDescriptor {
-                label: None,
-                source: ::wgpu::ShaderSource::Wgsl(text.as_str().into()),
-            });
-            device.create_compute_pipeline(&::wgpu::ComputePipelineDescriptor {
-                label: None,
-                layout: None,
-                module: &module,
-                entry_point: Some("main"),
-                compilation_options: Default::default(),
-                cache: None,
-            })
-        })
-        .expect("kernel");
-    let entries: Vec<_> = std::iter::once(&input)
-        .chain(&outputs)
-        .enumerate()
-        .map(|(i, b)| ::wgpu::BindGroupEntry {
-            binding: i as u32,
-            resource: b.as_entire_binding(),
-        })
-        .collect();
-    let bindings = device.create_bind_group(&::wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &kernel.get_bind_group_layout(0),
-        entries: &entries,
-    });
-    let mut encoder = device.create_command_encoder(&Default::default());
-    {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        pass.set_pipeline(&kernel);
-        pass.set_bind_group(0, &bindings, &[]);
-        pass.dispatch_workgroups((BLOCKS / 64) as u32, 1, 1);
-    }
-    for (from, to) in outputs.iter().zip(&staging) {
-        encoder.copy_buffer_to_buffer(from, 0, to, 0, bytes);
-    }
-    context.queue.submit([encoder.finish()]);
-    for buffer in &staging {
-        buffer.map_async(::wgpu::MapMode::Read, .., |result| result.expect("mapped"));
-    }
-    context.wait(None).expect("finished");
-    staging.map(|buffer| {
-        let view = buffer.get_mapped_range(..).expect("range");
-        bytemuck::pod_collect_to_vec(&view[..])
-    })
+    device::launch(context, &text, inputs, BLOCKS / 64)
 }
 
 /// Largest errors, absolute and in ulp of the larger of 1 and the magnitude.
@@ -146,7 +74,7 @@ fn worst(words: &[u32], bits: &[u32], host: impl Fn(u32) -> f32) -> (f32, f32) {
 
 #[test]
 fn words_equal_and_deviates_close_to_the_host() {
-    let Some(context) = open("random numbers") else {
+    let Some(context) = device::open("random numbers") else {
         return;
     };
     let inputs = inputs();
