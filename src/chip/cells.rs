@@ -6,7 +6,7 @@ use super::ranges::{self, Converters};
 use super::terms;
 use crate::backend::program::{
     Adc, Arrays, CellReadNoise, ConvGeometry, ConverterErrors, Curve, Dac, Drift, InputSigns,
-    Programming, Reading, Stuck, Topology, Wires,
+    Programming, Reading, Storage, Stuck, Topology, Wires,
 };
 use crate::config;
 use crate::config::chip::{Accumulate, AdcRange, WireMethod, WireTopology};
@@ -50,6 +50,8 @@ pub struct LayerCells {
     /// Whether a read is noisy, so that [`crate::backend::program::Op::ProgramCells`] must give
     /// variances.
     pub noisy: bool,
+    /// How the read planes are kept.
+    pub storage: Storage,
 }
 
 /// The constants of a layer with address `layer` (see
@@ -115,6 +117,10 @@ pub fn layer(
         },
         ranges,
         noisy,
+        storage: match chip.cells.storage {
+            config::chip::Storage::F32 => Storage::F32,
+            config::chip::Storage::F16 => Storage::F16,
+        },
         reading,
     })
 }

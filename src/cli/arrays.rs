@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bytesize::ByteSize;
+use pimento::backend::program::Storage;
 use pimento::config::{Experiment, Fidelity};
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
@@ -22,11 +24,19 @@ struct Row {
     steps: usize,
     counts: Counts,
     route: Route,
+    /// How conductances are kept, and what a chip takes while images are evaluated.
+    storage: Storage,
+    bytes: usize,
 }
 
 /// The plan of a network on the chip of an experiment file.
 pub struct Plan {
     rows: Vec<Row>,
+}
+
+/// Bytes for people.
+fn memory(bytes: usize) -> String {
+    ByteSize::b(bytes as u64).display().iec().to_string()
 }
 
 impl Plan {
@@ -68,11 +78,17 @@ impl Plan {
                     columns,
                 ),
                 route: Route::of(&layer),
+                storage: layer.kept(),
+                bytes: layer.bytes(),
             }
         });
         Ok(Self {
             rows: rows.collect(),
         })
+    }
+
+    fn bytes(&self) -> usize {
+        self.rows.iter().map(|r| r.bytes).sum()
     }
 
     fn total(&self, of: impl Fn(&Counts) -> usize) -> usize {
@@ -99,6 +115,8 @@ impl Plan {
                     "utilisation": r.counts.utilisation,
                     "conversions_per_image": r.counts.conversions,
                     "route": r.route.name(),
+                    "storage": r.storage.name(),
+                    "bytes_per_chip": r.bytes,
                 })
             })
             .collect();
@@ -109,6 +127,7 @@ impl Plan {
                 "cells": self.total(|c| c.cells),
                 "reference_cells": self.total(|c| c.reference_cells),
                 "conversions_per_image": self.total(|c| c.conversions),
+                "bytes_per_chip": self.bytes(),
             },
         })
     }
@@ -126,6 +145,7 @@ impl Plan {
             "cells",
             "used",
             "conversions",
+            "memory/chip",
             "simulated as",
         ];
         let mut lines = vec![title.map(String::from).to_vec()];
@@ -141,7 +161,11 @@ impl Plan {
                 r.counts.cells.to_string(),
                 format!("{:.0} %", 100.0 * r.counts.utilisation),
                 r.counts.conversions.to_string(),
-                r.route.name().into(),
+                memory(r.bytes),
+                match (r.route, r.storage) {
+                    (Route::Arrays, Storage::F16) => format!("{}, f16", r.route.name()),
+                    (route, _) => route.name().into(),
+                },
             ]);
         }
         let mut total = vec![String::new(); title.len()];
@@ -149,6 +173,7 @@ impl Plan {
         total[6] = self.total(|c| c.arrays).to_string();
         total[7] = self.total(|c| c.cells).to_string();
         total[9] = self.total(|c| c.conversions).to_string();
+        total[10] = memory(self.bytes());
         lines.push(total);
         lines
     }

@@ -62,7 +62,7 @@ impl Inspect {
             let plan = Plan::new(&network, chip)?;
             return match self.json {
                 true => output::print_json(&plan.json()),
-                false => output::print(&aligned(&plan.lines(), 1, 10)),
+                false => output::print(&aligned(&plan.lines(), 1, 11)),
             };
         }
         let rows: Vec<Row> = network

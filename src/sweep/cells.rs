@@ -130,6 +130,7 @@ pub fn lowered(cells: &LayerCells, tuned: Tuned) -> CellLayer {
         wires: cells.wires.clone(),
         errors: cells.errors.clone(),
         tuned,
+        storage: cells.storage,
     }
 }
 

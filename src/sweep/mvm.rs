@@ -377,6 +377,7 @@ impl Net {
         let read_arrays = a.row_tiles() * a.col_tiles() * a.read_planes();
         let scale = (layer.tuned == Tuned::Reference && converts)
             .then(|| flat("reference", read_arrays, chip));
+        p.keep(planes, layer.kept());
         let mut map = |name: &str, c, scope, role| {
             p.tensor(name, Shape::Image { c, h: 1, w: 1 }, scope, role)
         };

@@ -52,6 +52,7 @@ impl CellSteps {
                 wires: cells.wires,
                 errors: cells.errors,
                 tuned: Tuned::No,
+                storage: cells.storage,
             };
             if !experiment.train.recipe.sees_variation() {
                 layer = layer.nominal();

@@ -105,6 +105,66 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
     }
 }
 
+/// Networks on arrays whose conductances are kept in halves, with and without converters and wires:
+/// every chip as good on both backends, and hardly different from one kept in floats.
+#[test]
+fn chips_kept_in_halves_are_the_same_on_both_backends() {
+    let name = "chips_kept_in_halves_are_the_same_on_both_backends";
+    let Some(gpu) = harness::gpu_or_skip(name) else {
+        return;
+    };
+    let cpu = CpuBackend::new();
+    let data = Embedded::Digits8x8.load().expect("embedded");
+    let chips = [
+        "[chip.adc]\nbits = 8\n[chip.read]\nproportional = 0.02\n",
+        "[chip.adc]\nbits = 0\n",
+        "[chip.adc]\nbits = 8\n[chip.wires]\nrow_ohm = 1\ncol_ohm = 1\nmethod = \"fast\"\n",
+    ];
+    for chip in chips {
+        let with = |storage: &str| {
+            let text = format!(
+                "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\ntrain_limit = 600\n\
+                 [network]\nkind = \"mlp\"\nhidden = [24]\n[quantize]\nweight_bits = 4\n\
+                 activation_bits = 4\ninput_bits = 4\n[train]\nrecipe = \"qat\"\nepochs = 4\n\
+                 batch = 50\nlearning_rate = 5e-3\n[variation]\nsigma_w = 0.1\nsigma_b = 0.1\n\
+                 [sweep]\nchips = 5\n[chip.array]\nrows = 40\n[chip.cells]\nslice_bits = 2\n\
+                 on_off_ratio = 50.0\nstorage = \"{storage}\"\n{chip}"
+            );
+            Experiment::parse(&text, "test").expect("the experiment is valid")
+        };
+        let (floats, halves) = (with("f32"), with("f16"));
+        let m = train::train(&Job {
+            backend: &cpu,
+            experiment: &halves,
+            data: &data,
+            label: "test".into(),
+            checkpoint: None,
+            resume: false,
+            observer: &(),
+        })
+        .expect("trained");
+        let (a, b) = (rows(&cpu, &halves, &m), rows(gpu, &halves, &m));
+        let c = rows(&cpu, &floats, &m);
+        for ((a, b), c) in a.iter().zip(&b).zip(&c) {
+            assert_eq!((a.chip, a.eps_b), (b.chip, b.eps_b));
+            for other in [b, c] {
+                assert!(
+                    a.correct.abs_diff(other.correct) <= IMAGES_APART,
+                    "{chip}: {a:?} against {other:?}"
+                );
+                assert!(
+                    (a.loss - other.loss).abs() < LOSS_APART,
+                    "{chip}: {a:?} against {other:?}"
+                );
+            }
+        }
+        assert!(
+            a.iter().zip(&c).any(|(a, c)| a.loss != c.loss),
+            "rounded at all"
+        );
+    }
+}
+
 #[test]
 fn a_sweep_over_gpu_and_cpu_has_the_chips_of_either() {
     let name = "a_sweep_over_gpu_and_cpu_has_the_chips_of_either";

@@ -89,6 +89,29 @@ fn nominal_cells_and_exact_converters_are_the_digital_network() {
     }
 }
 
+/// Digits are halves: without errors nothing changes by how conductances are kept. With them hardly
+/// anything does, on every route.
+#[test]
+fn halves_change_next_to_nothing() {
+    let cells = "[chip.array]\nrows = 24\ncols = 20\n[chip.cells]\nslice_bits = 2\n";
+    let m = trained(&on(cells, "", ""));
+    for adc in ["[chip.adc]\nbits = 0\n", "[chip.adc]\nbits = 10\n"] {
+        let run = |storage: &str, variation: &str| {
+            let chip = format!("{cells}storage = \"{storage}\"\n{adc}");
+            rows(&on(&chip, variation, ""), &m, 0..CHIPS)
+        };
+        let text = |rows: &[ChipRow]| format!("{rows:?}");
+        assert_eq!(text(&run("f32", "")), text(&run("f16", "")), "{adc}");
+        let variation = "sigma_w = 0.1\nsigma_b = 0.05";
+        let (floats, halves) = (run("f32", variation), run("f16", variation));
+        assert_ne!(text(&floats), text(&halves), "{adc}");
+        for (a, b) in floats.iter().zip(&halves) {
+            assert!(a.correct.abs_diff(b.correct) <= ROUNDED, "{a:?} {b:?}");
+            assert!((a.loss - b.loss).abs() < 2e-3 * a.loss, "{a:?} {b:?}");
+        }
+    }
+}
+
 #[test]
 fn few_converter_bits_cost_accuracy_and_calibrated_ranges_win_it_back() {
     let base = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n";

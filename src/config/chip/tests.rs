@@ -46,6 +46,24 @@ fn the_cell_level_is_read_with_its_preset_under_it() {
     assert_eq!(e.training(), weight.training());
 }
 
+/// Results and their identities from before there was a choice stay what they were.
+#[test]
+fn how_conductances_are_kept_is_written_only_where_it_is_not_f32() {
+    let of = |line: &str| {
+        let text = format!("{CELL}[chip.cells]\nslice_bits = 4\n{line}");
+        Experiment::parse(&text, "x.toml").unwrap()
+    };
+    let (usual, named, halves) = (of(""), of("storage = \"f32\""), of("storage = \"f16\""));
+    assert_eq!(usual, named);
+    assert_eq!(usual.chip.cells.storage, chip::Storage::F32);
+    assert!(!usual.to_toml().unwrap().contains("storage"));
+    assert!(halves.to_toml().unwrap().contains("storage = \"f16\""));
+    let again = Experiment::parse(&halves.to_toml().unwrap(), "y.toml").unwrap();
+    assert_eq!(again, halves);
+    // A network is trained without its chip.
+    assert_eq!(usual.training(), halves.training());
+}
+
 #[test]
 fn the_top_slice_has_what_is_left() {
     use chip::SliceBits;
@@ -130,6 +148,11 @@ fn impossible_chips_are_refused_with_the_arithmetic() {
             "[chip]\npreset = \"pmc\"",
             "`chip.preset`: no preset \"pmc\"; allowed: ideal",
         ),
+        (
+            "[chip.cells]\nstorage = \"f64\"",
+            "`chip.cells.storage`: value \"f64\" is not allowed; allowed: \"f32\", \"f16\"",
+        ),
+        ("[chip.cells]\nstorage = 16", "`chip.cells.storage`"),
         (
             "[chip.cells]\nreference = 2",
             "2 reference cells have nothing to be subtracted from",

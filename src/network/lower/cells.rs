@@ -24,6 +24,8 @@ pub struct CellLayer {
     pub errors: ConverterErrors,
     /// What the layer's tuning writes.
     pub tuned: Tuned,
+    /// How its read planes are kept, see [`CellLayer::kept`].
+    pub storage: Storage,
 }
 
 /// Where a chip's tuning acts in a layer.
@@ -52,6 +54,29 @@ impl CellLayer {
             && self.programming.reference_columns == 0
             && self.reading.dac.table.is_none()
             && self.reading.adc.as_ref().is_none_or(quiet)
+    }
+
+    /// How the read planes are kept: digits that are counted are no conductances.
+    pub fn kept(&self) -> Storage {
+        match Route::of(self) {
+            Route::Counting => Storage::F32,
+            Route::Product | Route::Arrays => self.storage,
+        }
+    }
+
+    /// Bytes of a chip that are there while images are evaluated: read planes and the variances of their
+    /// noise, or effective weights.
+    pub fn bytes(&self) -> usize {
+        let a = &self.programming.arrays;
+        if Route::of(self) == Route::Product {
+            return 4 * a.plane_len();
+        }
+        let of_cell = match self.kept() {
+            Storage::F32 => 4,
+            Storage::F16 => 2,
+        };
+        let of_noise = if self.reads_noise() { 4 } else { 0 };
+        (of_cell + of_noise) * a.read_planes() * a.plane_len()
     }
 
     /// The same layer without any error: what ranges are calibrated on. Wires stay, as they are no
@@ -242,6 +267,7 @@ pub(super) fn program_quantized(
     let planes = arrays.read_planes() * arrays.plane_len();
     let array = tensor(b, place, "arrays", arrays.cell_arrays(), chip(Role::State));
     let g = tensor(b, place, "planes", planes, chip(life.role()));
+    b.program.keep(g, layer.kept());
     let noisy = layer.reads_noise();
     let variance = noisy.then(|| tensor(b, place, "read_variance", planes, chip(life.role())));
     let raw = layer.wires.is_some();
