@@ -7,6 +7,7 @@
 //!   converter; inputs bit by bit, an 8-bit conversion per bit; arrays of at most 128 rows.
 //! * `cells/1slice`: one slice, whole inputs at once, an 8-bit conversion; arrays of at most 1152 rows.
 //! * `cells/2slice-serial-noise`: the first with read noise and thermal noise at every conversion.
+//! * `cells/2slice-serial-f16`: the first with conductances kept in halves.
 //! * `cells/exact`: the first on ideal cells, whose integers a backend may read by counting bits.
 //!
 //! A multiply-accumulate is one of a plane and a step, so the first row has 16 times as many as the
@@ -27,6 +28,16 @@ pub(super) const NOISE: Case = case("cells/2slice-serial-noise", |s| {
         s,
         &Chip {
             noise: true,
+            ..SERIAL
+        },
+    )
+});
+/// `cells/2slice-serial-f16`
+pub(super) const HALVES: Case = case("cells/2slice-serial-f16", |s| {
+    network(
+        s,
+        &Chip {
+            storage: Storage::F16,
             ..SERIAL
         },
     )
@@ -64,6 +75,8 @@ struct Chip {
     exact: bool,
     /// Noise at every conversion.
     noise: bool,
+    /// How conductances are kept.
+    storage: Storage,
 }
 
 const SERIAL: Chip = Chip {
@@ -72,6 +85,7 @@ const SERIAL: Chip = Chip {
     rows: 128,
     exact: false,
     noise: false,
+    storage: Storage::F32,
 };
 
 const fn case(name: &'static str, prepare: fn(&Setup) -> Result<Work>) -> Case {
@@ -200,6 +214,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
         rows,
         exact,
         noise,
+        storage,
     } = chip;
     let mut program = Program::default();
     let image = Shape::Image { c: 3, h: 32, w: 32 };
@@ -231,6 +246,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
         let variance = noise.then(|| flat("variance", planes, scope));
         let range = flat("range", 2 * a.read_planes() * a.cols, Scope::Shared);
         let adc = flat("adc", 2 * a.converters(), Scope::PerChip);
+        program.keep(g, storage);
         let map = Shape::Image {
             c: geo.c_out,
             h: geo.h_out(),

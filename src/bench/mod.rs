@@ -307,6 +307,7 @@ const CASES: &[Case] = &[
     mvm::CONV_64,
     cells::TWO_SLICES,
     cells::NOISE,
+    cells::HALVES,
     cells::ONE_SLICE,
     cells::EXACT,
     networks::LENET5,

@@ -39,6 +39,7 @@ fn names_are_stable() {
             "mvm/conv3x3-64x8x8",
             "cells/2slice-serial",
             "cells/2slice-serial-noise",
+            "cells/2slice-serial-f16",
             "cells/1slice",
             "cells/exact",
             "lenet5/monte-carlo",
