@@ -325,18 +325,26 @@ impl<const O: usize, const K: usize> Kernel for Fixed<'_, O, K> {
         } = self.0;
         let offset: [usize; K] = std::array::from_fn(|k| offsets[k]);
         let place = |o: usize, k: usize| (o * terms + k) * LANES;
-        let mut acc: [[S::V; K]; O] =
-            std::array::from_fn(|o| std::array::from_fn(|k| s.load(&sums[place(o, k)..])));
+        // Loops, no `from_fn`: a closure that is not inlined has not the kernel's instruction set.
+        let mut acc = [[s.splat(0.0); K]; O];
+        for (o, acc) in acc.iter_mut().enumerate() {
+            for (k, acc) in acc.iter_mut().enumerate() {
+                *acc = s.load(&sums[place(o, k)..]);
+            }
+        }
         for &(from, to) in near {
             // SAFETY: `Tile::visit` asserted that the last position's last term and row are inside
             // the strips.
             unsafe {
                 let (x, dy) = (x.add(from as usize), dy.add(to as usize));
-                let x: [S::V; K] = std::array::from_fn(|k| s.load_at(x.add(offset[k])));
+                let mut xs = [s.splat(0.0); K];
+                for k in 0..K {
+                    xs[k] = s.load_at(x.add(offset[k]));
+                }
                 for (o, acc) in acc.iter_mut().enumerate() {
                     let dy = s.load_at(dy.add(o * row_out));
                     for k in 0..K {
-                        acc[k] = s.fma(dy, x[k], acc[k]);
+                        acc[k] = s.fma(dy, xs[k], acc[k]);
                     }
                 }
             }
