@@ -9,9 +9,11 @@
 //! * `cells/2slice-serial-noise`: the first with read noise and thermal noise at every conversion.
 //! * `cells/2slice-serial-f16`: the first with conductances kept in halves.
 //! * `cells/exact`: the first on ideal cells, whose integers a backend may read by counting bits.
+//! * `cells/exact-1024x256`: one matrix of ideal cells, 8-bit weights in four slices of two bits, 8-bit
+//!   inputs bit by bit, a conversion of every slice and bit, arrays of 128 rows.
 //!
 //! A multiply-accumulate is one of a plane and a step, so the first row has 16 times as many as the
-//! network.
+//! network. The last row's rate counts those of the matrix: one of an 8-bit weight and an 8-bit input.
 
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
@@ -64,10 +66,29 @@ pub(super) const EXACT: Case = case("cells/exact", |s| {
         },
     )
 });
+/// `cells/exact-1024x256`
+pub(super) const MATRIX: Case = Case {
+    least: Class::Software,
+    ..case("cells/exact-1024x256", |s| {
+        network(
+            s,
+            &Chip {
+                layers: || vec![linear(1024, 256)],
+                slices: &[2, 2, 2, 2],
+                encoding: Encoding::Offset { reference: 0 },
+                exact: true,
+                images: (128, 128, 512),
+                ..SERIAL
+            },
+        )
+    })
+};
 
 /// What differs between the rows.
 struct Chip {
+    layers: fn() -> Vec<ConvGeometry>,
     slices: &'static [u8],
+    encoding: Encoding,
     dac_bits: u32,
     /// Most rows of an array.
     rows: usize,
@@ -77,15 +98,26 @@ struct Chip {
     noise: bool,
     /// How conductances are kept.
     storage: Storage,
+    /// Images that fill a software adapter, the processor and a GPU.
+    images: (usize, usize, usize),
 }
 
 const SERIAL: Chip = Chip {
+    layers: resnet20,
     slices: &[4, 3],
+    encoding: PAIR,
     dac_bits: 1,
     rows: 128,
     exact: false,
     noise: false,
     storage: Storage::F32,
+    images: (16, 64, 256),
+};
+
+/// Pairs of cells, subtracted before the converter.
+const PAIR: Encoding = Encoding::Differential {
+    two_sided: false,
+    digital: false,
 };
 
 const fn case(name: &'static str, prepare: fn(&Setup) -> Result<Work>) -> Case {
@@ -107,7 +139,7 @@ fn tiles(n: usize, most: usize) -> std::sync::Arc<[u32]> {
     (0..=count).map(|i| (n * i / count) as u32).collect()
 }
 
-fn arrays(cols: usize, rows: usize, slices: &[u8], most: usize) -> Arrays {
+fn arrays(cols: usize, rows: usize, slices: &[u8], encoding: Encoding, most: usize) -> Arrays {
     Arrays {
         cols,
         rows,
@@ -115,10 +147,7 @@ fn arrays(cols: usize, rows: usize, slices: &[u8], most: usize) -> Arrays {
         tile_cols: tiles(cols, cols),
         slice_bits: slices.into(),
         weight_bits: 8,
-        encoding: Encoding::Differential {
-            two_sided: false,
-            digital: false,
-        },
+        encoding,
         g_min: 0.01,
     }
 }
@@ -150,7 +179,7 @@ fn codes(n: usize, layer: u32) -> Vec<f32> {
 fn program(setup: &Setup) -> Result<Work> {
     let (cols, rows) = setup.pick((128, 512), (512, 512), (1024, 1024));
     let n = cols * rows;
-    let a = arrays(cols, rows, &[4, 3], 128);
+    let a = arrays(cols, rows, &[4, 3], PAIR, 128);
     let mut program = Program::default();
     let w = program.tensor("w", Shape::Flat(n), Scope::Shared, Role::State);
     let step = program.tensor("step", Shape::Flat(1), Scope::Shared, Role::State);
@@ -184,8 +213,24 @@ fn program(setup: &Setup) -> Result<Work> {
     })
 }
 
+/// A matrix of `rows` inputs and `cols` outputs.
+fn linear(rows: usize, cols: usize) -> ConvGeometry {
+    ConvGeometry {
+        c_in: rows,
+        h_in: 1,
+        w_in: 1,
+        c_out: cols,
+        kh: 1,
+        kw: 1,
+        stride: [1; 2],
+        dilation: [1; 2],
+        pad: [0; 4],
+        groups: 1,
+    }
+}
+
 /// Layers of ResNet-20.
-fn layers() -> Vec<ConvGeometry> {
+fn resnet20() -> Vec<ConvGeometry> {
     let conv = |c_in, c_out, side: usize, stride: usize| ConvGeometry {
         c_in,
         h_in: side,
@@ -209,23 +254,32 @@ fn layers() -> Vec<ConvGeometry> {
 
 fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
     let &Chip {
+        layers,
         slices,
+        encoding,
         dac_bits,
         rows,
         exact,
         noise,
         storage,
+        images: (few, some, many),
     } = chip;
+    let layers = layers();
+    let matrix = layers.len() == 1;
     let mut program = Program::default();
-    let image = Shape::Image { c: 3, h: 32, w: 32 };
+    let image = Shape::Image {
+        c: layers[0].c_in,
+        h: layers[0].h_in,
+        w: layers[0].w_in,
+    };
     let images = program.tensor("images", image, Scope::Shared, Role::Input);
     let one = program.tensor("one", Shape::Flat(1), Scope::Shared, Role::State);
     let scope = if exact { Scope::Shared } else { Scope::PerChip };
     let top = (1 << BITS) - 1;
     let (mut cells, mut reads, mut states) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut x, mut macs) = (images, 0);
-    for (i, geo) in layers().into_iter().enumerate() {
-        let a = arrays(geo.c_out, geo.rows(), slices, rows);
+    let (mut x, mut macs, mut products) = (images, 0, 0);
+    for (i, geo) in layers.into_iter().enumerate() {
+        let a = arrays(geo.c_out, geo.rows(), slices, encoding, rows);
         let dac = Dac {
             input_bits: BITS,
             dac_bits,
@@ -234,6 +288,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
             analog_sum: false,
         };
         macs += geo.macs() * a.read_planes() * dac.steps();
+        products += geo.macs();
         let mut flat = |name: &str, n, scope| {
             let name = format!("{name}{i}");
             program.tensor(name, Shape::Flat(n), scope, Role::State)
@@ -331,7 +386,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
     let wait = wait_state(&mut program);
     let set = program.section("cells", cells);
     let read = program.section("read", reads);
-    let mut p = setup.prepare(&program, setup.pick(1, 2, 16), setup.pick(16, 64, 256))?;
+    let mut p = setup.prepare(&program, setup.pick(1, 2, 16), setup.pick(few, some, many))?;
     let pixels = values(p.images * image.len(), 99);
     let pixels = pixels.iter().map(|v| (60.0 * v.abs()).round().min(255.0));
     p.session.write(images, &pixels.collect::<Vec<_>>())?;
@@ -347,8 +402,12 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
         wait,
         done: 0,
         sizes: format!("{} chips x {} images", p.chips, p.images),
-        amount: pairs,
-        unit: "chip-image",
+        amount: if matrix {
+            pairs * products as f64
+        } else {
+            pairs
+        },
+        unit: if matrix { "MAC" } else { "chip-image" },
         cost: Cost::Flops(2.0 * pairs * macs as f64),
     })
 }

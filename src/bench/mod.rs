@@ -310,6 +310,7 @@ const CASES: &[Case] = &[
     cells::HALVES,
     cells::ONE_SLICE,
     cells::EXACT,
+    cells::MATRIX,
     networks::LENET5,
     networks::LENET5_A1W1,
     networks::LENET5_STEP,

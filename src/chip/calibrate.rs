@@ -4,8 +4,8 @@
 use super::ranges::{self, Converters};
 use crate::config::chip::{Adc, AdcGroup, AdcMethod};
 
-/// Most counters of a layer's histograms (16 MiB of `f32`).
-const COUNTERS: usize = 1 << 22;
+/// Most counters of a layer's histograms (4 MiB of `f32`).
+const COUNTERS: usize = 1 << 20;
 /// Most and fewest bins of a histogram, odd: zero is the centre of one.
 const BINS: std::ops::RangeInclusive<usize> = 255..=16_383;
 

@@ -277,6 +277,20 @@ impl Design {
         }
     }
 
+    /// Two points of [`Mode::Zip`] with the same value of every axis. Their lists are of one length.
+    fn repeated(&self) -> Option<(usize, usize)> {
+        let lists = || {
+            self.axes.iter().filter_map(|axis| match &axis.values {
+                Values::List(list) => Some(list),
+                Values::Range { .. } => None,
+            })
+        };
+        let n = self.n_points();
+        (0..n)
+            .flat_map(|k| (0..k).map(move |i| (i, k)))
+            .find(|&(i, k)| lists().all(|list| list[i].same(&list[k])))
+    }
+
     /// Every axis's value at every point. `place` tells the designs of one sweep apart, so that
     /// each Latin hypercube is another.
     pub(super) fn points(&self, seed: u64, place: u32) -> Vec<Vec<AxisValue>> {
@@ -360,7 +374,7 @@ impl Design {
             }
             let values = match value.get_ref() {
                 DeValue::Table(_) => range(value, &path, &place, s, trials),
-                _ => list(value, &path, &place, s, trials),
+                _ => list(value, &path, &place, s, trials, design.mode == Mode::Zip),
             };
             if let (Some(Values::List(list)), Mode::Zip) = (&values, design.mode) {
                 lengths.push((place.clone(), list.len()));
@@ -381,6 +395,17 @@ impl Design {
                     first.0, first.1
                 );
                 refuse(s, place, text);
+            }
+            if first.1 <= super::MAX_POINTS
+                && others.iter().all(|(_, n)| *n == first.1)
+                && let Some((i, k)) = design.repeated()
+            {
+                let text = format!(
+                    "values {} and {} of all axes are the same point",
+                    i + 1,
+                    k + 1
+                );
+                refuse(s, &first.0, text);
             }
         }
         let hypercube = design.mode == Mode::LatinHypercube;
@@ -444,6 +469,7 @@ fn list<'t>(
     place: &str,
     s: &Section,
     trials: &mut Vec<Trial<'t>>,
+    repeats: bool,
 ) -> Option<Values> {
     let one = std::slice::from_ref(value);
     let items = value.get_ref().as_array().map_or(one, |a| a);
@@ -457,7 +483,7 @@ fn list<'t>(
         let line = s.reader().line_at(item.span().start);
         let refuse = |m: String| s.reader().error(line, format!("field `{place}`: {m}"));
         match AxisValue::read(item.get_ref()) {
-            Ok(v) if values.iter().any(|other| other.same(&v)) => {
+            Ok(v) if !repeats && values.iter().any(|other| other.same(&v)) => {
                 refuse(format!("value {v} is there twice"));
             }
             Ok(v) => {

@@ -177,11 +177,12 @@ fn calibrate(
     let wanted = experiment.chip.adc.calibration_images.min(train.len());
     let images = super::wave::calibration_images(experiment, train, wanted);
     let images = Images::new(&images, train, experiment)?;
-    // A block of images at a time: the sums of a layer are many.
+    // Few images at a time: the sums of a layer are many (64 MiB a block in ResNet-20 with four slices).
+    let together = LANES * rayon::current_num_threads().clamp(1, 4);
     let capacity = Capacity {
         chips: 1,
-        images: LANES,
-        chunk: LANES,
+        images: together,
+        chunk: together,
     };
     let backend = CpuBackend::new();
     let fits = backend.fit(&net.program, capacity)?;
@@ -190,7 +191,7 @@ fn calibrate(
             "the sums of {LANES} images, to calibrate converters, do not fit the memory budget"
         )));
     }
-    let mut session = backend.prepare(&net.program, capacity)?;
+    let mut session = backend.prepare(&net.program, fits)?;
     model.parameters.load_into(session.as_mut(), &net.states)?;
     for (tensors, layer) in net.cells.iter().zip(&nominal) {
         let zeros = vec![0.0; layer.programming.arrays.cell_arrays()];
@@ -207,7 +208,7 @@ fn calibrate(
     session.run(net.fabricate, &RunArgs::wave(experiment.seed, 0, 1, 0..0))?;
     let mut start = 0;
     while start < images.len() {
-        let group = start..(start + LANES).min(images.len());
+        let group = start..(start + fits.chunk).min(images.len());
         let (pixels, labels) = images.range(&group);
         session.write(net.images, pixels)?;
         session.write(net.labels, labels)?;

@@ -147,7 +147,9 @@ impl Cut {
 
 /// Cuts a section into phases. An operator that can run by blocks joins the last block phase of its
 /// scope, also across operators in between whose tensors it does not touch: a gradient goes on to
-/// the layer before while it is in the cache, and the weights' gradients follow.
+/// the layer before while it is in the cache, and the weights' gradients follow. Not across a
+/// histogram: what it counts is much larger than what goes on (the sums in front of a layer's
+/// converters), and has to be gone before the next layer's is made.
 fn cut(program: &Program, section: &Section) -> Vec<Cut> {
     let touched: Vec<_> = section
         .ops
@@ -180,10 +182,10 @@ fn cut(program: &Program, section: &Section) -> Vec<Cut> {
         let joins = |phase: &Cut| {
             scope.is_some() && phase.scope == scope && !phase.sums.iter().any(|&s| meets(s, i))
         };
-        let behind = phases
-            .iter()
-            .rev()
-            .take_while(|phase| !joins(phase) && !phase.all().any(|other| meets(other, i)));
+        let counts = |i: usize| matches!(section.ops[i], Op::Histogram { .. });
+        let behind = phases.iter().rev().take_while(|phase| {
+            !joins(phase) && !phase.all().any(|other| meets(other, i) || counts(other))
+        });
         let at = phases.len().checked_sub(behind.count() + 1);
         let phase = match at.filter(|&p| joins(&phases[p])) {
             Some(p) => &mut phases[p],
@@ -297,5 +299,58 @@ fn block_phase(program: &Program, section: &Section, cut: Cut, whole: &[bool]) -
         outs,
         registers,
         local,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `x -> m1 -> m2 -> ...` by additions; from every map another one is made and counted.
+    fn counted(layers: usize) -> Program {
+        let mut p = Program::default();
+        let map = Shape::Image { c: 3, h: 2, w: 2 };
+        let mut x = p.tensor("x", map, Scope::PerChip, Role::Input);
+        let limit = p.tensor("limit", Shape::Flat(1), Scope::Shared, Role::State);
+        let mut ops = Vec::new();
+        for layer in 0..layers {
+            let many = p.tensor("many", map, Scope::PerChip, Role::Temp);
+            let name = format!("counts {layer}");
+            let out = p.tensor(name, Shape::Flat(5), Scope::Shared, Role::State);
+            let next = p.tensor("next", map, Scope::PerChip, Role::Temp);
+            ops.push(Op::Add {
+                a: x,
+                b: x,
+                y: many,
+            });
+            ops.push(Op::Histogram {
+                x: many,
+                limit,
+                out,
+                bins: 5,
+            });
+            ops.push(Op::Add {
+                a: x,
+                b: x,
+                y: next,
+            });
+            x = next;
+        }
+        p.section("run", ops);
+        p
+    }
+
+    #[test]
+    fn what_is_counted_takes_turns() {
+        let capacity = Capacity {
+            chips: 1,
+            images: LANES,
+            chunk: LANES,
+        };
+        let values = |layers| {
+            let p = counted(layers);
+            Plan::new(&p).values(&p, capacity) - 5 * layers
+        };
+        assert_eq!(values(6), values(3));
     }
 }
