@@ -42,6 +42,7 @@ fn names_are_stable() {
             "cells/2slice-serial-f16",
             "cells/1slice",
             "cells/exact",
+            "cells/exact-1024x256",
             "lenet5/monte-carlo",
             "lenet5/monte-carlo-a1w1",
             "lenet5/training-step",
