@@ -59,7 +59,7 @@ fn main(
     var input = vec4<i32>(0);
     for (var tile = 0u; tile < r.row_tiles; tile++) {
         if SUM_CODES {
-            input += tile_sum(p.words, s, s.tile / r.tiles, tile);
+            input += tile_codes(r, s, tile);
         }
         for (var plane = 0u; plane < r.planes; plane++) {
             let k = converters(r, s, tile, plane);

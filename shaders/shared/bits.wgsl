@@ -70,26 +70,6 @@ struct Words {
     word_at: u32,
 }
 
-// Codes of the rows of a tile, added up from their bits: a load for every bit of 32 rows instead of two
-// for every row.
-fn tile_sum(w: Words, s: Site, group: u32, tile: u32) -> vec4<i32> {
-    var sum = vec4<i32>(0);
-    let end = table[w.tile_at + tile + 1u];
-    let x_at = s.chip * w.chip + s.block * w.block + s.pixel * w.pixel + group * w.group + s.quad;
-    for (var i = table[w.tile_at + tile]; i < end; i++) {
-        let x = x_at + i * w.word;
-        var negative = vec4<u32>(0u);
-        if SIGNED {
-            negative = bits[x + INPUT_BITS * QUADS];
-        }
-        for (var b = 0u; b < INPUT_BITS; b++) {
-            let n = ones(bits[x + b * QUADS], negative) << vec4<u32>(b);
-            sum += select(n, -n, TWOS && b + 1u == INPUT_BITS);
-        }
-    }
-    return sum;
-}
-
 // Sums of every bit of the input of a row tile and plane.
 struct BitSums {
     b0: Counts,

@@ -73,7 +73,7 @@ pub(super) const MATRIX: Case = Case {
         network(
             s,
             &Chip {
-                layers: || vec![linear(1024, 256)],
+                layers: || vec![ConvGeometry::linear(1024, 256)],
                 slices: &[2, 2, 2, 2],
                 encoding: Encoding::Offset { reference: 0 },
                 exact: true,
@@ -211,22 +211,6 @@ fn program(setup: &Setup) -> Result<Work> {
         unit: "cell",
         cost: Cost::Bytes((4 * n * (2 * p.chips + 1)) as f64),
     })
-}
-
-/// A matrix of `rows` inputs and `cols` outputs.
-fn linear(rows: usize, cols: usize) -> ConvGeometry {
-    ConvGeometry {
-        c_in: rows,
-        h_in: 1,
-        w_in: 1,
-        c_out: cols,
-        kh: 1,
-        kw: 1,
-        stride: [1; 2],
-        dilation: [1; 2],
-        pad: [0; 4],
-        groups: 1,
-    }
 }
 
 /// Layers of ResNet-20.

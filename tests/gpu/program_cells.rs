@@ -11,7 +11,7 @@ const TOLERANCE: f32 = 256.0 * EPS;
 /// Cells of which fours straddle columns and planes, and such of which none do.
 const SIZES: [(usize, usize); 2] = [(5, 7), (6, 8)];
 
-fn programming(arrays: Arrays) -> Programming {
+pub(super) fn programming(arrays: Arrays) -> Programming {
     Programming {
         arrays,
         levels: None,

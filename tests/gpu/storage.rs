@@ -6,6 +6,7 @@ use pimento::backend::storage;
 
 use super::arrays::*;
 use super::harness::*;
+use super::program_cells::programming;
 
 /// The nearest halves, as floats.
 fn rounded(values: &[f32]) -> Vec<f32> {
@@ -50,22 +51,7 @@ fn halves_are_rounded_floats() {
                 array,
                 out,
                 variance: None,
-                spec: Programming {
-                    arrays: a.clone(),
-                    levels: None,
-                    law: Law::WeightProportional,
-                    deviate: Deviate::Gaussian,
-                    sigma: 0.1,
-                    sigma_curve: None,
-                    stuck: Stuck::default(),
-                    drift: None,
-                    clip: f32::INFINITY,
-                    clip_low: false,
-                    read_noise: CellReadNoise::default(),
-                    reference_columns: 0,
-                    layer: 3,
-                    raw: false,
-                },
+                spec: programming(a.clone()),
             });
         }
         let topology = [Topology::InputSource, Topology::SeparateSource][i % 2];

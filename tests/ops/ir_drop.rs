@@ -7,22 +7,27 @@ use pimento::chip::ir_drop;
 use crate::arrays::{arrays, geometry};
 use crate::case::{Case, EPS, Rng, backends, close};
 
+/// Wires of either kind, with few sweeps or solved directly.
+pub fn wires(rng: &mut Rng, arrays: Arrays) -> Wires {
+    Wires {
+        arrays,
+        topology: [Topology::InputSource, Topology::SeparateSource][rng.pick(0, 1)],
+        row: 0.01,
+        col: 0.02,
+        row_terminal: 0.03,
+        col_terminal: 0.0,
+        sweeps: rng.pick(0, 3) as u32,
+        activity: 0.4,
+    }
+}
+
 #[test]
 fn arrays_are_cut_and_put_together() {
     for seed in 0..12 {
         let mut rng = Rng(seed);
         let geo = geometry(&mut rng);
         let a = arrays(&mut rng, &geo);
-        let spec = Wires {
-            arrays: a.clone(),
-            topology: [Topology::InputSource, Topology::SeparateSource][rng.pick(0, 1)],
-            row: 0.01,
-            col: 0.02,
-            row_terminal: 0.03,
-            col_terminal: 0.0,
-            sweeps: rng.pick(0, 3) as u32,
-            activity: 0.4,
-        };
+        let spec = wires(&mut rng, a.clone());
         let mut case = Case::new(seed, 2, 1);
         let cells: Vec<f32> = (0..2 * a.cells()).map(|_| rng.signed().abs()).collect();
         let g = case.given(Shape::Flat(a.cells()), Scope::PerChip, cells);

@@ -7,6 +7,7 @@ use pimento::backend::{Backend, storage};
 
 use crate::arrays::{arrays, dac, geometry, input, inputs, output};
 use crate::case::{Case, Rng, backends};
+use crate::ir_drop::wires;
 use crate::program_cells::{ideal, programming};
 
 /// The nearest halves, as floats.
@@ -23,6 +24,31 @@ fn halves(case: &mut Case, n: usize) -> TensorId {
     let t = case.result(Shape::Flat(n), Scope::PerChip);
     case.program.keep(t, Storage::F16);
     t
+}
+
+/// A layer without converters, all steps `one`.
+fn crossbar(
+    (x, y): (TensorId, TensorId),
+    (g, variance): (TensorId, Option<TensorId>),
+    one: TensorId,
+    geo: ConvGeometry,
+    spec: &Reading,
+) -> Op {
+    Op::Crossbar {
+        x,
+        x_step: one,
+        g,
+        variance,
+        w_step: one,
+        adc: None,
+        range: None,
+        correct: None,
+        y,
+        clipped: None,
+        geo,
+        post: Post::NONE,
+        spec: spec.clone(),
+    }
 }
 
 #[test]
@@ -66,16 +92,7 @@ fn currents_behind_wires_are_rounded() {
         let mut rng = Rng(seed);
         let geo = geometry(&mut rng);
         let a = arrays(&mut rng, &geo);
-        let spec = Wires {
-            arrays: a.clone(),
-            topology: [Topology::InputSource, Topology::SeparateSource][rng.pick(0, 1)],
-            row: 0.01,
-            col: 0.02,
-            row_terminal: 0.03,
-            col_terminal: 0.0,
-            sweeps: rng.pick(0, 3) as u32,
-            activity: 0.4,
-        };
+        let spec = wires(&mut rng, a.clone());
         let mut case = Case::new(seed, 2, 1);
         let cells: Vec<f32> = (0..2 * a.cells()).map(|_| rng.signed().abs()).collect();
         let g = case.given(Shape::Flat(a.cells()), Scope::PerChip, cells);
@@ -147,21 +164,7 @@ fn halves_are_read_as_their_values() {
             let [y, s, w] =
                 [output(&geo), sums, weights].map(|shape| case.result(shape, Scope::PerChip));
             ops.extend([
-                Op::Crossbar {
-                    x,
-                    x_step: one,
-                    g,
-                    variance,
-                    w_step: one,
-                    adc: None,
-                    range: None,
-                    correct: None,
-                    y,
-                    clipped: None,
-                    geo,
-                    post: Post::NONE,
-                    spec: spec.clone(),
-                },
+                crossbar((x, y), (g, variance), one, geo, &spec),
                 Op::PartialSums {
                     x,
                     x_step: one,
@@ -255,21 +258,7 @@ fn what_halves_cost_a_product() {
                     ..ideal(a.clone())
                 },
             });
-            ops.push(Op::Crossbar {
-                x,
-                x_step: one,
-                g,
-                variance: None,
-                w_step: one,
-                adc: None,
-                range: None,
-                correct: None,
-                y,
-                clipped: None,
-                geo,
-                post: Post::NONE,
-                spec: spec.clone(),
-            });
+            ops.push(crossbar((x, y), (g, None), one, geo, &spec));
             y
         });
         let [floats, halves] = case.run(&CpuBackend::new(), ops, maps);
