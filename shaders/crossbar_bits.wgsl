@@ -1,7 +1,10 @@
 //!include shared/run.wgsl
+//!include shared/ones.wgsl
 // Input codes as bits of 32 rows a word, for every output pixel:
-// bits[chip][block][pixel][group][word][bit][quad], a vec4 of four images; with SIGNED the last bit is
-// the sign. One thread a word of four images.
+// bits[chip][block][pixel][group][word][bit][quad], a vec4 of four images. With SIGNED the bit after
+// those of the input is the sign; with SUM_CODES the last entry is the sum of the word's codes, an
+// integer. One thread a word of four images. Constants: INPUT_BITS, TWOS (codes are two's
+// complements), those of ones.wgsl.
 
 struct Params {
     // Codes in words: from chip to chip, block to block, channel group to group, and per output row
@@ -27,6 +30,12 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> bits: array<vec4<u32>>;
 
 const IMAGES: vec4<u32> = vec4<u32>(0u, 8u, 16u, 24u);
+
+// What a bit of the codes adds to their sum.
+fn bit_codes(ones: vec4<i32>, bit: u32) -> vec4<i32> {
+    let place = 1i << bit;
+    return select(place, -place, TWOS && bit + 1u == INPUT_BITS) * ones;
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -75,7 +84,7 @@ fn main(
             negative |= ((vec4<u32>(codes[at + 1u]) >> IMAGES) & one) << to;
         }
     }
-    let depth = INPUT_BITS + width - 1u;
+    let depth = INPUT_BITS + width - 1u + select(0u, 1u, SUM_CODES);
     let here = ((block * p.pixels + pixel) * p.groups + channel_group) * p.words + word;
     let to = chip * p.chip + here * depth * QUADS + quad;
     bits[to] = b0;
@@ -102,5 +111,13 @@ fn main(
     }
     if SIGNED {
         bits[to + INPUT_BITS * QUADS] = negative;
+    }
+    if SUM_CODES {
+        // Bits beyond those of the input are 0.
+        let sum = bit_codes(ones(b0, negative), 0u) + bit_codes(ones(b1, negative), 1u)
+            + bit_codes(ones(b2, negative), 2u) + bit_codes(ones(b3, negative), 3u)
+            + bit_codes(ones(b4, negative), 4u) + bit_codes(ones(b5, negative), 5u)
+            + bit_codes(ones(b6, negative), 6u) + bit_codes(ones(b7, negative), 7u);
+        bits[to + (depth - 1u) * QUADS] = bitcast<vec4<u32>>(sum);
     }
 }

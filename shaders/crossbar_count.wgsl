@@ -43,6 +43,52 @@ fn step_counts(bit_counts: array<Counts, 8>, t: u32) -> Counts {
     return sum;
 }
 
+// Planes that are counted at once.
+const PLANES: u32 = select(1u, 2u, PAIRED);
+
+// All conversions of a plane, whose counts are the first or the next ones.
+fn convert_plane(
+    r: Reading, s: Site, tile: u32, plane: u32, n: BitSums, next: bool, before: Total,
+) -> Total {
+    var total = before;
+    let k = converters(r, s, tile, plane);
+    if DISTURBED || ANALOG_SUM || DAC_BITS > 1u {
+        var sums = array<Counts, 8>(
+            of_plane(n.b0, next), of_plane(n.b1, next), of_plane(n.b2, next), of_plane(n.b3, next),
+            of_plane(n.b4, next), of_plane(n.b5, next), of_plane(n.b6, next), of_plane(n.b7, next),
+        );
+        for (var t = 0u; t < CONVERSIONS; t++) {
+            let seen = as_sums(step_counts(sums, t));
+            total = convert(r, s, tile, plane, t, seen, k, total);
+        }
+        return total;
+    }
+    // A step is a bit.
+    total = convert(r, s, tile, plane, 0u, as_sums(of_plane(n.b0, next)), k, total);
+    if CONVERSIONS > 1u {
+        total = convert(r, s, tile, plane, 1u, as_sums(of_plane(n.b1, next)), k, total);
+    }
+    if CONVERSIONS > 2u {
+        total = convert(r, s, tile, plane, 2u, as_sums(of_plane(n.b2, next)), k, total);
+    }
+    if CONVERSIONS > 3u {
+        total = convert(r, s, tile, plane, 3u, as_sums(of_plane(n.b3, next)), k, total);
+    }
+    if CONVERSIONS > 4u {
+        total = convert(r, s, tile, plane, 4u, as_sums(of_plane(n.b4, next)), k, total);
+    }
+    if CONVERSIONS > 5u {
+        total = convert(r, s, tile, plane, 5u, as_sums(of_plane(n.b5, next)), k, total);
+    }
+    if CONVERSIONS > 6u {
+        total = convert(r, s, tile, plane, 6u, as_sums(of_plane(n.b6, next)), k, total);
+    }
+    if CONVERSIONS > 7u {
+        total = convert(r, s, tile, plane, 7u, as_sums(of_plane(n.b7, next)), k, total);
+    }
+    return total;
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -59,46 +105,18 @@ fn main(
     var input = vec4<i32>(0);
     for (var tile = 0u; tile < r.row_tiles; tile++) {
         if SUM_CODES {
-            input += tile_codes(r, s, tile);
+            input += tile_sums(p.words, s, s.tile / r.tiles, tile);
         }
-        for (var plane = 0u; plane < r.planes; plane++) {
-            let k = converters(r, s, tile, plane);
-            let n = bit_sums(p.words, s, s.tile / r.tiles, tile, plane);
-            if DISTURBED || ANALOG_SUM || DAC_BITS > 1u {
-                var sums = array<Counts, 8>(n.b0, n.b1, n.b2, n.b3, n.b4, n.b5, n.b6, n.b7);
-                for (var t = 0u; t < CONVERSIONS; t++) {
-                    let seen = as_sums(step_counts(sums, t));
-                    total = convert(r, s, tile, plane, t, seen, k, total);
+        for (var plane = 0u; plane < r.planes; plane += PLANES) {
+            let n = bit_sums(p.words, s, s.tile / r.tiles, tile, plane, r.planes);
+            let end = min(plane + PLANES, r.planes);
+            for (var each = plane; each < end; each++) {
+                total = convert_plane(r, s, tile, each, n, each > plane, total);
+                if !INTEGER {
+                    parts += plane_part(r, s, tile, each, total, vec4<i32>(0));
                 }
-            } else {
-                // A step is a bit.
-                total = convert(r, s, tile, plane, 0u, as_sums(n.b0), k, total);
-                if CONVERSIONS > 1u {
-                    total = convert(r, s, tile, plane, 1u, as_sums(n.b1), k, total);
-                }
-                if CONVERSIONS > 2u {
-                    total = convert(r, s, tile, plane, 2u, as_sums(n.b2), k, total);
-                }
-                if CONVERSIONS > 3u {
-                    total = convert(r, s, tile, plane, 3u, as_sums(n.b3), k, total);
-                }
-                if CONVERSIONS > 4u {
-                    total = convert(r, s, tile, plane, 4u, as_sums(n.b4), k, total);
-                }
-                if CONVERSIONS > 5u {
-                    total = convert(r, s, tile, plane, 5u, as_sums(n.b5), k, total);
-                }
-                if CONVERSIONS > 6u {
-                    total = convert(r, s, tile, plane, 6u, as_sums(n.b6), k, total);
-                }
-                if CONVERSIONS > 7u {
-                    total = convert(r, s, tile, plane, 7u, as_sums(n.b7), k, total);
-                }
+                total = end_plane(r, each, total);
             }
-            if !INTEGER {
-                parts += plane_part(r, s, tile, plane, total, vec4<i32>(0));
-            }
-            total = end_plane(r, plane, total);
         }
     }
     store_output(r, s, parts, total, input);

@@ -1,9 +1,12 @@
 //!include shared/reading.wgsl
+//!include shared/ones.wgsl
 // The inner loop of crossbars whose conductances are small integers: bits of 32 rows a word, sums
 // by counting ones. Four columns x four images x up to eight bits of the input in registers, one load
 // of the conductances' bits for all of them. Bound by the kernel's file: `bits`, `planes`, `table`.
-// Constants: INPUT_BITS; BIAS, whether the conductances were raised to be no less than 0; those of
-// digits.wgsl. With SIGNED the bits are those of the magnitudes, and one more word has the signs.
+// Constants: INPUT_BITS; BIAS, whether the conductances were raised to be no less than 0; PAIRED,
+// whether sums are small enough for two planes in one count, so that a load of the input's bits
+// serves both: sums of the next plane are counted in units of 2^16; those of digits.wgsl. With SIGNED
+// the bits are those of the magnitudes, and one more word has the signs.
 
 // Counts of four columns for four images.
 struct Counts {
@@ -11,14 +14,6 @@ struct Counts {
     b: vec4<i32>,
     c: vec4<i32>,
     d: vec4<i32>,
-}
-
-fn ones(x: vec4<u32>, negative: vec4<u32>) -> vec4<i32> {
-    let n = vec4<i32>(countOneBits(x));
-    if SIGNED {
-        return n - 2 * vec4<i32>(countOneBits(x & negative));
-    }
-    return n;
 }
 
 // Adds the rows where both are 1, as often as the place of g's bit says.
@@ -51,7 +46,7 @@ fn as_sums(n: Counts) -> mat4x4<f32> {
 // Where the words of the count kernels are. Twin of Words: src/backend/wgpu/counting.rs.
 struct Words {
     // Bits of the input in vec4: from chip to chip, block to block, pixel to pixel, and group to
-    // group; vec4 of a word (bits and signs, times the quads of a block).
+    // group; vec4 of a word (bits, signs and sum, times the quads of a block).
     chip: u32,
     block: u32,
     pixel: u32,
@@ -70,7 +65,35 @@ struct Words {
     word_at: u32,
 }
 
-// Sums of every bit of the input of a row tile and plane.
+// The counts of the first or the next plane, of a pair -2^15 to 2^15 - 1 each.
+fn plane_counts(n: vec4<i32>, next: bool) -> vec4<i32> {
+    if !PAIRED {
+        return n;
+    }
+    let half = vec4<u32>(16u);
+    let first = (n << half) >> half;
+    return select(first, (n - first) >> half, next);
+}
+
+fn of_plane(n: Counts, next: bool) -> Counts {
+    return Counts(
+        plane_counts(n.a, next), plane_counts(n.b, next), plane_counts(n.c, next), plane_counts(n.d, next),
+    );
+}
+
+// Codes of the rows of a tile, added up. Constant SUM_CODES: they are there.
+fn tile_sums(w: Words, s: Site, group: u32, tile: u32) -> vec4<i32> {
+    var sum = vec4<i32>(0);
+    let last = w.word - QUADS;
+    let x_at = s.chip * w.chip + s.block * w.block + s.pixel * w.pixel + group * w.group + s.quad;
+    let end = table[w.tile_at + tile + 1u];
+    for (var i = table[w.tile_at + tile]; i < end; i++) {
+        sum += bitcast<vec4<i32>>(bits[x_at + i * w.word + last]);
+    }
+    return sum;
+}
+
+// Sums of every bit of the input of a row tile and plane, with PAIRED of two planes.
 struct BitSums {
     b0: Counts,
     b1: Counts,
@@ -82,7 +105,7 @@ struct BitSums {
     b7: Counts,
 }
 
-fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32) -> BitSums {
+fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32, planes_end: u32) -> BitSums {
     let z = vec4<i32>(0);
     var n0 = Counts(z, z, z, z);
     var n1 = n0;
@@ -92,8 +115,13 @@ fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32) -> BitSums {
     var n5 = n0;
     var n6 = n0;
     var n7 = n0;
-    let depth = table[w.plane_at + 2u * plane];
-    let bias = bitcast<i32>(table[w.plane_at + 2u * plane + 1u]);
+    let first_depth = table[w.plane_at + 2u * plane];
+    var depth = first_depth;
+    var bias = bitcast<i32>(table[w.plane_at + 2u * plane + 1u]);
+    if PAIRED && plane + 1u < planes_end {
+        depth += table[w.plane_at + 2u * plane + 2u];
+        bias += bitcast<i32>(table[w.plane_at + 2u * plane + 3u]) << 16u;
+    }
     let end = table[w.tile_at + tile + 1u];
     let x_at = s.chip * w.chip + s.block * w.block + s.pixel * w.pixel + group * w.group + s.quad;
     let g_at = s.chip * w.g_chip + s.tile * w.g_tile + plane * w.g_plane;
@@ -141,8 +169,13 @@ fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32) -> BitSums {
             n7 = lower_counts(n7, x7, negative, bias);
         }
         for (var b = 0u; b < depth; b++) {
-            let g = planes[g_at + i * w.g_word + b];
-            let place = vec4<u32>(b);
+            var place = vec4<u32>(b);
+            var at = g_at + i * w.g_word + b;
+            if PAIRED && b >= first_depth {
+                place = vec4<u32>(b - first_depth + 16u);
+                at += w.g_plane - first_depth;
+            }
+            let g = planes[at];
             n0 = count_word(n0, x0, negative, g, place);
             if INPUT_BITS > 1u {
                 n1 = count_word(n1, x1, negative, g, place);

@@ -1,24 +1,18 @@
 //! The crossbar layers of a point at cell level: their constants, the ranges of their converters, and
 //! what every chip of a wave is told.
 
-use crate::backend::cpu::CpuBackend;
-use crate::backend::program::LANES;
-use crate::backend::{Backend, Capacity, RunArgs, Session};
+use crate::backend::Session;
 use crate::chip::ChipVariation;
-use crate::chip::cells::{LayerCells, Ranges};
+use crate::chip::cells::LayerCells;
 use crate::chip::ranges;
 use crate::config::Experiment;
 use crate::data::Dataset;
-use crate::error::{Error, Result};
-use crate::network::lower::cells::{CellLayer, Tap, Tapped, Tuned};
-use crate::network::lower::inference::{self, Chips, Inference, NormMode};
+use crate::error::Result;
+use crate::network::lower::cells::{CellLayer, Tuned};
+use crate::network::lower::inference::Inference;
+use crate::train::converters::{self, Network, Pairs};
 use crate::train::{Model, settings};
 use crate::tuning::cells::{CellChipTuning, CellTuner, reference_columns, tuned};
-
-use super::wave::Images;
-
-/// Pairs `(lsb, lo)` of `[read plane][column]`.
-type Pairs = Vec<[f32; 2]>;
 
 /// A point's crossbar layers.
 #[derive(Debug, Clone)]
@@ -51,25 +45,19 @@ impl CellLevel {
             layer
         });
         let mut layers: Vec<CellLayer> = layers.collect();
-        if cells
-            .iter()
-            .any(|c| matches!(c.ranges, Ranges::Calibrated(_)))
-        {
-            calibrate(experiment, model, train, &mut cells, &layers)?;
+        if converters::follow_sums(&cells) {
+            let wanted = experiment.chip.adc.calibration_images.min(train.len());
+            let images = super::wave::calibration_images(experiment, train, wanted);
+            let network = Network {
+                graph: &model.graph,
+                numerics: &model.numerics,
+                parameters: &model.parameters,
+                layers: &layers,
+            };
+            let normalise = settings::normalise(experiment, train)?;
+            converters::add_sums(&network, &images, &normalise, &mut cells)?;
         }
-        let mut found: Vec<Option<Pairs>> = cells
-            .iter()
-            .map(|c| match &c.ranges {
-                Ranges::None => None,
-                Ranges::Known(pairs) => Some(pairs.clone()),
-                Ranges::Calibrated(histograms) => Some(histograms.ranges()),
-            })
-            .collect();
-        if experiment.chip.adc.shared {
-            let of = layers.iter().zip(&mut found);
-            let of = of.filter_map(|(l, r)| Some((&l.programming.arrays, r.as_mut()?)));
-            ranges::share(&mut of.collect::<Vec<_>>());
-        }
+        let found = converters::ranges(&experiment.chip.adc, &cells);
         for (layer, pairs) in layers.iter_mut().zip(&found) {
             layer.reading.integer = layer.tuned != Tuned::Digital
                 && pairs.as_ref().is_some_and(|p| ranges::share_one_step(p));
@@ -131,112 +119,5 @@ pub fn lowered(cells: &LayerCells, tuned: Tuned) -> CellLayer {
         errors: cells.errors.clone(),
         tuned,
         storage: cells.storage,
-    }
-}
-
-/// Fills the histograms of the layers whose ranges are calibrated.
-fn calibrate(
-    experiment: &Experiment,
-    model: &Model,
-    train: &Dataset,
-    cells: &mut [LayerCells],
-    layers: &[CellLayer],
-) -> Result<()> {
-    let taps: Vec<Tap> = cells
-        .iter()
-        .map(|c| match &c.ranges {
-            Ranges::Calibrated(h) => Tap::Counts {
-                groups: h.groups(),
-                bins: h.bins,
-            },
-            _ => Tap::No,
-        })
-        .collect();
-    // What stands in front of the converters is that of a network without them.
-    let nominal: Vec<CellLayer> = layers
-        .iter()
-        .map(|l| {
-            let mut nominal = l.nominal();
-            nominal.reading = nominal.reading.without_converter();
-            nominal.tuned = Tuned::No;
-            nominal
-        })
-        .collect();
-    let chips = Chips::Cell {
-        layers: &nominal,
-        taps: &taps,
-        count_clips: false,
-    };
-    let net = inference::lower(
-        &model.graph,
-        &model.numerics,
-        chips,
-        NormMode::Frozen,
-        false,
-    );
-    let wanted = experiment.chip.adc.calibration_images.min(train.len());
-    let images = super::wave::calibration_images(experiment, train, wanted);
-    let images = Images::new(&images, train, experiment)?;
-    // Few images at a time: the sums of a layer are many (64 MiB a block in ResNet-20 with four slices).
-    let together = LANES * rayon::current_num_threads().clamp(1, 4);
-    let capacity = Capacity {
-        chips: 1,
-        images: together,
-        chunk: together,
-    };
-    let backend = CpuBackend::new();
-    let fits = backend.fit(&net.program, capacity)?;
-    if fits.chunk < LANES {
-        return Err(Error::device(format!(
-            "the sums of {LANES} images, to calibrate converters, do not fit the memory budget"
-        )));
-    }
-    let mut session = backend.prepare(&net.program, fits)?;
-    model.parameters.load_into(session.as_mut(), &net.states)?;
-    for (tensors, layer) in net.cells.iter().zip(&nominal) {
-        let zeros = vec![0.0; layer.programming.arrays.cell_arrays()];
-        session.write(tensors.array, &zeros)?;
-    }
-    let Some((section, tapped)) = &net.taps else {
-        return Err(Error::Internal("a calibration without taps".into()));
-    };
-    for tap in tapped {
-        if let (Tapped::Counts { limit, .. }, Some(h)) = (tap, histograms(cells, tap)) {
-            session.write(*limit, &h.limits)?;
-        }
-    }
-    session.run(net.fabricate, &RunArgs::wave(experiment.seed, 0, 1, 0..0))?;
-    let mut start = 0;
-    while start < images.len() {
-        let group = start..(start + fits.chunk).min(images.len());
-        let (pixels, labels) = images.range(&group);
-        session.write(net.images, pixels)?;
-        session.write(net.labels, labels)?;
-        let args = RunArgs::wave(experiment.seed, 0, 1, 0..group.len());
-        session.run(*section, &args)?;
-        for tap in tapped {
-            if let Tapped::Counts { counts, .. } = tap {
-                let counts = session.read(*counts)?;
-                if let Some(h) = histograms(cells, tap) {
-                    h.add(&counts);
-                }
-            }
-        }
-        start = group.end;
-    }
-    Ok(())
-}
-
-/// The histograms a tap fills.
-fn histograms<'a>(
-    cells: &'a mut [LayerCells],
-    tap: &Tapped,
-) -> Option<&'a mut crate::chip::calibrate::Calibration> {
-    match tap {
-        Tapped::Counts { layer, .. } => match &mut cells[*layer].ranges {
-            Ranges::Calibrated(h) => Some(h),
-            _ => None,
-        },
-        Tapped::Sums { .. } => None,
     }
 }

@@ -2,32 +2,40 @@
 //! every step tells them.
 
 use crate::backend::Session;
-use crate::chip::cells::Ranges;
+use crate::chip::cells::LayerCells;
 use crate::chip::ranges;
+use crate::config::chip::Adc;
 use crate::config::{Experiment, Fidelity};
+use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
-use crate::network::Graph;
 use crate::network::lower::Numerics;
 use crate::network::lower::cells::{CellLayer, Tuned};
 use crate::network::lower::training::{CellTraining, Training};
+use crate::network::parameters::Tensor;
+use crate::network::{Graph, Parameters};
 
+use super::converters::{self, Network, Pairs};
 use super::settings;
 
 /// Crossbar layers of a training at cell level.
 #[derive(Debug, Clone)]
 pub(super) struct CellSteps {
     layers: Vec<CellLayer>,
-    ranges: Vec<Option<Vec<[f32; 2]>>>,
+    ranges: Vec<Option<Pairs>>,
     rescale: bool,
+    adc: Adc,
+    /// Where ranges follow the sums: the layers with histograms that are still empty.
+    uncalibrated: Option<Vec<LayerCells>>,
 }
 
 impl CellSteps {
     /// The layers, where the experiment trains at cell level. Without variation in the recipe the
     /// cells are nominal; the converters quantize all the same.
     ///
+    /// Calibrated ranges are unknown until [`CellSteps::calibrate`].
+    ///
     /// # Errors
-    /// An impossible chip; ranges that would have to be calibrated, as the sums change while the
-    /// weights are trained.
+    /// An impossible chip.
     pub fn new(
         experiment: &Experiment,
         graph: &Graph,
@@ -40,17 +48,19 @@ impl CellSteps {
             variation: experiment.training().variation,
             ..experiment.clone()
         };
-        let mut found = Self {
-            layers: vec![],
-            ranges: vec![],
-            rescale: experiment.train.rescale,
+        let cells = settings::cell_layers(&seen, graph, numerics)?;
+        let follow = converters::follow_sums(&cells);
+        let ranges = match follow {
+            true => vec![None; cells.len()],
+            false => converters::ranges(&experiment.chip.adc, &cells),
         };
-        for cells in settings::cell_layers(&seen, graph, numerics)? {
+        let mut layers = vec![];
+        for (cells, pairs) in cells.iter().zip(&ranges) {
             let mut layer = CellLayer {
-                programming: cells.programming,
-                reading: cells.reading,
-                wires: cells.wires,
-                errors: cells.errors,
+                programming: cells.programming.clone(),
+                reading: cells.reading.clone(),
+                wires: cells.wires.clone(),
+                errors: cells.errors.clone(),
                 tuned: Tuned::No,
                 storage: cells.storage,
             };
@@ -59,21 +69,96 @@ impl CellSteps {
             }
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;
-            let pairs = match cells.ranges {
-                Ranges::None => None,
-                Ranges::Known(pairs) => Some(pairs),
-                Ranges::Calibrated(_) => {
-                    return Err(Error::input(
-                        "chip.adc.range = \"calibrated\" follows the weights, which training changes; allowed with \
-                         train.level = \"cell\": \"full\", \"granular\" or \"fixed\"",
-                    ));
-                }
-            };
             layer.reading.integer = pairs.as_ref().is_some_and(|p| ranges::share_one_step(p));
-            found.layers.push(layer);
-            found.ranges.push(pairs);
+            layers.push(layer);
         }
-        Ok(Some(found))
+        Ok(Some(Self {
+            layers,
+            ranges,
+            rescale: experiment.train.rescale,
+            adc: experiment.chip.adc.clone(),
+            uncalibrated: follow.then_some(cells),
+        }))
+    }
+
+    /// The same layers without converters.
+    pub fn without_converters(mut self) -> Self {
+        let layers = self.layers.iter().map(CellLayer::without_converter);
+        self.layers = layers.collect();
+        self.ranges = vec![None; self.layers.len()];
+        self.uncalibrated = None;
+        self
+    }
+
+    /// Whether ranges follow the sums, and so the weights.
+    pub fn follow_sums(&self) -> bool {
+        self.uncalibrated.is_some()
+    }
+
+    /// Ranges for the sums that `images` give with `parameters` on a nominal chip.
+    pub fn calibrate(
+        &mut self,
+        (graph, numerics): (&Graph, &Numerics),
+        parameters: &Parameters,
+        images: &Dataset,
+        normalise: &Normalise,
+    ) -> Result<()> {
+        let Some(mut cells) = self.uncalibrated.clone() else {
+            return Ok(());
+        };
+        let network = Network {
+            graph,
+            numerics,
+            parameters,
+            layers: &self.layers,
+        };
+        converters::add_sums(&network, images, normalise, &mut cells)?;
+        self.ranges = converters::ranges(&self.adc, &cells);
+        Ok(())
+    }
+
+    /// Adds calibrated ranges to what a checkpoint keeps: they are those of the weights at the
+    /// beginning of the epoch.
+    pub fn save(&self, to: &mut Parameters) {
+        if !self.follow_sums() {
+            return;
+        }
+        for (i, pairs) in self.ranges.iter().enumerate() {
+            if let Some(pairs) = pairs {
+                let tensor = Tensor {
+                    shape: vec![pairs.len(), 2],
+                    data: pairs.as_flattened().to_vec(),
+                };
+                to.tensors.insert(range_name(i), tensor);
+            }
+        }
+    }
+
+    /// Takes calibrated ranges from a checkpoint.
+    ///
+    /// # Errors
+    /// They are missing, or of another network.
+    pub fn load(&mut self, from: &Parameters) -> Result<()> {
+        let Some(cells) = &self.uncalibrated else {
+            return Ok(());
+        };
+        for (i, layer) in cells.iter().enumerate() {
+            let arrays = &layer.programming.arrays;
+            let name = range_name(i);
+            let pairs = from.tensors.get(&name).map(|t| t.data.as_chunks().0);
+            match pairs {
+                Some(pairs) if pairs.len() == arrays.read_planes() * arrays.cols => {
+                    self.ranges[i] = Some(pairs.to_vec());
+                }
+                _ => {
+                    return Err(Error::input(format!(
+                        "the checkpoint has no `{name}` of {} pairs",
+                        arrays.read_planes() * arrays.cols
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// For the training program.
@@ -108,4 +193,9 @@ impl CellSteps {
         }
         Ok(())
     }
+}
+
+/// Name of a layer's ranges in a checkpoint.
+fn range_name(layer: usize) -> String {
+    format!("converters.{layer}.range")
 }

@@ -16,6 +16,7 @@
 mod batches;
 mod cells;
 mod checkpoint;
+pub(crate) mod converters;
 mod quantizer_steps;
 mod run;
 pub mod settings;

@@ -23,6 +23,10 @@ use crate::random::TRAINING;
 /// of the training steps.
 const CALIBRATION_CHIPS: u32 = 0x8000_0000;
 
+/// Batches that batch norm sees before converters are calibrated for the first time: its statistics
+/// then keep 3 % of what they began with.
+const SETTLING: usize = 32;
+
 /// How often a running training saves itself.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 
@@ -31,6 +35,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(30);
 pub(super) enum Purpose {
     /// Epochs of steps.
     Train,
+    /// [`Run::settled`] only.
+    Settle,
     /// [`Run::quantize_afterwards`] only.
     Quantize {
         /// Batch norm keeps its statistics.
@@ -95,7 +101,10 @@ impl<'a> Run<'a> {
         let common = (noisy && experiment.training_sigma_b() > 0.0)
             .then(|| ChipVariation::new(v))
             .transpose()?;
-        let cells = CellSteps::new(experiment, graph, numerics)?;
+        let mut cells = CellSteps::new(experiment, graph, numerics)?;
+        if purpose == Purpose::Settle {
+            cells = cells.map(CellSteps::without_converters);
+        }
         let spec = TrainSpec {
             cells: cells.as_ref().map(CellSteps::spec),
             frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
@@ -168,25 +177,84 @@ impl<'a> Run<'a> {
                 let session = self.session.as_mut();
                 self.parameters.load_into(session, &training.states)?;
                 self.parameters.load_into(session, &training.moments)?;
-                self.parameters.load_into(session, &training.averages)
+                self.parameters.load_into(session, &training.averages)?;
+                match &mut self.cells {
+                    Some(cells) => {
+                        cells.load(&self.parameters)?;
+                        cells.write_shared(session, training)
+                    }
+                    None => Ok(()),
+                }
+            }
+            None if self.follows_sums() => {
+                let purpose = Purpose::Settle;
+                let numerics = &self.numerics;
+                let mut run = Run::new(self.job, self.graph, numerics, self.held_out, purpose)?;
+                run.parameters = std::mem::take(&mut self.parameters);
+                self.parameters = run.settled()?;
+                let states = &self.training.states;
+                self.parameters.load_into(self.session.as_mut(), states)
             }
             None => {
                 let states = &self.training.states;
                 self.parameters.load_into(self.session.as_mut(), states)?;
-                if self.numerics.weight_step_learned {
-                    quantizer_steps::initial_weight_steps(
-                        self.session.as_mut(),
-                        &self.training,
-                        &self.numerics,
-                        &self.parameters,
-                    )?;
-                }
-                if self.numerics.act_step == ActStep::Learned {
-                    self.calibrate_activations()?;
-                }
-                Ok(())
+                self.initial_steps(self.numerics.act_step == ActStep::Learned)
             }
         }
+    }
+
+    /// Whether converters' ranges follow the weights.
+    fn follows_sums(&self) -> bool {
+        self.cells.as_ref().is_some_and(CellSteps::follow_sums)
+    }
+
+    /// Learned weight steps from the weights; activation steps from images where wanted.
+    fn initial_steps(&mut self, activations: bool) -> Result<()> {
+        if self.numerics.weight_step_learned {
+            quantizer_steps::initial_weight_steps(
+                self.session.as_mut(),
+                &self.training,
+                &self.numerics,
+                &self.parameters,
+            )?;
+        }
+        if activations {
+            self.calibrate_activations()?;
+        }
+        Ok(())
+    }
+
+    /// The network before its first step, with the quantizer steps and batch norm statistics that it
+    /// has without converters: what the converters are calibrated by first.
+    fn settled(mut self) -> Result<Parameters> {
+        let states = &self.training.states;
+        self.parameters.load_into(self.session.as_mut(), states)?;
+        self.initial_steps(self.numerics.act_step != ActStep::MovingMax)?;
+        let order = self.batches.shuffled(0);
+        let batches = self.steps_per_epoch * self.parts;
+        for step in 0..SETTLING {
+            self.load_calibration_batch(&order, step % batches)?;
+            self.run(self.training.calibrate, step)?;
+        }
+        self.current_states()
+    }
+
+    /// Chooses calibrated ranges for the present weights, from images that nobody moves.
+    fn calibrate_converters(&mut self) -> Result<()> {
+        if !self.follows_sums() {
+            return Ok(());
+        }
+        let parameters = self.current_states()?;
+        let n = self.job.experiment.chip.adc.calibration_images;
+        let mut order = self.batches.shuffled(0);
+        order.truncate(n);
+        let images = self.batches.train.select(&order);
+        if let Some(cells) = &mut self.cells {
+            let network = (self.graph, &self.numerics);
+            cells.calibrate(network, &parameters, &images, &self.batches.normalise)?;
+            cells.write_shared(self.session.as_mut(), &self.training)?;
+        }
+        Ok(())
     }
 
     /// All remaining epochs; a thread makes the batches ahead of the steps.
@@ -217,8 +285,11 @@ impl<'a> Run<'a> {
             if !epoch_begun || position == 0 {
                 epoch_begun = true;
                 (epoch_hits, epoch_loss, epoch_images) = (0.0, 0.0, 0);
-                if self.numerics.act_step == ActStep::Fixed && position == 0 {
-                    self.calibrate_activations()?;
+                if position == 0 {
+                    self.calibrate_converters()?;
+                    if self.numerics.act_step == ActStep::Fixed {
+                        self.calibrate_activations()?;
+                    }
                 }
             }
             let batch = ahead.next()?;
@@ -322,10 +393,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The network as it would be if training ended now.
-    fn current(&mut self) -> Result<Parameters> {
+    /// The network as it is.
+    fn current_states(&mut self) -> Result<Parameters> {
         let mut all = Parameters::default();
         all.read_from(self.session.as_mut(), &self.training.states)?;
+        Ok(all)
+    }
+
+    /// The network as it would be if training ended now.
+    fn current(&mut self) -> Result<Parameters> {
+        let mut all = self.current_states()?;
         let mut averages = Parameters::default();
         averages.read_from(self.session.as_mut(), &self.training.averages)?;
         for (state, average) in self.training.averaged.iter().zip(&self.training.averages) {
@@ -343,14 +420,13 @@ impl<'a> Run<'a> {
                 .load_into(self.session.as_mut(), &self.training.states)?;
         }
         if self.numerics.act_step == ActStep::Fixed {
+            self.calibrate_converters()?;
             self.calibrate_activations()?;
         }
         if !self.numerics.weight_step_learned {
             self.run(self.training.freeze, 0)?;
         }
-        let mut out = Parameters::default();
-        out.read_from(self.session.as_mut(), &self.training.states)?;
-        Ok(out)
+        self.current_states()
     }
 
     /// Post-training quantization: weight steps from the weights, then one pass over the training
@@ -358,18 +434,7 @@ impl<'a> Run<'a> {
     pub(super) fn quantize_afterwards(mut self) -> Result<Parameters> {
         let states = &self.training.states;
         self.parameters.load_into(self.session.as_mut(), states)?;
-        if self.numerics.weight_step_learned {
-            let n = &self.numerics;
-            quantizer_steps::initial_weight_steps(
-                self.session.as_mut(),
-                &self.training,
-                n,
-                &self.parameters,
-            )?;
-        }
-        if self.numerics.act_step != ActStep::MovingMax {
-            self.calibrate_activations()?;
-        }
+        self.initial_steps(self.numerics.act_step != ActStep::MovingMax)?;
         let order = self.batches.shuffled(0);
         // A calibration batch is a part of a training batch.
         for step in 0..self.steps_per_epoch * self.parts {
@@ -514,6 +579,9 @@ impl<'a> Run<'a> {
         all.read_from(self.session.as_mut(), &self.training.states)?;
         all.read_from(self.session.as_mut(), &self.training.moments)?;
         all.read_from(self.session.as_mut(), &self.training.averages)?;
+        if let Some(cells) = &self.cells {
+            cells.save(&mut all);
+        }
         let position = Position {
             step: self.step,
             history: self.history.clone(),

@@ -300,12 +300,15 @@ pub fn cell_layers(
                 false => "quantize.activation_bits",
             };
             return Err(at(Error::input(format!(
-                "inputs of {bits} bits (0: not quantized) have no codes that arrays could be driven with;                  allowed with fidelity = \"cell\": {field} from 2 to 8, and                  quantize.linear_inputs = \"quantized\""
+                "inputs of {bits} bits (0: not quantized) have no codes that arrays could be driven with; \
+                 allowed with fidelity = \"cell\": {field} from 2 to 8, and \
+                 quantize.linear_inputs = \"quantized\""
             ))));
         }
         if numerics.weight_bits == 0 {
             return Err(at(Error::input(
-                "weights that are not quantized have no codes that cells could hold; allowed with fidelity =                  \"cell\": quantize.weight_bits from 1 to 8 and a recipe that quantizes",
+                "weights that are not quantized have no codes that cells could hold; allowed with fidelity = \
+                 \"cell\": quantize.weight_bits from 1 to 8 and a recipe that quantizes",
             )));
         }
         if numerics.weight_bits == 1 && numerics.binary_per_input && !geo.is_linear() {

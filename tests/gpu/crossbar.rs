@@ -243,3 +243,44 @@ fn counted_bits_give_the_same_codes() {
         assert_eq!(clips, other_clips, "case {i}");
     }
 }
+
+/// Two planes are counted at once where the sums of both fit 16 bits: the largest that do, of either
+/// sign, and the smallest that do not.
+#[test]
+fn largest_counts_match_cpu_exactly() {
+    let slice_bits = [1, 4, 2];
+    // A slice of four bits that may be negative has 31 levels above its lowest: 31 x 1057 = 2^15 - 1.
+    for rows in [1057, 1058] {
+        for signs in [InputSigns::Unsigned, InputSigns::SignMagnitude] {
+            let geo = ConvGeometry::linear(rows, 8);
+            let mut spec = Reading {
+                exact: true,
+                ..reading(&geo, ENCODINGS[0], dac(5, 1, signs), None)
+            };
+            spec.arrays.slice_bits = slice_bits.into();
+            spec.arrays.weight_bits = 7;
+            spec.arrays.tile_rows = [0, rows as u32].into();
+            let mut case = Case::new();
+            // Every column has another combination of signs.
+            let extremes = |n, _| {
+                let level = |i: usize| {
+                    let (plane, column) = (i / (8 * rows) % 3, i / rows % 8);
+                    let top = (1 << slice_bits[plane]) - 1;
+                    if column >> plane & 1 == 1 { -top } else { top }
+                };
+                (0..n).map(|i| level(i) as f32).collect()
+            };
+            let mut layer = Layer::new(&mut case, geo, spec, extremes);
+            let code = match signs {
+                InputSigns::SignMagnitude => -31.0,
+                _ => 31.0,
+            };
+            layer.x = case.input_of([rows, 1, 1], Scope::Shared, move |n, _| {
+                vec![code * X_STEP; n]
+            });
+            let op = layer.crossbar(&mut case, |_, _| {});
+            case.section(vec![op]);
+            case.compare(&format!("{rows} rows, {signs:?}"), 0.0);
+        }
+    }
+}

@@ -252,3 +252,20 @@ fn training_goes_through_cells_and_converters() {
     e.train.rescale = false;
     assert_ne!(trained(&e).parameters.tensors, through.parameters.tensors);
 }
+
+#[test]
+fn training_sees_calibrated_ranges_that_follow_the_weights() {
+    let chip = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 2\n\
+                range = \"calibrated\"\nmethod = \"mse\"\n";
+    let mut e = on(chip, "", "");
+    e.train.epochs = 16;
+    let correct = |e: &Experiment| rows(e, &trained(e), 0..1)[0].correct;
+    let beside = correct(&e);
+    let mut through = e.clone();
+    through.train.level = pimento::config::Fidelity::Cell;
+    let through = correct(&through);
+    assert!(
+        through > beside + 8,
+        "trained through converters {through}, beside them {beside}"
+    );
+}

@@ -182,6 +182,32 @@ fn batches_in_parts_averages_and_evaluation_resume_too() {
     );
 }
 
+/// Ranges of converters that follow the weights are chosen at the beginning of an epoch: a checkpoint
+/// within one keeps them.
+#[test]
+fn calibrated_converters_resume_to_the_same_bits() {
+    let quantize = "weight_bits = 4\nactivation_bits = 8\ninput_bits = 8";
+    let chip = "level = \"cell\"\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 5\n\
+                range = \"calibrated\"\nmethod = \"mse\"\ncalibration_images = 40\n";
+    for step in ["max-abs", "percentile"] {
+        let quantize = format!("{quantize}\nactivation_step = \"{step}\"");
+        let e = network("qavat", &quantize, chip);
+        let whole = run(&e, None, usize::MAX).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("training.partial");
+        assert!(run(&e, Some(file.clone()), 30).is_err());
+        let resumed = run(&e, Some(file), usize::MAX).unwrap();
+        assert_eq!(resumed.parameters, whole.parameters);
+        let ranges = |name: &String| name.contains("range");
+        assert!(
+            !whole.parameters.tensors.keys().any(ranges),
+            "no part of the network"
+        );
+        let learned = whole.record.accuracy;
+        assert!(learned > 0.6, "{step}: through its converters {learned}");
+    }
+}
+
 #[test]
 fn a_checkpoint_of_another_configuration_is_refused() {
     let quantize = "weight_bits = 4\nactivation_bits = 8";

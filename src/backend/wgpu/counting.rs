@@ -12,6 +12,9 @@ use crate::backend::program::{Arrays, Encoding, InputSigns};
 /// Rows of a word.
 const WORD: u32 = u32::BITS;
 
+/// Bits that a thread of `shaders/crossbar_planes.wgsl` makes.
+const BITS: u32 = 4;
+
 /// Twin of `Words` in `shaders/shared/bits.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -81,6 +84,8 @@ pub(super) struct Counted {
     pub planes: Operand,
     /// Whether conductances were raised.
     pub bias: bool,
+    /// Whether two planes are counted at once.
+    pub paired: bool,
 }
 
 /// Bits of the conductances of a read plane, and what is added so that none is negative.
@@ -103,8 +108,22 @@ fn words(tile: &[u32]) -> impl Iterator<Item = [u32; 2]> {
         .map(move |first| [first, WORD.min(end - first)])
 }
 
-/// Both kinds of bits of a crossbar, after its codes.
-pub(super) fn prepare(input: &Inputs<'_>, from: &Prepared, cx: &LowerContext<'_>) -> Counted {
+/// Whether the sum of a row tile is below 2^15 for every step of a bit, so that those of two planes
+/// fit one count.
+fn pairs(arrays: &Arrays, depths: &[(u32, i32)]) -> bool {
+    let rows = arrays.tile_rows.windows(2).map(|t| t[1] - t[0]).max();
+    let level = depths.iter().map(|d| (1_u64 << d.0) - 1).max();
+    let most = u64::from(rows.unwrap_or(0)) * level.unwrap_or(0);
+    depths.len() > 1 && most < 1 << 15
+}
+
+/// Both kinds of bits of a crossbar, after its codes; with `sum_codes` the sums of the codes too.
+pub(super) fn prepare(
+    input: &Inputs<'_>,
+    from: &Prepared,
+    cx: &LowerContext<'_>,
+    sum_codes: bool,
+) -> Counted {
     let (geo, spec) = (input.geo, input.spec);
     let (arrays, dac) = (&spec.arrays, &spec.dac);
     let mut table = from.table.to_vec();
@@ -133,7 +152,8 @@ pub(super) fn prepare(input: &Inputs<'_>, from: &Prepared, cx: &LowerContext<'_>
     let table: Arc<[u32]> = table.into();
 
     let signed = dac.signs == InputSigns::SignMagnitude;
-    let word = (dac.input_bits as usize + usize::from(signed)) * QUADS;
+    let entries = dac.input_bits as usize + usize::from(signed) + usize::from(sum_codes);
+    let word = entries * QUADS;
     let group = count as usize * word;
     let pixels = geo.h_out() * geo.w_out();
     let block = pixels * geo.groups * group;
@@ -164,13 +184,15 @@ pub(super) fn prepare(input: &Inputs<'_>, from: &Prepared, cx: &LowerContext<'_>
         Work::flat(items).per_block().per_chip(per_chip),
     )
     .constant("SIGNED", signed)
+    .constant("TWOS", dac.signs == InputSigns::TwosComplement)
+    .constant("SUM_CODES", sum_codes)
     .constant("INPUT_BITS", dac.input_bits)
     .params(&params)
     .read(from.codes)
     .table(&table)
     .write(bits);
 
-    let most = depths.iter().map(|d| d.0).max().unwrap_or(0);
+    let most = depths.iter().map(|d| d.0).max().unwrap_or(1);
     let g_plane = count * most;
     let g_tile = planes as u32 * g_plane;
     let g_all = r.tiles * r.groups * g_tile;
@@ -194,14 +216,12 @@ pub(super) fn prepare(input: &Inputs<'_>, from: &Prepared, cx: &LowerContext<'_>
         index: 4,
         floats: 4 * u64::from(g_all) * cx.slabs(input.g) as u64,
     };
-    let planes_call = Dispatch::new(
-        "crossbar_planes",
-        Work::flat(g_all as usize).per_chip(g_per_chip),
-    )
-    .params(&params)
-    .read(input.g)
-    .table(&table)
-    .write(planes);
+    let items = (g_all / most * most.div_ceil(BITS)) as usize;
+    let planes_call = Dispatch::new("crossbar_planes", Work::flat(items).per_chip(g_per_chip))
+        .params(&params)
+        .read(input.g)
+        .table(&table)
+        .write(planes);
     Counted {
         calls: vec![bits_call, planes_call],
         words: WordsParams {
@@ -222,5 +242,6 @@ pub(super) fn prepare(input: &Inputs<'_>, from: &Prepared, cx: &LowerContext<'_>
         bits,
         planes,
         bias: depths.iter().any(|d| d.1 > 0),
+        paired: pairs(arrays, &depths),
     }
 }

@@ -117,6 +117,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         base,
         places: places(&spec.dac),
     };
+    let sum_codes = correct.is_some() || base != 0.0;
     let disturbed = variance.is_some() || converter.is_some_and(|c| c.noise > 0.0);
     // A kernel may not read and write what stands for nothing.
     let counts = match clipped {
@@ -128,7 +129,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     };
     let work = reading::work(geo).per_chip(cx.per_chip(*y));
     let call = if counts_bits(spec, *variance, *correct) {
-        let counted = counting::prepare(&input, &prepared, cx);
+        let counted = counting::prepare(&input, &prepared, cx, sum_codes);
         let params = CountParams {
             reading: prepared.params,
             conversion,
@@ -138,6 +139,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         reading::digits(Dispatch::new("crossbar_count", work), &input)
             .constant("INPUT_BITS", spec.dac.input_bits)
             .constant("BIAS", counted.bias)
+            .constant("PAIRED", counted.paired)
             .params(&params)
             .read(prepared.codes)
             .table(&counted.table)
@@ -163,7 +165,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let call = convert(call, spec)
         .constant("DISTURBED", disturbed)
         .constant("CORRECTED", correct.is_some())
-        .constant("SUM_CODES", correct.is_some() || base != 0.0)
+        .constant("SUM_CODES", sum_codes)
         .constant("COUNT_CLIPPED", clipped.is_some())
         .write(*y)
         .write(counts);

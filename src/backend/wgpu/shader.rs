@@ -79,6 +79,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "shared/draws.wgsl",
     "shared/half.wgsl",
     "shared/normal.wgsl",
+    "shared/ones.wgsl",
     "shared/pool.wgsl",
     "shared/post.wgsl",
     "shared/programming.wgsl",

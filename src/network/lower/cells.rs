@@ -90,6 +90,15 @@ impl CellLayer {
         p.reference_columns = 0;
         layer
     }
+
+    /// The same arrays without converters, and without the tuning that goes with them.
+    pub fn without_converter(&self) -> CellLayer {
+        CellLayer {
+            reading: self.reading.without_converter(),
+            tuned: Tuned::No,
+            ..self.clone()
+        }
+    }
 }
 
 /// How a layer is evaluated.

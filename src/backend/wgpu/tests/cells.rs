@@ -560,7 +560,8 @@ const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
     const CONVERSIONS: u32 = 8u; const NOISE_SUM: bool = true; const NOISE_CELL: bool = true; \
     const HAS_ADC: bool = true; const HAS_INL: bool = true; const THERMAL: bool = true; \
     const INTEGER: bool = true; const INPUT_BITS: u32 = 8u; const DISTURBED: bool = true; \
-    const BIAS: bool = true; const ALIGNED: bool = true; const SUM_CODES: bool = true; const COUNT_CLIPPED: bool = true; \
+    const BIAS: bool = true; const PAIRED: bool = true; const ALIGNED: bool = true; \
+    const SUM_CODES: bool = true; const COUNT_CLIPPED: bool = true; \
     const HAS_SHIFT: bool = true; const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; \
     const HALF: bool = true; const HAS_QUANT: bool = true; const QUANT_FLOOR: bool = true;";
 
