@@ -431,13 +431,19 @@ impl<'a> Run<'a> {
 
     /// Post-training quantization: weight steps from the weights, then one pass over the training
     /// set in training mode (moving activation steps and batch norm statistics under variation).
-    pub(super) fn quantize_afterwards(mut self) -> Result<Parameters> {
+    /// Batch norm that keeps its statistics leaves only a moving maximum to be moved.
+    pub(super) fn quantize_afterwards(mut self, frozen_norm: bool) -> Result<Parameters> {
         let states = &self.training.states;
         self.parameters.load_into(self.session.as_mut(), states)?;
-        self.initial_steps(self.numerics.act_step != ActStep::MovingMax)?;
+        let moving = self.numerics.act_step == ActStep::MovingMax;
+        self.initial_steps(!moving)?;
         let order = self.batches.shuffled(0);
         // A calibration batch is a part of a training batch.
-        for step in 0..self.steps_per_epoch * self.parts {
+        let batches = match moving || !frozen_norm {
+            true => self.steps_per_epoch * self.parts,
+            false => 0,
+        };
+        for step in 0..batches {
             self.load_calibration_batch(&order, step)?;
             self.run(self.training.calibrate, step)?;
             if self.job.observer.interrupted() {

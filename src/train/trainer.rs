@@ -144,12 +144,11 @@ pub fn train(job: &Job) -> Result<Model> {
         parameters.drop_steps();
         // The reference refreshes batch norm under quantization and variation; plain post-training
         // quantization leaves the network as it is.
-        let purpose = Purpose::Quantize {
-            frozen_norm: recipe == Recipe::Ptq,
-        };
+        let frozen_norm = recipe == Recipe::Ptq;
+        let purpose = Purpose::Quantize { frozen_norm };
         let mut run = Run::new(job, graph, &full, &held_out, purpose)?;
         run.parameters = parameters;
-        parameters = run.quantize_afterwards()?;
+        parameters = run.quantize_afterwards(frozen_norm)?;
         model.numerics = full;
         model.record.elapsed_s = started.elapsed().as_secs_f64();
     }
