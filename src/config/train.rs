@@ -145,7 +145,7 @@ pub struct Train {
     pub evaluate_chips: usize,
     /// What a training step goes through: one deviation per weight, or cells and converters
     /// (section `[chip]`; recipes `qat`, with nominal cells, and `qavat`). The gradient goes straight
-    /// through the converters. Held-out images are classified at weight level all the same.
+    /// through the converters. Held-out images are classified at this level too.
     #[serde(skip_serializing_if = "is_weight")]
     pub level: Fidelity,
     /// With `level = "cell"`: a layer's gradient is multiplied by the ratio of the spreads of its

@@ -6,11 +6,11 @@ use crate::chip::cells::LayerCells;
 use crate::chip::ranges;
 use crate::config::chip::Adc;
 use crate::config::{Experiment, Fidelity};
-use crate::data::{Dataset, Normalise};
+use crate::data::{self, Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
-use crate::network::lower::cells::{CellLayer, Tuned};
-use crate::network::lower::training::{CellTraining, Training};
+use crate::network::lower::cells::{CellLayer, CellTensors, Tuned};
+use crate::network::lower::training::CellTraining;
 use crate::network::parameters::Tensor;
 use crate::network::{Graph, Parameters};
 
@@ -41,14 +41,31 @@ impl CellSteps {
         graph: &Graph,
         numerics: &Numerics,
     ) -> Result<Option<Self>> {
-        if experiment.train.level != Fidelity::Cell || !experiment.train.recipe.sees_quantizers() {
-            return Ok(None);
-        }
         let seen = Experiment {
             variation: experiment.training().variation,
             ..experiment.clone()
         };
-        let cells = settings::cell_layers(&seen, graph, numerics)?;
+        let steps = Self::deployed(&seen, graph, numerics)?;
+        Ok(match experiment.train.recipe.sees_variation() {
+            true => steps,
+            false => steps.map(|s| s.nominal()),
+        })
+    }
+
+    /// The layers with all variation of the experiment, where it trains at cell level: what held-out
+    /// images are classified on.
+    ///
+    /// # Errors
+    /// An impossible chip.
+    pub fn deployed(
+        experiment: &Experiment,
+        graph: &Graph,
+        numerics: &Numerics,
+    ) -> Result<Option<Self>> {
+        if experiment.train.level != Fidelity::Cell || !experiment.train.recipe.sees_quantizers() {
+            return Ok(None);
+        }
+        let cells = settings::cell_layers(experiment, graph, numerics)?;
         let follow = converters::follow_sums(&cells);
         let ranges = match follow {
             true => vec![None; cells.len()],
@@ -64,9 +81,6 @@ impl CellSteps {
                 tuned: Tuned::No,
                 storage: cells.storage,
             };
-            if !experiment.train.recipe.sees_variation() {
-                layer = layer.nominal();
-            }
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;
             layer.reading.integer = pairs.as_ref().is_some_and(|p| ranges::share_one_step(p));
@@ -79,6 +93,19 @@ impl CellSteps {
             adc: experiment.chip.adc.clone(),
             uncalibrated: follow.then_some(cells),
         }))
+    }
+
+    /// The layers, for a program.
+    pub fn layers(&self) -> &[CellLayer] {
+        &self.layers
+    }
+
+    /// The same layers on a chip without errors.
+    pub fn nominal(&self) -> Self {
+        Self {
+            layers: self.layers.iter().map(CellLayer::nominal).collect(),
+            ..self.clone()
+        }
     }
 
     /// The same layers without converters.
@@ -95,24 +122,32 @@ impl CellSteps {
         self.uncalibrated.is_some()
     }
 
-    /// Ranges for the sums that `images` give with `parameters` on a nominal chip.
+    /// Ranges for the sums that images of `train` give with `parameters` on a nominal chip, where ranges
+    /// follow the sums. `seed` chooses the images.
+    ///
+    /// # Errors
+    /// See [`converters::add_sums`].
     pub fn calibrate(
         &mut self,
         (graph, numerics): (&Graph, &Numerics),
         parameters: &Parameters,
-        images: &Dataset,
+        train: &Dataset,
         normalise: &Normalise,
+        seed: u64,
     ) -> Result<()> {
         let Some(mut cells) = self.uncalibrated.clone() else {
             return Ok(());
         };
+        let mut order = data::permutation(train.len(), seed, 0);
+        order.truncate(self.adc.calibration_images);
+        let images = train.select(&order);
         let network = Network {
             graph,
             numerics,
             parameters,
             layers: &self.layers,
         };
-        converters::add_sums(&network, images, normalise, &mut cells)?;
+        converters::add_sums(&network, &images, normalise, &mut cells)?;
         self.ranges = converters::ranges(&self.adc, &cells);
         Ok(())
     }
@@ -169,9 +204,9 @@ impl CellSteps {
         }
     }
 
-    /// Writes what does not change from step to step.
-    pub fn write_shared(&self, session: &mut dyn Session, training: &Training) -> Result<()> {
-        for (tensors, pairs) in training.cells.iter().zip(&self.ranges) {
+    /// Writes what chips have in common.
+    pub fn write_shared(&self, session: &mut dyn Session, cells: &[CellTensors]) -> Result<()> {
+        for (tensors, pairs) in cells.iter().zip(&self.ranges) {
             if let (Some(range), Some(pairs)) = (tensors.range, pairs) {
                 session.write(range, pairs.as_flattened())?;
             }
@@ -179,14 +214,14 @@ impl CellSteps {
         Ok(())
     }
 
-    /// Writes the common deviation of every chip of a step.
+    /// Writes the common deviation of every chip of a step or wave.
     pub fn write_chips(
         &self,
         session: &mut dyn Session,
-        training: &Training,
+        cells: &[CellTensors],
         common: &[f32],
     ) -> Result<()> {
-        for (tensors, layer) in training.cells.iter().zip(&self.layers) {
+        for (tensors, layer) in cells.iter().zip(&self.layers) {
             let n = layer.programming.arrays.cell_arrays();
             let all = common.iter().flat_map(|&e| std::iter::repeat_n(e, n));
             session.write(tensors.array, &all.collect::<Vec<f32>>())?;

@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
         }
         let mut session = job.backend.prepare(&training.program, want)?;
         if let Some(cells) = &cells {
-            cells.write_shared(session.as_mut(), &training)?;
+            cells.write_shared(session.as_mut(), &training.cells)?;
         }
         let steps_per_epoch = n / batch;
         let seed = experiment.training_seed();
@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
                 match &mut self.cells {
                     Some(cells) => {
                         cells.load(&self.parameters)?;
-                        cells.write_shared(session, training)
+                        cells.write_shared(session, &training.cells)
                     }
                     None => Ok(()),
                 }
@@ -245,14 +245,11 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let parameters = self.current_states()?;
-        let n = self.job.experiment.chip.adc.calibration_images;
-        let mut order = self.batches.shuffled(0);
-        order.truncate(n);
-        let images = self.batches.train.select(&order);
         if let Some(cells) = &mut self.cells {
             let network = (self.graph, &self.numerics);
-            cells.calibrate(network, &parameters, &images, &self.batches.normalise)?;
-            cells.write_shared(self.session.as_mut(), &self.training)?;
+            let b = &self.batches;
+            cells.calibrate(network, &parameters, b.train, &b.normalise, self.seed)?;
+            cells.write_shared(self.session.as_mut(), &self.training.cells)?;
         }
         Ok(())
     }
@@ -368,8 +365,14 @@ impl<'a> Run<'a> {
         let validation = match &self.held_out.validation {
             Some(images) if asked => {
                 let parameters = self.current()?;
-                let (graph, numerics) = (self.graph, &self.numerics);
-                let v = validate::accuracy(self.job, graph, numerics, &parameters, images)?;
+                let network = validate::Network {
+                    job: self.job,
+                    graph: self.graph,
+                    numerics: &self.numerics,
+                    parameters: &parameters,
+                    train: &self.held_out.train,
+                };
+                let v = validate::accuracy(&network, images)?;
                 self.job.observer.message(&format!(
                     "{}: epoch {epoch}: {:.2} % of {} held-out images without variation, \
                      {:.2} % (sd {:.2}) over {} chips",
@@ -515,7 +518,7 @@ impl<'a> Run<'a> {
             })
             .collect();
         if let Some(cells) = &self.cells {
-            return cells.write_chips(self.session.as_mut(), &self.training, &common);
+            return cells.write_chips(self.session.as_mut(), &self.training.cells, &common);
         }
         let mut fields = Vec::with_capacity(self.chips * CHIP_FIELDS);
         for e in common {

@@ -1,14 +1,14 @@
 //! Accuracy on held-out training images while training goes on.
 
+use super::cells::CellSteps;
 use super::settings;
 use super::trainer::{Job, Validation};
-use crate::backend::program::CHIP_FIELDS;
 use crate::backend::{Capacity, RunArgs};
 use crate::chip::ChipVariation;
-use crate::data::Dataset;
+use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
-use crate::network::lower::Numerics;
 use crate::network::lower::inference::{self, Chips, NormMode};
+use crate::network::lower::{CellNoise, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::random::TRAINING;
 
@@ -19,19 +19,42 @@ const FIRST_CHIP: u32 = 0x4000_0000;
 /// Images that are classified at once.
 const CHUNK: usize = 512;
 
-/// Classifies `images` without variation and on some chips of the experiment's variation.
-pub(super) fn accuracy(
-    job: &Job,
-    graph: &Graph,
-    numerics: &Numerics,
-    parameters: &Parameters,
-    images: &Dataset,
-) -> Result<Validation> {
-    let experiment = job.experiment;
+/// A network in training.
+pub(super) struct Network<'a> {
+    pub job: &'a Job<'a>,
+    pub graph: &'a Graph,
+    pub numerics: &'a Numerics,
+    pub parameters: &'a Parameters,
+    /// Images it is trained on.
+    pub train: &'a Dataset,
+}
+
+/// Classifies `images` without variation and on some chips of the experiment's variation: at the
+/// level that training sees. At cell level converters quantize in both, and calibrated ranges are
+/// those of the present weights.
+pub(super) fn accuracy(network: &Network, images: &Dataset) -> Result<Validation> {
+    let Network {
+        graph, numerics, ..
+    } = *network;
+    let experiment = network.job.experiment;
+    let normalise = settings::normalise(experiment, &network.job.data.train)?;
     let chips = experiment.train.evaluate_chips;
-    let sigma_w = experiment.variation.sigma_w;
-    let ideal = on_chips(job, graph, numerics, parameters, images, (0.0, 1))?[0];
-    let each = on_chips(job, graph, numerics, parameters, images, (sigma_w, chips))?;
+    let (ideal, varied) = match CellSteps::deployed(experiment, graph, numerics)? {
+        Some(mut cells) => {
+            let (parameters, seed) = (network.parameters, experiment.training_seed());
+            let of = (graph, numerics);
+            cells.calibrate(of, parameters, network.train, &normalise, seed)?;
+            (Level::Cell(cells.nominal()), Level::Cell(cells))
+        }
+        None => {
+            let v = &experiment.variation;
+            let noise = |sigma_w| Level::Weight(settings::cell_noise(v, sigma_w, 0));
+            (noise(0.0), noise(v.sigma_w))
+        }
+    };
+    let common = ChipVariation::new(&experiment.variation)?;
+    let ideal = on_chips(network, images, &normalise, &ideal, (None, 1))?[0];
+    let each = on_chips(network, images, &normalise, &varied, (Some(&common), chips))?;
     let n = each.len() as f64;
     let mean = each.iter().sum::<f64>() / n;
     let squares: f64 = each.iter().map(|a| (a - mean) * (a - mean)).sum();
@@ -44,23 +67,35 @@ pub(super) fn accuracy(
     })
 }
 
-/// Accuracy of every chip; with `sigma_w = 0` and one chip: of the network itself.
+/// What chips are made of.
+enum Level {
+    /// One deviation per weight.
+    Weight(CellNoise),
+    /// Cells in arrays.
+    Cell(CellSteps),
+}
+
+/// Accuracy of every chip. `common` draws what a chip's cells have in common.
 fn on_chips(
-    job: &Job,
-    graph: &Graph,
-    numerics: &Numerics,
-    parameters: &Parameters,
+    network: &Network,
     images: &Dataset,
-    (sigma_w, chips): (f64, usize),
+    normalise: &Normalise,
+    level: &Level,
+    (common, chips): (Option<&ChipVariation>, usize),
 ) -> Result<Vec<f64>> {
-    let experiment = job.experiment;
-    let v = &experiment.variation;
-    let varies = sigma_w > 0.0 || chips > 1;
-    let noise = settings::cell_noise(v, sigma_w, 0);
+    let job = network.job;
+    let made = match level {
+        Level::Weight(noise) => Chips::Weight(noise),
+        Level::Cell(cells) => Chips::Cell {
+            layers: cells.layers(),
+            taps: &[],
+            count_clips: false,
+        },
+    };
     let net = inference::lower(
-        graph,
-        numerics,
-        Chips::Weight(&noise),
+        network.graph,
+        network.numerics,
+        made,
         NormMode::Frozen,
         false,
     );
@@ -84,29 +119,34 @@ fn on_chips(
         chunk,
     };
     let mut session = job.backend.prepare(&net.program, capacity)?;
-    parameters.load_into(session.as_mut(), &net.states)?;
-    let normalise = settings::normalise(experiment, &job.data.train)?;
+    network
+        .parameters
+        .load_into(session.as_mut(), &net.states)?;
+    if let Level::Cell(cells) = level {
+        cells.write_shared(session.as_mut(), &net.cells)?;
+    }
     let (mut pixels, mut labels) = (vec![], vec![]);
     let all: Vec<usize> = (0..n).collect();
-    images.gather_moved(&all, &normalise, None, &mut pixels);
+    images.gather_moved(&all, normalise, None, &mut pixels);
     images.gather_labels(all.iter().copied(), &mut labels);
     session.write(net.images, &pixels)?;
     session.write(net.labels, &labels)?;
-    let common = varies.then(|| ChipVariation::new(v)).transpose()?;
-    let seed = experiment.training_seed();
+    let seed = job.experiment.training_seed();
     let mut accuracies = Vec::with_capacity(chips);
     for first in (0..chips).step_by(wave) {
         let now = wave.min(chips - first);
         let first = FIRST_CHIP + first as u32;
-        let mut fields = Vec::with_capacity(now * CHIP_FIELDS);
-        for chip in 0..now as u32 {
-            let e = common
-                .as_ref()
-                .map(|v| v.eps_b(seed, TRAINING, first + chip));
-            fields.extend_from_slice(&[e.unwrap_or(0.0) as f32, 1.0, 0.0, 0.0]);
-        }
-        for &tensor in &net.chips {
-            session.write(tensor, &fields)?;
+        let deviation = |chip| common.map_or(0.0, |v| v.eps_b(seed, TRAINING, first + chip) as f32);
+        let common: Vec<f32> = (0..now as u32).map(deviation).collect();
+        match level {
+            Level::Weight(_) => {
+                let fields = common.iter().flat_map(|&e| [e, 1.0, 0.0, 0.0]);
+                let fields: Vec<f32> = fields.collect();
+                for &tensor in &net.chips {
+                    session.write(tensor, &fields)?;
+                }
+            }
+            Level::Cell(cells) => cells.write_chips(session.as_mut(), &net.cells, &common)?,
         }
         let args = |images| RunArgs {
             purpose: TRAINING,

@@ -269,3 +269,40 @@ fn training_sees_calibrated_ranges_that_follow_the_weights() {
         "trained through converters {through}, beside them {beside}"
     );
 }
+
+/// Held-out images are classified at the level that training sees.
+#[test]
+fn held_out_images_go_through_the_converters_too() {
+    let chip = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 3\n\
+                range = \"granular\"\n";
+    let mut e = on(chip, "", "");
+    e.train.level = pimento::config::Fidelity::Cell;
+    e.data.validation = 200;
+    e.train.evaluate_every = 4;
+    e.train.evaluate_chips = 2;
+    let model = trained(&e);
+    let held_out = model.record.history.last().unwrap().validation.unwrap();
+    assert_eq!(
+        held_out.std, 0.0,
+        "chips without variation are all the same"
+    );
+    assert_eq!(held_out.mean, held_out.ideal);
+    let data = digits();
+    let images = train::settings::hold_out(&e, &data.train).unwrap();
+    let images = Images::new(&images.validation.unwrap(), &data.train, &e).unwrap();
+    let backend = CpuBackend::new();
+    let mut chip = Simulator::new(&backend, &e, &model, &images, &data.train).unwrap();
+    let chip = f64::from(chip.run(0, 0..1, &()).unwrap()[0].correct);
+    let mut digital = Simulator::ideal(&backend, &e, &model, &images).unwrap();
+    let digital = f64::from(digital.run(0, 0..1, &()).unwrap()[0].correct);
+    let seen = 200.0 * held_out.ideal;
+    // The steps of the last weights are chosen after the last look at held-out images.
+    assert!(
+        (seen - chip).abs() <= 3.0,
+        "held out {seen}, on a chip {chip}"
+    );
+    assert!(
+        (seen - digital).abs() > 6.0,
+        "held out {seen}, without converters {digital}"
+    );
+}

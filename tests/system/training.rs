@@ -191,13 +191,18 @@ fn calibrated_converters_resume_to_the_same_bits() {
                 range = \"calibrated\"\nmethod = \"mse\"\ncalibration_images = 40\n";
     for step in ["max-abs", "percentile"] {
         let quantize = format!("{quantize}\nactivation_step = \"{step}\"");
-        let e = network("qavat", &quantize, chip);
+        let mut e = network("qavat", &quantize, chip);
+        e.data.validation = 100;
+        e.train.evaluate_every = 1;
         let whole = run(&e, None, usize::MAX).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("training.partial");
         assert!(run(&e, Some(file.clone()), 30).is_err());
         let resumed = run(&e, Some(file), usize::MAX).unwrap();
         assert_eq!(resumed.parameters, whole.parameters);
+        let seen =
+            |m: &Model| -> Vec<_> { m.record.history.iter().map(|h| h.validation).collect() };
+        assert_eq!(seen(&resumed), seen(&whole));
         let ranges = |name: &String| name.contains("range");
         assert!(
             !whole.parameters.tensors.keys().any(ranges),
