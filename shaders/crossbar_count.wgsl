@@ -20,6 +20,11 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(9) var<storage, read_write> clipped: array<vec4<f32>>;
 
+// All bits are bound.
+fn bits_start() -> u32 {
+    return 0u;
+}
+
 // There is none: crossbars with corrections are not counted.
 fn correction(i: u32) -> vec2<f32> {
     return vec2<f32>(1.0, 0.0);

@@ -1,5 +1,4 @@
-//!include shared/reading.wgsl
-//!include shared/ones.wgsl
+//!include shared/words.wgsl
 // The inner loop of crossbars whose conductances are small integers: bits of 32 rows a word, sums
 // by counting ones. Four columns x four images x up to eight bits of the input in registers, one load
 // of the conductances' bits for all of them. Bound by the kernel's file: `bits`, `planes`, `table`.
@@ -7,14 +6,6 @@
 // whether sums are small enough for two planes in one count, so that a load of the input's bits
 // serves both: sums of the next plane are counted in units of 2^16; those of digits.wgsl. With SIGNED
 // the bits are those of the magnitudes, and one more word has the signs.
-
-// Counts of four columns for four images.
-struct Counts {
-    a: vec4<i32>,
-    b: vec4<i32>,
-    c: vec4<i32>,
-    d: vec4<i32>,
-}
 
 // Adds the rows where both are 1, as often as the place of g's bit says.
 fn count_word(n: Counts, x: vec4<u32>, negative: vec4<u32>, g: vec4<u32>, place: vec4<u32>) -> Counts {
@@ -35,36 +26,6 @@ fn lower_counts(n: Counts, x: vec4<u32>, negative: vec4<u32>, bias: i32) -> Coun
     return Counts(n.a - v, n.b - v, n.c - v, n.d - v);
 }
 
-fn add_counts(n: Counts, m: Counts, factor: i32) -> Counts {
-    return Counts(n.a + factor * m.a, n.b + factor * m.b, n.c + factor * m.c, n.d + factor * m.d);
-}
-
-fn as_sums(n: Counts) -> mat4x4<f32> {
-    return mat4x4<f32>(vec4<f32>(n.a), vec4<f32>(n.b), vec4<f32>(n.c), vec4<f32>(n.d));
-}
-
-// Where the words of the count kernels are. Twin of Words: src/backend/wgpu/counting.rs.
-struct Words {
-    // Bits of the input in vec4: from chip to chip, block to block, pixel to pixel, and group to
-    // group; vec4 of a word (bits, signs and sum, times the quads of a block).
-    chip: u32,
-    block: u32,
-    pixel: u32,
-    group: u32,
-    word: u32,
-    // Bits of the conductances in vec4: from chip to chip, from four columns to the next, from plane
-    // to plane, from word to word.
-    g_chip: u32,
-    g_tile: u32,
-    g_plane: u32,
-    g_word: u32,
-    // Starts in the table: first word of every row tile; bits and bias of every plane; first row
-    // and rows of every word.
-    tile_at: u32,
-    plane_at: u32,
-    word_at: u32,
-}
-
 // The counts of the first or the next plane, of a pair -2^15 to 2^15 - 1 each.
 fn plane_counts(n: vec4<i32>, next: bool) -> vec4<i32> {
     if !PAIRED {
@@ -79,18 +40,6 @@ fn of_plane(n: Counts, next: bool) -> Counts {
     return Counts(
         plane_counts(n.a, next), plane_counts(n.b, next), plane_counts(n.c, next), plane_counts(n.d, next),
     );
-}
-
-// Codes of the rows of a tile, added up. Constant SUM_CODES: they are there.
-fn tile_sums(w: Words, s: Site, group: u32, tile: u32) -> vec4<i32> {
-    var sum = vec4<i32>(0);
-    let last = w.word - QUADS;
-    let x_at = s.chip * w.chip + s.block * w.block + s.pixel * w.pixel + group * w.group + s.quad;
-    let end = table[w.tile_at + tile + 1u];
-    for (var i = table[w.tile_at + tile]; i < end; i++) {
-        sum += bitcast<vec4<i32>>(bits[x_at + i * w.word + last]);
-    }
-    return sum;
 }
 
 // Sums of every bit of the input of a row tile and plane, with PAIRED of two planes.
@@ -123,7 +72,7 @@ fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32, planes_end: u3
         bias += bitcast<i32>(table[w.plane_at + 2u * plane + 3u]) << 16u;
     }
     let end = table[w.tile_at + tile + 1u];
-    let x_at = s.chip * w.chip + s.block * w.block + s.pixel * w.pixel + group * w.group + s.quad;
+    let x_at = first_word(w, s, group);
     let g_at = s.chip * w.g_chip + s.tile * w.g_tile + plane * w.g_plane;
     for (var i = table[w.tile_at + tile]; i < end; i++) {
         let x = x_at + i * w.word;

@@ -8,7 +8,7 @@
 //! * `cells/1slice`: one slice, whole inputs at once, an 8-bit conversion; arrays of at most 1152 rows.
 //! * `cells/2slice-serial-noise`: the first with read noise and thermal noise at every conversion.
 //! * `cells/2slice-serial-f16`: the first with conductances kept in halves.
-//! * `cells/exact`: the first on ideal cells, whose integers a backend may read by counting bits.
+//! * `cells/exact`: the first on ideal cells, whose integers a backend may add as bits.
 //! * `cells/exact-1024x256`: one matrix of ideal cells, 8-bit weights in four slices of two bits, 8-bit
 //!   inputs bit by bit, a conversion of every slice and bit, arrays of 128 rows.
 //!
@@ -77,7 +77,7 @@ pub(super) const MATRIX: Case = Case {
                 slices: &[2, 2, 2, 2],
                 encoding: Encoding::Offset { reference: 0 },
                 exact: true,
-                images: (128, 128, 512),
+                images: (512, 128, 512),
                 ..SERIAL
             },
         )

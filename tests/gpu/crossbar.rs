@@ -1,3 +1,4 @@
+use pimento::backend::RunArgs;
 use pimento::backend::program::*;
 
 use super::arrays::*;
@@ -231,16 +232,15 @@ fn counted_bits_give_the_same_codes() {
             }));
         }
         case.section(ops);
-        let Some(gpu) = gpu_or_skip("counted bits") else {
-            return;
-        };
-        let results = case.run_on(gpu);
-        let [clips, counted, other_clips, analog] = &results[..] else {
-            panic!("two maps of two crossbars");
-        };
-        assert!(counted.iter().any(|v| *v != counted[0]));
-        assert_eq!(counted, analog, "case {i}");
-        assert_eq!(clips, other_clips, "case {i}");
+        for (kind, gpu) in both_kinds("counted bits").into_iter().enumerate() {
+            let results = case.run_on(gpu);
+            let [clips, counted, other_clips, analog] = &results[..] else {
+                panic!("two maps of two crossbars");
+            };
+            assert!(counted.iter().any(|v| *v != counted[0]));
+            assert_eq!(counted, analog, "case {i}, kind {kind}");
+            assert_eq!(clips, other_clips, "case {i}, kind {kind}");
+        }
     }
 }
 
@@ -280,7 +280,110 @@ fn largest_counts_match_cpu_exactly() {
             });
             let op = layer.crossbar(&mut case, |_, _| {});
             case.section(vec![op]);
-            case.compare(&format!("{rows} rows, {signs:?}"), 0.0);
+            case.compare_both(&format!("{rows} rows, {signs:?}"), 0.0);
         }
+    }
+}
+
+/// Inputs and columns that do not fit one window: pieces of pixels and of columns, of maps and
+/// conductances that chips share or do not, in runs of fewer chips and images than there is room for.
+#[test]
+fn pieces_match_cpu_exactly() {
+    let conv = |c_in, c_out, side, groups| ConvGeometry {
+        c_in,
+        h_in: side,
+        w_in: side,
+        c_out,
+        kh: 3,
+        kw: 3,
+        stride: [1; 2],
+        dilation: [1; 2],
+        pad: [1; 4],
+        groups,
+    };
+    let (shared, own) = (Scope::Shared, Scope::PerChip);
+    let unsigned = dac(8, 1, InputSigns::Unsigned);
+    let signed = dac(6, 2, InputSigns::SignMagnitude);
+    let sum = Dac {
+        analog_sum: true,
+        ..dac(5, 1, InputSigns::TwosComplement)
+    };
+    // Three groups of 108 rows.
+    let grouped = conv(36, 9, 12, 3);
+    let wide = ConvGeometry::linear(520, 70);
+    // Geometry, encoding, slices, rows of an array, inputs, scopes of the map and the conductances.
+    let cases = [
+        (
+            grouped,
+            ENCODINGS[4],
+            [2, 2],
+            128,
+            &unsigned,
+            shared,
+            shared,
+        ),
+        (grouped, ENCODINGS[0], [3, 1], 128, &signed, own, shared),
+        (wide, ENCODINGS[4], [2, 2], 104, &sum, shared, own),
+        (wide, ENCODINGS[0], [2, 2], 104, &unsigned, own, own),
+        (wide, ENCODINGS[2], [3, 1], 128, &signed, own, own),
+        // Too many words a row tile, and a pixel whose bits exceed a window.
+        (wide, ENCODINGS[2], [2, 2], 260, &unsigned, own, shared),
+        (
+            ConvGeometry::linear(9000, 3),
+            ENCODINGS[4],
+            [2, 2],
+            128,
+            &unsigned,
+            shared,
+            shared,
+        ),
+    ];
+    for (i, (geo, encoding, slice_bits, most, dac, x, g)) in cases.into_iter().enumerate() {
+        let mut case = Case::new();
+        let adc = Adc {
+            lo: -63,
+            hi: 63,
+            noise: 0.0,
+            inl: None,
+        };
+        let mut spec = Reading {
+            exact: true,
+            integer: i % 2 == 0,
+            ..reading(&geo, encoding, dac.clone(), Some(adc))
+        };
+        let rows = geo.rows();
+        spec.arrays.slice_bits = slice_bits.into();
+        spec.arrays.tile_rows = (0..rows)
+            .step_by(most)
+            .chain([rows])
+            .map(|row| row as u32)
+            .collect();
+        let mut layer = Layer::new(&mut case, geo, spec, integers(0, 1));
+        layer.x = case.input_of([geo.c_in, geo.h_in, geo.w_in], x, codes(dac));
+        // Every digit of a slice, negative ones where pairs are subtracted.
+        let arrays = layer.spec.arrays.clone();
+        let (planes, n) = (arrays.read_planes(), arrays.plane_len());
+        let digit = |(i, v): (usize, f32)| {
+            let top = arrays.top_digit(arrays.slice_of(i / n % planes)) as f32;
+            let low = if encoding == ENCODINGS[0] { -top } else { 0.0 };
+            (0.5 * (v + 1.0) * (top - low + 1.0)).floor() + low
+        };
+        let digits = |len, seed| {
+            values(len, seed)
+                .into_iter()
+                .enumerate()
+                .map(digit)
+                .collect()
+        };
+        layer.g = case.state_of(planes * n, g, digits);
+        let op = layer.crossbar(&mut case, |case, extra| {
+            extra.adc = Some(layer.pairs(case, 1.0, 0.0, 0.0));
+            extra.range = Some(layer.range(case, 1.0, 0.0));
+        });
+        let section = case.section(vec![op]);
+        // The last run is what is read.
+        let args = RunArgs::wave(7, 0, 2, 16..IMAGES);
+        case.runs.push((section, args));
+        case.compare_both(&format!("pieces, case {i}"), 0.0);
     }
 }

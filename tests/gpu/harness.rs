@@ -34,6 +34,21 @@ pub fn gpu_or_skip(test: &str) -> Option<&'static WgpuBackend> {
     }
 }
 
+/// The same adapter with and without windows (`WgpuBackend::with_windows`), of which one is its own
+/// choice; nothing where [`gpu_or_skip`] skips.
+pub fn both_kinds(test: &str) -> Vec<&'static WgpuBackend> {
+    static OTHER: OnceLock<WgpuBackend> = OnceLock::new();
+    let Some(gpu) = gpu_or_skip(test) else {
+        return Vec::new();
+    };
+    let other = OTHER.get_or_init(|| {
+        let other = WgpuBackend::open(None).expect("opens twice");
+        // Hardware has none by itself.
+        other.with_windows(gpu.is_hardware())
+    });
+    vec![gpu, other]
+}
+
 /// Deterministic values in `[-1, 1)` with 16 bits, so that they are exact everywhere.
 pub fn values(n: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -206,12 +221,27 @@ impl Case {
 
     /// Runs on both backends and compares every value: `|gpu - cpu| <= tolerance`.
     pub fn compare(&self, test: &str, tolerance: f32) {
-        let Some(gpu) = gpu_or_skip(test) else {
+        if let Some(gpu) = gpu_or_skip(test) {
+            let expected = self.run_on(&CpuBackend::new());
+            self.close(test, tolerance, &expected, &self.run_on(gpu));
+        }
+    }
+
+    /// [`Case::compare`] with and without windows.
+    pub fn compare_both(&self, test: &str, tolerance: f32) {
+        let kinds = both_kinds(test);
+        if kinds.is_empty() {
             return;
-        };
+        }
         let expected = self.run_on(&CpuBackend::new());
-        let actual = self.run_on(gpu);
-        for ((t, expected), actual) in self.reads.iter().zip(&expected).zip(&actual) {
+        for (i, gpu) in kinds.into_iter().enumerate() {
+            let test = format!("{test}, kind {i}");
+            self.close(&test, tolerance, &expected, &self.run_on(gpu));
+        }
+    }
+
+    fn close(&self, test: &str, tolerance: f32, expected: &[Vec<f32>], actual: &[Vec<f32>]) {
+        for ((t, expected), actual) in self.reads.iter().zip(expected).zip(actual) {
             let name = &self.program.desc(*t).name;
             assert_eq!(expected.len(), actual.len(), "{test}: length of {name}");
             for (i, (e, a)) in expected.iter().zip(actual).enumerate() {

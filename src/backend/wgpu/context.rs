@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::devices;
-use super::dispatch::{Access, Dispatch};
+use super::dispatch::{Access, Dispatch, WINDOW};
 use super::shader;
 use crate::error::{Error, Result};
 
@@ -38,6 +38,9 @@ impl Faults {
     }
 }
 
+/// Bytes of the number of a piece.
+const NUMBER: u64 = 16;
+
 /// What the planner must respect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
@@ -49,6 +52,8 @@ pub(super) struct Limits {
     pub uniform_align: u64,
     /// All buffers of one session together, bytes.
     pub memory: u64,
+    /// Whether windows are read faster than storage, see [`Access::Window`].
+    pub windows: bool,
 }
 
 /// A device with its compiled kernels. Lives as long as the backend or any session.
@@ -102,6 +107,7 @@ impl Context {
                 groups: offered.max_compute_workgroups_per_dimension,
                 uniform_align: u64::from(offered.min_uniform_buffer_offset_alignment).max(16),
                 memory,
+                windows: !devices::is_hardware(&info),
             },
             info,
             device,
@@ -171,21 +177,27 @@ impl Context {
         })
     }
 
-    /// The bind group layout of a kernel: `run` at 0, parameters at 1, storage from 2.
+    /// The bind group layout of a kernel: `run` at 0, parameters at 1, buffers from 2, numbers of
+    /// pieces behind them.
     pub fn layout(&self, access: &[Access]) -> Result<::wgpu::BindGroupLayout> {
         let mut layouts = lock(&self.layouts);
         if let Some(layout) = layouts.get(access) {
             return Ok(layout.clone());
         }
-        let mut entries = vec![
-            layout_entry(0, ::wgpu::BufferBindingType::Uniform),
-            layout_entry(1, ::wgpu::BufferBindingType::Uniform),
-        ];
-        for (i, access) in access.iter().enumerate() {
-            let read_only = *access == Access::Read;
-            let ty = ::wgpu::BufferBindingType::Storage { read_only };
-            entries.push(layout_entry(2 + i as u32, ty));
-        }
+        let uniform = ::wgpu::BufferBindingType::Uniform;
+        let storage = |read_only| ::wgpu::BufferBindingType::Storage { read_only };
+        let numbers = numbers(access);
+        let entries: Vec<_> = [(uniform, false); 2]
+            .into_iter()
+            .chain(access.iter().map(|access| match access {
+                Access::Read => (storage(true), false),
+                Access::Write => (storage(false), false),
+                Access::Window => (uniform, true),
+            }))
+            .chain(std::iter::repeat_n((uniform, true), numbers))
+            .zip(0..)
+            .map(|((ty, moves), binding)| layout_entry(binding, ty, moves))
+            .collect();
         let layout = self.guarded("bind group layout", || {
             self.device
                 .create_bind_group_layout(&::wgpu::BindGroupLayoutDescriptor {
@@ -218,25 +230,42 @@ impl Context {
         Ok(kernel)
     }
 
-    /// Binds the buffers of a kernel call; `storage` from binding 2 on.
+    /// Binds the buffers of a kernel call, from binding 2 on; `pieces`: the numbers of pieces.
     pub fn bind(
         &self,
         dispatch: &Dispatch,
         run: &::wgpu::Buffer,
         params: ::wgpu::BufferBinding<'_>,
-        storage: &[&::wgpu::Buffer],
+        buffers: &[&::wgpu::Buffer],
+        pieces: &::wgpu::Buffer,
     ) -> Result<::wgpu::BindGroup> {
-        let layout = self.layout(&dispatch.access())?;
-        let resources = [
+        let access = dispatch.access();
+        let layout = self.layout(&access)?;
+        let first = |buffer, bytes| {
+            ::wgpu::BindingResource::Buffer(::wgpu::BufferBinding {
+                buffer,
+                offset: 0,
+                size: ::wgpu::BufferSize::new(bytes),
+            })
+        };
+        let entries: Vec<_> = [
             run.as_entire_binding(),
             ::wgpu::BindingResource::Buffer(params),
-        ];
-        let entries: Vec<_> = resources
-            .into_iter()
-            .chain(storage.iter().map(|buffer| buffer.as_entire_binding()))
-            .zip(0..)
-            .map(|(resource, binding)| ::wgpu::BindGroupEntry { binding, resource })
-            .collect();
+        ]
+        .into_iter()
+        .chain(
+            buffers
+                .iter()
+                .zip(&access)
+                .map(|(buffer, access)| match access {
+                    Access::Window => first(buffer, WINDOW),
+                    Access::Read | Access::Write => buffer.as_entire_binding(),
+                }),
+        )
+        .chain(std::iter::repeat_n(first(pieces, NUMBER), numbers(&access)))
+        .zip(0..)
+        .map(|(resource, binding)| ::wgpu::BindGroupEntry { binding, resource })
+        .collect();
         self.guarded(dispatch.shader, || {
             self.device.create_bind_group(&::wgpu::BindGroupDescriptor {
                 label: Some(dispatch.shader),
@@ -329,13 +358,25 @@ fn check_floor(info: &::wgpu::AdapterInfo, limits: &::wgpu::Limits) -> Result<()
     Ok(())
 }
 
-fn layout_entry(binding: u32, ty: ::wgpu::BufferBindingType) -> ::wgpu::BindGroupLayoutEntry {
+/// Bindings behind the buffers: the number of every window's piece, and of the chip.
+fn numbers(access: &[Access]) -> usize {
+    match access.iter().filter(|a| **a == Access::Window).count() {
+        0 => 0,
+        windows => windows + 1,
+    }
+}
+
+fn layout_entry(
+    binding: u32,
+    ty: ::wgpu::BufferBindingType,
+    moves: bool,
+) -> ::wgpu::BindGroupLayoutEntry {
     ::wgpu::BindGroupLayoutEntry {
         binding,
         visibility: ::wgpu::ShaderStages::COMPUTE,
         ty: ::wgpu::BindingType::Buffer {
             ty,
-            has_dynamic_offset: false,
+            has_dynamic_offset: moves,
             min_binding_size: None,
         },
         count: None,

@@ -1,21 +1,24 @@
-//! Crossbars by counting bits: `shaders/crossbar_bits.wgsl`, `shaders/crossbar_planes.wgsl` and the
-//! twin of `Words` in `shaders/shared/bits.wgsl`.
+//! Crossbars whose conductances are small integers: `shaders/crossbar_bits.wgsl`,
+//! `shaders/crossbar_planes.wgsl` and the twin of `Words` in `shaders/shared/words.wgsl`.
 
 use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, WINDOW_ALIGN, Work};
 use super::reading::{Inputs, Prepared};
 use crate::backend::program::{Arrays, Encoding, InputSigns};
 
 /// Rows of a word.
 const WORD: u32 = u32::BITS;
 
+/// `vec4` between two places where a window may begin.
+pub(super) const ALIGN: usize = WINDOW_ALIGN as usize / 16;
+
 /// Bits that a thread of `shaders/crossbar_planes.wgsl` makes.
 const BITS: u32 = 4;
 
-/// Twin of `Words` in `shaders/shared/bits.wgsl`.
+/// Twin of `Words` in `shaders/shared/words.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(super) struct WordsParams {
@@ -30,7 +33,7 @@ pub(super) struct WordsParams {
     pub g_word: u32,
     pub tile_at: u32,
     pub plane_at: u32,
-    pub word_at: u32,
+    pub pad0: u32,
 }
 
 /// Twin of `Params` in `shaders/crossbar_bits.wgsl`.
@@ -68,6 +71,153 @@ pub(super) struct PlanesParams {
     pub word_at: u32,
     pub pad0: u32,
     pub pad1: u32,
+}
+
+/// The reading's table with what the kernels of words need behind it.
+pub(super) struct WordTable {
+    /// All values.
+    pub values: Vec<u32>,
+    /// Start of the first word of every row tile.
+    pub tile_at: u32,
+    /// Start of the bits and the bias of every plane.
+    pub plane_at: u32,
+    /// Start of the first row and the rows of every word.
+    pub word_at: u32,
+    /// Words of every row tile.
+    pub tiles: Vec<u32>,
+    /// Bits of every plane's conductances, and what they are raised by.
+    pub depths: Vec<(u32, i32)>,
+}
+
+impl WordTable {
+    /// Behind the table of a reading.
+    pub fn new(arrays: &Arrays, reading: &[u32]) -> Self {
+        let mut values = reading.to_vec();
+        let all: Vec<Vec<[u32; 2]>> = arrays
+            .tile_rows
+            .windows(2)
+            .map(|tile| words(tile).collect())
+            .collect();
+        let tile_at = values.len() as u32;
+        let mut count = 0;
+        values.push(count);
+        for tile in &all {
+            count += tile.len() as u32;
+            values.push(count);
+        }
+        let planes = arrays.read_planes();
+        let depths: Vec<(u32, i32)> = (0..planes).map(|p| depth(arrays, p)).collect();
+        let plane_at = values.len() as u32;
+        let pairs = depths
+            .iter()
+            .flat_map(|&(bits, bias)| [bits, bias.cast_unsigned()]);
+        values.extend(pairs);
+        let word_at = values.len() as u32;
+        values.extend(all.iter().flatten().flatten());
+        Self {
+            values,
+            tile_at,
+            plane_at,
+            word_at,
+            tiles: all.iter().map(|tile| tile.len() as u32).collect(),
+            depths,
+        }
+    }
+
+    /// Words of a column.
+    pub fn words(&self) -> u32 {
+        self.tiles.iter().sum()
+    }
+
+    /// Most bits of a conductance.
+    pub fn most_bits(&self) -> u32 {
+        self.depths.iter().map(|d| d.0).max().unwrap_or(1)
+    }
+
+    /// Whether any plane's conductances are raised.
+    pub fn raised(&self) -> bool {
+        self.depths.iter().any(|d| d.1 > 0)
+    }
+}
+
+/// Bits of the input.
+pub(super) struct InputBits {
+    /// The kernel call that makes them.
+    pub call: Dispatch,
+    /// Where they are.
+    pub bits: Operand,
+    /// Where they are inside, and nothing of the conductances.
+    pub words: WordsParams,
+}
+
+/// Bits of an input's codes, with `sum_codes` the sums of the codes too, and room for `spare` floats
+/// behind them. `table`: that of `at`.
+pub(super) fn input_bits(
+    input: &Inputs<'_>,
+    from: &Prepared,
+    cx: &LowerContext<'_>,
+    sum_codes: bool,
+    (at, table): (&WordTable, &Arc<[u32]>),
+    spare: u64,
+) -> InputBits {
+    let (geo, dac) = (input.geo, &input.spec.dac);
+    let signed = dac.signs == InputSigns::SignMagnitude;
+    let entries = dac.input_bits as usize + usize::from(signed) + usize::from(sum_codes);
+    let count = at.words();
+    let word = entries * QUADS;
+    let group = count as usize * word;
+    let pixels = geo.h_out() * geo.w_out();
+    let block = pixels * geo.groups * group;
+    let per_chip = cx.per_chip(input.x);
+    // Where windows may begin.
+    let slab = (block * cx.run_blocks()).next_multiple_of(ALIGN);
+    let chip = if per_chip { slab } else { 0 };
+    let bits = Operand::Scratch {
+        index: 3,
+        floats: (4 * slab * cx.slabs(input.x)) as u64 + spare,
+    };
+    let r = &from.params;
+    let params = BitsParams {
+        codes_chip: r.codes_chip,
+        codes_block: r.codes_block,
+        codes_group: r.codes_group,
+        codes_y: r.codes_y,
+        codes_x: r.codes_x,
+        w_out: r.w_out,
+        pixels: r.pixels,
+        groups: r.groups,
+        words: count,
+        chip: chip as u32,
+        word_at: at.word_at,
+        pad0: 0,
+    };
+    let items = pixels * geo.groups * count as usize * QUADS;
+    let call = Dispatch::new(
+        "crossbar_bits",
+        Work::flat(items).per_block().per_chip(per_chip),
+    )
+    .constant("SIGNED", signed)
+    .constant("TWOS", dac.signs == InputSigns::TwosComplement)
+    .constant("SUM_CODES", sum_codes)
+    .constant("INPUT_BITS", dac.input_bits)
+    .params(&params)
+    .read(from.codes)
+    .table(table)
+    .write(bits);
+    InputBits {
+        call,
+        bits,
+        words: WordsParams {
+            chip: chip as u32,
+            block: block as u32,
+            pixel: (geo.groups * group) as u32,
+            group: group as u32,
+            word: word as u32,
+            tile_at: at.tile_at,
+            plane_at: at.plane_at,
+            ..WordsParams::zeroed()
+        },
+    }
 }
 
 /// Bits of the input and of the conductances.
@@ -124,77 +274,15 @@ pub(super) fn prepare(
     cx: &LowerContext<'_>,
     sum_codes: bool,
 ) -> Counted {
-    let (geo, spec) = (input.geo, input.spec);
-    let (arrays, dac) = (&spec.arrays, &spec.dac);
-    let mut table = from.table.to_vec();
-    let all: Vec<Vec<[u32; 2]>> = arrays
-        .tile_rows
-        .windows(2)
-        .map(|tile| words(tile).collect())
-        .collect();
-    let tile_at = table.len() as u32;
-    let mut count = 0;
-    table.push(count);
-    for tile in &all {
-        count += tile.len() as u32;
-        table.push(count);
-    }
-    let planes = arrays.read_planes();
-    let depths: Vec<(u32, i32)> = (0..planes).map(|p| depth(arrays, p)).collect();
-    let plane_at = table.len() as u32;
-    table.extend(
-        depths
-            .iter()
-            .flat_map(|&(bits, bias)| [bits, bias.cast_unsigned()]),
-    );
-    let word_at = table.len() as u32;
-    table.extend(all.iter().flatten().flatten());
-    let table: Arc<[u32]> = table.into();
+    let arrays = &input.spec.arrays;
+    let at = WordTable::new(arrays, &from.table);
+    let table: Arc<[u32]> = at.values.as_slice().into();
+    let found = input_bits(input, from, cx, sum_codes, (&at, &table), 0);
 
-    let signed = dac.signs == InputSigns::SignMagnitude;
-    let entries = dac.input_bits as usize + usize::from(signed) + usize::from(sum_codes);
-    let word = entries * QUADS;
-    let group = count as usize * word;
-    let pixels = geo.h_out() * geo.w_out();
-    let block = pixels * geo.groups * group;
-    let per_chip = cx.per_chip(input.x);
-    let chip = if per_chip { block * cx.run_blocks() } else { 0 };
-    let bits = Operand::Scratch {
-        index: 3,
-        floats: (4 * block * cx.run_blocks() * cx.slabs(input.x)) as u64,
-    };
     let r = &from.params;
-    let params = BitsParams {
-        codes_chip: r.codes_chip,
-        codes_block: r.codes_block,
-        codes_group: r.codes_group,
-        codes_y: r.codes_y,
-        codes_x: r.codes_x,
-        w_out: r.w_out,
-        pixels: r.pixels,
-        groups: r.groups,
-        words: count,
-        chip: chip as u32,
-        word_at,
-        pad0: 0,
-    };
-    let items = pixels * geo.groups * count as usize * QUADS;
-    let bits_call = Dispatch::new(
-        "crossbar_bits",
-        Work::flat(items).per_block().per_chip(per_chip),
-    )
-    .constant("SIGNED", signed)
-    .constant("TWOS", dac.signs == InputSigns::TwosComplement)
-    .constant("SUM_CODES", sum_codes)
-    .constant("INPUT_BITS", dac.input_bits)
-    .params(&params)
-    .read(from.codes)
-    .table(&table)
-    .write(bits);
-
-    let most = depths.iter().map(|d| d.0).max().unwrap_or(1);
+    let (count, most) = (at.words(), at.most_bits());
     let g_plane = count * most;
-    let g_tile = planes as u32 * g_plane;
+    let g_tile = r.planes * g_plane;
     let g_all = r.tiles * r.groups * g_tile;
     let g_per_chip = cx.per_chip(input.g);
     let params = PlanesParams {
@@ -207,8 +295,8 @@ pub(super) fn prepare(
         planes: r.planes,
         group_out: r.group_out,
         tiles: r.tiles,
-        plane_at,
-        word_at,
+        plane_at: at.plane_at,
+        word_at: at.word_at,
         pad0: 0,
         pad1: 0,
     };
@@ -223,25 +311,18 @@ pub(super) fn prepare(
         .table(&table)
         .write(planes);
     Counted {
-        calls: vec![bits_call, planes_call],
+        calls: vec![found.call, planes_call],
         words: WordsParams {
-            chip: chip as u32,
-            block: block as u32,
-            pixel: (geo.groups * group) as u32,
-            group: group as u32,
-            word: word as u32,
             g_chip: if g_per_chip { g_all } else { 0 },
             g_tile,
             g_plane,
             g_word: most,
-            tile_at,
-            plane_at,
-            word_at,
+            ..found.words
         },
         table,
-        bits,
+        bits: found.bits,
         planes,
-        bias: depths.iter().any(|d| d.1 > 0),
-        paired: pairs(arrays, &depths),
+        bias: at.raised(),
+        paired: pairs(arrays, &at.depths),
     }
 }

@@ -1,11 +1,13 @@
 //! Layers on crossbar arrays with converters: `shaders/crossbar_codes.wgsl`; then
 //! `shaders/crossbar_pack.wgsl` and `shaders/crossbar.wgsl`, or where conductances are integers
-//! `shaders/crossbar_count.wgsl` after [`super::counting`]; then `shaders/crossbar_post.wgsl`.
+//! `shaders/crossbar_count.wgsl` after [`super::counting`], on software adapters
+//! `shaders/crossbar_fields.wgsl` after [`super::fields`]; then `shaders/crossbar_post.wgsl`.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::counting::{self, WordsParams};
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::fields::{self, PiecesParams};
 use super::post::{self, PostParams};
 use super::reading::{self, Inputs, ReadingParams};
 use crate::backend::program::{Dac, Op, Reading, TensorId};
@@ -42,6 +44,16 @@ pub(super) struct CountParams {
     pub reading: ReadingParams,
     pub conversion: ConversionParams,
     pub words: WordsParams,
+}
+
+/// Twin of `Params` in `shaders/crossbar_fields.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct FieldsParams {
+    pub reading: ReadingParams,
+    pub conversion: ConversionParams,
+    pub words: WordsParams,
+    pub pieces: PiecesParams,
 }
 
 /// Twin of `Params` in `shaders/crossbar_post.wgsl`.
@@ -128,7 +140,33 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         },
     };
     let work = reading::work(geo).per_chip(cx.per_chip(*y));
-    let call = if counts_bits(spec, *variance, *correct) {
+    let integers = counts_bits(spec, *variance, *correct);
+    let windows = integers
+        .then(|| fields::prepare(&input, &prepared, cx, sum_codes))
+        .flatten();
+    let call = if let Some(found) = windows {
+        let params = FieldsParams {
+            reading: prepared.params,
+            conversion,
+            words: found.words,
+            pieces: found.pieces,
+        };
+        prepared.calls.extend(found.calls);
+        // Chips with pieces of their own take turns.
+        let work = found.work.per_chip(cx.per_chip(*y) && !found.own);
+        reading::digits(Dispatch::new("crossbar_fields", work), &input)
+            .constant("INPUT_BITS", spec.dac.input_bits)
+            .constant("BIAS", found.bias)
+            .constant("PARTS", found.parts)
+            .constant("OWN", found.own)
+            .params(&params)
+            .read(prepared.codes)
+            .table(&found.table)
+            .window(found.bits.0, found.bits.1)
+            .window(found.fields.0, found.fields.1)
+            .read(*adc)
+            .read(*range)
+    } else if integers {
         let counted = counting::prepare(&input, &prepared, cx, sum_codes);
         let params = CountParams {
             reading: prepared.params,

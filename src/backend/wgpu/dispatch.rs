@@ -5,9 +5,10 @@
 //!
 //! # Conventions of every kernel
 //! * `@group(0) @binding(0)` is [`RunUniform`] (`shaders/shared/run.wgsl`), `@binding(1)` the
-//!   operator's own parameters, storage buffers follow from `@binding(2)` in the order of
+//!   operator's own parameters, buffers follow from `@binding(2)` in the order of
 //!   [`Dispatch::buffers`]. A binding that a variant does not use is still declared and gets a
-//!   small dummy buffer.
+//!   small dummy buffer. Where some are [`Access::Window`], there is a `vec4<u32>` for each of them behind,
+//!   with the number of the bound piece in x, and one with that of the chip.
 //! * The chip is `workgroup_id.z`. The other two axes are one flat number of workgroups, split
 //!   because an axis holds 65535 of them: `flat_group` of `shared/run.wgsl` joins them.
 //! * A tensor is addressed through its [`View`]: images in `vec4<f32>` units, flat tensors in
@@ -26,13 +27,59 @@ pub(super) const QUADS: usize = LANES / 4;
 /// Threads of a workgroup in kernels that have no reason for another number.
 pub(super) const GROUP: u32 = 64;
 
-/// Whether a kernel writes a buffer.
+/// Bytes of a buffer that a kernel sees through a uniform binding: what WebGPU guarantees.
+pub(super) const WINDOW: u64 = 65536;
+
+/// Bytes that a window may begin at a multiple of on every adapter of WebGPU.
+pub(super) const WINDOW_ALIGN: u64 = 256;
+
+/// How a kernel sees a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Access {
     /// `var<storage, read>`.
     Read,
     /// `var<storage, read_write>`.
     Write,
+    /// `var<uniform>` of [`WINDOW`] bytes, in [`Pieces`].
+    Window,
+}
+
+/// How a buffer is cut for a kernel that sees [`WINDOW`] bytes of it: the kernel is called once for every
+/// piece, of several such buffers once for every combination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pieces {
+    /// Bytes from piece to piece, a multiple of [`WINDOW_ALIGN`] where there are several.
+    pub stride: u64,
+    /// Items of a piece.
+    pub items: u32,
+    /// Pieces of the buffer, or of a chip's part of it.
+    pub count: u32,
+    /// Bytes from chip to chip, a multiple of [`WINDOW_ALIGN`]; 0 where chips share the buffer.
+    pub chip: u64,
+}
+
+impl Pieces {
+    /// Cuts `all` items of so many bytes; `None` where not even one fits a window.
+    pub fn cut(bytes: u64, all: usize, chip: u64) -> Option<Self> {
+        let all = all as u64;
+        let mut items = WINDOW / bytes;
+        if items < all {
+            // As many as keep the pieces aligned.
+            items -= items % (WINDOW_ALIGN / gcd(bytes, WINDOW_ALIGN));
+        }
+        let items = items.min(all);
+        (items > 0).then(|| Self {
+            stride: items * bytes,
+            items: items as u32,
+            // Fits: a buffer holds less than 2^30 bytes.
+            count: all.div_ceil(items) as u32,
+            chip,
+        })
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// What is bound.
@@ -161,6 +208,8 @@ pub(super) struct Dispatch {
     pub entry: &'static str,
     /// Bindings from 2 on.
     pub buffers: Vec<(Operand, Access)>,
+    /// Pieces of those that are seen through windows, in order.
+    pub windows: Vec<Pieces>,
     /// Constant data of `u32`, too long for parameters.
     pub tables: Vec<Arc<[u32]>>,
     /// Bytes of binding 1.
@@ -178,6 +227,7 @@ impl Dispatch {
             shader,
             entry: "main",
             buffers: Vec::new(),
+            windows: Vec::new(),
             tables: Vec::new(),
             params: Vec::new(),
             consts: Vec::new(),
@@ -210,13 +260,20 @@ impl Dispatch {
         self
     }
 
+    /// Binds a piece after the other of a buffer that is read.
+    pub fn window(mut self, operand: impl Into<Operand>, pieces: Pieces) -> Self {
+        self.buffers.push((operand.into(), Access::Window));
+        self.windows.push(pieces);
+        self
+    }
+
     /// Adds a constant.
     pub fn constant(mut self, name: &'static str, value: impl Into<Const>) -> Self {
         self.consts.push((name, value.into()));
         self
     }
 
-    /// Access of the storage bindings, in order.
+    /// Access of the buffers, in order.
     pub fn access(&self) -> Vec<Access> {
         self.buffers.iter().map(|(_, access)| *access).collect()
     }
@@ -295,6 +352,8 @@ pub(super) struct LowerContext<'a> {
     pub program: &'a Program,
     /// What it is prepared for.
     pub capacity: Capacity,
+    /// Whether windows are read faster than storage, see [`Access::Window`].
+    pub windows: bool,
 }
 
 impl LowerContext<'_> {
@@ -377,6 +436,21 @@ impl LowerContext<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_begin_where_windows_may() {
+        // 65536 / 4608 = 14 items; 4608 is 18 x 256.
+        let p = Pieces::cut(4608, 100, 0).expect("fits");
+        assert_eq!((p.items, p.stride, p.count), (14, 14 * 4608, 8));
+        // 23 items of 171 x 16 bytes fit, 16 are a multiple of 256.
+        let p = Pieces::cut(2736, 33, 0).expect("fits");
+        assert_eq!((p.items, p.count), (16, 3));
+        // All of a small buffer, at any size.
+        let p = Pieces::cut(2736, 15, 0).expect("fits");
+        assert_eq!((p.items, p.count), (15, 1));
+        assert_eq!(Pieces::cut(65552, 1, 0), None);
+        assert_eq!(Pieces::cut(65520, 2, 0), None);
+    }
 
     #[test]
     fn workgroups_are_split_over_two_axes() {

@@ -31,6 +31,7 @@ mod crossbar;
 pub mod devices;
 mod dispatch;
 mod fabricate;
+mod fields;
 mod histogram;
 mod ir_drop;
 mod lerp;
@@ -118,11 +119,22 @@ impl WgpuBackend {
 
     /// Changes the memory that [`Backend::fit`] may plan with, bytes.
     pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+        self.limits().memory = bytes;
+        self
+    }
+
+    /// Changes whether kernels may read buffers through uniform bindings, a piece at a time: faster on
+    /// software adapters, where it is the default. Results are the same.
+    pub fn with_windows(mut self, yes: bool) -> Self {
+        self.limits().windows = yes;
+        self
+    }
+
+    fn limits(&mut self) -> &mut context::Limits {
         match Arc::get_mut(&mut self.context) {
-            Some(context) => context.limits.memory = bytes,
+            Some(context) => &mut context.limits,
             None => unreachable!("a backend that is not shared yet owns its context"),
         }
-        self
     }
 
     /// Gives the device up: everything prepared on it answers with [`crate::Error::Device`] from
@@ -156,7 +168,7 @@ impl Backend for WgpuBackend {
 
     fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
         program.check()?;
-        Ok(plan::Plan::new(program, capacity)?.total())
+        Ok(plan::Plan::new(program, capacity, &self.context.limits)?.total())
     }
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {

@@ -125,7 +125,8 @@ fn best_seconds(
     let kernel = context.kernel(dispatch)?;
     let params = params.as_entire_buffer_binding();
     let storage: Vec<_> = storage.iter().collect();
-    let bindings = context.bind(dispatch, &run, params, &storage)?;
+    // Nothing here is seen in pieces.
+    let bindings = context.bind(dispatch, &run, params, &storage, &run)?;
     let Some([x, y, z]) = dispatch.work.workgroups(1, 1, context.limits.groups) else {
         return Ok(0.0);
     };

@@ -5,11 +5,11 @@
 //! their last use inside a section and take turns in a pool of buffers; whole buffers, because a
 //! kernel must not read and write one buffer through two bindings.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::context::Limits;
-use super::dispatch::{Dispatch, LowerContext, Operand};
+use super::dispatch::{Access, Dispatch, LowerContext, Operand};
 use super::lower;
 use crate::backend::program::{Capacity, LANES, Program, Role, Shape, TensorId};
 use crate::error::{Error, Result};
@@ -57,8 +57,12 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Lowers a program and lays out its memory. Fails for what no capacity can change.
-    pub fn new(program: &Program, capacity: Capacity) -> Result<Self> {
-        let cx = LowerContext { program, capacity };
+    pub fn new(program: &Program, capacity: Capacity, limits: &Limits) -> Result<Self> {
+        let cx = LowerContext {
+            program,
+            capacity,
+            windows: limits.windows,
+        };
         let mut plan = Plan {
             sections: Vec::new(),
             own: Vec::new(),
@@ -155,6 +159,18 @@ impl Plan {
         Ok(steps)
     }
 
+    /// Buffers of the pool that some kernel sees through a window.
+    pub fn windows(&self) -> HashSet<usize> {
+        let steps = self.sections.iter().flatten();
+        steps
+            .flat_map(|step| step.places.iter().zip(step.dispatch.access()))
+            .filter_map(|(place, access)| match (place, access) {
+                (Place::Pool(slot), Access::Window) => Some(*slot),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// Bytes of all buffers together.
     pub fn total(&self) -> u64 {
         self.own.iter().map(|(_, bytes)| bytes).sum::<u64>()
@@ -223,7 +239,6 @@ fn take(pool: &mut Vec<u64>, free: &mut Vec<usize>, bytes: u64) -> usize {
 
 /// No buffer may be bound twice where one of the bindings writes.
 fn check_aliases(section: &str, dispatch: &Dispatch, places: &[Place]) -> Result<()> {
-    use super::dispatch::Access;
     for (i, place) in places.iter().enumerate() {
         if dispatch.buffers[i].1 != Access::Write || *place == Place::Unused {
             continue;
@@ -245,7 +260,7 @@ pub(super) fn fit(program: &Program, want: Capacity, limits: &Limits) -> Result<
         images: want.images.max(1),
         chunk: want.chunk.clamp(1, want.images.max(1)),
     };
-    let misfit = |c: Capacity| Plan::new(program, c).map(|plan| plan.misfit(limits));
+    let misfit = |c: Capacity| Plan::new(program, c, limits).map(|plan| plan.misfit(limits));
     let mut fitted = Capacity {
         images: fit_images(program, want, limits),
         ..want
@@ -309,6 +324,7 @@ mod tests {
         groups: 65535,
         uniform_align: 256,
         memory: 1 << 22,
+        windows: false,
     };
 
     /// `x -> a -> b -> c -> y` by additions of a map to itself.
@@ -344,7 +360,7 @@ mod tests {
             images: 32,
             chunk: 32,
         };
-        let plan = Plan::new(&chain(8, Scope::PerChip), capacity).expect("plan");
+        let plan = Plan::new(&chain(8, Scope::PerChip), capacity, &LIMITS).expect("plan");
         assert_eq!(plan.pool, [3 * 2 * 8 * 16 * 4; 2]);
         assert_eq!(plan.sections[0].len(), 4);
     }
@@ -420,7 +436,7 @@ mod tests {
             images: 16,
             chunk: 16,
         };
-        let e = Plan::new(&p, capacity).expect_err("aliased");
+        let e = Plan::new(&p, capacity, &LIMITS).expect_err("aliased");
         assert!(e.to_string().contains("also takes"), "{e}");
     }
 
@@ -453,7 +469,7 @@ mod tests {
             images: 16,
             chunk: 16,
         };
-        let plan = Plan::new(&p, capacity).expect("plan");
+        let plan = Plan::new(&p, capacity, &LIMITS).expect("plan");
         assert_eq!(plan.tables.len(), 1);
         assert_eq!(plan.pool, [4 * 16 * 4, 2 * 16 * 4]);
         let own: u64 = (2 + 4) * 16 * 4;

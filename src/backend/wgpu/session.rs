@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::context::Context;
-use super::dispatch::{LowerContext, RunUniform, Work};
+use super::dispatch::{LowerContext, Pieces, RunUniform, Work};
 use super::plan::{Place, Plan, Step};
 use crate::backend::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
 use crate::backend::{RunArgs, Session, storage};
@@ -31,6 +31,45 @@ struct Call {
     kernel: ::wgpu::ComputePipeline,
     bindings: ::wgpu::BindGroup,
     work: Work,
+    windows: Vec<Pieces>,
+}
+
+impl Call {
+    /// Offsets of the bindings that move, for every time that the kernel is called: those of the windows,
+    /// and those of the pieces' and the chip's numbers, which are `align` apart.
+    fn offsets(&self, chips: u32, align: u64) -> Vec<Vec<u32>> {
+        if self.windows.is_empty() {
+            return vec![Vec::new()];
+        }
+        let own = self.windows.iter().any(|w| w.chip > 0);
+        let combinations: u64 = self.windows.iter().map(|w| u64::from(w.count)).product();
+        let mut all = Vec::new();
+        for chip in 0..if own { u64::from(chips) } else { 1 } {
+            for mut i in 0..combinations {
+                let mut starts = Vec::with_capacity(2 * self.windows.len() + 1);
+                let mut numbers = Vec::with_capacity(self.windows.len() + 1);
+                for w in &self.windows {
+                    let piece = i % u64::from(w.count);
+                    i /= u64::from(w.count);
+                    // Fits: a buffer holds at most 2^30 bytes.
+                    starts.push((chip * w.chip + piece * w.stride) as u32);
+                    numbers.push((piece * align) as u32);
+                }
+                numbers.push((chip * align) as u32);
+                starts.extend(numbers);
+                all.push(starts);
+            }
+        }
+        all
+    }
+}
+
+/// Numbers of pieces and chips that a plan needs at a capacity.
+fn most_pieces(plan: &Plan, capacity: Capacity) -> u32 {
+    let steps = plan.sections.iter().flatten();
+    let windows = steps.flat_map(|step| &step.dispatch.windows);
+    let most = windows.map(|w| w.count.max(capacity.chips as u32)).max();
+    most.unwrap_or(1)
 }
 
 /// Buffers that belong to no tensor.
@@ -39,6 +78,7 @@ struct SharedBuffers {
     tables: Vec<::wgpu::Buffer>,
     unused: ::wgpu::Buffer,
     params: ::wgpu::Buffer,
+    pieces: ::wgpu::Buffer,
 }
 
 /// A [`Session`] on a wgpu device.
@@ -61,7 +101,7 @@ impl WgpuSession {
     /// Allocates everything and compiles every kernel.
     pub fn new(context: Arc<Context>, program: &Program, capacity: Capacity) -> Result<Self> {
         context.poll()?;
-        let plan = Plan::new(program, capacity)?;
+        let plan = Plan::new(program, capacity, &context.limits)?;
         if let Some(reason) = plan.misfit(&context.limits) {
             return Err(Error::device(format!(
                 "{}: {} chips, {} resident images, chunks of {} do not fit: {reason}",
@@ -75,10 +115,18 @@ impl WgpuSession {
             let label = &program.desc(*id).name;
             buffers[id.index()] = Some(context.buffer(label, *bytes, storage)?);
         }
+        let seen = plan.windows();
         let pool: Vec<_> = plan
             .pool
             .iter()
-            .map(|bytes| context.buffer("temporaries", *bytes, Usage::STORAGE))
+            .zip(0..)
+            .map(|(bytes, slot)| {
+                let usage = match seen.contains(&slot) {
+                    true => Usage::STORAGE | Usage::UNIFORM,
+                    false => Usage::STORAGE,
+                };
+                context.buffer("temporaries", *bytes, usage)
+            })
             .collect::<Result<_>>()?;
         let tables: Vec<_> = plan
             .tables
@@ -101,6 +149,13 @@ impl WgpuSession {
         let (params, offsets) = pack_params(&plan, context.limits.uniform_align);
         let params_buffer = context.buffer("params", params.len() as u64, uniform)?;
         context.queue.write_buffer(&params_buffer, 0, &params);
+        let align = context.limits.uniform_align;
+        let mut numbers = vec![0; (u64::from(most_pieces(&plan, capacity)) * align) as usize];
+        for (at, i) in numbers.chunks_exact_mut(align as usize).zip(0_u32..) {
+            at[..size_of::<u32>()].copy_from_slice(&i.to_le_bytes());
+        }
+        let pieces = context.buffer("pieces", numbers.len() as u64, uniform)?;
+        context.queue.write_buffer(&pieces, 0, &numbers);
 
         let mut session = Self {
             program: program.clone(),
@@ -119,6 +174,7 @@ impl WgpuSession {
             tables,
             unused,
             params: params_buffer,
+            pieces,
         };
         let mut offsets = offsets.into_iter();
         for section in &plan.sections {
@@ -147,13 +203,18 @@ impl WgpuSession {
             Place::Unused => Ok(&shared.unused),
         });
         let storage: Vec<_> = storage.collect::<Result<_>>()?;
-        let bindings = self
-            .context
-            .bind(&step.dispatch, &self.run_uniform, params, &storage)?;
+        let bindings = self.context.bind(
+            &step.dispatch,
+            &self.run_uniform,
+            params,
+            &storage,
+            &shared.pieces,
+        )?;
         Ok(Call {
             kernel,
             bindings,
             work: step.dispatch.work,
+            windows: step.dispatch.windows.clone(),
         })
     }
 
@@ -168,6 +229,7 @@ impl WgpuSession {
         LowerContext {
             program: &self.program,
             capacity: self.capacity,
+            windows: self.context.limits.windows,
         }
     }
 
@@ -343,8 +405,10 @@ impl Session for WgpuSession {
                         continue;
                     };
                     pass.set_pipeline(&call.kernel);
-                    pass.set_bind_group(0, &call.bindings, &[]);
-                    pass.dispatch_workgroups(x, y, z);
+                    for offsets in call.offsets(uniform.chips, context.limits.uniform_align) {
+                        pass.set_bind_group(0, &call.bindings, &offsets);
+                        pass.dispatch_workgroups(x, y, z);
+                    }
                 }
             }
             context.queue.submit([encoder.finish()])

@@ -49,34 +49,57 @@ fn validate(dispatch: &Dispatch) -> naga::Module {
     module
 }
 
-/// The storage bindings of the text are those of the dispatch, within WebGPU's guarantees.
+/// The bindings of the text are those of the dispatch, within WebGPU's guarantees.
 fn check_bindings(dispatch: &Dispatch, module: &naga::Module) {
-    let mut found = 0;
+    use super::dispatch::Access;
+    let (mut found, mut storage, mut numbers) = (0, 0, 0);
     for (_, global) in module.global_variables.iter() {
-        let naga::AddressSpace::Storage { access } = global.space else {
+        let Some(binding) = global.binding.as_ref().map(|b| b.binding) else {
             continue;
         };
-        let binding = global.binding.as_ref().expect("storage is bound").binding;
-        let writes = access.contains(naga::StorageAccess::STORE);
+        let seen = match global.space {
+            naga::AddressSpace::Storage { access } => {
+                storage += 1;
+                match access.contains(naga::StorageAccess::STORE) {
+                    true => Access::Write,
+                    false => Access::Read,
+                }
+            }
+            _ if binding < 2 => continue,
+            _ if binding as usize >= 2 + dispatch.buffers.len() => {
+                numbers += 1;
+                continue;
+            }
+            _ => Access::Window,
+        };
         let (_, declared) = dispatch
             .buffers
             .get(binding as usize - 2)
             .unwrap_or_else(|| panic!("{}: binding {binding} is not given", dispatch.shader));
         assert_eq!(
-            writes,
-            *declared == super::dispatch::Access::Write,
+            seen, *declared,
             "{}: access of binding {binding}",
             dispatch.shader
         );
         found += 1;
     }
+    let windows = dispatch.windows.len();
+    let expected = if windows > 0 { windows + 1 } else { 0 };
+    assert_eq!(numbers, expected, "{}: numbers of pieces", dispatch.shader);
     assert_eq!(
         found,
         dispatch.buffers.len(),
         "{}: bindings",
         dispatch.shader
     );
-    assert!(found <= 8, "{}: {found} storage buffers", dispatch.shader);
+    assert!(
+        storage <= 8,
+        "{}: {storage} storage buffers",
+        dispatch.shader
+    );
+    let uniforms = 2 + windows + numbers;
+    assert!(uniforms <= 12, "{}: {uniforms} uniforms", dispatch.shader);
+    assert!(windows + numbers <= 8, "{}: offsets", dispatch.shader);
     for entry in &module.entry_points {
         let threads: u32 = entry.workgroup_size.iter().product();
         assert!(threads <= 256, "{}: {threads} threads", dispatch.shader);
@@ -85,15 +108,18 @@ fn check_bindings(dispatch: &Dispatch, module: &naga::Module) {
 
 /// Lowers every operator of a program and validates every kernel that comes out.
 fn validate_program(program: &Program) {
-    let cx = LowerContext {
-        program,
-        capacity: CAPACITY,
-    };
     let mut seen = HashSet::new();
-    for op in program.sections.iter().flat_map(|s| &s.ops) {
-        for dispatch in lower::lower(op, &cx).unwrap_or_else(|e| panic!("{op:?}: {e}")) {
-            if seen.insert((dispatch.shader, shader::prelude(&dispatch.consts))) {
-                validate(&dispatch);
+    for windows in [false, true] {
+        let cx = LowerContext {
+            program,
+            capacity: CAPACITY,
+            windows,
+        };
+        for op in program.sections.iter().flat_map(|s| &s.ops) {
+            for dispatch in lower::lower(op, &cx).unwrap_or_else(|e| panic!("{op:?}: {e}")) {
+                if seen.insert((dispatch.shader, shader::prelude(&dispatch.consts))) {
+                    validate(&dispatch);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::mem::{offset_of, size_of};
 use super::{StructLayout, check_layouts, posts, validate_program};
 use crate::backend::program::*;
 use crate::backend::wgpu::{
-    collapse_planes, converter_fold, counting, crossbar, histogram, ir_drop, partial_sums,
+    collapse_planes, converter_fold, counting, crossbar, fields, histogram, ir_drop, partial_sums,
     program_cells, reading,
 };
 
@@ -473,7 +473,7 @@ fn layouts() -> Vec<StructLayout> {
             counting::WordsParams,
             [
                 chip, block, pixel, group, word, g_chip, g_tile, g_plane, g_word, tile_at,
-                plane_at, word_at
+                plane_at, pad0
             ]
         ),
         layout!(
@@ -481,6 +481,27 @@ fn layouts() -> Vec<StructLayout> {
             "Params",
             crossbar::CountParams,
             [reading, conversion, words]
+        ),
+        layout!(
+            "crossbar_fields",
+            "Pieces",
+            fields::PiecesParams,
+            [sites, tiles, pad0, pad1]
+        ),
+        layout!(
+            "crossbar_fields",
+            "Params",
+            crossbar::FieldsParams,
+            [reading, conversion, words, pieces]
+        ),
+        layout!(
+            "crossbar_fields_pack",
+            "Params",
+            fields::PackParams,
+            [
+                g, chip, row_tiles, rows, cols, planes, group_out, tiles, threads, tile_at,
+                plane_at, word_at, pad0
+            ]
         ),
         layout!(
             "crossbar_bits",
@@ -560,7 +581,8 @@ const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
     const CONVERSIONS: u32 = 8u; const NOISE_SUM: bool = true; const NOISE_CELL: bool = true; \
     const HAS_ADC: bool = true; const HAS_INL: bool = true; const THERMAL: bool = true; \
     const INTEGER: bool = true; const INPUT_BITS: u32 = 8u; const DISTURBED: bool = true; \
-    const BIAS: bool = true; const PAIRED: bool = true; const ALIGNED: bool = true; \
+    const BIAS: bool = true; const PAIRED: bool = true; const OWN: bool = true; \
+    const PARTS: u32 = 2u; const ALIGNED: bool = true; \
     const SUM_CODES: bool = true; const COUNT_CLIPPED: bool = true; \
     const HAS_SHIFT: bool = true; const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; \
     const HALF: bool = true; const HAS_QUANT: bool = true; const QUANT_FLOOR: bool = true;";

@@ -1,0 +1,170 @@
+//! Crossbars whose conductances are small integers, on software adapters:
+//! `shaders/crossbar_fields_pack.wgsl` and `shaders/crossbar_fields.wgsl`.
+
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use super::counting::{self, ALIGN, WordTable, WordsParams};
+use super::dispatch::{Dispatch, LowerContext, Operand, Pieces, QUADS, View, WINDOW, Work};
+use super::reading::{Inputs, Prepared};
+
+/// Words of a row tile, whose masks are kept while the columns take turns.
+const WORDS: u32 = 4;
+
+/// `vec4` of a digit of a row tile.
+const PART: u32 = 2 * WORDS;
+
+/// Most digits of two bits of a conductance: they are kept while the bits of the input take turns.
+const MOST_PARTS: u32 = 2;
+
+/// Bytes of a `vec4`.
+const VEC4: u64 = 16;
+
+/// Threads of a workgroup of `shaders/crossbar_fields.wgsl`.
+const GROUP: u32 = 16;
+
+/// Twin of `Pieces` in `shaders/crossbar_fields.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PiecesParams {
+    pub sites: u32,
+    pub tiles: u32,
+    pub pad0: u32,
+    pub pad1: u32,
+}
+
+/// Twin of `Params` in `shaders/crossbar_fields_pack.wgsl`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct PackParams {
+    pub g: View,
+    pub chip: u32,
+    pub row_tiles: u32,
+    pub rows: u32,
+    pub cols: u32,
+    pub planes: u32,
+    pub group_out: u32,
+    pub tiles: u32,
+    pub threads: u32,
+    pub tile_at: u32,
+    pub plane_at: u32,
+    pub word_at: u32,
+    pub pad0: u32,
+}
+
+/// Bits of the input and digits of the conductances.
+pub(super) struct Fields {
+    /// Kernel calls that make them.
+    pub calls: Vec<Dispatch>,
+    /// Where everything is.
+    pub words: WordsParams,
+    /// How it is cut.
+    pub pieces: PiecesParams,
+    /// The reading's table with what the words need behind it.
+    pub table: Arc<[u32]>,
+    /// Bits of the input, in pieces of pixels.
+    pub bits: (Operand, Pieces),
+    /// Digits of the conductances, in pieces of four columns.
+    pub fields: (Operand, Pieces),
+    /// Whether conductances were raised.
+    pub bias: bool,
+    /// Digits of a conductance.
+    pub parts: u32,
+    /// Whether chips have pieces of their own.
+    pub own: bool,
+    /// Threads of a pair of pieces.
+    pub work: Work,
+}
+
+/// Bits and digits of a crossbar, after its codes; with `sum_codes` the sums of the codes too. `None`
+/// where counting ones is as good or the only way: where storage is as fast as windows, where a pixel's
+/// bits or four columns' digits exceed a window, for more than four words a row tile or four bits a
+/// conductance, and where more than a quarter of the words would be empty.
+pub(super) fn prepare(
+    input: &Inputs<'_>,
+    from: &Prepared,
+    cx: &LowerContext<'_>,
+    sum_codes: bool,
+) -> Option<Fields> {
+    let at = WordTable::new(&input.spec.arrays, &from.table);
+    let row_tiles = at.tiles.len() as u32;
+    let parts = at.most_bits().div_ceil(2);
+    let many = parts > MOST_PARTS || at.tiles.iter().any(|&words| words > WORDS);
+    if !cx.windows || many || 4 * at.words() < 3 * WORDS * row_tiles {
+        return None;
+    }
+    let table: Arc<[u32]> = at.values.as_slice().into();
+    // A window may reach beyond the last piece.
+    let spare = WINDOW / 4;
+    let found = counting::input_bits(input, from, cx, sum_codes, (&at, &table), spare);
+
+    let r = &from.params;
+    let g_word = parts * PART;
+    let g_plane = row_tiles * g_word;
+    let g_tile = r.planes * g_plane;
+    let tiles = r.tiles * r.groups;
+    let g_slab = ((tiles * g_tile) as usize).next_multiple_of(ALIGN);
+    let own_fields = cx.per_chip(input.g);
+    let g_chip = if own_fields { g_slab } else { 0 };
+    let sites = r.pixels as usize * cx.run_blocks();
+    let WordsParams { chip, pixel, .. } = found.words;
+    let bits = Pieces::cut(VEC4 * u64::from(pixel), sites, VEC4 * u64::from(chip))?;
+    let bytes = VEC4 * u64::from(g_tile);
+    let columns = Pieces::cut(bytes, tiles as usize, VEC4 * g_chip as u64)?;
+
+    let threads = tiles * r.planes * row_tiles * PART;
+    let params = PackParams {
+        g: cx.view(input.g),
+        chip: g_slab as u32,
+        row_tiles,
+        rows: r.rows,
+        cols: r.cols,
+        planes: r.planes,
+        group_out: r.group_out,
+        tiles: r.tiles,
+        threads,
+        tile_at: at.tile_at,
+        plane_at: at.plane_at,
+        word_at: at.word_at,
+        pad0: 0,
+    };
+    let fields = Operand::Scratch {
+        index: 4,
+        floats: (4 * g_slab * cx.slabs(input.g)) as u64 + spare,
+    };
+    let pack_work = Work::flat(threads as usize).per_chip(own_fields);
+    let pack = Dispatch::new("crossbar_fields_pack", pack_work)
+        .constant("PARTS", parts)
+        .params(&params)
+        .read(input.g)
+        .table(&table)
+        .write(fields);
+    let work = Work {
+        group: GROUP,
+        ..Work::flat(bits.items as usize * QUADS * columns.items as usize)
+    };
+    Some(Fields {
+        calls: vec![found.call, pack],
+        words: WordsParams {
+            g_chip: g_chip as u32,
+            g_tile,
+            g_plane,
+            g_word,
+            ..found.words
+        },
+        pieces: PiecesParams {
+            sites: bits.items,
+            tiles: columns.items,
+            pad0: 0,
+            pad1: 0,
+        },
+        table,
+        bits: (found.bits, bits),
+        fields: (fields, columns),
+        bias: at.raised(),
+        parts,
+        own: own_fields || cx.per_chip(input.x),
+        work,
+    })
+}
