@@ -34,18 +34,15 @@ pub fn gpu_or_skip(test: &str) -> Option<&'static WgpuBackend> {
     }
 }
 
-/// The same adapter with and without windows (`WgpuBackend::with_windows`), of which one is its own
+/// The adapter with and without windows (`WgpuBackend::with_windows`), of which one is its own
 /// choice; nothing where [`gpu_or_skip`] skips.
 pub fn both_kinds(test: &str) -> Vec<&'static WgpuBackend> {
     static OTHER: OnceLock<WgpuBackend> = OnceLock::new();
     let Some(gpu) = gpu_or_skip(test) else {
         return Vec::new();
     };
-    let other = OTHER.get_or_init(|| {
-        let other = WgpuBackend::open(None).expect("opens twice");
-        // Hardware has none by itself.
-        other.with_windows(gpu.is_hardware())
-    });
+    // Hardware has none by itself.
+    let other = OTHER.get_or_init(|| gpu.with_windows(gpu.is_hardware()));
     vec![gpu, other]
 }
 

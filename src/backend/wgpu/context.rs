@@ -118,6 +118,22 @@ impl Context {
         })
     }
 
+    /// The same device with other kernels.
+    pub fn with_windows(&self, yes: bool) -> Self {
+        Self {
+            info: self.info.clone(),
+            device: self.device.clone(),
+            queue: self.queue.clone(),
+            limits: Limits {
+                windows: yes,
+                ..self.limits
+            },
+            faults: self.faults.clone(),
+            kernels: Mutex::default(),
+            layouts: Mutex::default(),
+        }
+    }
+
     /// The first error that arrived out of band, if any.
     pub fn check(&self) -> Result<()> {
         self.faults.check()

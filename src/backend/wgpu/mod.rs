@@ -119,22 +119,18 @@ impl WgpuBackend {
 
     /// Changes the memory that [`Backend::fit`] may plan with, bytes.
     pub fn with_memory_budget(mut self, bytes: u64) -> Self {
-        self.limits().memory = bytes;
-        self
-    }
-
-    /// Changes whether kernels may read buffers through uniform bindings, a piece at a time: faster on
-    /// software adapters, where it is the default. Results are the same.
-    pub fn with_windows(mut self, yes: bool) -> Self {
-        self.limits().windows = yes;
-        self
-    }
-
-    fn limits(&mut self) -> &mut context::Limits {
         match Arc::get_mut(&mut self.context) {
-            Some(context) => &mut context.limits,
+            Some(context) => context.limits.memory = bytes,
             None => unreachable!("a backend that is not shared yet owns its context"),
         }
+        self
+    }
+
+    /// The same device, where kernels may or may not read buffers through uniform bindings, a piece at a
+    /// time: faster on software adapters, which do so by themselves. Results are the same.
+    pub fn with_windows(&self, yes: bool) -> Self {
+        let context = Arc::new(self.context.with_windows(yes));
+        Self { context }
     }
 
     /// Gives the device up: everything prepared on it answers with [`crate::Error::Device`] from
