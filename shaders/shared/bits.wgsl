@@ -1,4 +1,5 @@
 //!include shared/words.wgsl
+//!include shared/ones.wgsl
 // The inner loop of crossbars whose conductances are small integers: bits of 32 rows a word, sums
 // by counting ones. Four columns x four images x up to eight bits of the input in registers, one load
 // of the conductances' bits for all of them. Bound by the kernel's file: `bits`, `planes`, `table`.

@@ -1,5 +1,4 @@
 //!include shared/reading.wgsl
-//!include shared/ones.wgsl
 // What the kernels share that take sums of small integers from the bits of the inputs
 // (crossbar_bits.wgsl): counts and where the words are. Bound by the kernel's file: `bits`, `table`;
 // `bits_start`, what of the bits comes before those that are bound. Constants: INPUT_BITS; BIAS,

@@ -321,6 +321,7 @@ macro_rules! layout {
 mod cells;
 mod device;
 mod half;
+mod integers;
 mod programming;
 mod random;
 

@@ -10,10 +10,10 @@ use crate::backend::wgpu::{
     program_cells, reading,
 };
 
-const COLS: usize = 6;
+pub(super) const COLS: usize = 6;
 const ROWS: usize = 12;
 
-fn arrays(encoding: Encoding) -> Arrays {
+pub(super) fn arrays(encoding: Encoding) -> Arrays {
     Arrays {
         cols: COLS,
         rows: ROWS,
@@ -26,12 +26,12 @@ fn arrays(encoding: Encoding) -> Arrays {
     }
 }
 
-const DIFFERENTIAL: Encoding = Encoding::Differential {
+pub(super) const DIFFERENTIAL: Encoding = Encoding::Differential {
     two_sided: false,
     digital: false,
 };
 
-const ENCODINGS: [Encoding; 5] = [
+pub(super) const ENCODINGS: [Encoding; 5] = [
     DIFFERENTIAL,
     Encoding::Differential {
         two_sided: true,
@@ -187,7 +187,7 @@ fn programming_kernels_are_valid() {
 }
 
 /// Every way to drive rows.
-fn dacs() -> Vec<Dac> {
+pub(super) fn dacs() -> Vec<Dac> {
     let mut all = Vec::new();
     for signs in [
         InputSigns::Unsigned,
