@@ -224,6 +224,19 @@ impl Case {
         }
     }
 
+    /// [`Case::compare`] as if a thread's loops went so many rounds only.
+    pub fn compare_with_rounds(&self, test: &str, tolerance: f32, rounds: u64) {
+        if let Some(gpu) = gpu_or_skip(test) {
+            let expected = self.run_on(&CpuBackend::new());
+            self.close(
+                test,
+                tolerance,
+                &expected,
+                &self.run_on(&gpu.with_rounds(rounds)),
+            );
+        }
+    }
+
     /// [`Case::compare`] with and without windows.
     pub fn compare_both(&self, test: &str, tolerance: f32) {
         let kinds = both_kinds(test);

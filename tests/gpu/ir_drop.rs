@@ -21,6 +21,33 @@ fn wires(arrays: Arrays, topology: Topology, sweeps: u32, strength: f32) -> Wire
     }
 }
 
+/// Wires of `a` for each number of sweeps, with random cells.
+fn case(a: &Arrays, sweeps: &[u32], topology: Topology, strength: f32) -> Case {
+    let mut case = Case::sized(2, 16);
+    let g = case.state_of(a.cells(), Scope::PerChip, |n, seed| {
+        values(n, seed).iter().map(|v| v.abs()).collect()
+    });
+    let n = a.read_planes() * a.plane_len();
+    let ops = sweeps.iter().map(|&sweeps| Op::IrDrop {
+        g,
+        out: case.result(n, Scope::PerChip),
+        spec: wires(a.clone(), topology, sweeps, strength),
+    });
+    let ops = ops.collect();
+    case.section(ops);
+    case
+}
+
+/// One array of `rows` x `cols`.
+fn one_array(rows: u32, cols: u32, encoding: Encoding) -> Arrays {
+    Arrays {
+        tile_rows: [0, rows].into(),
+        tile_cols: [0, cols].into(),
+        slice_bits: [3].into(),
+        ..arrays(cols as usize, rows as usize, encoding)
+    }
+}
+
 /// The iteration sweep by sweep, and, settled, the direct solution of the CPU in `f64`; arrays of
 /// more lines than a workgroup has threads, ideal wires, and wires that take most of the voltage.
 #[test]
@@ -32,27 +59,61 @@ fn wires_match_cpu() {
         for (i, strength) in strengths.into_iter().enumerate() {
             let encoding = ENCODINGS[[0, 2, 4][i]];
             let a = match i {
-                1 => Arrays {
-                    tile_rows: [0, 40].into(),
-                    tile_cols: [0, 70].into(),
-                    slice_bits: [3].into(),
-                    ..arrays(70, 40, encoding)
-                },
+                1 => one_array(40, 70, encoding),
                 _ => arrays(7, 11, encoding),
             };
-            let mut case = Case::sized(2, 16);
-            let g = case.state_of(a.cells(), Scope::PerChip, |n, seed| {
-                values(n, seed).iter().map(|v| v.abs()).collect()
-            });
-            let n = a.read_planes() * a.plane_len();
-            let ops = [0, 1, 3].map(|sweeps| Op::IrDrop {
-                g,
-                out: case.result(n, Scope::PerChip),
-                spec: wires(a.clone(), topology, sweeps, strength),
-            });
-            case.section(ops.to_vec());
+            let case = case(&a, &[0, 1, 3], topology, strength);
             let units = a.level_units(0) / 3.0;
             case.compare(&format!("{topology:?} {strength}"), TOLERANCE * units);
         }
     }
+}
+
+/// Adapters that count a thread's rounds get the work in several calls: several inputs of an array a
+/// call, one input, or some sweeps of one.
+#[test]
+fn wires_in_several_calls_match_cpu() {
+    for topology in [Topology::InputSource, Topology::SeparateSource] {
+        let a = one_array(40, 70, ENCODINGS[0]);
+        let case = case(&a, &[0, 3], topology, 1e-3);
+        let units = a.level_units(0) / 3.0;
+        for rounds in [60_000, 2_000, 300] {
+            let test = format!("{topology:?} in calls of {rounds} rounds");
+            case.compare_with_rounds(&test, TOLERANCE * units, rounds);
+        }
+    }
+}
+
+/// As large as arrays commonly are: more rounds for a thread than lavapipe goes in one call.
+#[test]
+fn wires_of_large_arrays_match_cpu() {
+    for topology in [Topology::InputSource, Topology::SeparateSource] {
+        let a = one_array(128, 128, ENCODINGS[0]);
+        let case = case(&a, &[0, 2], topology, 1e-4);
+        let units = a.level_units(0) / 3.0;
+        let tolerance = TOLERANCE * 128.0 / 40.0 * units;
+        case.compare(&format!("{topology:?}, 128 x 128"), tolerance);
+    }
+}
+
+/// A large resistance at the end of the output lines leaves nearly no voltage to the cells.
+#[test]
+fn currents_through_a_large_end_match_cpu() {
+    let a = one_array(16, 12, ENCODINGS[0]);
+    let mut case = Case::sized(1, 16);
+    let g = case.state_of(a.cells(), Scope::PerChip, |n, seed| {
+        values(n, seed).iter().map(|v| 0.1 + v.abs()).collect()
+    });
+    let end = 1e4;
+    let out = case.result(a.read_planes() * a.plane_len(), Scope::PerChip);
+    case.section(vec![Op::IrDrop {
+        g,
+        out,
+        spec: Wires {
+            col_terminal: end,
+            ..wires(a.clone(), Topology::InputSource, 0, 1e-4)
+        },
+    }]);
+    // Currents are at most 1 / end.
+    case.compare("a large end", TOLERANCE * a.level_units(0) / end);
 }

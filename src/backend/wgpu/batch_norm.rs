@@ -3,6 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::combine::REDUCE;
 use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
 use crate::backend::program::Op;
 use crate::error::Result;
@@ -56,6 +57,17 @@ pub(super) struct GradParams {
 }
 
 /// Statistics and sums take one workgroup a channel, the rest one thread a value or quad.
+/// Rounds of a thread that adds up its share of a channel of so many quads.
+fn rounds(quads: u32, over_chips: u32, cx: &LowerContext<'_>) -> u64 {
+    let share = (cx.run_blocks() as u64 * u64::from(quads)).div_ceil(REDUCE);
+    let chips = if over_chips == 1 {
+        cx.capacity.chips
+    } else {
+        1
+    };
+    chips as u64 * (1 + share)
+}
+
 pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     match *op {
         Op::BatchNormStats { x, mean, var } => {
@@ -71,6 +83,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             };
             Ok(vec![
                 Dispatch::new("batch_norm_stats", Work::groups(c).per_chip(per_chip))
+                    .rounds(2 * rounds(params.quads, params.over_chips, cx))
                     .params(&params)
                     .read(x)
                     .write(mean)
@@ -125,6 +138,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             };
             Ok(vec![
                 Dispatch::new("batch_norm_grad_sums", Work::groups(c))
+                    .rounds(rounds(params.quads, params.over_chips, cx))
                     .params(&params)
                     .read(x)
                     .read(mean)

@@ -27,6 +27,9 @@ pub(super) struct GradParams {
     pub dx: View,
 }
 
+/// Threads that take a quad of a position each; twin of `WORKERS` in `shaders/binarize_act.wgsl`.
+const WORKERS: usize = 16;
+
 /// One workgroup a group of a block; the gradient one thread a quad of images.
 pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     match *op {
@@ -47,6 +50,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             let work = Work::groups(groups).per_block().per_chip(cx.per_chip(y));
             Ok(vec![
                 Dispatch::new("binarize_act", work)
+                    .rounds(2 * positions.div_ceil(WORKERS) as u64)
                     .params(&params)
                     .read(x)
                     .write(y),

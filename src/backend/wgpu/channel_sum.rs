@@ -43,6 +43,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         floats: (c * splits * chips) as u64,
     };
     let first = Dispatch::new("channel_sum", Work::groups(c * splits).per_chip(per_chip))
+        .rounds(cx.run_blocks().div_ceil(splits) as u64 * (1 + (h * w * QUADS).div_ceil(64) as u64))
         .params(&params)
         .read(x)
         .write(partial);

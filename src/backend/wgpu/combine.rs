@@ -8,6 +8,9 @@ use crate::backend::program::TensorId;
 /// Quads of a block that one workgroup of a first stage takes: 16 for each of 256 threads.
 const PART_QUADS: u32 = 4096;
 
+/// Threads of a workgroup that reduces; twin of `REDUCE_SIZE` in `shaders/shared/reduce.wgsl`.
+pub(super) const REDUCE: u64 = 256;
+
 /// Scratch number of the partial results.
 const PARTIAL: u32 = 0;
 
@@ -69,6 +72,9 @@ impl Parts {
 
     /// `out = factor * fold / divisor`.
     pub fn combine(&self, fold: Fold, factor: f32, divisor: f32, out: TensorId) -> Dispatch {
+        let Operand::Scratch { floats, .. } = self.partial else {
+            unreachable!("partial results are scratch")
+        };
         let params = Params {
             items: self.parts,
             by_block: 1,
@@ -79,7 +85,7 @@ impl Parts {
             unused0: 0,
             unused1: 0,
         };
-        dispatch(&params, fold, self.partial, out)
+        dispatch(&params, fold, self.partial, out).rounds(floats.div_ceil(REDUCE))
     }
 }
 
@@ -101,7 +107,7 @@ pub(super) fn sum_groups(
         unused0: 0,
         unused1: 0,
     };
-    dispatch(&params, Fold::Sum, partial, out)
+    dispatch(&params, Fold::Sum, partial, out).rounds(u64::from(items).div_ceil(REDUCE))
 }
 
 fn dispatch(params: &Params, fold: Fold, partial: Operand, out: TensorId) -> Dispatch {

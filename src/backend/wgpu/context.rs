@@ -54,7 +54,13 @@ pub(super) struct Limits {
     pub memory: u64,
     /// Whether windows are read faster than storage, see [`Access::Window`].
     pub windows: bool,
+    /// Rounds that all loops of a thread may go together.
+    pub rounds: u64,
 }
+
+/// Rounds after which Mesa's llvmpipe leaves every loop of a thread without a word: 65,535 in all
+/// (`LP_MAX_TGSI_LOOP_ITERATIONS` of its `lp_bld_limits.h`). Some are left for the short loops that no operator counts.
+const LLVMPIPE_ROUNDS: u64 = 65_000;
 
 /// A device with its compiled kernels. Lives as long as the backend or any session.
 pub(super) struct Context {
@@ -107,7 +113,12 @@ impl Context {
                 groups: offered.max_compute_workgroups_per_dimension,
                 uniform_align: u64::from(offered.min_uniform_buffer_offset_alignment).max(16),
                 memory,
-                windows: !devices::is_hardware(&info),
+                windows: !devices::is_hardware(&info)
+                    && offered.max_uniform_buffer_binding_size >= WINDOW,
+                rounds: match info.name.contains("llvmpipe") {
+                    true => LLVMPIPE_ROUNDS,
+                    false => u64::MAX,
+                },
             },
             info,
             device,
@@ -120,14 +131,19 @@ impl Context {
 
     /// The same device with other kernels.
     pub fn with_windows(&self, yes: bool) -> Self {
+        self.with_limits(Limits {
+            windows: yes,
+            ..self.limits
+        })
+    }
+
+    /// The same device, asked for less.
+    pub fn with_limits(&self, limits: Limits) -> Self {
         Self {
             info: self.info.clone(),
             device: self.device.clone(),
             queue: self.queue.clone(),
-            limits: Limits {
-                windows: yes,
-                ..self.limits
-            },
+            limits,
             faults: self.faults.clone(),
             kernels: Mutex::default(),
             layouts: Mutex::default(),

@@ -85,6 +85,17 @@ pub(super) struct Packed {
     pub tiles: u32,
 }
 
+/// Rounds of a thread that sums over so many channels, of all groups.
+pub(super) fn rounds(geo: &ConvGeometry, channels: usize) -> u64 {
+    let channels = channels / geo.groups;
+    let rounds = match one_tap(geo) {
+        true => channels / 2,
+        false => channels * (1 + geo.kh * (1 + geo.kw)),
+    };
+    // The strides, where a backward pass looks for its taps.
+    (rounds + 2 * (geo.stride[0] + geo.stride[1])) as u64
+}
+
 /// Packs by output channels (`forward`: the sum runs over inputs) or by input channels.
 pub(super) fn pack(
     w: TensorId,

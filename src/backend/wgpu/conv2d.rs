@@ -43,6 +43,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let dispatch = Dispatch::new("conv2d", work)
         .params(&params)
         .constant("ONE_TAP", conv::one_tap(&geo))
+        .rounds(conv::rounds(&geo, geo.c_in))
         .read(x)
         .read(packed.operand)
         .write(y);

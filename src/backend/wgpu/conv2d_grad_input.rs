@@ -40,6 +40,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let dispatch = Dispatch::new("conv2d_grad_input", work)
         .params(&params)
         .constant("ONE_TAP", conv::one_tap(&geo))
+        .rounds(conv::rounds(&geo, geo.c_out))
         .read(dy)
         .read(packed.operand)
         .write(dx);

@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv::ConvParams;
-use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::sum_partials;
 use crate::backend::program::Op;
 use crate::error::Result;
@@ -40,9 +40,14 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let tiles = geo.groups * outputs.div_ceil(TILE) * geo.rows().div_ceil(TILE);
     let per_chip = cx.per_chip(x) || cx.per_chip(dy);
     let chips = if per_chip { cx.capacity.chips } else { 1 };
+    let strips = cx.run_blocks() * geo.h_out();
+    // One for the strip, one for each of its pixels, one for each of their quads.
+    let strip = 1 + geo.w_out() * (1 + QUADS);
+    let share = (cx.rounds / strip as u64).clamp(1, strips as u64) as usize;
     let splits = (THREADS / (tiles * chips))
         .min(PARTIAL_FLOATS / (geo.weights() * chips))
-        .clamp(1, cx.run_blocks() * geo.h_out());
+        .max(strips.div_ceil(share))
+        .clamp(1, strips);
     let params = Params {
         x: cx.view(x),
         dy: cx.view(dy),
@@ -60,6 +65,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         "conv2d_grad_weight",
         Work::flat(tiles * splits).per_chip(per_chip),
     )
+    .rounds((strips.div_ceil(splits) * strip) as u64)
     .params(&params)
     .read(x)
     .read(dy)

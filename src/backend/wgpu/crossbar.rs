@@ -155,6 +155,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         // Chips with pieces of their own take turns.
         let work = found.work.per_chip(cx.per_chip(*y) && !found.own);
         reading::digits(Dispatch::new("crossbar_fields", work), &input)
+            .rounds(found.rounds)
             .constant("INPUT_BITS", spec.dac.input_bits)
             .constant("BIAS", found.bias)
             .constant("PARTS", found.parts)
@@ -175,6 +176,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         };
         prepared.calls.extend(counted.calls);
         reading::digits(Dispatch::new("crossbar_count", work), &input)
+            .rounds(counted.rounds)
             .constant("INPUT_BITS", spec.dac.input_bits)
             .constant("BIAS", counted.bias)
             .constant("PAIRED", counted.paired)
@@ -192,6 +194,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             conversion,
         };
         reading::attach(Dispatch::new("crossbar", work), &input, cx)
+            .rounds(reading::rounds(&input, sum_codes))
             .params(&params)
             .read(prepared.codes)
             .table(&prepared.table)

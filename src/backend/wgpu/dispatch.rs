@@ -218,6 +218,8 @@ pub(super) struct Dispatch {
     pub consts: Vec<(&'static str, Const)>,
     /// Threads.
     pub work: Work,
+    /// Rounds of all loops of a thread together, at most; see [`super::context::Limits::rounds`].
+    pub rounds: u64,
 }
 
 impl Dispatch {
@@ -232,7 +234,14 @@ impl Dispatch {
             params: Vec::new(),
             consts: Vec::new(),
             work,
+            rounds: 0,
         }
+    }
+
+    /// Says how many rounds the loops of a thread go together, at most.
+    pub fn rounds(mut self, rounds: u64) -> Self {
+        self.rounds = rounds;
+        self
     }
 
     /// Sets the parameters.
@@ -354,6 +363,8 @@ pub(super) struct LowerContext<'a> {
     pub capacity: Capacity,
     /// Whether windows are read faster than storage, see [`Access::Window`].
     pub windows: bool,
+    /// Most rounds of a thread's loops, see [`super::context::Limits::rounds`].
+    pub rounds: u64,
 }
 
 impl LowerContext<'_> {

@@ -120,6 +120,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
                 let work = Work::flat(spec.rows).per_chip(true);
                 calls.push(
                     call("fabricate_reference", work, spec)
+                        .rounds(u64::from(copies) + 2 * u64::from(columns))
                         .params(&params)
                         .write(reference),
                 );

@@ -57,6 +57,8 @@ pub(super) struct PackParams {
 pub(super) struct Fields {
     /// Kernel calls that make them.
     pub calls: Vec<Dispatch>,
+    /// Rounds of the loops of a thread that adds them.
+    pub rounds: u64,
     /// Where everything is.
     pub words: WordsParams,
     /// How it is cut.
@@ -145,6 +147,7 @@ pub(super) fn prepare(
         ..Work::flat(bits.items as usize * QUADS * columns.items as usize)
     };
     Some(Fields {
+        rounds: counting::conversion_rounds(input.spec, &at),
         calls: vec![found.call, pack],
         words: WordsParams {
             g_chip: g_chip as u32,

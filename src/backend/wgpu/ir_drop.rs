@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use super::dispatch::{Dispatch, GROUP, LowerContext, Operand, View, Work};
 use crate::backend::program::{Arrays, Encoding, Op, TensorId, Topology, Wires};
 use crate::error::Result;
 
@@ -44,7 +44,92 @@ pub(super) struct Params {
     pub sweeps: u32,
     pub settled: f32,
     pub activity: f32,
-    pub pad0: u32,
+    pub turns: u32,
+    pub first: u32,
+    pub count: u32,
+    pub begins: u32,
+    pub ends: u32,
+}
+
+/// Rounds of a thread's loops for one item of a call, and for one of its sweeps.
+#[derive(Debug, Clone, Copy)]
+struct Rounds {
+    item: u64,
+    sweep: u64,
+}
+
+impl Rounds {
+    /// `inputs` and `outputs`: of the longest tiles.
+    fn new(topology: Topology, inputs: usize, outputs: usize) -> Self {
+        // Four nodes a round, then those that are left.
+        let along = |n: usize| (n / 4 + n % 4) as u64;
+        match topology {
+            Topology::InputSource => {
+                let lines = |n: usize| n.div_ceil(GROUP as usize) as u64;
+                let output = |passes: u64| lines(outputs) * (passes * along(inputs) + 1);
+                let input = |passes: u64| lines(inputs) * (passes * along(outputs) + 1);
+                Self {
+                    // Dividers and the drive, the last solution and the currents.
+                    item: 1 + output(1) + input(1) + output(1) + output(3),
+                    sweep: 1 + output(2) + input(2),
+                }
+            }
+            Topology::SeparateSource => Self {
+                item: 1 + 5 * along(inputs),
+                sweep: 1 + 4 * along(inputs),
+            },
+        }
+    }
+}
+
+/// What one call does: items, sweeps, whether it begins and whether it ends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Call {
+    first: u32,
+    count: u32,
+    sweeps: u32,
+    begins: bool,
+    ends: bool,
+    rounds: u64,
+}
+
+/// Cuts `items` of so many sweeps into calls of at most `most` rounds: several items a call where those
+/// fit, else some sweeps of one. What takes even more is left to whoever asks whether it fits.
+fn calls(items: u32, sweeps: u32, rounds: Rounds, most: u64) -> Vec<Call> {
+    let whole = rounds.item + u64::from(sweeps) * rounds.sweep;
+    if whole <= most {
+        let together = (most / whole).min(u64::from(items)) as u32;
+        return (0..items)
+            .step_by(together as usize)
+            .map(|first| {
+                let count = together.min(items - first);
+                Call {
+                    first,
+                    count,
+                    sweeps,
+                    begins: true,
+                    ends: true,
+                    rounds: u64::from(count) * whole,
+                }
+            })
+            .collect();
+    }
+    let share = (most.saturating_sub(rounds.item) / rounds.sweep).max(1) as u32;
+    (0..items)
+        .flat_map(|first| {
+            (0..sweeps).step_by(share as usize).map(move |done| {
+                let now = share.min(sweeps - done);
+                Call {
+                    first,
+                    count: 1,
+                    sweeps: now,
+                    begins: done == 0,
+                    ends: done + now == sweeps,
+                    rounds: rounds.item + u64::from(now) * rounds.sweep,
+                }
+            })
+        })
+        .collect()
 }
 
 /// Longest tile.
@@ -120,19 +205,21 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         arrays, topology, ..
     } = spec;
     let reads = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
-    let array = longest(&arrays.tile_rows) * longest(&arrays.tile_cols);
+    let (inputs, outputs) = (longest(&arrays.tile_rows), longest(&arrays.tile_cols));
+    let array = inputs * outputs;
     let per_chip = cx.per_chip(*out);
-    let (shader, slots, segment, parts, work) = match topology {
+    // The state of a part: its segments and last changes.
+    let (shader, slots, segment, parts, last, work) = match topology {
         Topology::InputSource => {
             let fit = CHIP_STATE / (SEGMENTS * array * reads).max(1);
-            let slots = fit.clamp(1, longest(&arrays.tile_rows));
+            let slots = fit.clamp(1, inputs);
             let work = Work::groups(reads * slots);
-            ("ir_drop", slots, array, reads * slots, work)
+            ("ir_drop", slots, array, reads * slots, 1, work)
         }
         Topology::SeparateSource => {
             let lines = arrays.converters();
             let segment = arrays.read_planes() * arrays.plane_len();
-            ("ir_drop_separate", 1, segment, 1, Work::flat(lines))
+            ("ir_drop_separate", 1, segment, 1, lines, Work::flat(lines))
         }
     };
     let (sweeps, settled) = match spec.sweeps {
@@ -140,6 +227,10 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         // Nothing settles below 0.
         sweeps => (sweeps, -1.0),
     };
+    let turns = match topology {
+        Topology::InputSource => inputs.div_ceil(slots),
+        Topology::SeparateSource => 1,
+    } as u32;
     let params = Params {
         g: cx.view(*g),
         out: cx.view(*out),
@@ -158,11 +249,12 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         sweeps,
         settled,
         activity: spec.activity,
-        pad0: 0,
+        turns,
+        ..Params::zeroed()
     };
     let state = Operand::Scratch {
         index: 0,
-        floats: (SEGMENTS * segment * parts * cx.slabs(*out)) as u64,
+        floats: ((SEGMENTS * segment + last) * parts * cx.slabs(*out)) as u64,
     };
     // Neighbours of a word come from different threads, and the second of two cells is subtracted
     // from the first: floats first, then halves.
@@ -172,12 +264,61 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         ..params
     };
     let to = floats.as_ref().map_or((*out).into(), |f| f.operand);
-    let solve = Dispatch::new(shader, work.per_chip(per_chip))
-        .params(&params)
-        .read(*g)
-        .table(&table(arrays))
-        .write(state)
-        .write(to);
+    let rounds = Rounds::new(*topology, inputs, outputs);
+    let table = table(arrays);
+    let solve = calls(params.poles * turns, sweeps, rounds, cx.rounds)
+        .into_iter()
+        .map(|call| {
+            let params = Params {
+                first: call.first,
+                count: call.count,
+                sweeps: call.sweeps,
+                begins: u32::from(call.begins),
+                ends: u32::from(call.ends),
+                ..params
+            };
+            Dispatch::new(shader, work.per_chip(per_chip))
+                .params(&params)
+                .rounds(call.rounds)
+                .read(*g)
+                .table(&table)
+                .write(state)
+                .write(to)
+        });
     let round = floats.map(|f| f.round(*out, cx));
-    Ok([solve].into_iter().chain(round).collect())
+    Ok(solve.chain(round).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_work_is_cut_into_calls() {
+        let rounds = Rounds {
+            item: 10,
+            sweep: 20,
+        };
+        // 210 rounds an item: four items a call, the last three.
+        let cut = calls(7, 10, rounds, 1000);
+        assert_eq!(cut.len(), 2);
+        assert_eq!((cut[0].first, cut[0].count, cut[0].rounds), (0, 4, 840));
+        assert_eq!((cut[1].first, cut[1].count), (4, 3));
+        assert!(cut.iter().all(|c| c.begins && c.ends && c.sweeps == 10));
+        // Four sweeps a call, the last two, for each item.
+        let cut = calls(2, 10, rounds, 100);
+        let item: Vec<_> = cut[..3]
+            .iter()
+            .map(|c| (c.sweeps, c.begins, c.ends))
+            .collect();
+        assert_eq!(
+            item,
+            [(4, true, false), (4, false, false), (2, false, true)]
+        );
+        assert!(cut.iter().all(|c| c.count == 1 && c.rounds <= 100));
+        assert_eq!((cut.len(), cut[3].first), (6, 1));
+        // Without a limit all at once; beyond every limit the plan refuses it.
+        assert_eq!(calls(7, 10, rounds, u64::MAX).len(), 1);
+        assert!(calls(1, 1, rounds, 15)[0].rounds > 15);
+    }
 }

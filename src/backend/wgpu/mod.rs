@@ -133,6 +133,17 @@ impl WgpuBackend {
         Self { context }
     }
 
+    /// The same device, as if all loops of a thread together could go so many rounds only: operators
+    /// with more work for a thread then take several calls, or do not fit.
+    pub fn with_rounds(&self, rounds: u64) -> Self {
+        let limits = context::Limits {
+            rounds,
+            ..self.context.limits
+        };
+        let context = Arc::new(self.context.with_limits(limits));
+        Self { context }
+    }
+
     /// Gives the device up: everything prepared on it answers with [`crate::Error::Device`] from
     /// here on. What a driver does when it resets; tests do it on purpose.
     pub fn destroy(&self) {

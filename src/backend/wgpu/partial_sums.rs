@@ -45,7 +45,11 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         y: cx.view(*y),
     };
     let work = reading::work(geo).per_chip(cx.per_chip(*y));
+    // Columns are written one by one.
+    let sums = spec.arrays.row_tiles() * spec.arrays.read_planes() * spec.dac.conversions();
+    let written = (4 * sums) as u64;
     let call = Dispatch::new("partial_sums", work)
+        .rounds(reading::rounds(&input, false) + written)
         .params(&params)
         .read(prepared.codes)
         .table(&prepared.table)

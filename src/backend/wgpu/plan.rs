@@ -53,6 +53,8 @@ pub(super) struct Plan {
     pub tables: Vec<Arc<[u32]>>,
     /// The largest buffer and what it is, for messages.
     largest: (u64, String),
+    /// Most rounds of a thread's loops, and of which kernel.
+    rounds: (u64, &'static str),
 }
 
 impl Plan {
@@ -62,6 +64,7 @@ impl Plan {
             program,
             capacity,
             windows: limits.windows,
+            rounds: limits.rounds,
         };
         let mut plan = Plan {
             sections: Vec::new(),
@@ -69,6 +72,7 @@ impl Plan {
             pool: Vec::new(),
             tables: Vec::new(),
             largest: (0, String::new()),
+            rounds: (0, ""),
         };
         for (i, desc) in program.tensors.iter().enumerate() {
             let id = TensorId(i as u32);
@@ -147,6 +151,9 @@ impl Plan {
                 places.push(place);
             }
             check_aliases(section, &dispatch, &places)?;
+            if dispatch.rounds > self.rounds.0 {
+                self.rounds = (dispatch.rounds, dispatch.shader);
+            }
             held.retain(|key, slot| {
                 let alive = last_use[key] > at;
                 if !alive {
@@ -185,6 +192,14 @@ impl Plan {
             return Some(format!(
                 "\"{name}\" needs {bytes} bytes, the adapter binds {} at once",
                 limits.binding
+            ));
+        }
+        let (rounds, kernel) = self.rounds;
+        if rounds > limits.rounds {
+            return Some(format!(
+                "a thread of {kernel} goes up to {rounds} rounds of its loops, and this software adapter leaves \
+                 loops after {} without a word; the CPU backend has no such limit",
+                limits.rounds
             ));
         }
         let total = self.total();
@@ -325,6 +340,7 @@ mod tests {
         uniform_align: 256,
         memory: 1 << 22,
         windows: false,
+        rounds: u64::MAX,
     };
 
     /// `x -> a -> b -> c -> y` by additions of a map to itself.
@@ -385,6 +401,38 @@ mod tests {
         let fitted = fit(&chain(512, Scope::PerChip), want, &LIMITS).expect("fits");
         assert_eq!((fitted.chips, fitted.chunk), (8, 64));
         assert_eq!(fitted.images, 512);
+    }
+
+    /// Where a thread would go more rounds than the adapter does, fewer images a run.
+    #[test]
+    fn fit_gives_up_chunk_for_rounds() {
+        let mut p = Program::default();
+        let shape = Shape::Image { c: 1, h: 64, w: 64 };
+        let x = p.tensor("x", shape, Scope::Shared, Role::Input);
+        let mean = p.tensor("mean", Shape::Flat(1), Scope::Shared, Role::Output);
+        let var = p.tensor("var", Shape::Flat(1), Scope::Shared, Role::Output);
+        p.section("run", vec![Op::BatchNormStats { x, mean, var }]);
+        let want = Capacity {
+            chips: 1,
+            images: 128,
+            chunk: 128,
+        };
+        // Twice 1 + 64 rounds a block of 16 images.
+        let limits = |rounds| Limits {
+            binding: 1 << 30,
+            memory: 1 << 30,
+            rounds,
+            ..LIMITS
+        };
+        let chunk = |rounds| fit(&p, want, &limits(rounds)).map(|c| c.chunk);
+        assert_eq!(chunk(u64::MAX).expect("fits"), 128);
+        assert_eq!(chunk(600).expect("fits"), 64);
+        assert_eq!(chunk(130).expect("fits"), 16);
+        let error = chunk(129).expect_err("too few").to_string();
+        assert!(
+            error.contains("a thread of batch_norm_stats goes up to 130 rounds"),
+            "{error}"
+        );
     }
 
     /// A chip's planes in halves: twice as many chips, whatever limits them.

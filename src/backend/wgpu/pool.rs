@@ -66,7 +66,10 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
                 dx: cx.view(dx),
                 pool: pool(dx, dy, &geo, cx),
             };
+            // Whose window, and for each of those every pixel before.
+            let window = rounds(&geo);
             Dispatch::new("max_pool_grad", work(dx, cx))
+                .rounds(window * (1 + window))
                 .params(&params)
                 .read(x)
                 .read(y)
@@ -80,6 +83,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
                 pool: pool(dx, dy, &geo, cx),
             };
             Dispatch::new("avg_pool_grad", work(dx, cx))
+                .rounds(rounds(&geo))
                 .params(&params)
                 .read(dy)
                 .write(dx)
@@ -102,9 +106,15 @@ fn forward(
         pool: pool(x, y, geo, cx),
     };
     Dispatch::new(shader, work(y, cx))
+        .rounds(rounds(geo))
         .params(&params)
         .read(x)
         .write(y)
+}
+
+/// Rounds of a thread that looks at a window.
+fn rounds(geo: &PoolGeometry) -> u64 {
+    (geo.kh * (1 + geo.kw)) as u64
 }
 
 fn work(written: TensorId, cx: &LowerContext<'_>) -> Work {

@@ -239,6 +239,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let work = Work::flat(reads * row_quads).per_chip(per_chip);
         calls.push(
             call("program_cells_reference", work, spec, flags)
+                .rounds(2 * u64::from(count))
                 .params(&params)
                 .read(*array)
                 .table(&table)

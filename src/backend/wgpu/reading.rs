@@ -309,22 +309,60 @@ pub(super) fn work(geo: &ConvGeometry) -> Work {
     Work::flat(items).per_block()
 }
 
-/// Adds the constants of `shaders/shared/crossbar.wgsl` and what it includes.
-pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, cx: &LowerContext<'_>) -> Dispatch {
-    let (spec, dac) = (input.spec, &input.spec.dac);
+/// Whether four columns share a block of random words.
+fn aligned(geo: &ConvGeometry) -> bool {
+    geo.groups == 1 || (geo.c_out / geo.groups).is_multiple_of(TILE)
+}
+
+/// Conversions of a pass over the rows.
+fn steps(input: &Inputs<'_>) -> usize {
     let noisy = input.variance.is_some();
-    let noise_sum = noisy && !spec.noise_per_cell;
-    let conversions = dac.conversions();
-    let most = match (noisy, spec.noise_per_cell) {
+    let most = match (noisy, input.spec.noise_per_cell) {
         (false, _) => MOST_STEPS,
         // The variances have accumulators of their own.
         (true, false) => MOST_STEPS / 2,
         // Deviates of cells cost far more than another pass over the rows.
         (true, true) => 1,
     };
-    let steps = conversions.div_ceil(conversions.div_ceil(most));
+    let conversions = input.spec.dac.conversions();
+    conversions.div_ceil(conversions.div_ceil(most))
+}
+
+/// Rounds of a thread that reads all rows; with `sum_codes` it adds the codes up too.
+pub(super) fn rounds(input: &Inputs<'_>, sum_codes: bool) -> u64 {
+    let (spec, dac) = (input.spec, &input.spec.dac);
+    let rows = spec.arrays.rows as u64;
+    let (tiles, planes) = (
+        spec.arrays.row_tiles() as u64,
+        spec.arrays.read_planes() as u64,
+    );
+    let (steps, conversions) = (steps(input) as u64, dac.conversions() as u64);
+    // Four images, and the columns of each where they straddle blocks.
+    let deviates = if aligned(input.geo) { 4 } else { 4 * 5 };
+    let row = match (
+        input.variance.is_some() && spec.noise_per_cell,
+        dac.analog_sum,
+    ) {
+        (true, _) => 1 + steps * deviates + dac.steps() as u64,
+        (false, true) => 1 + dac.steps() as u64,
+        (false, false) => 1,
+    };
+    let passes = conversions.div_ceil(steps);
+    let thermal = spec.adc.as_ref().is_some_and(|c| c.noise > 0.0);
+    let sum = input.variance.is_some() && !spec.noise_per_cell;
+    let conversion = 1 + deviates * (u64::from(thermal) + u64::from(sum));
+    rows * u64::from(sum_codes)
+        + rows * planes * passes * row
+        + tiles * (1 + planes * (1 + passes + conversions * conversion))
+}
+
+/// Adds the constants of `shaders/shared/crossbar.wgsl` and what it includes.
+pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, cx: &LowerContext<'_>) -> Dispatch {
+    let spec = input.spec;
+    let noisy = input.variance.is_some();
+    let noise_sum = noisy && !spec.noise_per_cell;
     digits(call, input)
-        .constant("STEPS", steps as u32)
+        .constant("STEPS", steps(input) as u32)
         .constant("NOISE_SUM", noise_sum)
         .constant("NOISE_CELL", noisy && spec.noise_per_cell)
         .constant("HALF", cx.halves(input.g))
@@ -333,8 +371,6 @@ pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, cx: &LowerContext<'_>) 
 /// Adds the constants of `shaders/shared/digits.wgsl` and `shaders/shared/reading.wgsl`.
 pub(super) fn digits(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
     let dac = &input.spec.dac;
-    let group_out = input.geo.c_out / input.geo.groups;
-    let aligned = input.geo.groups == 1 || group_out.is_multiple_of(TILE);
     call.constant("SIGNED", dac.signs == InputSigns::SignMagnitude)
         .constant("TWOS", dac.signs == InputSigns::TwosComplement)
         .constant("DAC_BITS", dac.dac_bits)
@@ -342,5 +378,5 @@ pub(super) fn digits(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
         .constant("DAC_STEPS", dac.steps() as u32)
         .constant("ANALOG_SUM", dac.analog_sum)
         .constant("CONVERSIONS", dac.conversions() as u32)
-        .constant("ALIGNED", aligned)
+        .constant("ALIGNED", aligned(input.geo))
 }

@@ -230,6 +230,7 @@ impl WgpuSession {
             program: &self.program,
             capacity: self.capacity,
             windows: self.context.limits.windows,
+            rounds: self.context.limits.rounds,
         }
     }
 

@@ -38,6 +38,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         .per_chip(cx.per_chip(y));
     Ok(vec![
         Dispatch::new("softmax", work)
+            .rounds(3 * c as u64)
             .params(&params)
             .read(x)
             .write(y),

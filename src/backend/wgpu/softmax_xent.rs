@@ -57,6 +57,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let work = Work::flat(QUADS).per_block().per_chip(per_chip);
     Ok(vec![
         Dispatch::new("softmax_xent", work)
+            .rounds(3 * cx.shape(logits).len() as u64)
             .params(&params)
             .constant("HAS_GRADIENT", dlogits.is_some())
             .read(logits)

@@ -33,7 +33,13 @@ pub(super) fn dispatch(
         chip_stride: if per_chip { (splits * len) as u32 } else { 0 },
         all_chips: u32::from(per_chip && !cx.per_chip(out)),
     };
+    let chips = if params.all_chips == 1 {
+        cx.capacity.chips
+    } else {
+        1
+    };
     Dispatch::new("sum_partials", Work::flat(len).per_chip(cx.per_chip(out)))
+        .rounds((splits * chips) as u64)
         .params(&params)
         .read(partial)
         .write(out)

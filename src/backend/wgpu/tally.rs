@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
 use crate::backend::program::Op;
 use crate::error::Result;
 
@@ -27,6 +27,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     };
     Ok(vec![
         Dispatch::new("tally", Work::groups(1).per_chip(cx.per_chip(tally)))
+            .rounds((cx.run_blocks() + (1 + QUADS) * cx.run_blocks().div_ceil(64)) as u64)
             .params(&params)
             .read(hit)
             .read(loss)

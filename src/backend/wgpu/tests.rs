@@ -114,6 +114,7 @@ fn validate_program(program: &Program) {
             program,
             capacity: CAPACITY,
             windows,
+            rounds: u64::MAX,
         };
         for op in program.sections.iter().flat_map(|s| &s.ops) {
             for dispatch in lower::lower(op, &cx).unwrap_or_else(|e| panic!("{op:?}: {e}")) {

@@ -27,6 +27,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     };
     Ok(vec![
         Dispatch::new("variance_ratio", Work::flat(1).per_chip(cx.per_chip(out)))
+            .rounds(2 * cx.shape(out).len() as u64)
             .params(&params)
             .read(a)
             .read(b)

@@ -73,6 +73,7 @@ fn integers_are_added_as_suits_the_adapter() {
                 program: &p,
                 capacity: CAPACITY,
                 windows,
+                rounds: u64::MAX,
             };
             let expected = match suits && windows {
                 true => "crossbar_fields",
