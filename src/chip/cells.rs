@@ -99,7 +99,7 @@ pub fn layer(
         }
     };
     if let Ranges::Known(pairs) = &ranges {
-        reading.integer = ranges::share_one_step(pairs);
+        reading.integer = ranges::add_integers(&reading, pairs);
     }
     if !reading.is_possible() {
         return Err(too_large(&reading));
@@ -278,16 +278,15 @@ fn wires(chip: &config::Chip, arrays: &Arrays) -> Wires {
     }
 }
 
-/// The fields are each checked before, so it is the sum of all codes that leaves 32 bits.
+/// The fields are each checked before, so it is the sum of a plane's codes that leaves 32 bits.
 fn too_large(reading: &Reading) -> Error {
-    let (tiles, planes) = (reading.arrays.row_tiles(), reading.arrays.read_planes());
     let most = reading
         .adc
         .as_ref()
         .map_or(0, |a| a.lo.unsigned_abs().max(a.hi.unsigned_abs()));
     Error::input(format!(
-        "chip.adc: codes up to {most} of {} conversions, {planes} read planes and {tiles} row tiles, weighted \
-         by place, do not fit 32 bits (2147483647); allowed: fewer converter bits, slices or input bits",
+        "chip.adc: codes up to {most} of {} conversions, weighted by place, do not fit 32 bits (2147483647); \
+         allowed: fewer converter bits or input bits",
         reading.dac.conversions()
     ))
 }
@@ -303,13 +302,14 @@ fn check_events(reading: &Reading, geo: &ConvGeometry) -> Result<()> {
         a.cols.div_ceil(4),
     ];
     let events = factors.iter().fold(1usize, |n, f| n.saturating_mul(*f));
-    if u32::try_from(events).is_ok() {
+    // Four deviates each, with 32 bits for the address of a deviate.
+    if u32::try_from(events.saturating_mul(4)).is_ok() {
         return Ok(());
     }
     let [planes, tiles, conversions, pixels, cols] = factors;
     Err(Error::input(format!(
         "a layer with {planes} read planes x {tiles} row tiles x {conversions} conversions x {pixels} pixels x \
-         {cols} groups of four columns = {events} events has more than the 4294967295 that noise can be \
+         {cols} groups of four columns = {events} events has more than the 1073741823 that noise can be \
          addressed by; allowed: fewer slices, steps or pixels"
     )))
 }

@@ -3,7 +3,7 @@
 //! A converter maps a sum `v` (level units times drive) to the code `round((v - lo)/lsb)`. With
 //! codes of sign and magnitude `lo = 0`; with uniform codes `lo` is the value of code 0.
 
-use crate::backend::program::{Adc, Arrays, Dac, Encoding, InputSigns};
+use crate::backend::program::{Adc, Arrays, Dac, Encoding, InputSigns, Reading};
 
 /// Smallest difference of two nominal sums, in level units: half a level where both cells of a pair
 /// move and each has its own converter, else one.
@@ -17,9 +17,18 @@ pub fn grain(arrays: &Arrays) -> f64 {
     }
 }
 
-/// Whether all converters have the first one's step and `lo = 0`, so that codes can be added as
-/// integers ([`crate::backend::program::Reading::integer`]).
-pub fn share_one_step(pairs: &[[f32; 2]]) -> bool {
+/// Whether codes can be added as integers ([`Reading::integer`]): all converters share a step, and the
+/// sum of all codes fits 32 bits.
+pub fn add_integers(reading: &Reading, pairs: &[[f32; 2]]) -> bool {
+    let integer = Reading {
+        integer: true,
+        ..reading.clone()
+    };
+    share_one_step(pairs) && integer.is_possible()
+}
+
+/// Whether all converters have the first one's step and `lo = 0`.
+fn share_one_step(pairs: &[[f32; 2]]) -> bool {
     pairs.iter().all(|p| p[0] == pairs[0][0] && p[1] == 0.0)
 }
 
@@ -332,5 +341,30 @@ mod tests {
         share(&mut [(&a, &mut x), (&b, &mut y)]);
         assert_eq!((x[0], y[0]), ([30.0, 0.0], [6.0, -12.0]));
         assert!(share_one_step(&x) && !share_one_step(&y));
+    }
+
+    /// Seven slices of one bit and a wide converter: of two row tiles all codes fit 32 bits, of 25 they do
+    /// not (8191 x 255 x 127 x 25).
+    #[test]
+    fn codes_are_added_as_integers_where_32_bits_hold_them() {
+        let reading = |tile_rows: Vec<u32>| Reading {
+            arrays: Arrays {
+                tile_rows: tile_rows.into(),
+                weight_bits: 8,
+                ..arrays(PAIR, &[1; 7], 0.0)
+            },
+            dac: dac(8, 1, InputSigns::Unsigned, false),
+            adc: Some(adc(-8191, 8191)),
+            noise_per_cell: false,
+            integer: false,
+            exact: false,
+            layer: 0,
+        };
+        let (few, many) = (reading(vec![0, 10, 25]), reading((0..=25).collect()));
+        let same = [[1.5, 0.0]; 14];
+        assert!(add_integers(&few, &same) && !add_integers(&many, &same));
+        assert!(many.is_possible(), "as floats they can be added");
+        let shifted = [[1.5, -3.0]; 14];
+        assert!(!add_integers(&few, &shifted));
     }
 }

@@ -92,5 +92,9 @@ pub const REFERENCE: u32 = 0x200;
 /// Or-ed into the purpose for the cells of the offset encoding's reference columns at cell level.
 pub const OFFSET_REFERENCE: u32 = 0x400;
 
+/// Or-ed into the purpose for what is read while batch norm is recalibrated, so that calibration images do
+/// not share the noise of the test images.
+pub const RECALIBRATION: u32 = 0x800;
+
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,9 @@ impl CellLevel {
         let found = converters::ranges(&experiment.chip.adc, &cells);
         for (layer, pairs) in layers.iter_mut().zip(&found) {
             layer.reading.integer = layer.tuned != Tuned::Digital
-                && pairs.as_ref().is_some_and(|p| ranges::share_one_step(p));
+                && pairs
+                    .as_ref()
+                    .is_some_and(|p| ranges::add_integers(&layer.reading, p));
         }
         let geometries = model.graph.crossbars().into_iter().map(|(_, geo, _)| geo);
         let tuner = CellTuner::new(t, chips, layers.iter().cloned().zip(geometries).collect());

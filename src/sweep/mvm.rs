@@ -109,8 +109,10 @@ pub fn solve(
     let mut layer = lowered(&cells, tuned(t));
     layer.programming.reference_columns = reference_columns(t);
     let pairs = ranges_of(&cells, &layer, &weights, &inputs, problem)?;
-    layer.reading.integer =
-        layer.tuned != Tuned::Digital && pairs.as_ref().is_some_and(|p| ranges::share_one_step(p));
+    layer.reading.integer = layer.tuned != Tuned::Digital
+        && pairs
+            .as_ref()
+            .is_some_and(|p| ranges::add_integers(&layer.reading, p));
     layer.reading.exact = false;
 
     let chips = ChipVariation::new(&experiment.variation)?;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::progress::Observer;
+use crate::random::RECALIBRATION;
 use crate::train::{Model, settings};
 use crate::tuning::cells::CellChipTuning;
 use crate::tuning::{ChipTuning, Tuner};
@@ -389,6 +390,7 @@ impl<'a> Simulator<'a> {
                 let images = b * self.batch..(b + 1) * self.batch;
                 let args = RunArgs {
                     step: b as u32,
+                    purpose: RECALIBRATION,
                     ..args(images)
                 };
                 self.session.run(measure, &args)?;

@@ -83,7 +83,9 @@ impl CellSteps {
             };
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;
-            layer.reading.integer = pairs.as_ref().is_some_and(|p| ranges::share_one_step(p));
+            layer.reading.integer = pairs
+                .as_ref()
+                .is_some_and(|p| ranges::add_integers(&layer.reading, p));
             layers.push(layer);
         }
         Ok(Some(Self {

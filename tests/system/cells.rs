@@ -253,6 +253,22 @@ fn training_goes_through_cells_and_converters() {
     assert_ne!(trained(&e).parameters.tensors, through.parameters.tensors);
 }
 
+/// The gradient passes straight through drives that are not in proportion to their digits.
+#[test]
+fn training_goes_through_drives_of_a_table() {
+    let chip =
+        "[chip.array]\nrows = 64\n[chip.adc]\nbits = 6\nrange = \"granular\"\n[chip.dac]\ntable = ";
+    let through = |table: &str| {
+        let mut e = on(&format!("{chip}{table}\n"), "", "");
+        e.train.level = pimento::config::Fidelity::Cell;
+        let model = trained(&e);
+        (rows(&e, &model, 0..1)[0].accuracy, model.parameters.tensors)
+    };
+    let (straight, bent) = (through("[0.0, 1.0]"), through("[0.0, 0.8]"));
+    assert!(straight.0 > 0.75 && bent.0 > 0.75);
+    assert_ne!(straight.1, bent.1, "the steps see the drives");
+}
+
 #[test]
 fn training_sees_calibrated_ranges_that_follow_the_weights() {
     let chip = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 2\n\

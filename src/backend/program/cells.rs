@@ -524,6 +524,14 @@ impl Reading {
         }
     }
 
+    /// The same arrays without converters, driven in proportion to the digits: what a straight-through
+    /// gradient passes.
+    pub fn linear(&self) -> Reading {
+        let mut linear = self.without_converter();
+        linear.dac.table = None;
+        linear
+    }
+
     /// Whether the layer is that of a geometry.
     pub fn fits(&self, geo: &ConvGeometry) -> bool {
         (self.arrays.cols, self.arrays.rows) == (geo.c_out, geo.rows())

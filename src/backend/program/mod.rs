@@ -270,7 +270,8 @@ pub struct RunArgs {
     /// Images of this run, a range of the resident ones; the start is a multiple of [`LANES`].
     pub images: Range<usize>,
     /// Or-ed into the purpose word of the counter: 0 for fabricated chips,
-    /// [`crate::random::TRAINING`] for the chips of training steps.
+    /// [`crate::random::TRAINING`] for the chips of training steps, [`crate::random::RECALIBRATION`] for
+    /// reads that recalibrate batch norm.
     pub purpose: u32,
     /// Optimizer step, counted from 0, and index for [`Rate`].
     pub step: u32,

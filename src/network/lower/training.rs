@@ -504,7 +504,7 @@ impl Trainer<'_> {
             w_step: at.states.weight_step,
             correct: None,
             out: w,
-            spec: layer.reading.without_converter(),
+            spec: layer.reading.linear(),
         });
         let y = self.b.map(at.id, Scope::PerChip);
         let post = Post {
