@@ -29,6 +29,7 @@ mod program_cells;
 mod quantize_act;
 mod quantize_weight;
 mod rearrange;
+mod rounds;
 mod softmax;
 mod storage;
 mod sweep;
