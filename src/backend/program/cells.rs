@@ -530,14 +530,15 @@ impl Reading {
     }
 }
 
-/// Errors of the converters of a layer, drawn per chip. Converter
-/// `(row tile, read plane, column / sharing)` has address
-/// `(r * planes + p) * ceil(cols / sharing) + column / sharing`.
+/// Errors of the converters of a layer, drawn per chip. Neighbouring columns of an array share a
+/// converter, no two arrays do: group `n` of a row of arrays, counted on from one column tile to the
+/// next ([`ConverterErrors::group`]), has address `(r * planes + p) * groups + n`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConverterErrors {
     /// Where the cells are.
     pub arrays: Arrays,
-    /// Neighbouring columns that share a converter.
+    /// Neighbouring columns of an array that share a converter; the last group of an array has what
+    /// is left.
     pub sharing: usize,
     /// Standard deviation of the relative gain ([`crate::random::Purpose::AdcGain`]).
     pub gain: f32,
@@ -545,4 +546,28 @@ pub struct ConverterErrors {
     pub offset: f32,
     /// Address of the layer.
     pub layer: u32,
+}
+
+impl ConverterErrors {
+    /// Groups of columns that share a converter, those of all column tiles.
+    pub fn groups(&self) -> usize {
+        let tiles = self.arrays.tile_cols.windows(2);
+        tiles
+            .map(|t| ((t[1] - t[0]) as usize).div_ceil(self.sharing))
+            .sum()
+    }
+
+    /// Group of every column.
+    pub fn group(&self) -> Vec<u32> {
+        let mut group = Vec::with_capacity(self.arrays.cols);
+        let mut first = 0;
+        for tile in self.arrays.tile_cols.windows(2) {
+            let cols = tile[1] - tile[0];
+            // More columns than fit 32 bits share as many as there are.
+            let sharing = u32::try_from(self.sharing).unwrap_or(u32::MAX);
+            group.extend((0..cols).map(|o| first + o / sharing));
+            first += cols.div_ceil(sharing);
+        }
+        group
+    }
 }

@@ -396,7 +396,7 @@ fn layouts() -> Vec<StructLayout> {
             "Params",
             converter_fold::Params,
             [
-                range, scale, out, cols, col_tiles, planes, converters, sharing, layer, gain,
+                range, scale, out, cols, col_tiles, planes, converters, groups, layer, gain,
                 offset
             ]
         ),
