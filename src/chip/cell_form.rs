@@ -87,7 +87,7 @@ impl Cells<'_> {
     /// Target conductance of a digit (C1).
     fn target(&self, plane: usize, digit: f32) -> f64 {
         let a = &self.spec.arrays;
-        match &self.spec.levels {
+        match &a.levels {
             Some(levels) => {
                 let (below, above) = (digit.floor() as usize, digit.ceil() as usize);
                 0.5 * (f64::from(levels[below]) + f64::from(levels[above]))
@@ -552,11 +552,20 @@ impl Reader<'_> {
                 u += f64::from(a.place(p)) * (gain * sum - offset * inputs);
             }
         }
-        let base = match a.encoding {
-            Encoding::Offset { reference: 0 } => {
+        let base = match (a.encoding, &a.levels) {
+            (Encoding::Offset { reference: 0 }, None) => {
                 let zero =
                     |s| f64::from(1u32 << a.shift(s)) * f64::from(a.g_min) * level_units(a, s);
                 f64::from(a.offset_code()) + (0..a.slices()).map(zero).sum::<f64>()
+            }
+            (Encoding::Offset { reference: 0 }, Some(levels)) => {
+                let held = |s: usize| {
+                    let digit = (a.offset_code() >> a.shift(s)) % (1 << a.slice_bits[s]);
+                    f64::from(1u32 << a.shift(s))
+                        * f64::from(levels[digit as usize])
+                        * level_units(a, s)
+                };
+                (0..a.slices()).map(held).sum::<f64>()
             }
             _ => 0.0,
         };
