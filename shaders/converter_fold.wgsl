@@ -10,8 +10,8 @@ struct Params {
     col_tiles: u32,
     planes: u32,
     converters: u32,
-    // Columns that share a converter.
-    sharing: u32,
+    // Converters of a row tile and plane: neighbouring columns of an array may share one.
+    groups: u32,
     layer: u32,
     // Standard deviations of the relative gain, and of the offset in codes.
     gain: f32,
@@ -21,8 +21,8 @@ struct Params {
 @group(0) @binding(1) var<uniform> p: Params;
 @group(0) @binding(2) var<storage, read> range: array<f32>;
 @group(0) @binding(3) var<storage, read> scale: array<f32>;
-// Column tile of every column.
-@group(0) @binding(4) var<storage, read> col_tile: array<u32>;
+// Column tile of every column, then the converter of every column.
+@group(0) @binding(4) var<storage, read> places: array<u32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
 fn deviate(address: u32, chip: u32, purpose: u32) -> f32 {
@@ -49,16 +49,15 @@ fn main(
     let lo = range[place + 1u];
     var factor = 1.0;
     if HAS_SCALE {
-        let s = (tile * p.col_tiles + col_tile[o]) * p.planes + plane;
+        let s = (tile * p.col_tiles + places[o]) * p.planes + plane;
         factor = scale[chip_base(p.scale, chip) + s];
     }
-    let shared_columns = (p.cols + p.sharing - 1u) / p.sharing;
-    let address = row * shared_columns + o / p.sharing;
+    let address = row * p.groups + places[p.cols + o];
     let gain = 1.0 + p.gain * deviate(address, chip, PURPOSE_ADC_GAIN);
     let offset = p.offset * deviate(address, chip, PURPOSE_ADC_OFFSET);
     let to = chip_base(p.out, chip) + 2u * i;
     // A converter without a range gives code 0.
     let real = lsb * factor > 0.0;
     out[to] = select(0.0, gain / (lsb * factor), real);
-    out[to + 1u] = select(0.0, offset - lo / lsb, real);
+    out[to + 1u] = select(0.0, offset - gain * (lo / lsb), real);
 }

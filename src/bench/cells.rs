@@ -149,13 +149,13 @@ fn arrays(cols: usize, rows: usize, slices: &[u8], encoding: Encoding, most: usi
         weight_bits: 8,
         encoding,
         g_min: 0.01,
+        levels: None,
     }
 }
 
 fn programming(arrays: &Arrays, sigma: f32, layer: u32) -> Programming {
     Programming {
         arrays: arrays.clone(),
-        levels: None,
         law: Law::WeightProportional,
         deviate: Deviate::Gaussian,
         sigma,

@@ -230,6 +230,7 @@ mod tests {
                 digital: false,
             },
             g_min: 0.0,
+            levels: None,
         };
         let dac = Dac {
             input_bits: 8,
@@ -244,7 +245,7 @@ mod tests {
             noise: 0.0,
             inl: None,
         };
-        Converters::new(&arrays, &dac, &adc, None)
+        Converters::new(&arrays, &dac, &adc)
     }
 
     /// The operator's counts of values in every group.

@@ -87,7 +87,7 @@ impl Cells<'_> {
     /// Target conductance of a digit (C1).
     fn target(&self, plane: usize, digit: f32) -> f64 {
         let a = &self.spec.arrays;
-        match &self.spec.levels {
+        match &a.levels {
             Some(levels) => {
                 let (below, above) = (digit.floor() as usize, digit.ceil() as usize);
                 0.5 * (f64::from(levels[below]) + f64::from(levels[above]))
@@ -301,10 +301,17 @@ pub fn converters(
 ) -> Vec<[f64; 2]> {
     let a = &spec.arrays;
     let planes = a.read_planes();
-    let shared = a.cols.div_ceil(spec.sharing);
+    // Converters of the columns in front of a column tile.
+    let before = |tile: usize| -> usize {
+        let widths = a.tile_cols[..=tile].windows(2).map(|t| t[1] - t[0]);
+        widths.map(|n| (n as usize).div_ceil(spec.sharing)).sum()
+    };
+    let all = before(a.col_tiles());
     let one = |i: usize| {
         let (r, p, col) = (i / a.cols / planes, i / a.cols % planes, i % a.cols);
-        let address = (r * planes + p) * shared + col / spec.sharing;
+        let tile = a.col_tile(col);
+        let inside = (col - a.tile_cols[tile] as usize) / spec.sharing;
+        let address = (r * planes + p) * all + before(tile) + inside;
         let error = |purpose, sigma: f32| {
             let stream = Stream::new(key.seed, purpose, key.flags, spec.layer, key.chip);
             deviation(
@@ -315,12 +322,12 @@ pub fn converters(
         };
         let [lsb, lo] = ranges[p * a.cols + col].map(f64::from);
         let scale = scale.map_or(1.0, |s| {
-            f64::from(s[(r * a.col_tiles() + a.col_tile(col)) * planes + p])
+            f64::from(s[(r * a.col_tiles() + tile) * planes + p])
         });
         let gain = 1.0 + error(Purpose::AdcGain, spec.gain);
         [
             gain / (lsb * scale),
-            error(Purpose::AdcOffset, spec.offset) - lo / lsb,
+            error(Purpose::AdcOffset, spec.offset) - gain * lo / lsb,
         ]
     };
     (0..a.converters()).map(one).collect()
@@ -545,11 +552,20 @@ impl Reader<'_> {
                 u += f64::from(a.place(p)) * (gain * sum - offset * inputs);
             }
         }
-        let base = match a.encoding {
-            Encoding::Offset { reference: 0 } => {
+        let base = match (a.encoding, &a.levels) {
+            (Encoding::Offset { reference: 0 }, None) => {
                 let zero =
                     |s| f64::from(1u32 << a.shift(s)) * f64::from(a.g_min) * level_units(a, s);
                 f64::from(a.offset_code()) + (0..a.slices()).map(zero).sum::<f64>()
+            }
+            (Encoding::Offset { reference: 0 }, Some(levels)) => {
+                let held = |s: usize| {
+                    let digit = (a.offset_code() >> a.shift(s)) % (1 << a.slice_bits[s]);
+                    f64::from(1u32 << a.shift(s))
+                        * f64::from(levels[digit as usize])
+                        * level_units(a, s)
+                };
+                (0..a.slices()).map(held).sum::<f64>()
             }
             _ => 0.0,
         };

@@ -89,7 +89,7 @@ pub fn layer(
     let ranges = match &reading.adc {
         None => Ranges::None,
         Some(adc) => {
-            let converters = Converters::new(&arrays, &reading.dac, adc, levels(&programming));
+            let converters = Converters::new(&arrays, &reading.dac, adc);
             match chip.adc.range {
                 AdcRange::Full => Ranges::Known(converters.full()),
                 AdcRange::Granular => Ranges::Known(converters.granular()),
@@ -123,12 +123,6 @@ pub fn layer(
         },
         reading,
     })
-}
-
-/// The level table, relative to `G_max`.
-fn levels(programming: &Programming) -> Option<Vec<f64>> {
-    let levels = programming.levels.as_ref()?;
-    Some(levels.iter().map(|g| f64::from(*g)).collect())
 }
 
 fn curve(values: Vec<f64>) -> Curve {
@@ -189,7 +183,6 @@ fn programming(
     let drifts = log_time > 0.0 && !(d.nu.is_zero() && d.sigma_nu.is_zero());
     Programming {
         arrays: arrays.clone(),
-        levels: (!chip.cells.levels.is_empty()).then(|| curve(chip.cells.levels.clone())),
         law: terms::law(variation),
         deviate: terms::deviate(variation),
         sigma: variation.sigma_w as f32,
@@ -248,7 +241,7 @@ fn is_nominal(p: &Programming, v: &config::Variation) -> bool {
             .is_none_or(|w| w.sigma_wafer == 0.0 && w.sigma_radial == 0.0 && w.sigma_field == 0.0);
     common
         && p.arrays.g_min == 0.0
-        && p.levels.is_none()
+        && p.arrays.levels.is_none()
         && p.sigma == 0.0
         && p.sigma_curve.is_none()
         && p.stuck == Stuck::default()

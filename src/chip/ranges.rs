@@ -63,13 +63,13 @@ pub struct Converters {
 }
 
 impl Converters {
-    /// For arrays read through these; `levels` is the table of conductances instead of equal steps.
-    pub fn new(arrays: &Arrays, dac: &Dac, adc: &Adc, levels: Option<Vec<f64>>) -> Self {
+    /// For arrays read through these.
+    pub fn new(arrays: &Arrays, dac: &Dac, adc: &Adc) -> Self {
         let rows = arrays.tile_rows.windows(2).map(|w| w[1] - w[0]);
         let rows = f64::from(rows.max().unwrap_or(0));
         let drive = drives(dac);
         let span = |p: usize| {
-            let cell = cell_span(arrays, arrays.slice_of(p), levels.as_deref());
+            let cell = cell_span(arrays, arrays.slice_of(p));
             let products = [0, 1, 2, 3].map(|i| cell[i / 2] * drive[i % 2]);
             let low = products.iter().copied().fold(0.0, f64::min);
             let high = products.iter().copied().fold(0.0, f64::max);
@@ -177,12 +177,12 @@ impl Converters {
 
 /// Smallest and largest conductance difference that a read plane of a slice sees of one pair or
 /// cell, level units.
-fn cell_span(arrays: &Arrays, slice: usize, levels: Option<&[f64]>) -> [f64; 2] {
+fn cell_span(arrays: &Arrays, slice: usize) -> [f64; 2] {
     let unit = f64::from(arrays.level_units(slice));
     let top = f64::from(arrays.top_digit(slice));
     let base = f64::from(arrays.g_min) * unit;
-    let of_digit = |d: u32| match levels {
-        Some(levels) => levels[d as usize] * unit,
+    let of_digit = |d: u32| match &arrays.levels {
+        Some(levels) => f64::from(levels[d as usize]) * unit,
         None => base + f64::from(d),
     };
     let all = (0..=arrays.top_digit(slice)).map(of_digit);
@@ -190,7 +190,11 @@ fn cell_span(arrays: &Arrays, slice: usize, levels: Option<&[f64]>) -> [f64; 2] 
     let high = all.fold(f64::NEG_INFINITY, f64::max);
     match arrays.encoding {
         Encoding::Differential { digital: false, .. } => {
-            let difference = if levels.is_some() { high - low } else { top };
+            let difference = if arrays.levels.is_some() {
+                high - low
+            } else {
+                top
+            };
             [-difference, difference]
         }
         Encoding::Differential { digital: true, .. } | Encoding::Offset { reference: 0 } => {
@@ -242,6 +246,7 @@ mod tests {
             weight_bits: 4,
             encoding,
             g_min,
+            levels: None,
         }
     }
 
@@ -272,34 +277,35 @@ mod tests {
     #[test]
     fn spans_are_the_largest_tile_times_the_largest_digit_and_drive() {
         let serial = dac(8, 1, InputSigns::Unsigned, false);
-        let c = Converters::new(&arrays(PAIR, &[4, 2], 0.1), &serial, &adc(-127, 127), None);
+        let c = Converters::new(&arrays(PAIR, &[4, 2], 0.1), &serial, &adc(-127, 127));
         assert_eq!((c.span(0), c.span(1)), ([-225.0, 225.0], [-45.0, 45.0]));
         let whole = dac(8, 8, InputSigns::Unsigned, false);
         let digital = Encoding::Differential {
             two_sided: false,
             digital: true,
         };
-        let c = Converters::new(&arrays(digital, &[2], 0.25), &whole, &adc(0, 255), None);
+        let c = Converters::new(&arrays(digital, &[2], 0.25), &whole, &adc(0, 255));
         // Of four levels from a quarter of G_max on, the lowest conducts one level.
         assert_eq!(c.span(1), [0.0, 15.0 * 255.0 * 4.0]);
         let twos = dac(8, 1, InputSigns::TwosComplement, true);
-        let c = Converters::new(&arrays(PAIR, &[4], 0.0), &twos, &adc(-1, 1), None);
+        let c = Converters::new(&arrays(PAIR, &[4], 0.0), &twos, &adc(-1, 1));
         assert_eq!(c.span(0), [-15.0 * 15.0 * 128.0, 15.0 * 15.0 * 128.0]);
         let offset = Encoding::Offset { reference: 1 };
-        let c = Converters::new(&arrays(offset, &[2, 2], 0.0), &serial, &adc(-1, 1), None);
+        let c = Converters::new(&arrays(offset, &[2, 2], 0.0), &serial, &adc(-1, 1));
         // The reference column holds 8: digits 0 and 2.
         assert_eq!((c.span(0), c.span(1)), ([0.0, 45.0], [-30.0, 15.0]));
-        let levels = Some(vec![0.1, 0.2, 0.5, 1.0]);
-        let c = Converters::new(&arrays(PAIR, &[2], 0.0), &serial, &adc(-1, 1), levels);
-        assert!((c.span(0)[1] - 15.0 * 0.9 * 3.0).abs() < 1e-9);
+        let mut table = arrays(PAIR, &[2], 0.0);
+        table.levels = Some([0.1, 0.2, 0.5, 1.0].into());
+        let c = Converters::new(&table, &serial, &adc(-1, 1));
+        // Levels are f32.
+        assert!((c.span(0)[1] - 15.0 * 0.9 * 3.0).abs() < 1e-5);
     }
 
     #[test]
     fn full_ranges_are_exact_where_the_bits_suffice_and_never_clip() {
         let serial = dac(8, 1, InputSigns::Unsigned, false);
-        let with = |lo, hi| {
-            Converters::new(&arrays(PAIR, &[2], 0.0), &serial, &adc(lo, hi), None).full()[0]
-        };
+        let with =
+            |lo, hi| Converters::new(&arrays(PAIR, &[2], 0.0), &serial, &adc(lo, hi)).full()[0];
         // Sums up to 45.
         assert_eq!(with(-127, 127), [0.5, 0.0]);
         assert_eq!(with(-63, 63), [1.0, 0.0]);
@@ -307,11 +313,11 @@ mod tests {
         assert_eq!(with(0, 127), [1.0, -64.0]);
         assert_eq!(with(0, 63), [90.0 / 63.0, -45.0]);
         let offset = Encoding::Offset { reference: 0 };
-        let c = Converters::new(&arrays(offset, &[2, 2], 0.0), &serial, &adc(0, 63), None);
+        let c = Converters::new(&arrays(offset, &[2, 2], 0.0), &serial, &adc(0, 63));
         assert_eq!(c.full(), [[1.0, 0.0]; 4]);
         assert_eq!(c.granular(), [[1.0, 0.0]; 4]);
         for (lo, hi) in [(-127, 127), (-9, 9), (0, 255), (0, 12)] {
-            let c = Converters::new(&arrays(PAIR, &[4, 1], 0.0), &serial, &adc(lo, hi), None);
+            let c = Converters::new(&arrays(PAIR, &[4, 1], 0.0), &serial, &adc(lo, hi));
             for (i, [lsb, zero]) in c.full().into_iter().enumerate() {
                 for v in c.span(i / 2) {
                     let code = (v - f64::from(zero)) / f64::from(lsb);
@@ -328,7 +334,7 @@ mod tests {
     fn fixed_ranges_count_fully_conducting_cells() {
         let serial = dac(8, 1, InputSigns::Unsigned, false);
         let a = arrays(PAIR, &[4, 2], 0.5);
-        let c = Converters::new(&a, &serial, &adc(-127, 127), None);
+        let c = Converters::new(&a, &serial, &adc(-127, 127));
         // 8 cells of 15 levels over half of G_max: 8 * 30 level units.
         assert_eq!(c.fixed(&[8.0])[0], [240.0 / 127.0, 0.0]);
         assert_eq!(c.fixed(&[8.0, 127.0])[2], [6.0, 0.0]);

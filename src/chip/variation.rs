@@ -143,15 +143,25 @@ impl ChipVariation {
         })
     }
 
-    /// Variance over chips of the common part (the prior of an MMSE estimate).
+    /// Variance of a part with standard deviation `sigma` before it is truncated.
+    fn part_variance(&self, sigma: f64) -> f64 {
+        match self.deviate {
+            Deviate::Truncated { at } => sigma * sigma * truncated_variance(f64::from(at)),
+            _ => sigma * sigma,
+        }
+    }
+
+    /// Variance over chips of the common part (the prior of an MMSE estimate of a chip).
     pub fn common_variance(&self) -> f64 {
-        let own = match self.deviate {
-            Deviate::Truncated { at } => {
-                self.sigma_b * self.sigma_b * truncated_variance(f64::from(at))
-            }
-            _ => self.sigma_b * self.sigma_b,
-        };
+        let own = self.part_variance(self.sigma_b);
         own + self.wafer.as_ref().map_or(0.0, |w| w.variance())
+    }
+
+    /// Variance over chips and arrays of what the cells of an array have in common, the parts of its
+    /// chip and layer included (the prior of an MMSE estimate of an array).
+    pub fn array_variance(&self) -> f64 {
+        let own = self.part_variance(self.sigma_layer) + self.part_variance(self.sigma_array);
+        self.common_variance() + own
     }
 }
 

@@ -262,7 +262,9 @@ impl Default for CellProgramming {
 
 /// Section `[chip.drift]`: `G(t) = G (t/t0)^-nu`, `nu = max(nu(g) + sigma_nu(g) z, 0)` drawn for
 /// every cell from its conductance `g` at `t0`. Test cells drift like all others, so self-tuning
-/// (`[tuning]`) is also the global drift compensation.
+/// (`[tuning]`) is also the global drift compensation. Under the proportional law it divides by the
+/// drift that they show, under the fixed one, where a reading does not tell a factor from an offset, by
+/// the mean drift of cells at `G_max`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct CellDrift {
     /// Time since programming, s; up to `t0_s` nothing has drifted. Also the age of 1/f noise.

@@ -26,7 +26,9 @@ choices! {
     pub enum Estimator {
         /// `m`.
         Mean = "mean",
-        /// `m sigma_b^2 / (sigma_b^2 + Var m)`: least mean squared error.
+        /// Least mean squared error: `m S^2 / (S^2 + Var m)`, with drift the same towards what a nominal
+        /// chip of that age shows. `S^2` is the variance of what the test cells have in common: eps_B and
+        /// the wafer's parts, with [`TuningScope::Array`] also those of a layer and of an array.
         Mmse = "mmse",
     }
 }
@@ -37,7 +39,8 @@ choices! {
         /// On every converter's result, before results are added.
         Digital = "digital",
         /// On the converters' reference, which is scaled by `1 + eps_hat`: nothing clips that would
-        /// not clip on a nominal chip. Proportional law only.
+        /// not clip on a nominal chip. An offset is no factor: under the fixed law the reference follows
+        /// the mean drift alone.
         AdcReference = "adc-reference",
     }
 }

@@ -96,6 +96,8 @@ pub fn arrays(
             },
         },
         g_min: cells.g_min() as f32,
+        levels: (!cells.levels.is_empty())
+            .then(|| cells.levels.iter().map(|g| *g as f32).collect()),
     })
 }
 

@@ -19,21 +19,29 @@
 //! offset grows with the input sum, which a reference does not know.
 //!
 //! Drift is seen by the test cells too: they are programmed to a known level with the
-//! array and read when the array is used. Their mean ratio is `(1 + e) mean (t/t0)^-nu`, so the same
-//! module is the global drift compensation.
+//! array and read when the array is used. What an array holds has become, with `d` the mean of
+//! `(t/t0)^-nu`,
+//!
+//! ```text
+//! proportional:  u' = d u (1 + e)                  fixed:  u' = d (u + L e)
+//! ```
+//! so under the proportional law one gain `1/((1 + e_hat) d)` corrects both, and the same module is the
+//! global drift compensation. Under the fixed law results are corrected by the gain `1/d` of the
+//! known mean drift, then by the offset; a reference follows the drift alone. `gauge.rs` has the
+//! estimates.
+
+mod gauge;
+#[cfg(test)]
+mod tests;
 
 use super::correct;
 use super::cost::TuningCost;
-use super::estimate::{fill_deviations, shrinkage};
-use crate::backend::program::{
-    Arrays, ConvGeometry, Curve, Deviate, Drift, Encoding, Law, Programming,
-};
-use crate::chip::variation::truncated_variance;
+use crate::backend::program::{Arrays, ConvGeometry, Encoding, Law, Programming};
 use crate::chip::{ChipVariation, Deviation};
-use crate::config::{self, Estimator, TuningMethod, TuningPlace, TuningScope};
+use crate::config::{self, TuningMethod, TuningPlace, TuningScope};
 use crate::network::lower::cells::{CellLayer, Tuned};
 use crate::network::lower::layer_address;
-use crate::random::{Purpose, REFERENCE, Stream, normal};
+use gauge::{Gauge, drift_factor, truth};
 
 /// What the session is told of one layer of one chip.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +59,8 @@ pub struct CellLayerTuning {
 pub struct CellChipTuning {
     /// What its cells have in common.
     pub deviation: Deviation,
-    /// The chip's estimate of it (arrays' estimates are averaged); `None` where it makes none.
+    /// The chip's estimate of it (arrays' estimates are averaged), under the proportional law with what
+    /// has drifted; `None` where it makes none.
     pub estimate: Option<f64>,
     /// By crossbar layer.
     pub layers: Vec<CellLayerTuning>,
@@ -61,6 +70,7 @@ pub struct CellChipTuning {
 #[derive(Debug, Clone)]
 pub struct CellTuner {
     tuning: config::Tuning,
+    /// Variance of what the test cells of an estimate have in common.
     prior: f64,
     layers: Vec<(CellLayer, ConvGeometry)>,
     images: u64,
@@ -94,7 +104,10 @@ impl CellTuner {
     ) -> Self {
         Self {
             tuning: tuning.clone(),
-            prior: chips.common_variance(),
+            prior: match tuning.scope {
+                TuningScope::Chip => chips.common_variance(),
+                TuningScope::Array => chips.array_variance(),
+            },
             layers,
             images: (tuning.recalibration_batches * tuning.recalibration_batch) as u64,
         }
@@ -106,8 +119,8 @@ impl CellTuner {
         let whole = (self.tuning.method == TuningMethod::SelfTuning
             && self.tuning.scope == TuningScope::Chip)
             .then(|| {
-                let p = &self.layers[0].0.programming;
-                self.shrink(p) * self.measure(p, seed, chip, (0, 0), deviation.total)
+                let gauge = self.gauge(&self.layers[0].0.programming);
+                gauge.conclude(gauge.measure(seed, chip, (0, 0), deviation.total))
             });
         let mut estimates = vec![];
         let layers = self.layers.iter().enumerate().map(|(l, (layer, _))| {
@@ -118,12 +131,13 @@ impl CellTuner {
                 .map(|a| common + chips.array(seed, 0, chip, address, a as u32))
                 .collect();
             let known: Option<Vec<f64>> = match self.tuning.method {
-                TuningMethod::Oracle => Some(arrays.iter().map(|&e| with_drift(p, e)).collect()),
+                TuningMethod::Oracle => Some(arrays.iter().map(|&e| truth(p, e)).collect()),
                 TuningMethod::SelfTuning => Some(match whole {
                     Some(e) => vec![e; arrays.len()],
                     None => {
+                        let gauge = self.gauge(p);
                         let of = |(a, &e): (usize, &f64)| {
-                            self.shrink(p) * self.measure(p, seed, chip, (address, a), e)
+                            gauge.conclude(gauge.measure(seed, chip, (address, a), e))
                         };
                         arrays.iter().enumerate().map(of).collect()
                     }
@@ -136,7 +150,7 @@ impl CellTuner {
             let (mut correct, mut scale) = (vec![], vec![]);
             match (&known, layer.tuned) {
                 (Some(e), Tuned::Digital) => correct = self.corrections(p, e),
-                (Some(e), Tuned::Reference) => scale = self.scales(&p.arrays, e),
+                (Some(e), Tuned::Reference) => scale = self.scales(p, e),
                 _ => {}
             }
             CellLayerTuning {
@@ -154,66 +168,18 @@ impl CellTuner {
         }
     }
 
-    /// Mean relative deviation that the test cells of a chip (layer 0) or of an array show, drift
-    /// included, with the noise and resolution of the reading.
-    fn measure(
-        &self,
-        p: &Programming,
-        seed: u64,
-        chip: u32,
-        (layer, array): (u32, usize),
-        e: f64,
-    ) -> f64 {
-        let n = self.tuning.test_cells;
-        let first = (array * n) as u32;
-        let stream = |purpose| Stream::new(seed, purpose, REFERENCE, layer, chip);
-        let mut z = vec![0.0f32; n];
-        let sigma = test_sigma(p);
-        fill_deviations(&stream(Purpose::TestCell), first, deviate(p), sigma, &mut z);
-        let mut noise = vec![0.0f32; n];
-        if self.tuning.read_noise > 0.0 {
-            stream(Purpose::TestRead).fill_normals(first, &mut noise);
-        }
-        let lsb = self.tuning.read_lsb;
-        let read = |i: usize| {
-            let programmed = 1.0 + e + f64::from(z[i]);
-            let drifted = match &p.drift {
-                Some(d) => {
-                    let word = stream(Purpose::CellDrift).word(first + i as u32);
-                    programmed
-                        * (-exponent(d, f64::from(normal(word))) * f64::from(d.log_time)).exp()
-                }
-                None => programmed,
-            };
-            let v = drifted - 1.0 + self.tuning.read_noise * f64::from(noise[i]);
-            match lsb > 0.0 {
-                true => (v / lsb).round_ties_even() * lsb,
-                false => v,
-            }
-        };
-        (0..n).map(read).sum::<f64>() / n as f64
-    }
-
-    fn measurement_variance(&self, p: &Programming) -> f64 {
-        let cell = test_sigma(p).powi(2)
-            * match deviate(p) {
-                Deviate::Truncated { at } => truncated_variance(f64::from(at)),
-                Deviate::Gaussian | Deviate::Lognormal => 1.0,
-            };
-        let t = &self.tuning;
-        (cell + t.read_noise.powi(2) + t.read_lsb.powi(2) / 12.0) / t.test_cells as f64
-    }
-
-    fn shrink(&self, p: &Programming) -> f64 {
-        match self.tuning.estimator {
-            Estimator::Mean => 1.0,
-            Estimator::Mmse => shrinkage(self.prior, self.measurement_variance(p)),
+    fn gauge<'a>(&'a self, cells: &'a Programming) -> Gauge<'a> {
+        Gauge {
+            tuning: &self.tuning,
+            cells,
+            prior: self.prior,
         }
     }
 
     /// `(gain, offset)` of every converter value from the estimates of all cell arrays.
     fn corrections(&self, p: &Programming, e: &[f64]) -> Vec<f32> {
         let a = &p.arrays;
+        let drift = 1.0 / drift_factor(p).max(self.tuning.gain_floor);
         let mut out = Vec::with_capacity(2 * a.converters());
         for r in 0..a.row_tiles() {
             for plane in 0..a.read_planes() {
@@ -231,7 +197,7 @@ impl CellTuner {
                                 Encoding::Differential { .. } => false,
                             };
                             let e = plus - minus.unwrap_or(0.0);
-                            (1.0, if cancels { 0.0 } else { top * e })
+                            (drift, if cancels { 0.0 } else { top * e })
                         }
                     };
                     out.extend([gain as f32, offset as f32]);
@@ -242,14 +208,18 @@ impl CellTuner {
     }
 
     /// Factor on the reference of every array.
-    fn scales(&self, a: &Arrays, e: &[f64]) -> Vec<f32> {
+    fn scales(&self, p: &Programming, e: &[f64]) -> Vec<f32> {
+        let a = &p.arrays;
         let mut out = Vec::with_capacity(a.row_tiles() * a.col_tiles() * a.read_planes());
         for r in 0..a.row_tiles() {
             for c in 0..a.col_tiles() {
                 for plane in 0..a.read_planes() {
                     let (plus, minus) = estimates(a, e, (r, c, plane));
-                    let mean = minus.map_or(plus, |m| 0.5 * (plus + m));
-                    out.push((1.0 + mean).max(self.tuning.gain_floor) as f32);
+                    let scale = match p.law {
+                        Law::WeightProportional => 1.0 + minus.map_or(plus, |m| 0.5 * (plus + m)),
+                        Law::LayerFixed => drift_factor(p),
+                    };
+                    out.push(scale.max(self.tuning.gain_floor) as f32);
                 }
             }
         }
@@ -319,8 +289,9 @@ impl CellTuner {
             && self.tuning.scope == TuningScope::Chip
             && p.drift.is_none();
         has.then(|| {
-            let s = self.shrink(p);
-            s.powi(2) * self.measurement_variance(p) + (1.0 - s).powi(2) * self.prior
+            let gauge = self.gauge(p);
+            let s = gauge.shrink();
+            s.powi(2) * gauge.variance() + (1.0 - s).powi(2) * self.prior
         })
     }
 }
@@ -334,37 +305,5 @@ fn estimates(a: &Arrays, e: &[f64], (r, c, plane): (usize, usize, usize)) -> (f6
             (e[pair], Some(e[pair + 1]))
         }
         _ => (e[first + plane], None),
-    }
-}
-
-/// Standard deviation of a test cell, which is programmed to `G_max`.
-fn test_sigma(p: &Programming) -> f64 {
-    match &p.sigma_curve {
-        Some(curve) => f64::from(*curve.last().unwrap_or(&0.0)),
-        None => f64::from(p.sigma),
-    }
-}
-
-fn deviate(p: &Programming) -> Deviate {
-    match p.sigma_curve {
-        Some(_) => Deviate::Gaussian,
-        None => p.deviate,
-    }
-}
-
-fn top(curve: &Curve) -> f64 {
-    f64::from(*curve.last().unwrap_or(&0.0))
-}
-
-/// Drift exponent of a cell at `G_max` with deviate `z`.
-fn exponent(d: &Drift, z: f64) -> f64 {
-    (top(&d.mean) + top(&d.sigma) * z).max(0.0)
-}
-
-/// The deviation that a perfect measurement at `G_max` would find.
-fn with_drift(p: &Programming, e: f64) -> f64 {
-    match &p.drift {
-        Some(d) => (1.0 + e) * (-top(&d.mean).max(0.0) * f64::from(d.log_time)).exp() - 1.0,
-        None => e,
     }
 }

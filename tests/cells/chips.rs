@@ -66,7 +66,7 @@ fn layer(seed: u64) -> Layer {
             digital: n == 2,
         },
     };
-    let arrays = Arrays {
+    let mut arrays = Arrays {
         cols,
         rows,
         tile_rows: d.cuts(rows),
@@ -75,14 +75,15 @@ fn layer(seed: u64) -> Layer {
         weight_bits: 5,
         encoding,
         g_min: if d.is() { 0.05 } else { 0.0 },
+        levels: None,
     };
     let lognormal = d.is();
+    arrays.levels = d.is().then(|| {
+        (0..8)
+            .map(|v| 0.05 + v as f32 * 0.11 + 0.03 * d.share())
+            .collect()
+    });
     let programming = Programming {
-        levels: d.is().then(|| {
-            (0..8)
-                .map(|v| 0.05 + v as f32 * 0.11 + 0.03 * d.share())
-                .collect()
-        }),
         law: match d.is() {
             true => Law::WeightProportional,
             false => Law::LayerFixed,

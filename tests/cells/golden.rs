@@ -86,6 +86,7 @@ fn product(case: &Value) -> Product {
             },
         },
         g_min: (real("Rmin") / real("Rmax")) as f32,
+        levels: None,
     };
     let signed = is("input_signed");
     let input_bits = integer("input_bits") - u32::from(signed);
@@ -143,7 +144,6 @@ fn product(case: &Value) -> Product {
         name: case["name"].as_str().unwrap().to_owned(),
         programming: Programming {
             arrays: arrays.clone(),
-            levels: None,
             law: Law::WeightProportional,
             deviate: Deviate::Gaussian,
             sigma: 0.0,
@@ -220,6 +220,7 @@ pub fn solves() -> Vec<Solve> {
                     weight_bits: 8,
                     encoding: Encoding::Offset { reference: 0 },
                     g_min: 0.0,
+                    levels: None,
                 },
                 topology,
                 row: ohm("Rp_row_ohm"),

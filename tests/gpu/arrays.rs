@@ -44,6 +44,7 @@ pub fn arrays(cols: usize, rows: usize, encoding: Encoding) -> Arrays {
         weight_bits: 4,
         encoding,
         g_min: 0.125,
+        levels: None,
     }
 }
 

@@ -9,9 +9,14 @@ const TOLERANCE: f32 = 64.0 * 8.0 * EPS;
 #[test]
 fn effective_weights_match_cpu() {
     let geo = ConvGeometry::linear(9, 6);
-    for encoding in ENCODINGS {
+    let table: [f32; 4] = [0.25, 0.375, 0.75, 1.0];
+    // What is subtracted digitally depends on the table of levels.
+    let digital = (Encoding::Offset { reference: 0 }, Some(table.into()));
+    let encodings = ENCODINGS.map(|encoding| (encoding, None));
+    for (encoding, levels) in encodings.into_iter().chain([digital]) {
         let mut case = Case::new();
-        let spec = reading(&geo, encoding, dac(8, 1, InputSigns::Unsigned), None);
+        let mut spec = reading(&geo, encoding, dac(8, 1, InputSigns::Unsigned), None);
+        spec.arrays.levels = levels;
         let n = spec.arrays.plane_len();
         let layer = Layer::new(&mut case, geo, spec, |n, seed| {
             values(n, seed).iter().map(|v| 4.0 * v).collect()

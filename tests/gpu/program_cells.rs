@@ -14,7 +14,6 @@ const SIZES: [(usize, usize); 2] = [(5, 7), (6, 8)];
 pub(super) fn programming(arrays: Arrays) -> Programming {
     Programming {
         arrays,
-        levels: None,
         law: Law::WeightProportional,
         deviate: Deviate::Gaussian,
         sigma: 0.1,
@@ -43,7 +42,7 @@ fn effects(arrays: &Arrays) -> Vec<Programming> {
         |p| p.law = Law::LayerFixed,
         |p| p.deviate = Deviate::Truncated { at: 2.0 },
         |p| p.deviate = Deviate::Lognormal,
-        |p| p.levels = Some([0.125, 0.25, 0.75, 1.0].into()),
+        |p| p.arrays.levels = Some([0.125, 0.25, 0.75, 1.0].into()),
         |p| (p.stuck.off, p.stuck.on) = (0.2, 0.2),
         |p| (p.stuck.row, p.stuck.col) = (0.2, 0.2),
         |p| {

@@ -104,6 +104,7 @@ pub fn arrays(rng: &mut Rng, geo: &ConvGeometry) -> Arrays {
         weight_bits,
         encoding,
         g_min: 0.0,
+        levels: None,
     }
 }
 

@@ -609,6 +609,7 @@ fn aggregate_noise_has_the_law_of_the_cells() {
                 digital: false,
             },
             g_min: 0.0,
+            levels: None,
         };
         let spec = Reading {
             arrays: a.clone(),
@@ -688,6 +689,7 @@ fn inputs_out_of_range() {
                     digital: false,
                 },
                 g_min: 0.0,
+                levels: None,
             },
             dac: Dac {
                 input_bits: 3,

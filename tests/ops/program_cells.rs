@@ -10,7 +10,6 @@ use crate::case::{Case, Rng, backends, close};
 pub fn ideal(arrays: Arrays) -> Programming {
     Programming {
         arrays,
-        levels: None,
         law: Law::WeightProportional,
         deviate: Deviate::Gaussian,
         sigma: 0.0,
@@ -76,7 +75,7 @@ impl Chip<'_> {
         };
         let g_min = f64::from(a.g_min);
         let line = g_min + (1.0 - g_min) * v / top;
-        let level = self.spec.levels.as_ref().map_or(line, |levels| {
+        let level = self.spec.arrays.levels.as_ref().map_or(line, |levels| {
             let at = |v: f64| f64::from(levels[v as usize]);
             (at(v.floor()) + at(v.ceil())) / 2.0
         });
@@ -238,7 +237,7 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
     // Levels are for slices of one size.
     let equal = a.slice_bits.iter().all(|&b| b == a.slice_bits[0]);
     let n = 1usize << a.slice_bits[0];
-    let levels = (equal && rng.coin()).then(|| {
+    a.levels = (equal && rng.coin()).then(|| {
         (0..n)
             .map(|v| a.g_min + (1.0 - a.g_min) * (v as f32 / (n - 1) as f32).powf(1.3))
             .collect()
@@ -264,7 +263,6 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
     };
     Programming {
         arrays: a,
-        levels,
         law: [Law::WeightProportional, Law::LayerFixed][rng.pick(0, 1)],
         deviate: [
             Deviate::Gaussian,
@@ -399,6 +397,7 @@ fn ideal_pairs_are_digits() {
             digital: false,
         },
         g_min: 0.013,
+        levels: None,
     };
     let mut case = Case::new(1, 1, 1);
     let codes: Vec<f32> = (0..128).map(|i| (i - 64) as f32).collect();
@@ -435,6 +434,7 @@ fn long_layers_are_those_of_their_addresses() {
         weight_bits: 3,
         encoding: Encoding::Offset { reference: 0 },
         g_min: 0.1,
+        levels: None,
     };
     let spec = Programming {
         sigma: 0.1,

@@ -213,6 +213,7 @@ fn what_halves_cost_a_product() {
             digital: false,
         },
         g_min: 0.01,
+        levels: None,
     };
     let drive = Dac {
         input_bits: 8,

@@ -9,6 +9,7 @@ mod laws;
 mod pictures;
 mod sweeps;
 mod training;
+mod tuned;
 mod worst;
 
 use pimento::config::Experiment;

@@ -63,7 +63,6 @@ impl At<'_> {
                 spec,
             } => {
                 let a = &spec.arrays;
-                let levels = |l: &[f32]| a.slice_bits.iter().all(|b| l.len() == 1 << b);
                 let curves = [
                     spec.sigma_curve.as_ref(),
                     spec.drift.as_ref().map(|d| &d.mean),
@@ -71,7 +70,6 @@ impl At<'_> {
                     spec.read_noise.curve.as_ref(),
                 ];
                 let is = a.is_possible()
-                    && spec.levels.as_deref().is_none_or(levels)
                     && curves.into_iter().flatten().all(|c| c.len() >= 2)
                     && !(spec.raw
                         && (spec.reference_columns > 0

@@ -21,18 +21,18 @@ pub(super) fn forward(
         0.0 => 0.0,
         sigma => sigma * stream.normal(address),
     };
-    let (planes, shared) = (a.read_planes(), a.cols.div_ceil(spec.sharing));
+    let (planes, groups, group) = (a.read_planes(), spec.groups(), spec.group());
     for (i, pair) in out.chunks_exact_mut(2).enumerate() {
         let (tile, o) = (i / a.cols, i % a.cols);
         let (r, p) = (tile / planes, tile % planes);
-        let address = (tile * shared + o / spec.sharing) as u32;
+        let address = (tile * groups) as u32 + group[o];
         let at = 2 * (p * a.cols + o);
         let (lsb, lo) = (range[at], range[at + 1]);
         let scale = scale.map_or(1.0, |s| s[(r * a.col_tiles() + a.col_tile(o)) * planes + p]);
         let gain = 1.0 + deviation(spec.gain, &gains, address);
         let offset = deviation(spec.offset, &offsets, address);
         let (slope, shift) = match lsb * scale > 0.0 {
-            true => (gain / (lsb * scale), offset - lo / lsb),
+            true => (gain / (lsb * scale), offset - gain * (lo / lsb)),
             false => (0.0, 0.0),
         };
         pair.copy_from_slice(&[slope, shift]);

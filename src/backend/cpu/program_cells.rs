@@ -312,7 +312,7 @@ impl<'a> Cells<'a> {
             buffer.resize(n, 0.0);
         }
         let ideal = self.ideal(plane);
-        let levels = spec.levels.as_deref();
+        let levels = spec.arrays.levels.as_deref();
         for (g, &v) in g.iter_mut().zip(&*digits) {
             *g = match levels {
                 None => ideal(v),
@@ -501,7 +501,7 @@ impl<'a> Cells<'a> {
             part.digits.resize(a.rows, self.digit(plane, 0));
             part.e.resize(a.rows, 0.0);
             // With a level table the nominal conductance is the table's.
-            let nominal = match (&spec.levels, real) {
+            let nominal = match (&a.levels, real) {
                 (Some(levels), false) => {
                     let v = part.digits[0];
                     let below = v as usize;

@@ -47,8 +47,8 @@ pub enum Encoding {
     /// One cell: digits of `q + 2^(b-1)`, `b` the weight bits.
     Offset {
         /// Cells per row that are averaged in a real reference column of every array, which holds
-        /// the digits of `2^(b-1)` and is subtracted in the analog domain; 0: the offset (and what
-        /// digit 0 conducts) is subtracted digitally, times the sum of the inputs. Address of cell
+        /// the digits of `2^(b-1)` and is subtracted in the analog domain; 0: what such a column
+        /// nominally conducts is subtracted digitally, times the sum of the inputs. Address of cell
         /// `j`: `((plane * column tiles + c) * reference + j) * rows + row`, purpose or-ed with
         /// [`crate::random::OFFSET_REFERENCE`].
         reference: u32,
@@ -75,6 +75,9 @@ pub struct Arrays {
     pub encoding: Encoding,
     /// `G_min / G_max`, 0 for an infinite on/off ratio; below 1.
     pub g_min: f32,
+    /// Relative conductance of every digit instead of (C1), for slices whose highest digit is
+    /// `len - 1`; all slices must have as many bits. Half digits lie half-way.
+    pub levels: Option<Arc<[f32]>>,
 }
 
 impl Arrays {
@@ -174,14 +177,23 @@ impl Arrays {
         }
     }
 
-    /// What is digitally subtracted for every unit of the input sum: the offset code and what digit
-    /// 0 conducts. 0 where a pair or a reference column removes it.
+    /// What is digitally subtracted for every unit of the input sum: what the cells of the offset
+    /// code nominally conduct, so that a weight of 0 gives 0. With equal steps that is the code itself
+    /// and what digit 0 conducts, with a table the table's conductances of the code's digits. 0 where
+    /// a pair or a reference column removes it.
     pub fn digital_base(&self) -> f32 {
-        match self.encoding {
-            Encoding::Offset { reference: 0 } => {
-                let slices = 0..self.slices();
+        let slices = 0..self.slices();
+        match (self.encoding, &self.levels) {
+            (Encoding::Offset { reference: 0 }, None) => {
                 let zero = |s| self.place(s) as f32 * (self.g_min * self.level_units(s));
                 self.offset_code() as f32 + slices.map(zero).sum::<f32>()
+            }
+            (Encoding::Offset { reference: 0 }, Some(levels)) => {
+                let held = |s| {
+                    let digit = self.offset_code() >> self.shift(s) & self.top_digit(s);
+                    self.place(s) as f32 * (levels[digit as usize] * self.level_units(s))
+                };
+                slices.map(held).sum()
             }
             _ => 0.0,
         }
@@ -205,6 +217,7 @@ impl Arrays {
                 && cuts[cuts.len() - 1] as usize == n
                 && cuts.windows(2).all(|w| w[0] < w[1])
         };
+        let table = |l: &[f32]| self.slice_bits.iter().all(|&b| l.len() == 1 << b);
         let bits: u32 = self.slice_bits.iter().map(|&b| u32::from(b)).sum();
         let needed = match (self.encoding, self.weight_bits) {
             (Encoding::Differential { .. }, b) => b.saturating_sub(1).max(1),
@@ -217,6 +230,7 @@ impl Arrays {
             && (1..=8).contains(&self.weight_bits)
             && (needed..=16).contains(&bits)
             && (0.0..1.0).contains(&self.g_min)
+            && self.levels.as_deref().is_none_or(table)
             && u32::try_from(self.cells()).is_ok()
     }
 }
@@ -269,9 +283,6 @@ pub struct CellReadNoise {
 pub struct Programming {
     /// Where the cells are.
     pub arrays: Arrays,
-    /// Relative conductance of every digit instead of (C1), for slices whose highest digit is
-    /// `len - 1`; all slices must have as many bits. Half digits lie half-way.
-    pub levels: Option<Arc<[f32]>>,
     /// `WeightProportional`: `g' = g (1 + e + s z)`; `LayerFixed`: `g' = g + (1 - g_min)(e + s z)`;
     /// `e` the common deviation of the cell's array, `s = sigma`, `z` the cell's deviate
     /// ([`crate::random::Purpose::CellProgram`]).
@@ -538,14 +549,15 @@ impl Reading {
     }
 }
 
-/// Errors of the converters of a layer, drawn per chip. Converter
-/// `(row tile, read plane, column / sharing)` has address
-/// `(r * planes + p) * ceil(cols / sharing) + column / sharing`.
+/// Errors of the converters of a layer, drawn per chip. Neighbouring columns of an array share a
+/// converter, no two arrays do: group `n` of a row of arrays, counted on from one column tile to the
+/// next ([`ConverterErrors::group`]), has address `(r * planes + p) * groups + n`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConverterErrors {
     /// Where the cells are.
     pub arrays: Arrays,
-    /// Neighbouring columns that share a converter.
+    /// Neighbouring columns of an array that share a converter; the last group of an array has what
+    /// is left.
     pub sharing: usize,
     /// Standard deviation of the relative gain ([`crate::random::Purpose::AdcGain`]).
     pub gain: f32,
@@ -553,4 +565,28 @@ pub struct ConverterErrors {
     pub offset: f32,
     /// Address of the layer.
     pub layer: u32,
+}
+
+impl ConverterErrors {
+    /// Groups of columns that share a converter, those of all column tiles.
+    pub fn groups(&self) -> usize {
+        let tiles = self.arrays.tile_cols.windows(2);
+        tiles
+            .map(|t| ((t[1] - t[0]) as usize).div_ceil(self.sharing))
+            .sum()
+    }
+
+    /// Group of every column.
+    pub fn group(&self) -> Vec<u32> {
+        let mut group = Vec::with_capacity(self.arrays.cols);
+        let mut first = 0;
+        for tile in self.arrays.tile_cols.windows(2) {
+            let cols = tile[1] - tile[0];
+            // More columns than fit 32 bits share as many as there are.
+            let sharing = u32::try_from(self.sharing).unwrap_or(u32::MAX);
+            group.extend((0..cols).map(|o| first + o / sharing));
+            first += cols.div_ceil(sharing);
+        }
+        group
+    }
 }

@@ -133,7 +133,8 @@ pub enum Op {
     },
     /// Constants of every converter of every chip, `out: Flat(2 [row tile][read plane][column])`
     /// pairs `(a, b)`: a sum `v` becomes `a v + b` codes,
-    /// `a = (1 + gain error) / (lsb scale)`, `b = offset error - lo / lsb`.
+    /// `a = (1 + gain error) / (lsb scale)`, `b = offset error - (1 + gain error) lo / lsb`: the gain's
+    /// error turns the line about code 0, which is what `lo scale` gives.
     /// `range: Flat(2 [read plane][column])` pairs `(lsb, lo)` in level units; `scale` (absent: 1) is
     /// what the chip makes of its reference, one value per row tile, column tile and read plane.
     ConverterFold {

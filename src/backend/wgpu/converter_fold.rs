@@ -19,7 +19,7 @@ pub(super) struct Params {
     pub col_tiles: u32,
     pub planes: u32,
     pub converters: u32,
-    pub sharing: u32,
+    pub groups: u32,
     pub layer: u32,
     pub gain: f32,
     pub offset: f32,
@@ -46,14 +46,13 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         col_tiles: arrays.col_tiles() as u32,
         planes: arrays.read_planes() as u32,
         converters: converters as u32,
-        sharing: spec.sharing as u32,
+        groups: spec.groups() as u32,
         layer: spec.layer,
         gain: spec.gain,
         offset: spec.offset,
     };
-    let tiles: Arc<[u32]> = (0..arrays.cols)
-        .map(|o| arrays.col_tile(o) as u32)
-        .collect();
+    let tiles = (0..arrays.cols).map(|o| arrays.col_tile(o) as u32);
+    let places: Arc<[u32]> = tiles.chain(spec.group()).collect();
     let work = Work::flat(converters).per_chip(cx.per_chip(*out));
     Ok(vec![
         Dispatch::new("converter_fold", work)
@@ -61,7 +60,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             .params(&params)
             .read(*range)
             .read(*scale)
-            .table(&tiles)
+            .table(&places)
             .write(*out),
     ])
 }

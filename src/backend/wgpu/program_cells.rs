@@ -97,7 +97,7 @@ fn cells(spec: &Programming) -> (CellParams, Arc<[u32]>) {
         table.extend([arrays.shift(s), arrays.top_digit(s), units, 0]);
     }
     let drift = spec.drift.as_ref();
-    let [levels_at, _] = append(&mut table, spec.levels.as_ref());
+    let [levels_at, _] = append(&mut table, arrays.levels.as_ref());
     let [sigma_at, sigma_len] = append(&mut table, spec.sigma_curve.as_ref());
     let [drift_mean_at, drift_mean_len] = append(&mut table, drift.map(|d| &d.mean));
     let [drift_sigma_at, drift_sigma_len] = append(&mut table, drift.map(|d| &d.sigma));
@@ -180,7 +180,7 @@ fn call(shader: &'static str, work: Work, spec: &Programming, flags: u32) -> Dis
         .constant("OFFSET", offset)
         .constant("REAL", real)
         .constant("PAIRS", pairs(spec))
-        .constant("HAS_LEVELS", spec.levels.is_some())
+        .constant("HAS_LEVELS", spec.arrays.levels.is_some())
         .constant("HAS_SIGMA_CURVE", curved)
         .constant("HAS_STUCK", stuck.off > 0.0 || stuck.on > 0.0)
         .constant("HAS_OPEN", stuck.row > 0.0 || stuck.col > 0.0)

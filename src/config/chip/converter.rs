@@ -123,7 +123,7 @@ pub struct Adc {
     pub shared: bool,
     /// Training images that a calibration looks at. 100.
     pub calibration_images: usize,
-    /// Standard deviation of a converter's relative gain error.
+    /// Standard deviation of a converter's relative gain error, which leaves code 0 where it is.
     pub gain_error: f64,
     /// Standard deviation of a converter's offset, codes.
     pub offset_error: f64,
@@ -131,7 +131,8 @@ pub struct Adc {
     pub noise: f64,
     /// Integral non-linearity, codes, one value per code from the lowest on; empty: none.
     pub inl: Vec<f64>,
-    /// Neighbouring columns that share a converter, and so its errors. 1.
+    /// Neighbouring columns of an array that share a converter, and so its errors; with what is left
+    /// over an array's last converter has less. 1.
     pub sharing: usize,
     /// Count the conversions beyond the range.
     pub count_clips: bool,

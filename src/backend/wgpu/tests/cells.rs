@@ -23,6 +23,7 @@ pub(super) fn arrays(encoding: Encoding) -> Arrays {
         weight_bits: 4,
         encoding,
         g_min: 0.1,
+        levels: None,
     }
 }
 
@@ -48,7 +49,6 @@ pub(super) const ENCODINGS: [Encoding; 5] = [
 fn programming(encoding: Encoding) -> Programming {
     Programming {
         arrays: arrays(encoding),
-        levels: None,
         law: Law::WeightProportional,
         deviate: Deviate::Gaussian,
         sigma: 0.1,
@@ -78,7 +78,7 @@ fn effects(encoding: Encoding) -> Vec<Programming> {
     };
     type Change = fn(&mut Programming);
     let changes: [Change; 8] = [
-        |p| p.levels = Some([0.1, 0.2, 0.6, 1.0].into()),
+        |p| p.arrays.levels = Some([0.1, 0.2, 0.6, 1.0].into()),
         |p| p.deviate = Deviate::Lognormal,
         |p| p.sigma_curve = Some(curve()),
         |p| (p.stuck.off, p.stuck.on) = (0.1, 0.1),
@@ -396,8 +396,7 @@ fn layouts() -> Vec<StructLayout> {
             "Params",
             converter_fold::Params,
             [
-                range, scale, out, cols, col_tiles, planes, converters, sharing, layer, gain,
-                offset
+                range, scale, out, cols, col_tiles, planes, converters, groups, layer, gain, offset
             ]
         ),
         layout!(
