@@ -337,7 +337,8 @@ impl Wires {
     }
 }
 
-/// Section `[chip.read]`: noise of a cell at every read; the parts are independent.
+/// Section `[chip.read]`: noise of a cell at every read; the parts are independent. With wires that
+/// resist it is the noise on ideal lines (docs/cells.md 5).
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct ReadNoise {
     /// Standard deviation relative to the cell's own conductance.

@@ -4,8 +4,7 @@
 //! The matrix goes through the same operators as a layer of a network in a sweep, on either backend.
 
 use crate::backend::program::{
-    Arrays, ConvGeometry, Encoding, Op, Post, Program, Programming, Role, Scope, SectionId, Shape,
-    TensorId,
+    Arrays, ConvGeometry, Encoding, Op, Post, Program, Role, Scope, SectionId, Shape, TensorId,
 };
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::ChipVariation;
@@ -13,7 +12,7 @@ use crate::chip::cells::{self, InputCodes, LayerCells, Ranges};
 use crate::chip::ranges;
 use crate::config::Experiment;
 use crate::error::{Error, Result};
-use crate::network::lower::cells::{CellLayer, Tuned};
+use crate::network::lower::cells::{CellLayer, Tuned, program_ops};
 use crate::network::lower::layer_address;
 use crate::quantize::{self, activation, weight};
 use crate::tuning::cells::{CellTuner, reference_columns, tuned};
@@ -389,17 +388,7 @@ impl Net {
 
         let program_cells = p.section(
             "program",
-            vec![Op::ProgramCells {
-                w,
-                step: w_step,
-                array,
-                out: cells.unwrap_or(planes),
-                variance,
-                spec: Programming {
-                    raw,
-                    ..layer.programming.clone()
-                },
-            }],
+            program_ops(layer, (w, w_step, array), planes, cells, variance),
         );
         let wires = layer.wires.as_ref().zip(cells).map(|(spec, g)| {
             let op = Op::IrDrop {
