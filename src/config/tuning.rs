@@ -37,7 +37,7 @@ choices! {
         /// On every converter's result, before results are added.
         Digital = "digital",
         /// On the converters' reference, which is scaled by `1 + eps_hat`: nothing clips that would
-        /// not clip on a nominal chip. Proportional law only.
+        /// not clip on a nominal chip. Proportional law only, and only where there are converters.
         AdcReference = "adc-reference",
     }
 }
