@@ -2,13 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
 /// Writes `bytes` to `path`, replacing what was there: first to a temporary file beside it, synced
 /// to the disk, then renamed. Whoever reads `path` sees the old or the new content, even after a
 /// crash. [`Error::Io`] names the file; a failed write leaves no temporary file behind.
+///
+/// A symbolic link stays, and what it points to is replaced. What is no file (a pipe, a terminal,
+/// another device) is written to as it is: there is nothing to replace.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically_with(path, |file| file.write_all(bytes))
 }
@@ -19,8 +22,65 @@ pub fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<()> {
+    let written = match fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        Ok(there) if !there.is_file() => File::options()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| write(&mut file)),
+        _ => end_of_links(path).and_then(|path| replace(&path, write)),
+    };
+    written.map_err(|source| Error::io(path, source))
+}
+
+/// Refuses a destination that [`write_atomically`] cannot write to, as far as can be said without
+/// writing: a directory, or a place in a directory that does not exist.
+pub fn check_destination(path: &Path) -> Result<()> {
+    use std::io::ErrorKind;
+    let refuse = |kind: ErrorKind| Err(Error::io(path, kind.into()));
+    if path.is_dir() {
+        return refuse(ErrorKind::IsADirectory);
+    }
+    let target = end_of_links(path).map_err(|source| Error::io(path, source))?;
+    match fs::metadata(directory_of(&target)) {
+        Ok(there) if there.is_dir() => Ok(()),
+        Ok(_) => refuse(ErrorKind::NotADirectory),
+        Err(source) => Err(Error::io(path, source)),
+    }
+}
+
+/// Longest chain of symbolic links, as Linux has it.
+const LINKS: usize = 40;
+
+/// What a path names when symbolic links are followed; it need not exist.
+fn end_of_links(path: &Path) -> std::io::Result<PathBuf> {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match fs::symlink_metadata(&path) {
+            Ok(there) if there.is_symlink() => {
+                let target = fs::read_link(&path)?;
+                // A relative link begins where the link is; an absolute one replaces all.
+                path = directory_of(&path).join(target);
+            }
+            _ => return Ok(path),
+        }
+    }
+    Err(std::io::Error::other("too many symbolic links"))
+}
+
+/// The directory that a file is in.
+fn directory_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Puts a new file in the place of `path`, which is no link.
+fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let Some(name) = path.file_name() else {
-        return Err(Error::input(format!("{}: not a file name", path.display())));
+        return Err(std::io::Error::other("not a file name"));
     };
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
@@ -36,7 +96,7 @@ pub fn write_atomically_with(
     if let Err(source) = written {
         // The first error is the one to report; the file may not even exist.
         let _ = fs::remove_file(&temporary);
-        return Err(Error::io(path, source));
+        return Err(source);
     }
     sync_directory(path);
     Ok(())
@@ -55,8 +115,7 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
 pub(crate) fn sync_directory(path: &Path) {
     #[cfg(unix)]
     {
-        let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-        if let Ok(directory) = File::open(parent.unwrap_or(Path::new("."))) {
+        if let Ok(directory) = File::open(directory_of(path)) {
             let _ = directory.sync_all();
         }
     }
@@ -88,6 +147,72 @@ mod tests {
         let taken = dir.path().join("taken");
         fs::create_dir(&taken).unwrap();
         assert!(write_atomically(&taken, b"x").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_it_points_to_is_replaced() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (kept, link, dangling) = (
+            dir.path().join("elsewhere/kept"),
+            dir.path().join("link"),
+            dir.path().join("dangling"),
+        );
+        fs::create_dir(dir.path().join("elsewhere")).unwrap();
+        fs::write(&kept, "old").unwrap();
+        symlink("elsewhere/kept", &link).unwrap();
+        symlink("elsewhere/new", &dangling).unwrap();
+        for path in [&link, &dangling] {
+            check_destination(path).unwrap();
+            write_atomically(path, b"new").unwrap();
+            assert!(path.is_symlink() && fs::read(path).unwrap() == b"new");
+        }
+        assert_eq!(fs::read(&kept).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+        assert_eq!(
+            fs::read_dir(dir.path().join("elsewhere")).unwrap().count(),
+            2
+        );
+        // A link to itself ends nowhere.
+        symlink("loop", dir.path().join("loop")).unwrap();
+        let message = write_atomically(&dir.path().join("loop"), b"x").unwrap_err();
+        assert!(message.to_string().contains("too many"), "{message}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_and_stays_one() {
+        use std::os::unix::fs::FileTypeExt;
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        // Reading and writing, so that opening it does not wait for the other side.
+        let mut reader = File::options().read(true).write(true).open(&pipe).unwrap();
+        write_atomically(&pipe, b"content").unwrap();
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        let mut read = [0; 7];
+        std::io::Read::read_exact(&mut reader, &mut read).unwrap();
+        assert_eq!(&read, b"content");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_destination_that_cannot_be_is_known_beforehand() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "x").unwrap();
+        for (name, possible) in [
+            ("file", true),
+            ("new", true),
+            ("", false),
+            ("no/a", false),
+            ("file/a", false),
+        ] {
+            let path = dir.path().join(name);
+            assert_eq!(check_destination(&path).is_ok(), possible, "{name}");
+        }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

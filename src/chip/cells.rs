@@ -101,6 +101,12 @@ pub fn layer(
     if let Ranges::Known(pairs) = &ranges {
         reading.integer = ranges::add_integers(&reading, pairs);
     }
+    if !reading.without_converter().is_possible() {
+        return Err(Error::Internal(format!(
+            "the configuration's checks let impossible arrays through: {:?}",
+            reading.arrays
+        )));
+    }
     if !reading.is_possible() {
         return Err(too_large(&reading));
     }

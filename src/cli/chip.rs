@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::sweep;
-use pimento::{Error, Result};
+use pimento::Result;
+use pimento::sweep::{self, outdir};
 use serde_json::json;
 
 use super::backend::BackendArgs;
@@ -49,11 +49,8 @@ impl Chip {
     pub fn run(&self) -> Result<()> {
         let experiment = self.experiment.load()?;
         let point = super::options::point(&experiment, self.point)?;
-        if let Some(dir) = self.run.as_ref().filter(|d| !d.is_dir()) {
-            return Err(Error::input(format!(
-                "--run {}: no such directory; allowed: the output directory of a sweep",
-                dir.display()
-            )));
+        if let Some(dir) = &self.run {
+            outdir::check_run(dir)?;
         }
         let terminal = Terminal::new(self.output.quiet);
         let cache = self.experiment.overrides.cache.as_deref();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use pimento::config::{Experiment, Fidelity};
 use pimento::data::npy::{Values, read_npy};
+use pimento::files;
 use pimento::network::npy;
 use pimento::sweep::mvm::{self, Answer, Matrix, Problem};
 use pimento::{Error, Result};
@@ -19,7 +20,8 @@ use super::output;
 CHIP.toml is an experiment file; its [chip], [variation], [tuning], [quantize] and seed are used. Weights \
 (N, K) are quantized to quantize.weight_bits, inputs (B, K) to quantize.activation_bits; outputs are \
 (B, N). With --conductances the cells are given instead, (cell planes, N, K) relative to G_max: of a \
-differential pair the positive cells of slice 0, its negative cells, then slice 1, ...
+differential pair the positive cells of slice 0, its negative cells, then slice 1, ... A reference \
+column (offset) is not given: its cells are nominal. [tuning] must be \"none\" there.
 
 Stages go to files beside the output, OUTPUT.STAGE.npy:
   input-codes   (B, K)
@@ -29,7 +31,7 @@ Stages go to files beside the output, OUTPUT.STAGE.npy:
   codes         (B, planes, N, row tiles, conversions), what they say
   ranges        (planes, N, 2), their step and the value of code 0, in levels
   clipped       (B, N), conversions beyond the range
-  ideal         (B, N), the exact product of the codes
+  ideal         (B, N), the exact product of the codes (not of given conductances)
 
 Ranges that are to be calibrated are calibrated on the inputs themselves.
 
@@ -136,13 +138,14 @@ impl Mvm {
             [b, k] => (b, k),
             _ => return Err(shape_error(&self.inputs, &input_shape, "(B, K) or (K)")),
         };
-        let (matrix, n_out) = self.matrix(&experiment, n_in)?;
-        if vectors == 0 || n_in == 0 || n_out == 0 {
+        if vectors == 0 || n_in == 0 {
             return Err(Error::input(format!(
-                "{}: {vectors} vectors of {n_in} inputs to {n_out} outputs; allowed: at least 1 of each",
+                "{}: {vectors} vectors of {n_in} inputs; allowed: at least 1 of each",
                 self.inputs.display()
             )));
         }
+        let (matrix, n_out) = self.matrix(&experiment, n_in)?;
+        self.check_outputs(&experiment)?;
         let problem = Problem {
             matrix,
             size: (n_out, n_in),
@@ -178,6 +181,7 @@ impl Mvm {
                 )));
             }
             return match shape[..] {
+                [_, 0, _] => Err(no_outputs(path)),
                 [p, n, k] if p == planes && k == n_in => Ok((Matrix::Conductances(g), n)),
                 _ => Err(shape_error(
                     path,
@@ -190,9 +194,46 @@ impl Mvm {
         let path = self.weights.as_deref().unwrap_or(Path::new(""));
         let (shape, w) = floats(path)?;
         match shape[..] {
+            [0, _] => Err(no_outputs(path)),
             [n, k] if k == n_in => Ok((Matrix::Weights(w), n)),
             _ => Err(shape_error(path, &shape, &format!("(N, {n_in})"))),
         }
+    }
+
+    /// Whether a stage is to be written: because it was asked for, or with all others.
+    fn taps(&self, tap: Tap) -> bool {
+        self.tap.contains(&tap) || self.tap.contains(&Tap::All)
+    }
+
+    /// Whether there are these stages with this chip and matrix.
+    fn has(&self, tap: Tap, experiment: &Experiment) -> bool {
+        let weights = self.conductances.is_none();
+        match tap {
+            Tap::WeightCodes | Tap::Ideal => weights,
+            Tap::Codes | Tap::Ranges => experiment.chip.adc.bits > 0,
+            _ => true,
+        }
+    }
+
+    /// Refuses stages that do not exist and files that cannot be written, before any is.
+    fn check_outputs(&self, experiment: &Experiment) -> Result<()> {
+        for tap in &self.tap {
+            if !self.has(*tap, experiment) {
+                let name = tap.to_possible_value();
+                let name = name.as_ref().map_or("", |v| v.get_name());
+                return Err(Error::input(format!(
+                    "--tap {name}: there is no such stage (no converters, or conductances instead of weights)"
+                )));
+            }
+        }
+        files::check_destination(&self.output)?;
+        let written = Tap::value_variants()
+            .iter()
+            .filter(|tap| **tap != Tap::All && self.taps(**tap) && self.has(**tap, experiment));
+        for value in written.filter_map(ValueEnum::to_possible_value) {
+            files::check_destination(&stage(&self.output, value.get_name()))?;
+        }
+        Ok(())
     }
 
     fn write(
@@ -224,20 +265,10 @@ impl Mvm {
             (Tap::Ideal, "ideal", &[b, n], &a.ideal),
         ];
         for (tap, name, shape, values) in stages {
-            let all = self.tap.contains(&Tap::All);
-            if !all && !self.tap.contains(&tap) {
-                continue;
+            // Of all that there is, what there is.
+            if self.taps(tap) && !values.is_empty() {
+                put(name, stage(&self.output, name), shape, values)?;
             }
-            if values.is_empty() {
-                // All that there is was asked for, or something that is not.
-                if self.tap.contains(&tap) {
-                    return Err(Error::input(format!(
-                        "--tap {name}: there is no such stage (no converters, or conductances instead of weights)"
-                    )));
-                }
-                continue;
-            }
-            put(name, stage(&self.output, name), shape, values)?;
         }
         put("output", self.output.clone(), &[b, n], &a.outputs)?;
         Ok(written)
@@ -250,12 +281,15 @@ impl Mvm {
         written: &[(String, PathBuf, Vec<usize>)],
         vectors: usize,
     ) -> Result<()> {
-        let error = |of: fn(f64, f64) -> f64| {
-            let pairs = a.outputs.iter().zip(&a.ideal);
-            pairs.fold(0.0, |m, (y, i)| of(m, f64::from(y - i)))
-        };
-        let most = error(|m, e| m.max(e.abs()));
-        let rms = (error(|m, e| m + e * e) / a.outputs.len().max(1) as f64).sqrt();
+        // Conductances have no codes, and so no exact product.
+        let errors = (!a.ideal.is_empty()).then(|| {
+            let error = |of: fn(f64, f64) -> f64| {
+                let pairs = a.outputs.iter().zip(&a.ideal);
+                pairs.fold(0.0, |m, (y, i)| of(m, f64::from(y - i)))
+            };
+            let squares = error(|m, e| m + e * e) / a.outputs.len().max(1) as f64;
+            (error(|m, e| m.max(e.abs())), squares.sqrt())
+        });
         let conversions = a.arrays.converters() * a.conversions * vectors;
         let converts = !a.ranges.is_empty();
         let clipped: f64 = a.clipped.iter().map(|c| f64::from(*c)).sum();
@@ -281,8 +315,8 @@ impl Mvm {
                 "cells": a.arrays.cells(),
                 "conversions": if converts { conversions } else { 0 },
                 "clipped": if converts { Some(clipped) } else { None },
-                "max_error": most,
-                "rms_error": rms,
+                "max_error": errors.map(|e| e.0),
+                "rms_error": errors.map(|e| e.1),
                 "files": files,
             }));
         }
@@ -297,9 +331,11 @@ impl Mvm {
         if converts {
             text += &format!("{conversions} conversions, {clipped} beyond their range\n");
         }
-        text += &format!(
-            "difference from the exact product of the codes: rms {rms:.4e}, largest {most:.4e}\n"
-        );
+        if let Some((most, rms)) = errors {
+            text += &format!(
+                "difference from the exact product of the codes: rms {rms:.4e}, largest {most:.4e}\n"
+            );
+        }
         for (name, path, shape) in written {
             let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
             text += &format!("{name}: {} ({})\n", path.display(), shape.join(", "));
@@ -328,6 +364,13 @@ fn floats(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
         )));
     }
     Ok((array.shape, values))
+}
+
+fn no_outputs(path: &Path) -> Error {
+    Error::input(format!(
+        "{}: a matrix with 0 outputs; allowed: at least 1",
+        path.display()
+    ))
 }
 
 fn shape_error(path: &Path, shape: &[usize], allowed: &str) -> Error {

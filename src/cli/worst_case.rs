@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::files::write_atomically;
-use pimento::sweep::worst;
+use pimento::sweep::{outdir, worst};
 use pimento::{Error, Result};
 
 use super::backend::BackendArgs;
@@ -51,12 +51,10 @@ impl WorstCase {
     /// Searches.
     pub fn run(&self) -> Result<()> {
         let experiment = self.experiment.load()?;
-        super::options::point(&experiment, self.point)?;
-        if let Some(dir) = self.run.as_ref().filter(|d| !d.is_dir()) {
-            return Err(Error::input(format!(
-                "--run {}: no such directory; allowed: the output directory of a sweep",
-                dir.display()
-            )));
+        let point = super::options::point(&experiment, self.point)?;
+        worst::check_level(&point.experiment)?;
+        if let Some(dir) = &self.run {
+            outdir::check_run(dir)?;
         }
         let terminal = Terminal::new(self.output.quiet);
         let cache = self.experiment.overrides.cache.as_deref();

@@ -6,6 +6,7 @@ use super::network::{Activation, NetworkKind};
 use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, WeightStep};
 use super::train::{Recipe, Schedule};
 use super::tuning::TuningMethod;
+use super::variation::Mapping;
 use super::{Experiment, Wafer};
 
 /// A mistake in an experiment.
@@ -156,7 +157,22 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "a cnn needs blocks; allowed: a list of 1 to 8 integers".into(),
         );
     }
-    if let Some(w) = &e.variation.wafer {
+    let v = &e.variation;
+    let left = 1.0 - v.g_min();
+    if v.mapping != Mapping::Ideal && left < f64::from(f32::EPSILON) {
+        add(
+            &["variation.on_off_ratio", "variation.mapping"],
+            format!(
+                "{} leaves 1 - 1/{} = {left:.1e} of G_max to hold weights, and conductances are kept to {:.1e}; allowed: {} and more, or mapping \"{}\"",
+                v.on_off_ratio,
+                v.on_off_ratio,
+                f32::EPSILON,
+                1.0 + 2.0 * f32::EPSILON,
+                Mapping::Ideal
+            ),
+        );
+    }
+    if let Some(w) = &v.wafer {
         wafer(w, &mut add);
     }
     cells::problems(e, &mut add);

@@ -163,7 +163,7 @@ pub struct Cells {
     /// Offset: cells per row averaged in a real reference column of every array that is subtracted
     /// before the converter; 0: the offset is subtracted digitally.
     pub reference: u32,
-    /// `G_max/G_min`, above 1. Infinite.
+    /// `G_max/G_min`, above 1 by so much that neighbouring levels are different numbers. Infinite.
     #[serde(serialize_with = "super::serialize_infinite")]
     pub on_off_ratio: f64,
     /// Largest conductance, microsiemens: what wires are compared with. 100.
@@ -339,7 +339,8 @@ impl Wires {
     }
 }
 
-/// Section `[chip.read]`: noise of a cell at every read; the parts are independent.
+/// Section `[chip.read]`: noise of a cell at every read; the parts are independent. With wires that
+/// resist it is the noise on ideal lines (docs/cells.md 5).
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct ReadNoise {
     /// Standard deviation relative to the cell's own conductance.
@@ -392,8 +393,6 @@ impl Chip {
 
     /// Reads the section; absent fields are those of `d`.
     pub(super) fn read(mut s: Section, d: Self) -> Self {
-        // Read before, by `preset::read`: asking for it makes it known.
-        let _ = s.text("preset", "");
         let chip = Self {
             preset: d.preset,
             array: ArraySize::read(s.section("array"), d.array),

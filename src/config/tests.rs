@@ -112,6 +112,11 @@ fn contradictions_name_the_line_that_makes_them() {
             "x.toml:4: field `quantize.binary_weight_group`: \"input-channel\" and one step per output channel exclude each other; allowed with per_channel = true: \"layer\"",
         ),
         (
+            "[variation]\non_off_ratio = 1.00000001\nmapping = \"offset\"\n",
+            "x.toml:2: field `variation.on_off_ratio`: 1.00000001 leaves 1 - 1/1.00000001 = 1.0e-8 of G_max",
+        ),
+        ("[variation]\non_off_ratio = 1.00000001\n", ""),
+        (
             "[variation.wafer]\ndie_mm = [300, 300]\n",
             "x.toml:2: field `variation.wafer.die_mm`: no die of 300 x 300 mm fits",
         ),

@@ -39,8 +39,8 @@ choices! {
         /// On every converter's result, before results are added.
         Digital = "digital",
         /// On the converters' reference, which is scaled by `1 + eps_hat`: nothing clips that would
-        /// not clip on a nominal chip. An offset is no factor: under the fixed law the reference follows
-        /// the mean drift alone.
+        /// not clip on a nominal chip. Only where there are converters; an offset is no factor, so under the
+        /// fixed law the reference follows the mean drift alone, and is refused without drift.
         AdcReference = "adc-reference",
     }
 }

@@ -93,7 +93,8 @@ pub struct Variation {
     pub law: Law,
     /// Cells per weight.
     pub mapping: Mapping,
-    /// `G_max/G_min`, above 1; `inf` for `G_min = 0`. Differential and offset mappings.
+    /// `G_max/G_min`, above 1 by more than `f32` rounds; `inf` for `G_min = 0`. Differential and
+    /// offset mappings.
     #[serde(serialize_with = "super::serialize_infinite")]
     pub on_off_ratio: f64,
     /// How the offset is subtracted (offset mapping).

@@ -3,17 +3,18 @@
 //!
 //! The matrix goes through the same operators as a layer of a network in a sweep, on either backend.
 
+mod given;
+
 use crate::backend::program::{
-    Arrays, ConvGeometry, Encoding, Op, Post, Program, Programming, Role, Scope, SectionId, Shape,
-    TensorId,
+    Arrays, ConvGeometry, Op, Post, Program, Role, Scope, SectionId, Shape, TensorId,
 };
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::ChipVariation;
 use crate::chip::cells::{self, InputCodes, LayerCells, Ranges};
 use crate::chip::ranges;
-use crate::config::Experiment;
+use crate::config::{Experiment, TuningMethod};
 use crate::error::{Error, Result};
-use crate::network::lower::cells::{CellLayer, Tuned};
+use crate::network::lower::cells::{CellLayer, Tuned, program_ops};
 use crate::network::lower::layer_address;
 use crate::quantize::{self, activation, weight};
 use crate::tuning::cells::{CellTuner, reference_columns, tuned};
@@ -26,7 +27,8 @@ pub enum Matrix {
     /// Weights `[output][input]`, to be quantized and programmed.
     Weights(Vec<f32>),
     /// Conductances as they are, relative to `G_max`: `[cell plane][output][input]`. Wires and
-    /// read noise act on them, programming does not.
+    /// read noise act on them, programming does not; a reference column holds its nominal
+    /// conductances.
     Conductances(Vec<f32>),
 }
 
@@ -53,7 +55,8 @@ pub struct Problem {
 pub struct Answer {
     /// Outputs `[vector][output]`.
     pub outputs: Vec<f32>,
-    /// The same product without any error: codes times codes, exactly.
+    /// The same product without any error: codes times codes, exactly; empty for given
+    /// conductances, which have no codes.
     pub ideal: Vec<f32>,
     /// Codes of the inputs `[vector][input]`.
     pub input_codes: Vec<f32>,
@@ -94,6 +97,17 @@ pub fn solve(
 ) -> Result<Answer> {
     let (n_out, n_in) = problem.size;
     let geo = ConvGeometry::linear(n_in, n_out);
+    if let (
+        Matrix::Conductances(_),
+        method @ (TuningMethod::SelfTuning | TuningMethod::Oracle | TuningMethod::ReferenceColumns),
+    ) = (&problem.matrix, experiment.tuning.method)
+    {
+        return Err(Error::input(format!(
+            "tuning.method = \"{method}\": it corrects what programming does to cells, and given conductances are \
+             not programmed; allowed with them: \"{}\"",
+            TuningMethod::None
+        )));
+    }
     let (inputs, kind) = Codes::of_inputs(experiment, problem)?;
     let weight_bits = experiment.quantize.weight_bits;
     let cells = cells::layer(
@@ -104,7 +118,8 @@ pub fn solve(
         kind,
         address(),
     )?;
-    let weights = Codes::of_weights(problem, weight_bits);
+    let weights = Codes::of_weights(problem, weight_bits)?;
+    check_product(weights.step, inputs.step)?;
     let t = &experiment.tuning;
     let mut layer = lowered(&cells, tuned(t));
     layer.programming.reference_columns = reference_columns(t);
@@ -153,6 +168,18 @@ pub fn solve(
     }
     s.run(net.read, &args)?;
 
+    let outputs = s.read(net.y)?;
+    if let Some(i) = outputs.iter().position(|y| !y.is_finite()) {
+        return Err(Error::input(format!(
+            "output {} of vector {} leaves f32, whose largest number is {:e}; a weight code stands for {:e}, an \
+             input code for {:e}; allowed: smaller magnitudes",
+            i % n_out,
+            i / n_out,
+            f32::MAX,
+            weights.step,
+            inputs.step
+        )));
+    }
     let sums = s.read(net.sums)?;
     let codes = match (&layer.reading.adc, net.adc) {
         (Some(adc), Some(constants)) => {
@@ -162,7 +189,7 @@ pub fn solve(
         _ => vec![],
     };
     Ok(Answer {
-        outputs: s.read(net.y)?,
+        outputs,
         ideal: ideal(&weights, &inputs, problem.size),
         planes: s.read(net.planes)?,
         clipped: s.read(net.clipped)?,
@@ -204,7 +231,8 @@ impl Codes {
             false => activation::Codes::unsigned(bits),
         };
         let most = || quantize::max_abs(&problem.inputs);
-        let step = problem.input_max.unwrap_or_else(most) / codes.hi as f32;
+        let most = problem.input_max.unwrap_or_else(most);
+        let step = step("input", most, codes.hi as f32)?;
         let values = problem.inputs.iter();
         let values = values
             .map(|&x| activation::quantize(x, step, codes))
@@ -213,23 +241,23 @@ impl Codes {
     }
 
     /// Weights; none where conductances are given.
-    fn of_weights(problem: &Problem, bits: u32) -> Self {
-        let of_max = |most: f32| most / weight::highest_code(bits);
-        match &problem.matrix {
+    fn of_weights(problem: &Problem, bits: u32) -> Result<Self> {
+        let of_max = |most: f32| step("weight", most, weight::highest_code(bits));
+        Ok(match &problem.matrix {
             Matrix::Conductances(_) => Self {
                 values: vec![],
-                step: problem.weight_max.map_or(1.0, of_max),
+                step: problem.weight_max.map_or(Ok(1.0), of_max)?,
             },
             Matrix::Weights(w) => {
                 let own = || match bits {
-                    1 => quantize::mean_abs(w),
+                    1 => step("weight", quantize::mean_abs(w), 1.0),
                     _ => of_max(quantize::max_abs(w)),
                 };
-                let step = problem.weight_max.map_or_else(own, of_max);
+                let step = problem.weight_max.map_or_else(own, of_max)?;
                 let values = w.iter().map(|&w| weight::quantize(w, step, bits)).collect();
                 Self { values, step }
             }
-        }
+        })
     }
 
     fn codes(&self) -> Vec<f32> {
@@ -239,6 +267,36 @@ impl Codes {
         };
         self.values.iter().map(code).collect()
     }
+}
+
+/// What one code of `highest` stands for where the highest is `most`. Below the normal numbers a
+/// step has few digits or none, and adapters take it for 0.
+fn step(what: &str, most: f32, highest: f32) -> Result<f32> {
+    let step = most / highest;
+    if most > 0.0 && step < f32::MIN_POSITIVE {
+        return Err(Error::input(format!(
+            "{what}s: {most:e} for the highest of {highest} codes leaves a code less than {:e}, the smallest that f32 \
+             holds in full; allowed: a largest {what} of at least {:e}",
+            f32::MIN_POSITIVE,
+            f32::MIN_POSITIVE * highest
+        )));
+    }
+    Ok(step)
+}
+
+/// What a code of a weight times a code of an input stands for is a number too.
+fn check_product(weight: f32, input: f32) -> Result<()> {
+    let product = f64::from(weight) * f64::from(input);
+    let holds = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
+    if product == 0.0 || holds.contains(&product) {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "a weight code stands for {weight:e}, an input code for {input:e}, and their product {product:e} is none of \
+         the {:e} to {:e} that f32 holds; allowed: other largest weights or inputs",
+        f32::MIN_POSITIVE,
+        f32::MAX
+    )))
 }
 
 /// Codes times codes, in integers.
@@ -391,17 +449,7 @@ impl Net {
 
         let program_cells = p.section(
             "program",
-            vec![Op::ProgramCells {
-                w,
-                step: w_step,
-                array,
-                out: cells.unwrap_or(planes),
-                variance,
-                spec: Programming {
-                    raw,
-                    ..layer.programming.clone()
-                },
-            }],
+            program_ops(layer, (w, w_step, array), planes, cells, variance),
         );
         let wires = layer.wires.as_ref().zip(cells).map(|(spec, g)| {
             let op = Op::IrDrop {
@@ -488,58 +536,4 @@ impl Net {
         }
         backend.prepare(&self.program, want)
     }
-
-    /// Puts given conductances where programming would have put its own.
-    fn place(&self, s: &mut dyn Session, layer: &CellLayer, g: &[f32]) -> Result<()> {
-        let a = &layer.programming.arrays;
-        match self.cells {
-            Some(cells) => s.write(cells, g)?,
-            None => s.write(
-                self.planes,
-                &read_planes(a, g, |g, unit| unit * g, |p, m| p - m),
-            )?,
-        }
-        if let Some(variance) = self.variance {
-            let n = &layer.programming.read_noise;
-            let fixed = n.fixed * (1.0 - a.g_min);
-            let of_cell = |g: f32, unit: f32| {
-                let curve = n.curve.as_ref().map_or(0.0, |c| at(c, g));
-                let sigma2 = (n.proportional * g).powi(2) + fixed.powi(2) + curve.powi(2);
-                unit * unit * sigma2
-            };
-            s.write(variance, &read_planes(a, g, of_cell, |p, m| p + m))?;
-        }
-        Ok(())
-    }
-}
-
-/// A curve at a conductance, see [`crate::backend::program::Curve`].
-fn at(curve: &[f32], g: f32) -> f32 {
-    let x = g.clamp(0.0, 1.0) * (curve.len() - 1) as f32;
-    let i = (x as usize).min(curve.len() - 2);
-    curve[i] + (x - i as f32) * (curve[i + 1] - curve[i])
-}
-
-/// Read planes of cells: `one(conductance, level units)` of every cell, and `both` of a pair that is
-/// subtracted before its converter.
-fn read_planes(
-    a: &Arrays,
-    g: &[f32],
-    one: impl Fn(f32, f32) -> f32,
-    both: impl Fn(f32, f32) -> f32,
-) -> Vec<f32> {
-    let n = a.plane_len();
-    let cells = |p: usize, unit: f32| g[p * n..(p + 1) * n].iter().map(move |&g| (g, unit));
-    let mut out = Vec::with_capacity(a.read_planes() * n);
-    for p in 0..a.read_planes() {
-        let unit = a.level_units(a.slice_of(p));
-        match a.encoding {
-            Encoding::Differential { digital: false, .. } => {
-                let pairs = cells(2 * p, unit).zip(cells(2 * p + 1, unit));
-                out.extend(pairs.map(|(x, y)| both(one(x.0, x.1), one(y.0, y.1))));
-            }
-            _ => out.extend(cells(p, unit).map(|x| one(x.0, x.1))),
-        }
-    }
-    out
 }

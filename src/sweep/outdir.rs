@@ -41,6 +41,12 @@ pub enum Existing {
 /// A directory that holds another run and may not be touched, is of something else (the message
 /// says what differs), cannot be written, or belongs to a running process.
 pub fn claim(dir: &Path, header: Header, existing: Existing) -> Result<Journal> {
+    if dir.exists() && !dir.is_dir() {
+        return Err(Error::input(format!(
+            "{}: is a file; allowed for results: a directory, there or not",
+            dir.display()
+        )));
+    }
     let (config, path) = (dir.join(EXPERIMENT), dir.join(JOURNAL));
     let taken = [EXPERIMENT, JOURNAL, SUMMARY]
         .iter()
@@ -85,6 +91,22 @@ pub fn claim(dir: &Path, header: Header, existing: Existing) -> Result<Journal> 
     Ok(journal)
 }
 
+/// Refuses a directory that no run has written to.
+///
+/// # Errors
+/// No directory; one without a run's configuration and without trained networks.
+pub fn check_run(dir: &Path) -> Result<()> {
+    let what = match dir.is_dir() {
+        false => "no such directory",
+        true if dir.join(EXPERIMENT).exists() || dir.join(MODELS).is_dir() => return Ok(()),
+        true => "holds no run",
+    };
+    Err(Error::input(format!(
+        "--run {}: {what}; allowed: the output directory of a sweep, with {EXPERIMENT} or {MODELS}/",
+        dir.display()
+    )))
+}
+
 /// `runs/NAME`.
 pub fn usual(name: &str) -> PathBuf {
     let allowed = |c: char| c.is_alphanumeric() || "-_.".contains(c);
@@ -117,6 +139,21 @@ mod tests {
         let mut header = Header::default();
         header.provenance.config_toml = toml.into();
         header
+    }
+
+    #[test]
+    fn a_file_is_no_directory_and_an_empty_directory_no_run() {
+        let tmp = tempfile::tempdir().unwrap();
+        let file = tmp.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let e = claim(&file, header("a = 1\n"), Existing::Replace).unwrap_err();
+        assert!(e.to_string().contains("file: is a file; allowed"), "{e}");
+        let e = check_run(tmp.path()).unwrap_err();
+        assert!(e.to_string().contains("holds no run; allowed"), "{e}");
+        assert!(check_run(&tmp.path().join("none")).is_err());
+        let dir = tmp.path().join("run");
+        claim(&dir, header("a = 1\n"), Existing::Refuse).unwrap();
+        check_run(&dir).unwrap();
     }
 
     #[test]

@@ -19,14 +19,14 @@ use super::models::Models;
 use super::outdir;
 use super::statistics::{Interval, Moments};
 use crate::backend::Backend;
-use crate::config::{Experiment, SearchImages, WorstCase};
+use crate::config::{Experiment, Fidelity, SearchImages, WorstCase};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
 use crate::random::Purpose;
 use crate::train::Model;
 use device::{Classifier, Images, Layer, Slope};
-use search::{Search, deviate, random};
+use search::{Search, deviate, random as random_deviations};
 
 /// Common deviations tried on either side of 0.
 const EPS_B_STEPS: i32 = 50;
@@ -44,15 +44,21 @@ pub struct RandomChips {
     pub std: f64,
     /// Worst of them.
     pub min: f64,
+    /// Which one that is, the first of several.
+    pub worst: u32,
 }
 
-/// The worst that a search found.
+/// The worst chip that is known: that of a search, or with all weights a sparse or random one that
+/// is worse on the test images.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Worst {
     /// Weights that may deviate; `null` for all.
     pub sparse: Option<usize>,
     /// Weights that do.
     pub deviating: usize,
+    /// Which of the random chips it is, where one of them is worse on the test images than the one
+    /// searched.
+    pub random_chip: Option<u32>,
     /// Largest deviation, relative to the largest weight of its layer.
     pub largest: f64,
     /// Root mean square of the deviations over all weights, likewise.
@@ -135,8 +141,12 @@ impl Report {
                 Some(_) => format!("worst, {} weights", w.deviating),
                 None => "worst found".into(),
             };
+            let which = match w.random_chip {
+                Some(chip) => format!("random chip {chip}, which no search undercut; "),
+                None => String::new(),
+            };
             out += &format!(
-                "{who:<25}{} (searched on: {})\n",
+                "{who:<25}{} ({which}searched on: {})\n",
                 percent(w.test),
                 percent(w.searched)
             );
@@ -183,6 +193,7 @@ pub fn run(
         return Err(Error::input(format!("point {point} does not exist")));
     }
     let point = points.swap_remove(point);
+    check_level(&point.experiment)?;
     let models = run.map(|d| d.join(outdir::MODELS));
     let model = Models::new(backend, data, models, observer).get(&point.experiment)?;
     let mut report = search(backend, &point.experiment, &model, data, observer)?;
@@ -201,6 +212,7 @@ pub fn search(
     data: &Split,
     observer: &dyn Observer,
 ) -> Result<Report> {
+    check_level(experiment)?;
     let goal = experiment.worst_case.clone().unwrap_or_default();
     let layers = device::layers(model)?;
     let test = match experiment.sweep.images {
@@ -234,16 +246,8 @@ pub fn search(
         .run(&goal, sparse)?;
         classifier.set_weights(&deviate(&layers, &found.deviations))?;
         let hits = classifier.hits(1, &test)?[0] as usize;
-        let all = || found.deviations.iter().flatten().map(|&d| f64::from(d));
-        let n = all().count() as f64;
-        let one = Worst {
-            sparse,
-            deviating: all().filter(|d| *d != 0.0).count(),
-            largest: all().map(f64::abs).fold(0.0, f64::max),
-            rms: (all().map(|d| d * d).sum::<f64>() / n).sqrt(),
-            searched: share(found.hits, &searched),
-            test: share(hits, &test),
-        };
+        let accuracies = (share(found.hits, &searched), share(hits, &test));
+        let one = Worst::new(&found.deviations, sparse, accuracies);
         observer.message(&format!(
             "worst of {} weights: {:.2} % on the images searched on, {:.2} % on the test images",
             one.deviating,
@@ -259,6 +263,25 @@ pub fn search(
         (experiment.seed, &test),
         observer,
     )?;
+    // A few weights are all weights, too.
+    let least = worst[1..].iter().min_by(|a, b| a.test.total_cmp(&b.test));
+    if let Some(least) = least.filter(|w| w.test < worst[0].test) {
+        worst[0] = Worst {
+            sparse: None,
+            ..*least
+        };
+    }
+    // With few steps a random chip may do more damage than the one searched, and it is in the box too.
+    if random.min < worst[0].test {
+        let (bound, chip) = (goal.bound as f32, random.worst);
+        let d = random_deviations(&layers, bound, experiment.seed, Purpose::BoundedChip, chip);
+        classifier.set_weights(&deviate(&layers, &d))?;
+        let hits = classifier.hits(1, &searched)?[0] as usize;
+        worst[0] = Worst {
+            random_chip: Some(chip),
+            ..Worst::new(&d, None, (share(hits, &searched), random.min))
+        };
+    }
     let worst_eps_b = match goal.eps_b > 0.0 {
         true => Some(common(&mut classifier, goal.eps_b, &searched, &test)?),
         false => None,
@@ -282,6 +305,38 @@ pub fn search(
     })
 }
 
+impl Worst {
+    /// A chip with these deviations; accuracies on the images searched on and on the test images.
+    fn new(deviations: &[Vec<f32>], sparse: Option<usize>, (searched, test): (f64, f64)) -> Self {
+        let all = || deviations.iter().flatten().map(|&d| f64::from(d));
+        let n = all().count() as f64;
+        Self {
+            sparse,
+            deviating: all().filter(|d| *d != 0.0).count(),
+            random_chip: None,
+            largest: all().map(f64::abs).fold(0.0, f64::max),
+            rms: (all().map(|d| d * d).sum::<f64>() / n).sqrt(),
+            searched,
+            test,
+        }
+    }
+}
+
+/// The search deviates weights, and arrays of cells have none.
+///
+/// # Errors
+/// Another level.
+pub fn check_level(experiment: &Experiment) -> Result<()> {
+    if experiment.fidelity == Fidelity::Weight {
+        return Ok(());
+    }
+    Err(Error::input(format!(
+        "fidelity = \"{}\": the worst chip is searched among deviations of weights, not of cells; allowed: \"{}\"",
+        experiment.fidelity,
+        Fidelity::Weight
+    )))
+}
+
 fn zeros(layers: &[Layer]) -> Vec<Vec<f32>> {
     layers.iter().map(|l| vec![0.0; l.weights.len()]).collect()
 }
@@ -293,7 +348,7 @@ fn random_chips(
     (seed, test): (u64, &Images),
     observer: &dyn Observer,
 ) -> Result<RandomChips> {
-    let (mut moments, mut min) = (Moments::default(), f64::INFINITY);
+    let (mut moments, mut min, mut worst) = (Moments::default(), f64::INFINITY, 0);
     let mut first = 0;
     while first < goal.random_chips {
         if observer.interrupted() {
@@ -302,7 +357,7 @@ fn random_chips(
         let chips = classifier.chips().min(goal.random_chips - first);
         let mut wave = vec![vec![]; layers.len()];
         for chip in first..first + chips {
-            let d = random(
+            let d = random_deviations(
                 layers,
                 goal.bound as f32,
                 seed,
@@ -314,10 +369,12 @@ fn random_chips(
             }
         }
         classifier.set_weights(&wave)?;
-        for hits in classifier.hits(chips, test)? {
+        for (chip, hits) in (first..).zip(classifier.hits(chips, test)?) {
             let accuracy = f64::from(hits) / test.n as f64;
             moments.push(accuracy);
-            min = min.min(accuracy);
+            if accuracy < min {
+                (min, worst) = (accuracy, chip as u32);
+            }
         }
         first += chips;
     }
@@ -327,6 +384,7 @@ fn random_chips(
         mean_ci95: moments.mean_interval(),
         std: moments.std(),
         min,
+        worst,
     })
 }
 

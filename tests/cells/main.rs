@@ -4,4 +4,5 @@
 mod chips;
 mod golden;
 mod mvm;
+mod noisy_wires;
 mod wires;

@@ -167,6 +167,16 @@ fn the_worst_chip_is_printed_and_written() {
     assert_eq!(json["point"], "sigma_b = 0.3, weight_bits = 4");
     assert_eq!(json["search_images"], 50);
     assert_eq!(json["random"]["chips"], 3);
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for args in [&["worst-case"][..], &["chip", "--index", "0"]] {
+        let wrong = run(&[args, &[text(&file), "--run", text(&empty)]].concat());
+        assert!(wrong.stderr.contains("holds no run"), "{}", wrong.stderr);
+        assert_eq!(
+            (wrong.code, std::fs::read_dir(&empty).unwrap().count()),
+            (2, 0)
+        );
+    }
     let wrong = run(&["worst-case", text(&file), "--point", "2"]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("allowed: 0 to 1"), "{}", wrong.stderr);

@@ -22,6 +22,8 @@ impl Place {
             .collect();
         let x: Vec<f32> = (0..44).map(|i| ((i * 13) % 16) as f32).collect();
         npy::write(place.at("w.npy").as_ref(), &[5, 11], &w).unwrap();
+        npy::write(place.at("none.npy").as_ref(), &[0, 11], &[]).unwrap();
+        npy::write(place.at("g.npy").as_ref(), &[4, 1, 11], &[0.5; 44]).unwrap();
         npy::write(place.at("short.npy").as_ref(), &[5, 10], &w[..50]).unwrap();
         npy::write(place.at("x.npy").as_ref(), &[4, 11], &x).unwrap();
         place
@@ -130,8 +132,161 @@ fn given_conductances_are_read_as_they_are() {
 }
 
 #[test]
+fn a_reference_column_is_subtracted_from_given_conductances() {
+    // Its noise is in a read as well: the same deviates, so that outputs are the same.
+    let chip = CHIP.replace(
+        "slice_bits",
+        "encoding = \"offset\"\nreference = 2\nslice_bits",
+    );
+    for more in ["", "[chip.read]\nproportional = 0.2\nfixed = 0.05\n"] {
+        let place = Place::new(&format!("{chip}[chip.adc]\nbits = 0\n{more}"));
+        let run = place.run(&["--weights", &place.at("w.npy"), "--tap", "weight-codes"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        let expected = place.array("y.npy").1;
+        let codes = place.array("y.weight-codes.npy").1;
+        // Code and offset in slices of 2, 2 and 1 bits.
+        let g = [(0, 3), (2, 3), (4, 1)].map(|(shift, top)| {
+            let digit = |q: &f32| ((*q as i32 + 16) >> shift & top) as f32 / top as f32;
+            codes.iter().map(digit).collect::<Vec<_>>()
+        });
+        npy::write(place.at("g.npy").as_ref(), &[3, 5, 11], &g.concat()).unwrap();
+        let run = place.run(&["--conductances", &place.at("g.npy"), "--weight-max", "1"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        let found = place.array("y.npy").1;
+        // Thirds of three levels are rounded, 11 products of each of 3 slices.
+        for (a, b) in expected.iter().zip(&found) {
+            assert!((a - b).abs() < 1e-3, "{more}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn conductances_have_no_codes_to_be_compared_with() {
+    let place = Place::new(&format!("{CHIP}[chip.adc]\nbits = 0\n"));
+    let g = place.at("g.npy");
+    let run = place.run(&["--conductances", &g]);
+    assert!(
+        run.code == 0 && !run.stdout.contains("difference"),
+        "{}",
+        run.stdout
+    );
+    let run = place.run(&["--conductances", &g, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(
+        json["max_error"].is_null() && json["rms_error"].is_null(),
+        "{json}"
+    );
+}
+
+#[test]
+fn nothing_is_written_where_not_everything_can_be() {
+    let place = Place::new(&format!("{CHIP}[chip.adc]\nbits = 0\n"));
+    std::fs::create_dir(place.at("y.clipped.npy")).unwrap();
+    std::fs::create_dir(place.at("dir.npy")).unwrap();
+    let (w, g, dir) = (place.at("w.npy"), place.at("g.npy"), place.at("dir.npy"));
+    let nowhere = place.at("no/y.npy");
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--weights", &w, "--tap", "input-codes", "--tap", "codes"],
+            "--tap codes: there is no",
+        ),
+        (
+            &[
+                "--conductances",
+                &g,
+                "--tap",
+                "input-codes",
+                "--tap",
+                "ideal",
+            ],
+            "--tap ideal: there is no",
+        ),
+        (&["--weights", &w, "--tap", "all"], "y.clipped.npy"),
+        (
+            &["--weights", &w, "--tap", "input-codes", "--output", &dir],
+            "dir.npy",
+        ),
+        (
+            &[
+                "--weights",
+                &w,
+                "--tap",
+                "input-codes",
+                "--output",
+                &nowhere,
+            ],
+            "y.npy",
+        ),
+    ];
+    let files = || std::fs::read_dir(place.0.path()).unwrap().count();
+    let before = files();
+    for (args, message) in cases {
+        let (chip, x, y) = (place.at("chip.toml"), place.at("x.npy"), place.at("y.npy"));
+        let mut all = vec!["mvm", &chip, "--inputs", &x, "--backend", "cpu"];
+        if !args.contains(&"--output") {
+            all.extend(["--output", &y]);
+        }
+        all.extend(args);
+        let run = pimento(&all);
+        assert!(
+            run.code == 2 && run.stderr.contains(message),
+            "{args:?}: {}",
+            run.stderr
+        );
+        assert_eq!(files(), before, "{args:?}");
+    }
+}
+
+#[test]
+fn magnitudes_beyond_f32_are_refused_with_the_arithmetic() {
+    let place = Place::new(CHIP);
+    let w = place.at("w.npy");
+    let cases: [(&[&str], &str); 4] = [
+        (
+            &["--weight-max", "3e38", "--input-max", "3e38"],
+            "none of the 1.1754944e-38 to 3.4028235e38",
+        ),
+        (
+            &["--weight-max", "1e-30", "--input-max", "1e-30"],
+            "none of the",
+        ),
+        (
+            &["--weight-max", "1e-45"],
+            "weights: 1e-45 for the highest of 15 codes",
+        ),
+        (
+            &["--input-max", "1e-38"],
+            "inputs: 1e-38 for the highest of 15 codes",
+        ),
+    ];
+    for (args, message) in cases {
+        let run = place.run(&[&["--weights", &w], args].concat());
+        assert!(
+            run.code == 2 && run.stderr.contains(message),
+            "{args:?}: {}",
+            run.stderr
+        );
+    }
+    // Each product is a number, their sum is none.
+    npy::write(place.at("w.npy").as_ref(), &[5, 11], &[1e38; 55]).unwrap();
+    let run = place.run(&["--weights", &w, "--input-max", "3"]);
+    let says = "output 0 of vector 0 leaves f32";
+    assert!(run.code == 2 && run.stderr.contains(says), "{}", run.stderr);
+    assert!(!Path::new(&place.at("y.npy")).exists());
+}
+
+#[test]
+fn an_empty_array_is_named_by_its_file() {
+    let place = Place::new(CHIP);
+    npy::write(place.at("x.npy").as_ref(), &[2, 0], &[]).unwrap();
+    let run = place.run(&["--weights", &place.at("w.npy")]);
+    let says = "x.npy: 2 vectors of 0 inputs";
+    assert!(run.code == 2 && run.stderr.contains(says), "{}", run.stderr);
+}
+
+#[test]
 fn wrong_input_is_refused_with_the_place_and_nothing_is_written() {
-    let cases: [(&str, &[&str], &str); 5] = [
+    let cases: [(&str, &[&str], &str); 7] = [
         (
             "fidelity = \"weight\"\n",
             &["--weights", "w.npy"],
@@ -139,6 +294,16 @@ fn wrong_input_is_refused_with_the_place_and_nothing_is_written() {
         ),
         (CHIP, &["--weights", "short.npy"], "allowed: (N, 11)"),
         (CHIP, &["--conductances", "x.npy"], "(4, N, 11)"),
+        (
+            CHIP,
+            &["--weights", "none.npy"],
+            "none.npy: a matrix with 0",
+        ),
+        (
+            &format!("{CHIP}[tuning]\nmethod = \"oracle\"\n"),
+            &["--conductances", "g.npy"],
+            "tuning.method = \"oracle\"",
+        ),
         (
             &CHIP.replace("activation_bits = 4", "activation_bits = 1"),
             &["--weights", "w.npy"],

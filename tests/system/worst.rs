@@ -89,3 +89,41 @@ fn a_search_on_the_test_images_says_so() {
             .contains("searched on 450 test images, 3 steps, best of 1")
     );
 }
+
+#[test]
+fn no_random_chip_is_worse_than_the_worst() {
+    // One short step against one image does less than the worst of many random chips.
+    let text = TEXT
+        .replace("bound = 0.1", "bound = 0.6")
+        .replace("steps = 30", "steps = 1")
+        .replace("restarts = 2", "restarts = 1")
+        .replace("search_images = 1000", "search_images = 1")
+        .replace("sparse = [1, 100]", "sparse = [1]");
+    let e = experiment(&text);
+    let report = worst::search(&CpuBackend::new(), &e, &model(&e), &digits(), &()).unwrap();
+    let all = &report.worst[0];
+    assert_eq!(all.test, report.random.min, "{report:?}");
+    assert_eq!(all.random_chip, Some(report.random.worst), "{report:?}");
+    assert!(all.sparse.is_none() && all.deviating > 2000 && all.largest <= 0.6 + 1e-6);
+    assert!(report.worst[1].test >= all.test && report.worst[1].random_chip.is_none());
+    let which = format!(
+        "random chip {}, which no search undercut",
+        report.random.worst
+    );
+    assert!(report.table().contains(&which), "{}", report.table());
+}
+
+#[test]
+fn cells_are_not_searched() {
+    let e = experiment(TEXT);
+    let m = model(&e);
+    let cells = pimento::config::Experiment {
+        fidelity: pimento::config::Fidelity::Cell,
+        ..e
+    };
+    let refused = worst::search(&CpuBackend::new(), &cells, &m, &digits(), &()).unwrap_err();
+    assert!(
+        refused.to_string().contains("fidelity = \"cell\""),
+        "{refused}"
+    );
+}

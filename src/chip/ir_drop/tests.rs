@@ -263,6 +263,44 @@ fn the_fast_method_has_a_measured_error() {
 }
 
 #[test]
+fn noise_of_cells_on_ideal_lines_is_more_than_that_behind_wires() {
+    // Cells that fluctuate in proportion, all inputs on, 1 ohm against 10 kohm: docs/cells.md 5.
+    let mesh = Mesh {
+        outputs: 16,
+        inputs: 64,
+        row: 1e-4,
+        col: 1e-4,
+        row_terminal: 0.0,
+        col_terminal: 0.0,
+    };
+    let g = conductances(16 * 64, 0.01, 11);
+    let on = [1.0; 64];
+    let currents = |g: &[f64]| product(&transfer(&mesh, g), &on);
+    let before = currents(&g);
+    // Large against the rounding of a current, small against a conductance.
+    const STEP: f64 = 1e-4;
+    let (mut real, mut ideal) = (vec![0.0; 16], vec![0.0; 16]);
+    for k in 0..g.len() {
+        let mut moved = g.clone();
+        moved[k] *= 1.0 + STEP;
+        for (v, (a, b)) in real.iter_mut().zip(currents(&moved).iter().zip(&before)) {
+            *v += ((a - b) / STEP).powi(2);
+        }
+        ideal[k / 64] += g[k].powi(2);
+    }
+    let ratios: Vec<f64> = real
+        .iter()
+        .zip(&ideal)
+        .map(|(r, i)| (r / i).sqrt())
+        .collect();
+    println!("standard deviation behind wires over that on ideal lines: {ratios:.4?}");
+    assert!(
+        ratios.iter().all(|r| (1.0 / 1.2..1.0 / 1.1).contains(r)),
+        "{ratios:?}"
+    );
+}
+
+#[test]
 fn one_matrix_for_gates_errs_less_than_no_wires() {
     // Random inputs around the activity that the matrix is for.
     let mesh = Mesh {

@@ -1,7 +1,9 @@
 //! Contradictions of the cell level: what codes need of slices, steps and converters.
 
 use crate::config::chip::{AdcCodes, AdcRange, CellEncoding, InputSigns, SliceBits, Subtraction};
-use crate::config::{ActivationRange, Experiment, Fidelity, LinearInputs, Recipe, TuningMethod};
+use crate::config::{
+    ActivationRange, Experiment, Fidelity, Law, LinearInputs, Recipe, TuningMethod, TuningPlace,
+};
 
 /// Calls `add` with the fields and the message of every contradiction.
 pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
@@ -21,6 +23,7 @@ pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static s
     drives(e, add);
     converters(e, add);
     wires(e, add);
+    tuning(e, add);
 }
 
 /// There is a code for every weight and input.
@@ -137,6 +140,7 @@ fn cells(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) 
             ),
         );
     }
+    levels_differ(e, add);
     let p = &e.chip.programming;
     if p.sigma.is_some() && e.variation.sigma_w > 0.0 {
         add(
@@ -155,6 +159,30 @@ fn cells(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) 
                 p.stuck_off,
                 p.stuck_on,
                 p.stuck_off + p.stuck_on
+            ),
+        );
+    }
+}
+
+/// Neighbouring levels are different numbers: conductances relative to `G_max` are `f32`.
+fn levels_differ(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let c = &e.chip.cells;
+    let bits = c.slices(e.quantize.weight_bits).into_iter().max();
+    let Some(bits) = bits.filter(|b| (1..=8).contains(b)) else {
+        return;
+    };
+    let top = f64::from((1u32 << bits) - 1);
+    let apart = (1.0 - c.g_min()) / top;
+    let least = f64::from(f32::EPSILON);
+    if apart < least {
+        let fewest = 1.0 / (1.0 - top * least);
+        add(
+            &["chip.cells.on_off_ratio", "chip.cells.slice_bits"],
+            format!(
+                "{} leaves (1 - 1/{})/(2^{bits} - 1) = {apart:.1e} of G_max between neighbouring levels, and conductances are kept to {least:.1e}; allowed: {:.6} and more, or slices of fewer bits",
+                c.on_off_ratio,
+                c.on_off_ratio,
+                (fewest * 1e6).ceil() / 1e6
             ),
         );
     }
@@ -280,6 +308,28 @@ fn wires(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) 
         add(
             FIELDS,
             "wires that resist with reference columns are not simulated; allowed: wires of 0 ohm, or another tuning.method".into(),
+        );
+    }
+}
+
+/// A reference can be scaled where there is one, and an offset is no scale.
+fn tuning(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let t = &e.tuning;
+    let acts = matches!(t.method, TuningMethod::SelfTuning | TuningMethod::Oracle);
+    if !acts || t.place != TuningPlace::AdcReference {
+        return;
+    }
+    let drift = &e.chip.drift;
+    if e.variation.law == Law::LayerFixed && drift.time_s <= drift.t0_s {
+        add(
+            &["tuning.place", "variation.law"],
+            "\"adc-reference\" scales what a converter says, and with law \"layer-fixed\" a common deviation adds to it; allowed: \"digital\", law \"weight-proportional\", or cells that have drifted (chip.drift.time_s above t0_s)".into(),
+        );
+    }
+    if e.chip.adc.bits == 0 {
+        add(
+            &["tuning.place", "chip.adc.bits"],
+            "\"adc-reference\" needs converters, and chip.adc.bits = 0 has none; allowed: \"digital\", or bits above 0".into(),
         );
     }
 }

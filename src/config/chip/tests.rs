@@ -161,6 +161,18 @@ fn impossible_chips_are_refused_with_the_arithmetic() {
             "[chip.wires]\nrow_ohm = 1\n[tuning]\nmethod = \"reference-columns\"",
             "wires that resist with reference columns",
         ),
+        (
+            "[chip.cells]\non_off_ratio = 1.00000001",
+            "`chip.cells.on_off_ratio`: 1.00000001 leaves (1 - 1/1.00000001)/(2^7 - 1) = 7.9e-11 of G_max",
+        ),
+        (
+            "[variation]\nlaw = \"layer-fixed\"\n[tuning]\nmethod = \"oracle\"\nplace = \"adc-reference\"",
+            "`tuning.place`: \"adc-reference\" scales what a converter says",
+        ),
+        (
+            "[chip.adc]\nbits = 0\n[tuning]\nmethod = \"self-tuning\"\nplace = \"adc-reference\"",
+            "`tuning.place`: \"adc-reference\" needs converters",
+        ),
     ];
     for (text, says) in cases {
         let messages = errors(&format!("{CELL}{text}\n"));
@@ -169,6 +181,12 @@ fn impossible_chips_are_refused_with_the_arithmetic() {
             "{messages:#?}, not {says}"
         );
     }
+    // A name once, although presets are read first.
+    let unknown = errors(&format!("{CELL}[chip]\nfoo = 1\n"));
+    assert!(
+        unknown[0].contains("allowed: preset, array, cells,"),
+        "{unknown:?}"
+    );
     // Everything at once, from fields that have nothing to do with each other.
     let many = "fidelity = \"cell\"\n[quantize]\nweight_bits = 0\nactivation_bits = 1\n\
                 [chip.adc]\nbits = 1\n[chip.cells]\nreference = 1\n";

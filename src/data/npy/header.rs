@@ -141,7 +141,19 @@ impl Header {
             Values::Floats(v) => match size {
                 2 => v.extend(words.map(|x| half(x as u16))),
                 4 => v.extend(words.map(|x| f32::from_bits(x as u32))),
-                _ => v.extend(words.map(|x| f64::from_bits(x) as f32)),
+                _ => {
+                    for x in words.map(f64::from_bits) {
+                        // What is infinite in the file may be refused, but not what only became so here.
+                        if x.is_finite() && !(x as f32).is_finite() {
+                            return Err(Error::input(format!(
+                                "{name}: value {} is {x:e}; allowed: magnitudes up to {:e}, which f32 holds",
+                                v.len(),
+                                f32::MAX
+                            )));
+                        }
+                        v.push(x as f32);
+                    }
+                }
             },
             Values::Integers(v) => {
                 let signed = matches!(self.kind, Kind::Signed(_));

@@ -88,6 +88,20 @@ fn values_of_every_type_and_order_are_read() {
             "{descr}"
         );
     }
+    // What f32 does not hold does not become infinite unsaid; what is infinite stays it.
+    let huge = npy(
+        "<f8",
+        "(2,)",
+        &[1f64.to_le_bytes(), 1e300f64.to_le_bytes()].concat(),
+    );
+    let message = refusal(&huge);
+    assert!(
+        message.contains("value 1 is 1e300; allowed: magnitudes up to 3.4"),
+        "{message}"
+    );
+    let infinite = npy("<f8", "(1,)", &f64::INFINITY.to_le_bytes());
+    let found = parse_npy("f", &infinite[..]).unwrap().values;
+    assert_eq!(found, Values::Floats(vec![f32::INFINITY]));
     // Versions 2 and 3 have four bytes of length.
     let one = npy("|u1", "(2,)", &[3, 4]);
     let mut two = b"\x93NUMPY\x02\x00".to_vec();

@@ -262,6 +262,42 @@ fn tensor(
     b.program.tensor(name, Shape::Flat(len), scope, role)
 }
 
+/// The operators that program a layer's cells from weights, their steps and the arrays' deviations:
+/// into read planes `g`, or with wires into the cells `raw` that [`Op::IrDrop`] makes read planes of.
+///
+/// The noise of a read is that of the cells themselves, so with wires the cells are programmed twice,
+/// the same both times: for the variances, and for the wires. The read planes of the first time are
+/// overwritten.
+pub fn program_ops(
+    layer: &CellLayer,
+    (w, step, array): (TensorId, TensorId, TensorId),
+    g: TensorId,
+    raw: Option<TensorId>,
+    variance: Option<TensorId>,
+) -> Vec<Op> {
+    let program = |out, variance, raw| Op::ProgramCells {
+        w,
+        step,
+        array,
+        out,
+        variance,
+        spec: Programming {
+            raw,
+            ..layer.programming.clone()
+        },
+    };
+    match raw {
+        None => vec![program(g, variance, false)],
+        Some(cells) => {
+            let noise = variance.map(|v| program(g, Some(v), false));
+            noise
+                .into_iter()
+                .chain([program(cells, None, true)])
+                .collect()
+        }
+    }
+}
+
 /// Adds the operators that program the cells of a quantized weight.
 pub(super) fn program_quantized(
     b: &mut Builder,
@@ -281,17 +317,8 @@ pub(super) fn program_quantized(
     let variance = noisy.then(|| tensor(b, place, "read_variance", planes, chip(life.role())));
     let raw = layer.wires.is_some();
     let raw = raw.then(|| tensor(b, place, "cells", arrays.cells(), chip(Role::Temp)));
-    ops.push(Op::ProgramCells {
-        w: q,
-        step: place.states.weight_step,
-        array,
-        out: raw.unwrap_or(g),
-        variance,
-        spec: Programming {
-            raw: raw.is_some(),
-            ..layer.programming.clone()
-        },
-    });
+    let step = place.states.weight_step;
+    ops.extend(program_ops(layer, (q, step, array), g, raw, variance));
     if let (Some(cells), Some(wires)) = (raw, &layer.wires) {
         ops.push(Op::IrDrop {
             g: cells,
