@@ -1,11 +1,10 @@
 //!include shared/run.wgsl
+//!include shared/line.wgsl
 // Wires of input-source arrays: for every input alone at voltage 1, alternating exact solutions of
 // all output lines and of all input lines; the currents of the output lines are a column of the
-// array's matrix. A workgroup takes every `slots`-th input of one read plane of one array. A line is a
-// chain of dividers: with `up` the conductance of its part up to a node and r the next resistance,
-// both ways along it need 1 / (1 + r up) only, which is the same for all inputs and sweeps. Lines are walked
-// four nodes a round: some drivers count rounds. A call takes some (pole, turn of the slot) items, or some
-// sweeps of one, and finds in the state what the call before left there.
+// array's matrix. A workgroup takes every `slots`-th input of one read plane of one array. A call takes
+// some (pole, turn of the slot) items, or some sweeps of one, and finds in the state what the call
+// before left there: adapters that count rounds get several.
 
 struct Params {
     g: View,
@@ -63,54 +62,25 @@ struct Mesh {
     moved: u32,
 }
 
-fn cell(m: Mesh, j: u32, i: u32) -> f32 {
-    return g[m.cells + j * p.rows + i];
+fn output_line(m: Mesh, j: u32) -> Line {
+    return Line(m.inputs, m.cells + j * p.rows, 1u, j, m.outputs, 1.0, p.col, p.end);
 }
 
-// Conductance of the line up to the node, its divider; what passes to the next.
-fn output_divider(m: Mesh, j: u32, i: u32, passed: f32) -> f32 {
-    let up = cell(m, j, i) + passed;
-    let r = select(p.col, p.end, i + 1u == m.inputs);
-    let divider = 1.0 / (1.0 + r * up);
-    state[m.b_divider + i * m.outputs + j] = divider;
-    return up * divider;
+// The driver is at output 0, the far end at the last.
+fn input_line(m: Mesh, i: u32) -> Line {
+    let far = m.outputs - 1u;
+    let cell = m.cells + far * p.rows + i;
+    return Line(m.outputs, cell, 0u - p.rows, i * m.outputs + far, 0u - 1u, 1.0, p.row, p.driver);
 }
 
-fn output_dividers(m: Mesh, j: u32) {
-    var passed = 0.0;
-    var i = 0u;
-    for (; i + 3u < m.inputs; i += 4u) {
-        passed = output_divider(m, j, i, passed);
-        passed = output_divider(m, j, i + 1u, passed);
-        passed = output_divider(m, j, i + 2u, passed);
-        passed = output_divider(m, j, i + 3u, passed);
-    }
-    for (; i < m.inputs; i++) {
-        passed = output_divider(m, j, i, passed);
-    }
+// Voltages of an output line for given input lines; its end is at voltage 0.
+fn solve_output(m: Mesh, j: u32) {
+    line_solve(output_line(m, j), Segments(m.a, m.b_divider, m.b, m.b), 0.0);
 }
 
-// The driver is at output 0.
-fn input_divider(m: Mesh, j: u32, i: u32, passed: f32) -> f32 {
-    let up = cell(m, j, i) + passed;
-    let r = select(p.row, p.driver, j == 0u);
-    let divider = 1.0 / (1.0 + r * up);
-    state[m.a_divider + i * m.outputs + j] = divider;
-    return up * divider;
-}
-
-fn input_dividers(m: Mesh, i: u32) {
-    var passed = 0.0;
-    var j = m.outputs;
-    for (; j > 3u; j -= 4u) {
-        passed = input_divider(m, j - 1u, i, passed);
-        passed = input_divider(m, j - 2u, i, passed);
-        passed = input_divider(m, j - 3u, i, passed);
-        passed = input_divider(m, j - 4u, i, passed);
-    }
-    for (; j > 0u; j--) {
-        passed = input_divider(m, j - 1u, i, passed);
-    }
+// Voltages of an input line, driven with `drive`, for given output lines; the largest change.
+fn solve_input(m: Mesh, i: u32, drive: f32) -> f32 {
+    return line_solve(input_line(m, i), Segments(m.b, m.a_divider, m.current, m.a), drive);
 }
 
 // One input line at voltage 1.
@@ -129,95 +99,9 @@ fn drive(m: Mesh, j: u32, u: u32) {
     state[m.a + u * m.outputs + j] = 1.0;
 }
 
-// Current that arrives at a node of an output line; what passes to the next.
-fn output_forward(m: Mesh, j: u32, i: u32, passed: f32) -> f32 {
-    let at = i * m.outputs + j;
-    let current = cell(m, j, i) * state[m.a + at] + passed;
-    state[m.b + at] = current;
-    return current * state[m.b_divider + at];
-}
-
-// Voltage of a node of an output line.
-fn output_back(m: Mesh, j: u32, i: u32, after: f32) -> f32 {
-    let at = i * m.outputs + j;
-    let r = select(p.col, p.end, i + 1u == m.inputs);
-    let v = (state[m.b + at] * r + after) * state[m.b_divider + at];
-    state[m.b + at] = v;
-    return v;
-}
-
-// Voltages of an output line for given input lines.
-fn solve_output(m: Mesh, j: u32) {
-    var passed = 0.0;
-    var i = 0u;
-    for (; i + 3u < m.inputs; i += 4u) {
-        passed = output_forward(m, j, i, passed);
-        passed = output_forward(m, j, i + 1u, passed);
-        passed = output_forward(m, j, i + 2u, passed);
-        passed = output_forward(m, j, i + 3u, passed);
-    }
-    for (; i < m.inputs; i++) {
-        passed = output_forward(m, j, i, passed);
-    }
-    // The end is at voltage 0.
-    var after = 0.0;
-    for (; i > 3u; i -= 4u) {
-        after = output_back(m, j, i - 1u, after);
-        after = output_back(m, j, i - 2u, after);
-        after = output_back(m, j, i - 3u, after);
-        after = output_back(m, j, i - 4u, after);
-    }
-    for (; i > 0u; i--) {
-        after = output_back(m, j, i - 1u, after);
-    }
-}
-
-fn input_back(m: Mesh, i: u32, j: u32, passed: f32) -> f32 {
-    let at = i * m.outputs + j;
-    let current = cell(m, j, i) * state[m.b + at] + passed;
-    state[m.current + at] = current;
-    return current * state[m.a_divider + at];
-}
-
-// Voltage of a node of an input line and the largest change so far.
-fn input_forward(m: Mesh, i: u32, j: u32, before: vec2<f32>) -> vec2<f32> {
-    let at = i * m.outputs + j;
-    let r = select(p.row, p.driver, j == 0u);
-    let v = (state[m.current + at] * r + before.x) * state[m.a_divider + at];
-    let moved = max(before.y, abs(v - state[m.a + at]));
-    state[m.a + at] = v;
-    return vec2<f32>(v, moved);
-}
-
-// Voltages of an input line, driven with `drive`, for given output lines; the largest change.
-fn solve_input(m: Mesh, i: u32, drive: f32) -> f32 {
-    var passed = 0.0;
-    var j = m.outputs;
-    for (; j > 3u; j -= 4u) {
-        passed = input_back(m, i, j - 1u, passed);
-        passed = input_back(m, i, j - 2u, passed);
-        passed = input_back(m, i, j - 3u, passed);
-        passed = input_back(m, i, j - 4u, passed);
-    }
-    for (; j > 0u; j--) {
-        passed = input_back(m, i, j - 1u, passed);
-    }
-    var before = vec2<f32>(drive, 0.0);
-    for (; j + 3u < m.outputs; j += 4u) {
-        before = input_forward(m, i, j, before);
-        before = input_forward(m, i, j + 1u, before);
-        before = input_forward(m, i, j + 2u, before);
-        before = input_forward(m, i, j + 3u, before);
-    }
-    for (; j < m.outputs; j++) {
-        before = input_forward(m, i, j, before);
-    }
-    return before.y;
-}
-
 fn cell_current(m: Mesh, j: u32, i: u32) -> f32 {
     let at = i * m.outputs + j;
-    return cell(m, j, i) * (state[m.a + at] - state[m.b + at]);
+    return g[m.cells + j * p.rows + i] * (state[m.a + at] - state[m.b + at]);
 }
 
 // Below this end the voltages of a cell tell its current; above it the line's last one does, where those of
@@ -286,10 +170,10 @@ fn main(
                 // The next cells' dividers must not overtake the last solutions.
                 storageBarrier();
                 for (var j = lane; j < m.outputs; j += 64u) {
-                    output_dividers(m, j);
+                    line_dividers(output_line(m, j), m.b_divider);
                 }
                 for (var i = lane; i < m.inputs; i += 64u) {
-                    input_dividers(m, i);
+                    line_dividers(input_line(m, i), m.a_divider);
                 }
             }
             for (var j = lane; j < m.outputs; j += 64u) {

@@ -75,7 +75,8 @@ impl Rounds {
                 }
             }
             Topology::SeparateSource => Self {
-                item: 1 + 5 * along(inputs),
+                // Dividers and the last solution; the drive and the currents, a node a round.
+                item: 1 + 4 * along(inputs) + 2 * inputs as u64,
                 sweep: 1 + 4 * along(inputs),
             },
         }

@@ -81,6 +81,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "shared/draws.wgsl",
     "shared/fields.wgsl",
     "shared/half.wgsl",
+    "shared/line.wgsl",
     "shared/normal.wgsl",
     "shared/ones.wgsl",
     "shared/pool.wgsl",
