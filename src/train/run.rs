@@ -1,7 +1,11 @@
 //! One training program at work: steps, calibration, checkpoints.
 
+mod calibration;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use calibration::CALIBRATION_CHIPS;
 
 use super::batches::{Ahead, Batch, Batches};
 use super::cells::CellSteps;
@@ -18,10 +22,6 @@ use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::progress::TrainProgress;
 use crate::random::TRAINING;
-
-/// Bits or-ed into the chip word for the chips of calibration passes, so that they are not those
-/// of the training steps.
-const CALIBRATION_CHIPS: u32 = 0x8000_0000;
 
 /// Batches that batch norm sees before converters are calibrated for the first time: its statistics
 /// then keep 3 % of what they began with.
@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
         let batches = self.steps_per_epoch * self.parts;
         for step in 0..SETTLING {
             self.load_calibration_batch(&order, step % batches)?;
-            self.run(self.training.calibrate, step)?;
+            self.run_calibration(self.training.calibrate, step)?;
         }
         self.current_states()
     }
@@ -417,12 +417,17 @@ impl<'a> Run<'a> {
     }
 
     /// Steps of the final weights, then everything back to the host.
-    pub(super) fn finish(mut self) -> Result<Parameters> {
+    pub(super) fn finish(self) -> Result<Parameters> {
+        self.finish_with(true)
+    }
+
+    /// Without choosing activation steps where they were chosen before.
+    fn finish_with(mut self, choose: bool) -> Result<Parameters> {
         if self.step > 0 && !self.training.averages.is_empty() {
             self.current()?
                 .load_into(self.session.as_mut(), &self.training.states)?;
         }
-        if self.numerics.act_step == ActStep::Fixed {
+        if choose && self.numerics.act_step == ActStep::Fixed {
             self.calibrate_converters()?;
             self.calibrate_activations()?;
         }
@@ -448,55 +453,16 @@ impl<'a> Run<'a> {
         };
         for step in 0..batches {
             self.load_calibration_batch(&order, step)?;
-            self.run(self.training.calibrate, step)?;
+            self.run_calibration(self.training.calibrate, step)?;
             if self.job.observer.interrupted() {
                 return Err(Error::Interrupted(
                     "interrupted while quantizing the trained network; it starts over".into(),
                 ));
             }
         }
-        self.finish()
-    }
-
-    /// Chooses the steps of all uniform activation quantizers from calibration batches.
-    fn calibrate_activations(&mut self) -> Result<()> {
-        let q = &self.job.experiment.quantize;
-        let order = self.batches.shuffled(0);
-        let batches = self
-            .job
-            .experiment
-            .train
-            .calibration_batches
-            .min(self.steps_per_epoch * self.parts);
-        for layer in 0..self.training.quantized_inputs.len() {
-            let mut samples = vec![];
-            for i in 0..batches {
-                self.load_calibration_batch(&order, i)?;
-                self.run(self.training.calibrate, i)?;
-                let source = self.training.quantized_inputs[layer].source;
-                if source == self.training.images {
-                    samples.extend_from_slice(&self.calibration.images);
-                } else {
-                    samples.extend(self.session.read(source)?);
-                }
-            }
-            let input = self.training.quantized_inputs[layer];
-            let step = quantizer_steps::activation_step(q, &samples, input.quant);
-            self.session.write(input.quant.scale, &[step])?;
-        }
-        self.run(self.training.clear, 0)
-    }
-
-    /// Loads the images of a calibration step as they are: a chip is calibrated for the images it
-    /// will see, which nobody moves.
-    fn load_calibration_batch(&mut self, order: &[usize], step: usize) -> Result<()> {
-        let mut batch = std::mem::take(&mut self.calibration);
-        let part = self.batch / self.parts;
-        let indices = &order[step * part..][..part];
-        self.batches.fill(indices, None, &mut batch);
-        let written = self.write_part(&batch, 0, 1, CALIBRATION_CHIPS | step as u32);
-        self.calibration = batch;
-        written
+        // Steps are chosen from what stays as it is: nothing else has moved since.
+        let chosen = !moving && batches == 0 && !self.follows_sums();
+        self.finish_with(!chosen)
     }
 
     /// Writes a part of a batch, and the deviations of its chips. `word / chips` is its first chip
@@ -552,9 +518,7 @@ impl<'a> Run<'a> {
     }
 
     fn run(&mut self, section: SectionId, step: usize) -> Result<()> {
-        let calibrating = section == self.training.calibrate;
-        let word = step as u32 | if calibrating { CALIBRATION_CHIPS } else { 0 };
-        self.run_at(section, word, step as u32, self.learning_rate(step))
+        self.run_at(section, step as u32, step as u32, self.learning_rate(step))
     }
 
     fn run_at(&mut self, section: SectionId, word: u32, step: u32, lr: f32) -> Result<()> {

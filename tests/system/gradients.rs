@@ -2,10 +2,10 @@
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::program::*;
-use pimento::backend::{Backend, RunArgs};
+use pimento::backend::{Backend, RunArgs, SectionId};
 use pimento::network::graph::{Graph, Layer};
 use pimento::network::lower::training::{self, Optimizer, TrainSpec};
-use pimento::network::lower::{CellNoise, Numerics};
+use pimento::network::lower::{ActStep, CellNoise, Numerics};
 use pimento::network::{Parameters, zoo};
 use pimento::random::TRAINING;
 
@@ -384,6 +384,63 @@ fn one_bit_weights_stay_where_their_magnitude_exceeds_one() {
         let (_, after) = n.step(&start);
         for (b, a) in before.iter().zip(&after.tensors["conv.weight"].data) {
             assert_eq!(b == a, b.abs() > 1.0, "{straight_through:?}: {b} {a}");
+        }
+    }
+}
+
+/// What an activation step is chosen from does not depend on whether the pass goes on behind it, and
+/// is the whole pass where that moves statistics.
+#[test]
+fn passes_to_a_quantizer_end_there() {
+    for norm in [false, true] {
+        let mut g = Graph::new("steps", 2, 6, 6);
+        let mut x = g.conv("conv", 0, 5, 3, 1, 1, 1, true);
+        if norm {
+            x = g.batch_norm("norm", x, 1e-5);
+        }
+        let act = g.activation("act", x, Activation::Relu);
+        let hidden = g.linear("hidden", act, 7, true);
+        let act = g.activation("hidden.act", hidden, Activation::Relu);
+        g.linear("out", act, 4, true);
+        let mut n = Network::new(g, None, 1);
+        n.numerics = Numerics {
+            weight_bits: 4,
+            act_bits: 4,
+            act_step: ActStep::Fixed,
+            input_bits: 5,
+            ..Numerics::FLOAT
+        };
+        let t = training::lower(&n.graph, &n.numerics, &n.spec);
+        assert_eq!(t.quantized_inputs.len(), 3);
+        let start = Parameters::initial(&n.graph, &t.states, 3);
+        let source = |q: &training::QuantizedInput, section| {
+            let capacity = Capacity {
+                chips: 1,
+                images: IMAGES,
+                chunk: IMAGES,
+            };
+            let mut s = CpuBackend::new().prepare(&t.program, capacity).unwrap();
+            start.load_into(s.as_mut(), &t.states).unwrap();
+            s.write(t.images, &n.images).unwrap();
+            s.write(t.labels, &n.labels).unwrap();
+            for q in &t.quantized_inputs {
+                s.write(q.quant.scale, &[0.1]).unwrap();
+            }
+            let args = RunArgs::wave(9, 4, 1, 0..IMAGES);
+            s.run(section, &args).unwrap();
+            s.read(q.source).unwrap()
+        };
+        let mut before = 0;
+        for q in &t.quantized_inputs {
+            let ops = |s: SectionId| t.program.sections[s.0].ops.len();
+            match norm {
+                true => assert_eq!(q.calibrate, t.calibrate),
+                false => assert!(ops(q.calibrate) > before && ops(q.calibrate) < ops(t.calibrate)),
+            }
+            before = if norm { 0 } else { ops(q.calibrate) };
+            if q.source != t.images {
+                assert_eq!(source(q, q.calibrate), source(q, t.calibrate));
+            }
         }
     }
 }

@@ -130,6 +130,9 @@ pub struct QuantizedInput {
     pub source: TensorId,
     /// The quantizer; its step is the state `quant.scale`.
     pub quant: ActQuant,
+    /// Section: forward as far as `source`. The whole of [`Training::calibrate`] where that moves
+    /// batch norm statistics behind it.
+    pub calibrate: SectionId,
 }
 
 /// Rate of the activation steps' moving maximum (0.99 in the reference code's terms).
@@ -181,12 +184,18 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         t.b.program
             .tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
     let maps = t.forward(images);
+    let quantized = std::mem::take(&mut t.quantized_inputs);
+    let ahead = t.weights.len();
     // Weights first, so that nothing stands between the operators on maps.
     let mut forward = std::mem::take(&mut t.weights);
     forward.extend(maps);
     let logits = *t.values.last().expect("a graph has nodes");
     // Calibration is the same forward pass without a gradient.
     let mut calibrate = forward.clone();
+    // Operators before each quantizer, where those behind it leave nothing that stays.
+    let moves = forward.iter().any(|op| matches!(op, Op::Lerp { .. }));
+    let before = |q: &Quantized| (!moves).then(|| forward[..ahead + q.before].to_vec());
+    let prefixes: Vec<_> = quantized.iter().map(before).collect();
     t.b.score(&mut calibrate, logits, labels, None, 0.0, tally);
     let dlogits = (!spec.forward_only).then(|| t.b.map(graph.last(), Scope::PerChip));
     let smoothing = spec.smoothing;
@@ -211,15 +220,27 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         step.extend(update);
         None
     };
+    let step = program.section("step", step);
+    let calibrate = program.section("calibrate", calibrate);
+    let freeze = program.section("freeze", freeze);
+    let clear = program.section("clear", vec![Op::Zero { t: tally }]);
+    let inputs = quantized.iter().zip(prefixes);
+    let quantized_inputs = inputs
+        .map(|(q, prefix)| QuantizedInput {
+            source: q.source,
+            quant: q.quant,
+            calibrate: prefix.map_or(calibrate, |ops| program.section("calibrate to", ops)),
+        })
+        .collect();
     Training {
-        step: program.section("step", step),
+        step,
         update,
         averaged,
         averages,
         gradients: if spec.accumulate > 1 { updates } else { vec![] },
-        calibrate: program.section("calibrate", calibrate),
-        freeze: program.section("freeze", freeze),
-        clear: program.section("clear", vec![Op::Zero { t: tally }]),
+        calibrate,
+        freeze,
+        clear,
         program,
         states: t.b.states,
         moments,
@@ -228,8 +249,16 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         tally,
         chips: t.chips,
         cells: t.cells,
-        quantized_inputs: t.quantized_inputs,
+        quantized_inputs,
     }
+}
+
+/// An activation quantizer, and the operators on maps that come before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quantized {
+    source: TensorId,
+    quant: ActQuant,
+    before: usize,
 }
 
 pub(super) struct Trainer<'a> {
@@ -239,7 +268,7 @@ pub(super) struct Trainer<'a> {
     pub(super) saved: Vec<Saved>,
     pub(super) chips: Vec<TensorId>,
     pub(super) cells: Vec<CellTensors>,
-    pub(super) quantized_inputs: Vec<QuantizedInput>,
+    pub(super) quantized_inputs: Vec<Quantized>,
     /// Trainable states: `(tensor, decays)`.
     pub(super) params: Vec<(TensorId, bool)>,
     /// The node that reads each node, where there is exactly one.
@@ -385,8 +414,11 @@ impl Trainer<'_> {
                 y
             }
             InputQuantizer::Uniform(quant) => {
-                self.quantized_inputs
-                    .push(QuantizedInput { source: x, quant });
+                self.quantized_inputs.push(Quantized {
+                    source: x,
+                    quant,
+                    before: ops.len(),
+                });
                 if n.act_step != ActStep::MovingMax && desc.role == Role::Temp {
                     self.b.program.tensors[x.index()].role = Role::Output;
                 }
