@@ -67,6 +67,13 @@ fn main(
     let current = b_divider + p.segment;
     let last = current + p.segment + line;
     let to = chip_base(p.out, chip) + (plane * p.cols + column) * p.rows + first;
+    // Voltages are counted from that terminal which is further away, where those of a cell may be nearly
+    // alike: behind a large end from the supply's, and with that end driven so hard that the cells see
+    // about 1.
+    let reverse = p.end > p.driver;
+    let drive = select(1.0, 1.0 + p.end * p.activity * f32(n), reverse);
+    let supplied = select(drive, 0.0, reverse);
+    let ended = select(0.0, drive, reverse);
     let output = Segments(a, b_divider, b, b);
     let supply = Segments(b, a_divider, current, a);
     for (var pole = p.first; pole < p.first + p.count; pole++) {
@@ -82,7 +89,7 @@ fn main(
             line_dividers(down, b_divider);
             line_dividers(up, a_divider);
             for (var i = 0u; i < n; i++) {
-                state[a + at + i * step] = 1.0;
+                state[a + at + i * step] = supplied;
             }
         } else {
             moved = state[last];
@@ -91,15 +98,16 @@ fn main(
             if moved <= p.settled {
                 break;
             }
-            line_solve(down, output, 0.0);
-            moved = line_solve(up, supply, 1.0);
+            line_solve(down, output, ended);
+            moved = line_solve(up, supply, supplied);
         }
         state[last] = moved;
         if p.ends == 1u {
-            line_solve(down, output, 0.0);
+            line_solve(down, output, ended);
             for (var i = 0u; i < n; i++) {
                 let here = at + i * step;
-                let value = units * g[cells + i] * (state[a + here] - state[b + here]);
+                let across = abs(state[a + here] - state[b + here]) / drive;
+                let value = units * g[cells + i] * across;
                 if pole == 0u {
                     out[to + i] = value;
                 } else {

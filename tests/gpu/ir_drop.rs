@@ -99,21 +99,26 @@ fn wires_of_large_arrays_match_cpu() {
 /// A large resistance at the end of the output lines leaves nearly no voltage to the cells.
 #[test]
 fn currents_through_a_large_end_match_cpu() {
-    let a = one_array(16, 12, ENCODINGS[0]);
-    let mut case = Case::sized(1, 16);
-    let g = case.state_of(a.cells(), Scope::PerChip, |n, seed| {
-        values(n, seed).iter().map(|v| 0.1 + v.abs()).collect()
-    });
-    let end = 1e4;
-    let out = case.result(a.read_planes() * a.plane_len(), Scope::PerChip);
-    case.section(vec![Op::IrDrop {
-        g,
-        out,
-        spec: Wires {
-            col_terminal: end,
-            ..wires(a.clone(), Topology::InputSource, 0, 1e-4)
-        },
-    }]);
-    // Currents are at most 1 / end.
-    case.compare("a large end", TOLERANCE * a.level_units(0) / end);
+    for topology in [Topology::InputSource, Topology::SeparateSource] {
+        for end in [1e-2, 1e2, 1e7] {
+            let a = one_array(16, 12, ENCODINGS[2]);
+            let mut case = Case::sized(1, 16);
+            let g = case.state_of(a.cells(), Scope::PerChip, |n, seed| {
+                values(n, seed).iter().map(|v| 0.1 + v.abs()).collect()
+            });
+            let out = case.result(a.read_planes() * a.plane_len(), Scope::PerChip);
+            case.section(vec![Op::IrDrop {
+                g,
+                out,
+                spec: Wires {
+                    col_terminal: end,
+                    ..wires(a.clone(), topology, 0, 1e-4)
+                },
+            }]);
+            // What a line conducts is at most that of its 16 cells, and of its end.
+            let most = a.level_units(0) / (1.0 / 16.0 + end);
+            let test = format!("{topology:?} with an end of {end}");
+            case.compare(&test, TOLERANCE * most);
+        }
+    }
 }
