@@ -40,7 +40,8 @@ fn check(test: &str, most: usize, tolerance: f32, case: impl Fn(usize) -> Case) 
         return;
     };
     let (rows, limited) = largest(gpu, most, &case);
-    assert_eq!(limited, !gpu.is_hardware(), "{test}: {rows} rows fit");
+    let counts = gpu.info().name.contains("llvmpipe");
+    assert_eq!(limited, counts, "{test}: {rows} rows fit");
     case(rows).compare(&format!("{test}, {rows} rows"), tolerance);
 }
 
@@ -77,7 +78,8 @@ fn long_sums_of_arrays() {
 #[test]
 fn long_sums_with_noise_of_every_cell() {
     let dac = dac(2, 1, InputSigns::Unsigned);
-    // Codes at a threshold may differ by one, of 128 conversions at most a few.
+    // A code at a threshold may differ by one, which moves an output by at most 1 (steps of 0.25 and 0.5,
+    // places up to 8): room for eight of some hundred conversions.
     check("noise of every cell", 20_000, 8.0, |rows| {
         layer(rows, dac.clone(), true, false)
     });

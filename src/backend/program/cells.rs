@@ -188,14 +188,22 @@ impl Arrays {
                 let zero = |s| self.place(s) as f32 * (self.g_min * self.level_units(s));
                 self.offset_code() as f32 + slices.map(zero).sum::<f32>()
             }
-            (Encoding::Offset { reference: 0 }, Some(levels)) => {
-                let held = |s| {
-                    let digit = self.offset_code() >> self.shift(s) & self.top_digit(s);
-                    self.place(s) as f32 * (levels[digit as usize] * self.level_units(s))
-                };
+            (Encoding::Offset { reference: 0 }, Some(_)) => {
+                let held =
+                    |s| self.place(s) as f32 * (self.offset_conductance(s) * self.level_units(s));
                 slices.map(held).sum()
             }
             _ => 0.0,
+        }
+    }
+
+    /// Nominal conductance, relative to `G_max`, of a cell that holds the offset code's digit of a slice.
+    pub fn offset_conductance(&self, slice: usize) -> f32 {
+        let top = self.top_digit(slice);
+        let digit = self.offset_code() >> self.shift(slice) & top;
+        match &self.levels {
+            Some(levels) => levels[digit as usize],
+            None => self.g_min + (1.0 - self.g_min) * digit as f32 / top as f32,
         }
     }
 

@@ -57,6 +57,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     let work = Work::flat(arrays.plane_len()).per_chip(cx.per_chip(*out));
     Ok(vec![
         Dispatch::new("collapse_planes", work)
+            .rounds(arrays.read_planes() as u64)
             .constant("CORRECTED", correct.is_some())
             .constant("HALF", cx.halves(*g))
             .params(&params)

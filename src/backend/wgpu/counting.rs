@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, WINDOW_ALIGN, Work};
-use super::reading::{Inputs, Prepared};
-use crate::backend::program::{Arrays, Encoding, InputSigns, Reading};
+use super::reading::{Inputs, Prepared, deviate_rounds};
+use crate::backend::program::{Arrays, Encoding, InputSigns};
 
 /// Rows of a word.
 const WORD: u32 = u32::BITS;
@@ -271,15 +271,16 @@ fn pairs(arrays: &Arrays, depths: &[(u32, i32)]) -> bool {
 
 /// Both kinds of bits of a crossbar, after its codes; with `sum_codes` the sums of the codes too.
 /// Rounds of a thread that converts every step of every row tile and plane from its bits, besides the sums.
-pub(super) fn conversion_rounds(spec: &Reading, at: &WordTable) -> u64 {
+pub(super) fn conversion_rounds(input: &Inputs<'_>, at: &WordTable) -> u64 {
+    let spec = input.spec;
     let (tiles, planes) = (at.tiles.len() as u64, at.depths.len() as u64);
     let (conversions, bits) = (
         spec.dac.conversions() as u64,
         u64::from(spec.dac.input_bits),
     );
-    // Deviates of four images, and of the columns of each where they straddle blocks.
     let thermal = spec.adc.as_ref().is_some_and(|c| c.noise > 0.0);
-    let conversion = 1 + bits.div_ceil(conversions) + if thermal { 4 * 5 } else { 0 };
+    let deviates = u64::from(thermal) * deviate_rounds(input.geo);
+    let conversion = 1 + bits.div_ceil(conversions) + deviates;
     u64::from(at.words()) + tiles * (1 + planes * (2 + conversions * conversion))
 }
 
@@ -327,7 +328,7 @@ pub(super) fn prepare(
         .write(planes);
     let depths: u64 = at.depths.iter().map(|&(bits, _)| 1 + u64::from(bits)).sum();
     Counted {
-        rounds: conversion_rounds(input.spec, &at) + u64::from(count) * depths,
+        rounds: conversion_rounds(input, &at) + u64::from(count) * depths,
         calls: vec![found.call, planes_call],
         words: WordsParams {
             g_chip: if g_per_chip { g_all } else { 0 },

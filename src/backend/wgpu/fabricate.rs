@@ -166,6 +166,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             };
             Ok(vec![
                 call("fabricate_grad", Work::flat(len.div_ceil(4)), spec)
+                    .rounds(cx.capacity.chips as u64)
                     .params(&params)
                     .read(*w)
                     .read(*chip)

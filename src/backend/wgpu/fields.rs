@@ -147,7 +147,7 @@ pub(super) fn prepare(
         ..Work::flat(bits.items as usize * QUADS * columns.items as usize)
     };
     Some(Fields {
-        rounds: counting::conversion_rounds(input.spec, &at),
+        rounds: counting::conversion_rounds(input, &at),
         calls: vec![found.call, pack],
         words: WordsParams {
             g_chip: g_chip as u32,

@@ -77,6 +77,7 @@ pub(super) fn fma_dispatch(iterations: u32) -> Dispatch {
         pad1: 0,
     };
     Dispatch::new("peak_fma", Work::flat(FMA_THREADS as usize))
+        .rounds(u64::from(iterations))
         .params(&params)
         .write(scratch(0, u64::from(FMA_THREADS) * 4))
 }

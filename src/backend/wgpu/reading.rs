@@ -314,6 +314,12 @@ fn aligned(geo: &ConvGeometry) -> bool {
     geo.groups == 1 || (geo.c_out / geo.groups).is_multiple_of(TILE)
 }
 
+/// Rounds of the loops that draw a deviate of a conversion: four images, and the columns of each where
+/// they straddle blocks.
+pub(super) fn deviate_rounds(geo: &ConvGeometry) -> u64 {
+    if aligned(geo) { 4 } else { 4 * 5 }
+}
+
 /// Conversions of a pass over the rows.
 fn steps(input: &Inputs<'_>) -> usize {
     let noisy = input.variance.is_some();
@@ -337,8 +343,7 @@ pub(super) fn rounds(input: &Inputs<'_>, sum_codes: bool) -> u64 {
         spec.arrays.read_planes() as u64,
     );
     let (steps, conversions) = (steps(input) as u64, dac.conversions() as u64);
-    // Four images, and the columns of each where they straddle blocks.
-    let deviates = if aligned(input.geo) { 4 } else { 4 * 5 };
+    let deviates = deviate_rounds(input.geo);
     let row = match (
         input.variance.is_some() && spec.noise_per_cell,
         dac.analog_sum,

@@ -46,6 +46,7 @@ fn validate(dispatch: &Dispatch) -> naga::Module {
         dispatch.entry
     );
     check_bindings(dispatch, &module);
+    rounds::check(dispatch, &module);
     module
 }
 
@@ -325,6 +326,7 @@ mod half;
 mod integers;
 mod programming;
 mod random;
+mod rounds;
 
 fn layouts() -> Vec<StructLayout> {
     vec![

@@ -212,6 +212,8 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
     calls.push(
         passes
             .grouped("weight_scale_choose")
+            // A candidate's chunks, then the 128 sums or the candidates.
+            .rounds(chunks as u64 + 128)
             .write(passes.state)
             .read(passes.sums)
             .read(passes.errors)

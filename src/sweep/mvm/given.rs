@@ -49,16 +49,6 @@ fn at(curve: &[f32], g: f32) -> f32 {
     curve[i] + (x - i as f32) * (curve[i + 1] - curve[i])
 }
 
-/// Nominal conductance of the cells of an offset's reference column.
-fn reference_of(p: &Programming, slice: usize) -> f32 {
-    let a = &p.arrays;
-    let digit = a.offset_code() >> a.shift(slice) & a.top_digit(slice);
-    match &a.levels {
-        Some(levels) => levels[digit as usize],
-        None => a.g_min + (1.0 - a.g_min) * digit as f32 / a.top_digit(slice) as f32,
-    }
-}
-
 /// Read planes of cells: `one(conductance, level units)` of every cell, plus `sign` times that of the
 /// cell that is subtracted before its converter: the other one of a pair, or what
 /// `mean(count, one of a reference cell)` says of a reference column.
@@ -84,7 +74,7 @@ fn read_planes(
             Encoding::Offset {
                 reference: count @ 1..,
             } => {
-                let reference = sign * mean(count, one(reference_of(p, slice), unit));
+                let reference = sign * mean(count, one(a.offset_conductance(slice), unit));
                 out.extend(cells(plane).iter().map(|&x| one(x, unit) + reference));
             }
             _ => out.extend(cells(plane).iter().map(|&x| one(x, unit))),
