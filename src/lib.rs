@@ -52,6 +52,7 @@ pub mod data;
 pub mod error;
 pub mod files;
 pub mod mapping;
+pub mod memory;
 pub mod network;
 pub mod progress;
 pub mod quantize;

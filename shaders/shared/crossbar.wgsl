@@ -66,6 +66,22 @@ fn cell_step(r: Reading, sum: mat4x4<f32>, c: Cell, d: vec4<f32>, t: u32) -> mat
     return outer(sum, d, c.g);
 }
 
+// All steps of one row, added up: one deviate has the law of a sum of independent ones.
+fn cell_steps(r: Reading, sum: mat4x4<f32>, c: Cell, d: Summed) -> mat4x4<f32> {
+    if !NOISE_CELL || DAC_STEPS == 1u {
+        return cell_step(r, sum, c, d.drive, 0u);
+    }
+    let z = deviates(r, c.s, c.event, PURPOSE_READ_CELL | (c.row * 4096u));
+    let a = sqrt(d.square);
+    let m = outer(sum, d.drive, c.g);
+    return mat4x4<f32>(
+        fma(c.deviation.x * z[0], a, m[0]),
+        fma(c.deviation.y * z[1], a, m[1]),
+        fma(c.deviation.z * z[2], a, m[2]),
+        fma(c.deviation.w * z[3], a, m[3]),
+    );
+}
+
 // What the converters of a row tile see at the steps t0 .. t0 + STEPS.
 fn crossbar_sums(r: Reading, s: Site, tile: u32, plane: u32, t0: u32) -> Sums {
     let zero = vec4<f32>(0.0);
@@ -96,9 +112,9 @@ fn crossbar_sums(r: Reading, s: Site, tile: u32, plane: u32, t0: u32) -> Sums {
         }
         if ANALOG_SUM {
             let d = summed_drive(bytes, signs, r.dac_at);
-            s0 = cell_step(r, s0, c, d, 0u);
+            s0 = cell_steps(r, s0, c, d);
             if NOISE_SUM {
-                s4 = outer(s4, d * d, v);
+                s4 = outer(s4, d.square, v);
             }
             continue;
         }

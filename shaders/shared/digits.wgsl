@@ -55,11 +55,19 @@ fn step_drive(bytes: vec4<u32>, signs: vec4<f32>, t: u32, table_at: u32) -> vec4
     return d;
 }
 
-// All steps at once, weighted by place.
-fn summed_drive(bytes: vec4<u32>, signs: vec4<f32>, table_at: u32) -> vec4<f32> {
-    var d = vec4<f32>(0.0);
+// All steps at once, weighted by place: their sum, and the sum of their squares for read noise, which is
+// another one in every step.
+struct Summed {
+    drive: vec4<f32>,
+    square: vec4<f32>,
+}
+
+fn summed_drive(bytes: vec4<u32>, signs: vec4<f32>, table_at: u32) -> Summed {
+    var s = Summed(vec4<f32>(0.0), vec4<f32>(0.0));
     for (var t = 0u; t < DAC_STEPS; t++) {
-        d += f32(step_place(t)) * step_drive(bytes, signs, t, table_at);
+        let d = f32(step_place(t)) * step_drive(bytes, signs, t, table_at);
+        s.drive += d;
+        s.square += d * d;
     }
-    return d;
+    return s;
 }

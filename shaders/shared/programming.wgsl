@@ -1,7 +1,7 @@
 //!include shared/draws.wgsl
 // What programming makes of four cells. Constants: LAW, LOGNORMAL, TWO_SIDED, OFFSET (else
 // differential), HAS_LEVELS, HAS_SIGMA_CURVE, HAS_STUCK, HAS_OPEN, HAS_DRIFT, HAS_NOISE_CURVE,
-// FLAGS, the bits of the purpose that reference cells have; REAL, a reference column holds the
+// HAS_ONE_OVER_F, FLAGS, the bits of the purpose that reference cells have; REAL, a reference column holds the
 // offset. Bound by the kernel's file: `table`. Twin of Programming: src/backend/wgpu/program_cells.rs.
 
 const LAW_PROPORTIONAL: u32 = 0u;
@@ -44,6 +44,12 @@ struct Programming {
     // Codes that the slices hold.
     code_low: f32,
     code_high: f32,
+    // Standard deviation of 1/f noise by the conductance as programmed.
+    one_over_f_at: u32,
+    one_over_f_len: u32,
+    // Where that curve's quotient by the conductance begins to be constant.
+    one_over_f_least: f32,
+    pad0: u32,
 }
 
 // Four cells: where they are, and their addresses for random numbers.
@@ -121,9 +127,10 @@ fn open(address: vec4<u32>, p: Programming, chip: u32, purpose: u32, part: f32) 
     return uniform4(words) < vec4<f32>(part);
 }
 
-// Conductances, and 1 where no line of the cell is open, else 0.
+// Conductances, the same as programmed (before drift), and 1 where no line of the cell is open, else 0.
 struct Programmed {
     g: vec4<f32>,
+    before: vec4<f32>,
     closed: vec4<f32>,
 }
 
@@ -161,6 +168,7 @@ fn programmed(p: Programming, c: Cells, t: vec4<f32>, e: vec4<f32>) -> Programme
         g = select(select(g, vec4<f32>(1.0), on), vec4<f32>(p.g_min), off);
         stuck = off | on;
     }
+    let before = clamp(g, vec4<f32>(p.clip_low), vec4<f32>(p.clip_high));
     if HAS_DRIFT {
         let n = normal4(words_at(c.address, p.layer, c.chip, PURPOSE_CELL_DRIFT | FLAGS), 0.0);
         let mean = curve(p.drift_mean_at, p.drift_mean_len, g);
@@ -177,9 +185,9 @@ fn programmed(p: Programming, c: Cells, t: vec4<f32>, e: vec4<f32>) -> Programme
             column = open(c.array * p.cols + c.column, p, c.chip, PURPOSE_OPEN_COLUMN, p.open_col);
         }
         let closed = select(vec4<f32>(1.0), vec4<f32>(0.0), row | column);
-        return Programmed(closed * g, closed);
+        return Programmed(closed * g, before, closed);
     }
-    return Programmed(g, vec4<f32>(1.0));
+    return Programmed(g, before, vec4<f32>(1.0));
 }
 
 // Variance of a read, relative to G_max squared; what is open does not conduct and is quiet.
@@ -189,6 +197,11 @@ fn read_variance(p: Programming, c: Programmed) -> vec4<f32> {
     var v = a * a + vec4<f32>(p.noise_fixed * p.noise_fixed);
     if HAS_NOISE_CURVE {
         let s = curve(p.noise_at, p.noise_len, g);
+        v += s * s;
+    }
+    if HAS_ONE_OVER_F {
+        let x = clamp(c.before, vec4<f32>(p.one_over_f_least), vec4<f32>(1.0));
+        let s = g * curve(p.one_over_f_at, p.one_over_f_len, x) / x;
         v += s * s;
     }
     return c.closed * v;

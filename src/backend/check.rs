@@ -13,7 +13,8 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Internal`] with section, operator, tensor and what was expected: a program is
-    /// made by Pimento, not by its user.
+    /// made by Pimento, not by its user. [`Error::Input`] where a layer is larger than random numbers
+    /// have addresses for.
     pub fn check(&self) -> Result<()> {
         for section in &self.sections {
             let mut written = Written::default();
@@ -26,6 +27,9 @@ impl Program {
                 };
                 at.operands(&mut written)?;
                 at.shapes()?;
+                if let Some(draws) = op.draws() {
+                    draws.check()?;
+                }
             }
         }
         Ok(())

@@ -46,14 +46,35 @@ pub struct Peak {
     pub copy_gbytes_per_s: f64,
 }
 
+/// Memory that a backend plans with.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct MemoryBudget {
+    /// Bytes.
+    pub bytes: u64,
+    /// Where the number comes from, in words: "half of the free memory".
+    pub source: String,
+}
+
+impl std::fmt::Display for MemoryBudget {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} MiB ({})", self.bytes >> 20, self.source)
+    }
+}
+
 /// A place where programs run.
 pub trait Backend: Send + Sync {
     /// What it is.
     fn info(&self) -> DeviceInfo;
 
+    /// What [`Backend::fit`] may plan with; `None` where it is not known.
+    fn memory(&self) -> Option<MemoryBudget> {
+        None
+    }
+
     /// The largest capacity, at most `want`, that fits this backend's limits (bindings, buffer
     /// sizes, a memory budget). Chips are reduced last, `images` only where one resident input
-    /// would not fit. At least one chip and one block of images, or an error with the arithmetic.
+    /// would not fit. At least one chip and one block of images, or an error with the arithmetic
+    /// ([`crate::Error::Input`]: a smaller problem or more memory is up to the user).
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity>;
 
     /// Bytes that a session of this capacity takes.

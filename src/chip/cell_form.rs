@@ -6,13 +6,17 @@
 //! normals from the error function. Thresholds of probabilities are compared in `f32`, as everywhere:
 //! which cells are stuck does not depend on who asks. Formulas are in docs/cells.md.
 
+mod reader;
+
 use super::closed_form::deviation;
 use super::ir_drop;
 use crate::backend::program::{
-    Arrays, ConverterErrors, Curve, Deviate, Encoding, InputSigns, Law, Programming, Reading, Wires,
+    Arrays, CellReadNoise, ConverterErrors, Curve, Deviate, Encoding, Law, Programming, Wires,
 };
 use crate::mapping::digits;
-use crate::random::{self, OFFSET_REFERENCE, Purpose, REFERENCE, Stream, philox};
+use crate::random::{self, OFFSET_REFERENCE, Purpose, REFERENCE, Stream};
+
+pub use reader::{Conversion, Pixel, Place, Reader};
 
 /// Which random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,28 @@ enum Column {
     Copy(usize, usize, usize, u32),
 }
 
+/// A programmed cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cell {
+    /// Conductance at a read, relative to `G_max`.
+    g: f64,
+    /// The same before drift.
+    programmed: f64,
+    /// Whether its row or column is open.
+    open: bool,
+}
+
+impl Default for Cell {
+    /// On an open line.
+    fn default() -> Self {
+        Self {
+            g: 0.0,
+            programmed: 0.0,
+            open: true,
+        }
+    }
+}
+
 struct Cells<'a> {
     spec: &'a Programming,
     array: &'a [f32],
@@ -100,8 +126,8 @@ impl Cells<'_> {
         }
     }
 
-    /// Conductance of a cell relative to `G_max` and whether its line is open.
-    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> (f64, bool) {
+    /// A cell of a column.
+    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> Cell {
         let spec = self.spec;
         let a = &spec.arrays;
         let (tile, flags, address) = match column {
@@ -119,19 +145,28 @@ impl Cells<'_> {
             Column::Copy(..) => false,
         };
         if open_column || self.below(Purpose::OpenRow, 0, array * a.rows + row, spec.stuck.row) {
-            return (0.0, true);
+            return Cell::default();
         }
         let (g_min, e) = (f64::from(a.g_min), f64::from(self.array[array]));
         let span = 1.0 - g_min;
         let stuck = random::uniform(self.word(Purpose::CellStuck, flags, address));
-        let mut g = if stuck < spec.stuck.off {
-            g_min
+        let limited = |g: f64| {
+            let g = g.min(f64::from(spec.clip));
+            if spec.clip_low { g.max(0.0) } else { g }
+        };
+        let cell = |programmed: f64, kept: f64| Cell {
+            g: limited(programmed * kept),
+            programmed: limited(programmed),
+            open: false,
+        };
+        if stuck < spec.stuck.off {
+            cell(g_min, 1.0)
         } else if stuck >= 1.0 - spec.stuck.on {
-            1.0
+            cell(1.0, 1.0)
         } else {
             let target = self.target(plane, digit);
             let word = self.word(Purpose::CellProgram, flags, address);
-            let mut g = match (&spec.sigma_curve, spec.law) {
+            let g = match (&spec.sigma_curve, spec.law) {
                 (Some(curve), law) => {
                     let common = match law {
                         Law::WeightProportional => target * (1.0 + e),
@@ -150,31 +185,32 @@ impl Cells<'_> {
                     }
                 }
             };
-            if let Some(drift) = &spec.drift {
+            let kept = spec.drift.as_ref().map_or(1.0, |drift| {
                 let word = self.word(Purpose::CellDrift, flags, address);
                 let z = deviation(word, Deviate::Gaussian, 1.0);
                 let nu = (at(&drift.mean, g) + at(&drift.sigma, g) * z).max(0.0);
-                g *= (-nu * f64::from(drift.log_time)).exp();
-            }
-            g
-        };
-        g = g.min(f64::from(spec.clip));
-        if spec.clip_low {
-            g = g.max(0.0);
+                (-nu * f64::from(drift.log_time)).exp()
+            });
+            cell(g, kept)
         }
-        (g, false)
     }
 
     /// Variance of a read of a cell, relative to `G_max`.
-    fn variance(&self, (g, open): (f64, bool)) -> f64 {
-        if open {
+    fn variance(&self, cell: Cell) -> f64 {
+        if cell.open {
             return 0.0;
         }
+        let g = cell.g;
         let noise = &self.spec.read_noise;
+        let spectral = |c: &Curve| {
+            let x = cell.programmed.clamp(CellReadNoise::LEAST.into(), 1.0);
+            (g * at(c, x) / x).powi(2)
+        };
         let span = 1.0 - f64::from(self.spec.arrays.g_min);
         (f64::from(noise.proportional) * g).powi(2)
             + (f64::from(noise.fixed) * span).powi(2)
             + noise.curve.as_ref().map_or(0.0, |c| at(c, g).powi(2))
+            + noise.one_over_f.as_ref().map_or(0.0, spectral)
     }
 
     /// Mean and variance of the mean of a column tile's reference cells on a cell plane.
@@ -184,7 +220,7 @@ impl Cells<'_> {
         let cells = (0..n).map(|j| self.cell(plane, Column::Copy(tile, j, n, flags), row, digit));
         let (mut mean, mut variance) = (0.0, 0.0);
         for cell in cells {
-            mean += cell.0 / n as f64;
+            mean += cell.g / n as f64;
             variance += self.variance(cell) / (n * n) as f64;
         }
         (mean, variance)
@@ -199,7 +235,7 @@ impl Cells<'_> {
         let (mut g, mut variance) = (0.0, 0.0);
         for (plane, sign) in poles(a, read_plane) {
             let own = self.cell(plane, Column::Own(col), row, held[plane]);
-            g += sign * own.0;
+            g += sign * own.g;
             variance += self.variance(own);
             let offset = match a.encoding {
                 Encoding::Offset { reference } => reference,
@@ -245,7 +281,7 @@ pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Pr
             let digit = digits::of_code(a, codes[at])[plane];
             cells
                 .cell(plane, Column::Own(at / a.rows), at % a.rows, digit)
-                .0
+                .g
         };
         return Programmed {
             g: (0..a.cells()).map(cell).collect(),
@@ -331,246 +367,6 @@ pub fn converters(
         ]
     };
     (0..a.converters()).map(one).collect()
-}
-
-/// A layer's arrays ready to be read on one chip.
-#[derive(Debug, Clone, Copy)]
-pub struct Reader<'a> {
-    /// How.
-    pub spec: &'a Reading,
-    /// Read planes in level units.
-    pub g: &'a [f64],
-    /// Their variances, where reads are noisy.
-    pub variance: Option<&'a [f64]>,
-    /// From [`converters`]; without effect where there are none.
-    pub converters: &'a [[f64; 2]],
-    /// Pairs `(lsb, lo)`, `[read plane][column]`.
-    pub ranges: &'a [[f32; 2]],
-    /// Pairs `(gain, offset)`, `[row tile][read plane][column]`.
-    pub correct: Option<&'a [[f32; 2]]>,
-    /// Random numbers.
-    pub key: Key,
-}
-
-/// Which output pixel is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Image.
-    pub image: u32,
-    /// Pixel of the output map.
-    pub pixel: usize,
-    /// Pixels of the output map.
-    pub pixels: usize,
-}
-
-/// One conversion.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Conversion {
-    /// What the converter sees, level units times drive.
-    pub sum: f64,
-    /// The sum in codes, with errors and noise; the sum itself where there is no converter.
-    pub nearest: f64,
-    /// What is rounded: the same with the non-linearity of the code nearest to it.
-    pub scaled: f64,
-    /// The code; 0 where there is no converter.
-    pub code: i32,
-    /// Whether it lies more than half a code outside the range.
-    pub clipped: bool,
-}
-
-/// One output pixel.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pixel {
-    /// Conversions `[read plane][column][row tile][conversion]`.
-    pub conversions: Vec<Conversion>,
-    /// Output of every column in units of weight step times input step.
-    pub u: Vec<f64>,
-}
-
-impl Reader<'_> {
-    /// Reads a pixel; `input` gives the code that a column sees at a row.
-    pub fn pixel(&self, input: impl Fn(usize, usize) -> i32, place: Place) -> Pixel {
-        let (a, dac) = (&self.spec.arrays, &self.spec.dac);
-        let (planes, tiles, n) = (a.read_planes(), a.row_tiles(), dac.conversions());
-        let mut conversions = Vec::with_capacity(planes * a.cols * tiles * n);
-        for p in 0..planes {
-            for col in 0..a.cols {
-                for r in 0..tiles {
-                    for t in 0..n {
-                        conversions.push(self.convert((p, col, r, t), &input, place));
-                    }
-                }
-            }
-        }
-        let u = (0..a.cols)
-            .map(|col| self.output(col, &conversions, &input))
-            .collect();
-        Pixel { conversions, u }
-    }
-
-    fn rows(&self, r: usize) -> std::ops::Range<usize> {
-        let cut = &self.spec.arrays.tile_rows;
-        cut[r] as usize..cut[r + 1] as usize
-    }
-
-    /// Drive of a code in a conversion: of its step, or the weighted sum of all steps.
-    fn drive(&self, code: i32, t: usize) -> f64 {
-        let dac = &self.spec.dac;
-        let most = (1i32 << dac.input_bits) - 1;
-        let step = |t: usize| {
-            let (magnitude, sign) = match dac.signs {
-                InputSigns::Unsigned => (code.clamp(0, most), 1.0),
-                InputSigns::SignMagnitude => {
-                    (code.abs().min(most), if code < 0 { -1.0 } else { 1.0 })
-                }
-                InputSigns::TwosComplement => {
-                    let half = 1i32 << (dac.input_bits - 1);
-                    (code.clamp(-half, half - 1) & most, 1.0)
-                }
-            };
-            let digit = magnitude >> (t as u32 * dac.dac_bits) & ((1 << dac.step_bits(t)) - 1);
-            match &dac.table {
-                Some(table) => sign * f64::from(table[digit as usize]),
-                None => sign * f64::from(digit),
-            }
-        };
-        match dac.analog_sum {
-            true => (0..dac.steps())
-                .map(|t| f64::from(dac.place(t)) * step(t))
-                .sum(),
-            false => step(t),
-        }
-    }
-
-    /// Normal deviate of a conversion.
-    fn noise(
-        &self,
-        purpose: u32,
-        (p, col, r, t): (usize, usize, usize, usize),
-        place: Place,
-    ) -> f64 {
-        let a = &self.spec.arrays;
-        let conversion = (p * a.row_tiles() + r) * self.spec.dac.conversions() + t;
-        let event = (conversion * place.pixels + place.pixel) * a.cols.div_ceil(4) + col / 4;
-        let key = [self.key.seed as u32, (self.key.seed >> 32) as u32];
-        let layer = self.spec.layer.wrapping_add(place.image.wrapping_mul(4096));
-        let counter = [event as u32, layer, self.key.chip, purpose | self.key.flags];
-        deviation(philox::block(key, counter)[col % 4], Deviate::Gaussian, 1.0)
-    }
-
-    fn convert(
-        &self,
-        at: (usize, usize, usize, usize),
-        input: &impl Fn(usize, usize) -> i32,
-        place: Place,
-    ) -> Conversion {
-        let a = &self.spec.arrays;
-        let (p, col, r, t) = at;
-        let (mut sum, mut variance) = (0.0, 0.0);
-        for row in self.rows(r) {
-            let i = (p * a.cols + col) * a.rows + row;
-            let drive = self.drive(input(col, row), t);
-            sum += self.g[i] * drive;
-            let Some(v) = self.variance else { continue };
-            if self.spec.noise_per_cell {
-                let purpose = Purpose::ReadCell as u32 | (row as u32 * 4096);
-                sum += drive * v[i].sqrt() * self.noise(purpose, at, place);
-            } else {
-                variance += v[i] * drive * drive;
-            }
-        }
-        if variance > 0.0 {
-            sum += variance.sqrt() * self.noise(Purpose::ReadNoise as u32, at, place);
-        }
-        let Some(adc) = &self.spec.adc else {
-            return Conversion {
-                sum,
-                nearest: sum,
-                scaled: sum,
-                code: 0,
-                clipped: false,
-            };
-        };
-        let [scale, offset] = self.converters[(r * a.read_planes() + p) * a.cols + col];
-        let mut scaled = scale * sum + offset;
-        if adc.noise > 0.0 {
-            scaled += f64::from(adc.noise) * self.noise(Purpose::AdcNoise as u32, at, place);
-        }
-        let limited = |x: f64| x.round_ties_even().clamp(adc.lo.into(), adc.hi.into()) as i32;
-        let nearest = scaled;
-        if let Some(inl) = &adc.inl {
-            scaled += f64::from(inl[(limited(scaled) - adc.lo) as usize]);
-        }
-        Conversion {
-            sum,
-            nearest,
-            scaled,
-            code: limited(scaled),
-            clipped: scaled > f64::from(adc.hi) + 0.5 || scaled < f64::from(adc.lo) - 0.5,
-        }
-    }
-
-    /// Shift-and-add over steps, planes and row tiles.
-    fn output(
-        &self,
-        col: usize,
-        conversions: &[Conversion],
-        input: &impl Fn(usize, usize) -> i32,
-    ) -> f64 {
-        let (a, dac) = (&self.spec.arrays, &self.spec.dac);
-        let (planes, tiles, n) = (a.read_planes(), a.row_tiles(), dac.conversions());
-        let place = |t: usize| {
-            if dac.analog_sum {
-                1.0
-            } else {
-                f64::from(dac.place(t))
-            }
-        };
-        let mut u = 0.0;
-        let mut total = 0.0;
-        for r in 0..tiles {
-            let inputs: f64 = self.rows(r).map(|row| f64::from(input(col, row))).sum();
-            total += inputs;
-            for p in 0..planes {
-                let first = ((p * a.cols + col) * tiles + r) * n;
-                let seen = &conversions[first..first + n];
-                let value = |c: &Conversion| match self.spec.adc {
-                    None => c.sum,
-                    Some(_) => {
-                        let [lsb, lo] = self.ranges[p * a.cols + col].map(f64::from);
-                        lsb * f64::from(c.code) + lo
-                    }
-                };
-                let sum: f64 = seen
-                    .iter()
-                    .enumerate()
-                    .map(|(t, c)| place(t) * value(c))
-                    .sum();
-                let [gain, offset] = self.correct.map_or([1.0, 0.0], |c| {
-                    c[(r * planes + p) * a.cols + col].map(f64::from)
-                });
-                u += f64::from(a.place(p)) * (gain * sum - offset * inputs);
-            }
-        }
-        let base = match (a.encoding, &a.levels) {
-            (Encoding::Offset { reference: 0 }, None) => {
-                let zero =
-                    |s| f64::from(1u32 << a.shift(s)) * f64::from(a.g_min) * level_units(a, s);
-                f64::from(a.offset_code()) + (0..a.slices()).map(zero).sum::<f64>()
-            }
-            (Encoding::Offset { reference: 0 }, Some(levels)) => {
-                let held = |s: usize| {
-                    let digit = (a.offset_code() >> a.shift(s)) % (1 << a.slice_bits[s]);
-                    f64::from(1u32 << a.shift(s))
-                        * f64::from(levels[digit as usize])
-                        * level_units(a, s)
-                };
-                (0..a.slices()).map(held).sum::<f64>()
-            }
-            _ => 0.0,
-        };
-        u - base * total
-    }
 }
 
 #[cfg(test)]

@@ -75,8 +75,7 @@ pub fn layer(
         raw: wires.is_some(),
         ..programming(chip, variation, &arrays, layer)
     };
-    let noise = &programming.read_noise;
-    let noisy = noise.proportional > 0.0 || noise.fixed > 0.0 || noise.curve.is_some();
+    let noisy = !programming.read_noise.is_quiet();
     let mut reading = Reading {
         noise_per_cell: chip.read.per_cell,
         integer: false,
@@ -110,17 +109,20 @@ pub fn layer(
     if !reading.is_possible() {
         return Err(too_large(&reading));
     }
-    check_events(&reading, geo)?;
+    let errors = ConverterErrors {
+        sharing: chip.adc.sharing,
+        gain: chip.adc.gain_error as f32,
+        offset: chip.adc.offset_error as f32,
+        layer,
+        arrays,
+    };
+    programming.draws().check()?;
+    reading.draws(geo, noisy).check()?;
+    errors.draws().check()?;
     Ok(LayerCells {
         programming,
         wires,
-        errors: ConverterErrors {
-            sharing: chip.adc.sharing,
-            gain: chip.adc.gain_error as f32,
-            offset: chip.adc.offset_error as f32,
-            layer,
-            arrays,
-        },
+        errors,
         ranges,
         noisy,
         storage: match chip.cells.storage {
@@ -219,21 +221,17 @@ fn read_noise(chip: &config::Chip) -> CellReadNoise {
     // Of noise with a spectrum 1/f, what a read of duration t_read sees at time t.
     let age = (chip.drift.time_s + r.t_read_s) / (2.0 * r.t_read_s);
     let growth = age.ln().max(0.0).sqrt();
-    let curve = match (&r.sigma, &r.one_over_f) {
-        (None, None) => None,
-        (Some(sigma), None) => Some(curve(sigma.sampled())),
-        (sigma, Some(q)) => {
-            let square = |g: f64| sigma.as_ref().map_or(0.0, |s| s.at(g).powi(2));
-            let at = |g: f64| (square(g) + (g * q.at(g).min(1e6) * growth).powi(2)).sqrt();
-            Some(curve(q.sampled_with(|g| {
-                if g > 0.0 { at(g) } else { square(g).sqrt() }
-            })))
-        }
+    // `Q` may be infinite at 0, where nothing conducts.
+    let part = |q: &config::chip::Curve, g: f64| match g > 0.0 {
+        true => g * q.at(g).min(1e6) * growth,
+        false => 0.0,
     };
+    let spectral = r.one_over_f.as_ref().filter(|_| growth > 0.0);
     CellReadNoise {
         proportional: r.proportional as f32,
         fixed: r.fixed as f32,
-        curve,
+        curve: r.sigma.as_ref().map(|sigma| curve(sigma.sampled())),
+        one_over_f: spectral.map(|q| curve(q.sampled_with(|g| part(q, g)))),
     }
 }
 
@@ -288,27 +286,4 @@ fn too_large(reading: &Reading) -> Error {
          allowed: fewer converter bits or input bits",
         reading.dac.conversions()
     ))
-}
-
-/// Noise is addressed by the event of a conversion.
-fn check_events(reading: &Reading, geo: &ConvGeometry) -> Result<()> {
-    let a = &reading.arrays;
-    let factors = [
-        a.read_planes(),
-        a.row_tiles(),
-        reading.dac.conversions(),
-        geo.h_out() * geo.w_out(),
-        a.cols.div_ceil(4),
-    ];
-    let events = factors.iter().fold(1usize, |n, f| n.saturating_mul(*f));
-    // Four deviates each, with 32 bits for the address of a deviate.
-    if u32::try_from(events.saturating_mul(4)).is_ok() {
-        return Ok(());
-    }
-    let [planes, tiles, conversions, pixels, cols] = factors;
-    Err(Error::input(format!(
-        "a layer with {planes} read planes x {tiles} row tiles x {conversions} conversions x {pixels} pixels x \
-         {cols} groups of four columns = {events} events has more than the 1073741823 that noise can be \
-         addressed by; allowed: fewer slices, steps or pixels"
-    )))
 }

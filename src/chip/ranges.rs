@@ -17,6 +17,45 @@ pub fn grain(arrays: &Arrays) -> f64 {
     }
 }
 
+/// What digit 0 conducts of a cell that is read alone, level units: it is in every sum, times the sum of
+/// the drives, and only digital subtraction removes it. 0 where a pair or a reference column does, and
+/// with a table, whose levels have no common step.
+fn base(arrays: &Arrays, slice: usize) -> f64 {
+    match (arrays.encoding, &arrays.levels) {
+        (
+            Encoding::Differential { digital: true, .. } | Encoding::Offset { reference: 0 },
+            None,
+        ) => f64::from(arrays.g_min) * f64::from(arrays.level_units(slice)),
+        _ => 0.0,
+    }
+}
+
+/// `g_min` is an `f32`, and a converter has at most 2^14 codes: a sum that is off by so little is nowhere
+/// near half a code.
+const SAME: f64 = 1e-6;
+
+/// The fewest parts, at most `most`, that a grain must be cut into so that steps of one part give exact
+/// products; `None` where there are none.
+///
+/// Nominal sums are `(n + m base/grain) grain` with integers `n` and `m`. With an offset the base is taken
+/// away times the sum of the inputs, whatever the converter rounded, so it has to be whole parts. Of a pair
+/// that is subtracted digitally both halves hold the same `m base`, and round it the same way unless it
+/// lies half-way between two codes, where rounding goes to even ones: halves must be whole parts then.
+fn parts(arrays: &Arrays, slice: usize, grain: f64, most: u64) -> Option<u64> {
+    let ratio = base(arrays, slice) / grain;
+    let whole = |parts: u64| {
+        let place = ratio * parts as f64;
+        (place - place.round()).abs() <= SAME * place
+    };
+    let needed = (1..=most.max(1 << 14)).find(|p| whole(*p));
+    match (arrays.encoding, needed) {
+        (Encoding::Differential { .. }, None) => Some(1),
+        (Encoding::Differential { .. }, Some(parts)) => Some(1 << parts.trailing_zeros()),
+        (Encoding::Offset { .. }, parts) => parts,
+    }
+    .filter(|parts| *parts <= most)
+}
+
 /// Whether codes can be added as integers ([`Reading::integer`]): all converters share a step, and the
 /// sum of all codes fits 32 bits.
 pub fn add_integers(reading: &Reading, pairs: &[[f32; 2]]) -> bool {
@@ -139,8 +178,10 @@ impl Converters {
             .collect()
     }
 
-    /// Nothing that the nominal cells give clips. Where a step of one level (or a power of two part of
-    /// it, the smallest that fits) suffices, converted sums are exact.
+    /// Nothing that the nominal cells give clips. Where there are codes enough for steps of one grain, or
+    /// of the part of it that makes products exact ([`parts`]), a step is that or a power of two part of it,
+    /// the smallest that fits, and products of nominal cells are exact. Where there are codes for the
+    /// grain only, what digit 0 conducts is rounded.
     pub fn full(&self) -> Vec<[f32; 2]> {
         let grain = grain(&self.arrays);
         self.every(|p| {
@@ -152,7 +193,10 @@ impl Converters {
                 _ => f64::from(self.hi),
             };
             if most <= top * grain && most > 0.0 {
-                self.of_step(p, grain / 2f64.powf((top * grain / most).log2().floor()))
+                let room = top * grain / most;
+                let slice = self.arrays.slice_of(p);
+                let parts = parts(&self.arrays, slice, grain, room as u64).unwrap_or(1) as f64;
+                self.of_step(p, grain / parts / 2f64.powf((room / parts).log2().floor()))
             } else {
                 // With nothing to read any range does.
                 self.of_limit(p, most.max(grain))
@@ -328,6 +372,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Of a hundredth of `G_max` digit 0 of two bits conducts 1/33 level, of a third 1.5.
+    #[test]
+    fn full_ranges_are_exact_where_digit_0_conducts_too() {
+        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let with = |encoding, g_min, hi| {
+            let c = Converters::new(&arrays(encoding, &[2, 2], g_min), &serial, &adc(0, hi));
+            c.full()[0]
+        };
+        let offset = Encoding::Offset { reference: 0 };
+        // 15 rows of 3 + 1/33 levels are 1500 steps of 1/33.
+        assert_eq!(with(offset, 0.01, 1499), [1.0 / 32.0, 0.0]);
+        assert_eq!(with(offset, 0.01, 1501), [1.0 / 33.0, 0.0]);
+        assert_eq!(with(offset, 0.01, 3001), [1.0 / 66.0, 0.0]);
+        assert_eq!(with(offset, 0.25, 60), [1.0, 0.0]);
+        let third = 1.0 / 3.0;
+        assert_eq!(with(offset, third, 136), [0.5, 0.0]);
+        let pair = Encoding::Differential {
+            two_sided: false,
+            digital: true,
+        };
+        // Both halves round 1/33 alike, but what lies half-way to the even code.
+        assert_eq!(with(pair, 0.01, 60), [1.0, 0.0]);
+        assert_eq!(with(pair, third, 134), [1.0, 0.0]);
+        assert_eq!(with(pair, third, 136), [0.5, 0.0]);
+        // A reference column takes it before the converter.
+        assert_eq!(with(Encoding::Offset { reference: 1 }, 0.01, 89)[0], 1.0);
     }
 
     #[test]

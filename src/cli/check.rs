@@ -2,6 +2,8 @@
 
 use clap::Args;
 use pimento::Result;
+use pimento::backend::Backend;
+use pimento::backend::cpu::CpuBackend;
 use pimento::config::{Experiment, Point, n_trainings};
 use pimento::data::Split;
 use pimento::train::settings;
@@ -124,6 +126,9 @@ fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]
         plural(images, "image"),
         total
     );
+    if let Some(memory) = CpuBackend::new().memory() {
+        text += &format!("memory    chips of a wave may take {memory} on the CPU\n");
+    }
     for point in points {
         if !point.axes.is_empty() {
             text += &format!("{:>9} {}\n", point.index, point.label());

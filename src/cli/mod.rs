@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod progress;
 mod report;
+mod signals;
 mod sweep;
 mod train;
 mod worst_case;
@@ -104,6 +105,7 @@ enum Command {
 
 /// Parses the command line, does it, prints errors, and says how it went.
 pub fn run() -> ExitCode {
+    signals::report_large_files();
     let done = match Cli::parse().command {
         Command::Demo(c) => c.run(),
         Command::Sweep(c) => c.run(),

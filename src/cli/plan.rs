@@ -23,8 +23,12 @@ pub fn print(experiment: &Experiment, plan: &Plan, json: bool) -> Result<()> {
 
 fn text(experiment: &Experiment, plan: &Plan) -> String {
     let mut text = format!("{}: nothing was written\n", experiment.name);
-    for adapter in &plan.adapters {
-        text += &format!("adapter   {adapter}\n");
+    for (adapter, memory) in plan.adapters.iter().zip(&plan.memory) {
+        let memory = match memory {
+            Some(memory) => format!(", the chips of a wave may take {memory}"),
+            None => String::new(),
+        };
+        text += &format!("adapter   {adapter}{memory}\n");
     }
     for t in &plan.trainings {
         let time = match t.there {

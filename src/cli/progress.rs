@@ -92,8 +92,7 @@ pub(super) fn clock(seconds: f64) -> String {
 impl Terminal {
     /// Watches, and takes care of Ctrl-C from now on.
     pub fn new(quiet: bool) -> Self {
-        // Where no handler can be set, Ctrl-C ends the program as it always did.
-        let _ = ctrlc::set_handler(|| {
+        super::signals::on_request_to_end(|| {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
                 std::process::exit(SIGNAL);
             }

@@ -85,7 +85,8 @@ pub struct RunArgs {
     models: Option<PathBuf>,
 
     /// Memory that the chips of a wave may take on each adapter, such as 512MiB or 4GiB [default:
-    /// half of the free memory for the CPU, 1GiB for a graphics adapter]
+    /// half of what is free for the CPU, limits of control groups and `ulimit -v` included; 1GiB for a
+    /// graphics adapter]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<ByteSize>,
 
@@ -125,6 +126,12 @@ impl RunArgs {
         let data = images::load(&experiment.data, cache, &terminal)?;
         let backends = self.backend.open_several(self.memory.map(|m| m.as_u64()))?;
         let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
+        for (name, memory) in backends
+            .iter()
+            .filter_map(|b| Some((b.info().name, b.memory()?)))
+        {
+            terminal.log(&format!("chips of a wave may take {memory} on {name}"));
+        }
         let options = self.options(experiment);
         if self.dry_run {
             let plan = sweep::plan(&backends, experiment, &data, &options, &terminal)?;

@@ -347,11 +347,12 @@ pub struct ReadNoise {
     pub proportional: f64,
     /// Standard deviation relative to `G_max - G_min`.
     pub fixed: f64,
-    /// Standard deviation by conductance, both relative to `G_max`. None.
+    /// Standard deviation by conductance at the read, both relative to `G_max`. None.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigma: Option<Curve>,
-    /// 1/f noise: `Q(g)` by conductance; the standard deviation relative to the cell's own
-    /// conductance is `Q sqrt(ln((t + t_read)/(2 t_read)))`, `t = chip.drift.time_s`. None.
+    /// 1/f noise: `Q(g)` by the conductance as programmed, before drift; the standard deviation
+    /// relative to the cell's conductance at the read is `Q sqrt(ln((t + t_read)/(2 t_read)))`, `t =
+    /// chip.drift.time_s`. None.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub one_over_f: Option<Curve>,
     /// Duration of a read, s, of the 1/f noise. 250 ns (Nandakumar et al., ICECS 2019).

@@ -10,7 +10,8 @@ choices! {
     pub enum Law {
         /// `w' = w (1 + eps)`.
         WeightProportional = "weight-proportional",
-        /// `w' = w + w_max eps`, `w_max` the largest weight the layer's code can represent.
+        /// `w' = w + w_max eps`, `w_max` the largest weight the layer's code can represent (with
+        /// `quantize.per_channel` the channel's: what a fully conducting cell of its column holds).
         LayerFixed = "layer-fixed",
     }
 }

@@ -18,13 +18,14 @@ choices! {
 /// 2207.07626).
 ///
 /// Every effective weight may deviate by `|D| <= bound w_max`, `w_max` the largest weight that its
-/// layer's code represents: what a write-verify scheme guarantees of every cell. The search is
+/// code represents (that of the layer, or with `quantize.per_channel` of the channel, whose largest weight
+/// is what a fully conducting cell holds): what a write-verify scheme guarantees of every cell. The search is
 /// projected gradient ascent on the deviations, one set of them for all images; the gradient is
 /// that of the cross-entropy of the images that are still classified correctly, so that no effort
 /// goes into those that are lost already.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct WorstCase {
-    /// Largest deviation of a weight, relative to the layer's largest weight.
+    /// Largest deviation of a weight, relative to `w_max`.
     pub bound: f64,
     /// Steps of a search.
     pub steps: usize,

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::random::Reach;
 
 /// Pixels of a set, `[image][c][h][w]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +101,13 @@ impl Dataset {
         if labels.is_empty() {
             return fail("no images; at least 1 is needed".into());
         }
+        // Augmentation draws four numbers an image.
+        Reach::Numbers
+            .check(
+                4 * labels.len() as u128,
+                "numbers that move images, four each,",
+            )
+            .map_err(|e| e.context(&name))?;
         if c == 0 || h == 0 || w == 0 || pixel_max == 0 {
             return fail(format!(
                 "images of {c} x {h} x {w} values up to {pixel_max}; each must be at least 1"

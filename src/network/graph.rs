@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 use crate::error::{Error, Result};
+use crate::random::{Reach, product};
 
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
@@ -395,6 +396,20 @@ impl Graph {
             if expected != shape {
                 return wrong(format!("gives {}, not {}", text(expected), text(shape)));
             }
+        }
+        self.check_addresses()
+    }
+
+    /// Whether every layer and weight on arrays has random numbers of its own.
+    fn check_addresses(&self) -> Result<()> {
+        let layers = self.crossbars();
+        Reach::Layers.check(layers.len() as u128, "layers on arrays")?;
+        for (node, geo, _) in layers {
+            // Weights, then biases from a multiple of four on.
+            let parameters =
+                product(&[geo.c_out, geo.rows()]).next_multiple_of(4) + geo.c_out as u128;
+            let name = &self.nodes[node].name;
+            Reach::Numbers.check(parameters, &format!("weights and biases of node `{name}`"))?;
         }
         Ok(())
     }

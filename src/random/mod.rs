@@ -7,15 +7,18 @@
 //!
 //! * [`philox`]: the generator, pinned by the published known-answer vectors.
 //! * [`normal()`], [`truncated`], [`lognormal`], [`uniform`]: one word to one deviate.
+//! * [`Reach`]: how many of everything have addresses, and the refusal of more.
 //! * [`Stream`]: the numbers of one purpose, layer and chip by address, one or many at a time.
 
 mod normal;
 pub mod philox;
+mod reach;
 mod stream;
 
 pub use normal::{
     NORMAL_TOLERANCE, lognormal, lognormal_shape, normal, squeeze, truncated, uniform,
 };
+pub use reach::{ABOVE, Reach, product};
 pub use stream::{Stream, StreamRng};
 
 /// What a random number is for: the last word of the counter.

@@ -5,11 +5,12 @@ use crate::backend::Session;
 use crate::chip::ChipVariation;
 use crate::chip::cells::LayerCells;
 use crate::chip::ranges;
-use crate::config::Experiment;
+use crate::config::{Experiment, Tuning, TuningMethod, TuningScope};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::network::lower::cells::{CellLayer, Tuned};
 use crate::network::lower::inference::Inference;
+use crate::random::{Reach, product};
 use crate::train::converters::{self, Network, Pairs};
 use crate::train::{Model, settings};
 use crate::tuning::cells::{CellChipTuning, CellTuner, reference_columns, tuned};
@@ -45,6 +46,7 @@ impl CellLevel {
             layer
         });
         let mut layers: Vec<CellLayer> = layers.collect();
+        check_tuning(t, &layers)?;
         if converters::follow_sums(&cells) {
             let wanted = experiment.chip.adc.calibration_images.min(train.len());
             let images = super::wave::calibration_images(experiment, train, wanted);
@@ -110,6 +112,28 @@ impl CellLevel {
         }
         Ok(())
     }
+}
+
+/// Refuses more test cells and reference columns than random numbers have addresses for.
+///
+/// # Errors
+/// [`crate::Error::Input`] with the layer and the count.
+pub fn check_tuning(tuning: &Tuning, layers: &[CellLayer]) -> Result<()> {
+    for layer in layers {
+        let p = &layer.programming;
+        p.draws().check()?;
+        if tuning.method == TuningMethod::SelfTuning && tuning.scope == TuningScope::Array {
+            let cells = product(&[p.arrays.cell_arrays(), tuning.test_cells]);
+            Reach::Numbers.check(
+                cells,
+                &format!(
+                    "test cells of layer {} (arrays x tuning.test_cells)",
+                    p.layer
+                ),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// A layer as the network lowers it.

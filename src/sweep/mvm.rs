@@ -19,7 +19,7 @@ use crate::network::lower::layer_address;
 use crate::quantize::{self, activation, weight};
 use crate::tuning::cells::{CellTuner, reference_columns, tuned};
 
-use super::cells::lowered;
+use super::cells::{check_tuning, lowered};
 
 /// What stands in the cells.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +123,7 @@ pub fn solve(
     let t = &experiment.tuning;
     let mut layer = lowered(&cells, tuned(t));
     layer.programming.reference_columns = reference_columns(t);
+    check_tuning(t, std::slice::from_ref(&layer))?;
     let pairs = ranges_of(&cells, &layer, &weights, &inputs, problem)?;
     layer.reading.integer = layer.tuned != Tuned::Digital
         && pairs
@@ -527,9 +528,10 @@ impl Net {
             images: count,
             chunk: count,
         };
+        self.program.check_images(count)?;
         let fits = backend.fit(&self.program, want)?;
         if fits.chunk < count {
-            return Err(Error::device(format!(
+            return Err(Error::input(format!(
                 "{count} input vectors at once do not fit this backend, {} do; use fewer",
                 fits.chunk
             )));

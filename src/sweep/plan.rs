@@ -10,7 +10,7 @@ use super::outdir::{self, Existing};
 use super::runner::{SweepOptions, test_images};
 use super::tracking::share;
 use super::wave::{Images, Simulator};
-use crate::backend::Backend;
+use crate::backend::{Backend, MemoryBudget};
 use crate::chip::ChipVariation;
 use crate::config::{Experiment, Point};
 use crate::data::Split;
@@ -56,6 +56,8 @@ pub struct PlannedChips {
 pub struct Plan {
     /// Adapters it would use.
     pub adapters: Vec<String>,
+    /// What the chips of a wave may take on each, where that is known.
+    pub memory: Vec<Option<MemoryBudget>>,
     /// Images of every chip.
     pub images: usize,
     /// Trainings, each once.
@@ -93,6 +95,7 @@ pub fn plan(
     let models = models.unwrap_or_else(|| options.out.join(outdir::MODELS));
     let mut plan = Plan {
         adapters: backends.iter().map(|b| b.info().name).collect(),
+        memory: backends.iter().map(|b| b.memory()).collect(),
         images: images.len(),
         trainings: vec![],
         points: vec![],

@@ -210,6 +210,7 @@ impl<'a> Simulator<'a> {
         // Batches start at block boundaries.
         let batch = batch.next_multiple_of(LANES);
         let resident = images.len().max(batches * batch);
+        inference.program.check_images(resident)?;
         let wave = match norm {
             NormMode::Frozen => {
                 let per_chip = (model.graph.macs() * images.len()).max(1);
@@ -231,7 +232,7 @@ impl<'a> Simulator<'a> {
             capacity = backend.fit(&inference.program, want(chips))?;
         }
         if capacity.chunk < batch || (batch > 0 && capacity.images < batches * batch) {
-            return Err(Error::device(format!(
+            return Err(Error::input(format!(
                 "{batches} calibration batches of {batch} images do not fit this adapter (at most \
                  {} images a run, {} resident); lower tuning.recalibration_batch",
                 capacity.chunk, capacity.images

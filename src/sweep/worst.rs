@@ -59,7 +59,8 @@ pub struct Worst {
     /// Which of the random chips it is, where one of them is worse on the test images than the one
     /// searched.
     pub random_chip: Option<u32>,
-    /// Largest deviation, relative to the largest weight of its layer.
+    /// Largest deviation, relative to the largest weight that the layer's code (with one step a channel,
+    /// the channel's) represents.
     pub largest: f64,
     /// Root mean square of the deviations over all weights, likewise.
     pub rms: f64,
@@ -123,7 +124,7 @@ impl Report {
         let percent = |x: f64| format!("{:.2} %", 100.0 * x);
         let goal = &self.goal;
         let mut out = format!(
-            "{} weights, each within {} % of its layer's largest; {} test images\n\
+            "{} weights, each within {} % of the largest that its code represents; {} test images\n\
              without deviation        {}\n\
              {} random chips       {} \u{b1} {:.2} on average, sd {:.2}, worst {}\n",
             self.weights,
@@ -137,12 +138,16 @@ impl Report {
             percent(self.random.min),
         );
         for w in &self.worst {
-            let who = match w.sparse {
-                Some(_) => format!("worst, {} weights", w.deviating),
-                None => "worst found".into(),
+            let who = match (w.sparse, w.deviating) {
+                (Some(1), 0) => "worst, 1 weight".into(),
+                (Some(most), 0) => format!("worst, up to {most} weights"),
+                (Some(_), 1) => "worst, 1 weight".into(),
+                (Some(_), n) => format!("worst, {n} weights"),
+                (None, _) => "worst found".into(),
             };
             let which = match w.random_chip {
                 Some(chip) => format!("random chip {chip}, which no search undercut; "),
+                None if w.deviating == 0 => "none found that does damage; ".into(),
                 None => String::new(),
             };
             out += &format!(
@@ -248,12 +253,18 @@ pub fn search(
         let hits = classifier.hits(1, &test)?[0] as usize;
         let accuracies = (share(found.hits, &searched), share(hits, &test));
         let one = Worst::new(&found.deviations, sparse, accuracies);
-        observer.message(&format!(
-            "worst of {} weights: {:.2} % on the images searched on, {:.2} % on the test images",
-            one.deviating,
-            100.0 * one.searched,
-            100.0 * one.test
-        ));
+        let percent = |x: f64| format!("{:.2} %", 100.0 * x);
+        observer.message(&match one.deviating {
+            0 => format!(
+                "no deviation was found that loses an image of those searched on: {}",
+                percent(one.searched)
+            ),
+            n => format!(
+                "worst with {n} deviating weights: {} on the images searched on, {} on the test images",
+                percent(one.searched),
+                percent(one.test)
+            ),
+        });
         worst.push(one);
     }
     let random = random_chips(

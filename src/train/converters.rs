@@ -109,7 +109,7 @@ pub fn add_sums(
     let backend = CpuBackend::new();
     let fits = backend.fit(&net.program, capacity)?;
     if fits.chunk < LANES {
-        return Err(Error::device(format!(
+        return Err(Error::input(format!(
             "the sums of {LANES} images, to calibrate converters, do not fit the memory budget"
         )));
     }

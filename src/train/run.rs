@@ -21,7 +21,7 @@ use crate::network::lower::training::{self, TrainSpec, Training};
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::progress::TrainProgress;
-use crate::random::TRAINING;
+use crate::random::{Reach, TRAINING, product};
 
 /// Batches that batch norm sees before converters are calibrated for the first time: its statistics
 /// then keep 3 % of what they began with.
@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
         let fits = job.backend.fit(&training.program, want)?;
         // A backend may have room for more than was asked for: it thinks in blocks of images.
         if fits.chips < chips || fits.images < images || fits.chunk < images {
-            return Err(Error::device(format!(
+            return Err(Error::input(format!(
                 "a training step of {images} images on each of {chips} chips does not fit this adapter \
                  (at most {} images on {} chips); lower train.batch or raise train.accumulate",
                 fits.chunk, fits.chips
@@ -132,6 +132,11 @@ impl<'a> Run<'a> {
             cells.write_shared(session.as_mut(), &training.cells)?;
         }
         let steps_per_epoch = n / batch;
+        let fabricated = product(&[t.epochs, steps_per_epoch, parts, chips]);
+        Reach::TrainingChips.check(
+            fabricated,
+            "chips of training steps (epochs x steps x parts x chips)",
+        )?;
         let seed = experiment.training_seed();
         let parameters = Parameters::initial(graph, &training.states, seed);
         Ok(Self {

@@ -111,6 +111,7 @@ fn layer(seed: u64) -> Layer {
             proportional: 0.02,
             fixed: 0.01,
             curve: d.is().then(|| d.curve(0.03)),
+            one_over_f: d.is().then(|| d.curve(0.03)),
         },
         reference_columns: if d.is() { 3 } else { 0 },
         layer: 2,

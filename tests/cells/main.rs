@@ -5,4 +5,5 @@ mod chips;
 mod golden;
 mod mvm;
 mod noisy_wires;
+mod read_noise;
 mod wires;

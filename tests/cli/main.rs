@@ -9,6 +9,8 @@ mod mvm;
 mod networks;
 mod runs;
 mod shipped;
+#[cfg(unix)]
+mod signals;
 mod survive;
 
 use std::path::Path;

@@ -183,6 +183,38 @@ fn unconverted_sums_match_cpu() {
     }
 }
 
+/// Steps that are added up before a conversion have noise each, drawn for the sum or cell by cell.
+#[test]
+fn noise_of_summed_steps_matches_cpu() {
+    let geo = geometries()[1];
+    for (per_cell, signs) in [false, true]
+        .into_iter()
+        .flat_map(|p| SIGNS.map(|s| (p, s)))
+    {
+        let mut case = Case::sized(2, 21);
+        let dac = Dac {
+            analog_sum: true,
+            ..dac(5, 1, signs)
+        };
+        let spec = Reading {
+            noise_per_cell: per_cell,
+            ..reading(&geo, ENCODINGS[4], dac, None)
+        };
+        let layer = Layer::new(&mut case, geo, spec, |n, seed| {
+            values(n, seed).iter().map(|v| 3.0 * v).collect()
+        });
+        let op = layer.crossbar(&mut case, |case, extra| {
+            extra.variance = Some(layer.variances(case));
+        });
+        case.section(vec![op]);
+        // Sums of a dozen rows at codes of at most 31 with noise of six deviates as large as a
+        // conductance, slices of at most 4, steps of 1/8: each rounded a dozen times; normals of both
+        // backends differ by 1e-6.
+        let tolerance = 12.0 * 31.0 * 9.0 * 5.0 / 8.0 * 24.0 * EPS;
+        case.compare(&format!("noisy sums {per_cell} {signs:?}"), tolerance);
+    }
+}
+
 /// Small integer conductances are read by counting bits: the same codes, bit for bit, with
 /// converters that clip, shift and are disturbed.
 #[test]

@@ -58,6 +58,7 @@ fn effects(arrays: &Arrays) -> Vec<Programming> {
                 proportional: 0.1,
                 fixed: 0.05,
                 curve: Some([0.02, 0.05].into()),
+                one_over_f: Some([0.0, 0.03, 0.04].into()),
             }
         },
         |p| p.reference_columns = 2,

@@ -8,7 +8,7 @@ use super::source::{Source, paths, room_named, room_of, rust};
 /// stands.
 const FLOORS: &[&[&str]] = &[
     &["error"],
-    &["vector", "files", "progress"],
+    &["vector", "files", "memory", "progress"],
     &["random"],
     &["config", "data"],
     &["quantize", "chip", "mapping"],
@@ -62,6 +62,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["src/cli/", "src/main.rs"]),
     ("indicatif", &["src/cli/"]),
     ("ctrlc", &["src/cli/", "src/main.rs"]),
+    ("nix", &["src/cli/"]),
     ("bytesize", &["src/cli/"]),
     ("crc32fast", &["src/sweep/journal/"]),
 ];

@@ -197,6 +197,18 @@ pub fn drive(dac: &Dac, code: i32, t: usize) -> f64 {
     }
 }
 
+/// What a cell's deviate is multiplied by in conversion `t`; its square, the cell's variance. Steps that
+/// are added up before the conversion have noise each.
+pub fn amplitude(dac: &Dac, code: i32, t: usize) -> f64 {
+    match dac.analog_sum && dac.steps() > 1 {
+        false => drive(dac, code, t),
+        true => (0..dac.steps())
+            .map(|t| (place(dac, t) * step(dac, code, t)).powi(2))
+            .sum::<f64>()
+            .sqrt(),
+    }
+}
+
 /// Place of every conversion.
 pub fn places(dac: &Dac) -> Vec<f64> {
     match dac.analog_sum {

@@ -328,7 +328,7 @@ impl Layer {
         let [_, r, t, ..] = place;
         let tiles = &self.spec.arrays.tile_rows;
         let rows = tiles[r] as usize..tiles[r + 1] as usize;
-        let drive = |k: usize| arrays::drive(&self.spec.dac, codes[k], t);
+        let drive = |k: usize| arrays::amplitude(&self.spec.dac, codes[k], t);
         if self.spec.noise_per_cell {
             let noise = rows.map(|k| {
                 let purpose = Purpose::ReadCell as u32 | (k as u32 * 4096);

@@ -82,8 +82,15 @@ impl Chip<'_> {
         (level, line)
     }
 
-    /// Conductance of a cell after everything but open lines.
-    fn write(&self, plane: usize, target: f64, flags: u32, address: u32, array: usize) -> f64 {
+    /// Conductance of a cell after everything but open lines, and the same before drift.
+    fn write(
+        &self,
+        plane: usize,
+        target: f64,
+        flags: u32,
+        address: u32,
+        array: usize,
+    ) -> (f64, f64) {
         let spec = self.spec;
         let g_min = f64::from(spec.arrays.g_min);
         let e = self.array[array];
@@ -119,6 +126,7 @@ impl Chip<'_> {
                 }
             }
         };
+        let mut kept = 1.0;
         let u = self.stream(Purpose::CellStuck, flags).word(address) >> 8;
         let u = f64::from(u) / f64::from(1 << 24);
         if u < f64::from(spec.stuck.off) {
@@ -128,12 +136,17 @@ impl Chip<'_> {
         } else if let Some(drift) = &spec.drift {
             let z = f64::from(self.stream(Purpose::CellDrift, flags).normal(address));
             let nu = (curve(&drift.mean, g) + curve(&drift.sigma, g) * z).max(0.0);
-            g *= (-nu * f64::from(drift.log_time)).exp();
+            kept = (-nu * f64::from(drift.log_time)).exp();
         }
-        if spec.clip_low {
-            g = g.max(0.0);
-        }
-        g.min(f64::from(spec.clip))
+        let limited = |g: f64| {
+            let low = if spec.clip_low {
+                0.0
+            } else {
+                f64::NEG_INFINITY
+            };
+            g.max(low).min(f64::from(spec.clip))
+        };
+        (limited(g * kept), limited(g))
     }
 
     fn open(&self, purpose: Purpose, probability: f32, address: usize) -> bool {
@@ -164,14 +177,21 @@ impl Chip<'_> {
         let address = (plane * a.cols + col) * a.rows + row;
         let target = self.target(plane, code).0;
         let g = self.write(plane, target, 0, address as u32, array);
-        (g, self.variance(g))
+        (g.0, self.variance(g))
     }
 
-    fn variance(&self, g: f64) -> f64 {
+    fn variance(&self, (g, programmed): (f64, f64)) -> f64 {
         let noise = &self.spec.read_noise;
         let fixed = f64::from(noise.fixed) * (1.0 - f64::from(self.spec.arrays.g_min));
         let table = noise.curve.as_ref().map_or(0.0, |c| curve(c, g));
-        (f64::from(noise.proportional) * g).powi(2) + fixed.powi(2) + table.powi(2)
+        let spectral = noise.one_over_f.as_ref().map_or(0.0, |c| {
+            let x = programmed.clamp(1e-6, 1.0);
+            g * curve(c, x) / x
+        });
+        (f64::from(noise.proportional) * g).powi(2)
+            + fixed.powi(2)
+            + table.powi(2)
+            + spectral.powi(2)
     }
 
     /// Mean conductance of the reference cells of a row, with the variance of the mean.
@@ -187,7 +207,7 @@ impl Chip<'_> {
             let address = ((plane * a.col_tiles() + c) * n as usize + j) * a.rows + row;
             let target = self.target(plane, 0).0;
             let g = self.write(plane, target, flag, address as u32, array);
-            mean += g / f64::from(n);
+            mean += g.0 / f64::from(n);
             variance += self.variance(g) / f64::from(n * n);
         }
         (mean, variance)
@@ -259,7 +279,9 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
     let read_noise = CellReadNoise {
         proportional: 0.03,
         fixed: 0.01,
-        curve: rng.coin().then_some(noise),
+        curve: rng.coin().then(|| noise.clone()),
+        // A part relative to the conductance that falls as it grows.
+        one_over_f: rng.coin().then(|| [0.0, 0.01, 0.015, 0.018].into()),
     };
     Programming {
         arrays: a,

@@ -68,6 +68,7 @@ impl At<'_> {
                     spec.drift.as_ref().map(|d| &d.mean),
                     spec.drift.as_ref().map(|d| &d.sigma),
                     spec.read_noise.curve.as_ref(),
+                    spec.read_noise.one_over_f.as_ref(),
                 ];
                 let is = a.is_possible()
                     && curves.into_iter().flatten().all(|c| c.len() >= 2)

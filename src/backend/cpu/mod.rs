@@ -65,12 +65,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::program::{Capacity, LANES, Program, Role};
-use super::{Backend, DeviceInfo, MeasurePeak, Peak, Session};
+use super::{Backend, DeviceInfo, MeasurePeak, MemoryBudget, Peak, Session};
 use crate::error::{Error, Result};
 use plan::{Plan, tensor_values};
 
 /// Memory assumed where the system does not say how much is available.
-const DEFAULT_BUDGET: usize = 4 << 30;
+const DEFAULT_BUDGET: u64 = 4 << 30;
 
 /// Chunks are not cut below this for the sake of more chips: weights are packed once per run.
 const GOOD_CHUNK: usize = 1024;
@@ -78,7 +78,7 @@ const GOOD_CHUNK: usize = 1024;
 /// Runs programs on the processor.
 #[derive(Debug, Clone)]
 pub struct CpuBackend {
-    budget: usize,
+    budget: MemoryBudget,
     /// The instruction set, or why there is none.
     isa: std::result::Result<Isa, String>,
     pool: Option<Arc<rayon::ThreadPool>>,
@@ -91,12 +91,12 @@ impl Default for CpuBackend {
 }
 
 impl CpuBackend {
-    /// All processors, half of the available memory (4 GiB where the system does not say), the
+    /// All processors, half of what [`crate::memory::available`] says (4 GiB where the system does not), the
     /// best instruction set or the one [`ISA_VARIABLE`] names (a wrong name is reported by
     /// [`Backend::prepare`]).
     pub fn new() -> Self {
         Self {
-            budget: available_memory().map_or(DEFAULT_BUDGET, |bytes| bytes / 2),
+            budget: usual_budget(),
             isa: Isa::from_environment().map_err(|e| e.to_string()),
             pool: None,
         }
@@ -110,7 +110,10 @@ impl CpuBackend {
 
     /// Limits what [`Backend::fit`] may plan, in bytes.
     pub fn with_memory_budget(mut self, bytes: usize) -> Self {
-        self.budget = bytes;
+        self.budget = MemoryBudget {
+            bytes: bytes as u64,
+            source: "as asked for".into(),
+        };
         self
     }
 
@@ -157,6 +160,10 @@ impl Backend for CpuBackend {
         }
     }
 
+    fn memory(&self) -> Option<MemoryBudget> {
+        Some(self.budget.clone())
+    }
+
     /// Halves the chunk down to 1024 images, then the chips, then the chunk down to one block.
     /// Resident images are only cut where the inputs alone would take more than half the budget.
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
@@ -171,12 +178,13 @@ impl Backend for CpuBackend {
             let descs = program.tensors.iter().filter(|t| t.role == Role::Input);
             descs.map(|t| tensor_values(t, c)).sum::<usize>() * size_of::<f32>()
         };
-        let good = |c: Capacity| self.bytes_of(program, &plan, c) <= self.budget;
+        let budget = usize::try_from(self.budget.bytes).unwrap_or(usize::MAX);
+        let good = |c: Capacity| self.bytes_of(program, &plan, c) <= budget;
         while !good(c) {
             let halved = |n: usize| (n / 2).next_multiple_of(LANES);
             if c.chunk > GOOD_CHUNK {
                 c.chunk = halved(c.chunk);
-            } else if c.images > c.chunk && inputs(c) > self.budget / 2 {
+            } else if c.images > c.chunk && inputs(c) > budget / 2 {
                 c.images = halved(c.images).max(c.chunk);
             } else if c.chips > 1 {
                 c.chips = c.chips.div_ceil(2);
@@ -185,10 +193,11 @@ impl Backend for CpuBackend {
             } else if c.images > LANES {
                 c.images = halved(c.images);
             } else {
-                return Err(Error::device(format!(
-                    "one chip and {LANES} images need {} MiB, the memory budget is {} MiB",
+                return Err(Error::input(format!(
+                    "one chip and {LANES} images need {} MiB, the memory budget is {}; allowed: smaller \
+                     networks, or a budget (--memory of a sweep) that this machine has",
                     self.bytes_of(program, &plan, c) >> 20,
-                    self.budget >> 20
+                    self.budget
                 )));
             }
         }
@@ -222,12 +231,18 @@ impl MeasurePeak for CpuBackend {
     }
 }
 
-/// `MemAvailable` of `/proc/meminfo` in bytes.
-fn available_memory() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
+/// Half of what there is.
+fn usual_budget() -> MemoryBudget {
+    match crate::memory::available() {
+        Some(there) => MemoryBudget {
+            bytes: there.bytes / 2,
+            source: format!("half of {}", there.source),
+        },
+        None => MemoryBudget {
+            bytes: DEFAULT_BUDGET,
+            source: "assumed, as the system does not say".into(),
+        },
+    }
 }
 
 /// `model name` of `/proc/cpuinfo`, else the architecture.

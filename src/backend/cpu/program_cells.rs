@@ -11,7 +11,9 @@ use rayon::prelude::*;
 
 use super::math::exp_negative;
 use super::planes::Kept;
-use crate::backend::program::{Arrays, Deviate, Encoding, Law, Programming, RunArgs};
+use crate::backend::program::{
+    Arrays, CellReadNoise, Deviate, Encoding, Law, Programming, RunArgs,
+};
 use crate::random::{OFFSET_REFERENCE, Purpose, REFERENCE, Stream, lognormal_shape, squeeze};
 use crate::vector::wide;
 
@@ -100,6 +102,8 @@ struct Part {
     digits: Vec<f32>,
     /// Conductances.
     g: Vec<f32>,
+    /// The same as programmed, before drift; empty where no noise goes by them.
+    programmed: Vec<f32>,
     /// Common deviations.
     e: Vec<f32>,
     z: Vec<f32>,
@@ -306,7 +310,13 @@ impl<'a> Cells<'a> {
         let spec = self.layer.spec;
         let n = part.digits.len();
         let Part {
-            digits, g, e, z, u, ..
+            digits,
+            g,
+            programmed,
+            e,
+            z,
+            u,
+            ..
         } = part;
         for buffer in [&mut *g, &mut *z, &mut *u] {
             buffer.resize(n, 0.0);
@@ -325,6 +335,10 @@ impl<'a> Cells<'a> {
         let stream = self.stream(Purpose::CellProgram, flags);
         self.deviates(&stream, first as u32, g, z);
         self.vary(e, z, g);
+        programmed.clear();
+        if spec.read_noise.one_over_f.is_some() {
+            programmed.extend_from_slice(g);
+        }
         if let Some(drift) = &spec.drift {
             self.stream(Purpose::CellDrift, flags)
                 .fill_normals(first as u32, z);
@@ -337,11 +351,13 @@ impl<'a> Cells<'a> {
         if stuck.off > 0.0 || stuck.on > 0.0 {
             self.stream(Purpose::CellStuck, flags)
                 .fill_uniforms(first as u32, u);
-            for (g, &u) in g.iter_mut().zip(&*u) {
-                if u < stuck.off {
-                    *g = spec.arrays.g_min;
-                } else if u >= 1.0 - stuck.on {
-                    *g = 1.0;
+            for cells in [&mut *g, &mut *programmed] {
+                for (g, &u) in cells.iter_mut().zip(&*u) {
+                    if u < stuck.off {
+                        *g = spec.arrays.g_min;
+                    } else if u >= 1.0 - stuck.on {
+                        *g = 1.0;
+                    }
                 }
             }
         }
@@ -350,7 +366,13 @@ impl<'a> Cells<'a> {
         } else {
             f32::NEG_INFINITY
         };
-        wide(|| g.iter_mut().for_each(|g| *g = g.max(low).min(spec.clip)));
+        for cells in [g, programmed] {
+            wide(|| {
+                cells
+                    .iter_mut()
+                    .for_each(|g| *g = g.max(low).min(spec.clip))
+            });
+        }
     }
 
     /// `s z` of cells, or `sigma(g) z`.
@@ -396,13 +418,19 @@ impl<'a> Cells<'a> {
         });
     }
 
-    /// Variance of a read of a cell on closed lines, relative to `G_max`.
-    fn variance(&self, g: f32) -> f32 {
+    /// Variance of a read of cell `i` of a part on closed lines, relative to `G_max`.
+    fn variance(&self, part: &Part, i: usize) -> f32 {
         let (a, noise) = (&self.layer.spec.arrays, &self.layer.spec.read_noise);
+        let g = part.g[i];
         let square = |v: f32| v * v;
+        let spectral = |c: &[f32]| {
+            let programmed = part.programmed[i].clamp(CellReadNoise::LEAST, 1.0);
+            square(g * curve(c, programmed) / programmed)
+        };
         square(noise.proportional * g)
             + square(noise.fixed * (1.0 - a.g_min))
             + noise.curve.as_ref().map_or(0.0, |c| square(curve(c, g)))
+            + noise.one_over_f.as_deref().map_or(0.0, spectral)
     }
 
     /// One part of a read plane.
@@ -436,9 +464,9 @@ impl<'a> Cells<'a> {
                 }
             });
             if let Some(variance) = variance.as_deref_mut() {
-                for (i, (v, g)) in variance.iter_mut().zip(&part.g).enumerate() {
+                for (i, v) in variance.iter_mut().enumerate() {
                     let closed = part.closed.get(i).copied().unwrap_or(1.0);
-                    *v += closed * self.variance(*g);
+                    *v += closed * self.variance(part, i);
                 }
             }
         }
@@ -522,7 +550,7 @@ impl<'a> Cells<'a> {
                         let open = self.row_is_open(plane, c, row);
                         let closed = if open { 0.0 } else { 1.0 };
                         *mean += sign * share * (closed * g - nominal);
-                        *variance += share * share * closed * self.variance(*g);
+                        *variance += share * share * closed * self.variance(&part, row);
                     }
                 }
             }

@@ -97,7 +97,7 @@ impl CpuSession {
         if r.len() > c.chunk {
             return fail(format!("{} images, prepared for {}", r.len(), c.chunk));
         }
-        Ok(())
+        self.program.check_run(section, args)
     }
 }
 

@@ -28,7 +28,7 @@
 
 use std::sync::Arc;
 
-use super::{ConvGeometry, Deviate, Law};
+use super::{ConvGeometry, Dac, Deviate, Law};
 #[cfg(doc)]
 use super::{Op, RunArgs};
 
@@ -272,14 +272,37 @@ pub struct Drift {
 }
 
 /// Noise of one cell at one read, standard deviation relative to `G_max` where not said otherwise.
+/// The parts are independent. `g` is the conductance at the read, after drift and limits.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CellReadNoise {
-    /// Relative to the cell's own conductance.
+    /// Relative to `g`.
     pub proportional: f32,
     /// Relative to `G_max - G_min`, whatever the conductance.
     pub fixed: f32,
-    /// By conductance (1/f noise of a phase-change cell at a time), relative to `G_max`.
+    /// By `g`.
     pub curve: Option<Curve>,
+    /// Noise whose part of `g` was settled by the conductance `g0` as programmed, that is with the
+    /// limits but before drift (1/f noise of a phase-change cell at a time): `g Q(g0)`. The curve holds
+    /// `g0 Q(g0)`, which is smooth where `Q` is not, so that the standard deviation is
+    /// `g curve(x)/x`, `x = g0` limited to [`CellReadNoise::LEAST`]`..=1`.
+    pub one_over_f: Option<Curve>,
+}
+
+impl CellReadNoise {
+    /// Below this conductance, relative to `G_max`, `Q` of [`CellReadNoise::one_over_f`] stays what
+    /// it is here.
+    pub const LEAST: f32 = 1e-6;
+
+    /// Whether there is none.
+    pub fn is_quiet(&self) -> bool {
+        let Self {
+            proportional,
+            fixed,
+            curve,
+            one_over_f,
+        } = self;
+        *proportional == 0.0 && *fixed == 0.0 && curve.is_none() && one_over_f.is_none()
+    }
 }
 
 /// How the cells of a layer are programmed: everything of docs/MODEL.md 3 at cell level. The
@@ -367,102 +390,6 @@ pub struct Wires {
     pub activity: f32,
 }
 
-/// Signs of input codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InputSigns {
-    /// Codes are not negative.
-    Unsigned,
-    /// Digits of the magnitude, all with the sign of the code (positive and negative voltages).
-    SignMagnitude,
-    /// Digits of the two's complement; the top step counts negative.
-    TwosComplement,
-}
-
-/// How inputs are driven.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dac {
-    /// Bits of a code without a separate sign (two's complement: with it), 1 to 8.
-    pub input_bits: u32,
-    /// Bits per step, 1 to `input_bits`; `ceil(input_bits / dac_bits)` steps, least significant
-    /// first, the last with the bits that are left.
-    pub dac_bits: u32,
-    /// Signs.
-    pub signs: InputSigns,
-    /// Drive of every digit of a step instead of the digit itself (`2^dac_bits` values), in units of
-    /// one level.
-    pub table: Option<Arc<[f32]>>,
-    /// The steps' currents are added up in the analog domain, weighted by place, and converted
-    /// once: the same as one step whose drive is the weighted sum, for a cell's read noise too.
-    pub analog_sum: bool,
-}
-
-impl Dac {
-    /// Steps.
-    pub fn steps(&self) -> usize {
-        self.input_bits.div_ceil(self.dac_bits) as usize
-    }
-
-    /// Conversions of a column for one input: steps, or 1 with an analog sum.
-    pub fn conversions(&self) -> usize {
-        match self.analog_sum {
-            true => 1,
-            false => self.steps(),
-        }
-    }
-
-    /// Bits of step `t`.
-    pub fn step_bits(&self, t: usize) -> u32 {
-        self.dac_bits
-            .min(self.input_bits - t as u32 * self.dac_bits)
-    }
-
-    /// Place value of step `t`, with its sign.
-    pub fn place(&self, t: usize) -> i32 {
-        let value = 1 << (t as u32 * self.dac_bits);
-        match self.signs {
-            InputSigns::TwosComplement if t + 1 == self.steps() => {
-                // The top digit of a two's complement counts `digit - 2^bits` when its top bit is
-                // set; with one bit per step that is the place value with its sign turned.
-                if self.step_bits(t) == 1 {
-                    -value
-                } else {
-                    value
-                }
-            }
-            _ => value,
-        }
-    }
-
-    /// Largest magnitude of what one conversion's sum sees per unit of conductance.
-    pub fn most(&self) -> f32 {
-        let top = |t: usize| {
-            let digit = (1u32 << self.step_bits(t)) - 1;
-            match &self.table {
-                Some(table) => table[digit as usize],
-                None => digit as f32,
-            }
-        };
-        let steps = 0..self.steps();
-        match self.analog_sum {
-            true => steps
-                .map(|t| self.place(t).unsigned_abs() as f32 * top(t))
-                .sum(),
-            false => steps.map(top).fold(0.0, f32::max),
-        }
-    }
-
-    /// Whether the fields fit together. A two's complement needs one bit in its top step.
-    pub fn is_possible(&self) -> bool {
-        (1..=8).contains(&self.input_bits)
-            && (1..=self.input_bits).contains(&self.dac_bits)
-            && (self.signs != InputSigns::TwosComplement || self.step_bits(self.steps() - 1) == 1)
-            && self
-                .table
-                .as_ref()
-                .is_none_or(|t| t.len() == 1 << self.dac_bits)
-    }
-}
-
 /// Codes of a converter and what disturbs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adc {
@@ -488,7 +415,9 @@ pub struct Reading {
     /// The converters; `None`: partial sums stay what they are.
     pub adc: Option<Adc>,
     /// Read noise is drawn cell by cell ([`crate::random::Purpose::ReadCell`]) instead of once per
-    /// conversion with the sum's variance ([`crate::random::Purpose::ReadNoise`]). The same in law.
+    /// conversion with the sum's variance ([`crate::random::Purpose::ReadNoise`]). The same in law. A
+    /// cell has one deviate a conversion, times its drive; with [`Dac::analog_sum`] of several steps,
+    /// whose sum has the law of a single deviate, times the root of the sum of their squares.
     pub noise_per_cell: bool,
     /// All codes are added as integers: every converter of the layer has the range `[lsb, 0]` with the
     /// first one's `lsb`, and there is no correction.

@@ -25,6 +25,8 @@
 //! section that programs the chips and one that is run for every chunk of images.
 
 mod cells;
+mod dac;
+mod draws;
 mod fabrication;
 mod geometry;
 mod numerics;
@@ -33,9 +35,11 @@ mod op;
 use std::ops::Range;
 
 pub use cells::{
-    Adc, Arrays, CellReadNoise, ConverterErrors, Curve, Dac, Drift, Encoding, InputSigns,
-    Programming, Reading, Stuck, Topology, Wires,
+    Adc, Arrays, CellReadNoise, ConverterErrors, Curve, Drift, Encoding, Programming, Reading,
+    Stuck, Topology, Wires,
 };
+pub use dac::{Dac, InputSigns};
+pub use draws::Draws;
 pub use fabrication::{Deviate, Fabrication, Law, Mapping};
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use numerics::{

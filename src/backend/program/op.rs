@@ -163,8 +163,9 @@ pub enum Op {
     /// in `f32`. Codes are limited to what the input's bits hold; with `x_step <= 0` all are 0. A
     /// padded input has code 0 and is driven like any other.
     ///
-    /// Read noise is added to `v` with the variance sum of the cells' times their drive squared,
-    /// thermal noise to `a v + b`, then the non-linearity of the code nearest to that. A conversion's
+    /// Read noise is added to `v` with the variance sum of the cells' times their drive squared (where
+    /// steps are added up before the conversion, times the sum of the squares of all steps' weighted
+    /// drives: every step has noise of its own), thermal noise to `a v + b`, then the non-linearity of the code nearest to that. A conversion's
     /// deviate is word `o % 4` of block `(event, layer + image * 4096, chip, purpose)`,
     /// `event = (((p * row tiles + r) * conversions + t) * pixels + pixel) * ceil(cols / 4) + o / 4`,
     /// `image` counted from [`RunArgs::first_image`]; a cell's the same with `k * 4096` or-ed into the

@@ -68,7 +68,7 @@ use self::context::Context;
 use self::devices::Selector;
 pub use self::devices::{AdapterReport, list_adapters};
 use super::program::{Capacity, Program};
-use super::{Backend, DeviceInfo, Session};
+use super::{Backend, DeviceInfo, MemoryBudget, Session};
 use crate::error::Result;
 
 /// Memory that a session may use where nothing else is said, bytes. Adapters do not tell how much
@@ -166,6 +166,18 @@ impl Backend for WgpuBackend {
             api: devices::api(info),
             driver: devices::driver(info),
         }
+    }
+
+    fn memory(&self) -> Option<MemoryBudget> {
+        let bytes = self.context.limits.memory;
+        let source = match bytes {
+            DEFAULT_MEMORY_BUDGET => "the default for a graphics adapter",
+            _ => "as asked for",
+        };
+        Some(MemoryBudget {
+            bytes,
+            source: source.into(),
+        })
     }
 
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {

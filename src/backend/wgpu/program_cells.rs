@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
-use crate::backend::program::{Arrays, Curve, Deviate, Encoding, Law, Op, Programming};
+use crate::backend::program::{
+    Arrays, CellReadNoise, Curve, Deviate, Encoding, Law, Op, Programming,
+};
 use crate::error::Result;
 use crate::random;
 
@@ -45,6 +47,10 @@ pub(super) struct CellParams {
     pub noise_fixed: f32,
     pub code_low: f32,
     pub code_high: f32,
+    pub one_over_f_at: u32,
+    pub one_over_f_len: u32,
+    pub one_over_f_least: f32,
+    pub pad0: u32,
 }
 
 /// Twin of `Params` in `shaders/program_cells.wgsl`.
@@ -102,6 +108,7 @@ fn cells(spec: &Programming) -> (CellParams, Arc<[u32]>) {
     let [drift_mean_at, drift_mean_len] = append(&mut table, drift.map(|d| &d.mean));
     let [drift_sigma_at, drift_sigma_len] = append(&mut table, drift.map(|d| &d.sigma));
     let [noise_at, noise_len] = append(&mut table, spec.read_noise.curve.as_ref());
+    let [one_over_f_at, one_over_f_len] = append(&mut table, spec.read_noise.one_over_f.as_ref());
     let [shape_x, shape_y] = match spec.deviate {
         // A standard deviation by conductance is that of a gaussian.
         _ if spec.sigma_curve.is_some() => [0.0; 2],
@@ -148,6 +155,10 @@ fn cells(spec: &Programming) -> (CellParams, Arc<[u32]>) {
         noise_fixed: spec.read_noise.fixed * (1.0 - arrays.g_min),
         code_low,
         code_high,
+        one_over_f_at,
+        one_over_f_len,
+        one_over_f_least: CellReadNoise::LEAST,
+        pad0: 0,
     };
     (params, table.into())
 }
@@ -186,6 +197,7 @@ fn call(shader: &'static str, work: Work, spec: &Programming, flags: u32) -> Dis
         .constant("HAS_OPEN", stuck.row > 0.0 || stuck.col > 0.0)
         .constant("HAS_DRIFT", spec.drift.is_some())
         .constant("HAS_NOISE_CURVE", spec.read_noise.curve.is_some())
+        .constant("HAS_ONE_OVER_F", spec.read_noise.one_over_f.is_some())
         .constant("FLAGS", flags)
 }
 

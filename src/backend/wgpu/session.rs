@@ -245,7 +245,7 @@ impl WgpuSession {
             && images.len() <= c.chunk
             && images.start.is_multiple_of(LANES);
         if ok {
-            return Ok(());
+            return self.program.check_run(section, args);
         }
         Err(Error::Internal(format!(
             "run of {} chips and images {images:?} exceeds {c:?}",

@@ -360,3 +360,63 @@ fn a_converter_rounds_limits_and_counts_what_it_must() {
     let scaled = converters(&ranges, Some(&[2.0]), &cells.errors, KEY);
     assert_eq!((plain[0], scaled[0]), ([1.0, 2.0], [0.5, 2.0]));
 }
+
+/// Largest error of the product of nominal cells with a digital offset, relative to the largest product;
+/// the encoding of docs/cells.md 6.
+fn offset_error(rows: usize, slice: u32, ratio: f64, adc_bits: u32) -> f64 {
+    let mut chip = Chip::default();
+    chip.cells.encoding = CellEncoding::Offset;
+    chip.cells.slice_bits = SliceBits::Each(slice);
+    chip.cells.on_off_ratio = ratio;
+    chip.dac.bits = 1;
+    chip.adc.bits = adc_bits;
+    chip.adc.codes = AdcCodes::Uniform;
+    let input = InputCodes {
+        bits: 8,
+        signed: false,
+    };
+    let cols = 8;
+    let cells = spec(&chip, &Variation::default(), rows, cols, 4, input);
+    let array = vec![0.0; cells.reading.arrays.cell_arrays()];
+    let mut most = 0.0f64;
+    for seed in 0..40 {
+        let weights = random_codes(rows * cols, 7, true, seed);
+        let inputs = random_codes(rows, 255, false, 100 + seed);
+        let pixel = read(&cells, &weights, &inputs, &array, KEY);
+        assert!(pixel.conversions.iter().all(|c| !c.clipped));
+        for (u, want) in pixel.u.iter().zip(exact(&weights, &inputs)) {
+            most = most.max((u - want).abs());
+        }
+    }
+    most / (rows as f64 * 7.0 * 255.0)
+}
+
+/// Steps and conductances are `f32`.
+const SINGLE: f64 = 3e-7;
+
+#[test]
+fn a_full_range_is_exact_with_a_digital_offset_where_the_codes_suffice() {
+    // Rows, bits of a slice, ratio, bits of the converter; of 1/33 level, 3/2, 5/3 levels.
+    for (rows, slice, ratio, bits) in [
+        (9, 2, 100.0, 11),
+        (9, 2, 3.0, 8),
+        (20, 4, 10.0, 12),
+        (16, 4, 2.0, 10),
+        (64, 4, f64::INFINITY, 10),
+    ] {
+        let error = offset_error(rows, slice, ratio, bits);
+        assert!(
+            error < SINGLE,
+            "{rows} rows, 1/{ratio}, {bits} bits: {error:e}"
+        );
+    }
+}
+
+#[test]
+fn with_fewer_codes_a_digital_offset_is_off_by_what_the_documents_say() {
+    for (bits, said) in [(10, 8.75e-4), (12, 1.865e-4), (14, 4.69e-5)] {
+        let error = offset_error(64, 4, 100.0, bits);
+        println!("{bits} bits: {error:.3e}");
+        assert!((error / said - 1.0).abs() < 0.05, "{bits} bits: {error:e}");
+    }
+}

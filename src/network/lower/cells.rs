@@ -42,8 +42,7 @@ pub enum Tuned {
 impl CellLayer {
     /// Whether every read draws noise of the cells.
     pub fn reads_noise(&self) -> bool {
-        let n = &self.programming.read_noise;
-        n.proportional > 0.0 || n.fixed > 0.0 || n.curve.is_some()
+        !self.programming.read_noise.is_quiet()
     }
 
     /// Whether integers are converted without noise.

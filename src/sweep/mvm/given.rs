@@ -2,7 +2,7 @@
 
 use super::Net;
 use crate::backend::Session;
-use crate::backend::program::{Arrays, Encoding, Programming};
+use crate::backend::program::{Arrays, CellReadNoise, Encoding, Programming};
 use crate::error::Result;
 use crate::network::lower::cells::CellLayer;
 
@@ -28,13 +28,19 @@ fn read(p: &Programming, g: &[f32]) -> Vec<f32> {
 }
 
 /// Variances of their noise, in level units squared: of the cells of a read, and of the mean of the
-/// reference cells that are subtracted.
+/// reference cells that are subtracted. Nobody knows what drift has taken from given conductances, so
+/// they stand for those programmed where noise goes by these.
 fn variances(p: &Programming, g: &[f32]) -> Vec<f32> {
     let n = &p.read_noise;
     let fixed = n.fixed * (1.0 - p.arrays.g_min);
     let of_cell = |g: f32, unit: f32| {
         let curve = n.curve.as_ref().map_or(0.0, |c| at(c, g));
-        let sigma2 = (n.proportional * g).powi(2) + fixed.powi(2) + curve.powi(2);
+        let spectral = n.one_over_f.as_ref().map_or(0.0, |c| {
+            let programmed = g.clamp(CellReadNoise::LEAST, 1.0);
+            g * at(c, programmed) / programmed
+        });
+        let sigma2 =
+            (n.proportional * g).powi(2) + fixed.powi(2) + curve.powi(2) + spectral.powi(2);
         unit * unit * sigma2
     };
     read_planes(p, g, of_cell, 1.0, |count, reference| {

@@ -15,7 +15,7 @@ const STEP: (f64, f64) = (0.4, 0.01);
 /// The best of all searches.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Found {
-    /// Deviations by layer, in units of the largest weight.
+    /// Deviations by layer, in units of [`Layer::unit`].
     pub deviations: Vec<Vec<f32>>,
     /// Correct images of those searched on.
     pub hits: usize,
@@ -80,15 +80,12 @@ impl Search<'_> {
             let phase = std::f64::consts::PI * step as f64 / goal.steps as f64;
             let length = STEP.1 + (STEP.0 - STEP.1) * 0.5 * (1.0 + phase.cos());
             let length = (goal.bound * length) as f32;
-            let keep = sparse.map(|k| threshold(self.layers, &direction, k));
-            for ((layer, d), g) in self.layers.iter().zip(&mut d).zip(&direction) {
-                for (i, (d, &g)) in d.iter_mut().zip(g).enumerate() {
-                    *d = match keep {
-                        // So few weights need no small steps.
-                        Some(least) if (g * layer.unit(i)).abs() >= least => bound * sign(g),
-                        Some(_) => 0.0,
-                        None => (*d + length * sign(g)).clamp(-bound, bound),
-                    };
+            match sparse {
+                // So few weights need no small steps.
+                Some(k) => most_damaging(self.layers, &direction, k, bound, &mut d),
+                None => {
+                    let each = d.iter_mut().flatten().zip(direction.iter().flatten());
+                    each.for_each(|(d, g)| *d = (*d + length * sign(*g)).clamp(-bound, bound));
                 }
             }
         }
@@ -118,18 +115,33 @@ fn turn(direction: &mut [Vec<f32>], gradient: &[Vec<f32>]) {
     }
 }
 
-/// The damage to first order, `|g| unit`, that `k` weights reach.
-fn threshold(layers: &[Layer], direction: &[Vec<f32>], k: usize) -> f32 {
-    let scores = layers.iter().zip(direction);
-    let mut scores: Vec<f32> = scores
-        .flat_map(|(l, g)| g.iter().enumerate().map(|(i, g)| (g * l.unit(i)).abs()))
+/// Deviations of the `k` weights that do the most damage to first order, `|g| unit`, and of no other;
+/// of equals the first ones. Weights without a slope stay.
+fn most_damaging(
+    layers: &[Layer],
+    direction: &[Vec<f32>],
+    k: usize,
+    bound: f32,
+    d: &mut [Vec<f32>],
+) {
+    let scores = layers.iter().zip(direction).enumerate();
+    let mut order: Vec<(f32, usize, usize)> = scores
+        .flat_map(|(l, (layer, g))| {
+            let of_layer = g.iter().enumerate();
+            of_layer.map(move |(i, g)| ((g * layer.unit(i)).abs(), l, i))
+        })
+        .filter(|(score, ..)| *score > 0.0)
         .collect();
-    if k >= scores.len() {
-        return 0.0;
+    if k < order.len() {
+        order.select_nth_unstable_by(k, |a, b| {
+            b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2)))
+        });
+        order.truncate(k);
     }
-    // The (k+1)-th largest must stay out, and so must all that equal it.
-    let (_, &mut out, _) = scores.select_nth_unstable_by(k, |a, b| b.total_cmp(a));
-    out.next_up()
+    d.iter_mut().for_each(|d| d.fill(0.0));
+    for (_, l, i) in order {
+        d[l][i] = bound * sign(direction[l][i]);
+    }
 }
 
 /// Effective weights of a chip.

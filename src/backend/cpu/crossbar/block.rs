@@ -80,7 +80,8 @@ pub(super) struct Block<'a, 'b> {
     pub operands: &'a Operands<'a>,
     pub codes: &'a [f32],
     pub drives: &'a [f32],
-    pub squares: &'a [f32],
+    /// What read noise is multiplied by, a map a conversion.
+    pub noise: &'a [f32],
     pub converters: &'a [Converter],
     pub events: &'a Events<'a>,
     /// Which block.
@@ -287,7 +288,7 @@ impl Block<'_, '_> {
         let squares = if plan.lookup.is_some() {
             self.drives
         } else {
-            self.squares
+            self.noise
         };
         Self::weighted(plan, s, part, packed, squares, &self.span.index, variances);
         let column = plan.span * conversions * LANES;
@@ -327,7 +328,7 @@ impl Block<'_, '_> {
             for t in 0..conversions {
                 self.events
                     .fill(Purpose::ReadCell, Some(k), &batch, t, values);
-                let drives = &self.drives[t * plan.x_len..][offset..];
+                let drives = &self.noise[t * plan.x_len..][offset..];
                 let columns = self.span.sums.chunks_exact_mut(column);
                 for (o, sums) in batch.cols.clone().zip(columns) {
                     let sigma = variance[(part.p * a.cols + o) * a.rows + k].sqrt();

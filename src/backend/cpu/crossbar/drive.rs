@@ -14,6 +14,9 @@ pub(super) struct Drive {
     limits: (i32, i32),
     /// With a table: the drive of every code from `-MOST` on, one table per conversion.
     tables: Vec<Vec<f32>>,
+    /// Where steps are added up before the conversion: by code, the sum of the squares of their weighted
+    /// drives, each of which meets noise of its own.
+    squares: Option<Vec<f32>>,
 }
 
 impl Drive {
@@ -31,13 +34,16 @@ impl Drive {
             dac: dac.clone(),
             limits,
             tables: Vec::new(),
+            squares: None,
         };
+        let codes = || -MOST..=MOST;
         if dac.table.is_some() {
-            let tables = (0..dac.conversions()).map(|t| {
-                let codes = -MOST..=MOST;
-                codes.map(|code| drive.of(code, t)).collect()
-            });
+            let tables =
+                (0..dac.conversions()).map(|t| codes().map(|code| drive.of(code, t)).collect());
             drive.tables = tables.collect();
+        }
+        if dac.adds_steps() {
+            drive.squares = Some(codes().map(|code| drive.square(code)).collect());
         }
         drive
     }
@@ -77,6 +83,33 @@ impl Drive {
         }
     }
 
+    /// Squares of the weighted drives of all steps, added up.
+    fn square(&self, code: i32) -> f32 {
+        let steps = 0..self.dac.steps();
+        let part = |t| f64::from(self.dac.place(t)) * f64::from(self.of_step(code, t));
+        steps.map(|t| part(t).powi(2)).sum::<f64>() as f32
+    }
+
+    /// What the variances of cells are multiplied by in a conversion with these codes and drives.
+    pub fn squares(&self, codes: &[f32], drives: &[f32], out: &mut [f32]) {
+        match &self.squares {
+            Some(table) => look_up(table, codes, out),
+            None => out.iter_mut().zip(drives).for_each(|(o, d)| *o = d * d),
+        }
+    }
+
+    /// What the deviates of cells are multiplied by: the drives, or where steps are added up the roots of
+    /// [`Drive::squares`].
+    pub fn amplitudes(&self, codes: &[f32], drives: &[f32], out: &mut [f32]) {
+        match &self.squares {
+            Some(table) => {
+                look_up(table, codes, out);
+                out.iter_mut().for_each(|o| *o = o.sqrt());
+            }
+            None => out.copy_from_slice(drives),
+        }
+    }
+
     /// Codes of a map that holds multiples of `step`.
     pub fn codes(&self, isa: Isa, step: f32, x: &[f32], out: &mut [f32]) {
         if step <= 0.0 {
@@ -95,11 +128,7 @@ impl Drive {
     /// Drives of conversion `t`.
     pub fn drives(&self, isa: Isa, t: usize, codes: &[f32], out: &mut [f32]) {
         match self.tables.get(t) {
-            Some(table) => {
-                for (o, &c) in out.iter_mut().zip(codes) {
-                    *o = table[(c as i32 + MOST) as usize];
-                }
-            }
+            Some(table) => look_up(table, codes, out),
             // The weighted sum of the digits is the code.
             None if self.dac.analog_sum => out.copy_from_slice(codes),
             None => isa.run(Digits {
@@ -110,6 +139,13 @@ impl Drive {
                 out,
             }),
         }
+    }
+}
+
+/// Values of codes in a table that begins at `-MOST`.
+fn look_up(table: &[f32], codes: &[f32], out: &mut [f32]) {
+    for (o, &c) in out.iter_mut().zip(codes) {
+        *o = table[(c as i32 + MOST) as usize];
     }
 }
 

@@ -83,8 +83,8 @@ pub(super) struct Workspace {
     codes: Vec<f32>,
     /// Drives of every conversion, each a padded block.
     drives: Vec<f32>,
-    /// Their squares.
-    squares: Vec<f32>,
+    /// What read noise is multiplied by: squares of the drives, or cell by cell their magnitudes.
+    noise: Vec<f32>,
     converters: Vec<Converter>,
     span: Span,
 }
@@ -292,9 +292,10 @@ impl CrossbarPlan {
             None => self.spec.dac.conversions(),
         };
         let drives = room(&mut space.drives, maps * self.x_len);
-        let squared = self.noisy && !self.spec.noise_per_cell && self.lookup.is_none();
-        let squares = match squared {
-            true => room(&mut space.squares, maps * self.x_len),
+        // Tables hold squares themselves.
+        let driven = self.noisy && self.lookup.is_none();
+        let noise = match driven {
+            true => room(&mut space.noise, maps * self.x_len),
             false => &mut [],
         };
         space.span.reserve(self, sink);
@@ -313,15 +314,21 @@ impl CrossbarPlan {
                     }
                 }
             }
-            for (s, d) in squares.iter_mut().zip(&*drives) {
-                *s = d * d;
+            if driven {
+                let maps = noise.chunks_exact_mut(self.x_len);
+                for (noise, drives) in maps.zip(drives.chunks_exact(self.x_len)) {
+                    match self.spec.noise_per_cell {
+                        true => self.drive.amplitudes(codes, drives, noise),
+                        false => self.drive.squares(codes, drives, noise),
+                    }
+                }
             }
             isa.run(Block {
                 plan: self,
                 operands,
                 codes,
                 drives,
-                squares,
+                noise,
                 converters: &space.converters,
                 events,
                 index,

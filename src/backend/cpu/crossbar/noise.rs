@@ -3,12 +3,8 @@
 use std::ops::Range;
 
 use crate::backend::program::{LANES, Reading, RunArgs};
-use crate::random::{Purpose, Stream};
+use crate::random::{ABOVE, Purpose, Stream};
 
-/// Bits of the purpose word below the row of a cell.
-const ROW: u32 = 4096;
-/// Bits of the layer word below the image.
-const IMAGE: u32 = 4096;
 /// Columns of one block of the generator.
 const COLUMNS: usize = 4;
 
@@ -93,14 +89,14 @@ impl<'a> Events<'a> {
         let tile = batch.p * a.row_tiles() + batch.r;
         let conversion = tile * self.spec.dac.conversions() + t;
         let (blocks, width) = (batch.blocks(), batch.width());
-        let row = row.map_or(0, |k| k as u32 * ROW);
+        let row = row.map_or(0, |k| k as u32 * ABOVE);
         for (lane, out) in out
             .chunks_exact_mut(width * batch.pixels.len())
             .enumerate()
             .take(LANES)
         {
             let image = self.first_image.wrapping_add(lane as u32);
-            let layer = self.spec.layer.wrapping_add(image.wrapping_mul(IMAGE));
+            let layer = self.spec.layer.wrapping_add(image.wrapping_mul(ABOVE));
             let stream = Stream::new(self.seed, purpose, self.flags | row, layer, self.chip);
             let first = |pixel: usize| {
                 let event = (conversion * self.pixels + pixel) * per_pixel + blocks.start;

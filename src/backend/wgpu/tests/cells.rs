@@ -77,7 +77,7 @@ fn effects(encoding: Encoding) -> Vec<Programming> {
         ..plain.clone()
     };
     type Change = fn(&mut Programming);
-    let changes: [Change; 8] = [
+    let changes: [Change; 9] = [
         |p| p.arrays.levels = Some([0.1, 0.2, 0.6, 1.0].into()),
         |p| p.deviate = Deviate::Lognormal,
         |p| p.sigma_curve = Some(curve()),
@@ -91,6 +91,7 @@ fn effects(encoding: Encoding) -> Vec<Programming> {
             })
         },
         |p| p.read_noise.curve = Some(curve()),
+        |p| p.read_noise.one_over_f = Some(curve()),
         |p| p.reference_columns = 2,
     ];
     for change in changes {
@@ -376,7 +377,11 @@ fn layouts() -> Vec<StructLayout> {
                 noise_proportional,
                 noise_fixed,
                 code_low,
-                code_high
+                code_high,
+                one_over_f_at,
+                one_over_f_len,
+                one_over_f_least,
+                pad0
             ]
         ),
         layout!(
@@ -572,7 +577,8 @@ const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
     const TWO_SIDED: bool = true; const OFFSET: bool = true; const PAIRS: bool = true; \
     const HAS_LEVELS: bool = true; const HAS_SIGMA_CURVE: bool = true; \
     const HAS_STUCK: bool = true; const HAS_OPEN: bool = true; const HAS_DRIFT: bool = true; \
-    const HAS_NOISE_CURVE: bool = true; const FLAGS: u32 = 0u; const REAL: bool = true; \
+    const HAS_NOISE_CURVE: bool = true; const HAS_ONE_OVER_F: bool = true; \
+    const FLAGS: u32 = 0u; const REAL: bool = true; \
     const RAW: bool = true; const HAS_REFERENCE: bool = true; const HAS_VARIANCE: bool = true; \
     const HAS_SCALE: bool = true; const CORRECTED: bool = true; const SIGNED: bool = true; \
     const TWOS: bool = true; const DAC_BITS: u32 = 1u; const DAC_TABLE: bool = true; \

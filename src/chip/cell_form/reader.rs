@@ -1,0 +1,255 @@
+//! Programmed arrays read conversion by conversion.
+
+use super::{Key, level_units};
+use crate::backend::program::{Deviate, Encoding, InputSigns, Reading};
+use crate::chip::closed_form::deviation;
+use crate::random::{ABOVE, Purpose, philox};
+
+/// A layer's arrays ready to be read on one chip.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    /// How.
+    pub spec: &'a Reading,
+    /// Read planes in level units.
+    pub g: &'a [f64],
+    /// Their variances, where reads are noisy.
+    pub variance: Option<&'a [f64]>,
+    /// From [`converters`]; without effect where there are none.
+    pub converters: &'a [[f64; 2]],
+    /// Pairs `(lsb, lo)`, `[read plane][column]`.
+    pub ranges: &'a [[f32; 2]],
+    /// Pairs `(gain, offset)`, `[row tile][read plane][column]`.
+    pub correct: Option<&'a [[f32; 2]]>,
+    /// Random numbers.
+    pub key: Key,
+}
+
+/// Which output pixel is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Image.
+    pub image: u32,
+    /// Pixel of the output map.
+    pub pixel: usize,
+    /// Pixels of the output map.
+    pub pixels: usize,
+}
+
+/// One conversion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Conversion {
+    /// What the converter sees, level units times drive.
+    pub sum: f64,
+    /// The sum in codes, with errors and noise; the sum itself where there is no converter.
+    pub nearest: f64,
+    /// What is rounded: the same with the non-linearity of the code nearest to it.
+    pub scaled: f64,
+    /// The code; 0 where there is no converter.
+    pub code: i32,
+    /// Whether it lies more than half a code outside the range.
+    pub clipped: bool,
+}
+
+/// One output pixel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pixel {
+    /// Conversions `[read plane][column][row tile][conversion]`.
+    pub conversions: Vec<Conversion>,
+    /// Output of every column in units of weight step times input step.
+    pub u: Vec<f64>,
+}
+
+impl Reader<'_> {
+    /// Reads a pixel; `input` gives the code that a column sees at a row.
+    pub fn pixel(&self, input: impl Fn(usize, usize) -> i32, place: Place) -> Pixel {
+        let (a, dac) = (&self.spec.arrays, &self.spec.dac);
+        let (planes, tiles, n) = (a.read_planes(), a.row_tiles(), dac.conversions());
+        let mut conversions = Vec::with_capacity(planes * a.cols * tiles * n);
+        for p in 0..planes {
+            for col in 0..a.cols {
+                for r in 0..tiles {
+                    for t in 0..n {
+                        conversions.push(self.convert((p, col, r, t), &input, place));
+                    }
+                }
+            }
+        }
+        let u = (0..a.cols)
+            .map(|col| self.output(col, &conversions, &input))
+            .collect();
+        Pixel { conversions, u }
+    }
+
+    fn rows(&self, r: usize) -> std::ops::Range<usize> {
+        let cut = &self.spec.arrays.tile_rows;
+        cut[r] as usize..cut[r + 1] as usize
+    }
+
+    /// Drives of a code in a conversion: of its step, or those of all steps, weighted by place, that are
+    /// added up.
+    fn drives(&self, code: i32, t: usize) -> Vec<f64> {
+        let dac = &self.spec.dac;
+        let most = (1i32 << dac.input_bits) - 1;
+        let step = |t: usize| {
+            let (magnitude, sign) = match dac.signs {
+                InputSigns::Unsigned => (code.clamp(0, most), 1.0),
+                InputSigns::SignMagnitude => {
+                    (code.abs().min(most), if code < 0 { -1.0 } else { 1.0 })
+                }
+                InputSigns::TwosComplement => {
+                    let half = 1i32 << (dac.input_bits - 1);
+                    (code.clamp(-half, half - 1) & most, 1.0)
+                }
+            };
+            let digit = magnitude >> (t as u32 * dac.dac_bits) & ((1 << dac.step_bits(t)) - 1);
+            match &dac.table {
+                Some(table) => sign * f64::from(table[digit as usize]),
+                None => sign * f64::from(digit),
+            }
+        };
+        match dac.analog_sum {
+            true => (0..dac.steps())
+                .map(|t| f64::from(dac.place(t)) * step(t))
+                .collect(),
+            false => vec![step(t)],
+        }
+    }
+
+    /// Normal deviate of a conversion.
+    fn noise(
+        &self,
+        purpose: u32,
+        (p, col, r, t): (usize, usize, usize, usize),
+        place: Place,
+    ) -> f64 {
+        let a = &self.spec.arrays;
+        let conversion = (p * a.row_tiles() + r) * self.spec.dac.conversions() + t;
+        let event = (conversion * place.pixels + place.pixel) * a.cols.div_ceil(4) + col / 4;
+        let key = [self.key.seed as u32, (self.key.seed >> 32) as u32];
+        let layer = self
+            .spec
+            .layer
+            .wrapping_add(place.image.wrapping_mul(ABOVE));
+        let counter = [event as u32, layer, self.key.chip, purpose | self.key.flags];
+        deviation(philox::block(key, counter)[col % 4], Deviate::Gaussian, 1.0)
+    }
+
+    fn convert(
+        &self,
+        at: (usize, usize, usize, usize),
+        input: &impl Fn(usize, usize) -> i32,
+        place: Place,
+    ) -> Conversion {
+        let a = &self.spec.arrays;
+        let (p, col, r, t) = at;
+        let (mut sum, mut variance) = (0.0, 0.0);
+        for row in self.rows(r) {
+            let i = (p * a.cols + col) * a.rows + row;
+            let drives = self.drives(input(col, row), t);
+            sum += self.g[i] * drives.iter().sum::<f64>();
+            let Some(v) = self.variance else { continue };
+            if self.spec.noise_per_cell {
+                let purpose = Purpose::ReadCell as u32 | (row as u32 * ABOVE);
+                // A sum of independent deviates is one deviate.
+                let amplitude = match drives[..] {
+                    [drive] => drive,
+                    _ => drives.iter().map(|d| d * d).sum::<f64>().sqrt(),
+                };
+                sum += amplitude * v[i].sqrt() * self.noise(purpose, at, place);
+            } else {
+                variance += v[i] * drives.iter().map(|d| d * d).sum::<f64>();
+            }
+        }
+        if variance > 0.0 {
+            sum += variance.sqrt() * self.noise(Purpose::ReadNoise as u32, at, place);
+        }
+        let Some(adc) = &self.spec.adc else {
+            return Conversion {
+                sum,
+                nearest: sum,
+                scaled: sum,
+                code: 0,
+                clipped: false,
+            };
+        };
+        let [scale, offset] = self.converters[(r * a.read_planes() + p) * a.cols + col];
+        let mut scaled = scale * sum + offset;
+        if adc.noise > 0.0 {
+            scaled += f64::from(adc.noise) * self.noise(Purpose::AdcNoise as u32, at, place);
+        }
+        let limited = |x: f64| x.round_ties_even().clamp(adc.lo.into(), adc.hi.into()) as i32;
+        let nearest = scaled;
+        if let Some(inl) = &adc.inl {
+            scaled += f64::from(inl[(limited(scaled) - adc.lo) as usize]);
+        }
+        Conversion {
+            sum,
+            nearest,
+            scaled,
+            code: limited(scaled),
+            clipped: scaled > f64::from(adc.hi) + 0.5 || scaled < f64::from(adc.lo) - 0.5,
+        }
+    }
+
+    /// Shift-and-add over steps, planes and row tiles.
+    fn output(
+        &self,
+        col: usize,
+        conversions: &[Conversion],
+        input: &impl Fn(usize, usize) -> i32,
+    ) -> f64 {
+        let (a, dac) = (&self.spec.arrays, &self.spec.dac);
+        let (planes, tiles, n) = (a.read_planes(), a.row_tiles(), dac.conversions());
+        let place = |t: usize| {
+            if dac.analog_sum {
+                1.0
+            } else {
+                f64::from(dac.place(t))
+            }
+        };
+        let mut u = 0.0;
+        let mut total = 0.0;
+        for r in 0..tiles {
+            let inputs: f64 = self.rows(r).map(|row| f64::from(input(col, row))).sum();
+            total += inputs;
+            for p in 0..planes {
+                let first = ((p * a.cols + col) * tiles + r) * n;
+                let seen = &conversions[first..first + n];
+                let value = |c: &Conversion| match self.spec.adc {
+                    None => c.sum,
+                    Some(_) => {
+                        let [lsb, lo] = self.ranges[p * a.cols + col].map(f64::from);
+                        lsb * f64::from(c.code) + lo
+                    }
+                };
+                let sum: f64 = seen
+                    .iter()
+                    .enumerate()
+                    .map(|(t, c)| place(t) * value(c))
+                    .sum();
+                let [gain, offset] = self.correct.map_or([1.0, 0.0], |c| {
+                    c[(r * planes + p) * a.cols + col].map(f64::from)
+                });
+                u += f64::from(a.place(p)) * (gain * sum - offset * inputs);
+            }
+        }
+        let base = match (a.encoding, &a.levels) {
+            (Encoding::Offset { reference: 0 }, None) => {
+                let zero =
+                    |s| f64::from(1u32 << a.shift(s)) * f64::from(a.g_min) * level_units(a, s);
+                f64::from(a.offset_code()) + (0..a.slices()).map(zero).sum::<f64>()
+            }
+            (Encoding::Offset { reference: 0 }, Some(levels)) => {
+                let held = |s: usize| {
+                    let digit = (a.offset_code() >> a.shift(s)) % (1 << a.slice_bits[s]);
+                    f64::from(1u32 << a.shift(s))
+                        * f64::from(levels[digit as usize])
+                        * level_units(a, s)
+                };
+                (0..a.slices()).map(held).sum::<f64>()
+            }
+            _ => 0.0,
+        };
+        u - base * total
+    }
+}
