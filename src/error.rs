@@ -24,6 +24,10 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is asked for does not fit this machine or the memory it was granted, which is known before
+    /// anything is tried; exit code 2. The message has the numbers. Of several adapters others may do.
+    #[error("{0}")]
+    Capacity(String),
     /// The adapter refused, ran out of memory, or was lost; exit code 1.
     #[error("{0}")]
     Device(String),
@@ -49,6 +53,16 @@ impl Error {
         Error::Input(message.into())
     }
 
+    /// Too much for this machine.
+    pub fn capacity(message: impl Into<String>) -> Self {
+        Error::Capacity(message.into())
+    }
+
+    /// Whether an adapter cannot do its part while others may.
+    pub fn is_of_adapter(&self) -> bool {
+        matches!(self, Error::Device(_) | Error::Capacity(_))
+    }
+
     /// Device trouble.
     pub fn device(message: impl Into<String>) -> Self {
         Error::Device(message.into())
@@ -65,7 +79,7 @@ impl Error {
     /// The process exit code for this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Input(_) | Error::Config(_) | Error::Io { .. } => 2,
+            Error::Input(_) | Error::Config(_) | Error::Io { .. } | Error::Capacity(_) => 2,
             Error::Interrupted(_) => 130,
             Error::Device(_) | Error::Internal(_) => 1,
         }

@@ -74,7 +74,7 @@ pub trait Backend: Send + Sync {
     /// The largest capacity, at most `want`, that fits this backend's limits (bindings, buffer
     /// sizes, a memory budget). Chips are reduced last, `images` only where one resident input
     /// would not fit. At least one chip and one block of images, or an error with the arithmetic
-    /// ([`crate::Error::Input`]: a smaller problem or more memory is up to the user).
+    /// ([`crate::Error::Capacity`]).
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity>;
 
     /// Bytes that a session of this capacity takes.

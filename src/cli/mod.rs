@@ -60,7 +60,7 @@ Examples:
 Exit codes:
   0    done
   1    the device failed, or a bug of Pimento
-  2    the input is wrong: command line, experiment, data, directories
+  2    the input is wrong (command line, experiment, data, directories), or too much for the memory
   3    `pimento diff` only: the runs differ
   130  interrupted
 

@@ -531,7 +531,7 @@ impl Net {
         self.program.check_images(count)?;
         let fits = backend.fit(&self.program, want)?;
         if fits.chunk < count {
-            return Err(Error::input(format!(
+            return Err(Error::capacity(format!(
                 "{count} input vectors at once do not fit this backend, {} do; use fewer",
                 fits.chunk
             )));

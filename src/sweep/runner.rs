@@ -221,7 +221,7 @@ impl<'a> Sweep<'a> {
             let first = self.alive()[0];
             self.models.train_on(self.backends[first]);
             match self.models.get(&point.experiment) {
-                Err(e @ Error::Device(_)) => self.lose(first, e)?,
+                Err(e) if e.is_of_adapter() => self.lose(first, e)?,
                 other => return other,
             }
         }
@@ -263,7 +263,7 @@ impl<'a> Sweep<'a> {
                     simulator,
                     lost: None,
                 }),
-                Err(e @ Error::Device(_)) => self.lose(i, e)?,
+                Err(e) if e.is_of_adapter() => self.lose(i, e)?,
                 Err(e) => return Err(e),
             }
         }

@@ -232,7 +232,7 @@ impl<'a> Simulator<'a> {
             capacity = backend.fit(&inference.program, want(chips))?;
         }
         if capacity.chunk < batch || (batch > 0 && capacity.images < batches * batch) {
-            return Err(Error::input(format!(
+            return Err(Error::capacity(format!(
                 "{batches} calibration batches of {batch} images do not fit this adapter (at most \
                  {} images a run, {} resident); lower tuning.recalibration_batch",
                 capacity.chunk, capacity.images

@@ -138,7 +138,7 @@ fn work(
                     Err(e) => shared.failed = Some(e),
                 }
             }
-            Err(e @ Error::Device(_)) => {
+            Err(e) if e.is_of_adapter() => {
                 let left = match shared.alive {
                     1 => "none is left".to_string(),
                     n => format!("{} left, they take its chips", n - 1),

@@ -109,7 +109,7 @@ pub fn add_sums(
     let backend = CpuBackend::new();
     let fits = backend.fit(&net.program, capacity)?;
     if fits.chunk < LANES {
-        return Err(Error::input(format!(
+        return Err(Error::capacity(format!(
             "the sums of {LANES} images, to calibrate converters, do not fit the memory budget"
         )));
     }

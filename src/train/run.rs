@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
         let fits = job.backend.fit(&training.program, want)?;
         // A backend may have room for more than was asked for: it thinks in blocks of images.
         if fits.chips < chips || fits.images < images || fits.chunk < images {
-            return Err(Error::input(format!(
+            return Err(Error::capacity(format!(
                 "a training step of {images} images on each of {chips} chips does not fit this adapter \
                  (at most {} images on {} chips); lower train.batch or raise train.accumulate",
                 fits.chunk, fits.chips

@@ -109,7 +109,7 @@ fn on_chips(
     let chunk = fits.chunk.min(want.chunk);
     let wave = fits.chips.min(chips);
     if fits.images < n || wave == 0 || chunk == 0 {
-        return Err(Error::input(format!(
+        return Err(Error::capacity(format!(
             "{n} held-out images do not fit this adapter; lower data.validation"
         )));
     }

@@ -189,6 +189,27 @@ fn points_that_do_not_exist() {
     assert_eq!(pimento(&["chip", "x.toml"]).code, 2);
 }
 
+/// What does not fit is known before anything is tried, and is the user's to change.
+#[test]
+fn too_much_for_the_memory_is_refused_with_the_numbers() {
+    let place = Place::new();
+    let large = EXPERIMENT.replace("hidden = [16]", "hidden = [2000, 2000]");
+    std::fs::write(place.path("small.toml"), large).unwrap();
+    let out = place.path("out");
+    let run = place.run("sweep", &["--memory", "1MiB", "--out", text(&out)]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    for words in ["need ", " MiB", "the memory budget is 1 MiB (as asked for)"] {
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    let run = place.run("check", &[]);
+    let said = run.stdout.lines().find(|l| l.starts_with("memory "));
+    assert!(
+        said.is_some_and(|l| l.contains(" MiB (half of ")),
+        "{}",
+        run.stdout
+    );
+}
+
 /// Ctrl-C is a signal only where there are signals.
 #[cfg(unix)]
 #[test]

@@ -56,7 +56,7 @@ fn too_large_programs_are_refused_with_numbers() {
         gpu.prepare(&program, capacity).err(),
     ] {
         match e {
-            Some(Error::Device(message)) => {
+            Some(Error::Capacity(message)) => {
                 assert!(message.contains("\"huge\""), "{message}");
                 assert!(message.contains(&(12_u64 << 30).to_string()), "{message}");
             }

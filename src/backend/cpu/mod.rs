@@ -193,7 +193,7 @@ impl Backend for CpuBackend {
             } else if c.images > LANES {
                 c.images = halved(c.images);
             } else {
-                return Err(Error::input(format!(
+                return Err(Error::capacity(format!(
                     "one chip and {LANES} images need {} MiB, the memory budget is {}; allowed: smaller \
                      networks, or a budget (--memory of a sweep) that this machine has",
                     self.bytes_of(program, &plan, c) >> 20,

@@ -302,7 +302,7 @@ pub(super) fn fit(program: &Program, want: Capacity, limits: &Limits) -> Result<
     }
     match misfit(fitted)? {
         None => Ok(fitted),
-        Some(reason) => Err(Error::input(format!(
+        Some(reason) => Err(Error::capacity(format!(
             "the program does not fit the adapter even with {} chip, {} resident images and \
              chunks of {}: {reason}",
             fitted.chips, fitted.images, fitted.chunk

@@ -103,7 +103,7 @@ impl WgpuSession {
         context.poll()?;
         let plan = Plan::new(program, capacity, &context.limits)?;
         if let Some(reason) = plan.misfit(&context.limits) {
-            return Err(Error::device(format!(
+            return Err(Error::capacity(format!(
                 "{}: {} chips, {} resident images, chunks of {} do not fit: {reason}",
                 context.info.name, capacity.chips, capacity.images, capacity.chunk
             )));
