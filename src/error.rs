@@ -1,6 +1,7 @@
 //! The error of the whole program: small, and every message says what, where, how much, and what
 //! would be allowed.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// Result with Pimento's [`Error`].
@@ -83,5 +84,52 @@ impl Error {
             Error::Interrupted(_) => 130,
             Error::Device(_) | Error::Internal(_) => 1,
         }
+    }
+}
+
+/// Whether a character could change what a terminal shows besides itself: control characters (also
+/// those of the second block, as 0x9b), and marks that turn the direction of writing.
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn without(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match bad(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A name from a file, for a message: control characters and line ends as `\u{1b}` and the like.
+pub fn escaped(name: &str) -> Cow<'_, str> {
+    without(name, is_control)
+}
+
+/// A whole text for a terminal: as [`escaped`], but lines and tabs stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    without(text, |c| is_control(c) && !matches!(c, '\n' | '\t'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        let evil = "a\x1b[2J\u{9b}31m\r\u{202e}\x7fb\nc\td\u{e9}";
+        assert_eq!(
+            printable(evil),
+            "a\\u{1b}[2J\\u{9b}31m\\r\\u{202e}\\u{7f}b\nc\td\u{e9}"
+        );
+        assert!(!escaped(evil).contains('\n'));
+        assert!(matches!(escaped("conv1.weight"), Cow::Borrowed(_)));
     }
 }

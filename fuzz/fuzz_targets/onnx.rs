@@ -9,6 +9,7 @@ use pimento::network::onnx::{self, Options};
 fuzz_target!(|data: &[u8]| {
     let options = Options {
         fold_batch_norm: data.len() % 2 == 1,
+        input: None,
         max_values: 1 << 16,
     };
     if let Ok(network) = onnx::import(data, Path::new("x.onnx"), &options) {

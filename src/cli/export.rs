@@ -58,7 +58,7 @@ impl Export {
                 "{path}: exists; allowed: another --output, or --force to replace it"
             )));
         }
-        let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
+        let network = self.model.load()?;
         let bytes = if ends("onnx") {
             onnx::export(&network)?
         } else {

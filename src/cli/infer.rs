@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::data::npy::{Sink, Values, read_npy_in_parts};
-use pimento::network::{file, npy, run::Runner};
+use pimento::network::file::Loaded;
+use pimento::network::npy;
+use pimento::network::run::{Runner, check_outputs};
 use pimento::{Error, Result};
 use serde_json::json;
 
@@ -47,13 +49,15 @@ pub struct Infer {
 impl Infer {
     /// Reads, computes, writes.
     pub fn run(&self) -> Result<()> {
-        let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
+        let network = self.model.load()?;
         let backend = self.backend.open()?;
         let mut stream = Stream {
             infer: self,
             image: network.graph.nodes[0].shape,
             runner: Runner::new(&*backend, &network)?,
+            network: &network,
             images: 0,
+            done: 0,
             logits: vec![],
         };
         read_npy_in_parts(&self.input, &mut stream)?;
@@ -87,8 +91,11 @@ impl Infer {
 struct Stream<'a> {
     infer: &'a Infer,
     image: (usize, usize, usize),
+    network: &'a Loaded,
     runner: Runner,
     images: usize,
+    /// Images that have been run.
+    done: usize,
     logits: Vec<f32>,
 }
 
@@ -119,7 +126,21 @@ impl Sink for Stream<'_> {
                 )));
             }
         };
-        self.logits.extend(self.runner.run_all(&images)?);
+        let each = self.runner.image();
+        if let Some(at) = images.iter().position(|v| !v.is_finite()) {
+            return Err(Error::input(format!(
+                "{}: value {} of image {} is {}; allowed: finite numbers",
+                self.infer.input.display(),
+                at % each,
+                self.done + at / each,
+                images[at]
+            )));
+        }
+        let logits = self.runner.run_all(&images)?;
+        check_outputs(self.network, &images, &logits, self.done)
+            .map_err(|e| e.context(self.infer.model.model.display()))?;
+        self.done += images.len() / each;
+        self.logits.extend(logits);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::Result;
-use pimento::network::file::{self, Loaded};
+use pimento::network::file::Loaded;
 use pimento::network::graph::{Layer, Node};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ struct Row {
 impl Inspect {
     /// Prints the table.
     pub fn run(&self) -> Result<()> {
-        let network = file::load(&self.model.model, self.model.fold_batch_norm)?;
+        let network = self.model.load()?;
         if let Some(chip) = &self.plan {
             let plan = Plan::new(&network, chip)?;
             return match self.json {

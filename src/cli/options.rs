@@ -1,9 +1,11 @@
 //! Options that several subcommands share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use pimento::config::{Experiment, MAX_CHIPS, Place, Point, Until};
+use pimento::network::file::{self, Loaded};
 use pimento::{Error, Result};
 
 /// Names the place of the images where neither `--data` nor the experiment does.
@@ -131,6 +133,19 @@ pub struct ModelArgs {
     /// Multiply batch norm into the weights before it, so that it lives on the crossbars
     #[arg(long)]
     pub fold_batch_norm: bool,
+
+    /// Sizes of one input, for an ONNX model that leaves them free: 3,224,224
+    #[arg(long, value_name = "C,H,W", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub input_shape: Vec<u32>,
+}
+
+impl ModelArgs {
+    /// Reads the network.
+    pub fn load(&self) -> Result<Arc<Loaded>> {
+        let sizes: Vec<usize> = self.input_shape.iter().map(|&n| n as usize).collect();
+        let given = (!sizes.is_empty()).then_some(sizes.as_slice());
+        file::load(&self.model, self.fold_batch_norm, given)
+    }
 }
 
 /// What is said.

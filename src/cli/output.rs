@@ -2,12 +2,16 @@
 
 use std::io::{ErrorKind, Write};
 
+use pimento::error::printable;
 use pimento::{Error, Result};
 
-/// Writes a result to standard output. A reader that went away (`pimento ... | head`) is no error.
+/// Writes a result to standard output, names from files without control characters. A reader that went
+/// away (`pimento ... | head`) is no error.
 pub fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out
+        .write_all(printable(text).as_bytes())
+        .and_then(|()| out.flush());
     match written {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::io("standard output", e)),
         _ => Ok(()),
@@ -30,6 +34,6 @@ pub fn print_error(error: &Error) {
     let mut err = std::io::stderr().lock();
     for line in lines {
         // Nobody is left to hear about a standard error that is closed.
-        let _ = writeln!(err, "error: {line}");
+        let _ = writeln!(err, "error: {}", printable(&line));
     }
 }

@@ -92,6 +92,10 @@ pub struct Network {
     /// Multiply batch norm into the weights before it (`file`), so that it lives on the crossbars.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fold_batch_norm: bool,
+    /// Sizes of one input (`file`), for an ONNX model that leaves them free: `[3, 224, 224]`. Empty:
+    /// those of the file, with which they must agree else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub input: Vec<usize>,
     /// Factor on every number of channels and hidden units but the classes.
     pub width: f64,
     /// Units of the hidden layers (`mlp`).
@@ -122,6 +126,7 @@ impl Network {
             file: None,
             file_sha256: None,
             fold_batch_norm: false,
+            input: Vec::new(),
             width: 1.0,
             hidden: match kind {
                 NetworkKind::Mlp => vec![256, 128],
@@ -149,6 +154,7 @@ impl Network {
             file: (!file.is_empty()).then(|| PathBuf::from(file)),
             file_sha256: s.optional("file_sha256", sha256),
             fold_batch_norm: s.bool("fold_batch_norm", false),
+            input: s.counts("input", &[], 1..=1 << 24, 0..=4),
             width: s.real("width", d.width, WIDTH),
             hidden: s.counts("hidden", &d.hidden, 1..=65_536, 0..=16),
             channels: s.counts("channels", &d.channels, 1..=4_096, 0..=8),
@@ -171,6 +177,7 @@ impl Network {
                 ("file", network.file.is_some()),
                 ("file_sha256", network.file_sha256.is_some()),
                 ("fold_batch_norm", network.fold_batch_norm),
+                ("input", !network.input.is_empty()),
             ];
             for (key, _) in set.iter().filter(|(_, set)| *set) {
                 let text = format!("has no meaning for kind \"{kind}\"; allowed: kind = \"file\"");

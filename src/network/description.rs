@@ -4,13 +4,13 @@
 //! A file of that kind comes from outside (with the names that PyTorch gives to tensors), or from
 //! here: the metadata of every network that is written holds the description of itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::file::Loaded;
-use super::graph::{Graph, Layer, NodeId};
+use super::graph::{Graph, Layer, NORM_RATE, NodeId, norm_rate};
 use super::lower::{ActStep, Numerics};
 use super::parameters::{Parameters, Tensor};
 use crate::backend::program::{
@@ -33,6 +33,9 @@ pub struct Description {
     input: Input,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quantizers: Option<Quantizers>,
+    /// Tensors that are one in the model that the network comes from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tied: Vec<Vec<String>>,
     layers: Vec<Op>,
 }
 
@@ -103,8 +106,9 @@ impl Quantizers {
     }
 }
 
-/// The description of a network whose tensors are called as [`super::parameters`] calls them.
-pub fn describe(graph: &Graph, numerics: &Numerics) -> Description {
+/// The description of a network whose tensors are called as [`super::parameters`] calls them; `tied`
+/// as in [`Loaded`].
+pub fn describe(graph: &Graph, numerics: &Numerics, tied: &[Vec<String>]) -> Description {
     let (c, h, w) = graph.nodes[0].shape;
     let layers = graph.nodes[1..]
         .iter()
@@ -129,6 +133,7 @@ pub fn describe(graph: &Graph, numerics: &Numerics) -> Description {
             shape: ("N".into(), c, h, w),
         },
         quantizers: Quantizers::of(numerics),
+        tied: tied.to_vec(),
         layers,
     }
 }
@@ -138,7 +143,19 @@ pub fn describe(graph: &Graph, numerics: &Numerics) -> Description {
 /// # Errors
 /// None that a description can cause.
 pub fn to_json(graph: &Graph, numerics: &Numerics) -> Result<String> {
-    serde_json::to_string(&describe(graph, numerics))
+    to_json_with_ties(graph, numerics, &[])
+}
+
+/// As [`to_json`], with the groups of tensors that were one ([`Loaded::tied`]).
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_json_with_ties(
+    graph: &Graph,
+    numerics: &Numerics,
+    tied: &[Vec<String>],
+) -> Result<String> {
+    serde_json::to_string(&describe(graph, numerics, tied))
         .map_err(|e| Error::Internal(format!("network to JSON: {e}")))
 }
 
@@ -189,6 +206,7 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
         parameters: Parameters::default(),
         tensors,
         values: HashMap::from([(d.input.name, 0)]),
+        sources: BTreeMap::new(),
     };
     for op in &d.layers {
         reading.take(op).map_err(|what| {
@@ -203,10 +221,17 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
         return Err(bad("no operations".into()));
     }
     reading.graph.check().map_err(|e| bad(e.to_string()))?;
+    let checked = reading.parameters.check(&reading.graph);
+    checked.map_err(|e| bad(e.to_string()))?;
+    let shared = reading
+        .sources
+        .into_values()
+        .filter(|names| names.len() > 1);
     Ok(Loaded {
         graph: reading.graph,
         parameters: reading.parameters,
         numerics,
+        tied: d.tied.into_iter().chain(shared).collect(),
     })
 }
 
@@ -215,6 +240,8 @@ struct Reading<'a> {
     parameters: Parameters,
     tensors: &'a Parameters,
     values: HashMap<String, NodeId>,
+    /// Trained tensors of every tensor of the file.
+    sources: BTreeMap<String, Vec<String>>,
 }
 
 type Step<T> = std::result::Result<T, String>;
@@ -283,11 +310,15 @@ impl Reading<'_> {
                 let bias = bias.is_some();
                 (Layer::Conv { geo, bias }, (*cout, 1, 1))
             }
-            Kind::Batchnorm { eps, .. } => {
+            Kind::Batchnorm { eps, momentum, .. } => {
                 if !(*eps >= 0.0 && eps.is_finite()) {
                     return Err(format!("eps {eps}; allowed: 0 and more"));
                 }
-                (Layer::BatchNorm { eps: *eps }, from)
+                if momentum.is_some_and(|m| !(0.0..=1.0).contains(&m)) {
+                    return Err("momentum; allowed: 0 to 1".into());
+                }
+                let rate = momentum.map_or(NORM_RATE, norm_rate);
+                (Layer::BatchNorm { eps: *eps, rate }, from)
             }
             Kind::MaxPool(pool) => {
                 let geo = pool.geometry(from)?;
@@ -432,9 +463,11 @@ impl Reading<'_> {
                 ));
             }
             let data = t.data.clone();
-            self.parameters
-                .tensors
-                .insert(format!("{}.{part}", node.name), Tensor { shape, data });
+            let own = format!("{}.{part}", node.name);
+            if !matches!(part, "scale" | "shift" | "step") {
+                self.sources.entry(name).or_default().push(own.clone());
+            }
+            self.parameters.tensors.insert(own, Tensor { shape, data });
         }
         Ok(())
     }

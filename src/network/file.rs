@@ -1,7 +1,9 @@
 //! Networks from files, whatever their format.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -24,24 +26,32 @@ pub struct Loaded {
     /// Number formats of a network that was trained here with quantizers; else
     /// [`Numerics::FLOAT`].
     pub numerics: Numerics,
+    /// Groups of trained tensors that are one tensor in the model that the network comes from: they
+    /// would be trained apart here.
+    pub tied: Vec<Vec<String>>,
 }
 
 /// What was read last, so that the points of a sweep share it.
 static LAST: Mutex<Option<(Key, Arc<Loaded>)>> = Mutex::new(None);
 
-type Key = (std::path::PathBuf, bool, Option<SystemTime>, u64);
+type Key = (PathBuf, bool, Option<Vec<usize>>, Option<SystemTime>, u64);
+
+/// Largest part of a file that says what it is.
+const HEAD: usize = 512;
 
 /// Reads a network: ONNX, safetensors of a training here, or a JSON description with its
 /// safetensors file (docs/networks.md). `fold_batch_norm` multiplies batch norm into the weights
-/// before it.
+/// before it. `input` gives the sizes of the input behind the batch, which an ONNX model may leave
+/// free; of other networks they must be those of the file.
 ///
 /// # Errors
 /// A file that cannot be read or is none of these, with the place in it.
-pub fn load(path: &Path, fold_batch_norm: bool) -> Result<Arc<Loaded>> {
+pub fn load(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<Arc<Loaded>> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     let key: Key = (
         path.to_path_buf(),
         fold_batch_norm,
+        input.map(<[usize]>::to_vec),
         meta.modified().ok(),
         meta.len(),
     );
@@ -49,12 +59,12 @@ pub fn load(path: &Path, fold_batch_norm: bool) -> Result<Arc<Loaded>> {
     if let Some((_, loaded)) = last.as_ref().filter(|(k, _)| *k == key) {
         return Ok(loaded.clone());
     }
-    let loaded = Arc::new(read(path, fold_batch_norm)?);
+    let loaded = Arc::new(read(path, fold_batch_norm, input)?);
     *last = Some((key, loaded.clone()));
     Ok(loaded)
 }
 
-fn read(path: &Path, fold_batch_norm: bool) -> Result<Loaded> {
+fn read(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<Loaded> {
     let ends = |with: &str| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case(with))
@@ -62,6 +72,7 @@ fn read(path: &Path, fold_batch_norm: bool) -> Result<Loaded> {
     let mut loaded = if ends("onnx") {
         let options = onnx::Options {
             fold_batch_norm,
+            input: input.map(<[usize]>::to_vec),
             ..Default::default()
         };
         return onnx::import_file(path, &options);
@@ -90,6 +101,13 @@ fn read(path: &Path, fold_batch_norm: bool) -> Result<Loaded> {
             path.display()
         )));
     };
+    let (c, h, w) = loaded.graph.nodes[0].shape;
+    if let Some(given) = input.filter(|given| *given != [c, h, w]) {
+        return Err(Error::input(format!(
+            "{}: the network's input is {c} x {h} x {w}, not {given:?}",
+            path.display()
+        )));
+    }
     if fold_batch_norm {
         if loaded.numerics.weight_bits > 0 {
             return Err(Error::input(format!(
@@ -98,17 +116,95 @@ fn read(path: &Path, fold_batch_norm: bool) -> Result<Loaded> {
             )));
         }
         rewrite::fold_factors(&mut loaded);
+        let checked = loaded.parameters.check(&loaded.graph);
+        checked.map_err(|e| e.context(path.display()))?;
     }
     Ok(loaded)
 }
 
 fn text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|e| Error::io(path, e))
+    String::from_utf8(bytes(path)?).map_err(|e| {
+        let what = other_kind(e.as_bytes()).unwrap_or("something else");
+        Error::input(format!(
+            "{}: not a text in UTF-8 but {what}",
+            path.display()
+        ))
+    })
 }
 
 fn tensors(path: &Path) -> Result<(Parameters, BTreeMap<String, String>)> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    Parameters::from_bytes(&bytes, path)
+    let bytes = bytes(path)?;
+    Parameters::from_bytes(&bytes, path).map_err(|e| match other_kind(&bytes) {
+        Some(kind) => Error::input(format!(
+            "{}: not a safetensors file but {kind}",
+            path.display()
+        )),
+        None => e,
+    })
+}
+
+/// The bytes of a regular file; of a pipe or a device, which may never end, an error.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let failed = |e: std::io::Error| Error::io(path, e);
+    let meta = std::fs::metadata(path).map_err(failed)?;
+    if !meta.is_file() {
+        return Err(Error::input(format!(
+            "{}: not a regular file",
+            path.display()
+        )));
+    }
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = vec![];
+    let size = usize::try_from(meta.len()).unwrap_or(usize::MAX);
+    if bytes.try_reserve_exact(size).is_err() {
+        return Err(Error::input(format!(
+            "{}: {size} bytes do not fit the memory",
+            path.display()
+        )));
+    }
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// What a file that is no network is, where its beginning tells.
+pub(super) fn other_kind(bytes: &[u8]) -> Option<&'static str> {
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let text = String::from_utf8_lossy(head)
+        .trim_start()
+        .to_ascii_lowercase();
+    let starts = |magic: &[u8]| head.starts_with(magic);
+    let named = |name: &[u8]| head.windows(name.len()).any(|w| w == name);
+    Some(match () {
+        () if head.is_empty() => "an empty file",
+        () if starts(b"version https://git-lfs") => {
+            "a Git LFS pointer, which stands for the file; fetch the file itself (git lfs pull)"
+        }
+        () if starts(b"PK\x03\x04") && named(b"data.pkl") => {
+            "a PyTorch file (torch.save); export the model as docs/from-pytorch.md says"
+        }
+        () if starts(b"PK\x03\x04") => "a ZIP archive",
+        () if starts(b"\x80\x02")
+            || starts(b"\x80\x03")
+            || starts(b"\x80\x04")
+            || starts(b"\x80\x05") =>
+        {
+            "a Python pickle; export the model as docs/from-pytorch.md says"
+        }
+        () if starts(b"\x89HDF") => "an HDF5 file (Keras); convert the model to ONNX",
+        () if head.get(4..8) == Some(b"TFL3") => "a TensorFlow Lite model; convert it to ONNX",
+        () if starts(b"\x1f\x8b") => "a gzip file",
+        () if starts(b"BZh") => "a bzip2 file",
+        () if starts(b"\xfd7zXZ") => "an xz file",
+        () if starts(b"\x28\xb5\x2f\xfd") => "a zstd file",
+        () if starts(b"\x93NUMPY") => "an NPY array",
+        () if text.starts_with("<!doctype html") || text.starts_with("<html") => {
+            "a web page (HTML): perhaps the download failed"
+        }
+        () if text.starts_with('<') => "an XML file",
+        () if head.get(8..10) == Some(b"{\"") => "a safetensors file",
+        () if text.starts_with('{') => "a JSON file",
+        () => return None,
+    })
 }
 
 /// The bytes of a safetensors file that holds the network and its description, besides `meta`.
@@ -117,7 +213,7 @@ fn tensors(path: &Path) -> Result<(Parameters, BTreeMap<String, String>)> {
 /// None that a network can cause.
 pub fn to_safetensors(network: &Loaded, meta: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let mut meta = meta.clone();
-    let text = description::to_json(&network.graph, &network.numerics)?;
+    let text = description::to_json_with_ties(&network.graph, &network.numerics, &network.tied)?;
     meta.insert(NETWORK.into(), text);
     network.parameters.to_bytes(&meta)
 }

@@ -6,6 +6,25 @@ use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry}
 use crate::error::{Error, Result};
 use crate::random::{Reach, product};
 
+/// Rate of running batch norm statistics where nothing else is said.
+pub const NORM_RATE: f32 = 0.1;
+
+/// `1 - v` of the number as it is written: 0.9 is not 0.89999998 here.
+fn rest(v: f32) -> f32 {
+    let written: f64 = v.to_string().parse().unwrap_or(v.into());
+    (1.0 - written) as f32
+}
+
+/// Share of the running statistics that a step of training keeps at `rate`.
+pub fn momentum(rate: f32) -> f32 {
+    rest(rate)
+}
+
+/// Rate of the running statistics at `momentum`.
+pub fn norm_rate(momentum: f32) -> f32 {
+    rest(momentum)
+}
+
 /// Index of a node in [`Graph::nodes`].
 pub type NodeId = usize;
 
@@ -25,6 +44,8 @@ pub enum Layer {
     BatchNorm {
         /// Added to the variance.
         eps: f32,
+        /// Rate of the running statistics in training: 1 - momentum, as ONNX has it.
+        rate: f32,
     },
     /// Element-wise non-linearity.
     Activation(Activation),
@@ -206,7 +227,8 @@ impl Graph {
     /// Batch norm.
     pub fn batch_norm(&mut self, name: impl Into<String>, x: NodeId, eps: f32) -> NodeId {
         let shape = self.nodes[x].shape;
-        self.push(name, Layer::BatchNorm { eps }, vec![x], shape)
+        let rate = NORM_RATE;
+        self.push(name, Layer::BatchNorm { eps, rate }, vec![x], shape)
     }
 
     /// Non-linearity.

@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::graph::{Graph, Layer};
 use super::lower::{StateTensor, layer_address};
 use crate::backend::Session;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escaped};
 use crate::random::{self, Purpose, Stream};
 
 /// One tensor.
@@ -19,6 +19,34 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// Values, row-major.
     pub data: Vec<f32>,
+}
+
+impl Tensor {
+    /// As [`Parameters::check`], of one tensor called `name`.
+    fn check(&self, name: &str) -> Result<()> {
+        if let Some(at) = self.data.iter().position(|v| !v.is_finite()) {
+            return Err(self.refused(name, at, "finite numbers"));
+        }
+        let low = name.ends_with(".var") || name.ends_with("_step");
+        match self.data.iter().position(|v| low && *v < 0.0) {
+            Some(at) => Err(self.refused(name, at, "0 and more")),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, name: &str, at: usize, allowed: &str) -> Error {
+        let mut index = vec![0; self.shape.len()];
+        let mut rest = at;
+        for (i, n) in index.iter_mut().zip(&self.shape).rev() {
+            (*i, rest) = (rest % (*n).max(1), rest / (*n).max(1));
+        }
+        Error::input(format!(
+            "tensor `{}`: value {} at {index:?} of {:?}; allowed: {allowed}",
+            escaped(name),
+            self.data[at],
+            self.shape
+        ))
+    }
 }
 
 /// All named tensors of a network: weights, biases, batch norm, quantizer steps.
@@ -109,13 +137,46 @@ impl Parameters {
         Ok(())
     }
 
+    /// Whether all values are numbers that a network can have: finite, variances not below 0 (and
+    /// above 0 with the epsilon of their batch norm), steps not below 0.
+    ///
+    /// # Errors
+    /// The first other value, with its tensor and its place.
+    pub fn check(&self, graph: &Graph) -> Result<()> {
+        for (name, tensor) in &self.tensors {
+            tensor.check(name)?;
+        }
+        for node in &graph.nodes {
+            let part = |part: &str| {
+                let name = format!("{}.{part}", node.name);
+                self.tensors.get(&name).map(|t| (name, t))
+            };
+            let (found, allowed) = match node.layer {
+                Layer::BatchNorm { eps, .. } if eps == 0.0 => {
+                    (part("var"), "above 0, as the epsilon is 0")
+                }
+                Layer::Quantize { .. } => (part("step"), "above 0"),
+                _ => continue,
+            };
+            if let Some((name, t)) = found
+                && let Some(at) = t.data.iter().position(|v| *v <= 0.0)
+            {
+                return Err(t.refused(&name, at, allowed));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes all states a program wants. A state that is missing here is an error that names it,
     /// except quantizer steps, which stay 0 (not calibrated).
     pub fn load_into(&self, session: &mut dyn Session, states: &[StateTensor]) -> Result<()> {
         for s in states {
             let n: usize = s.shape.iter().product();
             match self.tensors.get(&s.name) {
-                Some(t) if t.data.len() == n => session.write(s.tensor, &t.data)?,
+                Some(t) if t.data.len() == n => {
+                    t.check(&s.name)?;
+                    session.write(s.tensor, &t.data)?;
+                }
                 Some(t) => {
                     return Err(Error::input(format!(
                         "parameter `{}` has shape {:?}; the network needs {:?}",

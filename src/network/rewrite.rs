@@ -196,7 +196,7 @@ fn factors(net: &mut Loaded, id: NodeId) -> Option<(Vec<f64>, Vec<f64>)> {
     let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Vec<f64>>();
     match net.graph.nodes[id].layer {
         Layer::Affine => Some((wide(take(net, id, "scale")?), wide(take(net, id, "shift")?))),
-        Layer::BatchNorm { eps } => {
+        Layer::BatchNorm { eps, .. } => {
             let mut part = |name: &str| take(net, id, name).map(wide);
             let (gamma, beta) = (part("gamma")?, part("beta")?);
             let (mean, var) = (part("mean")?, part("var")?);

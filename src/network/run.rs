@@ -4,6 +4,8 @@ use super::file::Loaded;
 use super::graph::Layer;
 use super::lower::CellNoise;
 use super::lower::inference::{self, Chips, Inference, NormMode};
+use super::rewrite;
+use crate::backend::cpu::CpuBackend;
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::error::{Error, Result};
 
@@ -111,6 +113,11 @@ impl Runner {
         self.session.read(logits)
     }
 
+    /// Values of one image.
+    pub fn image(&self) -> usize {
+        self.image
+    }
+
     /// Outputs of any number of images, chunk by chunk.
     ///
     /// # Errors
@@ -122,4 +129,52 @@ impl Runner {
         }
         Ok(out)
     }
+}
+
+/// Name and kind of the first node whose output for an image holds a value that is not finite; none
+/// where all are finite.
+///
+/// # Errors
+/// A network that cannot be run.
+pub fn first_not_finite(network: &Loaded, image: &[f32]) -> Result<Option<String>> {
+    let backend = CpuBackend::new();
+    for id in 1..network.graph.nodes.len() {
+        let mut part = network.clone();
+        rewrite::prune(&mut part, id);
+        let values = Runner::new(&backend, &part)?.run(image)?;
+        if values.iter().any(|v| !v.is_finite()) {
+            let node = &network.graph.nodes[id];
+            return Ok(Some(format!("`{}` ({})", node.name, node.layer.kind())));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether outputs of `images` are finite; `first` is the place of the first image, for the message.
+///
+/// # Errors
+/// The first image with another output, and the first layer whose output is not finite for it.
+pub fn check_outputs(
+    network: &Loaded,
+    images: &[f32],
+    outputs: &[f32],
+    first: usize,
+) -> Result<()> {
+    let Some(at) = outputs.iter().position(|v| !v.is_finite()) else {
+        return Ok(());
+    };
+    let (c, h, w) = network.graph.nodes[0].shape;
+    let each = c * h * w;
+    let count = (images.len() / each).max(1);
+    let image = at / (outputs.len() / count).max(1);
+    let values = &images[image * each..(image + 1) * each];
+    let place = match first_not_finite(network, values)? {
+        Some(layer) => format!("; the first layer whose output is not finite is {layer}"),
+        None => String::new(),
+    };
+    Err(Error::input(format!(
+        "the output for image {} is {}, not a finite number{place}",
+        first + image,
+        outputs[at]
+    )))
 }

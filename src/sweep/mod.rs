@@ -19,6 +19,7 @@ pub mod cells;
 pub mod census;
 pub mod compare;
 pub mod cost;
+mod finite;
 mod identity;
 pub mod journal;
 pub mod merge;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::finite;
 use super::hex;
 use super::wave::{Images, Simulator};
 use crate::backend::Backend;
@@ -162,7 +163,12 @@ impl<'a> Models<'a> {
         nominal.sweep.chips = 1;
         nominal.sweep.until = None;
         let mut simulator = Simulator::ideal(self.backend, &nominal, model, images)?;
-        let rows = simulator.run(0, 0..1, self.observer)?;
+        let rows = simulator.run(0, 0..1, self.observer).map_err(|e| {
+            let chip = simulator.not_finite();
+            finite::explain(e, chip, model, images, &|model, images| {
+                Simulator::ideal(self.backend, &nominal, model, images)
+            })
+        })?;
         let accuracy = rows[0].accuracy;
         self.ideals.insert(key, accuracy);
         Ok(accuracy)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::census::Census;
 use super::compare::comparisons;
 use super::cost::costs;
+use super::finite;
 use super::identity::{axes, header, this_run};
 use super::journal::{Adapter, Journal, PointFacts};
 use super::models::{self, Models};
@@ -188,14 +189,25 @@ impl<'a> Sweep<'a> {
                 progress.show(observer);
             };
             let index = point.index;
-            workers::simulate(
+            let done = workers::simulate(
                 &mut workers,
                 index,
                 missing,
                 journal,
                 observer,
                 &mut written,
-            )?;
+            );
+            if let Err(error) = done {
+                let chip = workers.iter().find_map(|w| w.simulator.not_finite());
+                let experiment = &point.experiment;
+                return Err(finite::explain(
+                    error,
+                    chip,
+                    &model,
+                    self.images,
+                    &|m, i| Simulator::new(self.backends[0], experiment, m, i, &self.data.train),
+                ));
+            }
             before.clone_from(&census);
             for row in journal.rows(index, at..end) {
                 census.push(&row?);
@@ -357,7 +369,14 @@ pub fn one_chip(
     alone.sweep.chips = 1;
     alone.sweep.until = None;
     let mut simulator = Simulator::new(backend, &alone, &model, &images, &data.train)?;
-    let rows = simulator.run(point, chip..chip + 1, observer)?;
+    let rows = simulator
+        .run(point, chip..chip + 1, observer)
+        .map_err(|e| {
+            let not_finite = simulator.not_finite();
+            finite::explain(e, not_finite, &model, &images, &|m, i| {
+                Simulator::new(backend, &alone, m, i, &data.train)
+            })
+        })?;
     let inputs = PointInputs {
         ideal,
         yield_limit: p.experiment.sweep.yield_limit,

@@ -63,6 +63,17 @@ impl Images {
         })
     }
 
+    /// The first `n` images, all with label 0.
+    pub(super) fn first(&self, n: usize) -> Self {
+        let each = self.pixels.len() / self.n.max(1);
+        let n = n.min(self.n);
+        Self {
+            pixels: self.pixels[..n * each].to_vec(),
+            labels: vec![0.0; n],
+            n,
+        }
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.n
@@ -97,6 +108,8 @@ pub struct Simulator<'a> {
     /// Calibration batches for batch norm: number, images each.
     batches: usize,
     batch: usize,
+    /// The chip whose outputs were not finite.
+    not_finite: Option<u32>,
 }
 
 /// How chips differ, and what they do about it.
@@ -257,6 +270,7 @@ impl<'a> Simulator<'a> {
             batches,
             batch,
             inference,
+            not_finite: None,
         })
     }
 
@@ -308,6 +322,11 @@ impl<'a> Simulator<'a> {
             all += (chips * images * cells.tuner().conversions(layer)) as f64;
         }
         Ok((all > 0.0).then(|| beyond / all))
+    }
+
+    /// The chip whose outputs were not finite, where that ended a wave.
+    pub(super) fn not_finite(&self) -> Option<u32> {
+        self.not_finite
     }
 
     /// Most chips of a wave.
@@ -427,6 +446,14 @@ impl<'a> Simulator<'a> {
             start = group.end;
         }
         let tally = self.session.read(self.inference.tally)?;
+        // A logit that is not finite makes its image's loss not finite, and with it the sum.
+        if let Some(i) = (0..chips).find(|i| !tally[2 * i + 1].is_finite()) {
+            let chip = first + i as u32;
+            self.not_finite = Some(chip);
+            return Err(Error::input(format!(
+                "point {point}, chip {chip}: the network's outputs are not finite numbers"
+            )));
+        }
         let rows = (0..chips).map(|i| {
             let (place, estimate) = wave.chip(i);
             let correct = tally[2 * i].round() as u32;

@@ -40,7 +40,8 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
             parameters: None,
         });
     };
-    let loaded = file::load(path, n.fold_batch_norm)?;
+    let input = Some(n.input.as_slice()).filter(|sizes| !sizes.is_empty());
+    let loaded = file::load(path, n.fold_batch_norm, input)?;
     let graph = loaded.graph.simplified().without_final_softmax();
     let wrong = |what: String| Err(Error::input(format!("{}: {what}", path.display())));
     let (wants, has) = (graph.nodes[0].shape, (data.c, data.h, data.w));
@@ -59,6 +60,13 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
     }
     if experiment.train.epochs > 0 {
         check_trainable(&graph)?;
+        if let Some(group) = loaded.tied.first() {
+            return wrong(format!(
+                "{} share one tensor in the model and would be trained apart here; allowed: train.epochs = 0, or \
+                 a model in which they are tensors of their own",
+                group.join(", ")
+            ));
+        }
     }
     if experiment.train.epochs == 0 && experiment.train.recipe.sees_quantizers() {
         let (recipe, per_channel) = (experiment.train.recipe, experiment.quantize.per_channel);

@@ -10,6 +10,7 @@ use super::golden;
 /// Small limits, so that a changed size does not take long.
 const OPTIONS: Options = Options {
     fold_batch_norm: true,
+    input: None,
     max_values: 1 << 16,
 };
 
@@ -61,6 +62,10 @@ fn some_model() -> impl Strategy<Value = Vec<u8>> {
         "softmax_11_2",
         "types",
         "maps_excite",
+        "constants/codes_clip",
+        "constants/fold_conv",
+        "constants/coordinates",
+        "torch/new_kept",
     ];
     prop::sample::select(NAMES)
         .prop_map(|n| std::fs::read(golden().join(format!("{n}.onnx"))).unwrap())

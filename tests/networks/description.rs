@@ -54,9 +54,9 @@ fn read(text: &str, tensors: &Parameters) -> Result<Vec<f32>, String> {
     let bytes = tensors.to_bytes(&BTreeMap::new()).unwrap();
     std::fs::write(dir.path().join("net.safetensors"), bytes).unwrap();
     let image = [[3.0; 9], [2.0; 9]].concat();
-    let network = file::load(&path, false).map_err(|e| e.to_string())?;
+    let network = file::load(&path, false, None).map_err(|e| e.to_string())?;
     // The safetensors file finds its description beside it.
-    let other = file::load(&path.with_extension("safetensors"), false).unwrap();
+    let other = file::load(&path.with_extension("safetensors"), false, None).unwrap();
     assert_eq!(network, other);
     Ok(outputs(&CpuBackend::new(), &network, &image))
 }
@@ -119,11 +119,11 @@ fn every_network_describes_itself() {
     let cpu = CpuBackend::new();
     let dir = tempfile::tempdir().unwrap();
     for name in models() {
-        let network = file::load(&golden().join(format!("{name}.onnx")), false).unwrap();
+        let network = file::load(&golden().join(format!("{name}.onnx")), false, None).unwrap();
         let path = dir.path().join(format!("{name}.safetensors"));
         let bytes = file::to_safetensors(&network, &BTreeMap::new()).unwrap();
         std::fs::write(&path, bytes).unwrap();
-        let again = file::load(&path, false).unwrap_or_else(|e| panic!("{e}"));
+        let again = file::load(&path, false, None).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(again.graph, network.graph, "{name}");
         let images = &vectors.tensors[&format!("{name}.input")].data;
         let want = outputs(&cpu, &network, images);
@@ -139,10 +139,10 @@ fn tensors_alone_are_no_network() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("weights.safetensors");
     std::fs::write(&path, tensors().to_bytes(&BTreeMap::new()).unwrap()).unwrap();
-    let message = file::load(&path, false).unwrap_err().to_string();
+    let message = file::load(&path, false, None).unwrap_err().to_string();
     assert!(message.contains("weights.json"), "{message}");
     let other = dir.path().join("weights.pth");
     std::fs::write(&other, "x").unwrap();
-    let message = file::load(&other, false).unwrap_err().to_string();
+    let message = file::load(&other, false, None).unwrap_err().to_string();
     assert!(message.contains("allowed: .onnx"), "{message}");
 }

@@ -37,6 +37,89 @@ fn models_compute_what_onnx_runtime_computes() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Compares all models of a directory on all backends.
+fn compare(directory: &str, test: &str, at_least: usize) {
+    let vectors = vectors_in(directory);
+    let backends = backends(test);
+    let names = models_in(directory);
+    let wanted = |name: &String| vectors.tensors.contains_key(&format!("{name}.output"));
+    let names: Vec<String> = names.into_iter().filter(wanted).collect();
+    assert!(names.len() >= at_least);
+    let mut wrong = vec![];
+    for name in names {
+        let path = golden().join(directory).join(format!("{name}.onnx"));
+        let network = match onnx::import_file(&path, &Options::default()) {
+            Ok(network) => network,
+            Err(e) => {
+                wrong.push(e.to_string());
+                continue;
+            }
+        };
+        let images = &vectors.tensors[&format!("{name}.input")].data;
+        let want = &vectors.tensors[&format!("{name}.output")].data;
+        for backend in &backends {
+            let far = distance(&outputs(&**backend, &network, images), want);
+            if far > TOLERANCE {
+                wrong.push(format!("{name} on {}: {far:e}", backend.info().backend));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Operators on constants, integer codes, slopes for every channel, sums of many, constants beside maps.
+#[test]
+fn constants_and_codes_compute_what_onnx_runtime_computes() {
+    compare(
+        "constants",
+        "constants_and_codes_compute_what_onnx_runtime_computes",
+        120,
+    );
+}
+
+/// Both exporters of PyTorch 2.9 by the commands of docs/from-pytorch.md.
+#[test]
+fn exports_of_pytorch_compute_what_onnx_runtime_computes() {
+    compare(
+        "torch",
+        "exports_of_pytorch_compute_what_onnx_runtime_computes",
+        4,
+    );
+    let read = |name: &str| {
+        let path = golden().join("torch").join(format!("{name}.onnx"));
+        onnx::import_file(&path, &Options::default())
+    };
+    for (name, norms) in [("new", 0), ("new_kept", 2), ("old", 0), ("old_kept", 2)] {
+        let network = read(name).unwrap();
+        let nodes = &network.graph.nodes;
+        let is_norm = |l: &Layer| matches!(l, Layer::BatchNorm { .. });
+        assert_eq!(nodes.iter().filter(|n| is_norm(&n.layer)).count(), norms);
+        // Layers are called as in the model's own code.
+        let crossbars = network.graph.crossbars();
+        let layers: Vec<&str> = crossbars
+            .iter()
+            .map(|(id, ..)| nodes[*id].name.as_str())
+            .collect();
+        assert_eq!(
+            layers,
+            ["conv1", "layer1.0.conv1", "hidden", "fc"],
+            "{name}"
+        );
+        // The momentum of the model's block is 0.3 in PyTorch's words: the rate of the statistics.
+        let rates: Vec<f32> = nodes
+            .iter()
+            .filter_map(|n| match n.layer {
+                Layer::BatchNorm { rate, .. } => Some(rate),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(rates, [0.1, 0.3][..norms], "{name}");
+        assert!(network.tied.is_empty());
+    }
+    let text = read("one_image").unwrap_err().to_string();
+    assert!(text.contains("export with two images"), "{text}");
+}
+
 /// Random graphs, which `scripts/onnx_graphs.py` makes.
 #[test]
 fn random_graphs_compute_what_onnx_runtime_computes() {

@@ -8,8 +8,10 @@
 
 mod damaged;
 mod description;
+mod finite;
 mod golden;
 mod refusals;
+mod semantics;
 mod trained;
 
 use std::path::{Path, PathBuf};

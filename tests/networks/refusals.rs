@@ -4,14 +4,14 @@ use pimento::network::onnx::{self, Options};
 use pimento::{Error, Result};
 
 /// Protobuf by hand: a field of bytes.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn field(number: u8, content: &[u8]) -> Vec<u8> {
     let mut out = varint(u64::from(number) << 3 | 2);
     out.extend(varint(content.len() as u64));
     out.extend(content);
     out
 }
 
-fn varint(mut v: u64) -> Vec<u8> {
+pub(super) fn varint(mut v: u64) -> Vec<u8> {
     let mut out = vec![];
     while v > 127 {
         out.push((v & 127 | 128) as u8);
@@ -21,11 +21,11 @@ fn varint(mut v: u64) -> Vec<u8> {
     out
 }
 
-fn number(field: u8, v: i64) -> Vec<u8> {
+pub(super) fn number(field: u8, v: i64) -> Vec<u8> {
     [varint(u64::from(field) << 3), varint(v as u64)].concat()
 }
 
-fn node(kind: &str, name: &str, inputs: &[&str], outputs: &[&str]) -> Vec<u8> {
+pub(super) fn node(kind: &str, name: &str, inputs: &[&str], outputs: &[&str]) -> Vec<u8> {
     let mut out: Vec<u8> = inputs.iter().flat_map(|i| field(1, i.as_bytes())).collect();
     out.extend(outputs.iter().flat_map(|o| field(2, o.as_bytes())));
     out.extend(field(3, name.as_bytes()));
@@ -34,7 +34,7 @@ fn node(kind: &str, name: &str, inputs: &[&str], outputs: &[&str]) -> Vec<u8> {
 }
 
 /// A constant of `f32`, all 1.
-fn ones(name: &str, dims: &[i64]) -> Vec<u8> {
+pub(super) fn ones(name: &str, dims: &[i64]) -> Vec<u8> {
     let n: i64 = dims.iter().product();
     let mut out: Vec<u8> = dims.iter().flat_map(|&d| number(1, d)).collect();
     out.extend(number(2, 1));
@@ -44,7 +44,7 @@ fn ones(name: &str, dims: &[i64]) -> Vec<u8> {
 }
 
 /// Name and shape; `None` for a size that is not fixed.
-fn value(place: u8, name: &str, dims: &[Option<i64>]) -> Vec<u8> {
+pub(super) fn value(place: u8, name: &str, dims: &[Option<i64>]) -> Vec<u8> {
     let dims: Vec<u8> = dims
         .iter()
         .flat_map(|d| match d {
@@ -57,7 +57,7 @@ fn value(place: u8, name: &str, dims: &[Option<i64>]) -> Vec<u8> {
     field(place, &[field(1, name.as_bytes()), kind].concat())
 }
 
-fn model(opset: i64, parts: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn model(opset: i64, parts: &[Vec<u8>]) -> Vec<u8> {
     let graph = parts.concat();
     [number(1, 8), field(7, &graph), field(8, &number(2, opset))].concat()
 }
@@ -67,7 +67,7 @@ fn import(bytes: &[u8]) -> Result<()> {
 }
 
 /// The message of a refusal, which is the user's mistake and names the file.
-fn message(bytes: &[u8]) -> String {
+pub(super) fn message(bytes: &[u8]) -> String {
     match import(bytes) {
         Err(error @ Error::Input(_)) => {
             let text = error.to_string();
@@ -78,9 +78,9 @@ fn message(bytes: &[u8]) -> String {
     }
 }
 
-const IMAGE: [Option<i64>; 4] = [None, Some(2), Some(5), Some(5)];
+pub(super) const IMAGE: [Option<i64>; 4] = [None, Some(2), Some(5), Some(5)];
 
-fn with(nodes: &[Vec<u8>], constants: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn with(nodes: &[Vec<u8>], constants: &[Vec<u8>]) -> Vec<u8> {
     let ends = [value(11, "x", &IMAGE), value(12, "y", &[None, Some(1)])];
     model(17, &[nodes, constants, &ends].concat())
 }
@@ -141,6 +141,7 @@ fn shapes_that_do_not_fit_name_the_node() {
     assert!(two("Gemm", &[4, 3]).contains("node `/n` (Gemm)"));
     assert!(two("Add", &[3, 1, 1]).contains("do not fit together"));
     assert!(two("Add", &[7, 1, 5, 5]).contains("different images"));
+    assert!(two("PRelu", &[3, 1, 1]).contains("do not fit together"));
     let sum = [
         node("Conv", "/c", &["x", "w"], &["a"]),
         node("Add", "/sum", &["a", "x"], &["y"]),

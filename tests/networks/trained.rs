@@ -33,6 +33,7 @@ fn trained(sections: &str, path: &std::path::Path) -> Loaded {
     .unwrap_or_else(|e| panic!("{e}"));
     train::save_model(path, &model, &train::training_key(&experiment).unwrap()).unwrap();
     Loaded {
+        tied: vec![],
         graph: model.graph,
         parameters: model.parameters,
         numerics: model.numerics,
@@ -98,7 +99,7 @@ fn trained_networks_are_read_and_exported_with_their_quantizers() {
         let images = images();
         let want = outputs(&cpu, &model, &images);
         assert!(want.iter().any(|v| v.abs() > 1e-3), "{name}: {want:?}");
-        let read = file::load(&path, false).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let read = file::load(&path, false, None).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(read.graph, model.graph, "{name}");
         assert_eq!(outputs(&cpu, &read, &images), want, "{name}");
         if recipe == "qat" {
@@ -157,6 +158,7 @@ fn zoo_networks_go_out_and_come_back() {
         .states;
         let parameters = Parameters::initial(&graph, &states, 7);
         let network = Loaded {
+            tied: vec![],
             graph,
             parameters,
             numerics,
@@ -228,6 +230,7 @@ fn a_network_that_cannot_be_trained_can_be_quantized_as_it_is() {
     );
     let parameters = Parameters::initial(&g, &net.states, 3);
     let network = Loaded {
+        tied: vec![],
         graph: g,
         parameters,
         numerics,
@@ -261,6 +264,7 @@ fn steps_of_other_quantizers_are_left_behind() {
     assert_eq!(weights(&float.parameters), weights(&written.parameters));
     let cpu = CpuBackend::new();
     let plain = Loaded {
+        tied: vec![],
         graph: float.graph,
         parameters: float.parameters,
         numerics: float.numerics,

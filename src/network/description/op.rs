@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::LARGEST;
 use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
-use crate::network::graph::{Layer, Node};
+use crate::network::graph::{Layer, NORM_RATE, Node, momentum};
 
 /// All keys of operations, so that one that is misspelt is not overlooked.
 pub const KEYS: &[&str] = &[
     "op", "name", "input", "inputs", "out", "weight", "bias", "cin", "cout", "kernel", "stride",
-    "pad", "dilation", "groups", "prefix", "eps", "slope", "offset", "lo", "hi", "scale", "shift",
-    "step", "shape", "table", "fill",
+    "pad", "dilation", "groups", "prefix", "eps", "momentum", "slope", "offset", "lo", "hi",
+    "scale", "shift", "step", "shape", "table", "fill",
 ];
 
 /// One operation: what it does, what it reads, what its result is called.
@@ -41,6 +41,9 @@ pub enum Kind {
     Batchnorm {
         prefix: String,
         eps: f32,
+        /// Share of the running statistics that a step of training keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        momentum: Option<f32>,
     },
     Relu,
     Relu6,
@@ -284,9 +287,10 @@ pub fn kind(node: &Node) -> Kind {
                 groups: geo.groups,
             })
         }
-        Layer::BatchNorm { eps } => Kind::Batchnorm {
+        Layer::BatchNorm { eps, rate } => Kind::Batchnorm {
             prefix: node.name.clone(),
             eps: *eps,
+            momentum: (*rate != NORM_RATE).then(|| momentum(*rate)),
         },
         Layer::Activation(act) => match *act {
             Activation::Relu => Kind::Relu,

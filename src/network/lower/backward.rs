@@ -95,7 +95,7 @@ impl Trainer<'_> {
                     let dx = self.input_grad(ops, updates, geo, states.input, (source, x, w, dy));
                     grads[source].push(dx);
                 }
-                (Layer::BatchNorm { eps }, Saved::Norm { states, mean, var }) => {
+                (Layer::BatchNorm { eps, .. }, Saved::Norm { states, mean, var }) => {
                     let dx = self.b.map(source, Scope::PerChip);
                     let c = Shape::Flat(node.shape.0);
                     let dgamma = self.b.temp("dgamma", c, Scope::Shared);

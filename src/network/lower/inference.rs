@@ -134,7 +134,7 @@ pub fn lower(
                     input: s.input,
                 })
             }
-            Layer::BatchNorm { eps } => {
+            Layer::BatchNorm { eps, .. } => {
                 let s = b.norm_states(id);
                 Some(match norm {
                     NormMode::Frozen => frozen_norm(&mut b, &mut fabricate, id, s, eps),

@@ -36,6 +36,11 @@ impl Trainer<'_> {
         });
         // Running statistics keep the unbiased variance, as is customary.
         let count = (self.spec.batch * h * w) as f32;
+        let rate = match self.b.graph.nodes[id].layer {
+            // A program that must not move them says so for all.
+            Layer::BatchNorm { rate, .. } if self.spec.norm_rate > 0.0 => rate,
+            _ => self.spec.norm_rate,
+        };
         for (state, value, times) in [
             (s.mean, mean, 1.0),
             (s.var, var, count / (count - 1.0).max(1.0)),
@@ -43,7 +48,7 @@ impl Trainer<'_> {
             ops.push(Op::Lerp {
                 state,
                 value,
-                rate: Rate::Fixed(self.spec.norm_rate),
+                rate: Rate::Fixed(rate),
                 times,
             });
         }

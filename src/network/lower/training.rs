@@ -67,7 +67,7 @@ pub struct TrainSpec {
     pub weight_decay: f32,
     /// Label smoothing.
     pub smoothing: f32,
-    /// Rate of the running batch norm statistics.
+    /// 0: running batch norm statistics stay as they are; else they move at their layers' rates.
     pub norm_rate: f32,
     /// Batch norm keeps its running statistics, its gain and its offset.
     pub frozen_norm: bool,
@@ -303,7 +303,7 @@ impl Trainer<'_> {
             let x = node.inputs.first().map(|&i| self.values[i]);
             let (value, saved) = match (&node.layer, x) {
                 (Layer::Conv { geo, bias }, Some(x)) => self.conv(&mut ops, id, geo, *bias, x),
-                (Layer::BatchNorm { eps }, Some(x)) => self.norm(&mut ops, id, *eps, x),
+                (Layer::BatchNorm { eps, .. }, Some(x)) => self.norm(&mut ops, id, *eps, x),
                 (Layer::Activation(act), Some(x)) => {
                     let y = self.b.map(id, Scope::PerChip);
                     let post = Post {

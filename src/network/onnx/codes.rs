@@ -39,7 +39,7 @@ impl Entry {
             wanted[axis] = places.div_ceil(block);
         }
         let fits = match block {
-            0 => scale.len() == places,
+            0 => scale.dims == [places],
             _ => scale.dims == wanted,
         };
         if !fits {
@@ -101,25 +101,34 @@ pub(super) fn quantized(
     let scales = scale.to_floats();
     let zeros = zero_points(zero, scales.len())?;
     let entry = Entry::new(x, scale, node)?;
+    if let Some(bad) = scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
+        return wrong(format!("scale {bad}; allowed: above 0"));
+    }
     let of = |(i, v): (usize, f32)| {
         let k = entry.of(i);
         let code = (v / scales[k]).round_ties_even() as i64;
         code.saturating_add(zeros[k]).clamp(lo.into(), hi.into())
     };
     let data = x.to_floats().into_iter().enumerate().map(of).collect();
-    Ok(Constant {
-        dims: x.dims.clone(),
-        element,
-        data: Data::Ints(data),
-    })
+    Ok(Constant::new(x.dims.clone(), element, Data::Ints(data)))
 }
 
 /// Type of the codes of a QuantizeLinear: that of its zero point, else `output_dtype`, else `u8`.
 pub(super) fn codes_of(zero: Option<&Constant>, node: &Node) -> Step<Element> {
-    let element = match (zero, node.int("output_dtype", 0)) {
-        (Some(zero), _) => zero.element,
-        (None, 0) => Element::U8,
-        (None, number) => Element::of(number as i32).map_err(Trouble::Unsupported)?,
+    let asked = match node.int("output_dtype", 0) {
+        0 => None,
+        number => Some(Element::of(number as i32).map_err(Trouble::Unsupported)?),
+    };
+    let element = match (zero.map(|z| z.element), asked) {
+        (Some(zero), Some(asked)) if zero != asked => {
+            return wrong(format!(
+                "output_dtype is {}, the zero point {}",
+                asked.name(),
+                zero.name()
+            ));
+        }
+        (Some(element), _) | (None, Some(element)) => element,
+        (None, None) => Element::U8,
     };
     match element.codes() {
         Some(_) => Ok(element),

@@ -1,6 +1,8 @@
 //! Constant arrays: every element type of ONNX that a network's weights and shapes come in, as
 //! `f32` or `i64`.
 
+use std::rc::Rc;
+
 use half::{bf16, f16};
 
 use super::external::External;
@@ -26,37 +28,85 @@ pub(super) enum Element {
     I4,
 }
 
-/// Types by their number.
-const NUMBERS: [(i32, Element); 15] = [
-    (1, Element::F32),
-    (2, Element::U8),
-    (3, Element::I8),
-    (4, Element::U16),
-    (5, Element::I16),
-    (6, Element::I32),
-    (7, Element::I64),
-    (9, Element::Bool),
-    (10, Element::F16),
-    (11, Element::F64),
-    (12, Element::U32),
-    (13, Element::U64),
-    (16, Element::Bf16),
-    (21, Element::U4),
-    (22, Element::I4),
+/// Types with their number, their name, and their letter in `operators.txt`.
+const TYPES: [(i32, Element, &str, char); 15] = [
+    (1, Element::F32, "float", 'f'),
+    (2, Element::U8, "uint8", 'u'),
+    (3, Element::I8, "int8", 'i'),
+    (4, Element::U16, "uint16", 'v'),
+    (5, Element::I16, "int16", 'j'),
+    (6, Element::I32, "int32", 'k'),
+    (7, Element::I64, "int64", 'l'),
+    (9, Element::Bool, "bool", 'b'),
+    (10, Element::F16, "float16", 'h'),
+    (11, Element::F64, "double", 'd'),
+    (12, Element::U32, "uint32", 'w'),
+    (13, Element::U64, "uint64", 'x'),
+    (16, Element::Bf16, "bfloat16", 'B'),
+    (21, Element::U4, "uint4", 'n'),
+    (22, Element::I4, "int4", 'm'),
 ];
 
 impl Element {
     /// The type of that number.
     pub fn of(number: i32) -> Result<Self, String> {
-        NUMBERS
+        TYPES
             .iter()
-            .find(|(n, _)| *n == number)
-            .map(|(_, e)| *e)
+            .find(|(n, ..)| *n == number)
+            .map(|(_, e, ..)| *e)
             .ok_or_else(|| {
                 format!(
                     "element type {number}; allowed: float, float16, bfloat16, double, integers, bool"
                 )
             })
+    }
+
+    /// The type of that letter.
+    pub fn of_letter(letter: char) -> Option<Self> {
+        TYPES.iter().find(|t| t.3 == letter).map(|t| t.1)
+    }
+
+    fn entry(self) -> &'static (i32, Element, &'static str, char) {
+        let found = TYPES.iter().find(|t| t.1 == self);
+        found.unwrap_or(&TYPES[0])
+    }
+
+    /// What the standard calls it.
+    pub fn name(self) -> &'static str {
+        self.entry().2
+    }
+
+    /// Its letter in `operators.txt`.
+    pub fn letter(self) -> char {
+        self.entry().3
+    }
+
+    /// Smallest and largest value of an integer type; 64 bits without a sign end where `i64` ends.
+    pub fn limits(self) -> Option<(i64, i64)> {
+        let signed = |bits: u32| Some((-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1));
+        match self {
+            Element::F32 | Element::F64 | Element::F16 | Element::Bf16 => None,
+            Element::Bool => Some((0, 1)),
+            Element::I4 => signed(4),
+            Element::I8 => signed(8),
+            Element::I16 => signed(16),
+            Element::I32 => signed(32),
+            Element::I64 => Some((i64::MIN, i64::MAX)),
+            Element::U4 => Some((0, 15)),
+            Element::U8 => Some((0, 255)),
+            Element::U16 => Some((0, 65_535)),
+            Element::U32 => Some((0, u32::MAX.into())),
+            Element::U64 => Some((0, i64::MAX)),
+        }
+    }
+
+    /// A value as this float type keeps it, in `f32`.
+    pub fn rounded(self, v: f32) -> f32 {
+        match self {
+            Element::F16 => f16::from_f32(v).to_f32(),
+            Element::Bf16 => bf16::from_f32(v).to_f32(),
+            _ => v,
+        }
     }
 
     pub fn is_float(self) -> bool {
@@ -106,23 +156,26 @@ pub(super) struct Constant {
     pub dims: Vec<usize>,
     pub element: Element,
     pub data: Data,
+    /// Initializers of more than one value that it was computed from.
+    pub origins: Vec<Rc<str>>,
 }
 
 impl Constant {
-    pub fn floats(dims: Vec<usize>, data: Vec<f32>) -> Self {
+    pub fn new(dims: Vec<usize>, element: Element, data: Data) -> Self {
         Self {
             dims,
-            element: Element::F32,
-            data: Data::Floats(data),
+            element,
+            data,
+            origins: vec![],
         }
     }
 
+    pub fn floats(dims: Vec<usize>, data: Vec<f32>) -> Self {
+        Self::new(dims, Element::F32, Data::Floats(data))
+    }
+
     pub fn ints(dims: Vec<usize>, data: Vec<i64>) -> Self {
-        Self {
-            dims,
-            element: Element::I64,
-            data: Data::Ints(data),
-        }
+        Self::new(dims, Element::I64, Data::Ints(data))
     }
 
     pub fn len(&self) -> usize {
@@ -159,11 +212,7 @@ impl Constant {
 
     /// The same values in another shape of as many values.
     pub fn reshaped(&self, dims: Vec<usize>) -> Self {
-        Self {
-            dims,
-            element: self.element,
-            data: self.data.clone(),
-        }
+        Self::new(dims, self.element, self.data.clone())
     }
 
     /// The values at `indices`, in another shape.
@@ -172,15 +221,11 @@ impl Constant {
             Data::Floats(v) => Data::Floats(indices.iter().map(|&i| v[i]).collect()),
             Data::Ints(v) => Data::Ints(indices.iter().map(|&i| v[i]).collect()),
         };
-        Self {
-            dims,
-            element: self.element,
-            data,
-        }
+        Self::new(dims, self.element, data)
     }
 
     /// Decodes a tensor; `external` finds values in other files. No memory is taken for values
-    /// that are not there.
+    /// that are not there, and what is not a number is refused.
     pub fn decode(tensor: &TensorProto, external: &External) -> Result<Self, String> {
         let element = Element::of(tensor.data_type)?;
         let mut dims = vec![];
@@ -210,11 +255,14 @@ impl Constant {
         } else {
             typed(element, n, tensor)?
         };
-        Ok(Self {
-            dims,
-            element,
-            data,
-        })
+        if let Data::Floats(values) = &data
+            && let Some(at) = values.iter().position(|v| v.is_nan())
+        {
+            return Err(format!(
+                "value {at} of {dims:?} is not a number; allowed: finite numbers"
+            ));
+        }
+        Ok(Self::new(dims, element, data))
     }
 }
 

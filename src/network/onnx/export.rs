@@ -14,7 +14,7 @@ use super::write::{Attribute, floats, ints, node};
 use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 use crate::error::{Error, Result};
 use crate::network::file::Loaded;
-use crate::network::graph::{Layer, Node, NodeId};
+use crate::network::graph::{Layer, Node, NodeId, momentum};
 
 /// The operator set that is written.
 const OPSET: i64 = 17;
@@ -201,7 +201,7 @@ impl Writer<'_> {
         match &node.layer {
             Layer::Input => written("input".into(), false),
             Layer::Conv { geo, bias } => self.crossbar(node, geo, *bias),
-            Layer::BatchNorm { eps } => {
+            Layer::BatchNorm { eps, rate } => {
                 let c = node.shape.0;
                 let (inputs, flat) = self.alike(&node.inputs);
                 let mut all = inputs;
@@ -210,8 +210,12 @@ impl Writer<'_> {
                     all.push(self.constant(floats(&format!("{name}.{part}"), &[c], &values)));
                 }
                 let all: Vec<&str> = all.iter().map(String::as_str).collect();
-                let eps = [("epsilon", Attribute::Float(*eps))];
-                written(self.op("BatchNormalization", &all, name, &eps), flat)
+                let attributes = [
+                    ("epsilon", Attribute::Float(*eps)),
+                    ("momentum", Attribute::Float(momentum(*rate))),
+                ];
+                let written_as = self.op("BatchNormalization", &all, name, &attributes);
+                written(written_as, flat)
             }
             Layer::Activation(act) => self.activation(node, *act),
             Layer::MaxPool(geo) => self.pool(node, geo, "MaxPool"),

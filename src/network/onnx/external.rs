@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use super::proto::StringStringEntryProto;
+use crate::error::escaped;
 
 /// Where external data may be.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl External {
             Some(text) => text
                 .parse::<u64>()
                 .map(Some)
-                .map_err(|_| format!("external data: {key} `{text}` is no number")),
+                .map_err(|_| format!("external data: {key} `{}` is no number", escaped(text))),
         };
         let location = entry("location").ok_or("external data without a location")?;
         let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
@@ -50,6 +51,14 @@ impl External {
         }
         let path = self.resolve(location)?;
         let failed = |e: std::io::Error| format!("external data {}: {e}", path.display());
+        // Opening a pipe would wait for its writer.
+        let meta = std::fs::metadata(&path).map_err(failed)?;
+        if !meta.is_file() {
+            return Err(format!(
+                "external data {}: not a regular file",
+                path.display()
+            ));
+        }
         let mut file = File::open(&path).map_err(failed)?;
         let has = file.metadata().map_err(failed)?.len();
         if offset.checked_add(size as u64).is_none_or(|end| end > has) {
@@ -59,7 +68,13 @@ impl External {
             ));
         }
         file.seek(SeekFrom::Start(offset)).map_err(failed)?;
-        let mut bytes = vec![0; size];
+        let mut bytes = vec![];
+        if bytes.try_reserve_exact(size).is_err() {
+            return Err(format!(
+                "external data of {size} bytes does not fit the memory"
+            ));
+        }
+        bytes.resize(size, 0);
         file.read_exact(&mut bytes).map_err(failed)?;
         Ok(bytes)
     }
@@ -72,7 +87,10 @@ impl External {
             .as_ref()
             .ok_or("external data: not allowed here")?;
         let refuse = || {
-            format!("external data at `{location}`; allowed: a file in the model's own directory")
+            format!(
+                "external data at `{}`; allowed: a file in the model's own directory",
+                escaped(location)
+            )
         };
         let relative = Path::new(location);
         let plain = |c: Component| matches!(c, Component::Normal(_) | Component::CurDir);
@@ -142,6 +160,17 @@ mod tests {
             ("0", "4", 3),
         ] {
             assert!(read("w.bin", offset, length, size).is_err());
+        }
+        std::fs::create_dir(home.join("folder")).unwrap();
+        assert!(read("folder", "0", "1", 1).unwrap_err().contains("regular"));
+        #[cfg(unix)]
+        {
+            // A pipe without a writer: opening it would wait for ever.
+            let pipe = home.join("pipe");
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+            if made.is_ok_and(|s| s.success()) {
+                assert!(read("pipe", "0", "1", 1).unwrap_err().contains("regular"));
+            }
         }
         // A length that no file has takes no memory.
         assert!(read("w.bin", "0", "1099511627776", 1 << 40).is_err());

@@ -1,12 +1,12 @@
 //! From a model file to a graph: which nodes are needed, in order, and what came of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
 use prost::Message;
 
-use super::constant::Constant;
+use super::constant::{Constant, Element};
 use super::external::External;
 use super::fold;
 use super::importer::{Importer, Inputs, Map, Step, Trouble, Value};
@@ -14,9 +14,10 @@ use super::names::{Names, readable};
 use super::node::Node;
 use super::ops;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use super::schema::schema;
 use crate::backend::program::Activation;
-use crate::error::{Error, Result};
-use crate::network::file::Loaded;
+use crate::error::{Error, Result, escaped};
+use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
 use crate::network::lower::Numerics;
 use crate::network::parameters::Parameters;
@@ -29,12 +30,16 @@ const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
 const LISTED: usize = 40;
 
 /// How a model is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Multiply batch norm (and other factors per channel) into the weights before it, so that it
     /// lives on the crossbars; else it stays digital.
     pub fold_batch_norm: bool,
-    /// Most values of one map, and of all tables and spread constants together.
+    /// Sizes of the input behind the batch, as the model has them: needed where the model leaves them
+    /// free, else they must agree.
+    pub input: Option<Vec<usize>>,
+    /// Most values of one map, and of all tables and computed constants together; for constants four
+    /// times those of the file more.
     pub max_values: usize,
 }
 
@@ -43,6 +48,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             fold_batch_norm: false,
+            input: None,
             max_values: 1 << 27,
         }
     }
@@ -63,7 +69,7 @@ pub fn operators() -> Vec<&'static str> {
 /// # Errors
 /// [`Error::Io`]; else as [`import`].
 pub fn import_file(path: &Path, options: &Options) -> Result<Loaded> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let bytes = file::bytes(path)?;
     read(&bytes, path, &External::beside(path), options)
 }
 
@@ -80,7 +86,18 @@ pub fn import(bytes: &[u8], source: &Path, options: &Options) -> Result<Loaded> 
 
 fn read(bytes: &[u8], source: &Path, external: &External, options: &Options) -> Result<Loaded> {
     let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
-    let model = ModelProto::decode(bytes).map_err(|e| bad(format!("not an ONNX model: {e}")))?;
+    let model = match ModelProto::decode(bytes) {
+        Ok(model) => model,
+        Err(e) => {
+            return Err(bad(match file::other_kind(bytes) {
+                Some(kind) => format!("not an ONNX model but {kind}"),
+                None => format!("not an ONNX model: {e}"),
+            }));
+        }
+    };
+    if let Some(kind) = file::other_kind(bytes).filter(|_| model.graph.is_none()) {
+        return Err(bad(format!("not an ONNX model but {kind}")));
+    }
     let opset = opset(&model).map_err(bad)?;
     let graph = model
         .graph
@@ -124,22 +141,24 @@ impl Reading<'_> {
         if !self.graph.sparse_initializer.is_empty() {
             return Err("sparse constants; allowed: dense ones".into());
         }
-        let constants: HashMap<&str, &TensorProto> = self
-            .graph
-            .initializer
-            .iter()
-            .map(|t| (t.name.as_str(), t))
-            .collect();
+        let mut constants: HashMap<&str, &TensorProto> = HashMap::new();
+        for t in &self.graph.initializer {
+            if constants.insert(&t.name, t).is_some() {
+                return Err(format!("two constants `{}`", escaped(&t.name)));
+            }
+        }
         let input = self.input(&constants)?;
         let [output] = self.graph.output.as_slice() else {
-            let names: Vec<&str> = self.graph.output.iter().map(|o| o.name.as_str()).collect();
+            let outputs = self.graph.output.iter();
+            let names: Vec<_> = outputs.map(|o| escaped(&o.name)).collect();
             return Err(format!(
                 "{} outputs ({}); allowed: one, the logits: export a model that returns them alone",
                 names.len(),
                 names.join(", ")
             ));
         };
-        let (batch, dims) = dimensions(input)?;
+        let element = element_of(input)?;
+        let (batch, dims) = dimensions(input, self.options.input.as_deref())?;
         let live = self.live(&output.name)?;
         let turned = self.turns_to_channels_first(&live, &input.name, &dims);
         let dims = match (&dims[..], turned) {
@@ -151,7 +170,8 @@ impl Reading<'_> {
             .try_fold(1usize, |n, &d| n.checked_mul(d))
             .is_none_or(|n| n > self.options.max_values)
         {
-            return Err(format!("input `{}` of {dims:?} is too large", input.name));
+            let name = escaped(&input.name);
+            return Err(format!("input `{name}` of {dims:?} is too large"));
         }
         let (c, h, w) = match dims[..] {
             // One channel, whichever side it stands on.
@@ -166,9 +186,14 @@ impl Reading<'_> {
             batch,
             largest: self.options.max_values,
             budget: self.options.max_values,
+            origins: vec![],
         };
-        im.values
-            .insert(input.name.clone(), Value::Map(Map { node: 0, dims }));
+        let map = Map {
+            node: 0,
+            dims,
+            element,
+        };
+        im.values.insert(input.name.clone(), Value::Map(map));
         let mut refused = vec![];
         for (index, proto) in self.graph.node.iter().enumerate() {
             if !live.contains(&index) {
@@ -200,7 +225,7 @@ impl Reading<'_> {
                 inputs.len(),
                 inputs
                     .iter()
-                    .map(|i| i.name.as_str())
+                    .map(|i| escaped(&i.name))
                     .collect::<Vec<_>>()
                     .join(", ")
             )),
@@ -213,7 +238,14 @@ impl Reading<'_> {
         for (i, node) in self.graph.node.iter().enumerate() {
             for name in node.output.iter().filter(|n| !n.is_empty()) {
                 if maker.insert(name, i).is_some() {
-                    return Err(format!("two nodes write `{name}`"));
+                    return Err(format!("two nodes write `{}`", escaped(name)));
+                }
+                let given = self.graph.input.iter().map(|v| &v.name);
+                if given
+                    .chain(self.graph.initializer.iter().map(|t| &t.name))
+                    .any(|n| n == name)
+                {
+                    return Err(format!("a node writes `{}`, which is given", escaped(name)));
                 }
             }
         }
@@ -259,18 +291,24 @@ impl Reading<'_> {
         } else {
             &proto.name
         };
-        let place = format!("node `{shown}` ({})", proto.op_type);
+        let place = format!("node `{}` ({})", escaped(shown), escaped(&proto.op_type));
         for name in proto.input.iter().filter(|n| !n.is_empty()) {
             if im.values.contains_key(name) {
                 continue;
             }
             let Some(tensor) = constants.get(name.as_str()) else {
                 return Err(format!(
-                    "{place}: reads `{name}`, which nothing before it writes"
+                    "{place}: reads `{}`, which nothing before it writes",
+                    escaped(name)
                 ));
             };
-            let constant = Constant::decode(tensor, self.external)
-                .map_err(|e| format!("constant `{name}`: {e}"))?;
+            let mut constant = Constant::decode(tensor, self.external)
+                .map_err(|e| format!("constant `{}`: {e}", escaped(name)))?;
+            // What is in the file may be computed with.
+            im.budget = im.budget.saturating_add(4 * constant.len());
+            if constant.len() > 1 {
+                constant.origins = vec![name.as_str().into()];
+            }
             im.values
                 .insert(name.clone(), Value::Constant(Rc::new(constant)));
         }
@@ -319,6 +357,7 @@ impl Reading<'_> {
             }
             None => return Err(format!("nothing writes the output `{output}`")),
         };
+        let tied = tied(&im);
         let mut last = im.node_of(&map);
         if last == 0 {
             let shape = im.graph.nodes[0].shape;
@@ -329,14 +368,41 @@ impl Reading<'_> {
             graph: im.graph,
             parameters: im.parameters,
             numerics: Numerics::FLOAT,
+            tied,
         };
         rewrite::prune(&mut loaded, last);
         rewrite::merge(&mut loaded);
+        loaded
+            .parameters
+            .check(&loaded.graph)
+            .map_err(|e| e.to_string())?;
         if self.options.fold_batch_norm {
             rewrite::fold_factors(&mut loaded);
+            loaded
+                .parameters
+                .check(&loaded.graph)
+                .map_err(|e| e.to_string())?;
         }
         Ok(loaded)
     }
+}
+
+/// Trained tensors that come from one initializer. One whose values are all equal does not count:
+/// exporters join equal constants, as fresh biases are.
+fn tied(im: &Importer) -> Vec<Vec<String>> {
+    let mut by_origin: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, origins) in &im.origins {
+        let tensor = im.parameters.tensors.get(name);
+        let varied = tensor.is_some_and(|t| t.data.iter().any(|v| *v != t.data[0]));
+        if varied {
+            for origin in origins {
+                by_origin.entry(origin).or_default().push(name.clone());
+            }
+        }
+    }
+    let mut groups: Vec<Vec<String>> = by_origin.into_values().filter(|g| g.len() > 1).collect();
+    groups.dedup();
+    groups
 }
 
 /// Whether the node makes channels the first of three dimensions.
@@ -352,31 +418,40 @@ fn one(im: &mut Importer, inputs: &Inputs, turned: bool) -> Step<Vec<Value>> {
     if !matches!(node.proto.domain.as_str(), "" | "ai.onnx") {
         return super::importer::unsupported(format!(
             "an operator of the domain `{}`",
-            node.proto.domain
+            escaped(&node.proto.domain)
         ));
     }
     let reader = ops::reader(op);
-    let foldable = fold::OPERATORS.contains(&op);
-    if reader.is_none() && !foldable {
+    if reader.is_none() && !fold::OPERATORS.contains(&op) {
         return super::importer::unsupported("no such operator here");
     }
+    let schema = schema(node)?;
     let given = || inputs.values.iter().flatten();
     if given().any(|v| matches!(v, Value::Unknown)) {
         return Ok(vec![]);
     }
-    if foldable && given().all(|v| matches!(v, Value::Constant(_))) {
-        let constant = fold::fold(im, inputs)?;
-        return Ok(vec![Value::Constant(Rc::new(constant))]);
+    let types = schema.check(inputs)?;
+    if op != "CastLike" && given().all(|v| matches!(v, Value::Constant(_))) {
+        return fold::fold(im, inputs, &types);
     }
-    let Some(reader) = reader else {
-        return super::importer::unsupported("computes with images; allowed: with constants");
-    };
     if let (true, Some(Value::Map(map)), true) = (turned, inputs.get(0), is_turn(node.proto))
         && map.node == 0
     {
         return Ok(vec![Value::Map(map.clone())]);
     }
-    reader(im, inputs)
+    let mut out = match (ops::on_codes(im, inputs, reader)?, reader) {
+        (Some(out), _) => out,
+        (None, Some(reader)) => reader(im, inputs)?,
+        (None, None) => {
+            return super::importer::unsupported("computes with images; allowed: with constants");
+        }
+    };
+    for (i, value) in out.iter_mut().enumerate() {
+        if let (Value::Map(map), Some(element)) = (value, types.output(i)) {
+            map.element = element;
+        }
+    }
+    Ok(out)
 }
 
 /// All unsupported nodes in one message.
@@ -394,14 +469,34 @@ fn refusal(refused: &[String]) -> String {
     text + &format!("\n  operators that are: {}", all.join(", "))
 }
 
-/// Size of the batch, where it is fixed, and the other dimensions.
-fn dimensions(input: &ValueInfoProto) -> std::result::Result<(Option<usize>, Vec<usize>), String> {
-    let name = &input.name;
+/// Element type of the images.
+fn element_of(input: &ValueInfoProto) -> std::result::Result<Element, String> {
+    let tensor = input.kind.as_ref().and_then(|k| k.tensor_type.as_ref());
+    let name = escaped(&input.name);
+    match tensor.map(|t| Element::of(t.elem_type)) {
+        Some(Ok(element)) if element.is_float() => Ok(element),
+        Some(Ok(element)) => Err(format!(
+            "input `{name}` holds {}; allowed: float types: export a model that takes the images as floats",
+            element.name()
+        )),
+        Some(Err(what)) => Err(format!("input `{name}`: {what}")),
+        None => Err(format!("input `{name}` is no tensor")),
+    }
+}
+
+/// Size of the batch, where it is fixed, and the other dimensions: those of the model, or `given` where
+/// the model leaves them free.
+fn dimensions(
+    input: &ValueInfoProto,
+    given: Option<&[usize]>,
+) -> std::result::Result<(Option<usize>, Vec<usize>), String> {
+    let name = escaped(&input.name);
     let tensor = input.kind.as_ref().and_then(|k| k.tensor_type.as_ref());
     let Some(shape) = tensor.and_then(|t| t.shape.as_ref()) else {
-        return Err(format!(
-            "input `{name}` has no shape; export with fixed sizes"
-        ));
+        return match given {
+            Some(given) => Ok((None, given.to_vec())),
+            None => Err(format!("input `{name}` has no shape; {GIVE}")),
+        };
     };
     let sizes: Vec<Option<usize>> = shape
         .dim
@@ -419,13 +514,28 @@ fn dimensions(input: &ValueInfoProto) -> std::result::Result<(Option<usize>, Vec
             "input `{name}` has one dimension; allowed: the batch and at least one more"
         ));
     }
+    if let Some(given) = given {
+        let agrees = |(g, d): (&usize, &Option<usize>)| d.is_none_or(|d| d == *g);
+        if given.len() != rest.len() || !given.iter().zip(rest).all(agrees) {
+            let wanted: Vec<String> = rest
+                .iter()
+                .map(|d| d.map_or("?".into(), |d| d.to_string()))
+                .collect();
+            return Err(format!(
+                "input `{name}` has {} behind the batch, not {given:?}",
+                wanted.join(" x ")
+            ));
+        }
+        return Ok((batch, given.to_vec()));
+    }
     let fixed = |(i, d): (usize, &Option<usize>)| {
         d.ok_or_else(|| {
             let called = shape.dim[i + 1].dim_param.clone().unwrap_or_default();
             format!(
-                "input `{name}`: dimension {} (`{called}`) is not fixed; allowed: only the first, \
-                 the batch: leave the others out of dynamic_axes or dynamic_shapes when exporting",
-                i + 1
+                "input `{name}`: dimension {} (`{}`) is not fixed; allowed: only the first, the batch: {GIVE}, or \
+                 leave the others out of dynamic_axes or dynamic_shapes when exporting",
+                i + 1,
+                escaped(&called)
             )
         })
     };
@@ -436,3 +546,7 @@ fn dimensions(input: &ValueInfoProto) -> std::result::Result<(Option<usize>, Vec
         .collect::<std::result::Result<_, _>>()?;
     Ok((batch, dims))
 }
+
+/// What to do about sizes that are not fixed.
+const GIVE: &str =
+    "give the sizes behind the batch with --input-shape or network.input (such as 3,224,224)";

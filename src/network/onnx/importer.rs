@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::constant::{Constant, Element};
-use super::names::Names;
+use super::names::{Names, readable};
 use super::node::Node;
 use crate::backend::program::NO_SOURCE;
 use crate::network::graph::{Graph, Layer, NodeId};
@@ -45,6 +45,8 @@ pub(super) const BATCH: i64 = i64::MIN + 0x5eed;
 pub(super) struct Map {
     pub node: NodeId,
     pub dims: Vec<usize>,
+    /// The model's type, which is a float type; all are computed in `f32`.
+    pub element: Element,
 }
 
 impl Map {
@@ -63,6 +65,7 @@ impl Map {
         Map {
             node: self.node,
             dims,
+            element: self.element,
         }
     }
 }
@@ -81,6 +84,18 @@ pub(super) enum Value {
     },
     /// Comes from a node that is not supported, which is reported by itself.
     Unknown,
+}
+
+impl Value {
+    /// Its element type; none where it is not known.
+    pub fn element(&self) -> Option<Element> {
+        match self {
+            Value::Constant(c) => Some(c.element),
+            Value::Map(map) => Some(map.element),
+            Value::Codes { element, .. } => Some(*element),
+            Value::Unknown => None,
+        }
+    }
 }
 
 /// Node dimensions to a graph shape: channels, rows, columns.
@@ -104,8 +119,10 @@ pub(super) struct Importer {
     pub batch: Option<usize>,
     /// Most values of one map.
     pub largest: usize,
-    /// Values that may still be made (tables, constants blown up by broadcasting).
+    /// Values that may still be made (tables, folded constants).
     pub budget: usize,
+    /// Trained tensors and the initializers that they come from.
+    pub origins: Vec<(String, Vec<Rc<str>>)>,
 }
 
 impl Importer {
@@ -136,7 +153,11 @@ impl Importer {
         }
         let name = self.names.unique(name);
         let node = self.graph.push(name, layer, inputs, canonical(&dims));
-        Ok(Map { node, dims })
+        Ok(Map {
+            node,
+            dims,
+            element: Element::F32,
+        })
     }
 
     /// Stores a parameter `NODE.part`.
@@ -144,6 +165,55 @@ impl Importer {
         let name = format!("{}.{part}", self.graph.nodes[map.node].name);
         let tensor = Tensor { shape, data };
         self.parameters.tensors.insert(name, tensor);
+    }
+
+    /// Stores a parameter that a training here changes, and where it comes from.
+    pub fn trained(
+        &mut self,
+        map: &Map,
+        part: &str,
+        shape: Vec<usize>,
+        data: Vec<f32>,
+        from: &Constant,
+    ) {
+        let name = format!("{}.{part}", self.graph.nodes[map.node].name);
+        self.origins.push((name, from.origins.clone()));
+        self.parameter(map, part, shape, data);
+    }
+
+    /// Name of a layer with parameters: that of its node, or of its weight where the exporter only
+    /// counts nodes (`node_Conv_19` with `conv1.weight`).
+    pub fn layer_name(&self, node: &Node, weight: &Constant) -> String {
+        let counted = node.proto.name.is_empty() || node.proto.name.starts_with("node_");
+        match weight.origins.as_slice() {
+            [origin] if counted => match origin.strip_suffix(".weight") {
+                Some(name) if !name.is_empty() => readable(name, node.op(), 0),
+                _ => node.name.clone(),
+            },
+            _ => node.name.clone(),
+        }
+    }
+
+    /// A map that is the same for every image, whatever the image holds.
+    pub fn constant_map(&mut self, name: &str, dims: Vec<usize>, values: Vec<f32>) -> Step<Map> {
+        let n = values.len();
+        self.spend(3 * n)?;
+        let input = Map {
+            node: 0,
+            dims: vec![],
+            element: Element::F32,
+        };
+        let nowhere = vec![NO_SOURCE; n];
+        let same = values.split_first();
+        if let Some((&first, _)) = same.filter(|(first, rest)| rest.iter().all(|v| v == *first)) {
+            return self.rearrange(name, &input, dims, nowhere, first);
+        }
+        let empty = self.rearrange(&format!("{name}.empty"), &input, dims, nowhere, 0.0)?;
+        let source = self.shaped(&empty, (n, 1, 1));
+        let out = self.push(name, Layer::Affine, vec![source], vec![n])?;
+        self.parameter(&out, "scale", vec![n], vec![1.0; n]);
+        self.parameter(&out, "shift", vec![n], values);
+        Ok(out.with(empty.dims))
     }
 
     /// A node with the map's values whose shape is `shape`.
@@ -279,9 +349,7 @@ impl Inputs<'_> {
     pub fn map(&self, i: usize) -> Step<Map> {
         match self.get(i) {
             Some(Value::Map(map)) => Ok(map.clone()),
-            Some(Value::Codes { .. }) => unsupported(
-                "works on integer codes; allowed: QuantizeLinear followed by DequantizeLinear",
-            ),
+            Some(Value::Codes { .. }) => unsupported("works on integer codes"),
             Some(Value::Constant(_)) => unsupported(format!("input {i} is a constant here")),
             Some(Value::Unknown) | None => wrong(format!("input {i} is missing")),
         }

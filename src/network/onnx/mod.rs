@@ -27,6 +27,7 @@ mod names;
 mod node;
 mod ops;
 pub(crate) mod proto;
+mod schema;
 mod write;
 
 pub use export::export;

@@ -33,6 +33,8 @@ impl Names {
 /// end goes where something is left without it.
 pub(super) fn readable(name: &str, op: &str, index: usize) -> String {
     let mut parts: Vec<String> = vec![];
+    // PyTorch's newer exporter puts `node_` in front of its names.
+    let name = name.strip_prefix("node_").unwrap_or(name);
     for part in name.split('/') {
         let clean: String = part
             .chars()
@@ -75,6 +77,7 @@ mod tests {
             ("/res1/res1.0/conv1/Conv", "Conv", "res1.0.conv1"),
             ("/Relu_1", "Relu", "Relu_1"),
             ("/Relu", "Relu", "Relu"),
+            ("node_relu_1", "Relu", "relu_1"),
             ("", "Conv", "conv_7"),
             ("///", "Conv", "conv_7"),
             (

@@ -21,18 +21,19 @@ impl Node<'_> {
         &self.proto.op_type
     }
 
-    fn attribute(&self, name: &str) -> Option<&AttributeProto> {
+    pub fn attribute(&self, name: &str) -> Option<&AttributeProto> {
         self.proto.attribute.iter().find(|a| a.name == name)
     }
 
     /// Integer attribute.
     pub fn int(&self, name: &str, default: i64) -> i64 {
-        self.attribute(name).and_then(|a| a.i).unwrap_or(default)
+        // What is there without a value is 0: some writers leave zeros out.
+        self.attribute(name).map_or(default, |a| a.i.unwrap_or(0))
     }
 
     /// Float attribute.
     pub fn float(&self, name: &str, default: f32) -> f32 {
-        self.attribute(name).and_then(|a| a.f).unwrap_or(default)
+        self.attribute(name).map_or(default, |a| a.f.unwrap_or(0.0))
     }
 
     /// Text attribute, empty where absent.

@@ -79,6 +79,9 @@ pub struct AttributeProto {
     pub floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
+    /// Set inside functions: the value is an attribute of the caller.
+    #[prost(string, tag = "21")]
+    pub ref_attr_name: String,
     /// See [`attribute`].
     #[prost(int32, tag = "20")]
     pub kind: i32,
@@ -88,7 +91,14 @@ pub struct AttributeProto {
 pub mod attribute {
     pub const FLOAT: i32 = 1;
     pub const INT: i32 = 2;
+    pub const STRING: i32 = 3;
+    pub const TENSOR: i32 = 4;
+    pub const GRAPH: i32 = 5;
+    pub const FLOATS: i32 = 6;
     pub const INTS: i32 = 7;
+    pub const STRINGS: i32 = 8;
+    pub const SPARSE_TENSOR: i32 = 11;
+    pub const TYPE_PROTO: i32 = 13;
 }
 
 /// A constant array.

@@ -1,12 +1,13 @@
-//! What is done to every value by itself, or to two values at the same place.
+//! What is done to every value by itself.
 
 use super::super::constant::{Constant, Element};
-use super::super::fold::{spread, together};
+use super::super::fold::{converted, in_training, together};
 use super::super::importer::{
     Importer, Inputs, Map, Step, Trouble, Value, canonical, unsupported, wrong,
 };
+use super::combine::{affine, number, sum, with_constant};
 use crate::backend::program::Activation;
-use crate::network::graph::Layer;
+use crate::network::graph::{Layer, norm_rate};
 
 fn one(map: Map) -> Step<Vec<Value>> {
     Ok(vec![Value::Map(map)])
@@ -31,7 +32,6 @@ pub(super) fn activation(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
         "Abs" => Activation::Abs,
         "Sign" => Activation::Sign,
         "Floor" => Activation::Floor,
-        "LeakyRelu" => leaky(node.float("alpha", 0.01))?,
         _ => {
             let (slope, offset) = (node.float("alpha", 0.2), node.float("beta", 0.5));
             if !(slope > 0.0 && slope.is_finite() && offset.is_finite()) {
@@ -45,29 +45,55 @@ pub(super) fn activation(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
     one(apply(im, &node.name, &map, act)?)
 }
 
-fn leaky(slope: f32) -> Step<Activation> {
-    if !(slope >= 0.0 && slope.is_finite()) {
-        return unsupported(format!("slope {slope}; allowed: 0 and more"));
-    }
-    Ok(Activation::LeakyRelu { slope })
+/// LeakyRelu: one slope below 0.
+pub(super) fn leaky_relu(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
+    let map = inputs.map(0)?;
+    let slope = inputs.node.float("alpha", 0.01);
+    one(leaky(im, &inputs.node.name, &map, &number(slope))?)
 }
 
-/// PRelu with the same slope everywhere.
+/// PRelu: a slope below 0 for every channel or place.
 pub(super) fn prelu(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let map = inputs.map(0)?;
-    let slopes = inputs.needed(1, "the slope")?.to_floats();
-    match slopes.split_first() {
-        Some((&slope, rest)) if rest.iter().all(|s| *s == slope) => {
-            one(apply(im, &inputs.node.name, &map, leaky(slope)?)?)
-        }
-        _ => unsupported("a slope for every channel; allowed: one slope"),
+    let slope = inputs.needed(1, "the slope")?;
+    let full = [&[1], map.dims.as_slice()].concat();
+    if together(&full, &slope.dims)? != full {
+        return wrong(format!(
+            "a slope of {:?} for an input of {:?} per image",
+            slope.dims, map.dims
+        ));
     }
+    one(leaky(im, &inputs.node.name, &map, &slope)?)
+}
+
+/// `v` where it is above 0, else `slope v`: one operator where one slope of at least 0 holds
+/// everywhere, else `max(v, 0) + slope min(v, 0)`, of which one term is always 0.
+fn leaky(im: &mut Importer, name: &str, map: &Map, slope: &Constant) -> Step<Map> {
+    let values = slope.to_floats();
+    if let Some(bad) = values.iter().find(|v| !v.is_finite()) {
+        return wrong(format!("slope {bad}"));
+    }
+    match values.split_first() {
+        None => return wrong("no slope"),
+        Some((&slope, rest)) if slope >= 0.0 && rest.iter().all(|s| *s == slope) => {
+            return apply(im, name, map, Activation::LeakyRelu { slope });
+        }
+        Some(_) => {}
+    }
+    let above = apply(im, &format!("{name}.above"), map, Activation::Relu)?;
+    let low = Activation::Clip {
+        lo: f32::NEG_INFINITY,
+        hi: 0.0,
+    };
+    let below = apply(im, &format!("{name}.below"), map, low)?;
+    let below = affine(im, &format!("{name}.slope"), &below, slope, &number(0.0))?;
+    sum(im, name, &above, &below)
 }
 
 /// `min(max(v, lo), hi)`.
-fn clamp(im: &mut Importer, name: &str, map: Map, lo: f32, hi: f32) -> Step<Vec<Value>> {
+pub(super) fn clamp(im: &mut Importer, name: &str, map: Map, lo: f32, hi: f32) -> Step<Map> {
     if lo == f32::NEG_INFINITY && hi == f32::INFINITY {
-        return one(map);
+        return Ok(map);
     }
     // A limit that no finite value reaches is none.
     let lo = if lo <= f32::MIN {
@@ -77,11 +103,12 @@ fn clamp(im: &mut Importer, name: &str, map: Map, lo: f32, hi: f32) -> Step<Vec<
     };
     let hi = if hi >= f32::MAX { f32::INFINITY } else { hi };
     let act = match (lo, hi) {
+        (f32::NEG_INFINITY, f32::INFINITY) => return Ok(map),
         (0.0, f32::INFINITY) => Activation::Relu,
         (lo, hi) if lo < hi => Activation::Clip { lo, hi },
         _ => return unsupported(format!("limits {lo} and {hi}; allowed: the lower below")),
     };
-    one(apply(im, name, &map, act)?)
+    apply(im, name, &map, act)
 }
 
 /// Clip: limits are attributes before operator set 11, then inputs.
@@ -100,7 +127,7 @@ pub(super) fn clip(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     };
     let lo = limit(1, "min", f32::NEG_INFINITY)?;
     let hi = limit(2, "max", f32::INFINITY)?;
-    clamp(im, &node.name, map, lo, hi)
+    one(clamp(im, &node.name, map, lo, hi)?)
 }
 
 /// Min and Max with one number.
@@ -109,185 +136,15 @@ pub(super) fn limit(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let Some((map, c)) = with_constant(inputs)? else {
         return unsupported("of two maps; allowed: of a map and one number");
     };
-    let Some(v) = c.scalar().filter(|v| !v.is_nan()) else {
+    let fits = c.dims.len() <= map.rank();
+    let Some(v) = c.scalar().filter(|v| fits && !v.is_nan()) else {
         return unsupported("a limit for every place; allowed: one number");
     };
     let (lo, hi) = match node.op() {
         "Max" => (v, f32::INFINITY),
         _ => (f32::NEG_INFINITY, v),
     };
-    clamp(im, &node.name, map, lo, hi)
-}
-
-/// The map and the constant of a node that reads one of each, in either order.
-fn with_constant(inputs: &Inputs) -> Step<Option<(Map, std::rc::Rc<Constant>)>> {
-    if inputs.values.len() != 2 {
-        return unsupported(format!("{} inputs; allowed: 2", inputs.values.len()));
-    }
-    match (inputs.get(0), inputs.get(1)) {
-        (Some(Value::Constant(c)), _) => Ok(Some((inputs.map(1)?, c.clone()))),
-        (_, Some(Value::Constant(c))) => Ok(Some((inputs.map(0)?, c.clone()))),
-        _ => Ok(None),
-    }
-}
-
-/// `scale x + shift`, both constants spread over the map: per channel where they are the same all
-/// over a channel, else with every value a channel of its own.
-fn affine(
-    im: &mut Importer,
-    name: &str,
-    map: &Map,
-    scale: &Constant,
-    shift: &Constant,
-) -> Step<Map> {
-    let full = [&[1], map.dims.as_slice()].concat();
-    for c in [scale, shift] {
-        let dims = together(&full, &c.dims)?;
-        if dims.len() > full.len() || dims[0] != 1 {
-            return unsupported(format!(
-                "a constant of {:?} with different values for different images",
-                c.dims
-            ));
-        }
-        if dims != full {
-            return unsupported(format!(
-                "a constant of {:?} that is larger than the map of {:?}",
-                c.dims, map.dims
-            ));
-        }
-    }
-    let n = map.len();
-    let (mut c, h, w) = canonical(&map.dims);
-    im.spend(2 * c)?;
-    if let (Some(scale), Some(shift)) = (scale.scalar(), shift.scalar()) {
-        let node = im.node_of(map);
-        let out = im.push(name, Layer::Affine, vec![node], vec![c, h, w])?;
-        im.parameter(&out, "scale", vec![c], vec![scale; c]);
-        im.parameter(&out, "shift", vec![c], vec![shift; c]);
-        return Ok(out.with(map.dims.clone()));
-    }
-    im.spend(4 * n)?;
-    let mut scale = spread(scale, &full).to_floats();
-    let mut shift = spread(shift, &full).to_floats();
-    let per_channel = |v: &[f32]| v.chunks(h * w).all(|c| c.iter().all(|x| *x == c[0]));
-    let node = if per_channel(&scale) && per_channel(&shift) {
-        for v in [&mut scale, &mut shift] {
-            *v = v.iter().step_by(h * w).copied().collect();
-        }
-        im.node_of(map)
-    } else {
-        c = n;
-        im.shaped(map, (n, 1, 1))
-    };
-    let (rows, columns) = if c == n && h * w != 1 { (1, 1) } else { (h, w) };
-    let out = im.push(name, Layer::Affine, vec![node], vec![c, rows, columns])?;
-    im.parameter(&out, "scale", vec![c], scale);
-    im.parameter(&out, "shift", vec![c], shift);
-    Ok(out.with(map.dims.clone()))
-}
-
-fn number(v: f32) -> Constant {
-    Constant::floats(vec![], vec![v])
-}
-
-fn mapped(c: &Constant, f: impl Fn(f32) -> f32) -> Constant {
-    let values = c.to_floats().into_iter().map(f).collect();
-    Constant::floats(c.dims.clone(), values)
-}
-
-/// Two maps spread over each other.
-fn pair(im: &mut Importer, inputs: &Inputs) -> Step<(Map, Map)> {
-    let (a, b) = (inputs.map(0)?, inputs.map(1)?);
-    if a.dims.len() != b.dims.len() && a.dims != b.dims {
-        return unsupported(format!(
-            "maps of {:?} and {:?} per image; allowed: as many dimensions",
-            a.dims, b.dims
-        ));
-    }
-    let dims = together(&a.dims, &b.dims)?;
-    let name = &inputs.node.name;
-    let a = im.broadcast(&format!("{name}.a"), &a, &dims)?;
-    let b = im.broadcast(&format!("{name}.b"), &b, &dims)?;
-    Ok((a, b))
-}
-
-fn sum(im: &mut Importer, name: &str, a: &Map, b: &Map) -> Step<Map> {
-    let shape = im.graph.nodes[a.node].shape;
-    let (left, right, dims) = if im.graph.nodes[b.node].shape == shape {
-        (a.node, b.node, vec![shape.0, shape.1, shape.2])
-    } else {
-        (im.node_of(a), im.node_of(b), a.dims.clone())
-    };
-    let out = im.push(name, Layer::Add, vec![left, right], dims)?;
-    Ok(out.with(a.dims.clone()))
-}
-
-pub(super) fn add(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
-    let name = &inputs.node.name;
-    if let Some((map, c)) = with_constant(inputs)? {
-        return one(affine(im, name, &map, &number(1.0), &c)?);
-    }
-    let (a, b) = pair(im, inputs)?;
-    one(sum(im, name, &a, &b)?)
-}
-
-pub(super) fn sub(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
-    let name = &inputs.node.name;
-    if let Some((map, c)) = with_constant(inputs)? {
-        let out = match inputs.get(0) {
-            Some(Value::Constant(_)) => affine(im, name, &map, &number(-1.0), &c)?,
-            _ => affine(im, name, &map, &number(1.0), &mapped(&c, |v| -v))?,
-        };
-        return one(out);
-    }
-    let (a, b) = pair(im, inputs)?;
-    let minus = format!("{name}.minus");
-    let b = affine(im, &minus, &b, &number(-1.0), &number(0.0))?;
-    one(sum(im, name, &a, &b)?)
-}
-
-pub(super) fn mul(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
-    let name = &inputs.node.name;
-    if let Some((map, c)) = with_constant(inputs)? {
-        return one(affine(im, name, &map, &c, &number(0.0))?);
-    }
-    let (a, b) = (inputs.map(0)?, inputs.map(1)?);
-    // A value per channel, in either order, needs no copies.
-    for (whole, factor) in [(&a, &b), (&b, &a)] {
-        let (c, h, w) = canonical(&whole.dims);
-        let per_channel = whole.dims.len() > 1
-            && factor.dims.len() == whole.dims.len()
-            && canonical(&factor.dims) == (c, 1, 1)
-            && h * w > 1;
-        if per_channel {
-            let inputs = vec![im.node_of(whole), im.node_of(factor)];
-            return one(im.push(name, Layer::Multiply, inputs, whole.dims.clone())?);
-        }
-    }
-    let (a, b) = pair(im, inputs)?;
-    let nodes = vec![im.node_of(&a), im.node_of(&b)];
-    one(im.push(name, Layer::Multiply, nodes, a.dims)?)
-}
-
-pub(super) fn div(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
-    match (inputs.get(0), inputs.get(1)) {
-        (Some(Value::Constant(_)), _) => unsupported("divides by a map; allowed: by a constant"),
-        (_, Some(Value::Constant(c))) => {
-            let map = inputs.map(0)?;
-            if c.to_floats().contains(&0.0) {
-                return unsupported("divides by 0");
-            }
-            let factor = mapped(c, |v| (1.0 / f64::from(v)) as f32);
-            one(affine(im, &inputs.node.name, &map, &factor, &number(0.0))?)
-        }
-        _ => unsupported("divides by a map; allowed: by a constant"),
-    }
-}
-
-pub(super) fn neg(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
-    let map = inputs.map(0)?;
-    let name = &inputs.node.name;
-    one(affine(im, name, &map, &number(-1.0), &number(0.0))?)
+    one(clamp(im, &node.name, map, lo, hi)?)
 }
 
 pub(super) fn identity(_: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
@@ -299,9 +156,7 @@ pub(super) fn identity(_: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
 
 /// Does nothing at inference.
 pub(super) fn dropout(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
-    if let Some(mode) = inputs.constant(2, "training_mode")?
-        && mode.scalar() != Some(0.0)
-    {
+    if in_training(inputs)? {
         return unsupported("drops in training mode; export the model for inference");
     }
     identity(im, inputs)
@@ -314,13 +169,32 @@ pub(super) fn cast(_: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     if !to.is_float() {
         return unsupported("makes integers of a map; allowed: float types");
     }
-    one(map)
+    one(Map { element: to, ..map })
+}
+
+/// Cast to the type of another value.
+pub(super) fn cast_like(_: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
+    let Some(to) = inputs.get(1).and_then(Value::element) else {
+        return wrong("the second input is missing");
+    };
+    match inputs.get(0) {
+        Some(Value::Constant(c)) => {
+            let out = converted(c, to)?;
+            Ok(vec![Value::Constant(out.into())])
+        }
+        _ if to.is_float() => {
+            let map = inputs.map(0)?;
+            one(Map { element: to, ..map })
+        }
+        _ => unsupported("makes integers of a map; allowed: float types"),
+    }
 }
 
 pub(super) fn batch_norm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let map = inputs.map(0)?;
     let node = inputs.node;
-    if node.int("training_mode", 0) != 0 {
+    // Before operator set 14 more than one output means training mode, after it an attribute does.
+    if node.int("training_mode", 0) != 0 || node.proto.output.len() > 1 {
         return unsupported("normalises in training mode; export the model for inference");
     }
     if node.int("spatial", 1) == 0 {
@@ -330,23 +204,33 @@ pub(super) fn batch_norm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
     if !(eps >= 0.0 && eps.is_finite()) {
         return wrong(format!("epsilon {eps}"));
     }
+    let rate = running_rate(node.float("momentum", 0.9))?;
+    if map.dims.is_empty() {
+        return wrong("an input without channels");
+    }
     let c = canonical(&map.dims).0;
     let mut parts = vec![];
     for (i, name) in ["gamma", "beta", "mean", "var"].into_iter().enumerate() {
-        let values = inputs.needed(i + 1, name)?.to_floats();
-        if values.len() != c {
-            return wrong(format!(
-                "{} values of {name} for {c} channels",
-                values.len()
-            ));
+        let values = inputs.needed(i + 1, name)?;
+        if values.dims != [c] {
+            return wrong(format!("{name} of {:?} for {c} channels", values.dims));
         }
         parts.push((name, values));
     }
     let source = im.node_of(&map);
-    let layer = Layer::BatchNorm { eps };
-    let out = im.push(&node.name, layer, vec![source], map.dims)?;
+    let layer = Layer::BatchNorm { eps, rate };
+    let name = im.layer_name(node, &parts[0].1);
+    let out = im.push(&name, layer, vec![source], map.dims)?;
     for (name, values) in parts {
-        im.parameter(&out, name, vec![c], values);
+        im.trained(&out, name, vec![c], values.to_floats(), &values);
     }
     one(out)
+}
+
+/// Rate of the running statistics in training: a momentum of `m` keeps `m` of what they were.
+fn running_rate(momentum: f32) -> Step<f32> {
+    if !(0.0..=1.0).contains(&momentum) {
+        return unsupported(format!("momentum {momentum}; allowed: 0 to 1"));
+    }
+    Ok(norm_rate(momentum))
 }

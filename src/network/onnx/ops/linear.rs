@@ -1,7 +1,9 @@
 //! What goes on crossbars: convolutions and products with constant matrices.
 
+use super::super::constant::Constant;
 use super::super::fold::product;
 use super::super::importer::{Importer, Inputs, Map, Step, Value, canonical, unsupported, wrong};
+use super::super::node::Node;
 use crate::backend::program::ConvGeometry;
 use crate::network::graph::Layer;
 
@@ -25,7 +27,14 @@ pub(super) fn padding(
     reach: [usize; 2],
     stride: [usize; 2],
 ) -> Step<[usize; 4]> {
-    match inputs.node.text("auto_pad").as_str() {
+    let mode = inputs.node.text("auto_pad");
+    let explicit = inputs.node.ints("pads").unwrap_or_default();
+    if !matches!(mode.as_str(), "" | "NOTSET") && explicit.iter().any(|p| *p != 0) {
+        return wrong(format!(
+            "auto_pad {mode} beside pads {explicit:?}; allowed: one of them"
+        ));
+    }
+    match mode.as_str() {
         "" | "NOTSET" => inputs.node.sizes::<4>("pads", rank, 0, 0),
         "VALID" => Ok([0; 4]),
         mode @ ("SAME_UPPER" | "SAME_LOWER") => {
@@ -122,44 +131,49 @@ pub(super) fn conv(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
         pad,
         groups,
     };
-    let bias = match bias {
-        Some(b) if b.len() == c_out => Some(b.to_floats()),
-        Some(b) => return wrong(format!("{} biases for {c_out} channels", b.len())),
-        None => None,
-    };
+    if let Some(b) = bias.as_ref().filter(|b| b.dims != [c_out]) {
+        return wrong(format!("biases of {:?} for {c_out} channels", b.dims));
+    }
     let out = out_dims(rank, c_out, geo.h_out(), geo.w_out());
     let source = im.node_of(&map);
     let layer = Layer::Conv {
         geo,
         bias: bias.is_some(),
     };
-    let out = im.push(&node.name, layer, vec![source], out)?;
+    let name = im.layer_name(node, &weight);
+    let out = im.push(&name, layer, vec![source], out)?;
     let shape = vec![c_out, c_in / groups, kh, kw];
-    im.parameter(&out, "weight", shape, weight.to_floats());
+    im.trained(&out, "weight", shape, weight.to_floats(), &weight);
     if let Some(bias) = bias {
-        im.parameter(&out, "bias", vec![c_out], bias);
+        im.trained(&out, "bias", vec![c_out], bias.to_floats(), &bias);
     }
     Ok(vec![Value::Map(out)])
 }
 
-/// A fully connected layer on all values of the map.
-fn linear(
-    im: &mut Importer,
-    name: &str,
-    map: &Map,
+/// The parameters of a fully connected layer, with the constants that they come from.
+struct Linear<'c> {
     n_out: usize,
-    weight: Vec<f32>,
-    bias: Option<Vec<f32>>,
-) -> Step<Map> {
+    weight: (Vec<f32>, &'c Constant),
+    bias: Option<(Vec<f32>, &'c Constant)>,
+}
+
+/// A fully connected layer on all values of the map.
+fn linear(im: &mut Importer, node: &Node, map: &Map, layer: Linear) -> Step<Map> {
+    let Linear {
+        n_out,
+        weight,
+        bias,
+    } = layer;
     let n_in = map.len();
     let layer = Layer::Conv {
         geo: ConvGeometry::linear(n_in, n_out),
         bias: bias.is_some(),
     };
-    let out = im.push(name, layer, vec![map.node], vec![n_out])?;
-    im.parameter(&out, "weight", vec![n_out, n_in, 1, 1], weight);
-    if let Some(bias) = bias {
-        im.parameter(&out, "bias", vec![n_out], bias);
+    let name = im.layer_name(node, weight.1);
+    let out = im.push(&name, layer, vec![map.node], vec![n_out])?;
+    im.trained(&out, "weight", vec![n_out, n_in, 1, 1], weight.0, weight.1);
+    if let Some((values, from)) = bias {
+        im.trained(&out, "bias", vec![n_out], values, from);
     }
     Ok(out)
 }
@@ -188,7 +202,7 @@ pub(super) fn gemm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     } else {
         (rows, columns)
     };
-    if map.dims.len() != 1 || map.dims[0] != n_in || n_out == 0 {
+    if map.dims != [n_in] || n_out == 0 {
         return wrong(format!(
             "a matrix that takes {n_in} values; an image has {:?} here",
             map.dims
@@ -202,7 +216,8 @@ pub(super) fn gemm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     if alpha != 1.0 {
         weight.iter_mut().for_each(|w| *w *= alpha);
     }
-    let bias = match offset.filter(|_| beta != 0.0) {
+    let offset = offset.filter(|_| beta != 0.0);
+    let bias = match &offset {
         None => None,
         Some(c) => {
             let spread = c.dims.iter().rev().skip(1).any(|&d| d != 1) || c.dims.len() > 2;
@@ -212,10 +227,17 @@ pub(super) fn gemm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
             }
             im.spend(n_out)?;
             let of = |i: usize| beta * values[if values.len() == 1 { 0 } else { i }];
-            Some((0..n_out).map(of).collect())
+            let values: Vec<f32> = (0..n_out).map(of).collect();
+            Some((values, &**c))
         }
     };
-    let out = linear(im, &node.name, &map, n_out, weight, bias)?;
+    let weight = (weight, &*matrix);
+    let layer = Linear {
+        n_out,
+        weight,
+        bias,
+    };
+    let out = linear(im, node, &map, layer)?;
     Ok(vec![Value::Map(out)])
 }
 
@@ -246,7 +268,12 @@ pub(super) fn matmul(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     }
     let weight = transposed(&matrix.to_floats(), n_in, n_out);
     if front.is_empty() {
-        let out = linear(im, &node.name, &map, n_out, weight, None)?;
+        let layer = Linear {
+            n_out,
+            weight: (weight, &matrix),
+            bias: None,
+        };
+        let out = linear(im, node, &map, layer)?;
         return Ok(vec![Value::Map(out)]);
     }
     // The same matrix at every place: a 1x1 convolution whose channels are the last dimension.
@@ -259,8 +286,9 @@ pub(super) fn matmul(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
         ..ConvGeometry::linear(n_in, n_out)
     };
     let layer = Layer::Conv { geo, bias: false };
-    let out = im.push(&node.name, layer, vec![source], vec![n_out, places, 1])?;
-    im.parameter(&out, "weight", vec![n_out, n_in, 1, 1], weight);
+    let name = im.layer_name(node, &matrix);
+    let out = im.push(&name, layer, vec![source], vec![n_out, places, 1])?;
+    im.trained(&out, "weight", vec![n_out, n_in, 1, 1], weight, &matrix);
     let columns = out.with(vec![n_out, places]);
     let back = im.transpose(&format!("{}.out", node.name), &columns, &[1, 0])?;
     let dims = [front, &[n_out]].concat();

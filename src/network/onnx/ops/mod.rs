@@ -1,31 +1,36 @@
 //! Operators on maps, by family.
 
+mod combine;
 mod elementwise;
 mod linear;
 pub(super) mod movement;
 mod quantizers;
+pub(super) mod shapes;
 mod window;
 
 use super::importer::{Importer, Inputs, Step, Value};
 
+pub(super) use quantizers::on_codes;
+
 /// Reads one node: what its outputs stand for.
-type Reader = fn(&mut Importer, &Inputs) -> Step<Vec<Value>>;
+pub(super) type Reader = fn(&mut Importer, &Inputs) -> Step<Vec<Value>>;
 
 /// Operators that work on maps.
 const READERS: &[(&str, Reader)] = &[
     ("Abs", elementwise::activation),
-    ("Add", elementwise::add),
+    ("Add", combine::add),
     ("AveragePool", window::average_pool),
     ("BatchNormalization", elementwise::batch_norm),
     ("Cast", elementwise::cast),
+    ("CastLike", elementwise::cast_like),
     ("Clip", elementwise::clip),
     ("Concat", movement::concat),
     ("Conv", linear::conv),
     ("DequantizeLinear", quantizers::dequantize),
-    ("Div", elementwise::div),
+    ("Div", combine::div),
     ("Dropout", elementwise::dropout),
-    ("Expand", movement::expand),
-    ("Flatten", movement::reshape),
+    ("Expand", shapes::expand),
+    ("Flatten", shapes::reshape),
     ("Floor", elementwise::activation),
     ("Gather", movement::gather),
     ("Gemm", linear::gemm),
@@ -34,31 +39,34 @@ const READERS: &[(&str, Reader)] = &[
     ("HardSigmoid", elementwise::activation),
     ("HardSwish", elementwise::activation),
     ("Identity", elementwise::identity),
-    ("LeakyRelu", elementwise::activation),
+    ("LeakyRelu", elementwise::leaky_relu),
     ("MatMul", linear::matmul),
     ("Max", elementwise::limit),
     ("MaxPool", window::max_pool),
+    ("Mean", combine::sum_of_all),
     ("Min", elementwise::limit),
-    ("Mul", elementwise::mul),
-    ("Neg", elementwise::neg),
+    ("Mul", combine::mul),
+    ("Neg", combine::neg),
     ("PRelu", elementwise::prelu),
     ("Pad", movement::pad),
     ("QuantizeLinear", quantizers::quantize),
     ("ReduceMean", window::reduce_mean),
     ("Relu", elementwise::activation),
-    ("Reshape", movement::reshape),
+    ("Reshape", shapes::reshape),
     ("Round", quantizers::round),
-    ("Shape", movement::shape),
+    ("Shape", shapes::shape),
     ("Sigmoid", elementwise::activation),
     ("Sign", elementwise::activation),
     ("Slice", movement::slice),
     ("Softmax", window::softmax),
     ("Split", movement::split),
-    ("Squeeze", movement::reshape),
-    ("Sub", elementwise::sub),
+    ("Squeeze", shapes::reshape),
+    ("Sub", combine::sub),
+    ("Sum", combine::sum_of_all),
     ("Tanh", elementwise::activation),
+    ("Tile", movement::tile),
     ("Transpose", movement::transpose),
-    ("Unsqueeze", movement::reshape),
+    ("Unsqueeze", shapes::reshape),
 ];
 
 /// The reader of an operator on maps.

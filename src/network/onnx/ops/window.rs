@@ -1,8 +1,7 @@
 //! Windows and whole maps: pooling, means, softmax.
 
-use super::super::fold::product;
+use super::super::fold::{axes_of_reduction, product};
 use super::super::importer::{Importer, Inputs, Map, Step, Value, canonical, unsupported, wrong};
-use super::super::node::{axes_of, ints};
 use super::linear::{directions, out_dims, padding};
 use super::movement::map_axis;
 use crate::backend::program::{NO_SOURCE, PoolGeometry};
@@ -139,18 +138,9 @@ pub(super) fn global_max(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
 pub(super) fn reduce_mean(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let map = inputs.map(0)?;
     let node = inputs.node;
-    let given = match (node.ints("axes"), inputs.constant(1, "the axes")?) {
-        (Some(axes), _) => axes.to_vec(),
-        (None, Some(c)) => ints(&c, "axes")?.to_vec(),
-        (None, None) => vec![],
+    let Some(axes) = axes_of_reduction(inputs, map.rank())? else {
+        return Ok(vec![Value::Map(map)]);
     };
-    if given.is_empty() {
-        if node.int("noop_with_empty_axes", 0) != 0 {
-            return Ok(vec![Value::Map(map)]);
-        }
-        return unsupported("a mean over the batch");
-    }
-    let axes = axes_of(&given, map.rank())?;
     if axes.contains(&0) {
         return unsupported("a mean over the batch");
     }
