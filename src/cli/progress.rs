@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pimento::Result;
+use pimento::error::printable;
 use pimento::progress::{LoadProgress, Observer, SweepProgress, TrainProgress};
 
 use super::log::Log;
@@ -217,6 +218,7 @@ impl Observer for Terminal {
     }
 
     fn message(&self, text: &str) {
+        let text = &printable(text);
         self.log(text);
         if self.visible {
             let slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
@@ -228,6 +230,7 @@ impl Observer for Terminal {
     }
 
     fn warning(&self, text: &str) {
+        let text = &printable(text);
         self.log(&format!("warning: {text}"));
         if !self.quiet {
             let slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());

@@ -288,3 +288,38 @@ fn steps_of_other_quantizers_are_left_behind() {
         assert_eq!(model.parameters.tensors["conv1.weight_step"].data.len(), 1);
     }
 }
+
+/// Copies of one tensor would be trained apart; deployed as they are they are right.
+#[test]
+fn tied_tensors_are_not_trained_apart() {
+    let mut g = Graph::new("tied", 1, 8, 8);
+    let a = g.conv("a", 0, 1, 3, 1, 1, 1, false);
+    let b = g.conv("b", a, 1, 3, 1, 1, 1, false);
+    g.linear("out", b, 10, false);
+    let net = inference::lower(
+        &g,
+        &Numerics::FLOAT,
+        Chips::Weight(&CellNoise::NONE),
+        NormMode::Frozen,
+        false,
+    );
+    let parameters = Parameters::initial(&g, &net.states, 3);
+    let network = Loaded {
+        tied: vec![vec!["a.weight".into(), "b.weight".into()]],
+        graph: g,
+        parameters,
+        numerics: Numerics::FLOAT,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tied.safetensors");
+    let bytes = file::to_safetensors(&network, &Default::default()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    deployed(&path, "recipe = \"float\"\nepochs = 0");
+    let error = deploy(&path, "recipe = \"float\"\nepochs = 1").unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("a.weight, b.weight share one tensor"),
+        "{text}"
+    );
+    assert_eq!(error.exit_code(), 2);
+}
