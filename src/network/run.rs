@@ -32,7 +32,14 @@ impl Runner {
         let mut graph = network.graph.simplified();
         let (c, h, w) = graph.nodes[graph.last()].shape;
         let outputs = c * h * w;
-        if h * w != 1 {
+        if graph.nodes.len() == 1 {
+            // A network that gives its images back; its outputs must be computed all the same.
+            let layer = Layer::Rearrange {
+                table: (0..outputs as u32).collect(),
+                fill: 0.0,
+            };
+            graph.push("outputs", layer, vec![0], (outputs, 1, 1));
+        } else if h * w != 1 {
             // Every value of a map is an output of its own.
             let last = graph.last();
             let mut name = "outputs".to_string();

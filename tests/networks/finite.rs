@@ -100,3 +100,18 @@ fn a_sweep_names_the_first_layer() {
         "{text}"
     );
 }
+
+#[test]
+fn a_network_that_changes_nothing_gives_its_images_back() {
+    let mut graph = Graph::new("same", 3, 1, 1);
+    graph.activation("identity", 0, Activation::Identity);
+    let network = Loaded {
+        graph,
+        parameters: Parameters::default(),
+        numerics: Numerics::FLOAT,
+        tied: vec![],
+    };
+    let images = [0.5, -1.0, 2.0, 3.0, 0.0, -0.25];
+    let mut runner = Runner::new(&CpuBackend::new(), &network).unwrap();
+    assert_eq!(runner.run_all(&images).unwrap(), images);
+}

@@ -129,6 +129,9 @@ fn other_dims(inputs: &Inputs, x: &Constant) -> Step<Vec<usize>> {
         "Reshape" => reshaped(x, &*inputs.needed(1, "the shape")?, node),
         "Flatten" => {
             let axis = node.int("axis", 1);
+            if axis < 0 && node.opset < 11 {
+                return wrong("an axis below 0; allowed: from operator set 11 on");
+            }
             let at = match usize::try_from(axis) {
                 Ok(at) if at <= x.dims.len() => at,
                 _ => axis_of(axis, x.dims.len())?,

@@ -422,6 +422,13 @@ pub(in super::super) fn padded(
         if n < 1 || (d == 0 && mode != Mode::Constant) {
             return wrong(format!("pads {before} and {after} of a dimension of {d}"));
         }
+        if mode != Mode::Constant && before.min(after) < 0 && before.max(after) > 0 {
+            return unsupported(format!(
+                "cuts {} and repeats {} of one dimension; allowed: one of both",
+                before.min(after),
+                before.max(after)
+            ));
+        }
         if mode == Mode::Reflect && before.max(after) >= d as i64 {
             return wrong(format!(
                 "reflects {} of a dimension of {d}",

@@ -70,6 +70,9 @@ pub(super) fn reshape(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let full = with_batch(&map);
     let dims = match node.op() {
         "Flatten" => {
+            if node.int("axis", 1) < 0 && node.opset < 11 {
+                return wrong("an axis below 0; allowed: from operator set 11 on");
+            }
             if node.int("axis", 1) != 1 && map.rank() as i64 + node.int("axis", 1) != 1 {
                 return unsupported("flattens the batch; allowed: axis 1");
             }
