@@ -8,11 +8,10 @@
 
 mod reader;
 
+use super::cell::{self, Cell, Draws};
 use super::closed_form::deviation;
 use super::ir_drop;
-use crate::backend::program::{
-    Arrays, CellReadNoise, ConverterErrors, Curve, Deviate, Encoding, Law, Programming, Wires,
-};
+use crate::backend::program::{Arrays, ConverterErrors, Deviate, Encoding, Programming, Wires};
 use crate::mapping::digits;
 use crate::random::{self, OFFSET_REFERENCE, Purpose, REFERENCE, Stream};
 
@@ -38,14 +37,6 @@ pub struct Programmed {
     pub variance: Vec<f64>,
 }
 
-/// Value of a curve.
-fn at(curve: &Curve, g: f64) -> f64 {
-    let place = g.clamp(0.0, 1.0) * (curve.len() - 1) as f64;
-    let below = (place as usize).min(curve.len() - 2);
-    let [low, high] = [curve[below], curve[below + 1]].map(f64::from);
-    low + (place - below as f64) * (high - low)
-}
-
 /// Cell planes of a read plane with their signs.
 fn poles(a: &Arrays, read_plane: usize) -> Vec<(usize, f64)> {
     match a.encoding {
@@ -66,28 +57,6 @@ enum Column {
     Own(usize),
     /// Column tile, copy, copies, flag of the purpose.
     Copy(usize, usize, usize, u32),
-}
-
-/// A programmed cell.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Cell {
-    /// Conductance at a read, relative to `G_max`.
-    g: f64,
-    /// The same before drift.
-    programmed: f64,
-    /// Whether its row or column is open.
-    open: bool,
-}
-
-impl Default for Cell {
-    /// On an open line.
-    fn default() -> Self {
-        Self {
-            g: 0.0,
-            programmed: 0.0,
-            open: true,
-        }
-    }
 }
 
 struct Cells<'a> {
@@ -126,8 +95,8 @@ impl Cells<'_> {
         }
     }
 
-    /// A cell of a column.
-    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> Cell {
+    /// A cell of a column; `None` on an open line.
+    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> Option<Cell> {
         let spec = self.spec;
         let a = &spec.arrays;
         let (tile, flags, address) = match column {
@@ -145,72 +114,36 @@ impl Cells<'_> {
             Column::Copy(..) => false,
         };
         if open_column || self.below(Purpose::OpenRow, 0, array * a.rows + row, spec.stuck.row) {
-            return Cell::default();
+            return None;
         }
-        let (g_min, e) = (f64::from(a.g_min), f64::from(self.array[array]));
-        let span = 1.0 - g_min;
-        let stuck = random::uniform(self.word(Purpose::CellStuck, flags, address));
-        let limited = |g: f64| {
-            let g = g.min(f64::from(spec.clip));
-            if spec.clip_low { g.max(0.0) } else { g }
+        let deviate = |purpose, deviate, sigma: f64| {
+            deviation(self.word(purpose, flags, address), deviate, sigma)
         };
-        let cell = |programmed: f64, kept: f64| Cell {
-            g: limited(programmed * kept),
-            programmed: limited(programmed),
-            open: false,
+        let draws = Draws {
+            own: match spec.sigma_curve {
+                Some(_) => deviate(Purpose::CellProgram, Deviate::Gaussian, 1.0),
+                None => deviate(Purpose::CellProgram, spec.deviate, f64::from(spec.sigma)),
+            },
+            stuck: random::uniform(self.word(Purpose::CellStuck, flags, address)),
+            drift: deviate(Purpose::CellDrift, Deviate::Gaussian, 1.0),
         };
-        if stuck < spec.stuck.off {
-            cell(g_min, 1.0)
-        } else if stuck >= 1.0 - spec.stuck.on {
-            cell(1.0, 1.0)
-        } else {
-            let target = self.target(plane, digit);
-            let word = self.word(Purpose::CellProgram, flags, address);
-            let g = match (&spec.sigma_curve, spec.law) {
-                (Some(curve), law) => {
-                    let common = match law {
-                        Law::WeightProportional => target * (1.0 + e),
-                        Law::LayerFixed => target + span * e,
-                    };
-                    common + at(curve, target) * deviation(word, Deviate::Gaussian, 1.0)
-                }
-                (None, law) => {
-                    let own = deviation(word, spec.deviate, f64::from(spec.sigma));
-                    match (law, spec.deviate) {
-                        (Law::WeightProportional, Deviate::Lognormal) => {
-                            target * (1.0 + e) * (1.0 + own)
-                        }
-                        (Law::WeightProportional, _) => target * (1.0 + e + own),
-                        (Law::LayerFixed, _) => target + span * (e + own),
-                    }
-                }
-            };
-            let kept = spec.drift.as_ref().map_or(1.0, |drift| {
-                let word = self.word(Purpose::CellDrift, flags, address);
-                let z = deviation(word, Deviate::Gaussian, 1.0);
-                let nu = (at(&drift.mean, g) + at(&drift.sigma, g) * z).max(0.0);
-                (-nu * f64::from(drift.log_time)).exp()
-            });
-            cell(g, kept)
-        }
+        let target = self.target(plane, digit);
+        Some(cell::cell(
+            spec,
+            target,
+            f64::from(self.array[array]),
+            draws,
+        ))
+    }
+
+    /// Conductance of a cell, 0 on an open line.
+    fn conductance(&self, cell: Option<Cell>) -> f64 {
+        cell.map_or(0.0, |c| c.g)
     }
 
     /// Variance of a read of a cell, relative to `G_max`.
-    fn variance(&self, cell: Cell) -> f64 {
-        if cell.open {
-            return 0.0;
-        }
-        let g = cell.g;
-        let noise = &self.spec.read_noise;
-        let spectral = |c: &Curve| {
-            let x = cell.programmed.clamp(CellReadNoise::LEAST.into(), 1.0);
-            (g * at(c, x) / x).powi(2)
-        };
-        let span = 1.0 - f64::from(self.spec.arrays.g_min);
-        (f64::from(noise.proportional) * g).powi(2)
-            + (f64::from(noise.fixed) * span).powi(2)
-            + noise.curve.as_ref().map_or(0.0, |c| at(c, g).powi(2))
-            + noise.one_over_f.as_ref().map_or(0.0, spectral)
+    fn variance(&self, cell: Option<Cell>) -> f64 {
+        cell.map_or(0.0, |c| cell::read_variance(self.spec, c))
     }
 
     /// Mean and variance of the mean of a column tile's reference cells on a cell plane.
@@ -220,7 +153,7 @@ impl Cells<'_> {
         let cells = (0..n).map(|j| self.cell(plane, Column::Copy(tile, j, n, flags), row, digit));
         let (mut mean, mut variance) = (0.0, 0.0);
         for cell in cells {
-            mean += cell.g / n as f64;
+            mean += self.conductance(cell) / n as f64;
             variance += self.variance(cell) / (n * n) as f64;
         }
         (mean, variance)
@@ -235,7 +168,7 @@ impl Cells<'_> {
         let (mut g, mut variance) = (0.0, 0.0);
         for (plane, sign) in poles(a, read_plane) {
             let own = self.cell(plane, Column::Own(col), row, held[plane]);
-            g += sign * own.g;
+            g += sign * self.conductance(own);
             variance += self.variance(own);
             let offset = match a.encoding {
                 Encoding::Offset { reference } => reference,
@@ -279,9 +212,8 @@ pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Pr
         let cell = |i: usize| {
             let (plane, at) = (i / n, i % n);
             let digit = digits::of_code(a, codes[at])[plane];
-            cells
-                .cell(plane, Column::Own(at / a.rows), at % a.rows, digit)
-                .g
+            let cell = cells.cell(plane, Column::Own(at / a.rows), at % a.rows, digit);
+            cells.conductance(cell)
         };
         return Programmed {
             g: (0..a.cells()).map(cell).collect(),

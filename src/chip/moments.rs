@@ -14,6 +14,8 @@
 //! fixed         E err^2 = w_max^2 s_W^2 (||x||^2 + S^2/N)
 //! ref. columns  E err^2 = w_max^2 s_W^2 ||x||^2 (1 + 1/K)                   (fixed law, K columns)
 //! ```
+//! A column of weights `w_ref` shows `c/(w_ref S) = 1 + eps_B + n`, the mean of `K` columns with
+//! `Var n = s_W^2 ||x||^2/(S^2 K)`: least with `R` equal inputs, `s_W^2/(R K)`, which is `R K` test cells.
 
 use crate::backend::program::Law;
 
@@ -87,6 +89,14 @@ impl Product<'_> {
             Law::LayerFixed => sigma_w * sigma_w * self.within() * (1.0 + 1.0 / f64::from(columns)),
         }
     }
+}
+
+/// Variance of what the mean of `columns` columns at a known level, driven by `x`, shows of a proportional
+/// deviation, around `eps_B`.
+pub fn level_columns_variance(x: &[f64], sigma_w: f64, columns: u32) -> f64 {
+    let sum: f64 = x.iter().sum();
+    let square: f64 = x.iter().map(|x| x * x).sum();
+    sigma_w * sigma_w * square / (sum * sum * f64::from(columns))
 }
 
 #[cfg(test)]
@@ -245,6 +255,38 @@ mod tests {
                     let want = a.reference_residual(sigma_w, sigma_b, columns);
                     check("residual", power, want, 1e-9);
                 });
+            }
+        }
+    }
+
+    #[test]
+    fn columns_at_a_known_level_show_the_gain() {
+        let (sigma_w, columns) = (0.2, 3u32);
+        let (_, [mut x, _]) = data();
+        for equal in [false, true] {
+            if equal {
+                x.fill(2.0);
+            }
+            let sum: f64 = x.iter().sum();
+            let shown = (0..CHIPS).map(|chip| {
+                let column = |j: u32| -> f64 {
+                    let cell =
+                        |k| sigma_w * normal(Purpose::ReferenceColumn, chip, j * ROWS as u32 + k);
+                    (0..ROWS as u32).map(|k| cell(k) * x[k as usize]).sum()
+                };
+                (0..columns).map(column).sum::<f64>() / (f64::from(columns) * sum)
+            });
+            let shown: Vec<f64> = shown.collect();
+            let want = level_columns_variance(&x, sigma_w, columns);
+            check(
+                "level columns",
+                mean(shown.iter().map(|n| n * n)),
+                want,
+                1e-9,
+            );
+            if equal {
+                let cells = f64::from(columns) * ROWS as f64;
+                assert!((want - sigma_w * sigma_w / cells).abs() < 1e-15);
             }
         }
     }

@@ -157,6 +157,12 @@ impl ChipVariation {
         own + self.wafer.as_ref().map_or(0.0, |w| w.variance())
     }
 
+    /// Variance over chips and layers of what the cells of a layer have in common, the chip's part
+    /// included.
+    pub fn layer_variance(&self) -> f64 {
+        self.common_variance() + self.part_variance(self.sigma_layer)
+    }
+
     /// Variance over chips and arrays of what the cells of an array have in common, the parts of its
     /// chip and layer included (the prior of an MMSE estimate of an array).
     pub fn array_variance(&self) -> f64 {

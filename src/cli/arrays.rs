@@ -10,7 +10,7 @@ use pimento::network::file::Loaded;
 use pimento::network::lower::cells::Route;
 use pimento::sweep::cells::lowered;
 use pimento::train::settings;
-use pimento::tuning::cells::{reference_columns, tuned};
+use pimento::tuning::cells::{added_columns, reference_columns, tuned};
 use pimento::{Error, Result};
 use serde_json::{Value, json};
 
@@ -56,11 +56,11 @@ impl Plan {
         let graph = network.graph.simplified().without_final_softmax();
         let numerics = settings::numerics(&experiment);
         let layers = settings::cell_layers(&experiment, &graph, &numerics)?;
-        let columns = reference_columns(&experiment.tuning);
+        let columns = added_columns(&experiment.tuning);
         let crossbars = graph.crossbars().into_iter();
         let rows = crossbars.zip(&layers).map(|((id, geo, _), cells)| {
             let mut layer = lowered(cells, tuned(&experiment.tuning));
-            layer.programming.reference_columns = columns;
+            layer.programming.reference_columns = reference_columns(&experiment.tuning);
             let arrays = &layer.programming.arrays;
             let slices: Vec<String> = arrays.slice_bits.iter().map(u8::to_string).collect();
             Row {

@@ -148,7 +148,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     if e.tuning.method == TuningMethod::BnRecalibration && !e.network.batch_norm && !from_file {
         add(
             &["tuning.method", "network.batch_norm"],
-            "\"bn-recalibration\" needs a network with batch norm; allowed without: \"none\", \"self-tuning\", \"reference-columns\", \"oracle\"".into(),
+            "\"bn-recalibration\" needs a network with batch norm; allowed without: \"none\", \"self-tuning\", \"reference-columns\", \"level-columns\", \"oracle\"".into(),
         );
     }
     if e.network.kind == NetworkKind::Cnn && e.network.channels.is_empty() {

@@ -10,11 +10,17 @@ choices! {
         None = "none",
         /// Estimate eps_B from [`Tuning::test_cells`] and correct every layer digitally.
         SelfTuning = "self-tuning",
-        /// Subtract the mean of [`Tuning::reference_columns`] nominal-zero columns per array. It
-        /// needs no estimate; under the proportional law such columns read nothing and correct
-        /// nothing.
+        /// Subtract the mean of [`Tuning::reference_columns`] columns per array (layer at weight level) that
+        /// hold the weight 0. It needs no estimate. Such columns show what is added to every weight, not what
+        /// multiplies it: a gain, which is what the weight-proportional law makes of a common deviation, stays.
         ReferenceColumns = "reference-columns",
-        /// Self-tuning with the true eps_B: the limit of any estimator.
+        /// Read [`Tuning::reference_columns`] columns per array (layer at weight level) at a known level
+        /// ([`Tuning::level`]) once, all rows driven alike, and correct the array by what they
+        /// show. Under either law: the mean of `K` columns of `R` rows shows the array's common deviation
+        /// with the variance `sigma_w^2/(R K)`, whatever [`Tuning::scope`] says.
+        LevelColumns = "level-columns",
+        /// Corrections from the true deviations of all arrays: no gain and offset of an array leave less of
+        /// what is common to its cells.
         Oracle = "oracle",
         /// Collect the batch norm statistics anew on every chip, from training images.
         BnRecalibration = "bn-recalibration",
@@ -22,12 +28,13 @@ choices! {
 }
 
 choices! {
-    /// Estimator of eps_B from the test cells' mean reading `m`.
+    /// Estimator of eps_B from the mean reading `m` of test cells or of columns at a known level.
     pub enum Estimator {
-        /// `m`.
+        /// `m`; where cells drift, are limited or may be stuck, on the line that nominal cells are known
+        /// to follow.
         Mean = "mean",
         /// Least mean squared error: `m S^2 / (S^2 + Var m)`, with drift the same towards what a nominal
-        /// chip of that age shows. `S^2` is the variance of what the test cells have in common: eps_B and
+        /// chip of that age shows. Coarse reads ([`Tuning::read_lsb`]) count with the error that they have. `S^2` is the variance of what the test cells have in common: eps_B and
         /// the wafer's parts, with [`TuningScope::Array`] also those of a layer and of an array.
         Mmse = "mmse",
     }
@@ -38,7 +45,7 @@ choices! {
     pub enum TuningPlace {
         /// On every converter's result, before results are added.
         Digital = "digital",
-        /// On the converters' reference, which is scaled by `1 + eps_hat`: nothing clips that would
+        /// On the converters' reference, which is divided by the gain: nothing clips that would
         /// not clip on a nominal chip. Only where there are converters; an offset is no factor, so under the
         /// fixed law the reference follows the mean drift alone, and is refused without drift.
         AdcReference = "adc-reference",
@@ -57,9 +64,10 @@ choices! {
 
 /// Section `[tuning]`: the correction and its price.
 ///
-/// The mean of N test cells has `Var m = sigma_w^2/N` plus read noise. The proportional law is
+/// The mean of N test cells has `Var m = sigma_w^2/N` plus read noise. At weight level the proportional law is
 /// corrected by the gain `1/max(1 + eps_hat, gain_floor)`, the fixed one by subtracting
-/// `eps_hat w_max S`, `S` the sum of an output's inputs.
+/// `eps_hat w_max S`, `S` the sum of an output's inputs; at cell level every array has the gain and the offset
+/// that leave the least (docs/cells.md 7).
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Tuning {
     /// Correction.
@@ -74,13 +82,21 @@ pub struct Tuning {
     pub test_cells: usize,
     /// Estimator.
     pub estimator: Estimator,
-    /// Standard deviation of the noise of one read, relative to full conductance.
+    /// Conductance relative to `G_max` that test cells and columns at a known level are programmed to, not
+    /// below the lowest; cell level only. Cells that are limited at `G_max` need a lower one to show that they
+    /// conduct too much.
+    #[serde(skip_serializing_if = "is_full")]
+    pub level: f64,
+    /// Standard deviation of the noise of one read, in the unit of deviations: the conductance aimed at
+    /// (weight-proportional law), the range of conductances (layer-fixed). A read is of one test cell, or of
+    /// one column relative to its rows.
     pub read_noise: f64,
-    /// Resolution of the reading, relative to full conductance; adds `lsb^2/12`. 0: exact.
+    /// Resolution of a read, in the same unit; 0: exact. Adds `lsb^2/12` where reads spread over some steps,
+    /// else an error that no number of reads averages away.
     pub read_lsb: f64,
     /// Smallest `1 + eps_hat` that is divided by.
     pub gain_floor: f64,
-    /// Reference columns per array.
+    /// Columns per array of reference-columns and level-columns.
     pub reference_columns: u32,
     /// Batches per chip of batch norm recalibration.
     pub recalibration_batches: usize,
@@ -96,6 +112,7 @@ impl Default for Tuning {
             scope: TuningScope::Chip,
             test_cells: 256,
             estimator: Estimator::Mean,
+            level: 1.0,
             read_noise: 0.0,
             read_lsb: 0.0,
             gain_floor: 0.1,
@@ -114,6 +131,10 @@ fn is_chip(scope: &TuningScope) -> bool {
     *scope == TuningScope::Chip
 }
 
+fn is_full(level: &f64) -> bool {
+    *level == 1.0
+}
+
 /// Allowed [`Tuning::test_cells`].
 pub(super) const TEST_CELLS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
 /// Allowed [`Tuning::reference_columns`].
@@ -128,6 +149,7 @@ impl Tuning {
             scope: s.choice("scope", d.scope),
             test_cells: s.count("test_cells", d.test_cells, TEST_CELLS),
             estimator: s.choice("estimator", d.estimator),
+            level: s.real("level", d.level, 1e-3..=1.0),
             read_noise: s.real("read_noise", d.read_noise, 0.0..=10.0),
             read_lsb: s.real("read_lsb", d.read_lsb, 0.0..=1.0),
             gain_floor: s.real("gain_floor", d.gain_floor, 1e-3..=1.0),

@@ -101,6 +101,7 @@ pub(super) fn value_name(axis: &str, value: &str) -> String {
         ("tuning", "none") => "untuned".into(),
         ("tuning", "oracle") => "oracle tuning".into(),
         ("tuning", "reference-columns") => "reference columns".into(),
+        ("tuning", "level-columns") => "columns at a known level".into(),
         ("tuning", "bn-recalibration") => "BN recalibration".into(),
         _ => value.to_string(),
     }

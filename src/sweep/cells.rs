@@ -7,13 +7,16 @@ use crate::chip::cells::LayerCells;
 use crate::chip::ranges;
 use crate::config::{Experiment, Tuning, TuningMethod, TuningScope};
 use crate::data::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::lower::cells::{CellLayer, Tuned};
 use crate::network::lower::inference::Inference;
+use crate::quantize::weight;
 use crate::random::{Reach, product};
 use crate::train::converters::{self, Network, Pairs};
 use crate::train::{Model, settings};
-use crate::tuning::cells::{CellChipTuning, CellTuner, reference_columns, tuned};
+use crate::tuning::cells::{
+    CellChipTuning, CellTuner, Held, TunedLayer, acts, reference_columns, tuned,
+};
 
 /// A point's crossbar layers.
 #[derive(Debug, Clone)]
@@ -66,8 +69,7 @@ impl CellLevel {
                     .as_ref()
                     .is_some_and(|p| ranges::add_integers(&layer.reading, p));
         }
-        let geometries = model.graph.crossbars().into_iter().map(|(_, geo, _)| geo);
-        let tuner = CellTuner::new(t, chips, layers.iter().cloned().zip(geometries).collect());
+        let tuner = CellTuner::new(t, chips, tuned_layers(t, model, &layers)?);
         Ok(Self {
             layers,
             ranges: found,
@@ -132,8 +134,53 @@ pub fn check_tuning(tuning: &Tuning, layers: &[CellLayer]) -> Result<()> {
                 ),
             )?;
         }
+        if tuning.method == TuningMethod::LevelColumns {
+            let a = &p.arrays;
+            let columns = tuning.reference_columns as usize;
+            let cells = product(&[a.cell_planes(), a.col_tiles(), columns, a.rows]);
+            Reach::Numbers.check(
+                cells,
+                &format!(
+                    "columns at a known level of layer {} (cell planes x column tiles x \
+                     tuning.reference_columns x rows)",
+                    p.layer
+                ),
+            )?;
+        }
     }
     Ok(())
+}
+
+/// The layers as they are tuned, with what their arrays hold where a correction depends on it.
+fn tuned_layers(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<TunedLayer>> {
+    let bits = model.numerics.weight_bits;
+    let crossbars = model.graph.crossbars().into_iter().zip(layers);
+    let layers = crossbars.map(|((node, geo, _), cells)| {
+        let name = &model.graph.nodes[node].name;
+        let tensor = |part: &str| {
+            let key = format!("{name}.{part}");
+            let found = model.parameters.tensors.get(&key);
+            found.ok_or_else(|| Error::Internal(format!("the model lacks `{key}`")))
+        };
+        let held = match acts(tuning) {
+            false => Held::default(),
+            true => {
+                let (w, steps) = (&tensor("weight")?.data, &tensor("weight_step")?.data);
+                let run = geo.weights() / steps.len();
+                let columns = w.chunks(run).zip(steps);
+                let quantized = columns
+                    .flat_map(|(w, &d)| w.iter().map(move |&w| weight::quantize(w, d, bits)));
+                let quantized: Vec<f32> = quantized.collect();
+                Held::new(&cells.programming.arrays, &quantized, steps)
+            }
+        };
+        Ok(TunedLayer {
+            cells: cells.clone(),
+            geo,
+            held,
+        })
+    });
+    layers.collect()
 }
 
 /// A layer as the network lowers it.

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::network::lower::cells::{CellLayer, Tuned, program_ops};
 use crate::network::lower::layer_address;
 use crate::quantize::{self, activation, weight};
-use crate::tuning::cells::{CellTuner, reference_columns, tuned};
+use crate::tuning::cells::{CellTuner, Held, TunedLayer, reference_columns, tuned};
 
 use super::cells::{check_tuning, lowered};
 
@@ -99,7 +99,10 @@ pub fn solve(
     let geo = ConvGeometry::linear(n_in, n_out);
     if let (
         Matrix::Conductances(_),
-        method @ (TuningMethod::SelfTuning | TuningMethod::Oracle | TuningMethod::ReferenceColumns),
+        method @ (TuningMethod::SelfTuning
+        | TuningMethod::LevelColumns
+        | TuningMethod::Oracle
+        | TuningMethod::ReferenceColumns),
     ) = (&problem.matrix, experiment.tuning.method)
     {
         return Err(Error::input(format!(
@@ -132,7 +135,18 @@ pub fn solve(
     layer.reading.exact = false;
 
     let chips = ChipVariation::new(&experiment.variation)?;
-    let tuner = CellTuner::new(t, &chips, vec![(layer.clone(), geo)]);
+    let held = match &problem.matrix {
+        Matrix::Weights(_) => {
+            Held::new(&layer.programming.arrays, &weights.values, &[weights.step])
+        }
+        Matrix::Conductances(_) => Held::default(),
+    };
+    let tuned_layer = TunedLayer {
+        cells: layer.clone(),
+        geo,
+        held,
+    };
+    let tuner = CellTuner::new(t, &chips, vec![tuned_layer]);
     let mut tuned = tuner.chip(experiment.seed, chip, &chips);
     let tuned = tuned.layers.remove(0);
 

@@ -110,7 +110,7 @@ pub struct Axes {
     pub sigma_w: f64,
     /// Between-chip standard deviation sigma_B, relative.
     pub sigma_b: f64,
-    /// `none`, `self-tuning`, `reference-columns`, `oracle` or `bn-recalibration`.
+    /// `none`, `self-tuning`, `reference-columns`, `level-columns`, `oracle` or `bn-recalibration`.
     pub tuning: String,
     /// Bits of a weight; 32 for float.
     pub weight_bits: u32,

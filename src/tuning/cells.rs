@@ -2,46 +2,37 @@
 //! correction acts where a converter's result is, or on the converter itself.
 //!
 //! # Theory
-//! Cell plane `c` of an array has the common deviation `e_c`. In level units, and with the
-//! top digit `L` of the slice, what a read plane holds becomes
+//! Every array has the common deviation `e_c`. A correction is a gain for each read plane of an array and a
+//! multiple of the sum of the inputs, made *before* results of row tiles and slices are added, since
+//! every array may have its own deviation. What is known of `e_c` (an estimate, or the truth) becomes
+//! the gains and offsets that leave the least: `fit.rs`. A pair with analog subtraction shows
+//! only one result for two arrays; what they do not share is left as far as one gain and one offset cannot
+//! remove it.
 //!
-//! ```text
-//! proportional:  u' = u (1 + e)                            one cell, or a pair with equal e
-//! fixed:         u' = u + L e (one cell),  u + L (e_+ - e_-) (a pair)
-//! ```
-//! so an array's result of one row tile is corrected by `gain = 1/(1 + e_hat)`, or by subtracting
-//! `offset = L e_hat` times the sum of that tile's inputs: *before* results of row tiles and slices are
-//! added, since every array may have its own deviation. A pair with analog subtraction shows only one
-//! result for two arrays: its gain is the mean of both estimates.
+//! At the converter the reference is divided by the gain instead: the code is then that of a nominal chip,
+//! and nothing clips that would not clip there. An offset grows with the input sum, which a reference does
+//! not know, so gains alone are fitted; under the fixed law that is drift.
 //!
-//! At the converter the reference is scaled by `1 + e_hat` instead: the code is then that of a
-//! nominal chip, and nothing clips that would not clip there. That needs the proportional law: an
-//! offset grows with the input sum, which a reference does not know.
-//!
-//! Drift is seen by the test cells too: they are programmed to a known level with the
-//! array and read when the array is used. What an array holds has become, with `d` the mean of
-//! `(t/t0)^-nu`,
-//!
-//! ```text
-//! proportional:  u' = d u (1 + e)                  fixed:  u' = d (u + L e)
-//! ```
-//! so under the proportional law one gain `1/((1 + e_hat) d)` corrects both, and the same module is the
-//! global drift compensation. Under the fixed law results are corrected by the gain `1/d` of the
-//! known mean drift, then by the offset; a reference follows the drift alone. `gauge.rs` has the
-//! estimates.
+//! Test cells, or columns at a known level, are programmed with the array and read when the array is used;
+//! they drift as it does. How cells drift on average, `f`, is known, so a reading gives `e`, and the correction is made
+//! for `e` and `f` together: the same module is the global drift compensation. `gauge.rs` has the estimates.
 
+mod fit;
 mod gauge;
 #[cfg(test)]
 mod tests;
 
 use super::correct;
 use super::cost::TuningCost;
-use crate::backend::program::{Arrays, ConvGeometry, Encoding, Law, Programming};
+use super::reads::Line;
+use crate::backend::program::{ConvGeometry, Programming};
 use crate::chip::{ChipVariation, Deviation};
 use crate::config::{self, TuningMethod, TuningPlace, TuningScope};
 use crate::network::lower::cells::{CellLayer, Tuned};
 use crate::network::lower::layer_address;
-use gauge::{Gauge, drift_factor, truth};
+pub use fit::Held;
+use fit::{Fit, Pair};
+use gauge::{Gauge, Place};
 
 /// What the session is told of one layer of one chip.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,31 +50,53 @@ pub struct CellLayerTuning {
 pub struct CellChipTuning {
     /// What its cells have in common.
     pub deviation: Deviation,
-    /// The chip's estimate of it (arrays' estimates are averaged), under the proportional law with what
-    /// has drifted; `None` where it makes none.
+    /// The chip's estimate of it (arrays' estimates are averaged); `None` where it makes none.
     pub estimate: Option<f64>,
     /// By crossbar layer.
     pub layers: Vec<CellLayerTuning>,
+}
+
+/// A layer that is tuned.
+#[derive(Debug, Clone)]
+pub struct TunedLayer {
+    /// As it is lowered.
+    pub cells: CellLayer,
+    /// Its geometry.
+    pub geo: ConvGeometry,
+    /// The codes that its arrays hold; without them what a law cannot correct exactly is corrected as if the
+    /// rest were not there.
+    pub held: Held,
 }
 
 /// How the chips of a point are tuned, at cell level.
 #[derive(Debug, Clone)]
 pub struct CellTuner {
     tuning: config::Tuning,
-    /// Variance of what the test cells of an estimate have in common.
-    prior: f64,
-    layers: Vec<(CellLayer, ConvGeometry)>,
+    layers: Vec<TunedLayer>,
+    /// How a layer concludes from what its arrays' reads show, `[row tile]`; the chip's own test cells are of
+    /// layer 0. Empty where nothing is measured.
+    lines: Vec<Vec<Line>>,
     images: u64,
 }
 
 /// Where a method acts.
 pub fn tuned(tuning: &config::Tuning) -> Tuned {
-    match (tuning.method, tuning.place) {
-        (TuningMethod::SelfTuning | TuningMethod::Oracle, TuningPlace::Digital) => Tuned::Digital,
-        (TuningMethod::SelfTuning | TuningMethod::Oracle, TuningPlace::AdcReference) => {
-            Tuned::Reference
+    if !acts(tuning) {
+        return Tuned::No;
+    }
+    match tuning.place {
+        TuningPlace::Digital => Tuned::Digital,
+        TuningPlace::AdcReference => Tuned::Reference,
+    }
+}
+
+/// Whether a method corrects results by what is known of the arrays, so that it depends on their codes.
+pub fn acts(tuning: &config::Tuning) -> bool {
+    match tuning.method {
+        TuningMethod::SelfTuning | TuningMethod::LevelColumns | TuningMethod::Oracle => true,
+        TuningMethod::None | TuningMethod::ReferenceColumns | TuningMethod::BnRecalibration => {
+            false
         }
-        _ => Tuned::No,
     }
 }
 
@@ -95,66 +108,109 @@ pub fn reference_columns(tuning: &config::Tuning) -> u32 {
     }
 }
 
+/// Columns that a method adds to every array, whether they are subtracted or read by themselves.
+pub fn added_columns(tuning: &config::Tuning) -> u32 {
+    match tuning.method {
+        TuningMethod::ReferenceColumns | TuningMethod::LevelColumns => tuning.reference_columns,
+        TuningMethod::None
+        | TuningMethod::SelfTuning
+        | TuningMethod::Oracle
+        | TuningMethod::BnRecalibration => 0,
+    }
+}
+
 impl CellTuner {
-    /// The tuner of a point; `layers` as they are lowered.
-    pub fn new(
-        tuning: &config::Tuning,
-        chips: &ChipVariation,
-        layers: Vec<(CellLayer, ConvGeometry)>,
-    ) -> Self {
-        Self {
+    /// The tuner of a point.
+    pub fn new(tuning: &config::Tuning, chips: &ChipVariation, layers: Vec<TunedLayer>) -> Self {
+        let mut tuner = Self {
             tuning: tuning.clone(),
-            prior: match tuning.scope {
-                TuningScope::Chip => chips.common_variance(),
-                TuningScope::Array => chips.array_variance(),
-            },
             layers,
+            lines: vec![],
             images: (tuning.recalibration_batches * tuning.recalibration_batch) as u64,
+        };
+        let prior = match tuner.has_own_estimates() {
+            true => chips.array_variance(),
+            false => chips.common_variance(),
+        };
+        let measured = match (tuning.method, tuner.has_own_estimates()) {
+            (TuningMethod::SelfTuning | TuningMethod::LevelColumns, true) => tuner.layers.len(),
+            (TuningMethod::SelfTuning, false) => tuner.layers.len().min(1),
+            _ => 0,
+        };
+        // Layers are mostly programmed alike.
+        let mut known: Vec<(Programming, Option<usize>, Line)> = vec![];
+        for l in 0..measured {
+            let p = &tuner.layers[l].cells.programming;
+            let lines = (0..p.arrays.row_tiles()).map(|r| {
+                let gauge = tuner.gauge(p, r);
+                let same = known
+                    .iter()
+                    .find(|(q, rows, _)| alike(p, q) && *rows == gauge.column);
+                match same {
+                    Some((.., line)) => *line,
+                    None => {
+                        let line = gauge.line(prior);
+                        known.push((p.clone(), gauge.column, line));
+                        line
+                    }
+                }
+            });
+            let lines = lines.collect();
+            tuner.lines.push(lines);
+        }
+        tuner
+    }
+
+    /// Whether every array has an estimate of its own.
+    fn has_own_estimates(&self) -> bool {
+        match self.tuning.method {
+            TuningMethod::LevelColumns => true,
+            _ => self.tuning.scope == TuningScope::Array,
         }
     }
 
     /// A chip with its tuning.
     pub fn chip(&self, seed: u64, chip: u32, chips: &ChipVariation) -> CellChipTuning {
         let deviation = chips.deviation(seed, chip);
-        let whole = (self.tuning.method == TuningMethod::SelfTuning
-            && self.tuning.scope == TuningScope::Chip)
-            .then(|| {
-                let gauge = self.gauge(&self.layers[0].0.programming);
-                gauge.conclude(gauge.measure(seed, chip, (0, 0), deviation.total))
-            });
+        let measures = matches!(
+            self.tuning.method,
+            TuningMethod::SelfTuning | TuningMethod::LevelColumns
+        );
+        let whole = (measures && !self.has_own_estimates()).then(|| {
+            let gauge = self.gauge(&self.layers[0].cells.programming, 0);
+            self.lines[0][0].estimate(gauge.measure(seed, chip, Place::CHIP, deviation.total))
+        });
         let mut estimates = vec![];
-        let layers = self.layers.iter().enumerate().map(|(l, (layer, _))| {
+        let layers = self.layers.iter().enumerate().map(|(l, layer)| {
             let address = layer_address(l);
-            let p = &layer.programming;
+            let p = &layer.cells.programming;
             let common = deviation.total + chips.layer(seed, chip, address);
-            let arrays: Vec<f64> = (0..p.arrays.cell_arrays())
-                .map(|a| common + chips.array(seed, 0, chip, address, a as u32))
+            // As the cells have it.
+            let arrays: Vec<f32> = (0..p.arrays.cell_arrays())
+                .map(|a| (common + chips.array(seed, 0, chip, address, a as u32)) as f32)
                 .collect();
-            let known: Option<Vec<f64>> = match self.tuning.method {
-                TuningMethod::Oracle => Some(arrays.iter().map(|&e| truth(p, e)).collect()),
-                TuningMethod::SelfTuning => Some(match whole {
-                    Some(e) => vec![e; arrays.len()],
-                    None => {
-                        let gauge = self.gauge(p);
-                        let of = |(a, &e): (usize, &f64)| {
-                            gauge.conclude(gauge.measure(seed, chip, (address, a), e))
-                        };
-                        arrays.iter().enumerate().map(of).collect()
-                    }
-                }),
+            let known: Option<Vec<f64>> = match (self.tuning.method, whole) {
+                (TuningMethod::Oracle, _) => Some(arrays.iter().map(|&e| f64::from(e)).collect()),
+                (_, Some(e)) => Some(vec![e; arrays.len()]),
+                (TuningMethod::SelfTuning | TuningMethod::LevelColumns, None) => {
+                    let of = |(a, e): (usize, &f32)| {
+                        self.array_estimate((seed, chip), l, a, f64::from(*e))
+                    };
+                    Some(arrays.iter().enumerate().map(of).collect())
+                }
                 _ => None,
             };
-            if self.tuning.method == TuningMethod::SelfTuning {
+            if measures {
                 estimates.extend(known.iter().flatten().copied());
             }
             let (mut correct, mut scale) = (vec![], vec![]);
-            match (&known, layer.tuned) {
-                (Some(e), Tuned::Digital) => correct = self.corrections(p, e),
-                (Some(e), Tuned::Reference) => scale = self.scales(p, e),
+            match (&known, layer.cells.tuned) {
+                (Some(e), Tuned::Digital) => correct = self.corrections(layer, e),
+                (Some(e), Tuned::Reference) => scale = self.scales(layer, e),
                 _ => {}
             }
             CellLayerTuning {
-                arrays: arrays.iter().map(|&e| e as f32).collect(),
+                arrays,
                 correct,
                 scale,
             }
@@ -168,38 +224,61 @@ impl CellTuner {
         }
     }
 
-    fn gauge<'a>(&'a self, cells: &'a Programming) -> Gauge<'a> {
+    /// What array `array` of layer `l` with common deviation `e` estimates of it.
+    fn array_estimate(&self, (seed, chip): (u64, u32), l: usize, array: usize, e: f64) -> f64 {
+        let p = &self.layers[l].cells.programming;
+        let a = &p.arrays;
+        let (tile, plane) = (array / a.cell_planes(), array % a.cell_planes());
+        let (r, c) = (tile / a.col_tiles(), tile % a.col_tiles());
+        let gauge = self.gauge(p, r);
+        let place = Place {
+            layer: layer_address(l),
+            array,
+            rows: (a.tile_rows[r] as usize, a.rows),
+            first_column: (plane * a.col_tiles() + c) * gauge.reads,
+        };
+        self.lines[l][r].estimate(gauge.measure(seed, chip, place, e))
+    }
+
+    /// What is read of the arrays of a layer in row tile `r`.
+    fn gauge<'a>(&'a self, cells: &'a Programming, r: usize) -> Gauge<'a> {
+        let a = &cells.arrays;
+        let columns = self.tuning.method == TuningMethod::LevelColumns;
         Gauge {
             tuning: &self.tuning,
             cells,
-            prior: self.prior,
+            reads: match columns {
+                true => self.tuning.reference_columns as usize,
+                false => self.tuning.test_cells,
+            },
+            column: columns.then(|| (a.tile_rows[r + 1] - a.tile_rows[r]) as usize),
         }
     }
 
+    /// Corrections of the read planes of every tile, `[row tile][column tile][read plane]`.
+    fn fitted(&self, layer: &TunedLayer, e: &[f64], offsets: bool) -> Vec<Vec<Pair>> {
+        let a = &layer.cells.programming.arrays;
+        let fit = Fit {
+            cells: &layer.cells.programming,
+            held: &layer.held,
+            floor: self.tuning.gain_floor,
+            offsets,
+        };
+        let tiles = 0..a.row_tiles() * a.col_tiles();
+        tiles
+            .map(|t| fit.tile((t / a.col_tiles(), t % a.col_tiles()), e))
+            .collect()
+    }
+
     /// `(gain, offset)` of every converter value from the estimates of all cell arrays.
-    fn corrections(&self, p: &Programming, e: &[f64]) -> Vec<f32> {
-        let a = &p.arrays;
-        let drift = 1.0 / drift_factor(p).max(self.tuning.gain_floor);
+    fn corrections(&self, layer: &TunedLayer, e: &[f64]) -> Vec<f32> {
+        let a = &layer.cells.programming.arrays;
+        let tiles = self.fitted(layer, e, true);
         let mut out = Vec::with_capacity(2 * a.converters());
         for r in 0..a.row_tiles() {
             for plane in 0..a.read_planes() {
                 for o in 0..a.cols {
-                    let (plus, minus) = estimates(a, e, (r, a.col_tile(o), plane));
-                    let (gain, offset) = match p.law {
-                        Law::WeightProportional => {
-                            let mean = minus.map_or(plus, |m| 0.5 * (plus + m));
-                            (1.0 / (1.0 + mean).max(self.tuning.gain_floor), 0.0)
-                        }
-                        Law::LayerFixed => {
-                            let top = f64::from(a.top_digit(a.slice_of(plane)));
-                            let cancels = match a.encoding {
-                                Encoding::Offset { reference } => reference > 0,
-                                Encoding::Differential { .. } => false,
-                            };
-                            let e = plus - minus.unwrap_or(0.0);
-                            (drift, if cancels { 0.0 } else { top * e })
-                        }
-                    };
+                    let Pair { gain, offset } = tiles[r * a.col_tiles() + a.col_tile(o)][plane];
                     out.extend([gain as f32, offset as f32]);
                 }
             }
@@ -208,70 +287,46 @@ impl CellTuner {
     }
 
     /// Factor on the reference of every array.
-    fn scales(&self, p: &Programming, e: &[f64]) -> Vec<f32> {
-        let a = &p.arrays;
-        let mut out = Vec::with_capacity(a.row_tiles() * a.col_tiles() * a.read_planes());
-        for r in 0..a.row_tiles() {
-            for c in 0..a.col_tiles() {
-                for plane in 0..a.read_planes() {
-                    let (plus, minus) = estimates(a, e, (r, c, plane));
-                    let scale = match p.law {
-                        Law::WeightProportional => 1.0 + minus.map_or(plus, |m| 0.5 * (plus + m)),
-                        Law::LayerFixed => drift_factor(p),
-                    };
-                    out.push(scale.max(self.tuning.gain_floor) as f32);
-                }
-            }
-        }
-        out
+    fn scales(&self, layer: &TunedLayer, e: &[f64]) -> Vec<f32> {
+        let tiles = self.fitted(layer, e, false);
+        tiles
+            .iter()
+            .flatten()
+            .map(|p| (1.0 / p.gain) as f32)
+            .collect()
     }
 
     /// Conversions of a layer for one image.
     pub fn conversions(&self, layer: usize) -> usize {
-        let (l, geo) = &self.layers[layer];
-        let of_pixel = l.programming.arrays.converters() * l.reading.dac.conversions();
+        let TunedLayer { cells, geo, .. } = &self.layers[layer];
+        let of_pixel = cells.programming.arrays.converters() * cells.reading.dac.conversions();
         geo.h_out() * geo.w_out() * of_pixel
     }
 
     /// What tuning costs per chip; `None` where there is none.
     pub fn cost(&self) -> Option<TuningCost> {
         let mut cost = TuningCost::default();
-        let layers = || self.layers.iter();
         let conversions = |i: usize| self.conversions(i) as u64;
+        let arrays = |l: &TunedLayer| l.cells.programming.arrays.cell_arrays() as u64;
         match self.tuning.method {
             TuningMethod::None => return None,
             TuningMethod::Oracle => {}
             TuningMethod::SelfTuning => {
-                let arrays: usize = layers()
-                    .map(|(l, _)| l.programming.arrays.cell_arrays())
-                    .sum();
                 let groups = match self.tuning.scope {
                     TuningScope::Chip => 1,
-                    TuningScope::Array => arrays as u64,
+                    TuningScope::Array => self.layers.iter().map(arrays).sum(),
                 };
                 cost.cells = groups * self.tuning.test_cells as u64;
                 cost.conversions_once = cost.cells;
-                let tuned = layers().enumerate();
-                for (i, (l, g)) in tuned.filter(|(_, (l, _))| l.tuned == Tuned::Digital) {
-                    let offset = match (l.programming.law, l.programming.arrays.encoding) {
-                        (Law::LayerFixed, Encoding::Offset { reference: 0 }) => 0.1,
-                        _ => 0.0,
-                    };
-                    let any = correct::Correction { gain: 1.0, offset };
-                    cost.operations_per_image += correct::operations_per_image(g, any);
-                    // One multiplication for every result whose factor is not that of the layer.
-                    if self.tuning.scope == TuningScope::Array {
-                        cost.operations_per_image += conversions(i);
-                    }
-                }
+                cost.operations_per_image = self.operations();
             }
-            TuningMethod::ReferenceColumns => {
-                let k = u64::from(self.tuning.reference_columns);
-                for (l, _) in layers() {
-                    let a = &l.programming.arrays;
-                    cost.cells += k * (a.rows * a.col_tiles() * a.cell_planes()) as u64;
-                }
+            TuningMethod::LevelColumns => {
+                cost.cells = self.column_cells();
+                let arrays: u64 = self.layers.iter().map(arrays).sum();
+                cost.conversions_once = u64::from(self.tuning.reference_columns) * arrays;
+                cost.operations_per_image = self.operations();
             }
+            TuningMethod::ReferenceColumns => cost.cells = self.column_cells(),
             TuningMethod::BnRecalibration => {
                 let all: u64 = (0..self.layers.len()).map(conversions).sum();
                 cost.images_once = self.images;
@@ -281,29 +336,62 @@ impl CellTuner {
         Some(cost)
     }
 
+    /// Cells of the columns that are added to the arrays.
+    fn column_cells(&self) -> u64 {
+        let of_layer = |l: &TunedLayer| {
+            let a = &l.cells.programming.arrays;
+            (a.rows * a.col_tiles() * a.cell_planes()) as u64
+        };
+        let cells: u64 = self.layers.iter().map(of_layer).sum();
+        u64::from(self.tuning.reference_columns) * cells
+    }
+
+    /// Digital operations per image.
+    fn operations(&self) -> u64 {
+        let own = self.has_own_estimates();
+        let mut operations = 0;
+        for (i, layer) in self.layers.iter().enumerate() {
+            if layer.cells.tuned != Tuned::Digital {
+                continue;
+            }
+            // Any estimate needs the work of any other.
+            let estimate = |array: usize| match own && array % 2 == 1 {
+                true => -0.1,
+                false => 0.1,
+            };
+            let arrays = layer.cells.programming.arrays.cell_arrays();
+            let e: Vec<f64> = (0..arrays).map(estimate).collect();
+            let tiles = self.fitted(layer, &e, true);
+            let offset = tiles.iter().flatten().any(|p| p.offset.abs() > 1e-9);
+            let any = correct::Correction {
+                gain: 1.0,
+                offset: if offset { 0.1 } else { 0.0 },
+            };
+            operations += correct::operations_per_image(&layer.geo, any);
+            // One multiplication for every result whose factor is not that of the layer.
+            if own {
+                operations += self.conversions(i) as u64;
+            }
+        }
+        operations
+    }
+
     /// Variance of the estimate's error by the closed form, where there is one: the chip's estimate
-    /// from its test cells, without drift.
+    /// from its test cells.
     pub fn predicted_variance(&self) -> Option<f64> {
-        let p = &self.layers.first()?.0.programming;
-        let has = self.tuning.method == TuningMethod::SelfTuning
-            && self.tuning.scope == TuningScope::Chip
-            && p.drift.is_none();
-        has.then(|| {
-            let gauge = self.gauge(p);
-            let s = gauge.shrink();
-            s.powi(2) * gauge.variance() + (1.0 - s).powi(2) * self.prior
-        })
+        let has = self.tuning.method == TuningMethod::SelfTuning && !self.has_own_estimates();
+        has.then(|| self.lines.first()?.first().map(|l| l.error))?
     }
 }
 
-/// Estimates of the cell arrays behind a read plane of an array: one, or those of a pair.
-fn estimates(a: &Arrays, e: &[f64], (r, c, plane): (usize, usize, usize)) -> (f64, Option<f64>) {
-    let first = (r * a.col_tiles() + c) * a.cell_planes();
-    match a.encoding {
-        Encoding::Differential { digital: false, .. } => {
-            let pair = first + 2 * plane;
-            (e[pair], Some(e[pair + 1]))
-        }
-        _ => (e[first + plane], None),
-    }
+/// Whether test cells of two layers behave alike.
+fn alike(p: &Programming, q: &Programming) -> bool {
+    let cell = |p: &Programming| Programming {
+        arrays: q.arrays.clone(),
+        layer: 0,
+        reference_columns: 0,
+        raw: false,
+        ..p.clone()
+    };
+    p.arrays.g_min == q.arrays.g_min && cell(p) == cell(q)
 }

@@ -1,25 +1,31 @@
-//! The global tuning module: `N` spare cells at a known conductance are read once per chip.
+//! The global tuning module at weight level: `N` spare cells at a known conductance are read once per
+//! chip, or `N` columns of them once per layer.
 //!
 //! ```text
 //! m = eps_common + mean(eps_W) + mean(r)
-//! Var(m | eps_common) = (sigma_W^2 + sigma_r^2 + lsb^2/12) / N =: s_m^2       (docs/MODEL.md 6)
+//! Var(m | eps_common) = (sigma_W^2/R + sigma_r^2 + lsb^2/12) / N =: s_m^2     (docs/MODEL.md 6)
 //! mean:  eps_hat = m
 //! MMSE:  eps_hat = m s^2 / (s^2 + s_m^2), posterior variance s^2 s_m^2 / (s^2 + s_m^2)
 //! ```
-//! `s^2` is the variance of the common part over chips. The cells deviate by the same distribution
-//! as those of the weights; every read has its own noise `sigma_r` and is rounded to multiples of
-//! `lsb` (all in units of the cell's nominal value under the proportional law, of the full range
-//! under the fixed one). Both laws read the same estimate, which is why one module serves both.
+//! `s^2` is the variance of the common part over chips, `R` the cells of a read: 1, or the rows of a
+//! column, all driven alike. The cells deviate by the same distribution as those of the weights; every
+//! read has its own noise `sigma_r` and is rounded to multiples of `lsb` (all in units of the cell's
+//! nominal value under the proportional law, of the full range under the fixed one). Both laws read the
+//! same estimate, which is why one module serves both. `lsb^2/12` holds where the reads spread over
+//! some steps; `reads.rs` has the moments for any resolution, and they are what is used.
 
+use super::reads::{self, Moments, Part};
 use crate::backend::program::Deviate;
 use crate::chip::variation::truncated_variance;
 use crate::random::{self, Purpose, Stream};
 
-/// The test cells of every chip.
+/// The test cells of every chip, or the columns of a layer at a known level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TestCells {
-    /// Number of cells.
+    /// Reads.
     pub n: usize,
+    /// Cells of a read, whose mean is read: 1, or those of a column.
+    pub per_read: usize,
     /// Within-chip standard deviation of a cell.
     pub sigma_w: f64,
     /// Distribution of the cells.
@@ -31,43 +37,103 @@ pub struct TestCells {
 }
 
 impl TestCells {
-    /// The measurement `m` of a chip with common deviation `common`.
-    pub fn measure(&self, seed: u64, chip: u32, common: f64) -> f64 {
-        let mut cells = vec![0.0f32; self.n];
-        let stream = Stream::new(seed, Purpose::TestCell, 0, 0, chip);
+    /// The measurement `m` of a chip with common deviation `common`, of cells at addresses from 0 on of
+    /// a purpose and layer.
+    pub fn measure(
+        &self,
+        seed: u64,
+        chip: u32,
+        (purpose, layer): (Purpose, u32),
+        common: f64,
+    ) -> f64 {
+        let mut cells = vec![0.0f32; self.n * self.per_read];
+        let stream = Stream::new(seed, purpose, 0, layer, chip);
         fill_deviations(&stream, 0, self.deviate, self.sigma_w, &mut cells);
         let mut noise = vec![0.0f32; self.n];
         if self.read_noise > 0.0 {
-            Stream::new(seed, Purpose::TestRead, 0, 0, chip).fill_normals(0, &mut noise);
+            Stream::new(seed, Purpose::TestRead, 0, layer, chip).fill_normals(0, &mut noise);
         }
-        let read = |(cell, noise): (&f32, &f32)| {
-            let v = common + f64::from(*cell) + self.read_noise * f64::from(*noise);
-            if self.read_lsb > 0.0 {
-                (v / self.read_lsb).round_ties_even() * self.read_lsb
-            } else {
-                v
-            }
+        let read = |(cells, noise): (&[f32], &f32)| {
+            let own = cells.iter().map(|c| f64::from(*c)).sum::<f64>() / self.per_read as f64;
+            let shown = common + own + self.read_noise * f64::from(*noise);
+            rounded(shown, self.read_lsb)
         };
-        cells.iter().zip(&noise).map(read).sum::<f64>() / self.n as f64
+        let reads = cells.chunks_exact(self.per_read).zip(&noise);
+        reads.map(read).sum::<f64>() / self.n as f64
     }
 
-    /// `Var(m | eps_common)`.
-    pub fn measurement_variance(&self) -> f64 {
-        let cell = self.sigma_w.powi(2)
-            * match self.deviate {
-                Deviate::Truncated { at } => truncated_variance(f64::from(at)),
-                Deviate::Gaussian | Deviate::Lognormal => 1.0,
-            };
-        (cell + self.read_noise.powi(2) + self.read_lsb.powi(2) / 12.0) / self.n as f64
+    /// Moments of the measurement over chips whose common parts have the variance `prior`.
+    pub(super) fn moments(&self, prior: f64) -> Moments {
+        let given = |e: f64, parts: &mut Vec<Part>| self.given(e, parts);
+        reads::moments(prior, self.n, self.read_lsb, given)
+    }
+
+    /// Distribution of a read.
+    fn given(&self, e: f64, parts: &mut Vec<Part>) {
+        let normal = |sigma: f64| Part {
+            weight: 1.0,
+            from: e,
+            to: e,
+            noise: sigma.hypot(self.read_noise),
+            moves: true,
+        };
+        // The mean of many independent cells is normal.
+        if self.per_read > 1 {
+            return parts.push(normal((self.variance() / self.per_read as f64).sqrt()));
+        }
+        if self.deviate == Deviate::Gaussian {
+            return parts.push(normal(self.sigma_w));
+        }
+        let own = own_deviations(self.deviate, self.sigma_w, PIECES);
+        parts.extend(own.map(|(weight, [from, to])| Part {
+            weight,
+            from: e + from,
+            to: e + to,
+            noise: self.read_noise,
+            moves: true,
+        }));
+    }
+
+    /// Variance of a cell.
+    fn variance(&self) -> f64 {
+        let factor = match self.deviate {
+            Deviate::Truncated { at } => truncated_variance(f64::from(at)),
+            Deviate::Gaussian | Deviate::Lognormal => 1.0,
+        };
+        self.sigma_w.powi(2) * factor
     }
 }
 
-/// Factor that makes the measurement an MMSE estimate, for a prior variance `s^2`.
-pub fn shrinkage(prior_variance: f64, measurement_variance: f64) -> f64 {
-    if prior_variance == 0.0 {
-        return 0.0;
+/// A reading with a resolution; 0: exact.
+pub(super) fn rounded(v: f64, lsb: f64) -> f64 {
+    match lsb > 0.0 {
+        true => (v / lsb).round_ties_even() * lsb,
+        false => v,
     }
-    prior_variance / (prior_variance + measurement_variance)
+}
+
+/// Pieces on each side of a distribution that is not a sum with others.
+pub(super) const PIECES: usize = 136;
+
+/// Probabilities and ends of pieces of the distribution of a cell's own deviation `sigma z`, `pieces` on
+/// each side.
+pub(super) fn own_deviations(
+    deviate: Deviate,
+    sigma: f64,
+    pieces: usize,
+) -> impl Iterator<Item = (f64, [f64; 2])> {
+    let at = match deviate {
+        Deviate::Truncated { at } => f64::from(at),
+        Deviate::Gaussian | Deviate::Lognormal => f64::INFINITY,
+    };
+    let n = if sigma == 0.0 { 1 } else { pieces };
+    let t2 = (sigma * sigma).ln_1p();
+    let own = move |z: f64| match deviate {
+        Deviate::Lognormal => (t2.sqrt() * z - 0.5 * t2).exp_m1(),
+        Deviate::Gaussian | Deviate::Truncated { .. } => sigma * z,
+    };
+    let pieces = reads::pieces(at, n).into_iter();
+    pieces.map(move |(a, b, weight)| (weight, [own(a), own(b)]))
 }
 
 /// `out[i] = sigma * deviate` of the cells from address `first` on.
@@ -89,75 +155,4 @@ pub fn fill_deviations(stream: &Stream, first: u32, deviate: Deviate, sigma: f64
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chip::ChipVariation;
-
-    const CHIPS: u32 = 4_000;
-
-    fn errors(cells: &TestCells, chips: &ChipVariation, factor: f64) -> (f64, f64) {
-        let errors: Vec<f64> = (0..CHIPS)
-            .map(|c| {
-                let e = chips.deviation(5, c).total;
-                factor * cells.measure(5, c, e) - e
-            })
-            .collect();
-        let n = f64::from(CHIPS);
-        let mean = errors.iter().sum::<f64>() / n;
-        let var = errors.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        (mean, var)
-    }
-
-    /// 6 standard errors of a variance of near-normal data.
-    fn close(found: f64, expected: f64) -> bool {
-        (found / expected - 1.0).abs() < 6.0 * (2.0 / f64::from(CHIPS)).sqrt()
-    }
-
-    #[test]
-    fn the_estimators_variance_is_sigma_w_squared_over_n_plus_read_noise() {
-        let chips = ChipVariation {
-            sigma_b: 0.3,
-            ..ChipVariation::default()
-        };
-        for deviate in [
-            Deviate::Gaussian,
-            Deviate::Truncated { at: 1.5 },
-            Deviate::Lognormal,
-        ] {
-            for (n, read_noise, read_lsb) in [(16, 0.0, 0.0), (64, 0.1, 0.0), (64, 0.05, 0.2)] {
-                let cells = TestCells {
-                    n,
-                    sigma_w: 0.2,
-                    deviate,
-                    read_noise,
-                    read_lsb,
-                };
-                let (mean, var) = errors(&cells, &chips, 1.0);
-                let expected = cells.measurement_variance();
-                assert!(close(var, expected), "{cells:?}: {var} against {expected}");
-                let se = (expected / f64::from(CHIPS)).sqrt();
-                assert!(mean.abs() < 6.0 * se, "{cells:?}: bias {mean}");
-            }
-        }
-    }
-
-    #[test]
-    fn mmse_reaches_the_posterior_variance_and_beats_the_mean() {
-        let chips = ChipVariation {
-            sigma_b: 0.05,
-            ..ChipVariation::default()
-        };
-        let cells = TestCells {
-            n: 16,
-            sigma_w: 0.2,
-            deviate: Deviate::Gaussian,
-            read_noise: 0.0,
-            read_lsb: 0.0,
-        };
-        let (prior, noise) = (chips.common_variance(), cells.measurement_variance());
-        let (_, var) = errors(&cells, &chips, shrinkage(prior, noise));
-        let posterior = prior * noise / (prior + noise);
-        assert!(close(var, posterior), "{var} against {posterior}");
-        assert!(posterior < 0.6 * noise);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Self-tuning (docs/MODEL.md 6): a chip measures what its cells have in common and
 //! corrects its layers, and what that is compared with.
 //!
-//! * [`estimate`]: the global tuning module: test cells, mean or MMSE.
+//! * [`estimate`]: the global tuning module: test cells, mean or MMSE; `reads`: what their mean tells.
 //! * [`correct`]: the local tuning modules: what a layer does with an estimate.
 //! * [`Tuner`]: both together for one point of a sweep, with the cost.
 
@@ -9,6 +9,7 @@ pub mod cells;
 pub mod correct;
 pub mod cost;
 pub mod estimate;
+mod reads;
 mod tuner;
 
 pub use cost::TuningCost;

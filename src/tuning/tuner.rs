@@ -2,13 +2,14 @@
 
 use super::correct::{self, Correction};
 use super::cost::TuningCost;
-use super::estimate::{TestCells, fill_deviations, shrinkage};
-use crate::backend::program::{ConvGeometry, Deviate, Law, Mapping};
+use super::estimate::TestCells;
+use super::reads::Line;
+use crate::backend::program::{ConvGeometry, Law, Mapping};
 use crate::chip::{ChipVariation, Deviation, terms};
-use crate::config::{self, Estimator, TuningMethod};
+use crate::config::{self, TuningMethod};
 use crate::network::Graph;
 use crate::network::lower::layer_address;
-use crate::random::{Purpose, Stream};
+use crate::random::Purpose;
 
 /// What [`crate::backend::program::Op::Fabricate`] is told of one layer of one chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,13 +37,11 @@ pub struct Tuner {
     method: TuningMethod,
     law: Law,
     mapping: Mapping,
-    deviate: Deviate,
-    sigma_w: f64,
     gain_floor: f64,
     columns: u32,
     cells: TestCells,
-    shrink: f64,
-    prior: f64,
+    /// What is concluded from the test cells of the chip, or from the columns of every layer.
+    lines: Vec<Line>,
     layers: Vec<ConvGeometry>,
     calibration_images: u64,
 }
@@ -57,28 +56,40 @@ impl Tuner {
     ) -> Self {
         let cells = TestCells {
             n: tuning.test_cells,
+            per_read: 1,
             sigma_w: variation.sigma_w,
             deviate: terms::deviate(variation),
             read_noise: tuning.read_noise,
             read_lsb: tuning.read_lsb,
         };
-        let prior = chips.common_variance();
-        let shrink = match tuning.estimator {
-            Estimator::Mean => 1.0,
-            Estimator::Mmse => shrinkage(prior, cells.measurement_variance()),
+        let layers: Vec<ConvGeometry> = graph.crossbars().iter().map(|(_, geo, _)| *geo).collect();
+        let lines = match tuning.method {
+            TuningMethod::SelfTuning => {
+                let moments = cells.moments(chips.common_variance());
+                vec![moments.line(tuning.estimator)]
+            }
+            TuningMethod::LevelColumns => layers
+                .iter()
+                .map(|geo| {
+                    let columns = columns_of(cells, tuning.reference_columns, geo);
+                    let moments = columns.moments(chips.layer_variance());
+                    moments.line(tuning.estimator)
+                })
+                .collect(),
+            TuningMethod::None
+            | TuningMethod::ReferenceColumns
+            | TuningMethod::Oracle
+            | TuningMethod::BnRecalibration => vec![],
         };
         Self {
             method: tuning.method,
             law: terms::law(variation),
             mapping: terms::mapping(variation),
-            deviate: terms::deviate(variation),
-            sigma_w: variation.sigma_w,
             gain_floor: tuning.gain_floor,
             columns: tuning.reference_columns,
             cells,
-            shrink,
-            prior,
-            layers: graph.crossbars().iter().map(|(_, geo, _)| *geo).collect(),
+            lines,
+            layers,
             calibration_images: (tuning.recalibration_batches * tuning.recalibration_batch) as u64,
         }
     }
@@ -92,12 +103,17 @@ impl Tuner {
         Self::new(&none, variation, &ChipVariation::default(), graph)
     }
 
-    /// Nominal-zero columns whose mean every output is reduced by. Only the fixed law shows in
-    /// them; under the proportional law the columns are read once and estimate a gain.
+    /// Nominal-zero columns whose mean every output is reduced by, under either law: what a proportional
+    /// deviation makes of a weight of zero is nothing with an ideal mapping, the shift of the mid-range conductance with
+    /// a digital offset.
     pub fn reference_columns(&self) -> u32 {
-        match (self.method, self.law) {
-            (TuningMethod::ReferenceColumns, Law::LayerFixed) => self.columns,
-            _ => 0,
+        match self.method {
+            TuningMethod::ReferenceColumns => self.columns,
+            TuningMethod::None
+            | TuningMethod::SelfTuning
+            | TuningMethod::LevelColumns
+            | TuningMethod::Oracle
+            | TuningMethod::BnRecalibration => 0,
         }
     }
 
@@ -108,20 +124,23 @@ impl Tuner {
             .map(|l| deviation.total + chips.layer(seed, chip, layer_address(l)))
             .collect();
         let estimates: Option<Vec<f64>> = match self.method {
-            TuningMethod::None | TuningMethod::BnRecalibration => None,
+            TuningMethod::None | TuningMethod::ReferenceColumns | TuningMethod::BnRecalibration => {
+                None
+            }
             TuningMethod::Oracle => Some(own.clone()),
             TuningMethod::SelfTuning => {
-                let m = self.shrink * self.cells.measure(seed, chip, deviation.total);
-                Some(vec![m; own.len()])
+                let place = (Purpose::TestCell, 0);
+                let m = self.cells.measure(seed, chip, place, deviation.total);
+                Some(vec![self.lines[0].estimate(m); own.len()])
             }
-            TuningMethod::ReferenceColumns => match self.law {
-                Law::LayerFixed => None,
-                Law::WeightProportional => Some(
-                    (0..own.len())
-                        .map(|l| self.read_columns(seed, chip, l, own[l]))
-                        .collect(),
-                ),
-            },
+            TuningMethod::LevelColumns => {
+                let of = |(l, e): (usize, &f64)| {
+                    let columns = columns_of(self.cells, self.columns, &self.layers[l]);
+                    let place = (Purpose::ReferenceColumn, layer_address(l));
+                    self.lines[l].estimate(columns.measure(seed, chip, place, *e))
+                };
+                Some(own.iter().enumerate().map(of).collect())
+            }
         };
         let layers = own.iter().enumerate().map(|(l, &e)| LayerTuning {
             e,
@@ -141,17 +160,6 @@ impl Tuner {
         }
     }
 
-    /// Gain deviation of a layer as seen by its reference columns when all rows are driven alike:
-    /// the mean over `columns * rows` cells.
-    fn read_columns(&self, seed: u64, chip: u32, layer: usize, e: f64) -> f64 {
-        let n = self.columns as usize * self.layers[layer].rows();
-        let mut cells = vec![0.0f32; n];
-        let address = layer_address(layer);
-        let stream = Stream::new(seed, Purpose::ReferenceColumn, 0, address, chip);
-        fill_deviations(&stream, 0, self.deviate, self.sigma_w, &mut cells);
-        e + cells.iter().map(|&c| f64::from(c)).sum::<f64>() / n as f64
-    }
-
     /// What tuning costs per chip; `None` where there is none.
     pub fn cost(&self) -> Option<TuningCost> {
         let pixels = |g: &ConvGeometry| (g.h_out() * g.w_out()) as u64;
@@ -163,29 +171,19 @@ impl Tuner {
             TuningMethod::SelfTuning => {
                 cost.cells = self.cells.n as u64;
                 cost.conversions_once = self.cells.n as u64;
-                // Any estimate but 0 needs the same work.
-                let c = correct::correction(self.law, self.mapping, 0.1, self.gain_floor);
-                let work = |g| correct::operations_per_image(g, c);
-                cost.operations_per_image = self.layers.iter().map(work).sum();
+                cost.operations_per_image = self.operations();
+            }
+            TuningMethod::LevelColumns => {
+                cost.cells = self.column_cells();
+                cost.conversions_once = k * self.layers.len() as u64;
+                cost.operations_per_image = self.operations();
             }
             TuningMethod::ReferenceColumns => {
-                let cells_per_weight = match self.mapping {
-                    Mapping::Differential { .. } => 2,
-                    Mapping::Ideal | Mapping::Offset { .. } => 1,
-                };
-                let rows: u64 = self.layers.iter().map(|g| g.rows() as u64).sum();
-                cost.cells = k * rows * cells_per_weight;
-                match self.law {
-                    Law::WeightProportional => {
-                        cost.conversions_once = k * self.layers.len() as u64;
-                    }
-                    Law::LayerFixed => {
-                        for g in &self.layers {
-                            cost.conversions_per_image += k * pixels(g);
-                            // K - 1 additions and a scaling per pixel, a subtraction per output.
-                            cost.operations_per_image += pixels(g) * (k + g.c_out as u64);
-                        }
-                    }
+                cost.cells = self.column_cells();
+                for g in &self.layers {
+                    cost.conversions_per_image += k * pixels(g);
+                    // K - 1 additions and a scaling per pixel, a subtraction per output.
+                    cost.operations_per_image += pixels(g) * (k + g.c_out as u64);
                 }
             }
             TuningMethod::BnRecalibration => {
@@ -197,12 +195,42 @@ impl Tuner {
         Some(cost)
     }
 
-    /// Variance of the estimate's error by the closed form, where there is one.
+    /// Digital operations per image of a correction by any estimate but 0.
+    fn operations(&self) -> u64 {
+        let c = correct::correction(self.law, self.mapping, 0.1, self.gain_floor);
+        let work = |g| correct::operations_per_image(g, c);
+        self.layers.iter().map(work).sum()
+    }
+
+    /// Cells of the columns that are added to the layers.
+    fn column_cells(&self) -> u64 {
+        let of_weight = match self.mapping {
+            Mapping::Differential { .. } => 2,
+            Mapping::Ideal | Mapping::Offset { .. } => 1,
+        };
+        let rows: u64 = self.layers.iter().map(|g| g.rows() as u64).sum();
+        u64::from(self.columns) * rows * of_weight
+    }
+
+    /// Variance of the estimate's error by the closed form, where there is one: the chip's estimate from
+    /// its test cells.
     pub fn predicted_variance(&self) -> Option<f64> {
-        let noise = self.cells.measurement_variance();
-        (self.method == TuningMethod::SelfTuning).then(|| {
-            // The error of `shrink * m` is `shrink * noise - (1 - shrink) * eps`.
-            self.shrink.powi(2) * noise + (1.0 - self.shrink).powi(2) * self.prior
-        })
+        match self.method {
+            TuningMethod::SelfTuning => self.lines.first().map(|l| l.error),
+            TuningMethod::None
+            | TuningMethod::ReferenceColumns
+            | TuningMethod::LevelColumns
+            | TuningMethod::Oracle
+            | TuningMethod::BnRecalibration => None,
+        }
+    }
+}
+
+/// The columns of a layer at a known level, read like `cells` with all rows driven alike.
+fn columns_of(cells: TestCells, columns: u32, geo: &ConvGeometry) -> TestCells {
+    TestCells {
+        n: columns as usize,
+        per_read: geo.rows(),
+        ..cells
     }
 }

@@ -143,6 +143,36 @@ fn fixed_law_oracle_and_reference_columns_return_within_chip_accuracy() {
     assert!(lost.abs() < 0.02, "reference columns lose {lost}");
 }
 
+/// A column of weight 0 cannot show a gain; columns at a known level show it as exactly as their cells allow.
+#[test]
+fn proportional_deviations_show_in_level_columns_alone() {
+    let within = mlp(true, 8, "sigma_w = 0.05\nsigma_b = 0.0", "");
+    let m = model(&within);
+    let both = "sigma_w = 0.05\nsigma_b = 0.3";
+    let tuned = |tuning: &str| rows(&mlp(true, 8, both, tuning), &m);
+    let losses = |rows: &[ChipRow]| rows.iter().map(|r| r.loss).collect::<Vec<_>>();
+    let untuned = losses(&tuned(""));
+    assert_eq!(losses(&tuned("method = \"reference-columns\"")), untuned);
+    let (oracle, level) = (
+        tuned("method = \"oracle\""),
+        tuned("method = \"level-columns\""),
+    );
+    for ((untuned, oracle), level) in untuned.iter().zip(&oracle).zip(&level) {
+        // 4 columns of 64 rows and more: a gain within 0.05/16 of the truth, six standard errors.
+        assert!(
+            (level.loss - oracle.loss).abs() < 0.05 * (1.0 + oracle.loss),
+            "{level:?} {oracle:?}"
+        );
+        assert!(
+            (level.eps_hat - level.eps_common).abs() < 6.0 * 0.05 / 16.0,
+            "{level:?}"
+        );
+        assert!(untuned.is_finite());
+    }
+    let sum = |rows: &[ChipRow]| rows.iter().map(|r| r.loss).sum::<f64>();
+    assert!(untuned.iter().sum::<f64>() > 1.2 * sum(&level));
+}
+
 #[test]
 fn a_fixed_common_deviation_of_the_last_layer_leaves_the_decision_alone() {
     use pimento::backend::{Backend, Capacity, RunArgs};

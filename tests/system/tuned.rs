@@ -111,3 +111,50 @@ fn a_reference_follows_drift_under_both_laws() {
         assert!(error(&chip, &variation, "") > 0.25, "{law}");
     }
 }
+
+/// Arrays of a pair that deviate differently shift what their difference shows: an offset undoes that where
+/// both sides move.
+#[test]
+fn a_pair_of_different_arrays_is_corrected_by_a_gain_and_an_offset() {
+    let variation = "sigma_array = 0.1\nsigma_b = 0.05";
+    let cases = [
+        // (cells, largest error that is left)
+        ("two_sided = true\n", ROUNDED),
+        ("two_sided = true\non_off_ratio = 5.0\n", ROUNDED),
+        ("subtraction = \"digital\"\non_off_ratio = 5.0\n", ROUNDED),
+        // Half the difference times the magnitude of a weight stays, of 0.1 about 0.05.
+        ("on_off_ratio = 5.0\n", 0.1),
+    ];
+    for (cells, most) in cases {
+        let chip = format!("[chip.cells]\n{cells}[chip.adc]\nbits = 0\n");
+        let untuned = error(&chip, variation, "");
+        assert!(untuned > 0.1, "{cells}: {untuned}");
+        for tuning in [
+            "method = \"oracle\"".to_string(),
+            format!("{SELF}scope = \"array\""),
+            "method = \"level-columns\"".to_string(),
+        ] {
+            let left = error(&chip, variation, &tuning);
+            assert!(left < most, "{cells} {tuning}: {left}");
+        }
+    }
+}
+
+/// Columns of weight 0 take what is added to all weights, columns at a known level show the gain too.
+#[test]
+fn zero_columns_take_offsets_and_level_columns_gains() {
+    let chip = "[chip.cells]\nencoding = \"offset\"\n[chip.adc]\nbits = 0\n";
+    let columns = |method: &str, law: &str| {
+        let variation = format!("law = \"{law}\"\nsigma_b = 0.1");
+        error(chip, &variation, &format!("method = \"{method}\""))
+    };
+    for law in ["weight-proportional", "layer-fixed"] {
+        assert!(columns("none", law) > 0.2, "{law}");
+        let left = columns("level-columns", law);
+        assert!(left < ROUNDED, "{law}: {left}");
+    }
+    assert!(columns("reference-columns", "layer-fixed") < ROUNDED);
+    // The shift of the mid-range conductance goes, the gain stays: about sigma_b.
+    let gain = columns("reference-columns", "weight-proportional");
+    assert!((0.02..0.2).contains(&gain), "{gain}");
+}

@@ -15,6 +15,12 @@ pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static s
                     .into(),
             );
         }
+        if e.tuning.level != 1.0 {
+            add(
+                &["tuning.level", "fidelity"],
+                "a deviation at fidelity \"weight\" is that of any conductance; allowed: 1, or fidelity \"cell\"".into(),
+            );
+        }
         return;
     }
     codes(e, add);
@@ -304,18 +310,34 @@ fn wires(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) 
             "wires that resist with a reference column are not simulated; allowed: wires of 0 ohm, or chip.cells.reference = 0".into(),
         );
     }
-    if e.tuning.method == TuningMethod::ReferenceColumns {
+    if matches!(
+        e.tuning.method,
+        TuningMethod::ReferenceColumns | TuningMethod::LevelColumns
+    ) {
         add(
             FIELDS,
-            "wires that resist with reference columns are not simulated; allowed: wires of 0 ohm, or another tuning.method".into(),
+            "wires that resist with reference columns or columns at a known level are not simulated; allowed: wires of 0 ohm, or another tuning.method".into(),
         );
     }
 }
 
-/// A reference can be scaled where there is one, and an offset is no scale.
+/// Test cells show something; a reference can be scaled where there is one, and an offset is no scale.
 fn tuning(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
     let t = &e.tuning;
-    let acts = matches!(t.method, TuningMethod::SelfTuning | TuningMethod::Oracle);
+    let measures = matches!(
+        t.method,
+        TuningMethod::SelfTuning | TuningMethod::LevelColumns
+    );
+    if measures && t.level > e.chip.programming.clip {
+        add(
+            &["tuning.level", "chip.programming.clip"],
+            format!(
+                "cells that aim at {} and are limited to {} show no deviation; allowed: a level up to the limit",
+                t.level, e.chip.programming.clip
+            ),
+        );
+    }
+    let acts = measures || t.method == TuningMethod::Oracle;
     if !acts || t.place != TuningPlace::AdcReference {
         return;
     }

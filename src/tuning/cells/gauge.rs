@@ -1,154 +1,301 @@
-//! What test cells show, and what is concluded from it.
+//! What test cells, or columns at a known level, show, and what is concluded from it.
 //!
 //! # Theory
-//! A test cell is programmed to `G_max` with its array and read when the array is used. Deviations are
-//! relative to the cell's conductance under the proportional law (`U = 1`), to the range of conductances
-//! under the fixed one (`U = 1/(1 - g_min)`: `G_max` in that unit). Cell `i` shows
+//! A test cell is programmed to a known conductance `t` with its array and read when the array is
+//! used. It is a cell like any other ([`crate::chip::cell`]): it deviates by the same law, may be stuck, drifts, has the same
+//! limits and the same read noise. Deviations are relative to `t` under the proportional law, to the range
+//! of conductances under the fixed one. With `U` the target in that unit (1, or `t/(1 - g_min)`) and as
+//! long as nothing limits it, cell `i` shows
 //!
 //! ```text
 //! m_i = (U + e + s z_i) d_i - U + r_i,    d_i = (t/t0)^-nu_i,    E[m | e] = (U + e) f - U,   f = E[d]
 //! ```
-//! How cells drift on average, `f`, is known of a technology before any chip is measured; `e` has the
-//! mean 0 and the variance `S^2`. The mean `m` of `N` cells has
+//! (lognormal under the proportional law: `(1 + e)(1 + s z)`). How cells behave on average is known of a
+//! technology before any chip is measured; `e` has the mean 0 and the variance `S^2`. The mean `m` of `N`
+//! cells, read exactly, has
 //!
 //! ```text
-//! v = E Var(m | e) = ((U^2 + S^2)(E[d^2] - f^2) + s^2 E[d^2] + sigma_r^2 + lsb^2/12) / N
+//! v = E Var(m | e) = ((U^2 + S^2)(E[d^2] - f^2) + s^2 E[d^2] + sigma_r^2) / N
 //! ```
-//! and the linear estimate of least mean squared error shrinks to what a nominal chip of that age
-//! shows, `(f - 1) U`, and not to a chip that has not drifted:
+//! and the linear estimate of least mean squared error is
 //!
 //! ```text
 //! e_hat = k ((m + U)/f - U),    k = f^2 S^2 / (f^2 S^2 + v);    k = 1 for the mean
 //! ```
+//! It shrinks to what a nominal chip of that age shows, `(f - 1) U`, and not to a chip that has not
+//! drifted. Limits, stuck cells and the resolution of a read bend that line; the moments are then sums
+//! over the distribution of a cell, over chips by [`crate::tuning::reads`].
 //! `S^2` is the variance of what the test cells have in common: of a chip the chip's own and wafer's
 //! parts (what a layer or an array has of its own is not seen by them, and its mean is 0), of an array
 //! those of its layer and its own too. Estimates of arrays are made one by one.
 //!
-//! What is corrected depends on the law. The proportional one scales by `1 + e` as drift does by `f`, so
-//! both are one number, `(1 + e_hat) f - 1`, for the mean estimator `m` itself: that is the global drift
-//! compensation. Under the fixed law drift is a factor and `e` an offset. One reading cannot tell them apart;
-//! the factor is the known `f`, and what the reading has beside it is taken for `e`.
+//! A column at a known level is read with all its rows driven alike: a read is the mean of its `R` cells.
+//! Driven by `x` it would show `e` with the variance `s^2 |x|^2/(S_x^2 K)` over `K` columns, `S_x` the sum of
+//! the inputs, which is least, `s^2/(R K)`, where all inputs are equal.
 
-use crate::backend::program::{Curve, Deviate, Drift, Law, Programming};
-use crate::chip::variation::truncated_variance;
-use crate::config::{self, Estimator};
-use crate::random::{Purpose, REFERENCE, Stream, normal};
-use crate::tuning::estimate::{fill_deviations, shrinkage};
+use crate::backend::program::{Curve, Deviate, Law, Programming};
+use crate::chip::cell::{self, Draws};
+use crate::config;
+use crate::random::{Purpose, REFERENCE, Stream};
+use crate::tuning::estimate::{PIECES, fill_deviations, own_deviations, rounded};
+use crate::tuning::reads::{self, Line, Moments, Part};
 
-/// The test cells of arrays that are programmed alike.
+/// The test cells of a chip or an array, or the columns of an array at a known level.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gauge<'a> {
     pub tuning: &'a config::Tuning,
     pub cells: &'a Programming,
-    /// `S^2`.
-    pub prior: f64,
+    /// Reads.
+    pub reads: usize,
+    /// Cells of a read; `None`: test cells, one each. Columns share their array's rows.
+    pub column: Option<usize>,
+}
+
+/// Where what is read stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Layer's address; 0 for the test cells of a chip.
+    pub layer: u32,
+    /// Index among the cell arrays.
+    pub array: usize,
+    /// First row and rows between the starts of two columns, for columns.
+    pub rows: (usize, usize),
+    /// Columns in front of the array's, for columns.
+    pub first_column: usize,
+}
+
+impl Place {
+    /// Test cells of a chip.
+    pub const CHIP: Place = Place {
+        layer: 0,
+        array: 0,
+        rows: (0, 0),
+        first_column: 0,
+    };
 }
 
 impl Gauge<'_> {
-    /// Mean `m` that the test cells of a chip (layer 0) or of an array show, drift included, with the
-    /// noise and resolution of the reading.
-    pub fn measure(&self, seed: u64, chip: u32, (layer, array): (u32, usize), e: f64) -> f64 {
-        let n = self.tuning.test_cells;
-        let p = self.cells;
-        let first = (array * n) as u32;
-        let stream = |purpose| Stream::new(seed, purpose, REFERENCE, layer, chip);
-        let mut z = vec![0.0f32; n];
-        let sigma = test_sigma(p);
-        fill_deviations(&stream(Purpose::TestCell), first, deviate(p), sigma, &mut z);
-        let mut noise = vec![0.0f32; n];
-        if self.tuning.read_noise > 0.0 {
-            stream(Purpose::TestRead).fill_normals(first, &mut noise);
+    fn per_read(&self) -> usize {
+        self.column.unwrap_or(1)
+    }
+
+    /// Conductance that is aimed at.
+    fn target(&self) -> f64 {
+        self.tuning.level.max(f64::from(self.cells.arrays.g_min))
+    }
+
+    /// Unit of deviations, relative to `G_max`.
+    fn unit(&self) -> f64 {
+        match self.cells.law {
+            Law::WeightProportional => self.target(),
+            Law::LayerFixed => 1.0 - f64::from(self.cells.arrays.g_min),
         }
-        let lsb = self.tuning.read_lsb;
-        let full = full(p);
-        let read = |i: usize| {
-            let shown = match &p.drift {
-                Some(d) => {
-                    let word = stream(Purpose::CellDrift).word(first + i as u32);
-                    let nu = exponent(d, f64::from(normal(word)));
-                    (full + e + f64::from(z[i])) * (-nu * f64::from(d.log_time)).exp() - full
-                }
-                None => 1.0 + e + f64::from(z[i]) - 1.0,
-            };
-            let v = shown + self.tuning.read_noise * f64::from(noise[i]);
-            match lsb > 0.0 {
-                true => (v / lsb).round_ties_even() * lsb,
-                false => v,
-            }
+    }
+
+    /// Mean `m` of what the reads of a chip or of an array with common deviation `e` show.
+    pub fn measure(&self, seed: u64, chip: u32, place: Place, e: f64) -> f64 {
+        let purpose = match self.column {
+            None => Purpose::TestCell,
+            Some(_) => Purpose::CellProgram,
         };
-        (0..n).map(read).sum::<f64>() / n as f64
-    }
-
-    /// `v`.
-    pub fn variance(&self) -> f64 {
-        let p = self.cells;
-        let mut cell = test_sigma(p).powi(2)
-            * match deviate(p) {
-                Deviate::Truncated { at } => truncated_variance(f64::from(at)),
-                Deviate::Gaussian | Deviate::Lognormal => 1.0,
+        let stream = |purpose| Stream::new(seed, purpose, REFERENCE, place.layer, chip);
+        let mut noise = vec![0.0f32; self.reads];
+        let noisy = self.tuning.read_noise > 0.0 || self.is_noisy();
+        if noisy {
+            let first = place.array * self.reads;
+            stream(Purpose::TestRead).fill_normals(first as u32, &mut noise);
+        }
+        let (target, unit) = (self.target(), self.unit());
+        let mut draws = Lists::new(self.per_read());
+        let read = |(i, noise): (usize, &f32)| {
+            let first = match self.column {
+                None => place.array * self.reads + i,
+                Some(_) => (place.first_column + i) * place.rows.1 + place.rows.0,
             };
-        if let Some(d) = &p.drift {
-            let (f, square) = (moment(d, 1.0), moment(d, 2.0));
-            let spread = (square - f * f).max(0.0);
-            cell = (full(p).powi(2) + self.prior) * spread + cell * square;
-        }
-        let t = self.tuning;
-        (cell + t.read_noise.powi(2) + t.read_lsb.powi(2) / 12.0) / t.test_cells as f64
+            draws.fill(self.cells, stream, purpose, first as u32);
+            let (mut mean, mut variance) = (0.0, 0.0);
+            for (row, d) in draws.each().enumerate() {
+                if self.column.is_some() && self.is_open(seed, chip, place, row) {
+                    continue;
+                }
+                let cell = cell::cell(self.cells, target, e, d);
+                mean += cell.g;
+                variance += cell::read_variance(self.cells, cell);
+            }
+            let n = self.per_read() as f64;
+            let shown = (mean / n - target) / unit;
+            let sigma = (variance.sqrt() / (n * unit)).hypot(self.tuning.read_noise);
+            rounded(shown + sigma * f64::from(*noise), self.tuning.read_lsb)
+        };
+        noise.iter().enumerate().map(read).sum::<f64>() / self.reads as f64
     }
 
-    /// `k`.
-    pub fn shrink(&self) -> f64 {
-        match self.tuning.estimator {
-            Estimator::Mean => 1.0,
-            Estimator::Mmse => shrinkage(
-                drift_factor(self.cells).powi(2) * self.prior,
-                self.variance(),
-            ),
-        }
-    }
-
-    /// What is corrected, from the measured mean: `(1 + e_hat) f - 1` under the proportional law,
-    /// `e_hat` under the fixed one.
-    pub fn conclude(&self, m: f64) -> f64 {
-        let k = self.shrink();
+    /// Whether a row of the array is open, for its columns too.
+    fn is_open(&self, seed: u64, chip: u32, place: Place, row: usize) -> bool {
         let p = self.cells;
-        match (&p.drift, p.law) {
-            (None, _) => k * m,
-            // As a step from m: the mean estimator leaves it alone to the last bit.
-            (Some(_), Law::WeightProportional) => m + (1.0 - k) * (drift_factor(p) - 1.0 - m),
-            (Some(_), Law::LayerFixed) => {
-                let full = full(p);
-                k * ((m + full) / drift_factor(p).max(f64::MIN_POSITIVE) - full)
+        p.stuck.row > 0.0 && {
+            let address = place.array * place.rows.1 + place.rows.0 + row;
+            let stream = Stream::new(seed, Purpose::OpenRow, 0, place.layer, chip);
+            stream.uniform(address as u32) < p.stuck.row
+        }
+    }
+
+    fn is_noisy(&self) -> bool {
+        !self.cells.read_noise.is_quiet()
+    }
+
+    /// Moments of `m` over chips on which what the reads have in common has the variance `prior`.
+    pub fn moments(&self, prior: f64) -> Moments {
+        reads::moments(prior, self.reads, self.tuning.read_lsb, |e, parts| {
+            self.given(e, parts);
+        })
+    }
+
+    /// The estimate.
+    pub fn line(&self, prior: f64) -> Line {
+        self.moments(prior).line(self.tuning.estimator)
+    }
+
+    /// Distribution of a read.
+    fn given(&self, e: f64, parts: &mut Vec<Part>) {
+        self.one_cell(e, parts);
+        let Some(rows) = self.column else { return };
+        let (target, unit) = (self.target(), self.unit());
+        let open = f64::from(self.cells.stuck.row);
+        let (mut mean, mut square) = (0.0, 0.0);
+        for p in parts.iter() {
+            let at = 0.5 * (p.from + p.to);
+            mean += p.weight * at;
+            square += p.weight * (at * at + (p.to - p.from).powi(2) / 12.0 + p.noise * p.noise);
+        }
+        // Open rows conduct nothing.
+        let dark = -target / unit;
+        mean += open * (dark - mean);
+        square += open * (dark * dark - square);
+        let variance = (square - mean * mean).max(0.0) / rows as f64;
+        parts.clear();
+        parts.push(Part {
+            weight: 1.0,
+            from: mean,
+            to: mean,
+            noise: variance.sqrt().hypot(self.tuning.read_noise),
+            moves: true,
+        });
+    }
+
+    /// Distribution of a read of one cell; of columns without the noise that a read as a whole has.
+    fn one_cell(&self, e: f64, parts: &mut Vec<Part>) {
+        let p = self.cells;
+        let (target, unit) = (self.target(), self.unit());
+        let whole = match self.column {
+            None => self.tuning.read_noise,
+            Some(_) => 0.0,
+        };
+        let mut add = |weight: f64, ends: [f64; 2], draws: Draws, moves: bool| {
+            if weight <= 0.0 {
+                return;
+            }
+            let [a, b] = ends.map(|own| cell::cell(p, target, e, Draws { own, ..draws }));
+            let noise = 0.5 * (cell::read_variance(p, a) + cell::read_variance(p, b));
+            parts.push(Part {
+                weight,
+                from: (a.g - target) / unit,
+                to: (b.g - target) / unit,
+                noise: (noise.sqrt() / unit).hypot(whole),
+                moves,
+            });
+        };
+        let (off, on) = (p.stuck.off, p.stuck.on);
+        let [low, high] = [0.0, 1.0].map(|stuck| Draws {
+            stuck,
+            ..Draws::default()
+        });
+        add(f64::from(off), [0.0; 2], low, false);
+        add(f64::from(on), [0.0; 2], high, false);
+        let well = 1.0 - f64::from(off) - f64::from(on);
+        // Between the two.
+        let stuck = off + 0.5 * (1.0 - off - on);
+        let drifts = self.drifts();
+        // Fewer pieces of each distribution where there are two.
+        let pieces = if drifts.len() > 1 { 17 } else { PIECES };
+        for (share, drift) in drifts {
+            for (weight, ends) in own_deviations(deviate(p), own_sigma(p), pieces) {
+                let draws = Draws {
+                    stuck,
+                    drift,
+                    own: 0.0,
+                };
+                add(well * share * weight, ends, draws, true);
             }
         }
     }
-}
 
-/// What [`Gauge::conclude`] is an estimate of.
-pub(super) fn truth(p: &Programming, e: f64) -> f64 {
-    match (&p.drift, p.law) {
-        (Some(_), Law::WeightProportional) => (1.0 + e) * drift_factor(p) - 1.0,
-        _ => e,
+    /// Weights and values of the deviate of the drift exponent.
+    fn drifts(&self) -> Vec<(f64, f64)> {
+        let spread = |c: &Curve| c.iter().any(|s| *s != 0.0);
+        match &self.cells.drift {
+            Some(d) if spread(&d.sigma) => {
+                let nodes = reads::nodes(0.5).into_iter();
+                nodes.map(|(z, weight)| (weight, z)).collect()
+            }
+            _ => vec![(1.0, 0.0)],
+        }
     }
 }
 
-/// `f`: mean factor of drift on a cell at `G_max`; 1 where nothing drifts.
-pub(super) fn drift_factor(p: &Programming) -> f64 {
-    p.drift.as_ref().map_or(1.0, |d| moment(d, 1.0))
+/// What is drawn for the cells of a read.
+struct Lists {
+    own: Vec<f32>,
+    stuck: Vec<f32>,
+    drift: Vec<f32>,
 }
 
-/// `U`.
-fn full(p: &Programming) -> f64 {
-    match p.law {
-        Law::WeightProportional => 1.0,
-        Law::LayerFixed => 1.0 / (1.0 - f64::from(p.arrays.g_min)),
+impl Lists {
+    fn new(n: usize) -> Self {
+        Self {
+            own: vec![0.0; n],
+            // Between stuck off and stuck on: neither.
+            stuck: vec![0.5; n],
+            drift: vec![0.0; n],
+        }
+    }
+
+    fn fill(
+        &mut self,
+        p: &Programming,
+        stream: impl Fn(Purpose) -> Stream,
+        program: Purpose,
+        first: u32,
+    ) {
+        fill_deviations(
+            &stream(program),
+            first,
+            deviate(p),
+            own_sigma(p),
+            &mut self.own,
+        );
+        if p.stuck.off > 0.0 || p.stuck.on > 0.0 {
+            stream(Purpose::CellStuck).fill_uniforms(first, &mut self.stuck);
+        }
+        if p.drift.is_some() {
+            stream(Purpose::CellDrift).fill_normals(first, &mut self.drift);
+        }
+    }
+
+    fn each(&self) -> impl Iterator<Item = Draws> + '_ {
+        let lists = self.own.iter().zip(&self.stuck).zip(&self.drift);
+        lists.map(|((own, stuck), drift)| Draws {
+            own: f64::from(*own),
+            stuck: *stuck,
+            drift: f64::from(*drift),
+        })
     }
 }
 
-/// Standard deviation of a test cell, which is programmed to `G_max`; a curve's is relative to that.
-fn test_sigma(p: &Programming) -> f64 {
-    match &p.sigma_curve {
-        Some(curve) => full(p) * top(curve),
+/// Factor on a cell's deviate in [`Draws::own`].
+fn own_sigma(p: &Programming) -> f64 {
+    match p.sigma_curve {
+        Some(_) => 1.0,
         None => f64::from(p.sigma),
     }
 }
@@ -158,39 +305,4 @@ fn deviate(p: &Programming) -> Deviate {
         Some(_) => Deviate::Gaussian,
         None => p.deviate,
     }
-}
-
-fn top(curve: &Curve) -> f64 {
-    f64::from(*curve.last().unwrap_or(&0.0))
-}
-
-/// Drift exponent of a cell at `G_max` with deviate `z`.
-fn exponent(d: &Drift, z: f64) -> f64 {
-    (top(&d.mean) + top(&d.sigma) * z).max(0.0)
-}
-
-/// `E[d^n]` of cells at `G_max`: `E exp(-a nu)`, `a = n ln(t/t0)`, of a normal `nu` that is not below 0,
-///
-/// ```text
-/// P(-mean/sigma) + exp(-a mean + (a sigma)^2/2) P(mean/sigma - a sigma)      P: the normal distribution
-/// ```
-pub(super) fn moment(d: &Drift, n: f64) -> f64 {
-    let a = n * f64::from(d.log_time);
-    let (mean, sigma) = (top(&d.mean), top(&d.sigma).abs());
-    if sigma == 0.0 {
-        return (-a * mean.max(0.0)).exp();
-    }
-    let below = |x: f64| 0.5 * statrs::function::erf::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
-    let (m, s) = (mean / sigma, a * sigma);
-    // Far out the factor is too large and the probability too small for a product of f64: their
-    // asymptotic product, Mills' ratio, is good to x^-4 there.
-    let x = s - m;
-    let falling = match x > 25.0 {
-        true => {
-            let density = (-0.5 * m * m).exp() / (2.0 * std::f64::consts::PI).sqrt();
-            density * (1.0 - 1.0 / (x * x)) / x
-        }
-        false => (0.5 * s * s - a * mean).exp() * below(-x),
-    };
-    below(-m) + falling
 }
