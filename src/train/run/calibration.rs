@@ -99,7 +99,7 @@ impl Run<'_> {
     }
 
     /// The network that is deployed: averages, and the steps that belong to them.
-    pub(super) fn finish(mut self) -> Result<Parameters> {
+    pub(in crate::train) fn finish(mut self) -> Result<Parameters> {
         self.deploy(true)
     }
 
@@ -137,7 +137,7 @@ impl Run<'_> {
     /// Post-training quantization: weight steps from the weights, then one pass over the training
     /// set in training mode (moving activation steps and batch norm statistics under variation).
     /// Batch norm that keeps its statistics leaves only a moving maximum to be moved.
-    pub(super) fn quantize_afterwards(mut self, frozen_norm: bool) -> Result<Parameters> {
+    pub(in crate::train) fn quantize_afterwards(mut self, frozen_norm: bool) -> Result<Parameters> {
         let states = &self.training.states;
         self.parameters.load_into(self.session.as_mut(), states)?;
         let moving = self.numerics.act_step == ActStep::MovingMax;
