@@ -1,8 +1,9 @@
 //!include shared/run.wgsl
 //!include shared/normal.wgsl
+//!include shared/positive.wgsl
 // Adam (Kingma, Ba, arXiv 1412.6980) or AdamW at update t = step + 1: m = b1 m + (1-b1) g,
-// v = b2 v + (1-b2) g^2, w -= lr m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps). One invocation four
-// parameters.
+// v = b2 v + (1-b2) g^2, w -= lr m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps). Quantizer steps:
+// the same for their logarithm, to first order. One invocation four parameters.
 
 struct Params {
     w: View,
@@ -16,7 +17,8 @@ struct Params {
     weight_decay: f32,
     // 1: AdamW.
     decoupled: u32,
-    unused: u32,
+    // 1: quantizer steps.
+    positive: u32,
 }
 
 @group(0) @binding(1) var<uniform> params: Params;
@@ -43,7 +45,9 @@ fn main(
 
     var parameter = w[at];
     var gradient = g[at];
-    if params.decoupled == 1u {
+    if params.positive == 1u {
+        gradient *= parameter;
+    } else if params.decoupled == 1u {
         parameter -= run.lr * params.weight_decay * parameter;
     } else {
         gradient += params.weight_decay * parameter;
@@ -53,5 +57,7 @@ fn main(
     m[at] = first;
     v[at] = second;
     let root = sqrt(second / bias.y) + params.eps;
-    w[at] = parameter - run.lr * (first / bias.x) / root;
+    let change = run.lr * (first / bias.x) / root;
+    let scaled = within_factor(parameter, parameter - change * parameter);
+    w[at] = select(parameter - change, scaled, params.positive == 1u);
 }

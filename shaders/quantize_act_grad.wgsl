@@ -1,5 +1,6 @@
 //!include shared/run.wgsl
 //!include shared/reduce.wgsl
+//!include shared/quantize.wgsl
 // dx = dy * mask, and for LSQ the partial sums of the gradient of the step,
 // dy * (round(x/d) - x/d inside, lo or hi outside). Workgroup (part of a block of a chip).
 
@@ -42,10 +43,11 @@ fn main(
         return;
     }
     let d = scale[0];
-    // A step of 0 has nothing inside its range.
-    let safe = select(d, 1.0, d == 0.0);
+    let safe = select(1.0, d, d > 0.0);
     let lo = vec4<f32>(params.lo);
     let hi = vec4<f32>(params.hi);
+    let lowest = vec4<f32>(lower_end(params.lo, d));
+    let highest = vec4<f32>(upper_end(params.hi, d));
     let x_base = block_base(params.x, chip, block);
     let dy_base = block_base(params.dy, chip, block);
     let dx_base = block_base(params.dx, chip, block);
@@ -53,11 +55,11 @@ fn main(
     var total = vec4<f32>(0.0);
     for (var i = part * params.quads + lane; i < end; i += REDUCE_SIZE) {
         let g = dy[dy_base + i];
-        let r = x[x_base + i] / safe;
-        let below = r < lo;
-        let above = r > hi;
-        let outside = below | above;
-        let masked = (outside | vec4<bool>(d == 0.0)) & vec4<bool>(params.clip == 1u);
+        let v = x[x_base + i];
+        let r = v / safe;
+        let below = v < lowest;
+        let above = v > highest;
+        let masked = (below | above) & vec4<bool>(params.clip == 1u);
         dx[dx_base + i] = select(g, vec4<f32>(0.0), masked);
         let code = select(round(r), floor(r), params.take_floor == 1u);
         let slope = select(select(code - r, hi, above), lo, below);

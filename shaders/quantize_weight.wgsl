@@ -1,6 +1,6 @@
 //!include shared/run.wgsl
 // q = d clamp(round(w/d), -Q, Q); one bit: d where w >= 0, else -d; no bits: w.
-// A step of 0 gives 0.
+// A step of 0 or below gives 0.
 
 struct Params {
     // Weights, how many consecutive ones share a step, and the steps they take in turn.
@@ -37,8 +37,8 @@ fn main(
         value = select(-d, d, v >= 0.0);
     }
     if params.bits > 1u {
-        let safe = select(d, 1.0, d == 0.0);
-        value = select(d * clamp(round(v / safe), -params.q, params.q), 0.0, d == 0.0);
+        let safe = select(1.0, d, d > 0.0);
+        value = select(0.0, d * clamp(round(v / safe), -params.q, params.q), d > 0.0);
     }
     quantized[i] = value;
 }

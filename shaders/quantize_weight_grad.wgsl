@@ -1,5 +1,6 @@
 //!include shared/run.wgsl
 //!include shared/reduce.wgsl
+//!include shared/quantize.wgsl
 // dw = dq * mask, and for LSQ (Esser et al., arXiv 1902.08153) the partial sums of the gradient
 // of the step, dq * (round(w/d) - w/d inside, +-Q outside; one bit: the sign). Workgroup f works on chunk f % chunks
 // of group f / chunks.
@@ -43,8 +44,8 @@ fn main(
         return;
     }
     let d = scale[group];
-    // A step of 0 has nothing inside its range.
-    let safe = select(d, 1.0, d == 0.0);
+    let safe = select(1.0, d, d > 0.0);
+    let limit = upper_end(params.q, d);
     var total = 0.0;
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var k = chunk * CHUNK + lane; k < end; k += REDUCE_SIZE) {
@@ -52,10 +53,10 @@ fn main(
         let v = w[i];
         let g = dq[i];
         let r = v / safe;
-        let inside = d != 0.0 && abs(r) <= params.q;
+        let inside = abs(v) <= limit;
         let in_range = select(inside, abs(v) <= 1.0, params.bits == 1u);
         dw[i] = select(0.0, g, in_range || params.clip == 0u || params.bits == 0u);
-        var slope = select(sign(r) * params.q, round(r) - r, inside);
+        var slope = select(sign(v) * params.q, round(r) - r, inside);
         if params.bits < 2u {
             slope = select(0.0, select(-1.0, 1.0, v >= 0.0), params.bits == 1u);
         }

@@ -1,13 +1,15 @@
 //!include shared/run.wgsl
+//!include shared/positive.wgsl
 // g' = g + decay w; m = momentum m + g'; w -= lr m, or with Nesterov w -= lr (g' + momentum m).
-// One invocation four parameters.
+// Quantizer steps stay positive. One invocation four parameters.
 
 struct Params {
     w: View,
     momentum: f32,
     weight_decay: f32,
     nesterov: u32,
-    unused: u32,
+    // 1: quantizer steps.
+    positive: u32,
 }
 
 @group(0) @binding(1) var<uniform> params: Params;
@@ -31,5 +33,7 @@ fn main(
     let velocity = params.momentum * m[at] + gradient;
     let nesterov = gradient + params.momentum * velocity;
     m[at] = velocity;
-    w[at] -= run.lr * select(velocity, nesterov, params.nesterov == 1u);
+    let old = w[at];
+    let moved = old - run.lr * select(velocity, nesterov, params.nesterov == 1u);
+    w[at] = select(moved, within_factor(old, moved), params.positive == 1u);
 }

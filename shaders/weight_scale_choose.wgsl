@@ -82,5 +82,5 @@ fn main(
         default: {}
     }
     scale[group] = step;
-    full_scale[group] = select(params.q * step, most, params.method == METHOD_UNQUANTIZED);
+    full_scale[group] = select(params.q * max(step, 0.0), most, params.method == METHOD_UNQUANTIZED);
 }

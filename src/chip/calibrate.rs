@@ -52,8 +52,7 @@ impl Calibration {
                 AdcGroup::Slice => group..group + 1,
                 AdcGroup::Column => group / arrays.cols..group / arrays.cols + 1,
             };
-            let spans = members.map(|p| converters.span(p));
-            let most = spans.fold(grain, |m, [low, high]| m.max(high).max(-low));
+            let most = members.fold(grain, |m, p| m.max(converters.most(p)));
             // The outermost bin's centre is at or beyond the largest sum.
             let width = most / ((bins - 1) / 2) as f64 / grain;
             let width = grain * 2f64.powf(width.log2().ceil());
@@ -90,8 +89,15 @@ impl Calibration {
         }
     }
 
-    /// Pairs `(lsb, lo)`, `[read plane][column]`, of the counts so far.
-    pub fn ranges(&self) -> Vec<[f32; 2]> {
+    /// Whether no sum but 0 was seen, in any group.
+    pub fn saw_nothing(&self) -> bool {
+        (0..self.groups()).all(|g| self.histogram(g).percentile(100.0) == 0.0)
+    }
+
+    /// Pairs `(lsb, lo)`, `[read plane][column]`, of the counts so far. Converters that saw nothing but
+    /// 0 could meet anything later: they get the full range, or with `least` the smallest one (where
+    /// it has no say in the end).
+    pub fn ranges(&self, least: bool) -> Vec<[f32; 2]> {
         let arrays = self.converters.arrays();
         let grain = ranges::grain(arrays);
         let one = |group: usize| {
@@ -104,11 +110,23 @@ impl Calibration {
                 AdcGroup::Column => group / arrays.cols,
             };
             let histogram = self.histogram(group);
+            let largest = histogram.percentile(100.0);
+            if largest == 0.0 {
+                return match least {
+                    true => self.converters.of_limit(plane, grain),
+                    false => self.full(plane),
+                };
+            }
+            // Where more of the sums than the percentile are 0 it says nothing of the others.
+            let percentile = || match histogram.percentile(self.percentile) {
+                0.0 => largest,
+                limit => limit,
+            };
             let limit = match self.method {
-                AdcMethod::Percentile => histogram.percentile(self.percentile),
+                AdcMethod::Percentile => percentile(),
                 AdcMethod::PowerOfTwo => {
                     let full = arrays.rows as f64 * self.converters.unit(plane);
-                    power_of_two(histogram.percentile(self.percentile), full)
+                    power_of_two(percentile(), full)
                 }
                 AdcMethod::Mse => histogram.least_squares(
                     |limit| self.converters.of_limit(plane, limit),
@@ -116,9 +134,7 @@ impl Calibration {
                     grain,
                 ),
             };
-            // Where all sums are 0 any range does.
-            self.converters
-                .of_limit(plane, if limit > 0.0 { limit } else { grain })
+            self.converters.of_limit(plane, limit)
         };
         let groups: Vec<[f32; 2]> = (0..self.groups())
             .map(|g| one(g).map(|x| x as f32))
@@ -129,6 +145,19 @@ impl Calibration {
             AdcGroup::Column => groups[i],
         };
         (0..arrays.read_planes() * arrays.cols).map(place).collect()
+    }
+
+    /// The full range of the group that a plane is in.
+    fn full(&self, plane: usize) -> [f64; 2] {
+        if self.per != AdcGroup::Layer {
+            return self.converters.full_of(plane);
+        }
+        let planes = 0..self.converters.arrays().read_planes();
+        let most = planes.fold(0.0, |m, p| self.converters.most(p).max(m));
+        match most == self.converters.most(plane) {
+            true => self.converters.full_of(plane),
+            false => self.converters.of_limit(plane, most),
+        }
     }
 
     fn codes(&self) -> [f64; 2] {
@@ -307,7 +336,7 @@ mod tests {
         c.add(&counts);
         assert!((c.histogram(0).percentile(90.0) - 90.0).abs() < 1e-3);
         assert!((c.histogram(0).percentile(100.0) - 100.0).abs() < 1e-3);
-        let [lsb, lo] = c.ranges()[2];
+        let [lsb, lo] = c.ranges(false)[2];
         assert!((lsb - 90.0 / 127.0).abs() < 1e-5 && lo == 0.0);
     }
 
@@ -318,7 +347,7 @@ mod tests {
         let mut c = Calibration::new(c, &adc(AdcMethod::PowerOfTwo, 100.0, AdcGroup::Slice));
         let counts = counted(&c, 0, &[100.0, -7.0]);
         c.add(&counts);
-        assert!((c.ranges()[0][0] - 1500.0 / 8.0 / 127.0).abs() < 1e-5);
+        assert!((c.ranges(false)[0][0] - 1500.0 / 8.0 / 127.0).abs() < 1e-5);
         assert_eq!(power_of_two(3000.0, 1500.0), 1500.0);
         assert_eq!(power_of_two(375.0, 1500.0), 375.0);
     }
@@ -359,15 +388,49 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_histogram_has_a_range_all_the_same() {
+    fn converters_that_saw_only_zeros_have_the_full_range() {
         for method in [AdcMethod::Percentile, AdcMethod::PowerOfTwo, AdcMethod::Mse] {
-            let c = converters((-127, 127), &[4, 4], 10);
-            let c = Calibration::new(c, &adc(method, 99.0, AdcGroup::Column));
-            assert!(
-                c.ranges()
-                    .iter()
-                    .all(|[lsb, lo]| *lsb > 0.0 && lsb.is_finite() && *lo == 0.0)
-            );
+            for per in [AdcGroup::Layer, AdcGroup::Slice, AdcGroup::Column] {
+                let of = converters((-127, 127), &[4, 2], 100);
+                let full = of.full();
+                let mut c = Calibration::new(of.clone(), &adc(method, 99.0, per));
+                assert!(c.saw_nothing());
+                // A whole number of slices of equal range: one range for the layer is the largest.
+                let largest = full.iter().map(|p| p[0]).fold(0.0, f32::max);
+                for (got, want) in c.ranges(false).iter().zip(&full) {
+                    let want = match per {
+                        AdcGroup::Layer => largest,
+                        _ => want[0],
+                    };
+                    assert_eq!((got[0], got[1]), (want, 0.0), "{method} {per}");
+                }
+                // Zeros are not more than nothing; where the second slice is at work only it knows.
+                let mut counts = vec![0.0; c.groups() * c.bins];
+                counts[c.bins / 2] = 1e6;
+                c.add(&counts);
+                assert!(c.saw_nothing());
+                if per == AdcGroup::Slice {
+                    let counts = counted(&c, 1, &[50.0; 10]);
+                    c.add(&counts);
+                    assert!(!c.saw_nothing());
+                    assert_eq!(c.ranges(false)[0], full[0]);
+                    assert!(c.ranges(false)[3][0] < full[3][0]);
+                    assert!(c.ranges(true)[0][0] < full[0][0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_percentile_of_mostly_zeros_does_not_hide_the_rest() {
+        for method in [AdcMethod::Percentile, AdcMethod::PowerOfTwo] {
+            let c = converters((-127, 127), &[4], 100);
+            let mut c = Calibration::new(c, &adc(method, 90.0, AdcGroup::Layer));
+            let mut counts = counted(&c, 0, &[200.0, -7.0]);
+            counts[c.bins / 2] = 1000.0;
+            c.add(&counts);
+            let lsb = f64::from(c.ranges(false)[0][0]);
+            assert!(lsb * 127.0 >= 200.0 * (1.0 - 1e-6), "{method}: {lsb}");
         }
     }
 }

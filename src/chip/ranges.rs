@@ -183,25 +183,34 @@ impl Converters {
     /// the smallest that fits, and products of nominal cells are exact. Where there are codes for the
     /// grain only, what digit 0 conducts is rounded.
     pub fn full(&self) -> Vec<[f32; 2]> {
+        self.every(|p| self.full_of(p))
+    }
+
+    /// The same for one read plane: step and value of code 0.
+    pub fn full_of(&self, p: usize) -> [f64; 2] {
         let grain = grain(&self.arrays);
-        self.every(|p| {
-            let [low, high] = self.spans[p];
-            let most = high.max(-low);
-            let top = match (self.lo, low < 0.0) {
-                // Zero at code (hi + 1)/2 leaves one code less above it than below.
-                (0, true) => (f64::from(self.hi) / 2.0).floor(),
-                _ => f64::from(self.hi),
-            };
-            if most <= top * grain && most > 0.0 {
-                let room = top * grain / most;
-                let slice = self.arrays.slice_of(p);
-                let parts = parts(&self.arrays, slice, grain, room as u64).unwrap_or(1) as f64;
-                self.of_step(p, grain / parts / 2f64.powf((room / parts).log2().floor()))
-            } else {
-                // With nothing to read any range does.
-                self.of_limit(p, most.max(grain))
-            }
-        })
+        let [low, _] = self.spans[p];
+        let most = self.most(p);
+        let top = match (self.lo, low < 0.0) {
+            // Zero at code (hi + 1)/2 leaves one code less above it than below.
+            (0, true) => (f64::from(self.hi) / 2.0).floor(),
+            _ => f64::from(self.hi),
+        };
+        if most <= top * grain && most > 0.0 {
+            let room = top * grain / most;
+            let slice = self.arrays.slice_of(p);
+            let parts = parts(&self.arrays, slice, grain, room as u64).unwrap_or(1) as f64;
+            self.of_step(p, grain / parts / 2f64.powf((room / parts).log2().floor()))
+        } else {
+            // With nothing to read any range does.
+            self.of_limit(p, most.max(grain))
+        }
+    }
+
+    /// Largest magnitude of a nominal sum of a read plane.
+    pub fn most(&self, plane: usize) -> f64 {
+        let [low, high] = self.spans[plane];
+        high.max(-low)
     }
 
     /// One code is one level.

@@ -54,7 +54,9 @@ impl Plan {
             )));
         }
         let graph = network.graph.simplified().without_final_softmax();
-        let numerics = settings::numerics(&experiment);
+        // Where only the images could tell, a mean is most often subtracted from them.
+        let signed = experiment.data.signed_images().unwrap_or(true);
+        let numerics = settings::numerics_of(&experiment, signed);
         let layers = settings::cell_layers(&experiment, &graph, &numerics)?;
         let columns = added_columns(&experiment.tuning);
         let crossbars = graph.crossbars().into_iter();

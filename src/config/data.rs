@@ -147,8 +147,8 @@ pub struct Data {
     pub train_limit: usize,
     /// Test images loaded, likewise; 0 for all.
     pub test_limit: usize,
-    /// Training images held out, of every class in proportion: training never sees them,
-    /// `train.evaluate_every` classifies them. 0 for none.
+    /// Training images held out, of every class in proportion: training never sees them, nor does what
+    /// is measured or calibrated; `train.evaluate_every` classifies them. 0 for none.
     #[serde(skip_serializing_if = "is_none")]
     pub validation: usize,
     /// Subtracted from `p/top`. Default: the mean of the embedded set, 0 for IDX files, `"auto"` for
@@ -197,6 +197,15 @@ impl Default for Data {
             mean,
             std,
         }
+    }
+}
+
+impl Data {
+    /// Whether images can be negative once they are normalised, where the file alone tells: those of
+    /// 8 bits where something is subtracted.
+    pub fn signed_images(&self) -> Option<bool> {
+        let subtracts = self.mean.given()?.iter().any(|m| *m > 0.0);
+        (subtracts || self.kind != DataKind::Npy).then_some(subtracts)
     }
 }
 

@@ -145,9 +145,12 @@ pub struct Quantize {
     pub straight_through: StraightThrough,
     /// Whether linear layers see quantized inputs.
     pub linear_inputs: LinearInputs,
-    /// Bits of the network's input (the images), 0 to 8; signed unless [`super::Data::mean`] is 0.
+    /// Bits of the network's input (the images), 0 to 8. Codes are those of non-negative values where
+    /// [`super::Data::mean`] is 0 (floats: and no training image is negative), else signed ones,
+    /// whatever [`Quantize::activation_range`] says.
     pub input_bits: u32,
-    /// What shares the magnitude of a one-bit activation.
+    /// What shares the magnitude of a one-bit activation in front of a convolution. In front of a fully
+    /// connected layer, and where channels are single values, it is the image.
     pub binary_group: BinaryGroup,
     /// What shares the magnitude of a one-bit weight. Left out of results where it is the layer.
     #[serde(skip_serializing_if = "is_layer")]

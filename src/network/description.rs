@@ -61,6 +61,9 @@ struct Quantizers {
     signed: bool,
     linear_inputs: bool,
     input_bits: u32,
+    /// Came later; images had signed codes before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unsigned_images: bool,
     binary_per_image: bool,
 }
 
@@ -75,6 +78,7 @@ impl Quantizers {
             signed: n.act_signed,
             linear_inputs: n.linear_inputs,
             input_bits: n.input_bits,
+            unsigned_images: !n.signed_images,
             binary_per_image: n.binary_group == BinaryGroup::Image,
         })
     }
@@ -97,6 +101,7 @@ impl Quantizers {
             straight_through: StraightThrough::Clip,
             linear_inputs: self.linear_inputs,
             input_bits: self.input_bits,
+            signed_images: !self.unsigned_images,
             binary_group: if self.binary_per_image {
                 BinaryGroup::Image
             } else {

@@ -282,11 +282,12 @@ impl Graph {
     }
 
     /// Whether every value of the node is known to be non-negative (behind a ReLU, possibly
-    /// through pooling), so that an unsigned activation code suffices.
-    pub fn is_non_negative(&self, node: NodeId) -> bool {
+    /// through pooling), so that an unsigned activation code suffices. `images` says whether the
+    /// network's input is.
+    pub fn is_non_negative(&self, node: NodeId, images: bool) -> bool {
         match &self.nodes[node].layer {
             Layer::Activation(Activation::Identity) => {
-                self.is_non_negative(self.nodes[node].inputs[0])
+                self.is_non_negative(self.nodes[node].inputs[0], images)
             }
             Layer::Activation(act) => act.is_non_negative(),
             Layer::Quantize { lo, .. } => *lo >= 0,
@@ -301,8 +302,9 @@ impl Graph {
             | Layer::Rearrange { .. } => self.nodes[node]
                 .inputs
                 .iter()
-                .all(|&i| self.is_non_negative(i)),
-            Layer::Input | Layer::Conv { .. } | Layer::BatchNorm { .. } | Layer::Affine => false,
+                .all(|&i| self.is_non_negative(i, images)),
+            Layer::Input => images,
+            Layer::Conv { .. } | Layer::BatchNorm { .. } | Layer::Affine => false,
         }
     }
 

@@ -16,6 +16,25 @@
 pub mod activation;
 pub mod weight;
 
+/// Slack of the ends of a quantizer's range, relative. What sets a step (the largest magnitude over
+/// the highest code) is inside the range that it sets, however the quotient and the product round:
+/// each by half a unit in the last place on a processor, by 2.5 units in WGSL.
+const SLACK: f32 = 1.0 / 1048576.0;
+
+/// The largest value that counts as at or below the end `code * d` of a range. With a step of 0 zero
+/// is inside: weights that are all 0 have to be able to leave it.
+#[inline(always)]
+pub(crate) fn upper_end(code: f32, d: f32) -> f32 {
+    let end = code * d.max(0.0);
+    end + (end.abs() * SLACK + f32::MIN_POSITIVE)
+}
+
+/// The smallest value that counts as at or above the end `code * d` of a range.
+#[inline(always)]
+pub(crate) fn lower_end(code: f32, d: f32) -> f32 {
+    -upper_end(-code, d)
+}
+
 /// How a step is chosen from data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {

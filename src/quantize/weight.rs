@@ -27,11 +27,11 @@ pub fn step(w: &[f32], bits: u32, step: Step) -> f32 {
 pub fn full_scale(w: &[f32], step: f32, bits: u32) -> f32 {
     match bits {
         0 => max_abs(w),
-        _ => highest_code(bits) * step,
+        _ => highest_code(bits) * step.max(0.0),
     }
 }
 
-/// Quantized value: `d clamp(round(w/d), -Q, Q)`, ties to even, 0 where `d = 0`; one bit: `d` where
+/// Quantized value: `d clamp(round(w/d), -Q, Q)`, ties to even, 0 where `d <= 0`; one bit: `d` where
 /// `w >= 0`, else `-d`; 0 bits: `w`.
 #[inline(always)]
 pub fn quantize(w: f32, d: f32, bits: u32) -> f32 {
@@ -52,7 +52,7 @@ pub fn quantize(w: f32, d: f32, bits: u32) -> f32 {
 #[inline(always)]
 pub(crate) fn multi_bit(w: f32, d: f32, top: f32) -> f32 {
     let code = (w / d).round_ties_even().max(-top).min(top);
-    if d == 0.0 { 0.0 } else { d * code }
+    if d > 0.0 { d * code } else { 0.0 }
 }
 
 /// Squared quantization error `sum (w - q(w))^2`.

@@ -51,8 +51,9 @@ impl CellLevel {
         let mut layers: Vec<CellLayer> = layers.collect();
         check_tuning(t, &layers)?;
         if converters::follow_sums(&cells) {
-            let wanted = experiment.chip.adc.calibration_images.min(train.len());
-            let images = super::wave::calibration_images(experiment, train, wanted);
+            let there = settings::kept(experiment, train)?.map_or(train.len(), |kept| kept.len());
+            let wanted = experiment.chip.adc.calibration_images.min(there);
+            let images = super::wave::calibration_images(experiment, train, wanted)?;
             let network = Network {
                 graph: &model.graph,
                 numerics: &model.numerics,

@@ -122,7 +122,7 @@ impl<'a> Models<'a> {
     ) -> Result<Model> {
         Ok(Model {
             graph: settings::start(experiment, &self.data.train)?.graph,
-            numerics: settings::inference_numerics(experiment),
+            numerics: settings::inference_numerics(experiment, &self.data.train)?,
             parameters,
             record,
         })

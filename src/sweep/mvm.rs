@@ -380,7 +380,7 @@ fn ranges_of(
         counts[group * bins + bin as usize] += 1.0;
     }
     histograms.add(&counts);
-    Ok(Some(histograms.ranges()))
+    Ok(Some(histograms.ranges(false)))
 }
 
 /// Codes of sums from the converters' constants.

@@ -186,7 +186,7 @@ fn speed(
 /// chip as the trained one.
 fn untrained(experiment: &Experiment, data: &Split) -> Result<Model> {
     let start = settings::start(experiment, &data.train)?;
-    let numerics = settings::inference_numerics(experiment);
+    let numerics = settings::inference_numerics(experiment, &data.train)?;
     let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
     let lowered = inference::lower(
         &start.graph,

@@ -170,7 +170,7 @@ impl<'a> Simulator<'a> {
             Self::prepare(backend, experiment, model, images, (level, norm), chips)?;
         if let Some(input) = simulator.inference.calibration {
             let calibration =
-                calibration_images(experiment, train, simulator.batches * simulator.batch);
+                calibration_images(experiment, train, simulator.batches * simulator.batch)?;
             let calibration = Images::new(&calibration, train, experiment)?;
             simulator.session.write(input, &calibration.pixels)?;
         }
@@ -477,9 +477,16 @@ impl<'a> Simulator<'a> {
 }
 
 /// `n` training images in an order drawn from the experiment's seed: what a chip is shown when its
-/// batch norm is measured. Repeats the set if it is smaller.
-pub(super) fn calibration_images(experiment: &Experiment, train: &Dataset, n: usize) -> Dataset {
-    let order = data::permutation(train.len(), experiment.seed, u32::MAX);
-    let indices: Vec<usize> = order.iter().copied().cycle().take(n).collect();
-    train.select(&indices)
+/// batch norm is measured. Repeats the set if it is smaller. Images that are held out are not shown.
+pub(super) fn calibration_images(
+    experiment: &Experiment,
+    train: &Dataset,
+    n: usize,
+) -> Result<Dataset> {
+    let kept = settings::kept(experiment, train)?;
+    let len = kept.as_ref().map_or(train.len(), Vec::len);
+    let order = data::permutation(len, experiment.seed, u32::MAX);
+    let place = |i: usize| kept.as_ref().map_or(i, |kept| kept[i]);
+    let indices: Vec<usize> = order.iter().map(|&i| place(i)).cycle().take(n).collect();
+    Ok(train.select(&indices))
 }

@@ -40,12 +40,19 @@ pub fn follow_sums(cells: &[LayerCells]) -> bool {
 
 /// Ranges of the layers that have converters. Calibrated ones are those of the sums so far.
 pub fn ranges(adc: &Adc, cells: &[LayerCells]) -> Vec<Option<Pairs>> {
+    // With one reference for the chip those that have seen something decide.
+    let seen = |c: &LayerCells| match &c.ranges {
+        Ranges::None => false,
+        Ranges::Known(_) => true,
+        Ranges::Calibrated(histograms) => !histograms.saw_nothing(),
+    };
+    let others_decide = adc.shared && cells.iter().any(seen);
     let mut found: Vec<Option<Pairs>> = cells
         .iter()
         .map(|c| match &c.ranges {
             Ranges::None => None,
             Ranges::Known(pairs) => Some(pairs.clone()),
-            Ranges::Calibrated(histograms) => Some(histograms.ranges()),
+            Ranges::Calibrated(histograms) => Some(histograms.ranges(others_decide)),
         })
         .collect();
     if adc.shared {

@@ -22,15 +22,23 @@ pub fn activation_step(q: &Quantize, samples: &[f32], quant: ActQuant) -> f32 {
         ActivationStep::MaxAbs => Step::MaxAbs,
         ActivationStep::Percentile => Step::Percentile(q.activation_percentile as f32),
         ActivationStep::Mse => Step::Mse,
-        ActivationStep::Lsq => return learned_start(samples, quant.hi),
+        ActivationStep::Lsq => return learned_start(samples, quant.hi, 1.0),
     };
     quantize::activation::step(samples, codes, choice)
 }
 
 /// Starting point of a learned step: `2 mean|v| / sqrt(Q)` (Esser et al., arXiv 1902.08153, 2.1).
-fn learned_start(values: &[f32], top: i32) -> f32 {
-    let mean = values.iter().map(|v| f64::from(v.abs())).sum::<f64>() / values.len().max(1) as f64;
+/// A step that began at 0 would stay there, so values that are all 0 count as of magnitude `usual`.
+fn learned_start(values: &[f32], top: i32, usual: f64) -> f32 {
+    let mean = match mean_magnitude(values) {
+        0.0 => usual,
+        mean => mean,
+    };
     (2.0 * mean / f64::from(top.max(1)).sqrt()) as f32
+}
+
+fn mean_magnitude(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(v.abs())).sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Writes the starting points of all learned weight steps.
@@ -50,10 +58,16 @@ pub fn initial_weight_steps(
         };
         let steps: usize = state.shape.iter().product();
         let per_step = weight.data.len() / steps;
+        // A channel of zeros begins as its layer, a layer of zeros as one just initialised.
+        let inputs = weight.shape.iter().skip(1).product::<usize>().max(1);
+        let usual = match mean_magnitude(&weight.data) {
+            0.0 => (2.0 / inputs as f64).sqrt(),
+            mean => mean,
+        };
         let values: Vec<f32> = weight
             .data
             .chunks_exact(per_step)
-            .map(|w| learned_start(w, top))
+            .map(|w| learned_start(w, top, usual))
             .collect();
         session.write(state.tensor, &values)?;
     }

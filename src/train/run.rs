@@ -244,11 +244,21 @@ impl<'a> Run<'a> {
         self.current_states()
     }
 
+    /// Chooses the weight steps of the present weights, where they are not learned.
+    pub(super) fn choose_weight_steps(&mut self) -> Result<()> {
+        match self.numerics.weight_step_learned {
+            true => Ok(()),
+            false => self.run(self.training.freeze, 0),
+        }
+    }
+
     /// Chooses calibrated ranges for the present weights, from images that nobody moves.
     fn calibrate_converters(&mut self) -> Result<()> {
         if !self.follows_sums() {
             return Ok(());
         }
+        // The steps that the last training step chose are those of the weights before it.
+        self.choose_weight_steps()?;
         let parameters = self.current_states()?;
         if let Some(cells) = &mut self.cells {
             let network = (self.graph, &self.numerics);
@@ -291,6 +301,8 @@ impl<'a> Run<'a> {
                     self.calibrate_converters()?;
                     if self.numerics.act_step == ActStep::Fixed {
                         self.calibrate_activations()?;
+                        // Their sums are those of the new steps.
+                        self.calibrate_converters()?;
                     }
                 }
             }
@@ -369,7 +381,7 @@ impl<'a> Run<'a> {
             t.evaluate_every > 0 && (epoch.is_multiple_of(t.evaluate_every) || epoch == t.epochs);
         let validation = match &self.held_out.validation {
             Some(images) if asked => {
-                let parameters = self.current()?;
+                let parameters = self.deployed_now()?;
                 let network = validate::Network {
                     job: self.job,
                     graph: self.graph,
@@ -408,8 +420,8 @@ impl<'a> Run<'a> {
         Ok(all)
     }
 
-    /// The network as it would be if training ended now.
-    fn current(&mut self) -> Result<Parameters> {
+    /// The network with its running averages, where it has some.
+    fn averaged(&mut self) -> Result<Parameters> {
         let mut all = self.current_states()?;
         let mut averages = Parameters::default();
         averages.read_from(self.session.as_mut(), &self.training.averages)?;
@@ -419,55 +431,6 @@ impl<'a> Run<'a> {
             }
         }
         Ok(all)
-    }
-
-    /// Steps of the final weights, then everything back to the host.
-    pub(super) fn finish(self) -> Result<Parameters> {
-        self.finish_with(true)
-    }
-
-    /// Without choosing activation steps where they were chosen before.
-    fn finish_with(mut self, choose: bool) -> Result<Parameters> {
-        if self.step > 0 && !self.training.averages.is_empty() {
-            self.current()?
-                .load_into(self.session.as_mut(), &self.training.states)?;
-        }
-        if choose && self.numerics.act_step == ActStep::Fixed {
-            self.calibrate_converters()?;
-            self.calibrate_activations()?;
-        }
-        if !self.numerics.weight_step_learned {
-            self.run(self.training.freeze, 0)?;
-        }
-        self.current_states()
-    }
-
-    /// Post-training quantization: weight steps from the weights, then one pass over the training
-    /// set in training mode (moving activation steps and batch norm statistics under variation).
-    /// Batch norm that keeps its statistics leaves only a moving maximum to be moved.
-    pub(super) fn quantize_afterwards(mut self, frozen_norm: bool) -> Result<Parameters> {
-        let states = &self.training.states;
-        self.parameters.load_into(self.session.as_mut(), states)?;
-        let moving = self.numerics.act_step == ActStep::MovingMax;
-        self.initial_steps(!moving)?;
-        let order = self.batches.shuffled(0);
-        // A calibration batch is a part of a training batch.
-        let batches = match moving || !frozen_norm {
-            true => self.steps_per_epoch * self.parts,
-            false => 0,
-        };
-        for step in 0..batches {
-            self.load_calibration_batch(&order, step)?;
-            self.run_calibration(self.training.calibrate, step)?;
-            if self.job.observer.interrupted() {
-                return Err(Error::Interrupted(
-                    "interrupted while quantizing the trained network; it starts over".into(),
-                ));
-            }
-        }
-        // Steps are chosen from what stays as it is: nothing else has moved since.
-        let chosen = !moving && batches == 0 && !self.follows_sums();
-        self.finish_with(!chosen)
     }
 
     /// Writes a part of a batch, and the deviations of its chips. `word / chips` is its first chip

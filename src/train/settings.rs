@@ -7,7 +7,7 @@ use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough
 use crate::chip::cells::{InputCodes, LayerCells};
 use crate::chip::{self, terms};
 use crate::config::{self, Experiment};
-use crate::data::{Augment, Dataset, Normalise};
+use crate::data::{Augment, Dataset, Normalise, Pixels};
 use crate::error::{Error, Result};
 use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
@@ -69,6 +69,15 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
         }
     }
     if experiment.train.epochs == 0 && experiment.train.recipe.sees_quantizers() {
+        let steps = loaded.parameters.tensors.iter();
+        for (name, tensor) in steps.filter(|(name, _)| name.ends_with("_step")) {
+            if let Some(i) = tensor.data.iter().position(|d| d.is_nan() || *d < 0.0) {
+                let step = tensor.data[i];
+                return wrong(format!(
+                    "the quantizer step `{name}` [{i}] is {step}; allowed: 0 and more"
+                ));
+            }
+        }
         let (recipe, per_channel) = (experiment.train.recipe, experiment.quantize.per_channel);
         for (id, geo, _) in graph.crossbars() {
             let name = format!("{}.weight_step", graph.nodes[id].name);
@@ -167,10 +176,50 @@ fn graph(experiment: &Experiment, data: &Dataset) -> Result<Graph> {
     }
 }
 
-/// How pixels become inputs; what the experiment leaves to be measured is measured on `train`.
+/// How pixels become inputs; what the experiment leaves to be measured is measured on the images of
+/// `train` (the whole set) that are not held out.
+///
+/// # Errors
+/// See [`Normalise::with`] and [`kept`].
 pub fn normalise(experiment: &Experiment, train: &Dataset) -> Result<Normalise> {
-    let d = &experiment.data;
-    Normalise::with(train, d.mean.given(), d.std.given())
+    let (mean, std) = (experiment.data.mean.given(), experiment.data.std.given());
+    match kept(experiment, train)? {
+        Some(kept) if mean.is_none() || std.is_none() => {
+            Normalise::with(&train.select(&kept), mean, std)
+        }
+        _ => Normalise::with(train, mean, std),
+    }
+}
+
+/// Whether an image can have a negative value once it is normalised: one of 8 bits where black has
+/// one, one of floats where black has one or a training image does.
+///
+/// # Errors
+/// See [`normalise`].
+pub fn signed_images(experiment: &Experiment, train: &Dataset) -> Result<bool> {
+    let normalise = normalise(experiment, train)?;
+    let lowest = match &train.images {
+        Pixels::Bytes(_) => vec![0.0; train.c],
+        Pixels::Floats(values) => {
+            let mut lowest = vec![0f32; train.c];
+            let images: Vec<usize> = match kept(experiment, train)? {
+                Some(kept) => kept,
+                None => (0..train.len()).collect(),
+            };
+            for i in images {
+                let planes = values[train.range(i)].chunks_exact(train.h * train.w);
+                for (lowest, plane) in lowest.iter_mut().zip(planes) {
+                    *lowest = plane.iter().copied().fold(*lowest, f32::min);
+                }
+            }
+            lowest
+        }
+    };
+    // Finite standard deviations above 0 change no sign.
+    let constants = normalise.constants().iter().zip(&lowest);
+    Ok(constants
+        .into_iter()
+        .any(|((mean, _), lowest)| f64::from(*lowest) < *mean))
 }
 
 /// What is done to training images at random, if anything.
@@ -197,12 +246,32 @@ pub struct HeldOut<'a> {
 /// # Errors
 /// Nothing would be left to train on.
 pub fn hold_out<'a>(experiment: &Experiment, train: &'a Dataset) -> Result<HeldOut<'a>> {
-    let wanted = experiment.data.validation;
-    if wanted == 0 {
-        return Ok(HeldOut {
+    Ok(match parts(experiment, train)? {
+        None => HeldOut {
             train: Cow::Borrowed(train),
             validation: None,
-        });
+        },
+        Some((kept, out)) => HeldOut {
+            train: Cow::Owned(train.select(&kept)),
+            validation: Some(train.select(&out)),
+        },
+    })
+}
+
+/// Indices of the training images that are not held out, in order: what everything that is measured
+/// or calibrated before deployment may look at. `None`: all of them.
+///
+/// # Errors
+/// See [`hold_out`].
+pub fn kept(experiment: &Experiment, train: &Dataset) -> Result<Option<Vec<usize>>> {
+    Ok(parts(experiment, train)?.map(|(kept, _)| kept))
+}
+
+/// What is trained on and what is held out, where anything is.
+fn parts(experiment: &Experiment, train: &Dataset) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
+    let wanted = experiment.data.validation;
+    if wanted == 0 {
+        return Ok(None);
     }
     if wanted >= train.len() {
         return Err(Error::input(format!(
@@ -227,14 +296,19 @@ pub fn hold_out<'a>(experiment: &Experiment, train: &'a Dataset) -> Result<HeldO
     let mut kept: Vec<usize> = places[wanted..].iter().map(|p| p.1).collect();
     out.sort_unstable();
     kept.sort_unstable();
-    Ok(HeldOut {
-        train: Cow::Owned(train.select(&kept)),
-        validation: Some(train.select(&out)),
-    })
+    Ok(Some((kept, out)))
 }
 
-/// Number formats for training and inference.
-pub fn numerics(experiment: &Experiment) -> Numerics {
+/// Number formats for training and inference with images like those of `train`.
+///
+/// # Errors
+/// See [`signed_images`].
+pub fn numerics(experiment: &Experiment, train: &Dataset) -> Result<Numerics> {
+    Ok(numerics_of(experiment, signed_images(experiment, train)?))
+}
+
+/// The same, where it is known whether images can be negative.
+pub fn numerics_of(experiment: &Experiment, signed_images: bool) -> Numerics {
     let q = &experiment.quantize;
     let learned = q.weight_step == config::WeightStep::Lsq;
     Numerics {
@@ -268,6 +342,7 @@ pub fn numerics(experiment: &Experiment) -> Numerics {
         },
         linear_inputs: q.linear_inputs == config::LinearInputs::Quantized,
         input_bits: q.input_bits,
+        signed_images,
         binary_group: match q.binary_group {
             config::BinaryGroup::Channel => BinaryGroup::Channel,
             config::BinaryGroup::Image => BinaryGroup::Image,
@@ -338,10 +413,13 @@ pub fn cell_layers(
 }
 
 /// Number formats of the trained network on chips.
-pub fn inference_numerics(experiment: &Experiment) -> Numerics {
+///
+/// # Errors
+/// See [`signed_images`].
+pub fn inference_numerics(experiment: &Experiment, train: &Dataset) -> Result<Numerics> {
     match experiment.train.recipe {
-        config::Recipe::Float => Numerics::FLOAT,
-        _ => numerics(experiment),
+        config::Recipe::Float => Ok(Numerics::FLOAT),
+        _ => numerics(experiment, train),
     }
 }
 

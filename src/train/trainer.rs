@@ -103,7 +103,7 @@ pub fn train(job: &Job) -> Result<Model> {
     let experiment = job.experiment;
     let from = settings::start(experiment, &job.data.train)?;
     let held_out = settings::hold_out(experiment, &job.data.train)?;
-    let full = settings::numerics(experiment);
+    let full = settings::numerics(experiment, &job.data.train)?;
     let recipe = experiment.train.recipe;
     let numerics = match recipe {
         Recipe::Float | Recipe::Ptq | Recipe::PtqVat => Numerics::FLOAT,

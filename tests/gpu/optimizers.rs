@@ -39,6 +39,7 @@ fn sgd_matches_cpu() {
             momentum,
             weight_decay,
             nesterov,
+            positive: false,
         }]);
         case.reads = vec![w, m];
         three_steps(&mut case);
@@ -65,6 +66,7 @@ fn adam_matches_cpu() {
             eps: 1e-8,
             weight_decay,
             decoupled,
+            positive: false,
         }]);
         case.reads = vec![w, m, v];
         three_steps(&mut case);
@@ -72,6 +74,50 @@ fn adam_matches_cpu() {
             args.step += first;
         }
         case.compare("adam", TOLERANCE);
+    }
+}
+
+#[test]
+fn steps_of_quantizers_match_cpu() {
+    // Rates that move by less and by more than the factor that is allowed.
+    for (positive_sgd, lr) in [(true, 0.125), (true, 20.0), (false, 0.01), (false, 2.0)] {
+        let mut case = Case::new();
+        let w = case.state_of(N, Scope::Shared, |n, seed| {
+            values(n, seed).iter().map(|v| 0.01 + v.abs()).collect()
+        });
+        let g = case.state(N, Scope::Shared);
+        let m = case.state_of(N, Scope::Shared, |n, _| vec![0.0; n]);
+        let v = case.state_of(N, Scope::Shared, |n, _| vec![0.0; n]);
+        case.section(vec![match positive_sgd {
+            true => Op::Sgd {
+                w,
+                g,
+                m,
+                momentum: 0.9,
+                weight_decay: 0.0,
+                nesterov: true,
+                positive: true,
+            },
+            false => Op::Adam {
+                w,
+                g,
+                m,
+                v,
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-15,
+                weight_decay: 0.0,
+                decoupled: true,
+                positive: true,
+            },
+        }]);
+        case.reads = vec![w, m];
+        three_steps(&mut case);
+        for (_, args) in &mut case.runs {
+            args.lr = lr;
+        }
+        // Values up to 8 after three doublings.
+        case.compare("positive", 8.0 * TOLERANCE);
     }
 }
 

@@ -90,3 +90,47 @@ fn gradients_match_cpu() {
         }
     }
 }
+
+/// Steps from the largest magnitude, chosen on the device: the weight that sets one passes its gradient
+/// there as it does on the processor, and so do weights that are all 0.
+#[test]
+fn what_sets_the_step_is_inside_on_both() {
+    for bits in [2, 3, 4, 8] {
+        let mut case = Case::new();
+        let (channels, run) = (300, 5);
+        let n = channels * run;
+        let all = values(n, 21);
+        let zeros = |i: usize| i / run % 50 == 7;
+        let start: Vec<f32> = (0..n)
+            .map(|i| if zeros(i) { 0.0 } else { all[i] })
+            .collect();
+        let w = case.state_of(n, Scope::Shared, |_, _| start.clone());
+        let scale = case.state_of(channels, Scope::Shared, |n, _| vec![0.0; n]);
+        let full_scale = case.result(channels, Scope::Shared);
+        let dq = case.state_of(n, Scope::Shared, |n, _| vec![1.0; n]);
+        let dw = case.result(n, Scope::Shared);
+        case.section(vec![
+            Op::WeightScale {
+                w,
+                scale,
+                full_scale,
+                run,
+                bits,
+                step: WeightStep::MaxAbs,
+            },
+            Op::QuantizeWeightGrad {
+                w,
+                scale,
+                run,
+                dq,
+                dw,
+                dscale: None,
+                bits,
+                ste: StraightThrough::Clip,
+            },
+        ]);
+        case.reads = vec![dw];
+        assert!(case.run_on(&CpuBackend::new())[0].iter().all(|g| *g == 1.0));
+        case.compare("largest weights", 0.0);
+    }
+}

@@ -438,6 +438,7 @@ impl Network {
                     momentum: 0.9,
                     weight_decay: 1e-3,
                     nesterov: true,
+                    positive: false,
                 }
             } else {
                 Op::Adam {
@@ -451,6 +452,7 @@ impl Network {
                     eps: 1e-2,
                     weight_decay: 1e-3,
                     decoupled: true,
+                    positive: false,
                 }
             });
         }

@@ -22,6 +22,7 @@ fn follows_the_equations_coupled_and_decoupled() {
             eps,
             weight_decay,
             decoupled,
+            positive: false,
         };
         let mut session = rig.session(op);
         let mut want = wide(&w0);
@@ -69,8 +70,56 @@ fn the_first_step_is_the_sign() {
         eps: 1e-12,
         weight_decay: 0.0,
         decoupled: false,
+        positive: false,
     };
     let [w] = rig.run(op, [w]);
     // 1 - beta2 in f32 is off by 3e-5 of itself, the root by half of that.
     close(&w, &[-0.5, 0.5, -0.5], 4e-5, 0.0);
+}
+
+/// Quantizer steps: Adam on the logarithm, to first order, by a factor of 1/2 to 2 at most.
+#[test]
+fn positive_values_move_by_a_share_of_themselves() {
+    const STEPS: u32 = 6;
+    let (w0, g0) = ([0.01f32, 2.0, 5.0, 1e-4], [3e-4f32, -1e-6, 0.0, 40.0]);
+    for lr in [0.02f32, 3.0] {
+        let mut rig = Rig::new(1, 0);
+        let (w, g) = (rig.shared(&w0), rig.shared(&g0));
+        let (m, v) = (rig.result(4, Scope::Shared), rig.result(4, Scope::Shared));
+        rig.args.lr = lr;
+        let (beta1, beta2, eps) = (0.9f32, 0.999f32, 1e-15f32);
+        let op = Op::Adam {
+            w,
+            g,
+            m,
+            v,
+            beta1,
+            beta2,
+            eps,
+            weight_decay: 0.0,
+            decoupled: false,
+            positive: true,
+        };
+        let mut session = rig.session(op);
+        let mut want = wide(&w0);
+        let mut moments = [(0.0f64, 0.0f64); 4];
+        let (b1, b2) = (f64::from(beta1), f64::from(beta2));
+        for step in 0..STEPS {
+            rig.args.step = step;
+            session.run(SectionId(0), &rig.args).unwrap();
+            let t = f64::from(step) + 1.0;
+            for ((w, (m, v)), g) in want.iter_mut().zip(&mut moments).zip(&g0) {
+                let g = f64::from(*g) * *w;
+                *m = b1 * *m + (1.0 - b1) * g;
+                *v = b2 * *v + (1.0 - b2) * g * g;
+                let root = (*v / (1.0 - b2.powf(t))).sqrt() + f64::from(eps);
+                let change = f64::from(lr) * *m / (1.0 - b1.powf(t)) / root;
+                *w *= (1.0 - change).clamp(0.5, 2.0);
+            }
+        }
+        let got = session.read(w).unwrap();
+        assert!(got.iter().all(|w| *w > 0.0));
+        // 1 - beta2 has lost 10 bits: each factor carries 1e-4 of the change.
+        close(&got, &want, f64::from(STEPS) * 2e-4, 0.0);
+    }
 }

@@ -127,12 +127,41 @@ fn gradients_are_the_stated_surrogates() {
 }
 
 #[test]
-fn without_a_step_nothing_is_inside() {
-    let x = normals(1, CHIPS * IMAGES * 24);
+fn without_a_step_only_zeros_are_inside() {
+    let mut x = normals(1, CHIPS * IMAGES * 24);
+    x.iter_mut().step_by(3).for_each(|x| *x = 0.0);
     let dy = normals(2, CHIPS * IMAGES * 24);
-    let [dx, _, step] = grads(&CASES[1], &x, &dy, 0.0, StraightThrough::Clip);
-    assert!(dx.iter().all(|&v| v == 0.0));
-    assert_eq!(step, [0.0]);
+    for d in [0.0, -1.0] {
+        let [dx, _, step] = grads(&CASES[1], &x, &dy, d, StraightThrough::Clip);
+        for ((&x, &dy), &dx) in x.iter().zip(&dy).zip(&dx) {
+            assert_eq!(dx, if x == 0.0 { dy } else { 0.0 });
+        }
+        assert_eq!(step, [0.0]);
+    }
+}
+
+/// The largest value sets a step chosen from it: it is inside, however the step was rounded.
+#[test]
+fn what_sets_the_step_is_inside() {
+    let n = CHIPS * IMAGES * 24;
+    let dy = normals(2, n);
+    let mut above = 0;
+    for case in &CASES {
+        for seed in 0..40 {
+            let most = normals(100 + seed, 1)[0].abs() + 1e-3;
+            let d = most / case.hi as f32;
+            above += usize::from(most / d > case.hi as f32);
+            let mut x = vec![0.5 * most; n];
+            x[0] = most;
+            x[1] = 1.001 * most;
+            x[2] = -most;
+            let [dx, ..] = grads(case, &x, &dy, d, StraightThrough::Clip);
+            let below = if case.lo < 0 { dy[2] } else { 0.0 };
+            assert_eq!(dx[..3], [dy[0], 0.0, below], "{most}");
+            assert_eq!(dx[3..], dy[3..]);
+        }
+    }
+    assert!(above > 0, "no quotient rounds above the highest code");
 }
 
 /// Images beyond the run share its last block and must not count.

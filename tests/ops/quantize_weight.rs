@@ -105,9 +105,41 @@ fn the_straight_through_mask_is_the_clip_range() {
             }
         }
     }
-    // Without a step nothing is inside.
-    let [none, _] = grads(&w, &[0.0], &dq, 4, StraightThrough::Clip);
-    assert!(none.iter().all(|&v| v == 0.0));
+    // Without a step only zeros are inside: they have to be able to leave it.
+    let zeros: Vec<f32> = w.iter().map(|&w| if w > 0.0 { 0.0 } else { w }).collect();
+    for d in [0.0, -1.0] {
+        let [got, step] = grads(&zeros, &[d], &dq, 4, StraightThrough::Clip);
+        for ((&w, &dq), &got) in zeros.iter().zip(&dq).zip(&got) {
+            assert_eq!(got, if w == 0.0 { dq } else { 0.0 }, "{w}");
+        }
+        assert!(step[0].is_finite());
+        assert!(quantized(&w, &[d], 4).iter().all(|&q| q == 0.0));
+    }
+}
+
+/// The largest weight sets the step, so it is inside the range, also where the step was rounded down
+/// and the quotient rounds above the highest code; per layer and per channel.
+#[test]
+fn what_sets_the_step_is_inside() {
+    let most: Vec<f32> = normals(5, 3000).iter().map(|v| v.abs() + 1e-3).collect();
+    let dq = normals(6, most.len() * 2);
+    for bits in 2..=8 {
+        let top = highest(bits) as f32;
+        let d: Vec<f32> = most.iter().map(|m| m / top).collect();
+        let above = most.iter().zip(&d).filter(|(m, d)| *m / *d > top).count();
+        assert!(bits < 4 || above > 0, "no quotient rounds above {top}");
+        // Channels of two: the largest magnitude, and what is a thousandth above it.
+        let w: Vec<f32> = most.iter().flat_map(|&m| [-m, 1.001 * m]).collect();
+        let [dw, _] = grads(&w, &d, &dq, bits, StraightThrough::Clip);
+        for (i, (&got, &dq)) in dw.iter().zip(&dq).enumerate() {
+            assert_eq!(
+                got,
+                if i % 2 == 0 { dq } else { 0.0 },
+                "{bits} bits, {}",
+                w[i]
+            );
+        }
+    }
 }
 
 /// Runs that take the steps in turn are what one gets by putting the weights of a step together.

@@ -18,6 +18,7 @@ fn follows_the_equations_with_and_without_nesterov() {
             momentum,
             weight_decay,
             nesterov,
+            positive: false,
         };
         let mut session = rig.session(op);
         let (mut want_w, mut want_m) = (wide(&w0), wide(&m0));
@@ -39,4 +40,28 @@ fn follows_the_equations_with_and_without_nesterov() {
         close(&session.read(w).unwrap(), &want_w, 0.0, bar);
         close(&session.read(m).unwrap(), &want_m, 0.0, bar);
     }
+}
+
+/// Quantizer steps: the same update, by a factor of 1/2 to 2 at most.
+#[test]
+fn positive_values_stay_positive() {
+    let (w0, g0) = (
+        [1.0f32, 1.0, 1.0, 1.0, 1e-30],
+        [0.5f32, 7.0, -30.0, 0.0, 5.0],
+    );
+    let mut rig = Rig::new(1, 0);
+    let (w, g) = (rig.shared(&w0), rig.shared(&g0));
+    let m = rig.result(w0.len(), Scope::Shared);
+    rig.args.lr = 0.25;
+    let op = Op::Sgd {
+        w,
+        g,
+        m,
+        momentum: 0.0,
+        weight_decay: 0.0,
+        nesterov: false,
+        positive: true,
+    };
+    let [w] = rig.run(op, [w]);
+    assert_eq!(w, [0.875, 0.5, 2.0, 1.0, 1e-30]);
 }

@@ -7,6 +7,7 @@ mod gradients;
 mod graphs;
 mod laws;
 mod pictures;
+mod quantizers;
 mod sweeps;
 mod training;
 mod tuned;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::sgd::within_factor;
 use crate::vector::wide;
 
 /// Coefficients of [`step`].
@@ -18,6 +19,8 @@ pub(super) struct Adam {
     pub weight_decay: f32,
     /// AdamW.
     pub decoupled: bool,
+    /// Quantizer steps.
+    pub positive: bool,
     /// Updates made before this one.
     pub step: u32,
 }
@@ -39,11 +42,16 @@ pub(super) fn step(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], c: &A
     parts.zip(moments).for_each(|((w, g), (m, v))| {
         wide(|| {
             for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-                let g = g + coupled * *w;
+                // The gradient of the logarithm.
+                let g = if c.positive { g * *w } else { g + coupled * *w };
                 *w -= shrink * *w;
                 *m = c.beta1 * *m + (1.0 - c.beta1) * g;
                 *v = c.beta2 * *v + (1.0 - c.beta2) * g * g;
-                *w -= c.lr * (*m / c1) / ((*v / c2).sqrt() + c.eps);
+                let change = c.lr * (*m / c1) / ((*v / c2).sqrt() + c.eps);
+                *w = match c.positive {
+                    true => within_factor(*w, *w - change * *w),
+                    false => *w - change,
+                };
             }
         })
     });

@@ -298,7 +298,7 @@ impl Memory {
         let chips = if per_chip { capacity.chips } else { 1 };
         let Some(b) = slot
             .buffer
-            .filter(|_| matches!(slot.desc.role, Role::Input | Role::State))
+            .filter(|_| matches!(slot.desc.role, Role::Input | Role::State | Role::Carried))
         else {
             return Err(Error::Internal(format!(
                 "`{name}` is {:?}, the host cannot write it",
@@ -357,6 +357,10 @@ impl Memory {
                     }
                 });
         }
+        if slot.desc.role == Role::Carried {
+            let chips = data.len() / (n * images.max(1)).max(1);
+            self.slots[t.index()].last = Some((chips, images));
+        }
         Ok(())
     }
 
@@ -376,7 +380,7 @@ impl Memory {
                 Ok(host)
             }
             (Role::State, Some(b)) => Ok(self.buffers[b].to_vec()),
-            (Role::Output, Some(b)) => {
+            (Role::Output | Role::Carried, Some(b)) => {
                 let Some((chips, images)) = slot.last else {
                     return Err(Error::Internal(format!("`{name}` was not written yet")));
                 };

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::memory::Memory;
 use crate::backend::program::{ActQuant, LANES, Rounding, StraightThrough, TensorId};
 use crate::quantize::activation::{Codes, quantize};
+use crate::quantize::{lower_end, upper_end};
 use crate::vector::wide;
 
 /// The quantizer without its step.
@@ -42,7 +43,7 @@ pub(super) fn forward(x: &[f32], d: f32, quant: &ActQuant, y: &mut [f32]) {
     });
 }
 
-/// `dx = dy * mask`, the mask 1, or 1 where `lo <= x/d <= hi`.
+/// `dx = dy * mask`, the mask 1, or 1 where `lo d <= x <= hi d`.
 pub(super) fn grad(
     x: &[f32],
     d: f32,
@@ -55,11 +56,10 @@ pub(super) fn grad(
         dx.copy_from_slice(dy);
         return;
     }
-    let (lo, hi) = (quant.lo as f32, quant.hi as f32);
+    let (lo, hi) = (lower_end(quant.lo as f32, d), upper_end(quant.hi as f32, d));
     wide(|| {
         for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-            let v = x / d;
-            *dx = if v >= lo && v <= hi { dy } else { 0.0 };
+            *dx = if x >= lo && x <= hi { dy } else { 0.0 };
         }
     });
 }
@@ -81,7 +81,7 @@ pub(super) fn grad_scale(m: &Memory, x: TensorId, dy: TensorId, quant: &ActQuant
         let rows = x.chunks_exact(LANES).zip(dy.chunks_exact(LANES));
         let values = rows.flat_map(|(x, dy)| x.iter().zip(dy).take(lanes));
         values
-            .map(|(&x, &dy)| f64::from(dy) * f64::from(slope(x / d, quant)))
+            .map(|(&x, &dy)| f64::from(dy) * f64::from(slope(x, d, quant)))
             .sum::<f64>()
     };
     // One part a block: the order of the sum depends on the shape only.
@@ -91,14 +91,15 @@ pub(super) fn grad_scale(m: &Memory, x: TensorId, dy: TensorId, quant: &ActQuant
     (g * sums.iter().sum::<f64>()) as f32
 }
 
-/// Derivative of the quantized value by the step.
-fn slope(v: f32, quant: &ActQuant) -> f32 {
+/// Derivative of the quantized value by the step `d`, which is positive.
+fn slope(x: f32, d: f32, quant: &ActQuant) -> f32 {
     let (lo, hi) = (quant.lo as f32, quant.hi as f32);
-    if v < lo {
+    if x < lower_end(lo, d) {
         lo
-    } else if v > hi {
+    } else if x > upper_end(hi, d) {
         hi
     } else {
+        let v = x / d;
         match quant.rounding {
             Rounding::Nearest => v.round_ties_even() - v,
             Rounding::Floor => v.floor() - v,

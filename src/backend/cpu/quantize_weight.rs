@@ -1,6 +1,7 @@
 //! Weight quantizer and its straight-through gradients.
 
 use crate::backend::program::StraightThrough;
+use crate::quantize::upper_end;
 use crate::quantize::weight::{highest_code, multi_bit, quantize};
 use crate::vector::wide;
 
@@ -40,14 +41,13 @@ pub(super) fn grad(
     let runs = w.chunks(run).zip(dq.chunks(run)).zip(dw.chunks_mut(run));
     for (((w, dq), dw), &d) in runs.zip(scale.iter().cycle()) {
         // One bit clips at 1, not at a multiple of the step.
-        let (d, limit) = if bits == 1 {
-            (1.0, 1.0)
-        } else {
-            (d, highest_code(bits))
+        let limit = match bits {
+            1 => 1.0,
+            _ => upper_end(highest_code(bits), d),
         };
         wide(|| {
             for ((dw, &w), &dq) in dw.iter_mut().zip(w).zip(dq) {
-                *dw = if (w / d).abs() <= limit { dq } else { 0.0 };
+                *dw = if w.abs() <= limit { dq } else { 0.0 };
             }
         });
     }
@@ -67,21 +67,15 @@ pub(super) fn grad_scale(
     let top = highest_code(bits);
     let g = 1.0 / ((w.len() / groups) as f64 * f64::from(top)).sqrt();
     for (group, (&d, dscale)) in scale.iter().zip(dscale).enumerate() {
+        let (limit, safe) = (upper_end(top, d), if d > 0.0 { d } else { 1.0 });
         let slope = |w: f32| match bits {
             0 => 0.0,
             1 => quantize(w, 1.0, 1),
-            _ => {
-                let v = w / d;
-                if v.abs() <= top {
-                    v.round_ties_even() - v
-                } else if v > 0.0 {
-                    top
-                } else if v < 0.0 {
-                    -top
-                } else {
-                    0.0
-                }
+            _ if w.abs() <= limit => {
+                let v = w / safe;
+                v.round_ties_even() - v
             }
+            _ => top.copysign(w),
         };
         let runs = w.chunks(run).zip(dq.chunks(run));
         let sum: f64 = runs

@@ -14,12 +14,22 @@ pub(super) struct Sgd {
     pub weight_decay: f32,
     /// Nesterov variant.
     pub nesterov: bool,
+    /// Quantizer steps.
+    pub positive: bool,
+}
+
+/// What a positive value becomes where an update would make it `moved`: at least half of it and at
+/// most twice of it, so that it stays positive.
+#[inline(always)]
+pub(super) fn within_factor(old: f32, moved: f32) -> f32 {
+    // Where it all but vanishes or overflows there is a way back.
+    moved.max(0.5 * old).min(2.0 * old).max(1e-30).min(1e30)
 }
 
 /// Values a task updates.
 const PART: usize = 1 << 14;
 
-/// `g' = g + decay w`, `m = momentum m + g'`, `w -= lr m` (Nesterov: `w -= lr (g' + momentum m)`).
+/// One update; the equations are at [`crate::backend::program::Op::Sgd`].
 pub(super) fn step(w: &mut [f32], g: &[f32], m: &mut [f32], c: &Sgd) {
     let parts = w.par_chunks_mut(PART).zip(g.par_chunks(PART));
     parts.zip(m.par_chunks_mut(PART)).for_each(|((w, g), m)| {
@@ -28,7 +38,12 @@ pub(super) fn step(w: &mut [f32], g: &[f32], m: &mut [f32], c: &Sgd) {
                 let g = g + c.weight_decay * *w;
                 *m = c.momentum * *m + g;
                 let direction = if c.nesterov { g + c.momentum * *m } else { *m };
-                *w -= c.lr * direction;
+                let moved = *w - c.lr * direction;
+                *w = if c.positive {
+                    within_factor(*w, moved)
+                } else {
+                    moved
+                };
             }
         })
     });

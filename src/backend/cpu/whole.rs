@@ -215,12 +215,14 @@ pub(super) fn run_whole_op(
             momentum,
             weight_decay,
             nesterov,
+            positive,
         } => {
             let c = sgd::Sgd {
                 lr: args.lr,
                 momentum,
                 weight_decay,
                 nesterov,
+                positive,
             };
             memory.each_chip([w, m], |memory, chip, [w, m]| {
                 sgd::step(w, memory.flat(g, chip), m, &c)
@@ -236,6 +238,7 @@ pub(super) fn run_whole_op(
             eps,
             weight_decay,
             decoupled,
+            positive,
         } => {
             let c = adam::Adam {
                 lr: args.lr,
@@ -244,6 +247,7 @@ pub(super) fn run_whole_op(
                 eps,
                 weight_decay,
                 decoupled,
+                positive,
                 step: args.step,
             };
             memory.each_chip([w, m, v], |memory, chip, [w, m, v]| {

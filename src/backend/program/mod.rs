@@ -128,6 +128,9 @@ pub enum Role {
     /// Image-shaped result that the host may read after a run; holds the images of the last run
     /// (of the last chunk).
     Output,
+    /// Image-shaped, what one section leaves to another one: as [`Role::Output`], and the host may put
+    /// back what it has read, for all images of a run.
+    Carried,
     /// Scratch: valid inside one run of one section only.
     Temp,
 }

@@ -42,11 +42,12 @@ pub enum Op {
         /// Bits, 0 to 8.
         bits: u32,
     },
-    /// `dw = dq * mask`, mask 1 for [`StraightThrough::Identity`], else 1 where `|w/d| <= Q`
-    /// (`|w| <= 1` for one bit).
+    /// `dw = dq * mask`, mask 1 for [`StraightThrough::Identity`], else 1 inside, where `|w| <= Q d`
+    /// (`|w| <= 1` for one bit); the end has a relative slack of 2^-20, so that the weight that sets
+    /// the step is inside however `d` was rounded. With `d <= 0` only zeros are inside.
     /// With `dscale` also the LSQ gradient of the step (Esser et al., arXiv 1902.08153):
     /// `dd = g sum dq * (round(w/d) - w/d inside, +-Q outside)`, `g = 1/sqrt(n Q)`, `n` the
-    /// weights that share the step (one bit: `g sum dq sign(w)`; no bits: 0). With `d = 0` nothing is inside.
+    /// weights that share the step (one bit: `g sum dq sign(w)`; no bits: 0).
     QuantizeWeightGrad {
         /// Master weight.
         w: TensorId,
@@ -512,8 +513,9 @@ pub enum Op {
         /// The quantizer.
         quant: ActQuant,
     },
-    /// `dx = dy * mask` (identity, or 1 where `lo <= x/d <= hi`); with `dscale` the LSQ gradient
-    /// of the step over the whole batch,
+    /// `dx = dy * mask` (identity, or 1 inside, where `lo d <= x <= hi d`, the ends with a relative
+    /// slack of 2^-20; with `d <= 0` only zeros are inside); with `dscale` the LSQ gradient of the
+    /// step over the whole batch,
     /// `dd = g sum dy * (round(x/d) - x/d inside, lo or hi outside)`,
     /// `g = 1/sqrt(n max(hi, 1))`, `n` the values per image.
     QuantizeActGrad {
@@ -584,7 +586,8 @@ pub enum Op {
         t: TensorId,
     },
     /// Stochastic gradient descent with momentum: `g' = g + decay w`, `m = momentum m + g'`,
-    /// `w -= lr m` (Nesterov: `w -= lr (g' + momentum m)`), `lr` from [`RunArgs::lr`].
+    /// `w -= lr m` (Nesterov: `w -= lr (g' + momentum m)`), `lr` from [`RunArgs::lr`]. With
+    /// `positive` an update changes a value by a factor of 1/2 to 2 at most.
     Sgd {
         /// Parameter.
         w: TensorId,
@@ -598,11 +601,14 @@ pub enum Op {
         weight_decay: f32,
         /// Nesterov variant.
         nesterov: bool,
+        /// Quantizer steps: they stay positive.
+        positive: bool,
     },
     /// Adam (Kingma, Ba, arXiv 1412.6980), or AdamW with `decoupled`: at update `t = step + 1`,
     /// `m = b1 m + (1-b1) g`, `v = b2 v + (1-b2) g^2`,
     /// `w -= lr m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps)`; decay is added to `g`, or (decoupled)
-    /// `w -= lr decay w` first.
+    /// `w -= lr decay w` first. With `positive` it is the logarithm of `w` that moves, to first order:
+    /// `g` is multiplied by `w`, and the change too, and the factor is limited as in [`Op::Sgd`].
     Adam {
         /// Parameter.
         w: TensorId,
@@ -622,6 +628,8 @@ pub enum Op {
         weight_decay: f32,
         /// AdamW.
         decoupled: bool,
+        /// Quantizer steps: they stay positive. Without decay.
+        positive: bool,
     },
 }
 

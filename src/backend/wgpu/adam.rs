@@ -18,7 +18,7 @@ pub(super) struct Params {
     pub eps: f32,
     pub weight_decay: f32,
     pub decoupled: u32,
-    pub unused: u32,
+    pub positive: u32,
 }
 
 /// One thread four parameters.
@@ -33,6 +33,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         eps,
         weight_decay,
         decoupled,
+        positive,
     } = *op
     else {
         return super::lower::mismatch("adam", op);
@@ -46,7 +47,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         eps,
         weight_decay,
         decoupled: u32::from(decoupled),
-        unused: 0,
+        positive: u32::from(positive),
     };
     let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
     Ok(vec![

@@ -334,7 +334,7 @@ impl Session for WgpuSession {
                 }
                 Ok(())
             }
-            (Role::Input, Shape::Image { .. }) => {
+            (Role::Input | Role::Carried, Shape::Image { .. }) => {
                 let images = data.len() / (len * slabs);
                 if data.len() != images * len * slabs || images > self.capacity.images {
                     return Err(wrong_length(&name, data.len(), len, slabs));
@@ -368,7 +368,7 @@ impl Session for WgpuSession {
                 }
                 Ok(rows.flat_map(|row| &row[..n]).copied().collect())
             }
-            (Role::Output, Shape::Image { .. }) => {
+            (Role::Output | Role::Carried, Shape::Image { .. }) => {
                 let Some((chips, images)) = self.last_run else {
                     return Err(Error::Internal(format!("\"{name}\" read before any run")));
                 };

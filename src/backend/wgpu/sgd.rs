@@ -14,7 +14,7 @@ pub(super) struct Params {
     pub momentum: f32,
     pub weight_decay: f32,
     pub nesterov: u32,
-    pub unused: u32,
+    pub positive: u32,
 }
 
 /// One thread four parameters.
@@ -26,6 +26,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         momentum,
         weight_decay,
         nesterov,
+        positive,
     } = *op
     else {
         return super::lower::mismatch("sgd", op);
@@ -35,7 +36,7 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         momentum,
         weight_decay,
         nesterov: u32::from(nesterov),
-        unused: 0,
+        positive: u32::from(positive),
     };
     let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
     Ok(vec![

@@ -85,6 +85,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "shared/normal.wgsl",
     "shared/ones.wgsl",
     "shared/pool.wgsl",
+    "shared/positive.wgsl",
     "shared/post.wgsl",
     "shared/programming.wgsl",
     "shared/quantize.wgsl",

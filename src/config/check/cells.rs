@@ -197,15 +197,16 @@ fn levels_differ(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], S
 fn drives(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
     let (d, q) = (&e.chip.dac, &e.quantize);
     let signed = q.activation_range == ActivationRange::Signed;
+    // Where that is not known here they may be negative.
+    let unsigned_images = e.data.signed_images() == Some(false);
     let inputs = [
-        ("the images", q.input_bits, false),
+        ("the images", q.input_bits, unsigned_images),
         ("activations", q.activation_bits, !signed),
     ];
     for (what, bits, unsigned) in inputs {
         if bits < 2 {
             continue;
         }
-        // Images are not negative where nothing is subtracted from them; that is not known here.
         let magnitude = match (unsigned, d.signs) {
             (false, InputSigns::SignMagnitude) => bits - 1,
             _ => bits,

@@ -9,6 +9,7 @@ pub mod cells;
 mod fused;
 pub mod inference;
 mod norm;
+mod stages;
 pub mod training;
 mod update;
 
@@ -55,7 +56,10 @@ pub struct Numerics {
     pub linear_inputs: bool,
     /// Bits of the network's input image, 0 for none.
     pub input_bits: u32,
-    /// What shares a magnitude at one activation bit.
+    /// Whether images can be negative: their codes are then signed ones, whatever the activations' are.
+    pub signed_images: bool,
+    /// What shares a magnitude at one activation bit in front of convolutions, see
+    /// [`Numerics::binary_group_of`].
     pub binary_group: BinaryGroup,
 }
 
@@ -74,6 +78,7 @@ impl Numerics {
         straight_through: StraightThrough::Clip,
         linear_inputs: true,
         input_bits: 0,
+        signed_images: true,
         binary_group: BinaryGroup::Channel,
     };
 
@@ -103,11 +108,27 @@ impl Numerics {
     /// Code range of the activations of `node` at `bits >= 2`: unsigned `[0, 2^b - 1]` where the
     /// values cannot be negative, else symmetric `[-(2^(b-1) - 1), 2^(b-1) - 1]`.
     pub fn code_range(&self, graph: &Graph, node: NodeId, bits: u32) -> (i32, i32) {
-        if !self.act_signed && graph.is_non_negative(node) {
-            (0, (1 << bits) - 1)
-        } else {
-            let n = (1 << (bits - 1)) - 1;
-            (-n, n)
+        let signed = match graph.is_image(node) {
+            true => self.signed_images,
+            false => self.act_signed || !graph.is_non_negative(node, !self.signed_images),
+        };
+        match signed {
+            false => (0, (1 << bits) - 1),
+            true => {
+                let n = (1 << (bits - 1)) - 1;
+                (-n, n)
+            }
+        }
+    }
+
+    /// What shares a magnitude where `node` enters a crossbar layer with one bit: a fully connected
+    /// layer has one for the image, and so has every layer whose channels are single values, which a
+    /// magnitude of their own would leave as they are.
+    pub fn binary_group_of(&self, graph: &Graph, node: NodeId, geo: &ConvGeometry) -> BinaryGroup {
+        let (_, h, w) = graph.nodes[node].shape;
+        match geo.is_linear() || h * w == 1 {
+            true => BinaryGroup::Image,
+            false => self.binary_group,
         }
     }
 }
@@ -260,7 +281,7 @@ impl<'a> Builder<'a> {
         let source = self.graph.nodes[node].inputs[0];
         let input = match n.input_bits_of(self.graph, source, geo) {
             0 => InputQuantizer::None,
-            1 => InputQuantizer::Binary(n.binary_group),
+            1 => InputQuantizer::Binary(n.binary_group_of(self.graph, source, geo)),
             bits => {
                 let (lo, hi) = n.code_range(self.graph, source, bits);
                 let scale = self.state(format!("{name}.input_step"), vec![1]);

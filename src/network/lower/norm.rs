@@ -1,6 +1,7 @@
 //! Batch norm in a training step: with the statistics of the batch, or keeping its own.
 
 use super::training::{Saved, Trainer};
+use super::update::Trained;
 use super::*;
 use crate::network::graph::Layer;
 
@@ -18,8 +19,8 @@ impl Trainer<'_> {
         if self.spec.frozen_norm {
             return self.frozen_norm(ops, id, eps, x, s);
         }
-        self.params.push((s.gamma, false));
-        self.params.push((s.beta, false));
+        self.params.push((s.gamma, Trained::Other));
+        self.params.push((s.beta, Trained::Other));
         let (c, h, w) = self.b.graph.nodes[id].shape;
         let mut t = |what: &str| self.b.temp(what, Shape::Flat(c), Scope::Shared);
         let (mean, var) = (t("mean"), t("var"));

@@ -14,6 +14,7 @@ pub use super::backward::check_trainable;
 use super::cells::{
     CellLayer, CellTensors, Life, Maps, Place, Product, converted, program_quantized, read_layer,
 };
+use super::update::Trained;
 use super::*;
 use crate::network::graph::Layer;
 
@@ -99,7 +100,7 @@ pub struct Training {
     pub chips: Vec<TensorId>,
     /// At cell level: what the host writes of every crossbar layer.
     pub cells: Vec<CellTensors>,
-    /// Uniform activation quantizers, in forward order.
+    /// Uniform activation quantizers, in forward order, where the host chooses their steps.
     pub quantized_inputs: Vec<QuantizedInput>,
     /// Running averages of parameters and batch norm statistics, in the order of
     /// [`Training::averaged`]; named like the state with `.average` behind. Part of checkpoints.
@@ -122,17 +123,23 @@ pub struct Training {
     pub clear: SectionId,
 }
 
-/// An activation quantizer whose step the host may choose.
-#[derive(Debug, Clone, Copy)]
+/// An activation quantizer whose step the host chooses, and the part of the forward pass that leads
+/// to what it quantizes. Run in order, each after the step before it has been written, the parts are
+/// one forward pass; weight steps and batch norm statistics stay as they are.
+#[derive(Debug, Clone)]
 pub struct QuantizedInput {
-    /// What is quantized: readable (`Output`) unless its step follows the moving maximum, or the
-    /// images themselves.
+    /// What is quantized: the images, or a map that is readable once its section has run.
     pub source: TensorId,
     /// The quantizer; its step is the state `quant.scale`.
     pub quant: ActQuant,
-    /// Section: forward as far as `source`. The whole of [`Training::calibrate`] where that moves
-    /// batch norm statistics behind it.
-    pub calibrate: SectionId,
+    /// Section: from the quantizer before this one to `source`. Absent where nothing is missing.
+    pub section: Option<SectionId>,
+    /// Maps that the section takes from those before it.
+    pub reads: Vec<TensorId>,
+    /// Maps of that kind that it makes, or a part of.
+    pub makes: Vec<TensorId>,
+    /// Maps that the sections behind this one need, as they are after it.
+    pub keeps: Vec<TensorId>,
 }
 
 /// Rate of the activation steps' moving maximum (0.99 in the reference code's terms).
@@ -186,16 +193,18 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let maps = t.forward(images);
     let quantized = std::mem::take(&mut t.quantized_inputs);
     let ahead = t.weights.len();
+    let chosen = numerics.act_step != ActStep::MovingMax;
     // Weights first, so that nothing stands between the operators on maps.
     let mut forward = std::mem::take(&mut t.weights);
     forward.extend(maps);
     let logits = *t.values.last().expect("a graph has nodes");
     // Calibration is the same forward pass without a gradient.
     let mut calibrate = forward.clone();
-    // Operators before each quantizer, where those behind it leave nothing that stays.
-    let moves = forward.iter().any(|op| matches!(op, Op::Lerp { .. }));
-    let before = |q: &Quantized| (!moves).then(|| forward[..ahead + q.before].to_vec());
-    let prefixes: Vec<_> = quantized.iter().map(before).collect();
+    let (weights, maps) = forward.split_at(ahead);
+    let stages = match chosen {
+        true => stages::cut(&mut t.b.program, weights, maps, &quantized),
+        false => vec![],
+    };
     t.b.score(&mut calibrate, logits, labels, None, 0.0, tally);
     let dlogits = (!spec.forward_only).then(|| t.b.map(graph.last(), Scope::PerChip));
     let smoothing = spec.smoothing;
@@ -224,14 +233,15 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let calibrate = program.section("calibrate", calibrate);
     let freeze = program.section("freeze", freeze);
     let clear = program.section("clear", vec![Op::Zero { t: tally }]);
-    let inputs = quantized.iter().zip(prefixes);
-    let quantized_inputs = inputs
-        .map(|(q, prefix)| QuantizedInput {
-            source: q.source,
-            quant: q.quant,
-            calibrate: prefix.map_or(calibrate, |ops| program.section("calibrate to", ops)),
-        })
-        .collect();
+    let quantized_inputs = stages.into_iter().map(|stage| QuantizedInput {
+        source: stage.source,
+        quant: stage.quant,
+        section: (!stage.ops.is_empty()).then(|| program.section("stage", stage.ops)),
+        reads: stage.reads,
+        makes: stage.makes,
+        keeps: stage.keeps,
+    });
+    let quantized_inputs = quantized_inputs.collect();
     Training {
         step,
         update,
@@ -256,9 +266,9 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
 /// An activation quantizer, and the operators on maps that come before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quantized {
-    source: TensorId,
-    quant: ActQuant,
-    before: usize,
+    pub(super) source: TensorId,
+    pub(super) quant: ActQuant,
+    pub(super) before: usize,
 }
 
 pub(super) struct Trainer<'a> {
@@ -269,8 +279,8 @@ pub(super) struct Trainer<'a> {
     pub(super) chips: Vec<TensorId>,
     pub(super) cells: Vec<CellTensors>,
     pub(super) quantized_inputs: Vec<Quantized>,
-    /// Trainable states: `(tensor, decays)`.
-    pub(super) params: Vec<(TensorId, bool)>,
+    /// Trainable states.
+    pub(super) params: Vec<(TensorId, Trained)>,
     /// The node that reads each node, where there is exactly one.
     pub(super) readers: Vec<Option<NodeId>>,
     /// Values of nodes that were computed with a node before them.
@@ -403,8 +413,8 @@ impl Trainer<'_> {
     ) -> (TensorId, Saved) {
         let n = *self.b.numerics;
         let s = self.b.conv_states(id, geo, bias);
-        self.params.push((s.weight, true));
-        self.params.extend(s.bias.map(|t| (t, false)));
+        self.params.push((s.weight, Trained::Weight));
+        self.params.extend(s.bias.map(|t| (t, Trained::Other)));
         let desc = self.b.program.desc(x).clone();
         let x = match s.input {
             InputQuantizer::None => x,
@@ -419,9 +429,6 @@ impl Trainer<'_> {
                     quant,
                     before: ops.len(),
                 });
-                if n.act_step != ActStep::MovingMax && desc.role == Role::Temp {
-                    self.b.program.tensors[x.index()].role = Role::Output;
-                }
                 if n.act_step == ActStep::MovingMax {
                     let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
                     ops.push(Op::MaxAbs {
@@ -436,7 +443,7 @@ impl Trainer<'_> {
                         times: 1.0,
                     });
                 } else if n.act_step == ActStep::Learned {
-                    self.params.push((quant.scale, false));
+                    self.params.push((quant.scale, Trained::Step));
                 }
                 let y = self.b.temp("code", desc.shape, desc.scope);
                 ops.push(Op::QuantizeAct { x, y, quant });
@@ -445,7 +452,7 @@ impl Trainer<'_> {
         };
         let weights = Shape::Flat(geo.weights());
         if n.weight_step_learned && n.weight_bits > 1 {
-            self.params.push((s.weight_step, false));
+            self.params.push((s.weight_step, Trained::Step));
         }
         let first = self.weights.len();
         let (q, full_scale) = self

@@ -3,6 +3,17 @@
 use super::training::{Optimizer, Trainer};
 use super::*;
 
+/// What a trainable state is to the optimizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trained {
+    /// Decays.
+    Weight,
+    /// A quantizer step: stays positive.
+    Step,
+    /// Neither.
+    Other,
+}
+
 impl Trainer<'_> {
     /// Where the optimizer finds the gradients `(parameter, gradient)`: where they are, or in sums
     /// over the parts of a batch.
@@ -91,11 +102,15 @@ impl Trainer<'_> {
             });
             t
         };
-        for &(w, decays) in &self.params {
+        for &(w, kind) in &self.params {
             let Some(&(_, g)) = updates.iter().find(|(p, _)| *p == w) else {
                 continue;
             };
-            let weight_decay = if decays { self.spec.weight_decay } else { 0.0 };
+            let positive = kind == Trained::Step;
+            let weight_decay = match kind {
+                Trained::Weight => self.spec.weight_decay,
+                Trained::Other | Trained::Step => 0.0,
+            };
             ops.push(match self.spec.optimizer {
                 Optimizer::Sgd { momentum, nesterov } => Op::Sgd {
                     w,
@@ -104,6 +119,7 @@ impl Trainer<'_> {
                     momentum,
                     weight_decay,
                     nesterov,
+                    positive,
                 },
                 Optimizer::Adam { decoupled } => Op::Adam {
                     w,
@@ -112,9 +128,12 @@ impl Trainer<'_> {
                     v: moment(&mut self.b, w, "adam_v"),
                     beta1: 0.9,
                     beta2: 0.999,
-                    eps: 1e-8,
+                    // The gradient of a step's logarithm is divided by sqrt(n Q): far below 1e-8
+                    // in a large layer, where Adam would stand still.
+                    eps: if positive { 1e-15 } else { 1e-8 },
                     weight_decay,
                     decoupled,
+                    positive,
                 },
             });
         }

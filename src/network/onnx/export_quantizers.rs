@@ -17,7 +17,7 @@ impl Writer<'_> {
         match bits {
             0 => Ok(None),
             1 => {
-                let group = n.binary_group;
+                let group = n.binary_group_of(graph, source, geo);
                 let x = self.map(source);
                 let size = self.op("Abs", &[&x], &format!("{to}/size"), &[]);
                 let axes = match group {

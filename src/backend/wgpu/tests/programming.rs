@@ -233,6 +233,7 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
             momentum: 0.9,
             weight_decay: 0.0,
             nesterov: true,
+            positive: false,
         },
         Op::Adam {
             w: beta,
@@ -244,6 +245,7 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
             eps: 1e-8,
             weight_decay: 0.0,
             decoupled: false,
+            positive: false,
         },
     ];
     p.section("run", ops);
@@ -391,7 +393,7 @@ fn layouts() -> Vec<StructLayout> {
             "sgd",
             "Params",
             sgd::Params,
-            [w, momentum, weight_decay, nesterov, unused]
+            [w, momentum, weight_decay, nesterov, positive]
         ),
         layout!(
             "adam",
@@ -406,7 +408,7 @@ fn layouts() -> Vec<StructLayout> {
                 eps,
                 weight_decay,
                 decoupled,
-                unused
+                positive
             ]
         ),
     ]
