@@ -8,7 +8,8 @@
 //! spread happens to look small; so
 //!
 //! * there is a fewest number of chips, `sweep.chips` and at least `FEWEST`;
-//! * looks are apart, each at a tenth more chips than the last: few chances to be lucky;
+//! * looks are apart, each at a tenth more chips than the last, a quarter for yields (whose variance
+//!   itself is estimated from few failing chips): few chances to be lucky;
 //! * the width must be reached at two looks in a row, so that the interval reported contains chips
 //!   that had no part in the first decision.
 //!
@@ -29,9 +30,6 @@ const FEWEST: u64 = 128;
 /// Numbers of chips at looks are multiples of this: whole rounds of replicates.
 const ROUND: u64 = crate::chip::stratified::REPLICATES as u64;
 
-/// A look has a part of 1 in so many chips more than the one before.
-const GROWTH: u64 = 10;
-
 /// The rule of a goal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UntilRule {
@@ -40,8 +38,11 @@ pub struct UntilRule {
 }
 
 /// Number of chips at the look after that at `chips`, which are whole rounds.
-fn next(chips: u64) -> u64 {
-    chips + (chips / GROWTH / ROUND * ROUND).max(ROUND)
+fn next(of: Quantity, chips: u64) -> u64 {
+    match of {
+        Quantity::Mean => chips + (chips / 10 / ROUND * ROUND).max(ROUND),
+        Quantity::Yield => (chips + chips.div_ceil(4)).next_multiple_of(ROUND),
+    }
 }
 
 /// Whether the chips reach the goal.
@@ -70,7 +71,7 @@ impl StoppingRule for UntilRule {
         let good = |chips: &Census| reached(&self.goal, chips, sweep.yield_limit, basis);
         match good(before) && good(so_far) {
             true => Look::Enough,
-            false => Look::Again(next(so_far.chips()) as u32),
+            false => Look::Again(next(self.goal.of, so_far.chips()) as u32),
         }
     }
 }
@@ -207,6 +208,8 @@ mod tests {
         assert_eq!(sample(&point(""), goal, 1, &constant).chips(), 128 + 16);
         let point = point("[sweep]\nchips = 1000\n");
         assert_eq!(sample(&point, goal, 1, &constant).chips(), 1104);
-        assert_eq!([128, 160, 1008].map(next), [144, 176, 1104]);
+        let chips = [128, 160, 1008];
+        assert_eq!(chips.map(|n| next(Quantity::Mean, n)), [144, 176, 1104]);
+        assert_eq!(chips.map(|n| next(Quantity::Yield, n)), [160, 208, 1264]);
     }
 }
