@@ -137,7 +137,8 @@ fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]
     text
 }
 
-fn plural(n: usize, what: &str) -> String {
+/// `n` things, with the noun's plural where due.
+pub fn plural(n: usize, what: &str) -> String {
     match n {
         1 => format!("1 {what}"),
         _ => format!("{n} {what}s"),

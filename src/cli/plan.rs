@@ -6,6 +6,7 @@ use pimento::config::Experiment;
 use pimento::sweep::Plan;
 use serde_json::json;
 
+use super::check::plural;
 use super::output;
 use super::progress::clock;
 
@@ -55,13 +56,18 @@ fn text(experiment: &Experiment, plan: &Plan) -> String {
     let waves: u64 = plan.points.iter().map(|p| p.waves).sum();
     let memory = plan.points.iter().map(|p| p.bytes).max().unwrap_or(0);
     text += &format!(
-        "in all    {} points, {chips} chips of {} images in {waves} waves, {} trainings\n\
+        "in all    {}, {} of {} in {}, {}\n\
          memory    {} for the waves, beside data and networks\n\
          time      about {} (h:mm:ss), measured on the first steps of each training and a few chips \
          with untrained networks; a busy machine takes longer\n",
-        plan.points.len(),
-        plan.images,
-        plan.trainings.iter().filter(|t| !t.there).count(),
+        plural(plan.points.len(), "point"),
+        plural(chips as usize, "chip"),
+        plural(plan.images, "image"),
+        plural(waves as usize, "wave"),
+        plural(
+            plan.trainings.iter().filter(|t| !t.there).count(),
+            "training"
+        ),
         ByteSize::b(memory).display().iec(),
         clock(plan.seconds()),
     );

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pimento::files::write_atomically;
 use pimento::report::combine::{Run, combine};
-use pimento::report::{chips, html, summary};
+use pimento::report::{chips, html, summary, verify};
 use pimento::sweep::outdir;
 use pimento::{Error, Result};
 
@@ -60,11 +60,12 @@ pub fn load(dirs: &[PathBuf]) -> Result<Vec<Run>> {
                 outdir::SUMMARY
             )));
         }
-        runs.push(Run {
-            name,
-            result: summary::read(&dir.join(outdir::SUMMARY))?,
-            rows: chips::read(&dir.join(outdir::CHIPS))?,
-        });
+        let result = summary::read(&dir.join(outdir::SUMMARY))?;
+        let path = dir.join(outdir::CHIPS);
+        let rows = chips::read(&path)?;
+        verify::run(&result, &rows)
+            .map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+        runs.push(Run { name, result, rows });
     }
     Ok(runs)
 }

@@ -199,6 +199,12 @@ const SHORT: [(&str, &str); 17] = [
     ("train_sigma_w", "train.sigma_w"),
 ];
 
+/// The path of the field that an axis is called after: itself, or what a short name stands for.
+pub fn field_path(name: &str) -> &str {
+    let short = SHORT.iter().find(|(short, _)| *short == name);
+    short.map_or(name, |(_, path)| path)
+}
+
 /// Fields, or sections, that all points of a sweep share, and why.
 const SHARED: [(&str, &str); 8] = [
     ("name", "a sweep has one name"),

@@ -34,7 +34,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use axes::{Axis, AxisValue, Design, Mode, Values};
+pub use axes::{Axis, AxisValue, Design, Mode, Values, field_path};
 pub use chip::Chip;
 pub use choice::Choice;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};

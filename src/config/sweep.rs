@@ -16,6 +16,10 @@ pub struct Sweep {
     pub images: usize,
     /// A chip yields when its accuracy (a fraction) is at least this.
     pub yield_limit: f64,
+    /// Whether the interval of a mean has a part for chips not yet seen: 3 of as many chips as there
+    /// are, at chance level. Left out of results where it is the default.
+    #[serde(skip_serializing_if = "is_on")]
+    pub unseen: bool,
     /// When a point has chips enough, from [`Sweep::chips`] on and at most [`Sweep::max_chips`];
     /// absent: it has [`Sweep::chips`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +41,7 @@ impl Default for Sweep {
             chips: 100,
             images: 0,
             yield_limit: 0.8,
+            unseen: true,
             until: None,
             max_chips: USUAL_MOST,
             grid: Vec::new(),
@@ -47,6 +52,10 @@ impl Default for Sweep {
 
 /// Default of [`Sweep::max_chips`].
 const USUAL_MOST: usize = 100_000;
+
+fn is_on(on: &bool) -> bool {
+    *on
+}
 
 fn is_usual(n: &usize) -> bool {
     *n == USUAL_MOST
@@ -95,6 +104,7 @@ impl Sweep {
             chips: s.count("chips", d.chips, 1..=MAX_CHIPS),
             images: s.count("images", d.images, 0..=100_000_000),
             yield_limit: s.real("yield_limit", d.yield_limit, 0.0..=1.0),
+            unseen: s.bool("unseen", d.unseen),
             until: s.optional("until", Until::read),
             max_chips: s.count("max_chips", d.max_chips, 1..=MAX_CHIPS),
             grid: {

@@ -17,12 +17,13 @@ choices! {
 }
 
 /// A goal such as `ci(mean) < 0.2pt`: a point has chips enough when the 95 % interval is at most
-/// this many percentage points to either side.
+/// this many percentage points to either side: of a mean the farther end counts, of a yield half of the
+/// interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Until {
     /// What the interval is of.
     pub of: Quantity,
-    /// Half of the interval's length, a fraction.
+    /// Farthest that the interval may reach, a fraction.
     pub half_width: f64,
 }
 

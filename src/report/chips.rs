@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::files::write_atomically_with;
+use crate::report::verify;
 use crate::sweep::result::ChipRow;
 use crate::sweep::rows::Rows;
 
@@ -122,7 +123,7 @@ fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
             "" => Ok(f64::NAN),
             t => t.parse::<f64>().map_err(|_| bad(i, "a number")),
         };
-        rows.push(ChipRow {
+        let row = ChipRow {
             point: whole(0)? as usize,
             chip: whole(1)?,
             accuracy: real(2)?,
@@ -135,7 +136,12 @@ fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
             wafer: whole(9)?,
             die_x_mm: real(10)?,
             die_y_mm: real(11)?,
-        });
+        };
+        if let Some((column, allowed)) = verify::row(&row) {
+            let i = COLUMNS.iter().position(|c| c.name == column).unwrap_or(0);
+            return Err(bad(i, &allowed));
+        }
+        rows.push(row);
     }
     Ok(rows)
 }
@@ -181,6 +187,31 @@ mod tests {
         assert_eq!(fields(&back[0]), fields(&row()));
         assert_eq!(back[0].eps_b.to_bits(), row().eps_b.to_bits());
         assert!(back[0].eps_hat.is_nan());
+    }
+
+    /// What no sweep writes is refused where it stands, whatever memory it would take to draw.
+    #[test]
+    fn an_impossible_number_is_named_with_its_line() {
+        let text = String::from_utf8(to_csv()).unwrap();
+        for (good, bad, column) in [
+            (",0.9055,", ",4294967296,", "accuracy"),
+            (",0.9055,", ",-0.1,", "accuracy"),
+            (",0.9055,", ",inf,", "accuracy"),
+            (",0.9055,", ",,", "accuracy"),
+            (",0.9055,", ",0.5,", "accuracy"),
+            (",1811,2000,", ",2001,2000,", "correct"),
+            (",1811,2000,", ",1811,0,", "images"),
+            ("3,17,", "4294967295,17,", "point"),
+            ("3,17,", "3,4294967295,", "chip"),
+            (",0.3333333333333333,", ",-1,", "loss"),
+            (",0.3333333333333333,", ",inf,", "loss"),
+            (",-12.5", ",-inf", "die_y_mm"),
+        ] {
+            assert!(text.contains(good), "{good}");
+            let message = from_csv(text.replace(good, bad).as_bytes()).unwrap_err();
+            let place = format!("line 2, column `{column}`: ");
+            assert!(message.starts_with(&place), "{bad}: {message}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::combine::Run;
-use super::text::percent;
+use super::pairing::{Pairing, Setting};
+use super::text::{percent, probability};
 use crate::error::Result;
 use crate::sweep::compare::pair;
 use crate::sweep::result::{ChipRow, PointSummary};
@@ -55,6 +56,10 @@ pub struct Difference {
     pub only_a: Vec<String>,
     /// Points of the second run only.
     pub only_b: Vec<String>,
+    /// Settings in which all points of one run differ from all of the other.
+    pub settings: Vec<Setting>,
+    /// Axes that have values in one run only, so that points stay without a pair.
+    pub prevents: Vec<Setting>,
 }
 
 impl Difference {
@@ -69,6 +74,10 @@ impl Difference {
     /// For the terminal.
     pub fn table(&self) -> String {
         let mut out = String::new();
+        for s in &self.settings {
+            let [a, b] = s.sides();
+            out += &format!("{}: {a} in {}, {b} in {}\n", s.name, self.a, self.b);
+        }
         for p in &self.points {
             let how = if p.paired {
                 "same chips"
@@ -78,11 +87,11 @@ impl Difference {
             let verdict = match p.identical {
                 true => "identical, chip by chip".to_string(),
                 false => format!(
-                    "{:>+7.3} points [{}, {}], p = {:.3}",
+                    "{:>+7.3} points [{}, {}], p {}",
                     100.0 * p.mean,
                     percent(p.mean_ci95.lo, 3),
                     percent(p.mean_ci95.hi, 3),
-                    p.p
+                    equals(&probability(p.p))
                 ),
             };
             out += &format!(
@@ -99,7 +108,15 @@ impl Difference {
         }
         for (run, points) in [(&self.a, &self.only_a), (&self.b, &self.only_b)] {
             for point in points {
+                let point = if point.is_empty() { "the point" } else { point };
                 out += &format!("{point}\n    only in {run}\n");
+            }
+        }
+        if !(self.only_a.is_empty() && self.only_b.is_empty()) {
+            for s in &self.prevents {
+                let [a, b] = s.sides();
+                let (x, y) = (&self.a, &self.b);
+                out += &format!("{} keeps points apart: {a} in {x}, {b} in {y}\n", s.name);
             }
         }
         out += match self.is_real() {
@@ -110,71 +127,44 @@ impl Difference {
     }
 }
 
-/// Compares the points whose axes are equal.
+/// A p value behind its letter.
+fn equals(p: &str) -> String {
+    match p.starts_with('<') {
+        true => p.to_string(),
+        false => format!("= {p}"),
+    }
+}
+
+/// Compares the points that agree in what the runs sweep.
 ///
 /// # Errors
 /// None but those of the program.
 pub fn diff(a: &Run, b: &Run) -> Result<Difference> {
-    let mut out = Difference {
+    let pairing = Pairing::new(&a.result, &b.result);
+    let mut points = vec![];
+    for &(i, j) in &pairing.pairs {
+        let (p, q) = (&a.result.points[i], &b.result.points[j]);
+        let words = pairing.words[0][i].clone();
+        points.push(point((a, b), words, (i, p), (j, q))?);
+    }
+    let words = |run: usize, points: &[usize]| {
+        let words = points.iter().map(|&p| pairing.words[run][p].clone());
+        words.collect()
+    };
+    Ok(Difference {
         a: a.name.clone(),
         b: b.name.clone(),
-        points: vec![],
-        only_a: vec![],
-        only_b: vec![],
-    };
-    let mut taken = vec![false; b.result.points.len()];
-    for (i, p) in a.result.points.iter().enumerate() {
-        let others = b.result.points.iter().enumerate();
-        let other = others
-            .filter(|(j, _)| !taken[*j])
-            .find(|(_, q)| same_axes(p, q));
-        match other {
-            Some((j, q)) => {
-                taken[j] = true;
-                out.points.push(point(a, b, (i, p), (j, q))?);
-            }
-            None => out.only_a.push(words(p)),
-        }
-    }
-    let rest = b
-        .result
-        .points
-        .iter()
-        .zip(&taken)
-        .filter(|(_, taken)| !**taken);
-    out.only_b.extend(rest.map(|(q, _)| words(q)));
-    Ok(out)
-}
-
-fn same_axes(p: &PointSummary, q: &PointSummary) -> bool {
-    // Through JSON: numbers of a file may be of another type than those in memory.
-    serde_json::to_value(&p.axes).ok() == serde_json::to_value(&q.axes).ok()
-}
-
-fn words(p: &PointSummary) -> String {
-    let a = &p.axes;
-    let mut words = vec![
-        a.recipe.clone(),
-        a.tuning.clone(),
-        format!("{} law", a.law),
-        format!("sigma_W {}", a.sigma_w),
-        format!("sigma_B {}", a.sigma_b),
-        format!("{}/{} bits", a.weight_bits, a.activation_bits),
-    ];
-    if a.test_cells > 0 {
-        words.push(format!("{} test cells", a.test_cells));
-    }
-    words.extend(
-        a.extra
-            .iter()
-            .map(|(name, value)| format!("{name} {value}")),
-    );
-    words.join(", ")
+        points,
+        only_a: words(0, &pairing.only_a),
+        only_b: words(1, &pairing.only_b),
+        settings: pairing.settings,
+        prevents: pairing.prevents,
+    })
 }
 
 fn point(
-    a: &Run,
-    b: &Run,
+    (a, b): (&Run, &Run),
+    words: String,
     (i, p): (usize, &PointSummary),
     (j, q): (usize, &PointSummary),
 ) -> Result<PointDifference> {
@@ -191,7 +181,7 @@ fn point(
     let same_chips =
         a.result.seed == b.result.seed && p.stratified == q.stratified && p.images == q.images;
     let mut out = PointDifference {
-        point: words(p),
+        point: words,
         a: i,
         b: j,
         mean_a: p.mean,
@@ -226,7 +216,8 @@ fn point(
     };
     if let (false, Ok(t)) = (out.identical, StudentsT::new(0.0, 1.0, freedom)) {
         if !same_chips {
-            out.mean_ci95 = Interval::around(out.mean, t.inverse_cdf(0.975) * se);
+            let welch = Interval::around(out.mean, t.inverse_cdf(0.975) * se);
+            out.mean_ci95 = welch.within(-1.0, 1.0);
         }
         out.p = match se > 0.0 {
             true => 2.0 * t.sf((out.mean / se).abs()),

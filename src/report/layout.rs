@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
+use super::combine::AXIS;
 use super::text::compact;
+use crate::config::field_path;
 use crate::sweep::result::PointSummary;
 
 /// Most lines in one panel; with more, another axis becomes a panel axis.
@@ -44,7 +46,7 @@ impl Axis {
             "weight_bits" => "weight bits".into(),
             "activation_bits" => "activation bits".into(),
             "test_cells" => "test cells per chip".into(),
-            name => name.replace('_', " "),
+            name => field_path(name).to_string(),
         }
     }
 
@@ -56,7 +58,8 @@ impl Axis {
             "weight_bits" => "W bits".into(),
             "activation_bits" => "A bits".into(),
             "train_variation" => "trained on".into(),
-            name => name.replace('_', " "),
+            "recipe" | "law" | "mapping" | "distribution" | "tuning" => self.name.clone(),
+            name => field_path(name).to_string(),
         }
     }
 
@@ -87,7 +90,7 @@ impl Axis {
             "activation_bits" => format!("{value}-bit activations"),
             "train_seed" => format!("training seed {value}"),
             "test_cells" => format!("N = {value}"),
-            name => format!("{} {value}", name.replace('_', " ")),
+            name => format!("{} {value}", field_path(name)),
         }
     }
 }
@@ -154,9 +157,13 @@ impl Layout {
     /// Arranges the points.
     pub fn new(points: &[PointSummary]) -> Layout {
         let axes = axes(points);
-        let varying: Vec<usize> = (0..axes.len())
+        let mut varying: Vec<usize> = (0..axes.len())
             .filter(|&a| axes[a].n_distinct() > 1)
             .collect();
+        // Where every run has one seed of its trainings, the run says it all.
+        let runs = named(&axes, &[AXIS]);
+        let seeds = named(&axes, &["train_seed"]);
+        varying.retain(|a| !seeds.contains(a) || runs.is_empty() || !follows(&axes, *a, &runs));
         let x = abscissa(&axes, &varying);
         let rest = varying.iter().copied().filter(|&a| Some(a) != x);
         let (mut panel_axes, mut line_axes): (Vec<usize>, Vec<usize>) =
@@ -320,7 +327,7 @@ impl Layout {
 
     /// The settings all points share: name and value.
     pub fn constants(&self) -> Vec<(String, String)> {
-        let constant = |a: &usize| !self.varying.contains(a);
+        let constant = |a: &usize| self.axes[*a].n_distinct() == 1;
         (0..self.axes.len())
             .filter(constant)
             .filter(|&a| !self.axes[a].values.is_empty())

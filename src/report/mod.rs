@@ -5,19 +5,22 @@
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`]: the table on the terminal.
-//! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other.
+//! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
+//!   as [`pairing`] says. * [`verify`]: whether what is read back can be what a sweep wrote.
 
 pub mod chips;
 pub mod combine;
 pub mod diff;
 pub mod html;
 mod layout;
+pub mod pairing;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod plot;
 pub mod summary;
 mod table;
 mod text;
+pub mod verify;
 
 pub use plot::headline_svg;
 pub use table::table;

@@ -1,7 +1,7 @@
 //! The result as a table for the terminal.
 
 use super::layout::Layout;
-use super::text::{NONE, compact, count, percent, percent_with_error, thousands};
+use super::text::{compact, count, percent, percent_with_interval, thousands};
 use crate::sweep::result::{PointSummary, SweepResult};
 
 /// Decimals of percentages: two once the intervals (or, without any, the images) are fine enough
@@ -34,7 +34,7 @@ pub fn table(result: &SweepResult) -> String {
     if !same_chips {
         numbers("chips", &|p| thousands(p.chips as u64));
     }
-    numbers("mean %", &|p| percent_with_error(p.mean, p.mean_ci95, d));
+    numbers("mean %", &|p| percent_with_interval(p.mean, p.mean_ci95, d));
     numbers("sd", &|p| percent(p.std, d));
     numbers("q05 %", &|p| percent(p.q05, d));
     numbers("worst %", &|p| percent(p.min, d));
@@ -79,20 +79,66 @@ fn notes(result: &SweepResult, same_chips: bool) -> String {
     } else {
         "chips as listed".into()
     };
-    let image_se = result.points.iter().map(|p| p.image_se).fold(0.0, f64::max);
-    format!(
-        "{chips}, {}, seed {}.\n+- is the 95 % interval of the mean over chips, for these \
-         images. The images themselves add\na standard error of up to {} points, nearly the same \
-         at all points.\n",
+    let sentences = format!(
+        "{chips}, {}, seed {}. In brackets: the 95 % interval of the mean over chips, for these \
+         images. {} {}",
         count(u64::from(first.images), "image"),
         result.seed,
-        if image_se > 0.0 {
-            percent(image_se, 2)
-        } else {
-            NONE.into()
-        },
+        unseen(&result.points),
+        of_images(&result.points),
+    );
+    wrapped(sentences.trim_end())
+}
+
+/// What the intervals of means hold for chips not yet seen.
+pub(super) fn unseen(points: &[PointSummary]) -> String {
+    let with = points.iter().filter(|p| !p.mean_unseen.is_nan());
+    let most = with.clone().map(|p| p.mean_unseen).fold(0.0, f64::max);
+    match with.count() {
+        0 => "The intervals of means leave out chips not yet seen.".into(),
+        n if n < points.len() => {
+            "Some intervals of means leave out chips not yet seen (mean_unseen in summary.json)."
+                .into()
+        }
+        _ => format!(
+            "Of what the interval of a mean reaches down, up to {} points are for chips not yet \
+             seen, which may fail (sweep.unseen = false leaves them out).",
+            percent(most, 2)
+        ),
+    }
+}
+
+/// What the images add, as a sentence with a blank behind it; nothing where they add nothing.
+pub(super) fn of_images(points: &[PointSummary]) -> String {
+    let most = points.iter().map(|p| p.image_se).fold(0.0, f64::max);
+    if most <= 0.0 {
+        return String::new();
+    }
+    format!(
+        "The images are a sample too: they add a standard error of up to {} points to every \
+         accuracy, nearly the same at all points. ",
+        percent(most, 2)
     )
-    .replace("+-", "\u{b1}")
+}
+
+/// Text in lines of at most 96 characters, each with its end.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 96;
+    let (mut out, mut line) = (String::new(), String::new());
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            out.push_str(&line);
+            out.push('\n');
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    out.push_str(&line);
+    out.push('\n');
+    out
 }
 
 /// One column with its width in characters.

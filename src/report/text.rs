@@ -14,16 +14,31 @@ pub(super) fn percent(x: f64, decimals: usize) -> String {
     }
 }
 
-/// `mean \u{b1} half of the interval` in percent without the sign.
-pub(super) fn percent_with_error(x: f64, ci: Interval, decimals: usize) -> String {
-    if ci.half().is_finite() {
-        format!(
-            "{} \u{b1} {}",
-            percent(x, decimals),
-            percent(ci.half(), decimals)
-        )
-    } else {
-        percent(x, decimals)
+/// Both ends of an interval in percent without the sign, e.g. `80.2 to 83.6`; nothing if neither is
+/// known.
+pub(super) fn ends(ci: Interval, decimals: usize) -> String {
+    if ci.lo.is_nan() && ci.hi.is_nan() {
+        return String::new();
+    }
+    let [lo, hi] = [ci.lo, ci.hi].map(|end| percent(end, decimals));
+    format!("{lo} to {hi}")
+}
+
+/// A value with its interval in percent without the sign, e.g. `83.1 (80.2 to 83.6)`: intervals of
+/// means reach farther down than up.
+pub(super) fn percent_with_interval(x: f64, ci: Interval, decimals: usize) -> String {
+    match ends(ci, decimals) {
+        none if none.is_empty() => percent(x, decimals),
+        ends => format!("{} ({ends})", percent(x, decimals)),
+    }
+}
+
+/// A p value as people read it.
+pub(super) fn probability(p: f64) -> String {
+    match p {
+        p if p.is_nan() => NONE.to_string(),
+        p if p < 1e-4 => "< 0.0001".into(),
+        p => format!("{p:.4}"),
     }
 }
 
@@ -158,10 +173,12 @@ mod tests {
         assert_eq!(percent(0.831_25, 1), "83.1");
         assert_eq!(percent(f64::NAN, 1), NONE);
         assert_eq!(
-            percent_with_error(0.5, Interval::around(0.5, 0.012), 1),
-            "50.0 \u{b1} 1.2"
+            percent_with_interval(0.5, Interval::around(0.5, 0.012), 1),
+            "50.0 (48.8 to 51.2)"
         );
-        assert_eq!(percent_with_error(0.5, Interval::UNKNOWN, 1), "50.0");
+        assert_eq!(percent_with_interval(0.5, Interval::UNKNOWN, 1), "50.0");
+        assert_eq!(probability(0.000_04), "< 0.0001");
+        assert_eq!(probability(0.0351), "0.0351");
         assert_eq!(compact(0.2, 6), "0.2");
         assert_eq!(compact(256.0, 6), "256");
         assert_eq!(compact(-0.0, 6), "0");

@@ -4,7 +4,29 @@ use std::collections::BTreeMap;
 
 use super::result::{ChipRow, WorstChip};
 use super::statistics::replicates::{self, Chips, REPLICATES, Replicates};
+use super::statistics::unseen::{MeanInterval, chance};
 use super::statistics::{self, Interval, Moments, Ranked};
+use crate::config::{Experiment, Sampling};
+
+/// What the intervals of a point rest on, beside its chips.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Basis {
+    /// Whether the chips' eps_B is stratified: intervals are then over replicates.
+    pub stratified: bool,
+    /// Accuracy of a chip that guesses, which chips not yet seen may have; absent where the
+    /// interval of the mean leaves them out.
+    pub chance: Option<f64>,
+}
+
+impl Basis {
+    /// That of an experiment whose images have so many classes.
+    pub fn new(experiment: &Experiment, classes: usize) -> Self {
+        Self {
+            stratified: experiment.variation.sampling == Sampling::Stratified,
+            chance: experiment.sweep.unseen.then(|| chance(classes)),
+        }
+    }
+}
 
 /// How many of the worst chips are named.
 const WORST: usize = 5;
@@ -48,15 +70,19 @@ impl Census {
     }
 
     /// Standard error and 95 % interval of the mean accuracy: over chips, or over replicates where
-    /// the chips' eps_B is stratified.
-    pub fn mean_interval(&self, stratified: bool) -> (f64, Interval) {
-        match stratified {
-            true => self.replicates.interval(self.images),
-            false => {
-                let m = self.accuracy();
-                (m.se(), m.mean_interval())
+    /// the chips' eps_B is stratified; with a part for chips not yet seen.
+    pub fn mean_interval(&self, basis: Basis) -> MeanInterval {
+        let m = self.accuracy();
+        let student = match basis.stratified {
+            true => {
+                let counts = self.counts.iter();
+                let counts = counts.map(|(&c, chips)| (i64::from(c), total(chips)));
+                let least = replicates::least_variance(counts);
+                self.replicates.interval(self.images, least)
             }
-        }
+            false => (m.se(), m.mean_interval()),
+        };
+        MeanInterval::new(m.mean(), student, basis.chance, self.chips)
     }
 
     /// 95 % interval of the fraction of chips whose accuracy is at least `limit`: Wilson's, or that
@@ -100,22 +126,6 @@ impl Census {
         self.counts
             .iter()
             .map(move |(&c, chips)| (accuracy(c), chips))
-    }
-
-    /// Skewness of the accuracy, the third central moment over the cube of the standard deviation;
-    /// 0 where nothing varies.
-    pub fn skewness(&self) -> f64 {
-        let mean = self.accuracy().mean();
-        let moment = |k| -> f64 {
-            self.values()
-                .map(|(x, n)| n as f64 * (x - mean).powi(k))
-                .sum()
-        };
-        let n = self.chips as f64;
-        match moment(2) {
-            m2 if m2 > 0.0 => moment(3) / n / (m2 / n).powf(1.5),
-            _ => 0.0,
-        }
     }
 
     /// The worst chips, the worst first.

@@ -95,7 +95,7 @@ fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
         yield_limit: facts.yield_limit,
         tuning_cost: facts.tuning_cost,
         costs: facts.costs.clone(),
-        stratified: facts.stratified,
+        basis: facts.basis(),
         predicted_variance: facts.predicted_variance,
         elapsed_s: journal.seconds(point),
     };

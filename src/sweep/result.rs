@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::census::Census;
+use super::census::{Basis, Census};
 use super::compare::Comparison;
 use super::statistics::binomial::clopper_pearson_interval;
 use super::statistics::{self, Interval, Moments, Ranked, null_as_nan};
@@ -174,9 +174,17 @@ pub struct PointSummary {
     /// replicates where eps_B is stratified.
     #[serde(deserialize_with = "null_as_nan")]
     pub se: f64,
-    /// Student-t 95 % interval of the mean over chips, or over replicates where eps_B is stratified,
-    /// for these images.
+    /// 95 % interval of the mean over chips, for these images, inside 0 to 1: Student t over chips,
+    /// or over replicates where eps_B is stratified, and [`PointSummary::mean_unseen`] below it
+    /// ([`statistics::unseen`]).
     pub mean_ci95: Interval,
+    /// Part of the interval for chips not yet seen: how much lower the mean would be if 3 of as many
+    /// chips as there are were at chance level. `NaN` where `sweep.unseen = false` leaves it out.
+    #[serde(default = "nan", deserialize_with = "null_as_nan")]
+    pub mean_unseen: f64,
+    /// Accuracy of a chip that guesses, 1 over the number of classes; `NaN` where it has no part.
+    #[serde(default = "nan", deserialize_with = "null_as_nan")]
+    pub chance: f64,
     /// Binomial standard error of the images, [`statistics::image_standard_error`]: how far the
     /// mean may lie from that over all images there could be. More chips do not reduce it, and it
     /// is (nearly) the same deviation at every point of the sweep.
@@ -262,8 +270,8 @@ pub struct PointInputs {
     pub tuning_cost: Option<TuningCost>,
     /// What a chip costs, by name.
     pub costs: BTreeMap<String, f64>,
-    /// Whether the chips' eps_B is stratified.
-    pub stratified: bool,
+    /// What intervals rest on.
+    pub basis: Basis,
     /// Variance of `eps_hat - eps_common` by the estimator's closed form; `None` if it has none.
     pub predicted_variance: Option<f64>,
     /// Wall time of the point, seconds.
@@ -281,10 +289,11 @@ impl PointSummary {
         let sorted: Ranked = chips.values().collect();
         let quantile = |p| statistics::quantile(&sorted, p);
         let quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
-        let intervals = chips.quantile_intervals(quantiles, inputs.stratified);
+        let stratified = inputs.basis.stratified;
+        let intervals = chips.quantile_intervals(quantiles, stratified);
         let good = chips.at_least(inputs.yield_limit) as usize;
         let count = chips.chips() as usize;
-        let (se, mean_ci95) = chips.mean_interval(inputs.stratified);
+        let mean = chips.mean_interval(inputs.basis);
         PointSummary {
             axes,
             chips: count,
@@ -292,8 +301,10 @@ impl PointSummary {
             ideal: inputs.ideal,
             mean: m.mean(),
             std: m.std(),
-            se,
-            mean_ci95,
+            se: mean.se,
+            mean_ci95: mean.ci95,
+            mean_unseen: mean.unseen,
+            chance: inputs.basis.chance.unwrap_or(f64::NAN),
             image_se: statistics::image_standard_error(m.mean(), images),
             min: chips.values().next().map_or(f64::NAN, |v| v.0),
             q05: quantile(0.05),
@@ -309,9 +320,9 @@ impl PointSummary {
             max: chips.values().next_back().map_or(f64::NAN, |v| v.0),
             yield_fraction: good as f64 / count as f64,
             yield_limit: inputs.yield_limit,
-            yield_ci95: chips.yield_interval(inputs.yield_limit, inputs.stratified),
+            yield_ci95: chips.yield_interval(inputs.yield_limit, stratified),
             yield_exact_ci95: clopper_pearson_interval(good, count),
-            stratified: inputs.stratified,
+            stratified,
             mean_loss: chips.loss().mean(),
             loss_vs_ideal: inputs.ideal - m.mean(),
             tuning_cost: inputs.tuning_cost,
@@ -321,6 +332,10 @@ impl PointSummary {
             elapsed_s: inputs.elapsed_s,
         }
     }
+}
+
+fn nan() -> f64 {
+    f64::NAN
 }
 
 fn unknown() -> Interval {

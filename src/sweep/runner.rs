@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::census::Census;
+use super::census::{Basis, Census};
 use super::compare::comparisons;
 use super::cost::costs;
 use super::finite;
@@ -22,7 +22,7 @@ use super::wave::{Images, Simulator};
 use super::workers::{self, Worker};
 use crate::backend::Backend;
 use crate::chip::ChipVariation;
-use crate::config::{Experiment, Point, Sampling};
+use crate::config::{Experiment, Point};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
@@ -168,6 +168,8 @@ impl<'a> Sweep<'a> {
             Some(shard) => shard.range(chips),
             None => 0..chips,
         };
+        let basis = journal.facts(point.index).map(|f| f.basis());
+        let basis = basis.unwrap_or_default();
         let (mut before, mut census) = (Census::default(), Census::default());
         let mut at = range.start;
         self.progress.begin(point, journal)?;
@@ -175,7 +177,7 @@ impl<'a> Sweep<'a> {
         let end = loop {
             let look = self.options.stopping.as_ref();
             let look = look.map_or(Look::Again(range.end), |rule| {
-                rule.look(point, &before, &census)
+                rule.look(point, basis, &before, &census)
             });
             let end = match look {
                 Look::Enough => break at,
@@ -312,6 +314,7 @@ impl<'a> Sweep<'a> {
             label: models::training_of_point(point),
             epochs: epochs.clone(),
         });
+        let basis = Basis::new(&point.experiment, self.data.test.classes);
         journal.begin_point(PointFacts {
             training,
             point: point.index,
@@ -320,7 +323,8 @@ impl<'a> Sweep<'a> {
             yield_limit: point.experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
             costs: costs(&point.experiment, model, simulator)?,
-            stratified: point.experiment.variation.sampling == Sampling::Stratified,
+            stratified: basis.stratified,
+            chance: basis.chance,
             predicted_variance: simulator.predicted_variance(),
             model_sha256,
         })
@@ -382,7 +386,7 @@ pub fn one_chip(
         yield_limit: p.experiment.sweep.yield_limit,
         tuning_cost: simulator.cost(),
         costs: costs(&p.experiment, &model, &mut simulator)?,
-        stratified: p.experiment.variation.sampling == Sampling::Stratified,
+        basis: Basis::new(&p.experiment, data.test.classes),
         predicted_variance: simulator.predicted_variance(),
         elapsed_s: at.elapsed().as_secs_f64(),
     };

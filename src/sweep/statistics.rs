@@ -14,11 +14,13 @@
 //! * Standard deviations are sample ones (`n - 1`).
 //! * Quantiles are type 7 of Hyndman and Fan (The American Statistician 50, 1996, 361-365): linear
 //!   interpolation between order statistics at `h = (n-1)p`, the default of NumPy and R.
-//! * Intervals have a confidence of 95 %, both tails alike.
+//! * Intervals have a confidence of 95 %, both tails alike. That of a mean accuracy has a part for
+//!   chips that no sample has shown yet besides ([`unseen`]).
 
 pub mod binomial;
 pub mod paired;
 pub mod replicates;
+pub mod unseen;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, StudentsT};
@@ -53,6 +55,20 @@ impl Interval {
             lo: centre - half,
             hi: centre + half,
         }
+    }
+
+    /// The interval without what lies outside `lo..=hi`, which holds every possible value.
+    pub fn within(self, lo: f64, hi: f64) -> Interval {
+        Interval {
+            lo: self.lo.clamp(lo, hi),
+            hi: self.hi.clamp(lo, hi),
+        }
+    }
+
+    /// How far the interval reaches from `centre` to its farther end.
+    pub fn reach(&self, centre: f64) -> f64 {
+        let (below, above) = (centre - self.lo, self.hi - centre);
+        if below > above { below } else { above }
     }
 
     /// Half of the interval's length.

@@ -1,6 +1,6 @@
 //! Ending a point before all of its chips are simulated.
 
-use super::census::Census;
+use super::census::{Basis, Census};
 use crate::config::Point;
 
 /// What a look at the chips so far says.
@@ -22,6 +22,7 @@ pub trait StoppingRule: std::fmt::Debug + Send + Sync {
     /// The rule in words; part of what a resumed run must have in common with the first.
     fn name(&self) -> String;
 
-    /// Asked first without any chip. `before` are the chips at the look before this one.
-    fn look(&self, point: &Point, before: &Census, so_far: &Census) -> Look;
+    /// Asked first without any chip. `before` are the chips at the look before this one, `basis` is
+    /// what the point's intervals rest on.
+    fn look(&self, point: &Point, basis: Basis, before: &Census, so_far: &Census) -> Look;
 }

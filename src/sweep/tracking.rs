@@ -1,6 +1,6 @@
 //! How far a sweep is, for whoever watches.
 
-use super::census::Census;
+use super::census::{Basis, Census};
 use super::journal::Journal;
 use super::result::ChipRow;
 use super::shard::Shard;
@@ -17,6 +17,7 @@ pub(super) struct Progress {
     point: usize,
     label: String,
     chips: u32,
+    basis: Basis,
     census: Census,
 }
 
@@ -34,6 +35,7 @@ impl Progress {
             point: 0,
             label: String::new(),
             chips: 0,
+            basis: Basis::default(),
             census: Census::default(),
         }
     }
@@ -43,6 +45,10 @@ impl Progress {
         self.point = point.index;
         self.label = point.label();
         self.chips = share(journal.header().points[point.index].chips, self.shard) as u32;
+        self.basis = journal
+            .facts(point.index)
+            .map(|f| f.basis())
+            .unwrap_or_default();
         self.census = Census::default();
         for row in journal.rows(point.index, 0..u32::MAX) {
             self.census.push(&row?);
@@ -58,8 +64,7 @@ impl Progress {
     }
 
     pub fn show(&self, observer: &dyn Observer) {
-        let m = self.census.accuracy();
-        let interval = m.mean_interval();
+        let interval = self.census.mean_interval(self.basis).ci95;
         observer.sweep(&SweepProgress {
             point: self.point,
             points: self.points,
@@ -68,7 +73,7 @@ impl Progress {
             chips: self.chips as usize,
             all_done: self.all.0,
             all: self.all.1,
-            mean: m.mean(),
+            mean: self.census.accuracy().mean(),
             interval: [interval.lo, interval.hi],
         });
     }

@@ -38,7 +38,7 @@ pub struct RandomChips {
     pub chips: u64,
     /// Mean accuracy on the test images.
     pub mean: f64,
-    /// Its Student-t 95 % interval.
+    /// Its Student-t 95 % interval, inside 0 to 1.
     pub mean_ci95: Interval,
     /// Sample standard deviation.
     pub std: f64,
@@ -392,7 +392,7 @@ fn random_chips(
     Ok(RandomChips {
         chips: moments.n(),
         mean: moments.mean(),
-        mean_ci95: moments.mean_interval(),
+        mean_ci95: moments.mean_interval().within(0.0, 1.0),
         std: moments.std(),
         min,
         worst,

@@ -91,6 +91,29 @@ fn runs_are_compared_by_diff_and_on_one_page() {
     assert_eq!(run(&["report", text(&a)]).code, 0);
     assert_eq!(std::fs::read(a.join("report.html")).unwrap(), before);
 
+    // A number that no sweep writes is refused where it stands.
+    let csv = std::fs::read_to_string(b.join("chips.csv")).unwrap();
+    let first = csv.lines().nth(1).unwrap();
+    let accuracy = first.split(',').nth(
+        csv.lines()
+            .next()
+            .unwrap()
+            .split(',')
+            .position(|c| c == "accuracy")
+            .unwrap(),
+    );
+    let damaged = csv.replacen(&format!(",{},", accuracy.unwrap()), ",4294967296,", 1);
+    std::fs::write(b.join("chips.csv"), damaged).unwrap();
+    let refused = run(&[
+        "report",
+        text(&b),
+        "--out",
+        text(&dir.path().join("x.html")),
+    ]);
+    assert_eq!(refused.code, 2);
+    let place = "chips.csv: line 2, column `accuracy`: `4294967296` is not a number from 0 to 1";
+    assert!(refused.stderr.contains(place), "{}", refused.stderr);
+
     let none = run(&["diff", text(&a), text(dir.path())]);
     assert_eq!(none.code, 2);
     assert!(

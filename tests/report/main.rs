@@ -1,6 +1,7 @@
 //! The files a sweep leaves behind: every point is in them, the page is well-formed and asks no
 //! network, and what is written reads back.
 
+mod pairing;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod synthetic;
@@ -120,6 +121,85 @@ fn files_come_back_as_they_were() {
     }
 }
 
+/// What no sweep writes is refused with its place, before anything is drawn.
+#[test]
+fn a_summary_with_impossible_numbers_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("summary.json");
+    let (result, _) = synthetic::demo();
+    let good = serde_json::to_value(&result).unwrap();
+    let read = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = good.clone();
+        change(&mut json);
+        std::fs::write(&path, json.to_string()).unwrap();
+        report::summary::read(&path).map_err(|e| e.to_string())
+    };
+    assert!(read(&|_| ()).is_ok());
+    type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
+    let cases: [(Change, &str); 6] = [
+        (
+            &|j| j["points"][1]["mean"] = 4e9.into(),
+            "point 1: mean is 4000000000",
+        ),
+        (
+            &|j| j["points"][0]["q05_ci95"] = serde_json::json!([0.9, 0.1]),
+            "q05_ci95 is from 0.9",
+        ),
+        (
+            &|j| j["points"][0]["chips"] = (u64::from(u32::MAX)).into(),
+            "chips; allowed: at most",
+        ),
+        (
+            &|j| j["points"][2]["sigma_w"] = (-1).into(),
+            "point 2: sigma_w is -1",
+        ),
+        (&|j| j["comparisons"][0]["b"] = 7.into(), "allowed: below 3"),
+        (
+            &|j| j["points"][0]["worst"][0]["accuracy"] = 2.into(),
+            "worst.accuracy is 2",
+        ),
+    ];
+    for (change, want) in cases {
+        let message = read(change).unwrap_err();
+        assert!(message.contains(want), "{message}");
+        assert!(message.contains("summary.json"), "{message}");
+    }
+}
+
+/// The card of a sweep at cell level tells of cells, not of weights.
+#[test]
+fn the_page_says_what_was_simulated() {
+    let (mut result, rows) = synthetic::twelve();
+    assert!(report::html::page(&result, &rows).contains("every weight deviates"));
+    result.config = serde_json::json!({
+        "fidelity": "cell",
+        "network": {"kind": "cnn", "channels": [8, 16], "width": 1.0},
+        "data": {"kind": "embedded", "set": "fashion-10k"},
+        "variation": {"law": "weight-proportional", "mapping": "ideal", "sigma_w": 0.1},
+        "chip": {
+            "preset": "pcm",
+            "array": {"rows": 256, "cols": 256, "split": "even"},
+            "cells": {"slice_bits": 8, "encoding": "differential", "subtraction": "analog"},
+            "drift": {"time_s": 86400.0},
+            "dac": {"bits": 8},
+            "adc": {"bits": 8, "range": "calibrated"},
+        },
+    });
+    let page = report::html::page(&result, &rows);
+    for said in [
+        "What was simulated",
+        "<dt>preset</dt><dd>pcm</dd>",
+        "256 rows x 256 columns",
+        "<dt>age</dt><dd>1 day</dd>",
+        "bits 8, range calibrated",
+        "every cell of every array",
+        "0.1 / 0.2 / 0.3 / 0.4 (swept)",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    assert!(!page.contains("every weight") && !page.contains("mapping"));
+}
+
 #[test]
 fn the_summary_has_the_promised_names() {
     let (result, _) = synthetic::demo();
@@ -164,6 +244,8 @@ fn the_summary_has_the_promised_names() {
         "yield",
         "yield_limit",
         "mean_ci95",
+        "mean_unseen",
+        "chance",
         "yield_ci95",
         "q05_ci95",
         "mean_loss",
@@ -204,7 +286,7 @@ fn the_table_is_aligned_and_complete() {
     let rows = &lines[2..2 + result.points.len()];
     for (line, p) in rows.iter().zip(&result.points) {
         assert!(line.chars().count() <= rule, "{line}");
-        let mean = format!("{:.1} \u{b1}", 100.0 * p.mean);
+        let mean = format!("{:.1} (", 100.0 * p.mean);
         assert!(line.contains(&mean), "{line}");
     }
     assert!(lines[0].contains("sigma_B") && lines[0].contains("yield >= 80 %"));

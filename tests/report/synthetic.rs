@@ -1,6 +1,7 @@
 //! Sweep results made up from a small model of a chip, deterministic: accuracy falls with the
 //! square of the uncorrected common deviation and with sigma_W.
 
+use pimento::sweep::census::Basis;
 use pimento::sweep::compare::comparisons;
 use pimento::sweep::result::{
     Axes, ChipRow, PointInputs, PointSummary, Provenance, SweepResult, TrainingHistory, TuningCost,
@@ -178,7 +179,10 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
             ("cells".to_string(), f64::from(61_706 + spec.test_cells)),
             ("conversions_per_image".to_string(), 6_000.0),
         ]),
-        stratified: false,
+        basis: Basis {
+            stratified: false,
+            chance: Some(0.1),
+        },
         predicted_variance: tuned.then(|| spec.sigma_w.powi(2) / f64::from(spec.test_cells)),
         elapsed_s: 3.25,
     };

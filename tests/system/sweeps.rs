@@ -10,7 +10,7 @@ use pimento::backend::{
 };
 use pimento::config::{Experiment, Point};
 use pimento::progress::{Observer, SweepProgress};
-use pimento::sweep::census::Census;
+use pimento::sweep::census::{Basis, Census};
 use pimento::sweep::journal::Journal;
 use pimento::sweep::outdir::Existing;
 use pimento::sweep::result::{ChipRow, SweepResult};
@@ -233,7 +233,7 @@ impl StoppingRule for After {
         format!("after {} chips", self.0)
     }
 
-    fn look(&self, point: &Point, _before: &Census, so_far: &Census) -> Look {
+    fn look(&self, point: &Point, _: Basis, _before: &Census, so_far: &Census) -> Look {
         let enough = self.0 + 20 * point.index as u32;
         assert_eq!(so_far.chips() % 10, 0);
         match so_far.chips() as u32 {

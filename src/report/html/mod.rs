@@ -2,15 +2,19 @@
 //!
 //! The page is well-formed XML too, so that any tool can take it apart.
 
+mod card;
 mod tables;
 
 use std::fmt::Write;
 use std::path::Path;
 
+use self::card::Settings;
 use super::layout::Layout;
 use super::plot::{self, Figure};
 use super::table::decimals;
-use super::text::{compact, count, csv_uri, duration, escape, html, percent, percent_with_error};
+use super::text::{
+    compact, count, csv_uri, duration, escape, html, percent, percent_with_interval,
+};
 use crate::error::Result;
 use crate::files::write_atomically;
 use crate::sweep::result::{ChipRow, SweepResult};
@@ -106,7 +110,13 @@ fn head(out: &mut String, result: &SweepResult, layout: &Layout) {
     for sentence in findings(result, layout) {
         let _ = writeln!(out, "<p class=\"finding\">{sentence}</p>");
     }
-    let _ = writeln!(out, "<p>{}</p>", html(&model_sentence(result)));
+    let settings = Settings::new(result);
+    let sentence = model_sentence(result, settings.as_ref());
+    let _ = writeln!(out, "<p>{}</p>", html(&sentence));
+    if let Some(settings) = &settings {
+        card::write(out, settings);
+        return;
+    }
     let constants = layout.constants();
     if !constants.is_empty() {
         out.push_str("<dl>\n");
@@ -123,7 +133,10 @@ fn head(out: &mut String, result: &SweepResult, layout: &Layout) {
 }
 
 /// What a simulated chip is, under the law or laws of this sweep.
-fn model_sentence(result: &SweepResult) -> String {
+fn model_sentence(result: &SweepResult, settings: Option<&Settings>) -> String {
+    if let Some(s) = settings.filter(|s| s.has("fidelity", "cell")) {
+        return cell_sentence(s);
+    }
     let has = |law: &str| result.points.iter().any(|p| p.axes.law == law);
     let scale = match (has("weight-proportional"), has("layer-fixed")) {
         (true, false) => ", both in proportion to the weight itself (weight-proportional law)",
@@ -141,6 +154,37 @@ fn model_sentence(result: &SweepResult) -> String {
          error of its own (within-chip, standard deviation \u{3c3}_W) and by one error that the \
          whole chip shares (between-chip, \u{3c3}_B){scale}. Chip k has the same errors at every \
          point, up to their scale."
+    )
+}
+
+/// What a simulated chip is at cell level.
+fn cell_sentence(settings: &Settings) -> String {
+    let parts = ["variation.sigma_w", "variation.sigma_b"].map(|path| settings.is_positive(path));
+    let law = match settings.has("variation.law", "layer-fixed") {
+        true => "in units of the largest conductance",
+        false => "in proportion to the conductance",
+    };
+    let deviations = match parts {
+        [true, true] => format!(
+            " Every conductance deviates by an error of its own (within-chip, \u{3c3}_W) and by \
+             one that the whole chip shares (between-chip, \u{3c3}_B), both {law}."
+        ),
+        [true, false] => {
+            format!(" Every conductance deviates by an error of its own (\u{3c3}_W), {law}.")
+        }
+        [false, true] => format!(
+            " All conductances of a chip deviate by one error that they share (\u{3c3}_B), {law}."
+        ),
+        [false, false] => String::new(),
+    };
+    let weights = match settings.has("fidelity", "weight") {
+        true => " Points at weight level simulate the weights without cells.",
+        false => "",
+    };
+    format!(
+        "Each simulated chip is the trained network programmed anew into the cells of its \
+         arrays, and computes with them, their converters and their noise as listed below.\
+         {deviations}{weights} Chip k draws the same random numbers at every point."
     )
 }
 
@@ -162,7 +206,7 @@ fn findings(result: &SweepResult, layout: &Layout) -> Vec<String> {
                     format!(
                         "{} <b>{} %</b>",
                         html(layout.series_label(p)),
-                        percent_with_error(point.mean, point.mean_ci95, d)
+                        percent_with_interval(point.mean, point.mean_ci95, d)
                     )
                 })
                 .collect();

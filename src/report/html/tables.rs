@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::report::combine;
 use crate::report::layout::Layout;
 use crate::report::plot::{Scale, Svg, range};
-use crate::report::table::decimals;
-use crate::report::text::{NONE, compact, count, html, percent, percent_with_error, thousands};
+use crate::report::table::{self, decimals};
+use crate::report::text::{NONE, compact, count, html, percent, probability, thousands};
 use crate::sweep::compare::Comparison;
 use crate::sweep::result::{PointSummary, SweepResult};
 use crate::sweep::statistics::Interval;
@@ -51,7 +51,6 @@ pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, wh
         }
     }
     out.push_str("</tbody></table></div>\n");
-    let image_se = points.iter().map(|p| p.image_se).fold(0.0, f64::max);
     let chips = if form.chips {
         "Chips as listed".into()
     } else {
@@ -72,13 +71,13 @@ pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, wh
     };
     let _ = writeln!(
         out,
-        "<p class=\"note\">{chips}, {}.{part} \u{b1} and the small print are 95 % intervals over \
-         chips, for these images: Student t for means, order statistics for the 5 % quantile \
-         (q05), Wilson for the yield{strata}; {NONE} is a side that so few chips cannot bound. The images \
-         are a sample too: they add a standard error of up to {} points to every accuracy, nearly \
-         the same at all points. Ideal: the same network without variation.</p>",
+        "<p class=\"note\">{chips}, {}.{part} The small print is 95 % intervals over chips, for \
+         these images: Student t for means, order statistics for the 5 % quantile (q05), Wilson \
+         for the yield{strata}; {NONE} is a side that so few chips cannot bound. {} {}Ideal: the \
+         same network without variation.</p>",
         count(u64::from(points[0].images), "image"),
-        percent(image_se, 2),
+        table::unseen(points),
+        table::of_images(points),
     );
 }
 
@@ -140,8 +139,8 @@ impl Form<'_> {
         if self.chips {
             cell(out, &thousands(p.chips as u64));
         }
-        let mean = percent_with_error(p.mean, p.mean_ci95, d);
-        let _ = write!(out, "<td class=\"n\"><b>{mean}</b></td>");
+        let mean = format!("<b>{}</b>", percent(p.mean, d));
+        cell_with_interval(out, &mean, p.mean_ci95, d);
         cell(out, &percent(p.std, d));
         cell_with_interval(out, &percent(p.q05, d), p.q05_ci95, d);
         cell(out, &percent(p.min, d));
@@ -238,21 +237,13 @@ fn gain(out: &mut String, names: &[String; 2], c: &Comparison) {
     cell(out, &percent(d.std, 1));
     cell(out, &percent(d.better, 1));
     cell(out, &percent(d.worse, 1));
-    cell(out, &probability(d.wilcoxon_p));
+    cell(out, &html(&probability(d.wilcoxon_p)));
     let gained = thousands(d.yield_gained);
     cell(
         out,
         &format!("+{gained} \u{2212}{}", thousands(d.yield_lost)),
     );
     out.push_str("</tr>\n");
-}
-
-/// A probability as people read it.
-fn probability(p: f64) -> String {
-    match p {
-        p if p < 1e-4 => "&lt; 0.0001".into(),
-        p => format!("{p:.4}"),
-    }
 }
 
 /// A difference in percentage points with its sign and half interval.

@@ -4,7 +4,7 @@ use super::svg::{Anchor, Key, Scale, Svg, legend, range, series_class, text_widt
 use super::{Figure, chips_phrase, images_phrase};
 use crate::report::layout::Layout;
 use crate::report::table::decimals;
-use crate::report::text::{count, percent, percent_with_error};
+use crate::report::text::{count, ends, percent};
 use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
 use crate::sweep::statistics::quantile;
 
@@ -182,8 +182,9 @@ pub(super) fn draw(
                 svg.text(class, (0.0, y), Anchor::Start, line);
             }
             let y = baseline - 4.0;
-            let mean = percent_with_error(point.mean, point.mean_ci95, d);
-            svg.text("strong", (mean_x, y), Anchor::End, &mean);
+            svg.text("strong", (mean_x, y), Anchor::End, &percent(point.mean, d));
+            let interval = ends(point.mean_ci95, d);
+            svg.text("soft small", (mean_x, y + 15.0), Anchor::End, &interval);
             svg.text("", (q05_x, y), Anchor::End, &percent(point.q05, d));
             row_top += ROW;
         }

@@ -5,7 +5,7 @@ use super::svg::{
 };
 use super::{Figure, chips_phrase, images_phrase};
 use crate::report::layout::{Layout, Panel};
-use crate::report::text::{compact, csv_field, percent, percent_with_error};
+use crate::report::text::{compact, csv_field, percent, percent_with_interval};
 use crate::sweep::result::{PointSummary, SweepResult};
 
 /// Most panels drawn; the table has the others.
@@ -192,7 +192,7 @@ fn draw_series(
             let tip = format!(
                 "{}: mean {} %, 5 % quantile {} %, worst {} %",
                 layout.name(p),
-                percent_with_error(point.mean, point.mean_ci95, 2),
+                percent_with_interval(point.mean, point.mean_ci95, 2),
                 percent(point.q05, 2),
                 percent(point.min, 2)
             );

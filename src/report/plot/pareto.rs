@@ -4,7 +4,7 @@ use super::lines::Frame;
 use super::svg::{Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, ticks};
 use super::{Figure, chips_phrase, images_phrase};
 use crate::report::layout::Layout;
-use crate::report::text::{compact, csv_field, percent_with_error};
+use crate::report::text::{compact, csv_field, percent_with_interval};
 use crate::sweep::compare::groups;
 use crate::sweep::result::SweepResult;
 
@@ -236,7 +236,7 @@ fn panel(
         let tip = format!(
             "{}: {} %, {} {}",
             layout.name(p),
-            percent_with_error(point.mean, ci, 2),
+            percent_with_interval(point.mean, ci, 2),
             cost(result, p, name).unwrap_or(f64::NAN),
             name.replace('_', " ")
         );

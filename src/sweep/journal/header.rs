@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::DeviceInfo;
+use crate::sweep::census::Basis;
 use crate::sweep::result::{Axes, Provenance, TrainingHistory, TuningCost};
 use crate::sweep::shard::Shard;
 
@@ -67,6 +68,9 @@ pub struct PointFacts {
     pub costs: BTreeMap<String, f64>,
     /// Whether the chips' eps_B is stratified.
     pub stratified: bool,
+    /// Accuracy of a chip that guesses; absent where intervals leave out chips not yet seen.
+    #[serde(default)]
+    pub chance: Option<f64>,
     /// Variance of the estimates' errors by the closed form.
     pub predicted_variance: Option<f64>,
     /// SHA-256 of the trained parameters.
@@ -74,6 +78,16 @@ pub struct PointFacts {
     /// How they were trained, where no earlier point has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingHistory>,
+}
+
+impl PointFacts {
+    /// What the point's intervals rest on.
+    pub fn basis(&self) -> Basis {
+        Basis {
+            stratified: self.stratified,
+            chance: self.chance,
+        }
+    }
 }
 
 /// A process that writes the journal, so that another one can say who holds it.

@@ -62,6 +62,7 @@ fn facts(point: usize) -> PointFacts {
         tuning_cost: None,
         costs: [("cells".to_string(), 12.0)].into(),
         stratified: false,
+        chance: Some(0.1),
         predicted_variance: Some(0.1),
         model_sha256: "00".into(),
     }

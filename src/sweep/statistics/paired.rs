@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::binomial::sign_test;
-use super::replicates::Replicates;
+use super::replicates::{Replicates, least_variance};
 use super::{Interval, Moments};
 
 /// The differences `b - a` of the chips that two points have in common.
@@ -39,7 +39,8 @@ pub struct PairedSummary {
     /// Standard error of the mean difference.
     #[serde(deserialize_with = "super::null_as_nan")]
     pub se: f64,
-    /// Its 95 % interval: Student t over chips, or over replicates where eps_B is stratified.
+    /// Its 95 % interval, inside -1 to 1: Student t over chips, or over replicates where eps_B is
+    /// stratified. Chips not yet seen that fail at one of the two points only have no part in it.
     pub mean_ci95: Interval,
     /// Share of the chips that are better at `b`.
     #[serde(deserialize_with = "super::null_as_nan")]
@@ -75,7 +76,10 @@ impl Paired {
     pub fn summary(&self, images: u32, stratified: bool) -> PairedSummary {
         let m = Moments::of_counts(self.counts.iter().map(|(&d, &n)| (d, n)), images);
         let (se, mean_ci95) = match stratified {
-            true => self.replicates.interval(images),
+            true => {
+                let least = least_variance(self.counts.iter().map(|(&d, &n)| (d, n)));
+                self.replicates.interval(images, least)
+            }
             false => (m.se(), m.mean_interval()),
         };
         let share = |n: u64| n as f64 / self.chips as f64;
@@ -86,7 +90,7 @@ impl Paired {
             mean: m.mean(),
             std: m.std(),
             se,
-            mean_ci95,
+            mean_ci95: mean_ci95.within(-1.0, 1.0),
             better: share(better),
             worse: share(worse),
             sign_p: sign_test(better, worse),

@@ -19,13 +19,23 @@
 //!   So `v` is at least the smaller of 1/6 and `b`.
 //! * Where all chips are good, or none, the chips count as independent.
 //!
+//! # Means
+//! The mean of every replicate is an estimate of its own, and Student's t of the 16 gives the
+//! interval. A lucky variance has the same limit as above, in the units of the mean: in the sorted
+//! values a replicate's chips stand one in each stretch of 16, and which value of its stretch each
+//! takes is chance. A stretch with values that are a jump of `g` apart adds `g^2 f (1 - f)` to the
+//! variance of a replicate's sum, with `f` the part of the stretch before the jump: on average over
+//! `f` a sixth of `g^2`, as a fraction's 1/6 is of 1. So the variance is at least a sixth of the sum
+//! of the squared differences over all stretches ([`least_variance`]), or that of independent chips,
+//! if that is less.
+//!
 //! # Quantiles
 //! Woodruff's interval (JASA 47, 1952, 635-646): the values at which `p` is inside the interval of
 //! the fraction of chips up to and with the value.
 
 use std::sync::LazyLock;
 
-use super::{Interval, Z975, wilson, wilson_interval};
+use super::{Interval, Moments, Z975, wilson, wilson_interval};
 pub use crate::chip::stratified::REPLICATES;
 
 /// Least variance of the number of good chips of a replicate, where chips are not all alike.
@@ -86,6 +96,31 @@ pub fn quantile_interval<'a>(
     found
 }
 
+/// Least variance of the sum of a replicate's counts; `counts` are ascending and different, each
+/// with its number of chips.
+pub fn least_variance(counts: impl Iterator<Item = (i64, u64)> + Clone) -> f64 {
+    let stretch = u64::from(REPLICATES);
+    let (mut chips, mut begins, mut squares) = (0u64, 0u64, 0.0);
+    let mut before: Option<i64> = None;
+    let mut jump = |from: Option<i64>, to: i64| {
+        squares += from.map_or(0.0, |from| (to as f64 - from as f64).powi(2));
+    };
+    for (count, n) in counts.clone() {
+        chips += n;
+        if begins < chips {
+            jump(before, count);
+            before = Some(count);
+            begins = chips.next_multiple_of(stretch);
+        }
+    }
+    if let Some((last, _)) = counts.clone().last() {
+        jump(before, last);
+    }
+    let of_each = chips as f64 / stretch as f64;
+    let independent = of_each * Moments::of_counts(counts, 1).variance();
+    (LEAST * squares).min(independent)
+}
+
 /// Sums of counts by replicate: exact, and the same in whatever order chips come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Replicates([(u64, i128); REPLICATES as usize]);
@@ -101,8 +136,9 @@ impl Replicates {
     /// Standard error and Student-t interval (one degree of freedom fewer than replicates) of the
     /// mean of `count / images` over all chips; unknown while a replicate has no chip.
     ///
-    /// A replicate weighs as many chips as it has. They differ by one at most.
-    pub fn interval(&self, images: u32) -> (f64, Interval) {
+    /// A replicate weighs as many chips as it has. They differ by one at most. `least` is the least
+    /// variance of the sum of a replicate's counts, whatever these 16 say ([`least_variance`]).
+    pub fn interval(&self, images: u32, least: f64) -> (f64, Interval) {
         let chips: u64 = self.0.iter().map(|(n, _)| n).sum();
         let total: i128 = self.0.iter().map(|(_, sum)| sum).sum();
         if self.0.iter().any(|(n, _)| *n == 0) {
@@ -114,7 +150,8 @@ impl Replicates {
             (n * (of_replicate - mean)).powi(2)
         });
         let r = f64::from(REPLICATES);
-        let variance = spread.sum::<f64>() * r / (r - 1.0) / (chips as f64).powi(2);
+        let of_sums = (spread.sum::<f64>() / (r - 1.0)).max(least);
+        let variance = of_sums * r / (chips as f64).powi(2);
         let se = variance.sqrt() / f64::from(images);
         (
             se,
@@ -130,7 +167,7 @@ mod tests {
     use super::*;
     use crate::chip::stratified::word;
     use crate::random::{Purpose, Stream, normal};
-    use crate::sweep::census::Census;
+    use crate::sweep::census::{Basis, Census};
     use crate::sweep::result::ChipRow;
 
     const IMAGES: u32 = 10_000;
@@ -223,6 +260,66 @@ mod tests {
         for ratio in lengths(320, 1.0) {
             assert!(ratio < 0.7, "{ratio}");
         }
+    }
+
+    /// Share of the repeats whose interval of the mean covers it: of chips that are at 10 % where
+    /// eps_B is below its quantile `p` and at 90 % elsewhere.
+    fn mean_covered(chips: u32, p: f64, chance: Option<f64>) -> f64 {
+        let limit = Normal::standard().inverse_cdf(p);
+        let truth = 0.9 - 0.8 * p;
+        let basis = Basis {
+            stratified: true,
+            chance,
+        };
+        let mut inside = 0u64;
+        for seed in 0..REPEATS {
+            let mut census = Census::default();
+            for chip in 0..chips {
+                let fails = f64::from(normal(word(seed, chip))) < limit;
+                let correct = if fails {
+                    IMAGES / 10
+                } else {
+                    9 * (IMAGES / 10)
+                };
+                census.push(&ChipRow::scored(chip, correct, IMAGES));
+            }
+            let i = census.mean_interval(basis).ci95;
+            inside += u64::from(i.lo <= truth && truth <= i.hi);
+        }
+        let covered = inside as f64 / REPEATS as f64;
+        println!("{chips} chips, {p} fail by eps_B, chance {chance:?}: {covered:.4}");
+        covered
+    }
+
+    #[test]
+    fn a_mean_over_replicates_covers_where_eps_b_alone_decides() {
+        // The promise is 93 %; six standard errors of 2,000 repeats are 3.4 %.
+        let bar = 0.93 - 6.0 * (0.93 * 0.07 / REPEATS as f64).sqrt();
+        // The variance that 16 replicates happen to have covers 85 % here.
+        for (chips, p) in [(128, 0.1), (512, 0.1), (128, 0.13), (256, 0.2)] {
+            let covered = mean_covered(chips, p, None);
+            assert!(covered > bar, "{chips} chips, {p}: {covered}");
+        }
+        // Failures too rare to be seen: 23 % without the part for chips not yet seen.
+        for (chips, p) in [(128, 0.002), (128, 0.01), (512, 0.005)] {
+            let covered = mean_covered(chips, p, Some(0.1));
+            assert!(covered > bar, "{chips} chips, {p}: {covered}");
+        }
+    }
+
+    #[test]
+    fn the_least_variance_is_a_sixth_of_the_squared_stretches() {
+        let of = |counts: &[(i64, u64)]| least_variance(counts.iter().copied());
+        let near = |x: f64, want: f64| assert!((x - want).abs() < 1e-9 * want, "{x} {want}");
+        // 16 chips at 10, 48 at 90: one stretch holds the jump.
+        near(of(&[(10, 16), (90, 48)]), 6400.0 / 6.0);
+        // 0, 1, 2, ..., 63: three stretches of 16, the last of 15.
+        let line: Vec<(i64, u64)> = (0..64).map(|c| (c, 1)).collect();
+        near(of(&line), (3.0 * 256.0 + 225.0) / 6.0);
+        // Two of 64 chips fail: independent chips vary less, 4 * s^2.
+        let s2 = 6400.0 * (2.0 * 62.0 / 64.0) / 63.0;
+        near(of(&[(10, 2), (90, 62)]), 4.0 * s2);
+        assert_eq!(of(&[(5, 64)]), 0.0);
     }
 
     #[test]

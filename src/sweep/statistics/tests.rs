@@ -310,11 +310,11 @@ fn replicates_agree_with_scipy() {
     for (chip, correct) in (0..).zip(numbers(&case["correct"])) {
         replicates.push(chip, correct as i64);
     }
-    let (se, interval) = replicates.interval(case["images"].as_u64().unwrap() as u32);
+    let (se, interval) = replicates.interval(case["images"].as_u64().unwrap() as u32, 0.0);
     close(se, case["se"].as_f64().unwrap());
     let ci = numbers(&case["ci"]);
     close_interval(interval, ci[0], ci[1]);
     let mut few = replicates::Replicates::default();
     few.push(3, 1);
-    assert!(few.interval(1).0.is_nan());
+    assert!(few.interval(1, 0.0).0.is_nan());
 }

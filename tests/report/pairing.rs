@@ -1,0 +1,136 @@
+//! Which points of two runs are pairs.
+
+use pimento::report::combine::{Run, combine};
+use pimento::report::diff::diff;
+use pimento::report::pairing::Pairing;
+use pimento::report::{html, verify};
+use serde_json::json;
+
+use super::synthetic::{Spec, sweep};
+
+/// A run over sigma_W of so many chips.
+fn run(name: &str, sigmas: &[f64]) -> Run {
+    let specs: Vec<Spec> = sigmas
+        .iter()
+        .map(|&sigma| Spec::new("qavat", "none", sigma, 0.1))
+        .collect();
+    let (mut result, rows) = sweep(name, &specs, 40, 1000);
+    result.config = json!({"seed": 7, "variation": {"distribution": "gaussian"}});
+    Run {
+        name: name.into(),
+        result,
+        rows,
+    }
+}
+
+#[test]
+fn runs_of_other_seeds_are_compared() {
+    let (a, mut b) = (run("a", &[0.1, 0.2]), run("b", &[0.1, 0.2]));
+    b.result.seed = 8;
+    b.result.config["seed"] = json!(8);
+    for run in [(&a.result, 7u64), (&b.result, 8)] {
+        assert_eq!(run.0.seed, run.1);
+    }
+    let mut a = a;
+    a.result
+        .points
+        .iter_mut()
+        .for_each(|p| p.axes.train_seed = 7);
+    b.result
+        .points
+        .iter_mut()
+        .for_each(|p| p.axes.train_seed = 8);
+    let difference = diff(&a, &b).unwrap();
+    assert_eq!(difference.points.len(), 2);
+    assert!(difference.only_a.is_empty() && difference.only_b.is_empty());
+    assert!(!difference.points[0].paired);
+    assert_eq!(difference.points[0].point, "variation.sigma_w = 0.1");
+    // The seed is said, and that of the trainings, which follows it, is not said again.
+    let names: Vec<&str> = difference
+        .settings
+        .iter()
+        .map(|s| s.name.as_str())
+        .collect();
+    assert_eq!(names, ["seed"]);
+    // Nor is it an axis of a page of both.
+    let (result, rows) = combine(vec![a, b]).unwrap();
+    let page = html::page(&result, &rows);
+    assert!(!page.contains("training seed") && !page.contains("train.seed"));
+}
+
+#[test]
+fn what_no_run_sweeps_does_not_keep_points_apart() {
+    let (a, mut b) = (run("a", &[0.1, 0.2]), run("b", &[0.1, 0.2]));
+    for p in &mut b.result.points {
+        p.axes.distribution = "lognormal".into();
+    }
+    b.result.config["variation"]["distribution"] = json!("lognormal");
+    let difference = diff(&a, &b).unwrap();
+    assert_eq!((difference.points.len(), difference.only_a.len()), (2, 0));
+    let table = difference.table();
+    let said = "variation.distribution: gaussian in a, lognormal in b";
+    assert!(table.contains(said), "{table}");
+    assert!(!table.contains("p = 0.000"), "{table}");
+}
+
+#[test]
+fn an_axis_that_keeps_points_apart_is_named() {
+    let (a, b) = (run("a", &[0.1, 0.2]), run("b", &[0.1, 0.3]));
+    let difference = diff(&a, &b).unwrap();
+    assert_eq!(difference.points.len(), 1);
+    assert_eq!(difference.only_a, ["variation.sigma_w = 0.2"]);
+    assert_eq!(difference.only_b, ["variation.sigma_w = 0.3"]);
+    let table = difference.table();
+    let said = "variation.sigma_w keeps points apart: 0.1, 0.2 in a, 0.1, 0.3 in b";
+    assert!(table.contains(said), "{table}");
+}
+
+#[test]
+fn an_axis_of_one_run_meets_the_fixed_value_of_the_other() {
+    let (mut a, mut b) = (run("a", &[0.1, 0.2]), run("b", &[0.1]));
+    // Swept by path in the first run only; the second has it in its experiment.
+    for (p, bits) in a.result.points.iter_mut().zip([4, 6]) {
+        p.axes.sigma_w = 0.1;
+        p.axes.extra.insert("chip.adc.bits".into(), json!(bits));
+    }
+    b.result.config["chip"] = json!({"adc": {"bits": 6.0}});
+    let pairing = Pairing::new(&a.result, &b.result);
+    assert_eq!(pairing.axes, ["chip.adc.bits"]);
+    assert_eq!(pairing.pairs, [(1, 0)]);
+    assert_eq!((pairing.only_a, pairing.only_b), (vec![0], vec![]));
+}
+
+#[test]
+fn what_follows_from_another_axis_is_no_axis_of_its_own() {
+    let (mut a, mut b) = (run("a", &[0.1, 0.2]), run("b", &[0.1, 0.2]));
+    for run in [&mut a, &mut b] {
+        run.result.points[1].axes.law = "layer-fixed".into();
+    }
+    // The mapping follows the law in the first run and is set in the second.
+    a.result.points[1].axes.mapping = "offset".into();
+    let pairing = Pairing::new(&a.result, &b.result);
+    assert_eq!(pairing.pairs, [(0, 0), (1, 1)]);
+    assert!(!pairing.axes.iter().any(|name| name == "variation.mapping"));
+}
+
+#[test]
+fn rows_that_are_not_of_the_summary_are_refused() {
+    let whole = run("a", &[0.1, 0.2]);
+    assert_eq!(verify::run(&whole.result, &whole.rows), Ok(()));
+    let refused = |change: &dyn Fn(&mut Run)| {
+        let mut damaged = whole.clone();
+        change(&mut damaged);
+        verify::run(&damaged.result, &damaged.rows).unwrap_err()
+    };
+    for (message, want) in [
+        (refused(&|r| r.rows[0].point = 2), "point 2"),
+        (
+            refused(&|r| r.rows[0].chip = 1),
+            "chip 1 of point 0 is there twice",
+        ),
+        (refused(&|r| r.rows[0].images = 999), "999 images"),
+        (refused(&|r| r.rows.truncate(79)), "point 1 has 39 chips"),
+    ] {
+        assert!(message.contains(want), "{message}");
+    }
+}
