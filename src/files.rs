@@ -1,8 +1,14 @@
 //! Writing files so that a reader sees the old content or the new, never half of it.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+#[cfg(unix)]
+use rustix::fs::OFlags;
 
 use crate::error::{Error, Result};
 
@@ -28,7 +34,7 @@ pub fn write_atomically_with(
             .write(true)
             .open(path)
             .and_then(|mut file| write(&mut file)),
-        _ => end_of_links(path).and_then(|path| replace(&path, write)),
+        _ => end_of_links(path).and_then(|path| replace(&path, USUAL_MODE, write)),
     };
     written.map_err(|source| Error::io(path, source))
 }
@@ -74,32 +80,198 @@ fn directory_of(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// Puts a new file in the place of `path`, which is no link.
+/// [`write_atomically`] for files that are the program's own affair (trained networks, checkpoints,
+/// caches): what is at `path` is replaced, a symbolic link itself included, so that whoever may write
+/// to the directory cannot choose which file is overwritten.
+pub(crate) fn replace_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = replace(path, USUAL_MODE, |file| file.write_all(bytes));
+    written.map_err(|source| Error::io(path, source))
+}
+
+/// [`replace_atomically`], piece by piece, for a file that nobody else may write to.
+pub(crate) fn replace_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<()> {
+    replace(path, OWN_MODE, write).map_err(|source| Error::io(path, source))
+}
+
+/// Permissions of a new file, of which the process's mask takes its part.
+const USUAL_MODE: u32 = 0o666;
+
+/// Permissions of a file that only its owner may change.
+const OWN_MODE: u32 = 0o644;
+
+/// What stands between the name of a file and [`TEMPORARY`] in the name of its temporary file, before
+/// the part that is drawn at random.
+const MARK: &str = "pimento-";
+
+/// Letters and digits that are drawn at random.
+const RANDOM: usize = 12;
+
+/// Ending of temporary files.
+const TEMPORARY: &str = ".tmp";
+
+/// Age at which a temporary file is nobody's any more: writing takes seconds, at most minutes, and a
+/// file that grows is young.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Puts a new file in the place of `path`. The temporary file has a name that nobody can know
+/// beforehand and is created as a new file, so that no link leads elsewhere.
 fn replace(
     path: &Path,
+    mode: u32,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     let Some(name) = path.file_name() else {
         return Err(std::io::Error::other("not a file name"));
     };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    // The process in the name keeps two runs apart that write to the same place.
-    hidden.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(hidden);
-    let written = File::create(&temporary)
-        .and_then(|mut file| {
-            write(&mut file)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(source) = written {
-        // The first error is the one to report; the file may not even exist.
-        let _ = fs::remove_file(&temporary);
-        return Err(source);
-    }
+    remove_abandoned(path);
+    let mut prefix = std::ffi::OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    prefix.push(MARK);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).rand_bytes(RANDOM).suffix(TEMPORARY);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    // Dropped before its end it removes its file.
+    let mut temporary = builder.make_in(directory_of(path), |path| options.open(path))?;
+    write(temporary.as_file_mut())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map_err(|e| e.error)?;
     sync_directory(path);
     Ok(())
+}
+
+/// Removes temporary files of `path` that a process left when it was killed, once a process and path.
+fn remove_abandoned(path: &Path) {
+    static LOOKED_AT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut looked_at = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    if looked_at.insert(path.to_path_buf()) {
+        drop(looked_at);
+        let own = path.file_name().unwrap_or_default().to_string_lossy();
+        remove_abandoned_in(directory_of(path), |name| name == own);
+    }
+}
+
+/// Removes old temporary files from a directory: those of files whose name `of` says yes to. What
+/// cannot be removed does no harm but take room.
+pub(crate) fn remove_abandoned_in(dir: &Path, of: impl Fn(&str) -> bool) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let hidden = entry.file_name().to_string_lossy().into_owned();
+        let inner = hidden
+            .strip_prefix('.')
+            .and_then(|rest| rest.strip_suffix(TEMPORARY))
+            .and_then(|rest| rest.rsplit_once('.'));
+        let ours = inner.is_some_and(|(name, drawn)| {
+            let drawn = match drawn.strip_prefix(MARK) {
+                Some(drawn) => drawn.len() == RANDOM,
+                // Earlier versions had the number of the process here.
+                None => !drawn.is_empty() && drawn.bytes().all(|b| b.is_ascii_digit()),
+            };
+            drawn && of(name)
+        });
+        if ours && is_old(&entry) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let changed = entry.metadata().and_then(|about| about.modified()).ok();
+    let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok());
+    age.is_some_and(|age| age > ABANDONED)
+}
+
+/// Removes old files that end in `.lock` and that nobody holds from a directory: a process that was
+/// killed left them. Whoever opened one just now and does not hold it yet works without a lock.
+pub(crate) fn remove_abandoned_locks(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let ours = path.extension().is_some_and(|e| e == "lock") && is_old(&entry);
+        if ours && open_lock(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Opens a file that is there to be locked, creating it where it is missing. Nothing in it is
+/// changed.
+///
+/// # Errors
+/// A symbolic link, or anything else that is no file.
+pub(crate) fn open_lock(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    open_itself(&mut options, path)
+}
+
+/// Opens a file with these options, but no symbolic link and nothing that is no file.
+///
+/// # Errors
+/// As opening has them; a link, a directory, a pipe, a device.
+pub(crate) fn open_itself(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
+    let no_file =
+        || std::io::Error::other("a link, a pipe or a device; allowed here: a plain file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Not to wait for the other end of a pipe.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.custom_flags(flags.bits() as i32);
+    }
+    let file = match options.open(path) {
+        Err(_) if path.is_symlink() => return Err(no_file()),
+        opened => opened?,
+    };
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(no_file()),
+    }
+}
+
+/// Whether this error of locking says that the file system has no locks (some network file systems,
+/// and machines whose lock service does not run).
+pub(crate) fn has_no_locks(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error()) {
+        return true;
+    }
+    error.kind() == std::io::ErrorKind::Unsupported
+}
+
+/// Why the content of a file cannot be trusted to be this user's own, if it cannot: it belongs to
+/// somebody else (but the system's administrator), or others may write to it. Nothing is known of
+/// systems without owners.
+pub(crate) fn foreign(about: &fs::Metadata) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let (owner, me) = (about.uid(), rustix::process::geteuid().as_raw());
+        if owner != me && owner != 0 {
+            return Some(format!("it belongs to user {owner}, not to {me}"));
+        }
+        if about.mode() & 0o022 != 0 {
+            let mode = about.mode() & 0o777;
+            return Some(format!(
+                "others than its owner may write to it (mode {mode:o})"
+            ));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = about;
+    None
 }
 
 /// Removes a file; that there is none is no error.
@@ -143,6 +315,7 @@ mod tests {
         let missing = dir.path().join("no/such/dir/a.json");
         let message = write_atomically(&missing, b"x").unwrap_err().to_string();
         assert!(message.contains("a.json"), "{message}");
+        assert!(!message.contains(TEMPORARY), "{message}");
         // A directory in the way: the temporary file was written, the rename fails.
         let taken = dir.path().join("taken");
         fs::create_dir(&taken).unwrap();
@@ -197,6 +370,142 @@ mod tests {
         std::io::Read::read_exact(&mut reader, &mut read).unwrap();
         assert_eq!(&read, b"content");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// Files in a directory, by name.
+    #[cfg(unix)]
+    fn names(dir: &Path) -> Vec<String> {
+        let all = fs::read_dir(dir).unwrap();
+        let mut all: Vec<String> = all
+            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        all.sort();
+        all
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_planted_link_leads_nowhere() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("precious"), "kept").unwrap();
+        for name in [
+            "model",
+            "lock",
+            &format!(".model.{}.tmp", std::process::id()),
+        ] {
+            symlink("precious", at(name)).unwrap();
+        }
+        let message = open_lock(&at("lock")).unwrap_err().to_string();
+        assert!(message.contains("a link"), "{message}");
+        replace_atomically(&at("model"), b"new").unwrap();
+        assert!(!at("model").is_symlink());
+        assert_eq!(fs::read(at("model")).unwrap(), b"new");
+        assert_eq!(fs::read(at("precious")).unwrap(), b"kept");
+        // A link to what is not there makes no file.
+        symlink("not-there", at("dangling")).unwrap();
+        assert!(open_lock(&at("dangling")).is_err() && !at("not-there").exists());
+        replace_atomically_with(&at("dangling"), |file| file.write_all(b"own")).unwrap();
+        assert!(!at("dangling").is_symlink() && !at("not-there").exists());
+        // What is in a file that is locked stays.
+        assert!(open_lock(&at("precious")).unwrap().try_lock().is_ok());
+        assert_eq!(fs::read(at("precious")).unwrap(), b"kept");
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(at("pipe"))
+            .status();
+        assert!(pipe.unwrap().success() && open_lock(&at("pipe")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_the_usual_ones_and_a_cache_is_its_owners() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| {
+            let about = fs::metadata(dir.path().join(name)).unwrap();
+            (about.permissions().mode() & 0o777, foreign(&about))
+        };
+        File::create(dir.path().join("plain")).unwrap();
+        write_atomically(&dir.path().join("usual"), b"x").unwrap();
+        assert_eq!(mode("plain"), mode("usual"));
+        let own = dir.path().join("own");
+        replace_atomically_with(&own, |file| file.write_all(b"x")).unwrap();
+        assert_eq!(mode("own").1, None);
+        fs::set_permissions(&own, PermissionsExt::from_mode(0o664)).unwrap();
+        let why = mode("own").1.unwrap();
+        assert!(why.contains("may write") && why.contains("664"), "{why}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_process_left_goes_away_when_it_is_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = [
+            (".a.json.pimento-abcdefgh1234.tmp", true),
+            (".a.json.4711.tmp", true),
+            // Somebody else's.
+            (".a.json.tmp", false),
+            (".a.json.backup.tmp", false),
+            (".b.json.pimento-abcdefgh1234.tmp", false),
+            // Perhaps being written just now.
+            (".a.json.pimento-youngyoung12.tmp", false),
+        ];
+        for (name, _) in all {
+            let file = File::create(dir.path().join(name)).unwrap();
+            if !name.contains("young") {
+                file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            }
+        }
+        write_atomically(&dir.path().join("a.json"), b"x").unwrap();
+        let left = names(dir.path());
+        assert!(left.contains(&"a.json".into()));
+        for (name, goes) in all {
+            assert_eq!(!left.contains(&name.to_string()), goes, "{name}");
+        }
+        // A write that fails leaves nothing, whatever its name.
+        let before = names(dir.path());
+        let fail = |_: &mut File| Err(std::io::Error::other("full"));
+        assert!(replace_atomically_with(&dir.path().join("c"), fail).is_err());
+        assert_eq!(names(dir.path()), before);
+    }
+
+    #[test]
+    fn a_lock_that_nobody_holds_goes_away_when_it_is_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let held = open_lock(&at("held.lock")).unwrap();
+        held.try_lock().unwrap();
+        for name in ["old.lock", "young.lock", "old.partial"] {
+            fs::write(at(name), "").unwrap();
+        }
+        for name in ["held.lock", "old.lock", "old.partial"] {
+            let file = File::options().write(true).open(at(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
+        remove_abandoned_locks(dir.path());
+        for (name, stays) in [
+            ("held.lock", true),
+            ("old.lock", false),
+            ("young.lock", true),
+            ("old.partial", true),
+        ] {
+            assert_eq!(at(name).exists(), stays, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_known_by_its_errors() {
+        assert!(has_no_locks(&std::io::ErrorKind::Unsupported.into()));
+        assert!(!has_no_locks(&std::io::ErrorKind::PermissionDenied.into()));
+        #[cfg(target_os = "linux")]
+        {
+            // ENOLCK and ENOSYS of errno(3) on Linux.
+            for (code, none) in [(37, true), (38, true), (13, false)] {
+                let error = std::io::Error::from_raw_os_error(code);
+                assert_eq!(has_no_locks(&error), none, "{error}");
+            }
+        }
     }
 
     #[test]

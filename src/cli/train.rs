@@ -84,7 +84,8 @@ impl Train {
             observer: &terminal,
         })?;
         drop(terminal);
-        train::save_model(&self.out, &model, &train::training_key(&point)?)?;
+        let seen = train::SeenImages::new(&point, &data.train)?;
+        train::save_model(&self.out, &model, &train::training_key(&point, &seen)?)?;
         if partial.exists() {
             std::fs::remove_file(&partial).map_err(|e| Error::io(&partial, e))?;
         }

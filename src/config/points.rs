@@ -2,7 +2,7 @@
 
 use super::axes::{AxisValue, Design};
 use super::train::{Recipe, TrainVariation};
-use super::{Experiment, Sampling, read_document};
+use super::{Experiment, Profile, Sampling, Variation, read_document};
 use crate::error::{Error, Result};
 
 /// One point of a sweep.
@@ -150,28 +150,32 @@ impl Experiment {
     }
 
     /// A copy in which everything that does not influence training has its default, and what
-    /// training derives from the rest of the file is written out. Points with equal values share
-    /// one trained network; its JSON is the training part of a checkpoint's provenance.
+    /// training derives from the rest of the file is written out. The images are no part of it (all
+    /// points have the same); [`crate::train::training_key`] adds their content.
     pub fn training(&self) -> Experiment {
         let mut e = Experiment {
             seed: self.training_seed(),
-            data: self.data.clone(),
             network: self.network.clone(),
             train: self.train.clone(),
             ..Experiment::default()
         };
-        e.data.test_limit = 0;
-        // Its digest says which file; where it lies does not matter.
+        // Its content says which file; where it lies does not matter.
         e.network.file = None;
-        e.data.cache = true;
         e.train.seed = None;
         e.train.sigma_w = None;
         e.train.variation = TrainVariation::Within;
+        if self.evaluated_on().is_none() {
+            let usual = super::Train::default();
+            e.train.evaluate_every = usual.evaluate_every;
+            e.train.evaluate_chips = usual.evaluate_chips;
+        }
         if self.train.recipe != Recipe::Float {
             e.quantize = self.quantize.clone();
+            // Only where the other fields' defaults come from.
+            e.quantize.profile = Profile::Pimento;
         }
         if self.train.recipe.sees_variation() {
-            e.variation = super::Variation {
+            e.variation = Variation {
                 sigma_w: self.training_sigma_w(),
                 sigma_b: self.training_sigma_b(),
                 sigma_layer: 0.0,
@@ -180,23 +184,35 @@ impl Experiment {
                 wafer: None,
                 ..self.variation.clone()
             };
-        } else {
-            e.train.chips_per_batch = 1;
         }
         if self.train.level == super::Fidelity::Cell {
             e.chip = self.chip.clone();
+            e.chip.preset = None;
         } else {
             e.train.rescale = true;
         }
         e
     }
+
+    /// The variation of the chips that held-out images are classified on, where they are: not what
+    /// training sees, and yet what its record tells.
+    pub fn evaluated_on(&self) -> Option<Variation> {
+        let t = &self.train;
+        let evaluates = self.data.validation > 0 && t.evaluate_every > 0 && t.epochs > 0;
+        evaluates.then(|| Variation {
+            // Their chips are independent, and on no wafer.
+            sampling: Sampling::Independent,
+            wafer: None,
+            ..self.variation.clone()
+        })
+    }
 }
 
 /// Number of different networks that points need.
 pub fn n_trainings(points: &[Point]) -> usize {
-    let mut trainings: Vec<Experiment> = Vec::new();
+    let mut trainings: Vec<(Experiment, Option<Variation>)> = Vec::new();
     for point in points {
-        let training = point.experiment.training();
+        let training = (point.experiment.training(), point.experiment.evaluated_on());
         if !trainings.contains(&training) {
             trainings.push(training);
         }

@@ -265,27 +265,30 @@ mean = 0.5
 }
 
 #[test]
-fn what_is_not_asked_for_is_not_in_the_training_key() {
-    // Networks trained by earlier versions keep their key.
-    let json = serde_json::to_string(&Experiment::default().training()).unwrap();
-    for key in [
-        "augment",
-        "cache",
-        "resize",
-        "file",
-        "train_images",
-        "arrays",
-    ] {
-        assert!(!json.contains(&format!("\"{key}\"")), "{key}: {json}");
-    }
-    assert!(json.contains("\"mean\":0.2863,\"std\":0.354"), "{json}");
-    // Where decoded images are kept changes no network; how they are moved does.
+fn a_training_is_known_by_what_it_sees() {
     let key = |text: &str| Experiment::parse(text, "x.toml").unwrap().training();
-    assert_eq!(
-        key("[data]\nkind = \"folder\"\ncache = false\n"),
-        key("[data]\nkind = \"folder\"\n")
-    );
+    // Where images are and how they are kept is not of it; how they are moved is.
+    let elsewhere = "[data]\nkind = \"folder\"\ndir = \"x\"\ncache = false\ntest_limit = 9\n";
+    assert_eq!(key(elsewhere), key(""));
     assert_ne!(key("[train.augment]\npad = 1\n"), key(""));
+    // Chips a batch is divided among change batch norm and the images used, variation or not.
+    let qat = "[train]\nrecipe = \"qat\"\n";
+    assert_ne!(key(&format!("{qat}chips_per_batch = 4\n")), key(qat));
+    // What a profile sets is what counts.
+    let by_name = "[quantize]\nprofile = \"reference\"\n";
+    let one_by_one = "[quantize]\nweight_step = \"line-search\"\nactivation_rounding = \"floor\"\n\
+                      activation_range = \"signed\"\nstraight_through = \"identity\"\n\
+                      linear_inputs = \"float\"\n";
+    assert_eq!(key(by_name), key(one_by_one));
+    // The chips of held-out images are no part of the training, but of its record.
+    let axes = "[sweep.axes]\n\"variation.sigma_w\" = [0.1, 0.2]\n";
+    let trainings = |sections: &str| {
+        let e = Experiment::parse(&format!("{sections}{axes}"), "x.toml").unwrap();
+        n_trainings(&e.points().unwrap())
+    };
+    assert_eq!(trainings(qat), 1);
+    let evaluated = format!("[data]\nvalidation = 100\n{qat}evaluate_every = 1\n");
+    assert_eq!(trainings(&evaluated), 2);
 }
 
 #[test]

@@ -126,7 +126,8 @@ pub struct Train {
     pub warmup_epochs: usize,
     /// Label smoothing: target `(1-s) onehot + s/classes`.
     pub label_smoothing: f64,
-    /// Fresh chips per step (variability-aware recipes); divides the batch.
+    /// Fresh chips per step; divides the batch, which is cut to a multiple of it. Without variation in
+    /// the recipe they are all nominal, and yet batch norm sees the images of each by themselves.
     pub chips_per_batch: usize,
     /// Parts of a batch that are computed one after the other, for batches that do not fit the
     /// adapter. The gradient is that of the whole batch; batch norm sees one part at a time, and

@@ -2,14 +2,21 @@
 //!
 //! A file is `MAGIC`, the length of the header (`u64`), the header (JSON), the labels of the training
 //! and of the test part (`u16`), their pixels, and the SHA-256 of all that; numbers are
-//! little-endian. It is written whole or not at all, and read only if its key, its length and its
-//! checksum are right; otherwise the pictures are decoded again and the file is replaced.
+//! little-endian. It is written whole or not at all, and read only if it is this user's (or the
+//! administrator's) and nobody else may write to it, and its key, its length and its checksum are right;
+//! otherwise the pictures are decoded again and the file is replaced.
+//!
+//! The key is a digest of the pictures' files themselves: reading them takes a small part of the time
+//! of decoding them, and their lengths and times of change would not tell two contents apart. It is no
+//! secret, and neither is the checksum: what keeps others from slipping in pixels of theirs is who may
+//! write to the file.
 
-use std::fs::{self, File, Metadata};
-use std::io::{Read, Write};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,47 +26,54 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// Start of a cache file; the number changes with the format, and with what decoders make of a file.
-const MAGIC: &[u8; 16] = b"pimento images 1";
+const MAGIC: &[u8; 16] = b"pimento images 2";
 
 /// Longest header; a real one has some hundred bytes.
 const MAX_HEADER: u64 = 1 << 16;
 
-/// Age at which a half-written file is nobody's any more; writing takes seconds.
-const ABANDONED: Duration = Duration::from_secs(3600);
-
 /// What a decoded set depends on.
 pub(super) struct Key {
-    /// The source's own name, for messages and the file's name.
-    label: String,
+    /// The source's own name, for the file's.
     stem: String,
     /// SHA-256 of everything the set depends on.
     digest: String,
 }
 
 impl Key {
-    /// Of an archive: path, length, time of change and options.
-    pub(super) fn of_file(file: &Path, about: &Metadata, resize: Option<[usize; 2]>) -> Self {
+    /// Of an archive: its place, its content and options.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn of_file(file: &Path, resize: Option<[usize; 2]>) -> Result<Self> {
         let mut hash = Sha256::new();
-        hash.update(stamp(about));
-        Self::new(file, hash, resize)
+        hash.update(digest(file)?);
+        Ok(Self::new(file, hash, resize))
     }
 
-    /// Of a directory: its path, and place, length and time of change of every picture.
-    pub(super) fn of_files<'a>(
+    /// Of a directory: its place, and place and content of every picture.
+    ///
+    /// # Errors
+    /// A picture cannot be read.
+    pub(super) fn of_files(
         dir: &Path,
-        files: impl Iterator<Item = (&'a Place, &'a Metadata)>,
+        files: &[(PathBuf, Place)],
         resize: Option<[usize; 2]>,
-    ) -> Self {
+    ) -> Result<Self> {
+        let digests = files.par_iter().map(|(path, _)| digest(path));
+        let digests: Vec<_> = digests.collect::<Result<_>>()?;
         let mut hash = Sha256::new();
-        for (place, about) in files {
+        for ((_, place), digest) in files.iter().zip(digests) {
             let part = match place.part {
                 Part::Train => "train",
                 Part::Test => "test",
             };
-            hash.update(format!("{part}/{}/{}\n", place.class, place.file));
-            hash.update(stamp(about));
+            // Lengths, so that no name runs into the next.
+            let (class, file) = (&place.class, &place.file);
+            let lengths = (class.len(), file.len());
+            hash.update(format!("{part} {lengths:?} {class} {file}\n"));
+            hash.update(digest);
         }
-        Self::new(dir, hash, resize)
+        Ok(Self::new(dir, hash, resize))
     }
 
     fn new(path: &Path, mut hash: Sha256, resize: Option<[usize; 2]>) -> Self {
@@ -78,7 +92,6 @@ impl Key {
             }
         };
         Self {
-            label: path.display().to_string(),
             stem: stem.chars().map(plain).take(60).collect(),
             digest: digest.iter().map(|b| format!("{b:02x}")).collect(),
         }
@@ -89,12 +102,18 @@ impl Key {
     }
 }
 
-/// Length and time of change. Where a system has no times the length must do.
-fn stamp(about: &Metadata) -> String {
-    let changed = about.modified().ok();
-    let since = changed.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    let nanos = since.map_or(0, |d| d.as_nanos());
-    format!("{} {nanos}\n", about.len())
+/// SHA-256 of a file.
+fn digest(path: &Path) -> Result<[u8; 32]> {
+    let io = |e| Error::io(path, e);
+    let mut file = File::open(path).map_err(io)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).map_err(io)? {
+            0 => return Ok(hash.finalize().into()),
+            n => hash.update(&buffer[..n]),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -119,33 +138,47 @@ impl Header {
     }
 }
 
-/// The set from the cache, else from `decode` (which is given the source's name) and then kept.
+/// The set from the cache, else from `decode` (which is given the name of `source`) and then kept,
+/// unless `key` says that the source is another one by then.
 /// Trouble with the cache is told to the observer and is never an error.
 pub(super) fn through(
-    key: &Key,
+    source: &Path,
     decoding: &Decoding,
+    key: impl Fn() -> Result<Key>,
     decode: impl FnOnce(&str) -> Result<Split>,
 ) -> Result<Split> {
     let say = |text: String| decoding.observer.message(&text);
-    let path = decoding.cache.map(|dir| key.path(dir));
-    if let Some(path) = path.as_ref().filter(|path| path.exists()) {
-        match read(path, &key.digest) {
-            Ok(split) => return Ok(split),
-            Err(e) => say(format!("{e}; decoding {} again", key.label)),
+    let label = source.display().to_string();
+    let cache = match decoding.cache {
+        Some(dir) => Some((dir, key()?)),
+        None => None,
+    };
+    if let Some((dir, key)) = &cache {
+        let path = key.path(dir);
+        match read(&path, &key.digest) {
+            Ok(Some(split)) => return Ok(split),
+            Ok(None) => {}
+            Err(e) => say(format!("{e}; decoding {label} again")),
         }
     }
     let started = Instant::now();
-    let split = decode(&key.label)?;
+    let split = decode(&label)?;
     let elapsed = started.elapsed().as_secs_f64();
     let n = split.train.len() + split.test.len();
-    let mut told = format!("{}: {n} images decoded in {elapsed:.1} s", key.label);
-    if let (Some(path), Some(dir)) = (&path, decoding.cache) {
-        let kept = fs::create_dir_all(dir)
-            .map_err(|e| Error::io(dir, e))
-            .and_then(|()| {
-                remove_abandoned(dir);
-                write(path, key, &split)
-            });
+    let mut told = format!("{label}: {n} images decoded in {elapsed:.1} s");
+    if let Some((dir, before)) = &cache {
+        let path = before.path(dir);
+        let kept = match key()?.digest == before.digest {
+            true => fs::create_dir_all(dir)
+                .map_err(|e| Error::io(dir, e))
+                .and_then(|()| {
+                    files::remove_abandoned_in(dir, |name| name.ends_with(".images"));
+                    write(&path, before, &split)
+                }),
+            false => Err(Error::input(format!(
+                "{label}: changed while it was decoded"
+            ))),
+        };
         match kept {
             Ok(()) => told += &format!("; kept in {}", path.display()),
             Err(e) => told += &format!("; not kept: {e}"),
@@ -155,32 +188,25 @@ pub(super) fn through(
     Ok(split)
 }
 
-/// Removes what a run that was killed while it wrote left behind: hidden temporary files of sets.
-/// What cannot be removed does no harm but take room.
-fn remove_abandoned(dir: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let ours = name.starts_with('.') && name.contains(".images.") && name.ends_with(".tmp");
-        let age = |at: SystemTime| SystemTime::now().duration_since(at).ok();
-        let changed = entry.metadata().and_then(|about| about.modified()).ok();
-        if ours && changed.and_then(age).is_some_and(|age| age > ABANDONED) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-/// Reads a cache file that must have this key.
+/// Reads a cache file that must have this key; none where there is none.
 ///
 /// # Errors
 /// Say which file and what is wrong with it.
-fn read(path: &Path, key: &str) -> Result<Split> {
+fn read(path: &Path, key: &str) -> Result<Option<Split>> {
     let io = |e| Error::io(path, e);
-    let file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
-    parse(&path.display().to_string(), file, length, key)
+    let file = match files::open_itself(File::options().read(true), path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(io)?,
+    };
+    let about = file.metadata().map_err(io)?;
+    if let Some(why) = files::foreign(&about) {
+        return Err(Error::input(format!(
+            "{}: not used: {why}; allowed in a cache: files of one's own or the administrator's that \
+             nobody else may write to",
+            path.display()
+        )));
+    }
+    parse(&path.display().to_string(), file, about.len(), key).map(Some)
 }
 
 /// Reads the content of a cache file of `length` bytes. Nothing is allocated that the length does
@@ -282,7 +308,7 @@ fn write(path: &Path, key: &Key, split: &Split) -> Result<()> {
         .map_err(|e| Error::Internal(format!("cache header to JSON: {e}")))?;
     let labels =
         |d: &Dataset| -> Vec<u8> { d.labels.iter().flat_map(|l| l.to_le_bytes()).collect() };
-    files::write_atomically_with(path, |file| {
+    files::replace_atomically_with(path, |file| {
         let mut hash = Sha256::new();
         let mut put = |bytes: &[u8]| {
             hash.update(bytes);

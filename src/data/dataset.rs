@@ -1,6 +1,7 @@
 //! Images and labels in memory.
 
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::random::Reach;
@@ -148,6 +149,26 @@ impl Dataset {
             classes,
             pixel_max,
         })
+    }
+
+    /// SHA-256 of all that a network can see of the set (shape, classes, brightest pixel, labels and
+    /// pixels, but not the name), hexadecimal.
+    pub fn sha256(&self) -> String {
+        let values = match self.images {
+            Pixels::Bytes(_) => "bytes",
+            Pixels::Floats(_) => "floats",
+        };
+        let (n, top) = (self.len(), self.pixel_max);
+        let mut hash = Sha256::new();
+        hash.update(format!(
+            "{n} images of {} x {} x {} {values} up to {top}, {} classes\n",
+            self.c, self.h, self.w, self.classes
+        ));
+        for label in &self.labels {
+            hash.update(label.to_le_bytes());
+        }
+        self.images.for_each_chunk(|bytes| hash.update(bytes));
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// Number of images.
@@ -339,6 +360,29 @@ mod tests {
         assert_eq!(d.limit(7), d);
         assert_eq!(d.limit(100), d);
         assert!(d.limit(0).is_empty());
+    }
+
+    #[test]
+    fn the_digest_is_of_the_content_alone() {
+        let set = |values: Vec<u8>, labels: &[u16], shape, classes, top| {
+            let set = Dataset::new("t", values, labels.to_vec(), shape, classes, top);
+            set.unwrap().sha256()
+        };
+        let usual = set(vec![1, 2, 3, 4], &[0, 1], (1, 1, 2), 2, 255);
+        let mut renamed = Dataset::new("u", vec![1u8, 2, 3, 4], vec![0, 1], (1, 1, 2), 2, 255);
+        assert_eq!(usual, renamed.as_mut().unwrap().sha256());
+        let floats = vec![1.0f32, 2.0, 3.0, 4.0];
+        let floats = Dataset::new("t", floats, vec![0, 1], (1, 1, 2), 2, 255).unwrap();
+        for other in [
+            set(vec![1, 2, 3, 5], &[0, 1], (1, 1, 2), 2, 255),
+            set(vec![1, 2, 3, 4], &[1, 0], (1, 1, 2), 2, 255),
+            set(vec![1, 2, 3, 4], &[0, 1], (1, 2, 1), 2, 255),
+            set(vec![1, 2, 3, 4], &[0, 1], (1, 1, 2), 3, 255),
+            set(vec![1, 2, 3, 4], &[0, 1], (1, 1, 2), 2, 16),
+            floats.sha256(),
+        ] {
+            assert_ne!(usual, other);
+        }
     }
 
     #[test]

@@ -43,20 +43,19 @@ pub fn load_folder(dir: &Path, decoding: &Decoding) -> Result<Split> {
                         path.display()
                     )));
                 }
-                found.push((path, place, about));
+                found.push((path, place));
             }
         }
     }
-    let listed = found.iter().map(|(_, place, about)| (place, about));
-    let key = cache::Key::of_files(dir, listed, decoding.resize);
-    cache::through(&key, decoding, |label| {
+    let key = || cache::Key::of_files(dir, &found, decoding.resize);
+    cache::through(dir, decoding, key, |label| {
         labelled::collect(label, Some(found.len()), decoding, |sink| {
-            for (path, place, _) in found {
-                let io = |e| Error::io(&path, e);
+            for (path, place) in &found {
+                let io = |e| Error::io(path, e);
                 let mut bytes = vec![];
-                let file = File::open(&path).map_err(io)?;
+                let file = File::open(path).map_err(io)?;
                 file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
-                let name = path.display().to_string();
+                let (name, place) = (path.display().to_string(), place.clone());
                 if !sink.take(Member { name, place, bytes }) {
                     break;
                 }

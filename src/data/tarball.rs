@@ -45,8 +45,13 @@ pub fn load_archive(file: &Path, decoding: &Decoding) -> Result<Split> {
             file.display()
         )));
     }
-    let key = cache::Key::of_file(file, &about, decoding.resize);
-    cache::through(&key, decoding, |label| {
+    let key = || cache::Key::of_file(file, decoding.resize);
+    let decoding = &Decoding {
+        // What is no file (a pipe) is read once.
+        cache: decoding.cache.filter(|_| about.is_file()),
+        ..*decoding
+    };
+    cache::through(file, decoding, key, |label| {
         read_archive(label, BufReader::new(source), decoding)
     })
 }

@@ -3,7 +3,7 @@
 //! * [`graph`]: layers and shapes. * [`zoo`]: the architectures that come along.
 //! * [`mod@file`]: networks from files: [`onnx`], [`description`] with safetensors.
 //! * [`run`]: the plain network on images. * [`npy`]: its outputs in files.
-//! * [`parameters`]: named tensors, initialisation, safetensors.
+//! * [`parameters`]: named tensors, initialisation, safetensors. * [`seal`]: their checksum.
 //! * [`lower`]: graph to [`crate::backend::Program`], for inference and for training.
 
 pub mod description;
@@ -15,6 +15,7 @@ pub mod onnx;
 pub mod parameters;
 mod rewrite;
 pub mod run;
+pub mod seal;
 pub mod zoo;
 
 pub use graph::Graph;

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
 
 use super::graph::{Graph, Layer};
 use super::lower::{StateTensor, layer_address};
+use super::seal;
 use crate::backend::Session;
 use crate::error::{Error, Result, escaped};
 use crate::random::{self, Purpose, Stream};
@@ -210,7 +212,30 @@ impl Parameters {
         Ok(())
     }
 
-    /// Bytes of a safetensors file with `metadata`.
+    /// Adds names, shapes and values of all tensors to a digest.
+    pub(crate) fn digest(&self, hash: &mut Sha256) {
+        for (name, tensor) in &self.tensors {
+            // Names and shapes with their ends, so that nothing runs into the next.
+            hash.update(format!("\n{name:?} {:?} ", tensor.shape));
+            for values in tensor.data.chunks(1 << 14) {
+                let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                hash.update(bytes);
+            }
+        }
+    }
+
+    /// Bytes of a safetensors file with `metadata` and a checksum over all of it
+    /// ([`super::seal`]), which [`Parameters::from_bytes`] looks at.
+    ///
+    /// # Errors
+    /// None that parameters can cause.
+    pub fn to_file(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+        let mut metadata = metadata.clone();
+        metadata.insert(seal::CHECKSUM.into(), seal::BLANK.into());
+        seal::seal(self.to_bytes(&metadata)?)
+    }
+
+    /// Bytes of a safetensors file with `metadata`, as they are.
     pub fn to_bytes(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
         let views: Vec<(String, TensorView)> = self
             .tensors
@@ -230,7 +255,12 @@ impl Parameters {
     /// Reads the bytes of a safetensors file and its metadata. Floats of any size become `f32`;
     /// integers of 32 and 64 bits, which are counters of other programs, are left out.
     /// `source` names the file in messages.
+    ///
+    /// # Errors
+    /// No safetensors file; a checksum that is not that of the bytes (a file without one, of
+    /// another program, is taken as it is); a tensor of another type.
     pub fn from_bytes(bytes: &[u8], source: &Path) -> Result<(Self, BTreeMap<String, String>)> {
+        seal::check(bytes, source)?;
         let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
         let (_, header) = SafeTensors::read_metadata(bytes)
             .map_err(|e| bad(format!("not a safetensors file: {e}")))?;

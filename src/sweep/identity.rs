@@ -12,7 +12,7 @@ use crate::backend::{Backend, DeviceInfo};
 use crate::config::{Experiment, Point};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::train::Model;
+use crate::train::{Model, network_sha256};
 
 /// Coordinates of a point, and what its network was made with.
 pub(super) fn axes(point: &Point, model: &Model) -> Axes {
@@ -97,7 +97,7 @@ pub(super) fn header(
              shards"
         )));
     }
-    let inputs = digests(data);
+    let inputs = digests(points, data)?;
     let toml = experiment.to_toml()?;
     Ok(Header {
         format: FORMAT,
@@ -116,20 +116,19 @@ pub(super) fn header(
     })
 }
 
-/// SHA-256 of the images, by name.
-fn digests(data: &Split) -> serde_json::Map<String, serde_json::Value> {
-    let digest = |d: &crate::data::Dataset| {
-        let mut h = Sha256::new();
-        d.images.for_each_chunk(|bytes| h.update(bytes));
-        for l in &d.labels {
-            h.update(l.to_le_bytes());
-        }
-        hex(&h.finalize())
-    };
+/// SHA-256 of what a sweep reads: the images, and the networks that come from files, by name.
+fn digests(points: &[Point], data: &Split) -> Result<serde_json::Map<String, serde_json::Value>> {
     let mut inputs = serde_json::Map::new();
-    inputs.insert("train_data_sha256".into(), digest(&data.train).into());
-    inputs.insert("test_data_sha256".into(), digest(&data.test).into());
-    inputs
+    inputs.insert("train_data_sha256".into(), data.train.sha256().into());
+    inputs.insert("test_data_sha256".into(), data.test.sha256().into());
+    let mut networks: Vec<String> = vec![];
+    for point in points {
+        networks.extend(network_sha256(&point.experiment)?.filter(|n| !networks.contains(n)));
+    }
+    if !networks.is_empty() {
+        inputs.insert("network_sha256".into(), networks.join(" ").into());
+    }
+    Ok(inputs)
 }
 
 fn provenance(

@@ -1,7 +1,7 @@
 //! Trained networks: in memory, on disk, and shared between processes.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,11 @@ use crate::backend::Backend;
 use crate::config::{Experiment, Point};
 use crate::data::Split;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::network::Parameters;
 use crate::progress::Observer;
-use crate::train::{self, Job, Model, TrainRecord, settings};
+use crate::train::settings::{self, Steps};
+use crate::train::{self, Job, Model, SeenImages, TrainRecord};
 
 /// How often a process looks whether another one has finished its training.
 const POLL: Duration = Duration::from_millis(200);
@@ -29,8 +31,12 @@ pub(super) struct Models<'a> {
     data: &'a Split,
     dir: Option<PathBuf>,
     observer: &'a dyn Observer,
+    /// The training images, once somebody asked.
+    images: Option<SeenImages>,
     models: HashMap<String, Arc<Model>>,
     ideals: HashMap<String, f64>,
+    /// SHA-256 of the parameters that every training has led to, for points that share it.
+    parameters: HashMap<String, String>,
 }
 
 impl<'a> Models<'a> {
@@ -45,9 +51,38 @@ impl<'a> Models<'a> {
             data,
             dir,
             observer,
+            images: None,
             models: HashMap::new(),
             ideals: HashMap::new(),
+            parameters: HashMap::new(),
         }
+    }
+
+    /// Training key of a point.
+    fn key(&mut self, experiment: &Experiment) -> Result<String> {
+        let seen = match self.images.take() {
+            Some(seen) => seen,
+            None => SeenImages::new(experiment, &self.data.train)?,
+        };
+        train::training_key(experiment, self.images.insert(seen))
+    }
+
+    /// Notes which parameters the training of a point has led to: whatever shares it must have the
+    /// same. `place` names who says so.
+    ///
+    /// # Errors
+    /// Others were noted before.
+    pub fn expect(&mut self, experiment: &Experiment, sha256: &str, place: &str) -> Result<()> {
+        let key = self.key(experiment)?;
+        let known = self.parameters.entry(key).or_insert_with(|| sha256.into());
+        if known != sha256 {
+            return Err(Error::input(format!(
+                "{place}: the trained network is another one than points with the same training were \
+                 measured on: parameters with SHA-256 {known} there, {sha256} now; allowed: one \
+                 network for all of them"
+            )));
+        }
+        Ok(())
     }
 
     /// Trains on `backend` from here on.
@@ -57,7 +92,7 @@ impl<'a> Models<'a> {
 
     /// The model of a point: from memory, from the directory, or trained now.
     pub fn get(&mut self, experiment: &Experiment) -> Result<Arc<Model>> {
-        let key = train::training_key(experiment)?;
+        let key = self.key(experiment)?;
         if let Some(model) = self.models.get(&key) {
             return Ok(model.clone());
         }
@@ -68,13 +103,35 @@ impl<'a> Models<'a> {
             Some(path) => self.load_or_train(experiment, path, &key)?,
             None => self.train(experiment, &key, None)?,
         };
+        // Training takes a while, and its network is read again when it begins.
+        if self.key(experiment)? != key {
+            return Err(Error::input(format!(
+                "{}: changed while the program ran; allowed: a file that stays what it is",
+                experiment
+                    .network
+                    .file
+                    .as_deref()
+                    .unwrap_or(Path::new(""))
+                    .display()
+            )));
+        }
+        let place = match &path {
+            Some(path) => path.display().to_string(),
+            None => training_label(experiment),
+        };
+        self.expect(experiment, &digest(&model)?, &place)?;
         let model = Arc::new(model);
         self.models.insert(key, model.clone());
         Ok(model)
     }
 
     fn load(&self, experiment: &Experiment, path: &Path, key: &str) -> Result<Model> {
-        let (parameters, record) = train::load_model(path, key)?;
+        let steps = match (&self.images, experiment.train.epochs) {
+            (Some(seen), 1..) => Steps::new(&experiment.train, seen.trained_on())?,
+            _ => Steps::NONE,
+        };
+        let (parameters, record) = train::load_model(path, key, steps)?;
+        remove_leftovers(path);
         self.assemble(experiment, parameters, record)
     }
 
@@ -82,8 +139,11 @@ impl<'a> Models<'a> {
     fn load_or_train(&self, experiment: &Experiment, path: &Path, key: &str) -> Result<Model> {
         let dir = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+        let ours = |name: &str| name.ends_with(".safetensors") || name.ends_with(".partial");
+        files::remove_abandoned_in(dir, ours);
+        files::remove_abandoned_locks(dir);
         let lock = path.with_extension("lock");
-        let held = File::create(&lock).map_err(|e| Error::io(&lock, e))?;
+        let held = files::open_lock(&lock).map_err(|e| Error::io(&lock, e))?;
         let mut told = false;
         while let Err(e) = held.try_lock() {
             match e {
@@ -140,7 +200,7 @@ impl<'a> Models<'a> {
             observer: self.observer,
         })?;
         if let Some(path) = path {
-            train::save_model(path, &model, key)?;
+            train::keep_model(path, &model, key)?;
         }
         if let Some(p) = checkpoint.filter(|p| p.exists()) {
             std::fs::remove_file(&p).map_err(|e| Error::io(&p, e))?;
@@ -155,7 +215,7 @@ impl<'a> Models<'a> {
         model: &Model,
         images: &Images,
     ) -> Result<f64> {
-        let key = train::training_key(experiment)?;
+        let key = self.key(experiment)?;
         if let Some(&a) = self.ideals.get(&key) {
             return Ok(a);
         }
@@ -172,6 +232,25 @@ impl<'a> Models<'a> {
         let accuracy = rows[0].accuracy;
         self.ideals.insert(key, accuracy);
         Ok(accuracy)
+    }
+}
+
+/// Removes what a process that was killed after it wrote a model left beside it. A lock that somebody
+/// holds stays: its owner removes it.
+fn remove_leftovers(model: &Path) {
+    let (partial, lock) = (
+        model.with_extension("partial"),
+        model.with_extension("lock"),
+    );
+    if !partial.exists() && !lock.exists() {
+        return;
+    }
+    if let Ok(file) = files::open_lock(&lock)
+        && file.try_lock().is_ok()
+    {
+        // What cannot be removed does no harm but take room.
+        let _ = std::fs::remove_file(&partial);
+        let _ = std::fs::remove_file(&lock);
     }
 }
 

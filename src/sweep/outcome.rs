@@ -99,5 +99,8 @@ fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
         predicted_variance: facts.predicted_variance,
         elapsed_s: journal.seconds(point),
     };
-    Ok(PointSummary::new(facts.axes.clone(), &census, &inputs))
+    Ok(PointSummary {
+        model_sha256: Some(facts.model_sha256.clone()),
+        ..PointSummary::new(facts.axes.clone(), &census, &inputs)
+    })
 }

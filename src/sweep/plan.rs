@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::network::Parameters;
 use crate::network::lower::inference::{self, Chips, NormMode};
 use crate::progress::{Observer, TrainProgress};
-use crate::train::{self, Job, Model, TrainRecord, settings};
+use crate::train::{self, Job, Model, SeenImages, TrainRecord, settings};
 
 /// How long a training, and the chips of a point, are measured.
 const MEASURE: Duration = Duration::from_millis(500);
@@ -100,12 +100,13 @@ pub fn plan(
         trainings: vec![],
         points: vec![],
     };
+    let seen = SeenImages::new(experiment, &data.train)?;
     let mut trained = Vec::new();
     let mut speeds: HashMap<(String, String), Vec<Speed>> = HashMap::new();
     for point in experiment.points()? {
         let e = &point.experiment;
         ChipVariation::new(&e.variation)?;
-        let key = train::training_key(e)?;
+        let key = train::training_key(e, &seen)?;
         let chips = share(e.sweep.most_chips() as u32, options.shard);
         let there = journal
             .as_ref()

@@ -161,6 +161,9 @@ pub struct PointSummary {
     pub chips: usize,
     /// Images classified by every chip; the same ones on all.
     pub images: u32,
+    /// SHA-256 of the trained parameters, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_sha256: Option<String>,
     /// Accuracy of the quantized network without variation, on the same images.
     #[serde(deserialize_with = "null_as_nan")]
     pub ideal: f64,
@@ -298,6 +301,7 @@ impl PointSummary {
             axes,
             chips: count,
             images,
+            model_sha256: None,
             ideal: inputs.ideal,
             mean: m.mean(),
             std: m.std(),

@@ -114,6 +114,13 @@ pub fn run(
         options,
         observer,
     };
+    for point in &points {
+        if let Some(facts) = journal.facts(point.index) {
+            let place = format!("{}: point {}", journal.path().display(), point.index);
+            let models = &mut sweep.models;
+            models.expect(&point.experiment, &facts.model_sha256, &place)?;
+        }
+    }
     let mut result = outcome::blank(&journal);
     let mut written = (Instant::now(), Duration::ZERO);
     for point in &points {

@@ -1,16 +1,22 @@
 //! Files of trained networks and of interrupted trainings: safetensors whose metadata holds the
-//! configuration, so that a file alone says what it is.
+//! configuration, so that a file alone says what it is, and a checksum over every byte.
+//!
+//! A file is believed only if its checksum is right, it is of the training that is wanted, and what it
+//! says of the training's course can be: steps, epochs and sums that belong together.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::identity;
+use super::settings::Steps;
 use super::trainer::{EpochRecord, Model, TrainRecord};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::network::file::NETWORK;
-use crate::network::{Parameters, description};
+use crate::network::parameters::Tensor;
+use crate::network::{Parameters, description, seal};
 
 /// Metadata entry that says what the file is.
 const KIND: &str = "pimento.kind";
@@ -19,24 +25,127 @@ const KEY: &str = "pimento.training";
 /// Metadata entry with the progress or the record.
 const STATE: &str = "pimento.state";
 
+/// Tensor of a checkpoint with hits and losses that the adapter has added up since they were last
+/// looked at.
+const TALLY: &str = "training.tally";
+
 /// Where an interrupted training stands.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Position {
     /// Steps done.
     pub step: usize,
     /// Complete epochs.
-    #[serde(default)]
     pub history: Vec<EpochRecord>,
+    /// The epoch in progress.
+    pub epoch: EpochSums,
 }
 
-fn write(
-    path: &Path,
+/// What an epoch's record is made of, so far.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochSums {
+    /// Images that were classified rightly.
+    pub hits: f64,
+    /// Sum of their losses.
+    pub loss: f64,
+    /// Images.
+    pub images: usize,
+    /// Steps since, whose sums are still in the adapter's tally.
+    pub untold: usize,
+}
+
+impl Position {
+    /// What cannot be in a training of these steps, if anything.
+    fn problem(&self, steps: Steps) -> Option<String> {
+        let Steps {
+            batch, per_epoch, ..
+        } = steps;
+        if self.step > steps.total() {
+            let total = steps.total();
+            return Some(format!("step {} of a training of {total} steps", self.step));
+        }
+        let (done, within) = (self.step / per_epoch, self.step % per_epoch);
+        if self.history.len() != done {
+            let epochs = self.history.len();
+            return Some(format!(
+                "{epochs} epochs in {} steps of {per_epoch}",
+                self.step
+            ));
+        }
+        let sums = self.epoch;
+        let fit = match within {
+            // The sums of a complete epoch begin anew with the next.
+            0 => sums.untold == 0,
+            _ => {
+                sums.untold <= within
+                    && Some(sums.images) == batch.checked_mul(within - sums.untold)
+            }
+        };
+        if !fit {
+            return Some(format!(
+                "sums over {} images and {} steps where the epoch has {within} steps of {batch} images",
+                sums.images, sums.untold
+            ));
+        }
+        let counts = (0.0..=sums.images as f64).contains(&sums.hits);
+        if !(counts && sums.loss.is_finite()) {
+            return Some(format!("{} hits and a loss of {}", sums.hits, sums.loss));
+        }
+        problem_of(&self.history)
+    }
+}
+
+impl TrainRecord {
+    /// What cannot be in the record of a training of these steps, if anything.
+    fn problem(&self, steps: Steps) -> Option<String> {
+        if self.steps != steps.total() {
+            let total = steps.total();
+            return Some(format!(
+                "{} steps of a training of {total} steps",
+                self.steps
+            ));
+        }
+        if self.history.len() != steps.epochs {
+            let epochs = self.history.len();
+            return Some(format!("{epochs} of {} epochs", steps.epochs));
+        }
+        let last = self
+            .history
+            .last()
+            .map_or((0.0, 0.0), |e| (e.loss, e.accuracy));
+        if (self.loss, self.accuracy) != last {
+            return Some("loss and accuracy that are not those of the last epoch".into());
+        }
+        problem_of(&self.history)
+    }
+}
+
+/// What cannot be in a history, if anything.
+fn problem_of(history: &[EpochRecord]) -> Option<String> {
+    let share = |x: f64| (0.0..=1.0).contains(&x);
+    for (i, e) in history.iter().enumerate() {
+        let held_out = e.validation.is_none_or(|v| {
+            share(v.ideal) && share(v.mean) && share(v.std) && v.images > 0 && v.chips > 0
+        });
+        if e.epoch != i + 1 || !e.loss.is_finite() || !share(e.accuracy) || !held_out {
+            return Some(format!(
+                "epoch {} in the place of epoch {}: {e:?}",
+                e.epoch,
+                i + 1
+            ));
+        }
+    }
+    None
+}
+
+fn bytes(
     parameters: &Parameters,
     kind: &str,
     key: &str,
     state: &impl Serialize,
     network: Option<String>,
-) -> Result<()> {
+) -> Result<Vec<u8>> {
     let state = serde_json::to_string(state)
         .map_err(|e| Error::Internal(format!("training state: {e}")))?;
     let mut meta = BTreeMap::from([
@@ -49,7 +158,7 @@ fn write(
         ),
     ]);
     meta.extend(network.map(|text| (NETWORK.to_string(), text)));
-    files::write_atomically(path, &parameters.to_bytes(&meta)?)
+    parameters.to_file(&meta)
 }
 
 fn read(path: &Path, kind: &str, key: &str) -> Result<(Parameters, String)> {
@@ -62,19 +171,44 @@ fn read(path: &Path, kind: &str, key: &str) -> Result<(Parameters, String)> {
             path.display()
         )));
     }
+    if !meta.contains_key(seal::CHECKSUM) {
+        return Err(Error::input(format!(
+            "{}: has no checksum (metadata `{}`), so it is damaged or of an earlier version; {}",
+            path.display(),
+            seal::CHECKSUM,
+            without(kind)
+        )));
+    }
     let stored = meta.remove(KEY).unwrap_or_default();
     if stored != key {
         return Err(Error::input(format!(
-            "{}: made by another training than this configuration describes\n  in the file: {stored}\n  wanted:      {key}",
-            path.display()
+            "{}: made by another training than this configuration and these images describe; {}{}",
+            path.display(),
+            without(kind),
+            identity::differences(&stored, key)
         )));
     }
     Ok((parameters, meta.remove(STATE).unwrap_or_default()))
 }
 
+/// What to do without a file.
+fn without(kind: &str) -> String {
+    format!("allowed: the {kind} of this training, or none, to train from the start")
+}
+
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|e| Error::input(format!("{}: metadata `{STATE}`: {e}", path.display())))
+}
+
+fn impossible(path: &Path, kind: &str, problem: Option<String>) -> Result<()> {
+    problem.map_or(Ok(()), |what| {
+        Err(Error::input(format!(
+            "{}: metadata `{STATE}` says what cannot be: {what}; {}",
+            path.display(),
+            without(kind)
+        )))
+    })
 }
 
 /// Saves a training in progress (network and optimizer states).
@@ -84,21 +218,70 @@ pub(super) fn save_position(
     key: &str,
     position: Position,
 ) -> Result<()> {
-    write(path, parameters, "checkpoint", key, &position, None)
+    let bytes = bytes(parameters, "checkpoint", key, &position, None)?;
+    files::replace_atomically(path, &bytes)
 }
 
-/// Reads a training in progress; an error if it belongs to another configuration.
-pub(super) fn load_position(path: &Path, key: &str) -> Result<(Parameters, Position)> {
+/// Reads a training of these steps in progress.
+///
+/// # Errors
+/// A damaged file; one of another training (the message says what differs); a position that cannot be.
+pub(super) fn load_position(
+    path: &Path,
+    key: &str,
+    steps: Steps,
+) -> Result<(Parameters, Position)> {
     let (parameters, state) = read(path, "checkpoint", key)?;
-    Ok((parameters, parse(path, &state)?))
+    let position: Position = parse(path, &state)?;
+    impossible(path, "checkpoint", position.problem(steps))?;
+    Ok((parameters, position))
+}
+
+/// Adds the adapter's tally to what a checkpoint keeps.
+pub(super) fn put_tally(to: &mut Parameters, tally: Vec<f32>) {
+    let tensor = Tensor {
+        shape: vec![tally.len() / 2, 2],
+        data: tally,
+    };
+    to.tensors.insert(TALLY.into(), tensor);
+}
+
+/// Takes the tally of so many chips out of a checkpoint.
+///
+/// # Errors
+/// It is missing, or of another training.
+pub(super) fn take_tally(path: &Path, from: &mut Parameters, chips: usize) -> Result<Vec<f32>> {
+    let tensor = from.tensors.remove(TALLY);
+    let tally = tensor.map(|t| t.data).filter(|t| t.len() == 2 * chips);
+    tally.ok_or_else(|| {
+        Error::input(format!(
+            "{}: has no `{TALLY}` of {chips} pairs; {}",
+            path.display(),
+            without("checkpoint")
+        ))
+    })
 }
 
 /// Saves a trained network with the configuration that made it and its own description, so that
 /// it can be read as a network of its own ([`crate::network::file`]).
+///
+/// # Errors
+/// The file cannot be written.
 pub fn save_model(path: &Path, model: &Model, key: &str) -> Result<()> {
+    files::write_atomically(path, &bytes_of(model, key)?)
+}
+
+/// [`save_model`] into a directory of trained networks, which others may write to as well.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn keep_model(path: &Path, model: &Model, key: &str) -> Result<()> {
+    files::replace_atomically(path, &bytes_of(model, key)?)
+}
+
+fn bytes_of(model: &Model, key: &str) -> Result<Vec<u8>> {
     let network = description::to_json(&model.graph, &model.numerics)?;
-    write(
-        path,
+    bytes(
         &model.parameters,
         "model",
         key,
@@ -107,9 +290,14 @@ pub fn save_model(path: &Path, model: &Model, key: &str) -> Result<()> {
     )
 }
 
-/// Reads the parameters and the record of a trained network; an error if it was trained otherwise
-/// than `key` says.
-pub fn load_model(path: &Path, key: &str) -> Result<(Parameters, TrainRecord)> {
+/// Reads the parameters and the record of a network that was trained in these steps.
+///
+/// # Errors
+/// A damaged file; one that was trained otherwise than `key` says (the message says what differs); a
+/// record that cannot be.
+pub fn load_model(path: &Path, key: &str, steps: Steps) -> Result<(Parameters, TrainRecord)> {
     let (parameters, state) = read(path, "model", key)?;
-    Ok((parameters, parse(path, &state)?))
+    let record: TrainRecord = parse(path, &state)?;
+    impossible(path, "model", record.problem(steps))?;
+    Ok((parameters, record))
 }

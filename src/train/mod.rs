@@ -17,11 +17,14 @@ mod batches;
 mod cells;
 mod checkpoint;
 pub(crate) mod converters;
+mod identity;
 mod quantizer_steps;
 mod run;
 pub mod settings;
 mod trainer;
 mod validate;
 
+pub(crate) use checkpoint::keep_model;
 pub use checkpoint::{load_model, save_model};
-pub use trainer::{EpochRecord, Job, Model, TrainRecord, Validation, train, training_key};
+pub use identity::{SeenImages, network_sha256, training_key};
+pub use trainer::{EpochRecord, Job, Model, TrainRecord, Validation, train};

@@ -9,9 +9,10 @@ use calibration::CALIBRATION_CHIPS;
 
 use super::batches::{Ahead, Batch, Batches};
 use super::cells::CellSteps;
-use super::checkpoint::{self, Position};
-use super::settings::HeldOut;
-use super::trainer::{EpochRecord, Job, TrainRecord, training_key};
+use super::checkpoint::{self, EpochSums, Position};
+use super::identity::{SeenImages, training_key};
+use super::settings::{HeldOut, Steps};
+use super::trainer::{EpochRecord, Job, TrainRecord};
 use super::{quantizer_steps, settings, validate};
 use crate::backend::program::CHIP_FIELDS;
 use crate::backend::{Capacity, RunArgs, SectionId, Session};
@@ -68,9 +69,13 @@ pub(super) struct Run<'a> {
     steps_per_epoch: usize,
     step: usize,
     history: Vec<EpochRecord>,
+    /// Sums over the steps of the present epoch.
+    epoch: EpochSums,
     key: String,
     /// The batch of a calibration step.
     calibration: Batch,
+    /// What a resumed training's tally held.
+    tally: Vec<f32>,
 }
 
 impl<'a> Run<'a> {
@@ -86,15 +91,8 @@ impl<'a> Run<'a> {
         let t = &experiment.train;
         let n = held_out.train.len();
         let (chips, parts) = (t.chips_per_batch, t.accumulate);
-        let batch = t.batch.min(n / (chips * parts) * chips * parts);
-        if batch == 0 || !batch.is_multiple_of(chips * parts) {
-            return Err(Error::input(format!(
-                "train.batch = {} over train.chips_per_batch = {chips} chips and \
-                 train.accumulate = {parts} parts with {n} training images: a step needs the same \
-                 whole number of images, at least 1, on every chip of every part",
-                t.batch
-            )));
-        }
+        let steps = Steps::new(t, n)?;
+        let batch = steps.batch;
         let noisy = t.recipe.sees_variation();
         let v = &experiment.variation;
         let noise = noisy.then(|| settings::cell_noise(v, experiment.training_sigma_w(), 0));
@@ -131,13 +129,20 @@ impl<'a> Run<'a> {
         if let Some(cells) = &cells {
             cells.write_shared(session.as_mut(), &training.cells)?;
         }
-        let steps_per_epoch = n / batch;
+        let steps_per_epoch = steps.per_epoch;
         let fabricated = product(&[t.epochs, steps_per_epoch, parts, chips]);
         Reach::TrainingChips.check(
             fabricated,
             "chips of training steps (epochs x steps x parts x chips)",
         )?;
         let seed = experiment.training_seed();
+        let key = match (&job.checkpoint, purpose) {
+            (Some(_), Purpose::Train) => {
+                training_key(experiment, &SeenImages::new(experiment, &job.data.train)?)?
+            }
+            // Nothing is saved.
+            _ => String::new(),
+        };
         let parameters = Parameters::initial(graph, &training.states, seed);
         Ok(Self {
             job,
@@ -163,8 +168,10 @@ impl<'a> Run<'a> {
             steps_per_epoch,
             step: 0,
             history: vec![],
-            key: training_key(experiment)?,
+            epoch: EpochSums::default(),
+            key,
             calibration: Batch::default(),
+            tally: vec![],
             training,
         })
     }
@@ -174,10 +181,13 @@ impl<'a> Run<'a> {
         let path = self.job.checkpoint.as_ref();
         match path.filter(|p| self.job.resume && p.exists()) {
             Some(path) => {
-                let (parameters, position) = checkpoint::load_position(path, &self.key)?;
+                let steps = Steps::new(&self.job.experiment.train, self.batches.train.len())?;
+                let (mut parameters, position) = checkpoint::load_position(path, &self.key, steps)?;
+                self.tally = checkpoint::take_tally(path, &mut parameters, self.chips)?;
                 self.parameters = parameters;
                 self.step = position.step;
                 self.history = position.history;
+                self.epoch = position.epoch;
                 let training = &self.training;
                 let session = self.session.as_mut();
                 self.parameters.load_into(session, &training.states)?;
@@ -282,28 +292,26 @@ impl<'a> Run<'a> {
     fn remaining_steps(&mut self, steps: usize, ahead: &Ahead) -> Result<TrainRecord> {
         let t = &self.job.experiment.train;
         let report_every = (self.steps_per_epoch / 20).max(1);
-        let mut epoch_begun = false;
         let mut saved = Instant::now();
         let started = Instant::now();
-        let (mut epoch_hits, mut epoch_loss, mut epoch_images) = (0.0, 0.0, 0usize);
-        let mut since_report = 0;
         let mut shown = (f64::NAN, f64::NAN);
         self.run(self.training.clear, 0)?;
+        if !self.tally.is_empty() {
+            let tally = std::mem::take(&mut self.tally);
+            self.session.write(self.training.tally, &tally)?;
+        }
         while self.step < steps {
             let (epoch, position) = (
                 self.step / self.steps_per_epoch,
                 self.step % self.steps_per_epoch,
             );
-            if !epoch_begun || position == 0 {
-                epoch_begun = true;
-                (epoch_hits, epoch_loss, epoch_images) = (0.0, 0.0, 0);
-                if position == 0 {
+            if position == 0 {
+                self.epoch = EpochSums::default();
+                self.calibrate_converters()?;
+                if self.numerics.act_step == ActStep::Fixed {
+                    self.calibrate_activations()?;
+                    // Their sums are those of the new steps.
                     self.calibrate_converters()?;
-                    if self.numerics.act_step == ActStep::Fixed {
-                        self.calibrate_activations()?;
-                        // Their sums are those of the new steps.
-                        self.calibrate_converters()?;
-                    }
                 }
             }
             let batch = ahead.next()?;
@@ -316,15 +324,15 @@ impl<'a> Run<'a> {
                 self.run(update, self.step)?;
             }
             self.step += 1;
-            since_report += 1;
-            if since_report == report_every || position + 1 == self.steps_per_epoch {
+            self.epoch.untold += 1;
+            if self.epoch.untold == report_every || position + 1 == self.steps_per_epoch {
                 let (hits, loss) = self.take_tally()?;
-                let images = since_report * self.batch;
+                let images = self.epoch.untold * self.batch;
                 shown = (loss / images as f64, hits / images as f64);
-                epoch_hits += hits;
-                epoch_loss += loss;
-                epoch_images += images;
-                since_report = 0;
+                self.epoch.hits += hits;
+                self.epoch.loss += loss;
+                self.epoch.images += images;
+                self.epoch.untold = 0;
                 let last_of_epoch = position + 1 == self.steps_per_epoch;
                 if !loss.is_finite() {
                     return Err(Error::input(format!(
@@ -334,8 +342,9 @@ impl<'a> Run<'a> {
                     )));
                 }
                 if last_of_epoch {
-                    let images = epoch_images as f64;
-                    self.end_epoch(epoch + 1, epoch_loss / images, epoch_hits / images)?;
+                    let EpochSums { hits, loss, .. } = self.epoch;
+                    let images = self.epoch.images as f64;
+                    self.end_epoch(epoch + 1, loss / images, hits / images)?;
                 }
             }
             self.job.observer.training(&TrainProgress {
@@ -523,9 +532,12 @@ impl<'a> Run<'a> {
         if let Some(cells) = &self.cells {
             cells.save(&mut all);
         }
+        // As the adapter has it: emptied now, sums of `f32` would be rounded otherwise.
+        checkpoint::put_tally(&mut all, self.session.read(self.training.tally)?);
         let position = Position {
             step: self.step,
             history: self.history.clone(),
+            epoch: self.epoch,
         };
         checkpoint::save_position(&path, &all, &self.key, position)
     }

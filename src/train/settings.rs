@@ -299,6 +299,53 @@ fn parts(experiment: &Experiment, train: &Dataset) -> Result<Option<(Vec<usize>,
     Ok(Some((kept, out)))
 }
 
+/// The steps of an experiment's training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// Images per step, on all chips and in all parts.
+    pub batch: usize,
+    /// Steps of an epoch.
+    pub per_epoch: usize,
+    /// Epochs.
+    pub epochs: usize,
+}
+
+impl Steps {
+    /// A network that is taken as it is.
+    pub const NONE: Self = Self {
+        batch: 0,
+        per_epoch: 0,
+        epochs: 0,
+    };
+
+    /// Steps of a training on `images` images.
+    ///
+    /// # Errors
+    /// A step without an image on one of its chips.
+    pub fn new(t: &config::Train, images: usize) -> Result<Self> {
+        let (chips, parts) = (t.chips_per_batch, t.accumulate);
+        let batch = t.batch.min(images / (chips * parts) * chips * parts);
+        if batch == 0 || !batch.is_multiple_of(chips * parts) {
+            return Err(Error::input(format!(
+                "train.batch = {} over train.chips_per_batch = {chips} chips and \
+                 train.accumulate = {parts} parts with {images} training images: a step needs the \
+                 same whole number of images, at least 1, on every chip of every part",
+                t.batch
+            )));
+        }
+        Ok(Self {
+            batch,
+            per_epoch: images / batch,
+            epochs: t.epochs,
+        })
+    }
+
+    /// Steps of all epochs.
+    pub fn total(&self) -> usize {
+        self.epochs * self.per_epoch
+    }
+}
+
 /// Number formats for training and inference with images like those of `train`.
 ///
 /// # Errors

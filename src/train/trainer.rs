@@ -10,7 +10,7 @@ use super::settings;
 use crate::backend::Backend;
 use crate::config::{Experiment, Recipe};
 use crate::data::Split;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::network::lower::Numerics;
 use crate::network::{Graph, Parameters};
 use crate::progress::Observer;
@@ -89,13 +89,6 @@ pub struct Job<'a> {
     pub resume: bool,
     /// Who watches.
     pub observer: &'a dyn Observer,
-}
-
-/// Everything that decides the result of a training, as JSON: two experiments with the same key
-/// share their model.
-pub fn training_key(experiment: &Experiment) -> Result<String> {
-    serde_json::to_string(&experiment.training())
-        .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))
 }
 
 /// Trains a network (or continues to). Only training images are used.

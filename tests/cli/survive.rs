@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use pimento::network::Parameters;
 use pimento::random::{Purpose, Stream};
 use pimento::sweep::journal::{Claimed, Journal};
 use serde_json::Value;
@@ -302,18 +303,27 @@ fn a_changed_network_or_a_damaged_journal_is_refused() {
     let models: Vec<_> = std::fs::read_dir(place.path("models")).unwrap().collect();
     let model = models[0].as_ref().unwrap().path();
     let trained = std::fs::read(&model).unwrap();
+    // Damaged in its last byte, and another network with a checksum of its own.
     let mut changed = trained.clone();
-    // The last byte belongs to a value.
     *changed.last_mut().unwrap() ^= 0x01;
-    std::fs::write(&model, &changed).unwrap();
-    let run = place.sweep_into(&out, &["--resume"]);
-    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
-    assert!(
-        run.stderr
-            .contains("trained network of point 0 is another one"),
-        "{}",
-        run.stderr
-    );
+    let (mut parameters, meta) = Parameters::from_bytes(&trained, &model).unwrap();
+    let some = parameters.tensors.values_mut().next().unwrap();
+    some.data[0] += 0.5;
+    let other = parameters.to_file(&meta).unwrap();
+    for (bytes, says) in [
+        (changed, "damaged: the checksum"),
+        (other, "is another one"),
+    ] {
+        std::fs::write(&model, &bytes).unwrap();
+        let run = place.sweep_into(&out, &["--resume"]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+        let name = text(&model);
+        assert!(
+            run.stderr.contains(says) && run.stderr.contains(name),
+            "{}",
+            run.stderr
+        );
+    }
     std::fs::write(&model, &trained).unwrap();
     let run = place.sweep_into(&out, &["--resume"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));

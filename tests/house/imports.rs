@@ -65,6 +65,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nix", &["src/cli/"]),
     ("bytesize", &["src/cli/"]),
     ("crc32fast", &["src/sweep/journal/"]),
+    ("rustix", &["src/files.rs"]),
+    ("tempfile", &["src/files.rs"]),
 ];
 
 /// Beyond [`CRATES`]: (file, crate, reason).

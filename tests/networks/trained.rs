@@ -31,7 +31,9 @@ fn trained(sections: &str, path: &std::path::Path) -> Loaded {
         observer: &(),
     })
     .unwrap_or_else(|e| panic!("{e}"));
-    train::save_model(path, &model, &train::training_key(&experiment).unwrap()).unwrap();
+    let seen = train::SeenImages::new(&experiment, &data.train).unwrap();
+    let key = train::training_key(&experiment, &seen).unwrap();
+    train::save_model(path, &model, &key).unwrap();
     Loaded {
         tied: vec![],
         graph: model.graph,

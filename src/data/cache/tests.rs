@@ -3,6 +3,7 @@ use crate::data::labelled::tests::grey;
 use crate::data::{load_archive, load_folder};
 use crate::progress::Observer;
 use std::sync::Mutex;
+use std::time::UNIX_EPOCH;
 
 /// Collects what is said.
 #[derive(Default)]
@@ -78,16 +79,105 @@ fn the_second_time_nothing_is_decoded() {
     );
     let (again, said) = rig.load(None);
     assert_eq!((again, said.as_str()), (first.clone(), ""));
-    // Proof that it was not decoded: the same length and time, another content, and nobody looks.
+    // The content decides, not the time of change: the same pictures at another time.
     let picture = rig.dir.path().join("set/test/a/1.png");
     let before = fs::metadata(&picture).unwrap();
-    let mut other = fs::read(&picture).unwrap();
-    other[0] ^= 1;
-    fs::write(&picture, other).unwrap();
     let file = File::options().write(true).open(&picture).unwrap();
-    file.set_modified(before.modified().unwrap()).unwrap();
-    assert_eq!(rig.load(None).0, first);
-    assert_eq!(rig.files().len(), 1);
+    file.set_modified(UNIX_EPOCH).unwrap();
+    let (again, said) = rig.load(None);
+    assert_eq!((again, said.as_str()), (first.clone(), ""));
+    // Another picture of the same length at the same time.
+    let length = before.len();
+    rig.write("test/a/1", 4);
+    assert_eq!(fs::metadata(&picture).unwrap().len(), length);
+    let file = File::options().write(true).open(&picture).unwrap();
+    file.set_modified(UNIX_EPOCH).unwrap();
+    let (other, said) = rig.load(None);
+    assert!(said.contains("3 images decoded in"), "{said}");
+    assert!(other.train == first.train && other.test != first.test);
+    assert_eq!(rig.files().len(), 2);
+    // Two pictures that change places are another set.
+    let place = |name: &str| rig.dir.path().join(format!("set/train/{name}/1.png"));
+    let (a, b) = (fs::read(place("a")).unwrap(), fs::read(place("b")).unwrap());
+    fs::write(place("a"), b).unwrap();
+    fs::write(place("b"), a).unwrap();
+    let (swapped, said) = rig.load(None);
+    assert!(said.contains("3 images decoded in"), "{said}");
+    assert_ne!(swapped.train, first.train);
+}
+
+/// Key and checksum are no secret: who may write to the file decides whether it is believed.
+#[cfg(unix)]
+#[test]
+fn an_entry_that_others_can_write_to_is_decoded_again() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let rig = Rig::new();
+    let (first, _) = rig.load(None);
+    let path = rig.files()[0].clone();
+    // A forged entry whose key, length and checksum are right.
+    let mut forged = fs::read(&path).unwrap();
+    let n = forged.len();
+    forged[n - 33] ^= 0xff;
+    let digest = Sha256::digest(&forged[..n - 32]);
+    forged[n - 32..].copy_from_slice(&digest);
+    let away = rig.dir.path().join("forged");
+    fs::write(&away, &forged).unwrap();
+    fs::write(&path, &forged).unwrap();
+    for mode in [0o664, 0o646, 0o666] {
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let (split, said) = rig.load(None);
+        assert_eq!(split, first);
+        let told = said.contains("not used: others than its owner may write to it")
+            && said.contains(&format!("{mode:o}"));
+        assert!(told && said.contains("kept in"), "{said}");
+        // What replaced it is its owner's alone, and used.
+        assert_eq!(rig.load(None), (first.clone(), String::new()));
+        fs::write(&path, &forged).unwrap();
+    }
+    // Somebody else's, where this process may give files away.
+    if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+        let (split, said) = rig.load(None);
+        assert!(
+            split == first && said.contains("belongs to user 12345"),
+            "{said}"
+        );
+        fs::write(&path, &forged).unwrap();
+    }
+    // A link to it, and a link whose target must not be touched.
+    fs::remove_file(&path).unwrap();
+    symlink(&away, &path).unwrap();
+    let (split, said) = rig.load(None);
+    assert!(split == first && said.contains("a link"), "{said}");
+    assert!(!path.is_symlink() && fs::read(&away).unwrap() == forged);
+}
+
+/// 200 random flips, every region hit: told by name and decoded again, or the same.
+#[test]
+fn random_flips_are_all_noticed() {
+    let rig = Rig::new();
+    let (first, _) = rig.load(None);
+    let path = rig.files()[0].clone();
+    let good = fs::read(&path).unwrap();
+    let header = 24 + u64::from_le_bytes(good[16..24].try_into().unwrap()) as usize;
+    let tail = good.len() - 32;
+    // Magic, length, header, labels and pixels, checksum.
+    let regions = [0..16, 16..24, 24..header, header..tail, tail..good.len()];
+    let words = crate::random::Stream::new(9, crate::random::Purpose::Shuffle, 0, 0, 0);
+    let draw = |i: usize, n: usize| words.word(i as u32) as usize % n;
+    let mut noticed = [0; 5];
+    for i in 0..200 {
+        let region = i % regions.len();
+        let r = regions[region].clone();
+        let at = r.start + draw(2 * i, r.len());
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << draw(2 * i + 1, 8);
+        fs::write(&path, &bytes).unwrap();
+        let (split, said) = rig.load(None);
+        assert_eq!(split, first, "flip at {at}");
+        let told = said.contains("damaged cache file") && said.contains(path.to_str().unwrap());
+        noticed[region] += usize::from(told);
+    }
+    assert_eq!(noticed, [40; 5]);
 }
 
 #[test]
@@ -103,12 +193,7 @@ fn another_source_or_option_is_another_file() {
         said.contains("4 images decoded") && more.train.len() == 3,
         "{said}"
     );
-    // The same pictures at another time.
-    let picture = rig.dir.path().join("set/test/a/1.png");
-    let file = File::options().write(true).open(&picture).unwrap();
-    file.set_modified(UNIX_EPOCH).unwrap();
-    assert!(rig.load(None).1.contains("decoded"));
-    assert_eq!(rig.files().len(), 4);
+    assert_eq!(rig.files().len(), 3);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! One process at a time.
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Journal;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Locks a journal's file, or says who has.
 pub(super) fn lock(
@@ -16,7 +16,7 @@ pub(super) fn lock(
     match how(file) {
         Ok(()) => Ok(()),
         // Some network file systems have no locks; then nothing keeps two processes apart.
-        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(e)) if files::has_no_locks(&e) => Ok(()),
         Err(TryLockError::Error(e)) => Err(Error::io(path, e)),
         Err(TryLockError::WouldBlock) => {
             // Its last run wrote down who it is; a system that forbids reading here does not tell.

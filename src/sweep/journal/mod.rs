@@ -15,7 +15,7 @@ mod lock;
 mod tests;
 mod wave;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -89,12 +89,8 @@ impl Claimed {
     /// # Errors
     /// Another process holds it; it cannot be written.
     pub fn new(path: &Path) -> Result<Self> {
-        let options = || {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            options
-        };
-        let file = options().open(path).map_err(|e| Error::io(path, e))?;
+        // No link: beginning anew cuts the file short.
+        let file = crate::files::open_lock(path).map_err(|e| Error::io(path, e))?;
         lock(&file, path, File::try_lock)?;
         Ok(Self {
             path: path.to_path_buf(),
