@@ -111,7 +111,8 @@ pub fn training_key(experiment: &Experiment, images: &SeenImages) -> Result<Stri
 pub fn network_sha256(experiment: &Experiment) -> Result<Option<String>> {
     let n = &experiment.network;
     let file = n.file.as_ref().filter(|_| n.kind == NetworkKind::File);
-    file.map(|path| file::content_sha256(path, n.fold_batch_norm))
+    let input = Some(n.input.as_slice()).filter(|sizes| !sizes.is_empty());
+    file.map(|path| file::content_sha256(path, n.fold_batch_norm, input))
         .transpose()
 }
 
