@@ -224,6 +224,22 @@ fn attributes_and_inputs_that_an_operator_does_not_have_are_refused() {
         &at(17, None, &[pads], &[ones("w", &[2, 2, 3, 3])]),
         "auto_pad VALID beside pads",
     );
+    // What later operator sets allow.
+    let flatten = node_with("Flatten", &["x"], &["y"], &[int("axis", -3)]);
+    read(&at(11, None, std::slice::from_ref(&flatten), &[]));
+    assert_says(&at(10, None, &[flatten], &[]), "an axis below 0");
+    for op in ["Max", "Min", "Sum", "Mean"] {
+        let nodes = [node(op, "/m", &["x", "k"], &["y"])];
+        read(&at(8, None, &nodes, &[ones("k", &[])]));
+        assert_says(
+            &at(7, None, &nodes, &[ones("k", &[])]),
+            "of different shapes",
+        );
+    }
+    let mode = [field(1, b"mode"), field(4, b"edge"), kind(3)].concat();
+    let cut = ints("pads", &[0, 0, -1, 0, 0, 0, 2, 0]);
+    let pad = node_with("Pad", &["x"], &["y"], &[mode, cut]);
+    assert_says(&at(10, None, &[pad], &[]), "cuts -1 and repeats 2");
     // A value that is there without bytes is 0.
     let empty = [field(1, b"axis"), kind(2)].concat();
     let softmax = node_with("Softmax", &["x"], &["y"], &[empty]);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::super::constant::{Constant, Data, Element};
 use super::super::importer::{
-    BATCH, Importer, Inputs, Step, Trouble, strides, unsupported, walk, wrong,
+    BATCH, Importer, Inputs, Step, Trouble, Value, strides, unsupported, walk, wrong,
 };
 use super::super::node::Node;
 use super::reserve;
@@ -226,6 +226,15 @@ fn integers(op: &str, x: i64, y: i64) -> Step<i64> {
 /// Operators of any number of inputs.
 pub(super) fn many(im: &mut Importer, inputs: &Inputs) -> Step<Constant> {
     let op = inputs.node.op();
+    let given = inputs.values.iter().flatten();
+    let mut shapes = given.filter_map(|v| match v {
+        Value::Constant(c) => Some(&c.dims),
+        _ => None,
+    });
+    let one = shapes.next();
+    if inputs.node.opset < 8 && shapes.any(|dims| Some(dims) != one) {
+        return unsupported("of different shapes; allowed: from operator set 8 on");
+    }
     let parts = spread_all(im, inputs)?;
     let Some(first) = parts.first() else {
         return wrong("no input");

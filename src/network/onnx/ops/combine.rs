@@ -134,6 +134,10 @@ pub(super) fn sum_of_all(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
             _ => maps.push(inputs.map(i)?),
         }
     }
+    let same = maps.iter().all(|m: &Map| m.dims == maps[0].dims);
+    if node.opset < 8 && !(constants.is_empty() && same) {
+        return unsupported("of different shapes; allowed: from operator set 8 on");
+    }
     let is_mean = node.op() == "Mean";
     let steps = maps.len() + constants.len();
     let name = |step: usize| match step + 1 == steps && !is_mean {

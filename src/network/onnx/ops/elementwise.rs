@@ -136,6 +136,9 @@ pub(super) fn limit(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let Some((map, c)) = with_constant(inputs)? else {
         return unsupported("of two maps; allowed: of a map and one number");
     };
+    if node.opset < 8 {
+        return unsupported("of different shapes; allowed: from operator set 8 on");
+    }
     let fits = c.dims.len() <= map.rank();
     let Some(v) = c.scalar().filter(|v| fits && !v.is_nan()) else {
         return unsupported("a limit for every place; allowed: one number");
