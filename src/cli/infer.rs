@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::data::npy::{Sink, Values, read_npy_in_parts};
+use pimento::data::shape::{self, Entry};
 use pimento::network::{file, npy, run::Runner};
 use pimento::{Error, Result};
 use serde_json::json;
@@ -99,9 +100,14 @@ impl Sink for Stream<'_> {
             [n, rest @ ..] if fits(rest, self.image) => self.images = *n,
             other => {
                 return Err(Error::input(format!(
-                    "{}: an array of shape {other:?}; allowed for {}: (N, {c}, {h}, {w})",
+                    "{}: an array of shape {other:?}; allowed for {}: (N, {c}, {h}, {w}), with or without \
+                     the ones{}",
                     self.infer.input.display(),
-                    self.infer.model.model.display()
+                    self.infer.model.model.display(),
+                    match shape::flat(self.image) {
+                        Some(n) => format!(", or images of {n} values (N, C, H, W)"),
+                        None => String::new(),
+                    }
                 )));
             }
         }
@@ -119,13 +125,28 @@ impl Sink for Stream<'_> {
                 )));
             }
         };
+        if let Some(at) = images.iter().position(|x| !x.is_finite()) {
+            let (c, h, w) = self.image;
+            let before = self.logits.len() / self.runner.outputs().max(1);
+            return Err(Error::input(format!(
+                "{}: image {} has the pixel {}; allowed: finite numbers",
+                self.infer.input.display(),
+                before + at / (c * h * w),
+                images[at]
+            )));
+        }
         self.logits.extend(self.runner.run_all(&images)?);
         Ok(())
     }
 }
 
-/// Whether images of these sizes are the network's: all three, or without those that are 1.
-fn fits(sizes: &[usize], (c, h, w): (usize, usize, usize)) -> bool {
-    let wide = |s: &[usize]| -> Vec<usize> { s.iter().copied().filter(|d| *d != 1).collect() };
-    sizes == [c, h, w] || (sizes.len() < 3 && wide(sizes) == wide(&[c, h, w]))
+/// Whether images of these sizes enter the network as a sweep would have them: images whose channels
+/// are last would be flattened in another order there.
+fn fits(sizes: &[usize], input: shape::Shape) -> bool {
+    let channels_last = shape::of_array(sizes).is_some_and(|((c, ..), last)| last && c > 1);
+    match shape::entry(sizes, input) {
+        Some(Entry::Equal) => true,
+        Some(Entry::Flattened) => !channels_last,
+        None => false,
+    }
 }

@@ -1,7 +1,6 @@
 //! The plain network: images in, logits out, no chip that deviates.
 
 use super::file::Loaded;
-use super::graph::Layer;
 use super::lower::CellNoise;
 use super::lower::inference::{self, Chips, Inference, NormMode};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
@@ -30,15 +29,7 @@ impl Runner {
         let mut graph = network.graph.simplified();
         let (c, h, w) = graph.nodes[graph.last()].shape;
         let outputs = c * h * w;
-        if h * w != 1 {
-            // Every value of a map is an output of its own.
-            let last = graph.last();
-            let mut name = "outputs".to_string();
-            while graph.nodes.iter().any(|n| n.name == name) {
-                name.push('_');
-            }
-            graph.push(name, Layer::Reshape, vec![last], (outputs, 1, 1));
-        }
+        graph.flatten_output();
         let norm = NormMode::Frozen;
         let inference = inference::lower(
             &graph,

@@ -8,6 +8,8 @@ use crate::chip::ranges;
 use crate::config::{Experiment, Tuning, TuningMethod, TuningScope};
 use crate::data::Dataset;
 use crate::error::Result;
+use crate::network::Graph;
+use crate::network::lower::Numerics;
 use crate::network::lower::cells::{CellLayer, Tuned};
 use crate::network::lower::inference::Inference;
 use crate::random::{Reach, product};
@@ -39,14 +41,8 @@ impl CellLevel {
         train: &Dataset,
     ) -> Result<Self> {
         let mut cells = settings::cell_layers(experiment, &model.graph, &model.numerics)?;
-        let t = &experiment.tuning;
-        let layers = cells.iter().map(|c| {
-            let mut layer = lowered(c, tuned(t));
-            layer.programming.reference_columns = reference_columns(t);
-            layer
-        });
-        let mut layers: Vec<CellLayer> = layers.collect();
-        check_tuning(t, &layers)?;
+        let layers = lowered_layers(experiment, &cells);
+        check_tuning(&experiment.tuning, &layers)?;
         if converters::follow_sums(&cells) {
             let wanted = experiment.chip.adc.calibration_images.min(train.len());
             let images = super::wave::calibration_images(experiment, train, wanted);
@@ -60,19 +56,53 @@ impl CellLevel {
             converters::add_sums(&network, &images, &normalise, &mut cells)?;
         }
         let found = converters::ranges(&experiment.chip.adc, &cells);
+        Ok(Self::with(experiment, &model.graph, chips, layers, found))
+    }
+
+    /// [`CellLevel::new`] for a network that is not trained yet: where ranges follow the sums they are
+    /// not known. Sees that the sums can be computed.
+    ///
+    /// # Errors
+    /// As [`CellLevel::new`].
+    pub fn of_untrained(
+        experiment: &Experiment,
+        graph: &Graph,
+        numerics: &Numerics,
+        chips: &ChipVariation,
+    ) -> Result<Self> {
+        let cells = settings::cell_layers(experiment, graph, numerics)?;
+        let layers = lowered_layers(experiment, &cells);
+        check_tuning(&experiment.tuning, &layers)?;
+        let found = match converters::follow_sums(&cells) {
+            true => {
+                converters::Layout::new((graph, numerics), &layers, &cells)?;
+                vec![None; cells.len()]
+            }
+            false => converters::ranges(&experiment.chip.adc, &cells),
+        };
+        Ok(Self::with(experiment, graph, chips, layers, found))
+    }
+
+    fn with(
+        experiment: &Experiment,
+        graph: &Graph,
+        chips: &ChipVariation,
+        mut layers: Vec<CellLayer>,
+        found: Vec<Option<Pairs>>,
+    ) -> Self {
         for (layer, pairs) in layers.iter_mut().zip(&found) {
             layer.reading.integer = layer.tuned != Tuned::Digital
                 && pairs
                     .as_ref()
                     .is_some_and(|p| ranges::add_integers(&layer.reading, p));
         }
-        let geometries = model.graph.crossbars().into_iter().map(|(_, geo, _)| geo);
-        let tuner = CellTuner::new(t, chips, layers.iter().cloned().zip(geometries).collect());
-        Ok(Self {
+        let geometries = graph.crossbars().into_iter().map(|(_, geo, _)| geo);
+        let of = layers.iter().cloned().zip(geometries).collect();
+        Self {
+            tuner: CellTuner::new(&experiment.tuning, chips, of),
             layers,
             ranges: found,
-            tuner,
-        })
+        }
     }
 
     /// The tuner.
@@ -134,6 +164,17 @@ pub fn check_tuning(tuning: &Tuning, layers: &[CellLayer]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// All layers as the point lowers them, before their ranges are known.
+fn lowered_layers(experiment: &Experiment, cells: &[LayerCells]) -> Vec<CellLayer> {
+    let t = &experiment.tuning;
+    let layers = cells.iter().map(|c| {
+        let mut layer = lowered(c, tuned(t));
+        layer.programming.reference_columns = reference_columns(t);
+        layer
+    });
+    layers.collect()
 }
 
 /// A layer as the network lowers it.

@@ -15,6 +15,7 @@
 
 mod batches;
 mod cells;
+mod check;
 mod checkpoint;
 pub(crate) mod converters;
 mod quantizer_steps;
@@ -23,5 +24,6 @@ pub mod settings;
 mod trainer;
 mod validate;
 
+pub use check::check;
 pub use checkpoint::{load_model, save_model};
 pub use trainer::{EpochRecord, Job, Model, TrainRecord, Validation, train, training_key};

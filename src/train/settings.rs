@@ -7,7 +7,7 @@ use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough
 use crate::chip::cells::{InputCodes, LayerCells};
 use crate::chip::{self, terms};
 use crate::config::{self, Experiment};
-use crate::data::{Augment, Dataset, Normalise};
+use crate::data::{Augment, Dataset, Normalise, shape};
 use crate::error::{Error, Result};
 use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
@@ -43,20 +43,27 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
     let loaded = file::load(path, n.fold_batch_norm)?;
     let graph = loaded.graph.simplified().without_final_softmax();
     let wrong = |what: String| Err(Error::input(format!("{}: {what}", path.display())));
+    let mut graph = graph;
     let (wants, has) = (graph.nodes[0].shape, (data.c, data.h, data.w));
-    if wants != has {
+    if shape::entry(&[has.0, has.1, has.2], wants).is_some() {
+        // The values are in the order in which the network takes them.
+    } else if wants == (has.1, has.2, has.0) {
+        graph.take_channels_first();
+    } else {
         return wrong(format!(
             "the network wants images of {} x {} x {} (channels, rows, columns), `{}` has {} x {} x {}",
             wants.0, wants.1, wants.2, data.name, has.0, has.1, has.2
         ));
     }
     let (c, h, w) = graph.nodes[graph.last()].shape;
-    if h * w != 1 || c < data.classes {
+    let logits = shape::flat((c, h, w)).filter(|n| *n >= data.classes);
+    if logits.is_none() {
         return wrong(format!(
             "the output is {c} x {h} x {w}; `{}` has {} classes and needs at least as many logits",
             data.name, data.classes
         ));
     }
+    graph.flatten_output();
     if experiment.train.epochs > 0 {
         check_trainable(&graph)?;
     }
@@ -184,18 +191,12 @@ pub struct HeldOut<'a> {
     pub validation: Option<Dataset>,
 }
 
-/// Holds out `data.validation` training images: of every class the last ones, in proportion.
+/// How many training images are held out.
 ///
 /// # Errors
 /// Nothing would be left to train on.
-pub fn hold_out<'a>(experiment: &Experiment, train: &'a Dataset) -> Result<HeldOut<'a>> {
+pub fn n_held_out(experiment: &Experiment, train: &Dataset) -> Result<usize> {
     let wanted = experiment.data.validation;
-    if wanted == 0 {
-        return Ok(HeldOut {
-            train: Cow::Borrowed(train),
-            validation: None,
-        });
-    }
     if wanted >= train.len() {
         return Err(Error::input(format!(
             "data.validation = {wanted} of `{}`, which has {} training images; allowed: 0 to {}",
@@ -203,6 +204,21 @@ pub fn hold_out<'a>(experiment: &Experiment, train: &'a Dataset) -> Result<HeldO
             train.len(),
             train.len().saturating_sub(1)
         )));
+    }
+    Ok(wanted)
+}
+
+/// Holds out `data.validation` training images: of every class the last ones, in proportion.
+///
+/// # Errors
+/// Nothing would be left to train on.
+pub fn hold_out<'a>(experiment: &Experiment, train: &'a Dataset) -> Result<HeldOut<'a>> {
+    let wanted = n_held_out(experiment, train)?;
+    if wanted == 0 {
+        return Ok(HeldOut {
+            train: Cow::Borrowed(train),
+            validation: None,
+        });
     }
     // The j-th image from the end of its class (of n) is at (j + 1/2) / n of the way; the smallest
     // are held out.
