@@ -132,7 +132,7 @@ fn axes_of<'p>(point: &'p Point, sections: &[&str]) -> Vec<(&'p str, String)> {
             let rest = path.strip_prefix(*section);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        sections.iter().any(|s| of(s))
+        sections.iter().any(of)
     };
     let of = point.axes.iter().filter(|(path, _)| within(path));
     of.map(|(path, value)| (path.as_str(), value.to_string()))
