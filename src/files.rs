@@ -1,4 +1,8 @@
-//! Writing files so that a reader sees the old content or the new, never half of it.
+//! Writing files so that a reader sees the old content or the new, never half of it; opening files
+//! that others made ([`reading`]), and saying what they are ([`kind`](mod@kind)).
+
+pub mod kind;
+pub mod reading;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};

@@ -1,5 +1,6 @@
 //! Which machine computes.
 
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{Backend, MeasurePeak};
@@ -32,6 +33,33 @@ pub struct BackendArgs {
     /// every hardware adapter, or over every software one where there is no hardware
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
+}
+
+/// How much of an adapter's memory is used.
+#[derive(Debug, Args)]
+pub struct MemoryArgs {
+    /// Memory that the chips of a wave may take on each adapter, such as 512MiB or 4GiB [default:
+    /// half of what is free for the CPU, limits of control groups and `ulimit -v` included; 1GiB for a
+    /// graphics adapter]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory: Option<ByteSize>,
+}
+
+impl MemoryArgs {
+    /// The budget in bytes, if one was named.
+    pub fn bytes(&self) -> Option<u64> {
+        self.memory.map(|m| m.as_u64())
+    }
+}
+
+/// Least memory that is worth a budget.
+const LEAST: ByteSize = ByteSize::mib(1);
+
+fn size(text: &str) -> std::result::Result<ByteSize, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) if size >= LEAST => Ok(size),
+        _ => Err("allowed: a number with a unit from 1MiB on, such as 512MiB or 4GiB".into()),
+    }
 }
 
 impl BackendArgs {

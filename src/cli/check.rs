@@ -1,22 +1,26 @@
 //! `pimento check`.
 
+use bytesize::ByteSize;
 use clap::Args;
-use pimento::Result;
 use pimento::backend::Backend;
-use pimento::backend::cpu::CpuBackend;
 use pimento::config::{Experiment, Point, n_trainings};
 use pimento::data::Split;
+use pimento::sweep::prepare::Waves;
 use pimento::train::settings;
+use pimento::{Error, Result, sweep};
 use serde_json::json;
 
+use super::backend::{BackendArgs, MemoryArgs};
 use super::options::ExperimentArgs;
 use super::progress::Terminal;
 use super::{images, output};
 
-/// Check an experiment file and its data, and say what a sweep of it would do
+/// Check an experiment file, its data and its networks, and say what a sweep of it would do
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every mistake is printed at once, each as FILE:LINE with the field, its value and what is allowed.
+Everything that a sweep needs is built, short of training: networks, images, chips, programs, memory. \
+What a sweep would refuse is refused here, in the same words. Every mistake of the file is printed at \
+once, each as FILE:LINE with the field, its value and what is allowed.
 
 Examples:
   pimento check experiments/self_tuning_fashion.toml
@@ -25,7 +29,14 @@ pub struct Check {
     #[command(flatten)]
     experiment: ExperimentArgs,
 
-    /// Print one JSON document: the experiment with every default in place, and its points
+    #[command(flatten)]
+    backend: BackendArgs,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
+
+    /// Print one JSON document: the experiment with every default in place, and its points; or
+    /// what is wrong with it
     #[arg(long)]
     json: bool,
 }
@@ -33,17 +44,74 @@ pub struct Check {
 impl Check {
     /// Checks and prints the plan.
     pub fn run(&self) -> Result<()> {
+        match self.checked() {
+            Err(e) if self.json => {
+                output::print_json(&failure(&self.experiment, &e))?;
+                Err(e)
+            }
+            Ok(Found { document, plan }) => match self.json {
+                true => output::print_json(&document),
+                false => output::print(&plan),
+            },
+            Err(e) => Err(e),
+        }
+    }
+
+    fn checked(&self) -> Result<Found> {
         let experiment = self.experiment.load()?;
         let cache = self.experiment.overrides.cache.as_deref();
         let data = images::load(&experiment.data, cache, &Terminal::new(false))?;
+        let backends = self.backend.open_several(self.memory.bytes())?;
+        let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
         let points = experiment.points()?;
+        let waves = sweep::prepare(&backends, &points, &data)?;
         let normalise = settings::normalise(&experiment, &data.train)?;
-        let constants = normalise.constants();
-        if self.json {
-            return output::print_json(&document(&experiment, &data, constants, &points));
-        }
-        output::print(&plan(&experiment, &data, constants, &points))
+        let checked = Checked {
+            e: &experiment,
+            data: &data,
+            constants: normalise.constants(),
+            points: &points,
+            waves,
+            adapters: backends.iter().map(|b| b.info().name).collect(),
+            budgets: backends
+                .iter()
+                .filter_map(|b| Some((b.info().name, b.memory()?)))
+                .map(|(name, memory)| format!("they may take {memory} on {name}"))
+                .collect(),
+        };
+        Ok(Found {
+            document: document(&checked),
+            plan: plan(&checked),
+        })
     }
+}
+
+/// What is printed: one of both.
+struct Found {
+    document: serde_json::Value,
+    plan: String,
+}
+
+/// What a check found.
+struct Checked<'a> {
+    e: &'a Experiment,
+    data: &'a Split,
+    constants: &'a [(f64, f64)],
+    points: &'a [Point],
+    waves: Waves,
+    adapters: Vec<String>,
+    /// What their waves may take, in words.
+    budgets: Vec<String>,
+}
+
+/// What is wrong, as a document.
+fn failure(experiment: &ExperimentArgs, error: &Error) -> serde_json::Value {
+    json!({
+        "file": experiment.experiment.display().to_string(),
+        "valid": false,
+        "errors": output::lines(error),
+        "exit_code": error.exit_code(),
+    })
 }
 
 /// Test images of every chip.
@@ -54,12 +122,15 @@ fn n_images(experiment: &Experiment, data: &Split) -> usize {
     }
 }
 
-fn document(
-    e: &Experiment,
-    data: &Split,
-    constants: &[(f64, f64)],
-    points: &[Point],
-) -> serde_json::Value {
+fn document(checked: &Checked) -> serde_json::Value {
+    let Checked {
+        e,
+        data,
+        constants,
+        points,
+        waves,
+        ..
+    } = *checked;
     let trainings = n_trainings(points);
     let points: Vec<_> = points
         .iter()
@@ -78,12 +149,23 @@ fn document(
         "trainings": trainings,
         "chips": e.sweep.most_chips(),
         "images": n_images(e, data),
+        "adapters": checked.adapters,
+        "waves": waves,
+        "remarks": data.remarks(),
         "points": points,
         "config": e,
     })
 }
 
-fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]) -> String {
+fn plan(checked: &Checked) -> String {
+    let Checked {
+        e,
+        data,
+        constants,
+        points,
+        waves,
+        ..
+    } = *checked;
     let (trainings, images) = (n_trainings(points), n_images(e, data));
     let total = points.len() as f64 * e.sweep.most_chips() as f64 * images as f64;
     let mut text = format!("{}: valid\n", e.name);
@@ -94,10 +176,14 @@ fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]
         text += &format!("\n{}\n\n", e.about.trim());
     }
     text += &format!(
-        "data      {}: {} training and {} test images of {} x {}, {} classes\n",
+        "data      {}: {} training and {} test images of {}{} x {}, {} classes\n",
         images::name(&e.data),
         data.train.len(),
         data.test.len(),
+        match data.train.c {
+            1 | 3 => String::new(),
+            c => format!("{c} x "),
+        },
         data.train.h,
         data.train.w,
         data.train.classes
@@ -126,8 +212,14 @@ fn plan(e: &Experiment, data: &Split, constants: &[(f64, f64)], points: &[Point]
         plural(images, "image"),
         total
     );
-    if let Some(memory) = CpuBackend::new().memory() {
-        text += &format!("memory    chips of a wave may take {memory} on the CPU\n");
+    text += &format!(
+        "memory    waves of {} and more on {}, {} at most\n",
+        plural(waves.chips, "chip"),
+        checked.adapters.join(", "),
+        ByteSize::b(waves.bytes).display().iec()
+    );
+    for budget in &checked.budgets {
+        text += &format!("          {budget}\n");
     }
     for point in points {
         if !point.axes.is_empty() {

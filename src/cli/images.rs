@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pimento::config::{Data, DataKind};
-use pimento::data::{self, Dataset, Decoding, Embedded, Split};
+use pimento::data::{self, Decoding, Embedded, Split};
 use pimento::progress::Observer;
 use pimento::{Error, Result};
 
@@ -52,10 +52,12 @@ pub fn load(data: &Data, cache: Option<&Path>, observer: &dyn Observer) -> Resul
             })?
         }
     };
-    let limited = |set: Dataset, n| if n == 0 { set } else { set.limit(n) };
+    for remark in split.remarks() {
+        observer.warning(&remark);
+    }
     Split::new(
-        limited(split.train, data.train_limit),
-        limited(split.test, data.test_limit),
+        split.train.limited(data.train_limit)?,
+        split.test.limited(data.test_limit)?,
     )
 }
 
@@ -67,8 +69,9 @@ fn users_cache() -> Option<PathBuf> {
 
 /// The set or place, for people.
 pub fn name(data: &Data) -> String {
-    match data.source() {
-        Some(path) => path.display().to_string(),
-        None => data.set.to_string(),
+    match (data.source(), &data.arrays) {
+        (Some(path), Some(arrays)) if path.as_os_str().is_empty() => arrays.train_images.clone(),
+        (Some(path), _) => path.display().to_string(),
+        (None, _) => data.set.to_string(),
     }
 }

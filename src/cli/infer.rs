@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::data::npy::{Sink, Values, read_npy_in_parts};
+use pimento::data::shape::{self, Entry};
 use pimento::network::file::Loaded;
 use pimento::network::npy;
 use pimento::network::run::{Runner, check_outputs};
@@ -106,9 +107,14 @@ impl Sink for Stream<'_> {
             [n, rest @ ..] if fits(rest, self.image) => self.images = *n,
             other => {
                 return Err(Error::input(format!(
-                    "{}: an array of shape {other:?}; allowed for {}: (N, {c}, {h}, {w})",
+                    "{}: an array of shape {other:?}; allowed for {}: (N, {c}, {h}, {w}), with or without \
+                     the ones{}",
                     self.infer.input.display(),
-                    self.infer.model.model.display()
+                    self.infer.model.model.display(),
+                    match shape::flat(self.image) {
+                        Some(n) => format!(", or images of {n} values (N, C, H, W)"),
+                        None => String::new(),
+                    }
                 )));
             }
         }
@@ -145,8 +151,13 @@ impl Sink for Stream<'_> {
     }
 }
 
-/// Whether images of these sizes are the network's: all three, or without those that are 1.
-fn fits(sizes: &[usize], (c, h, w): (usize, usize, usize)) -> bool {
-    let wide = |s: &[usize]| -> Vec<usize> { s.iter().copied().filter(|d| *d != 1).collect() };
-    sizes == [c, h, w] || (sizes.len() < 3 && wide(sizes) == wide(&[c, h, w]))
+/// Whether images of these sizes enter the network as a sweep would have them: images whose channels
+/// are last would be flattened in another order there.
+fn fits(sizes: &[usize], input: shape::Shape) -> bool {
+    let channels_last = shape::of_array(sizes).is_some_and(|((c, ..), last)| last && c > 1);
+    match shape::entry(sizes, input) {
+        Some(Entry::Equal) => true,
+        Some(Entry::Flattened) => !channels_last,
+        None => false,
+    }
 }

@@ -25,14 +25,18 @@ pub fn print_json(document: &impl serde::Serialize) -> Result<()> {
     print(&format!("{text}\n"))
 }
 
-/// Writes `error: ...` to standard error, one for each mistake of a configuration.
-pub fn print_error(error: &Error) {
-    let lines = match error {
+/// The mistakes of an error, one each.
+pub fn lines(error: &Error) -> Vec<String> {
+    match error {
         Error::Config(messages) => messages.clone(),
         other => vec![other.to_string()],
-    };
+    }
+}
+
+/// Writes `error: ...` to standard error, one for each mistake of a configuration.
+pub fn print_error(error: &Error) {
     let mut err = std::io::stderr().lock();
-    for line in lines {
+    for line in lines(error) {
         // Nobody is left to hear about a standard error that is closed.
         let _ = writeln!(err, "error: {}", printable(&line));
     }

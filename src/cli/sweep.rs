@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytesize::ByteSize;
 use clap::Args;
 use pimento::Result;
 use pimento::backend::Backend;
@@ -14,7 +13,7 @@ use pimento::sweep::shard::Shard;
 use pimento::sweep::until::UntilRule;
 use pimento::sweep::{self, Outcome, SweepOptions};
 
-use super::backend::BackendArgs;
+use super::backend::{BackendArgs, MemoryArgs};
 use super::options::{ExperimentArgs, OutputArgs};
 use super::progress::Terminal;
 use super::{images, output, plan};
@@ -84,11 +83,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
 
-    /// Memory that the chips of a wave may take on each adapter, such as 512MiB or 4GiB [default:
-    /// half of what is free for the CPU, limits of control groups and `ulimit -v` included; 1GiB for a
-    /// graphics adapter]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    memory: Option<ByteSize>,
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     /// Append one line a wave, and every message, to a file
     #[arg(long, value_name = "FILE")]
@@ -99,16 +95,6 @@ pub struct RunArgs {
 
     #[command(flatten)]
     output: OutputArgs,
-}
-
-/// Least memory that is worth a budget.
-const LEAST: ByteSize = ByteSize::mib(1);
-
-fn size(text: &str) -> std::result::Result<ByteSize, String> {
-    match text.parse::<ByteSize>() {
-        Ok(size) if size >= LEAST => Ok(size),
-        _ => Err("allowed: a number with a unit from 1MiB on, such as 512MiB or 4GiB".into()),
-    }
 }
 
 fn shard(text: &str) -> std::result::Result<Shard, String> {
@@ -124,7 +110,7 @@ impl RunArgs {
     pub fn sweep(&self, experiment: &Experiment, cache: Option<&Path>) -> Result<()> {
         let terminal = Terminal::new(self.output.quiet).with_log(self.log.as_deref())?;
         let data = images::load(&experiment.data, cache, &terminal)?;
-        let backends = self.backend.open_several(self.memory.map(|m| m.as_u64()))?;
+        let backends = self.backend.open_several(self.memory.bytes())?;
         let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
         for (name, memory) in backends
             .iter()

@@ -10,7 +10,7 @@ use super::variation::Mapping;
 use super::{Experiment, Wafer};
 
 /// A mistake in an experiment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Problem {
     /// The fields that contradict each other, the one to name first.
     pub(super) fields: &'static [&'static str],

@@ -15,6 +15,7 @@ mod check;
 pub mod chip;
 mod choice;
 mod data;
+mod documents;
 mod network;
 mod points;
 mod quantize;
@@ -28,11 +29,11 @@ mod until;
 mod variation;
 mod worst_case;
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 pub use axes::{Axis, AxisValue, Design, Mode, Values, field_path};
 pub use chip::Chip;
@@ -71,7 +72,8 @@ choices! {
 /// One experiment: everything that decides its result but the machine.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Experiment {
-    /// Short name, used for files: letters, digits, `-`, `_`, `.`.
+    /// Short name, used for files and directories: letters, digits, `-`, `_`, and `.` between them; no
+    /// name that a system reserves (`con`, `nul`, ...).
     pub name: String,
     /// Title of the report.
     pub title: String,
@@ -154,7 +156,11 @@ impl Experiment {
             .map(|c| if is_name_char(c) { c } else { '-' })
             .take(MAX_NAME)
             .collect();
-        let mut experiment = read(&text, &source, &stem)?;
+        let name = match is_plain_name(&stem) {
+            true => &stem,
+            false => "experiment",
+        };
+        let mut experiment = read(&text, &source, name)?;
         if let Some(folder) = path.parent() {
             experiment.data.resolve(folder);
         }
@@ -205,85 +211,47 @@ fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
+/// Whether a name is one plain component of a path on every system: it neither leaves its directory
+/// nor hides in it, and Windows takes it as it is.
+fn is_plain_name(name: &str) -> bool {
+    // Windows knows these as devices, whatever ending follows.
+    const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let numbered = |device: &str| {
+        let number = stem.strip_prefix(device);
+        number.is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    !name.is_empty()
+        && name.len() <= MAX_NAME
+        && name.chars().all(is_name_char)
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && !DEVICES.contains(&stem.as_str())
+        && !numbered("com")
+        && !numbered("lpt")
+}
+
 fn read(text: &str, source: &str, default_name: &str) -> Result<Experiment> {
     let reader = Reader::new(text, source);
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        let messages = errors.iter().map(|e| {
-            let line = e.span().map_or(1, |span| reader.line_at(span.start));
-            format!("{source}:{line}: {}", e.to_string().trim_end())
-        });
-        return Err(Error::Config(messages.collect()));
+        return Err(Error::Config(documents::syntax(&reader, source, &errors)));
     }
     let (experiment, trials) = read_root(&reader, document.get_ref(), default_name);
-    try_axes(&reader, (text, source), document.get_ref(), &trials);
-    if reader.messages().is_empty() {
+    // Too many points are a mistake already; nobody waits until all of them were tried.
+    if experiment.sweep.n_points() <= MAX_POINTS {
+        documents::try_axes(&reader, document.get_ref(), &trials);
+    }
+    if reader.is_content() {
         check_points(&reader, &experiment)?;
     }
     match reader.messages() {
         messages if messages.is_empty() => Ok(experiment),
         messages => Err(Error::Config(messages)),
-    }
-}
-
-/// Reads a document that the program wrote: the messages have no lines, and combinations are not
-/// judged.
-fn read_document(text: &str) -> std::result::Result<Experiment, Vec<String>> {
-    let document = DeTable::parse(text).map_err(|e| vec![e.to_string()])?;
-    let reader = Reader::new(text, "");
-    let (experiment, _) = read_root(&reader, document.get_ref(), "experiment");
-    let mut messages: Vec<String> = reader.errors().into_iter().map(|(_, m)| m).collect();
-    messages.dedup();
-    match messages.is_empty() {
-        true => Ok(experiment),
-        false => Err(messages),
-    }
-}
-
-/// Sets every value of every axis in the document, alone, and reads it: the field's own reader
-/// says what is wrong with it, at the axis's line.
-fn try_axes<'t>(
-    reader: &Reader,
-    (text, source): (&str, &str),
-    document: &DeTable<'t>,
-    trials: &[Trial<'t>],
-) {
-    let known = reader.errors();
-    for trial in trials {
-        let mut document = document.clone();
-        insert(&mut document, &trial.path, trial.value);
-        let again = Reader::new(text, source);
-        read_root(&again, &document, "experiment");
-        let line = reader.line_at(trial.value.span().start);
-        let (own, place) = (format!("field `{}`", trial.path), &trial.place);
-        for (_, message) in again.errors().into_iter().filter(|e| !known.contains(e)) {
-            let text = match message.strip_prefix(&own) {
-                Some(rest) => format!("field `{place}`{rest}"),
-                None if message.starts_with("unknown") => message,
-                None => format!(
-                    "{message} (with `{place}` = {})",
-                    reader::shown(trial.value.get_ref())
-                ),
-            };
-            reader.error(line, text);
-        }
-    }
-}
-
-/// Sets a field of a document, making the tables around it.
-fn insert<'t>(table: &mut DeTable<'t>, path: &str, value: &Spanned<DeValue<'t>>) {
-    let (key, rest) = match path.split_once('.') {
-        Some((key, rest)) => (key, Some(rest)),
-        None => (path, None),
-    };
-    let spanned = Spanned::new(value.span(), key.to_string().into());
-    let Some(rest) = rest else {
-        table.insert(spanned, value.clone());
-        return;
-    };
-    let empty = || Spanned::new(value.span(), DeValue::Table(DeTable::new()));
-    if let DeValue::Table(inner) = table.entry(spanned).or_insert_with(empty).get_mut() {
-        insert(inner, rest, value);
     }
 }
 
@@ -296,9 +264,11 @@ fn read_root<'t>(
     let mut s = reader.root(document);
     let d = Experiment::default();
     let name = s.text("name", default_name);
-    if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(is_name_char) {
+    if !is_plain_name(&name) {
         let text = format!(
-            "value {name:?} is not allowed; allowed: 1 to {MAX_NAME} letters, digits, '-', '_' or '.'"
+            "value {:?} is not allowed; allowed: 1 to {MAX_NAME} letters, digits, '-', '_' or '.', no '.' at \
+             either end, no name that a system reserves",
+            reader::short(&name)
         );
         s.refuse("name", text);
     }
@@ -345,28 +315,27 @@ fn check_points(reader: &Reader, experiment: &Experiment) -> Result<()> {
         .enumerate()
         .flat_map(|(design, n)| std::iter::repeat_n(design, n))
         .collect();
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for point in points {
         let own = design_of_point.get(point.index).map(|&d| &designs[d]);
         for problem in check::problems(&point.experiment) {
             let place = |field: &&str| {
                 let axis = own.and_then(|(place, design)| {
                     let axis = design.axes.iter().find(|axis| axis.path == *field)?;
-                    let names = [&axis.name, &axis.path].map(|key| format!("{place}.{key}"));
-                    names.into_iter().find(|name| reader.sets(name))
+                    let sets = |key: &str| reader.sets(&format!("{place}.{key}"));
+                    axes::written(&axis.path, sets).map(|key| format!("{place}.{key}"))
                 });
                 axis.or_else(|| reader.sets(field).then(|| field.to_string()))
             };
             let field = problem.fields[0].to_string();
             let field = problem.fields.iter().find_map(place).unwrap_or(field);
-            if !seen.contains(&(field.clone(), problem.clone())) {
+            if seen.insert((field.clone(), problem.clone())) {
                 let label = match point.axes.is_empty() {
                     true => String::new(),
                     false => format!(" (at the point {})", point.label()),
                 };
                 let text = format!("field `{field}`: {}{label}", problem.message);
                 reader.error(reader.line_of(&field), text);
-                seen.push((field, problem));
             }
         }
     }

@@ -209,6 +209,14 @@ impl Network {
     /// Writes down which file `path` is now, or refuses it if [`Network::file_sha256`] says that it
     /// should be another.
     pub(super) fn pin(&mut self, path: &Path) -> Result<()> {
+        let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        if !about.is_file() {
+            // A pipe would be waited for, and a device may never end.
+            return Err(Error::input(format!(
+                "{}: a directory, pipe or device; allowed for network.file: a file",
+                path.display()
+            )));
+        }
         let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
         let mut hash = Sha256::new();
         std::io::copy(&mut file, &mut hash).map_err(|e| Error::io(path, e))?;

@@ -1,8 +1,14 @@
 //! From an experiment to the points of its sweep.
 
-use super::axes::{AxisValue, Design};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use toml::de::DeTable;
+
+use super::axes::AxisValue;
+use super::documents::{insert, read_document};
 use super::train::{Recipe, TrainVariation};
-use super::{Experiment, Profile, Sampling, Variation, read_document};
+use super::{Experiment, Profile, Sampling, Variation};
 use crate::error::{Error, Result};
 
 /// One point of a sweep.
@@ -10,14 +16,14 @@ use crate::error::{Error, Result};
 pub struct Point {
     /// Position in the sweep, from 0.
     pub index: usize,
-    /// Name and value of every axis, in the order of the file.
+    /// Path and value of every axis (`train.recipe`), in the order of the file.
     pub axes: Vec<(String, AxisValue)>,
     /// The experiment with these values in place and no design of its own.
     pub experiment: Experiment,
 }
 
 impl Point {
-    /// `recipe = qat, sigma_w = 0.2`; empty where nothing varies.
+    /// `train.recipe = qat, variation.sigma_w = 0.2`; empty where nothing varies.
     pub fn label(&self) -> String {
         label(&self.axes)
     }
@@ -50,22 +56,47 @@ impl Experiment {
         let mut base = self.clone();
         (base.sweep.grid, base.sweep.axes) = (Vec::new(), None);
         let designs = self.sweep.designs();
+        let mut seen = Repeats::default();
+        let mut refused = Vec::new();
         if designs.iter().all(|(_, design)| design.axes.is_empty()) {
-            // Designs without axes are one point each.
-            let one = |index| Point {
-                index,
+            for (place, (_, design)) in designs.iter().enumerate() {
+                for _ in 0..design.n_points() {
+                    seen.point(place, &[]);
+                }
+            }
+            seen.refuse(&mut refused);
+            let only = Point {
+                index: 0,
                 axes: Vec::new(),
-                experiment: base.clone(),
+                experiment: base,
             };
-            return Ok(((0..designs.len().max(1)).map(one).collect(), Vec::new()));
+            return Ok((vec![only], refused));
         }
-        let document = base.document()?;
-        let (mut points, mut refused) = (Vec::new(), Vec::new());
+        let broken = |e: String| Error::Internal(format!("experiment to TOML: {e}"));
+        let text = toml::to_string(&base.document()?).map_err(|e| broken(e.to_string()))?;
+        let document = DeTable::parse(&text).map_err(|e| broken(e.to_string()))?;
+        let mut points = Vec::new();
         for (place, (_, design)) in designs.iter().enumerate() {
-            for values in design.points(self.seed, place as u32) {
-                let named = design.axes.iter().map(|a| a.name.clone());
-                let axes: Vec<_> = named.zip(values.iter().cloned()).collect();
-                match base.with(&document, design, &values)? {
+            let values = design.points(self.seed, place as u32);
+            let text = rows(&values);
+            let rows = DeTable::parse(&text).map_err(|e| broken(e.to_string()))?;
+            let rows = rows
+                .get_ref()
+                .get("points")
+                .and_then(|v| v.get_ref().as_array());
+            let rows = rows.ok_or_else(|| broken("no points".into()))?;
+            for (values, row) in values.into_iter().zip(rows.iter()) {
+                let paths = design.axes.iter().map(|a| a.path.clone());
+                let axes: Vec<_> = paths.zip(values).collect();
+                seen.point(place, &axes);
+                let mut document = document.get_ref().clone();
+                let row = row.get_ref().as_array().into_iter().flatten();
+                for ((path, _), value) in axes.iter().zip(row) {
+                    if !insert(&mut document, path, value) {
+                        return Err(broken(format!("no table for {path}")));
+                    }
+                }
+                match base.shared(read_document(&document)) {
                     Ok(experiment) => points.push(Point {
                         index: points.len(),
                         axes,
@@ -80,6 +111,7 @@ impl Experiment {
                 }
             }
         }
+        seen.refuse(&mut refused);
         Ok((points, refused))
     }
 
@@ -105,30 +137,25 @@ impl Experiment {
 
     /// What the document says, with what all points share.
     fn read_point(&self, document: &toml::Table) -> Result<std::result::Result<Self, Vec<String>>> {
-        let text = toml::to_string(document)
-            .map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))?;
-        Ok(read_document(&text).map(|mut e| {
+        let broken = |e: String| Error::Internal(format!("experiment to TOML: {e}"));
+        let text = toml::to_string(document).map_err(|e| broken(e.to_string()))?;
+        let document = DeTable::parse(&text).map_err(|e| broken(e.to_string()))?;
+        Ok(self.shared(read_document(document.get_ref())))
+    }
+
+    /// Puts in what all points share.
+    fn shared(
+        &self,
+        read: std::result::Result<Self, Vec<String>>,
+    ) -> std::result::Result<Self, Vec<String>> {
+        read.map(|mut e| {
             e.name.clone_from(&self.name);
             e.title.clone_from(&self.title);
             e.about.clone_from(&self.about);
             e.data.clone_from(&self.data);
             e.network.file.clone_from(&self.network.file);
             e
-        }))
-    }
-
-    /// The experiment with the axes of a design set, or why it cannot be.
-    fn with(
-        &self,
-        document: &toml::Table,
-        design: &Design,
-        values: &[AxisValue],
-    ) -> Result<std::result::Result<Self, Vec<String>>> {
-        let mut document = document.clone();
-        for (axis, value) in design.axes.iter().zip(values) {
-            set(&mut document, &axis.path, value.toml().clone());
-        }
-        self.read_point(&document)
+        })
     }
 
     /// sigma_W of the training noise.
@@ -210,14 +237,68 @@ impl Experiment {
 
 /// Number of different networks that points need.
 pub fn n_trainings(points: &[Point]) -> usize {
-    let mut trainings: Vec<(Experiment, Option<Variation>)> = Vec::new();
-    for point in points {
-        let training = (point.experiment.training(), point.experiment.evaluated_on());
-        if !trainings.contains(&training) {
-            trainings.push(training);
+    let trainings: HashSet<String> = points
+        .iter()
+        .map(|point| {
+            let e = &point.experiment;
+            format!("{:?}", (e.training(), e.evaluated_on()))
+        })
+        .collect();
+    trainings.len()
+}
+
+/// The values of points as a document with one array of arrays, `points`.
+fn rows(points: &[Vec<AxisValue>]) -> String {
+    let row = |values: &Vec<AxisValue>| {
+        let values: Vec<String> = values.iter().map(|v| v.toml().to_string()).collect();
+        format!("[{}]", values.join(", "))
+    };
+    let rows: Vec<String> = points.iter().map(row).collect();
+    format!("points = [{}]\n", rows.join(",\n"))
+}
+
+/// The points so far, to find those that come again: their chips would be counted as others.
+#[derive(Default)]
+struct Repeats {
+    first: HashMap<Vec<(String, String)>, usize>,
+    points: usize,
+    /// By design: repeated points, and the first of them with the point that it repeats.
+    found: BTreeMap<usize, (usize, usize, usize, String)>,
+}
+
+impl Repeats {
+    fn point(&mut self, design: usize, axes: &[(String, AxisValue)]) {
+        let index = self.points;
+        self.points += 1;
+        let mut key: Vec<_> = axes
+            .iter()
+            .map(|(path, v)| (path.clone(), v.key()))
+            .collect();
+        key.sort();
+        match self.first.entry(key) {
+            Entry::Vacant(place) => _ = place.insert(index),
+            Entry::Occupied(earlier) => {
+                let new = || (0, index, *earlier.get(), label(axes));
+                self.found.entry(design).or_insert_with(new).0 += 1;
+            }
         }
     }
-    trainings.len()
+
+    fn refuse(self, refused: &mut Vec<Refusal>) {
+        for (design, (n, index, earlier, label)) in self.found {
+            let label = match label.is_empty() {
+                true => "no axis varies".into(),
+                false => label,
+            };
+            let again = match n {
+                1 => "a point is there twice: point".to_string(),
+                _ => format!("{n} points are there twice, of which point"),
+            };
+            let message =
+                format!("{again} {index} is point {earlier} ({label}); allowed: each point once");
+            refused.push((design, message));
+        }
+    }
 }
 
 /// Paths of all values that are not tables.
@@ -237,21 +318,6 @@ fn remove(table: &mut toml::Table, path: &str) {
         Some((key, rest)) => {
             if let Some(inner) = table.get_mut(key).and_then(toml::Value::as_table_mut) {
                 remove(inner, rest);
-            }
-        }
-    }
-}
-
-/// Sets a field, making the tables around it.
-fn set(table: &mut toml::Table, path: &str, value: toml::Value) {
-    match path.split_once('.') {
-        None => _ = table.insert(path.into(), value),
-        Some((key, rest)) => {
-            let inner = table
-                .entry(key)
-                .or_insert_with(|| toml::Table::new().into());
-            if let Some(inner) = inner.as_table_mut() {
-                set(inner, rest, value);
             }
         }
     }

@@ -4,10 +4,12 @@
 //! Here a field is read by one call that names it, its default and what is allowed; asking for a
 //! field is also what makes it known, so [`Section::finish`] can report the unknown ones.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -21,11 +23,17 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Reader {
     source: String,
     /// Byte offset of the first character of every line.
-    line_starts: Vec<usize>,
+    line_starts: Rc<[usize]>,
     errors: RefCell<Vec<(usize, String)>>,
     /// Line of every field that the document sets.
     lines: RefCell<BTreeMap<String, usize>>,
 }
+
+/// Most mistakes that are told; a file with more is no experiment with a few typing errors.
+const MAX_MESSAGES: usize = 100;
+
+/// Most characters of a name or path in a message.
+const MAX_SHOWN: usize = 120;
 
 impl Reader {
     /// For a text that is called `source` in messages.
@@ -36,6 +44,16 @@ impl Reader {
             line_starts: std::iter::once(0)
                 .chain(breaks.map(|(i, _)| i + 1))
                 .collect(),
+            errors: RefCell::default(),
+            lines: RefCell::default(),
+        }
+    }
+
+    /// For another document with places in the same text.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            line_starts: Rc::clone(&self.line_starts),
             errors: RefCell::default(),
             lines: RefCell::default(),
         }
@@ -76,15 +94,26 @@ impl Reader {
         self.errors.borrow_mut().push((line, message.into()));
     }
 
-    /// The mistakes so far as `SOURCE:LINE: message`, by line, without repetitions.
+    /// The mistakes so far as `SOURCE:LINE: message`, by line, without repetitions; after the first
+    /// [`MAX_MESSAGES`] how many more there are.
     pub(super) fn messages(&self) -> Vec<String> {
         let mut errors = self.errors.borrow().clone();
         errors.sort_by_key(|(line, _)| *line);
         errors.dedup();
-        errors
-            .into_iter()
+        let more = errors.len().saturating_sub(MAX_MESSAGES);
+        let told = errors.into_iter().take(MAX_MESSAGES);
+        let mut messages: Vec<String> = told
             .map(|(line, message)| format!("{}:{line}: {message}", self.source))
-            .collect()
+            .collect();
+        if more > 0 {
+            messages.push(format!("{}: and {more} more mistakes", self.source));
+        }
+        messages
+    }
+
+    /// Whether there are no mistakes so far.
+    pub(super) fn is_content(&self) -> bool {
+        self.errors.borrow().is_empty()
     }
 
     /// The mistakes so far with their lines, in the order in which they were found.
@@ -134,7 +163,7 @@ impl<'t> Section<'t> {
     /// Makes a field known and finds it.
     fn take(&mut self, key: &'static str) -> Option<&'t Value<'t>> {
         self.known.push(key);
-        let (_, value) = self.table?.iter().find(|(k, _)| k.get_ref() == key)?;
+        let value = self.table?.get(key)?;
         let line = self.reader.line_at(value.span().start);
         self.reader.note(self.path_of(key), line);
         Some(value)
@@ -369,13 +398,26 @@ pub(super) fn unknown(what: &str, path: &str, name: &str, allowed: &[&str]) -> S
         None => String::new(),
     };
     format!(
-        "unknown {what} `{path}`; {hint}allowed: {}",
+        "unknown {what} `{}`; {hint}allowed: {}",
+        short(path),
         allowed.join(", ")
     )
 }
 
+/// The beginning of a name or path that may be of any length.
+pub(super) fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
 /// The allowed name that was probably meant.
 pub(super) fn nearest<'a>(name: &str, allowed: &[&'a str]) -> Option<&'a str> {
+    // Nobody types a long name by mistake, and comparing it takes the square of its length.
+    if name.len() > MAX_SHOWN {
+        return None;
+    }
     // 0.7 of Jaro-Winkler similarity accepts a typing error or a missing ending, not any word.
     allowed
         .iter()

@@ -39,7 +39,7 @@ weight_bits = [2,
   12]
 ";
     let expected = [
-        "x.toml:1: field `name`: value \"a b\" is not allowed; allowed: 1 to 100 letters, digits, '-', '_' or '.'",
+        "x.toml:1: field `name`: value \"a b\" is not allowed; allowed: 1 to 100 letters, digits, '-', '_' or '.', no '.' at either end, no name that a system reserves",
         "x.toml:2: unknown field `sed`; did you mean `seed`? allowed: name, title, about, seed, fidelity, network, chip, data, quantize, train, variation, tuning, worst_case, sweep",
         "x.toml:4: field `train.epochs`: value 0 is not allowed; allowed: 1 to 100000",
         "x.toml:5: field `train.batch`: expected an integer, found the string \"many\"; allowed: 1 to 65536",
@@ -64,7 +64,21 @@ fn syntax_errors_keep_their_place() {
         "{messages:?}"
     );
     // Not a crash, whatever the depth.
-    errors(&format!("a = {}1", "[".repeat(100_000)));
+    for (before, after) in [
+        ("a = ", "[".repeat(100_000)),
+        ("", "a.".repeat(100_000)),
+        ("[", "a.".repeat(100_000)),
+    ] {
+        errors(&format!("{before}{after}1"));
+    }
+    // The first of many, and short pieces of long lines.
+    let messages = errors(&"= = =\n".repeat(20_000));
+    assert_eq!(messages.len(), 21);
+    assert!(messages[20].starts_with("x.toml: and "), "{}", messages[20]);
+    let messages = errors(&format!("a = {}", "\u{e9}".repeat(100_000)));
+    assert!(messages.iter().all(|m| m.len() < 2_000));
+    let unknown: String = (0..20_000).map(|i| format!("unknown{i} = 1\n")).collect();
+    assert_eq!(errors(&unknown)[100], "x.toml: and 19900 more mistakes");
 }
 
 #[test]
@@ -97,7 +111,7 @@ fn contradictions_name_the_line_that_makes_them() {
         ),
         (
             "[quantize]\nweight_bits = 0\n[sweep]\ngrid = [{recipe = [\"qavat\", \"ptq-vat\"]}]\n",
-            "x.toml:2: field `quantize.weight_bits`: 0 bits leave nothing to quantize after training; allowed with recipe \"ptq-vat\": 1 to 8 (at the point recipe = ptq-vat)",
+            "x.toml:2: field `quantize.weight_bits`: 0 bits leave nothing to quantize after training; allowed with recipe \"ptq-vat\": 1 to 8 (at the point train.recipe = ptq-vat)",
         ),
         (
             "[quantize]\nactivation_step = \"percentile\"\n[[sweep.grid]]\nsigma_w = [0, 1]\nactivation_bits = [8, 1]\n",
@@ -178,11 +192,11 @@ train_seed = 3
     let points = e.points().unwrap();
     let labels: Vec<String> = points.iter().map(Point::label).collect();
     let expected = [
-        "sigma_w = 0.1, recipe = qat",
-        "sigma_w = 0.1, recipe = qavat",
-        "sigma_w = 0.2, recipe = qat",
-        "sigma_w = 0.2, recipe = qavat",
-        "train_seed = 3",
+        "variation.sigma_w = 0.1, train.recipe = qat",
+        "variation.sigma_w = 0.1, train.recipe = qavat",
+        "variation.sigma_w = 0.2, train.recipe = qat",
+        "variation.sigma_w = 0.2, train.recipe = qavat",
+        "train.seed = 3",
     ];
     assert_eq!(labels, expected);
     assert_eq!(points[3].experiment.variation.sigma_w, 0.2);

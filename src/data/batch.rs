@@ -97,6 +97,42 @@ impl Normalise {
         )
     }
 
+    /// Refuses images of which a pixel is not finite once it is normalised.
+    ///
+    /// # Errors
+    /// Names the set, the image, its channel and the pixel.
+    pub fn check(&self, data: &Dataset) -> Result<()> {
+        let plane = data.h * data.w;
+        let value = |at: usize| match &data.images {
+            Pixels::Bytes(all) => f64::from(all[at]),
+            Pixels::Floats(all) => f64::from(all[at]),
+        };
+        let normalised = |at: usize| {
+            let (mean, std) = self.constants[at / plane % data.c];
+            ((value(at) / self.top - mean) / std) as f32
+        };
+        let broken = match &data.images {
+            // Every pixel is one of 256.
+            Pixels::Bytes(_) if self.tables.iter().flatten().all(|x| x.is_finite()) => None,
+            all => (0..all.len())
+                .into_par_iter()
+                .find_first(|&at| !normalised(at).is_finite()),
+        };
+        let Some(at) = broken else {
+            return Ok(());
+        };
+        let (mean, std) = self.constants[at / plane % data.c];
+        Err(Error::input(format!(
+            "{}: image {}, channel {}: the pixel {} becomes {} with data.mean {mean} and data.std {std}; \
+             allowed: finite numbers",
+            data.name,
+            at / data.pixels(),
+            at / plane % data.c,
+            value(at),
+            normalised(at)
+        )))
+    }
+
     /// Mean and standard deviation of each channel, as given or measured.
     pub fn constants(&self) -> &[(f64, f64)] {
         &self.constants
@@ -225,6 +261,27 @@ mod tests {
         }
         assert_eq!(x.len(), 8);
         assert_eq!(y, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn pixels_that_overflow_are_named() {
+        let floats = vec![0.5f32, 1.0, -2.0, 3e38, 1e38, 0.0, 0.0, 3e38];
+        let d = Dataset::new("t", floats, vec![1, 0], (2, 1, 2), 2, 1).unwrap();
+        Normalise::new(&d, &[0.0], &[1.0])
+            .unwrap()
+            .check(&d)
+            .unwrap();
+        let message = Normalise::new(&d, &[0.0], &[1.0, 1e-3]).unwrap().check(&d);
+        assert_eq!(
+            message.unwrap_err().to_string(),
+            format!(
+                "t: image 0, channel 1: the pixel {} becomes inf with data.mean 0 and data.std 0.001; \
+                 allowed: finite numbers",
+                f64::from(3e38f32)
+            )
+        );
+        let bytes = data();
+        Normalise::standard(&bytes).unwrap().check(&bytes).unwrap();
     }
 
     #[test]

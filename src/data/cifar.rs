@@ -1,13 +1,13 @@
 //! The binary files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): records of one label byte (two for
 //! CIFAR-100, of which the second is the fine label) and 32 x 32 x 3 pixels, channel by channel.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::dataset::{Dataset, Split};
 use super::gzip;
 use crate::error::{Error, Result};
+use crate::files::reading;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,9 +98,10 @@ pub fn load_cifar_dir(dir: &Path, kind: Cifar) -> Result<Split> {
     let part = |what: &str, names: &[String]| {
         let (mut images, mut labels) = (vec![], vec![]);
         for path in names.iter().filter_map(find) {
-            let file = File::open(&path).map_err(|e| Error::io(&path, e))?;
+            let file = reading::open(&path)?;
             let name = path.display().to_string();
             let (more, of) = parse_cifar(&name, BufReader::new(file), kind)?;
+            reading::room(&mut images, more.len(), &name)?;
             images.extend(more);
             labels.extend(of);
         }
@@ -164,6 +165,7 @@ pub fn parse_cifar(
             )));
         }
         labels.push(class.into());
+        reading::room(&mut images, PIXELS, name)?;
         images.extend_from_slice(&buffer[kind.labels()..]);
     }
 }

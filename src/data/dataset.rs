@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::files::reading;
 use crate::random::Reach;
 
 /// Pixels of a set, `[image][c][h][w]`.
@@ -211,17 +212,24 @@ impl Dataset {
 
     /// The images with these indices, in this order.
     pub fn select(&self, indices: &[usize]) -> Self {
-        fn chosen<T: Copy>(d: &Dataset, all: &[T], indices: &[usize]) -> Vec<T> {
-            let mut out = Vec::with_capacity(indices.len() * d.pixels());
-            for &i in indices {
-                out.extend_from_slice(&all[d.range(i)]);
-            }
-            out
-        }
         let images = match &self.images {
-            Pixels::Bytes(all) => Pixels::Bytes(chosen(self, all, indices)),
-            Pixels::Floats(all) => Pixels::Floats(chosen(self, all, indices)),
+            Pixels::Bytes(all) => Pixels::Bytes(self.chosen(all, indices, Vec::new())),
+            Pixels::Floats(all) => Pixels::Floats(self.chosen(all, indices, Vec::new())),
         };
+        self.with(images, indices)
+    }
+
+    /// Appends the images with these indices to `out`.
+    fn chosen<T: Copy>(&self, all: &[T], indices: &[usize], mut out: Vec<T>) -> Vec<T> {
+        out.reserve_exact(indices.len() * self.pixels());
+        for &i in indices {
+            out.extend_from_slice(&all[self.range(i)]);
+        }
+        out
+    }
+
+    /// The set with other images, those with these indices.
+    fn with(&self, images: Pixels, indices: &[usize]) -> Self {
         Self {
             name: self.name.clone(),
             images,
@@ -238,16 +246,43 @@ impl Dataset {
         if n >= self.len() {
             return self.clone();
         }
+        self.select(&self.first(n))
+    }
+
+    /// [`Dataset::limit`] of a set that is not needed as a whole; 0 takes all images.
+    ///
+    /// # Errors
+    /// No memory for the copy.
+    pub fn limited(self, n: usize) -> Result<Self> {
+        if n == 0 || n >= self.len() {
+            return Ok(self);
+        }
+        let indices = self.first(n);
+        let values = indices.len() * self.pixels();
+        let images = match &self.images {
+            Pixels::Bytes(all) => {
+                let room = reading::room_for(values, &self.name)?;
+                Pixels::Bytes(self.chosen(all, &indices, room))
+            }
+            Pixels::Floats(all) => {
+                let room = reading::room_for(values, &self.name)?;
+                Pixels::Floats(self.chosen(all, &indices, room))
+            }
+        };
+        Ok(self.with(images, &indices))
+    }
+
+    /// Indices of the first `n` images, one of every class in turn.
+    fn first(&self, n: usize) -> Vec<usize> {
         let mut by_class = vec![Vec::new(); self.classes];
         for (i, &label) in self.labels.iter().enumerate() {
             by_class[usize::from(label)].push(i);
         }
         let largest = by_class.iter().map(Vec::len).max().unwrap_or(0);
-        let indices: Vec<usize> = (0..largest)
+        (0..largest)
             .flat_map(|round| by_class.iter().filter_map(move |c| c.get(round).copied()))
             .take(n)
-            .collect();
-        self.select(&indices)
+            .collect()
     }
 
     /// Mean and standard deviation of `pixel / pixel_max` per channel, over all images (biased
@@ -359,6 +394,10 @@ mod tests {
         assert_eq!(firsts(6), [0, 3, 4, 1, 5, 2]);
         assert_eq!(d.limit(7), d);
         assert_eq!(d.limit(100), d);
+        for n in 1..8 {
+            assert_eq!(d.clone().limited(n).unwrap(), d.limit(n));
+        }
+        assert_eq!(d.clone().limited(0).unwrap(), d);
         assert!(d.limit(0).is_empty());
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::classes;
 use super::dataset::{Dataset, Split};
 use super::idx::{Idx, read_idx};
 use crate::error::{Error, Result};
@@ -45,8 +46,8 @@ pub fn load_idx_dir(dir: &Path) -> Result<Split> {
     };
     let train = read_pair(train_images, train_labels)?;
     let test = read_pair(test_images, test_labels)?;
-    let largest = train.1.iter().chain(&test.1).max().copied().unwrap_or(0);
-    let classes = usize::from(largest) + 1;
+    let of = |path: &Path, pair: &Pair| (path.display().to_string(), pair.1.clone());
+    let classes = classes::count(&[of(train_labels, &train), of(test_labels, &test)])?;
     let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
     Split::new(
         assemble(format!("{name} train"), train, classes, 255)?,

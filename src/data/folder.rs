@@ -1,6 +1,6 @@
 //! Picture files in a directory.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use super::cache;
 use super::dataset::Split;
 use super::labelled::{self, Decoding, MAX_FILE, Member, Place};
 use crate::error::{Error, Result};
+use crate::files::reading;
 
 /// Loads the JPEG and PNG files `train/CLASS/*` and `test/CLASS/*` of a directory; other and hidden
 /// files are ignored. Classes are numbered in alphabetical order. The pictures of a part are the
@@ -53,7 +54,7 @@ pub fn load_folder(dir: &Path, decoding: &Decoding) -> Result<Split> {
             for (path, place) in &found {
                 let io = |e| Error::io(path, e);
                 let mut bytes = vec![];
-                let file = File::open(path).map_err(io)?;
+                let file = reading::open(path)?;
                 file.take(MAX_FILE).read_to_end(&mut bytes).map_err(io)?;
                 let (name, place) = (path.display().to_string(), place.clone());
                 if !sink.take(Member { name, place, bytes }) {

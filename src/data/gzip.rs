@@ -1,6 +1,6 @@
 //! Gzip or not, by the first two bytes.
 
-use std::io::{BufRead, BufReader, Cursor, Read, Result};
+use std::io::{BufRead, BufReader, Result};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -11,22 +11,13 @@ pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// it was.
 pub(super) fn unpacked<'a>(
     mut source: impl BufRead + Send + 'a,
-) -> Result<(Box<dyn Read + Send + 'a>, bool)> {
-    let mut start = Vec::with_capacity(2);
-    Read::take(&mut source, 2).read_to_end(&mut start)?;
-    let gzip = start == MAGIC;
-    let whole = Cursor::new(start).chain(source);
+) -> Result<(Box<dyn BufRead + Send + 'a>, bool)> {
+    let gzip = source.fill_buf()?.starts_with(&MAGIC);
     Ok(match gzip {
         true => {
-            let whole = BufReader::new(whole);
-            (
-                Box::new(BufReader::with_capacity(
-                    1 << 16,
-                    MultiGzDecoder::new(whole),
-                )),
-                true,
-            )
+            let decoder = MultiGzDecoder::new(source);
+            (Box::new(BufReader::with_capacity(1 << 16, decoder)), true)
         }
-        false => (Box::new(BufReader::new(whole)), false),
+        false => (Box::new(source), false),
     })
 }

@@ -8,7 +8,6 @@
 //! bytes costs 20 bytes. A file must end exactly where its header says. Offsets in messages count
 //! the uncompressed bytes.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -16,6 +15,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
+use crate::files::{kind, reading};
 
 /// Most values one file may announce: 2^31 (2 GiB), 45 times MNIST's training images.
 pub const MAX_VALUES: u64 = 1 << 31;
@@ -38,22 +38,18 @@ pub struct Idx {
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Input`] when its content is wrong.
 pub fn read_idx(path: &Path, rank: RangeInclusive<u8>) -> Result<Idx> {
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let file = reading::open(path)?;
     parse_idx(&path.display().to_string(), BufReader::new(file), rank)
 }
 
 /// [`read_idx`] for any source of bytes; `name` stands for the file in messages.
 pub fn parse_idx(name: &str, mut source: impl BufRead, rank: RangeInclusive<u8>) -> Result<Idx> {
-    let mut start = Vec::with_capacity(2);
-    Read::take(&mut source, 2)
-        .read_to_end(&mut start)
-        .map_err(|e| Error::io(name, e))?;
-    let gzip = start == GZIP_MAGIC;
-    let whole = BufReader::new(std::io::Cursor::new(start).chain(source));
-    if gzip {
-        Parser::new(name, MultiGzDecoder::new(whole), true).parse(rank)
+    let start = source.fill_buf().map_err(|e| Error::io(name, e))?;
+    let told = kind::told(&start[..start.len().min(kind::START)]);
+    if start.starts_with(&GZIP_MAGIC) {
+        Parser::new(name, MultiGzDecoder::new(source), None).parse(rank)
     } else {
-        Parser::new(name, whole, false).parse(rank)
+        Parser::new(name, source, Some(told)).parse(rank)
     }
 }
 
@@ -61,15 +57,19 @@ struct Parser<'a, R> {
     name: &'a str,
     source: R,
     gzip: bool,
+    /// What else the file seems to be.
+    told: String,
     offset: u64,
 }
 
 impl<'a, R: Read> Parser<'a, R> {
-    fn new(name: &'a str, source: R, gzip: bool) -> Self {
+    /// `told`: what else a file without compression seems to be.
+    fn new(name: &'a str, source: R, told: Option<String>) -> Self {
         Self {
             name,
             source,
-            gzip,
+            gzip: told.is_none(),
+            told: told.unwrap_or_default(),
             offset: 0,
         }
     }
@@ -80,7 +80,7 @@ impl<'a, R: Read> Parser<'a, R> {
             return Err(self.wrong(
                 0,
                 &format!("bytes {:02x} {:02x}", magic[0], magic[1]),
-                "00 00 (not an IDX file)",
+                &format!("00 00 (not an IDX file{})", self.told),
             ));
         }
         if magic[2] != TYPE_U8 {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::dataset::{Dataset, Split};
 use super::picture::decode_picture;
 use crate::error::{Error, Result};
+use crate::files::reading;
 use crate::progress::{LoadProgress, Observer};
 
 /// Most bytes of one picture file; a larger one is refused before it is read.
@@ -252,7 +253,7 @@ fn assemble(label: &str, pictures: Pictures) -> Result<Split> {
     let split = all.partition_point(|p| p.place.part == Part::Train);
     let test = all.split_off(split);
     let set = |name: &str, pictures: Vec<Decoded>| {
-        let (images, labels) = in_turn(pictures, &number, c, size);
+        let (images, labels) = in_turn(label, pictures, &number, c, size)?;
         let shape = (c, size.0, size.1);
         Dataset::new(
             format!("{label} {name}"),
@@ -268,11 +269,12 @@ fn assemble(label: &str, pictures: Pictures) -> Result<Split> {
 
 /// Pixels and labels of pictures sorted by class, one of each class in turn.
 fn in_turn(
+    name: &str,
     pictures: Vec<Decoded>,
     number: &BTreeMap<String, u16>,
     c: usize,
     (h, w): (usize, usize),
-) -> (Vec<u8>, Vec<u16>) {
+) -> Result<(Vec<u8>, Vec<u16>)> {
     let n = pictures.len();
     let mut of_class: Vec<Vec<Decoded>> = (0..number.len()).map(|_| vec![]).collect();
     for picture in pictures {
@@ -280,7 +282,8 @@ fn in_turn(
     }
     let largest = of_class.iter().map(Vec::len).max().unwrap_or(0);
     let mut in_order: Vec<_> = of_class.into_iter().map(Vec::into_iter).collect();
-    let (mut images, mut labels) = (Vec::with_capacity(n * c * h * w), Vec::with_capacity(n));
+    let mut images = reading::room_for(n * c * h * w, name)?;
+    let mut labels = Vec::with_capacity(n);
     for _ in 0..largest {
         for (label, class) in in_order.iter_mut().enumerate() {
             let Some(picture) = class.next() else {
@@ -294,7 +297,7 @@ fn in_turn(
             labels.push(label as u16);
         }
     }
-    (images, labels)
+    Ok((images, labels))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //!   the pixels.
 //! * [`npy`], [`load_npy`]: NumPy's arrays.
 //! * [`embedded`]: real sets inside the program, for the demo and the tests.
+//! * [`shape`]: whether images fit the input of a network.
 //! * [`Normalise`]: pixels to the `f32` inputs of a network, `[image][c][h][w]`.
 //! * [`permutation`], [`Augment`]: the order of the training images in an epoch, and how each is
 //!   moved in it.
@@ -23,6 +24,7 @@ mod augment;
 mod batch;
 mod cache;
 mod cifar;
+mod classes;
 mod dataset;
 mod directory;
 pub mod embedded;
@@ -32,6 +34,7 @@ pub mod idx;
 mod labelled;
 pub mod npy;
 mod picture;
+pub mod shape;
 mod tarball;
 
 pub use augment::{Augment, Motion};

@@ -8,12 +8,14 @@
 //! The header's length and the number of values are held against limits before memory is taken, and
 //! memory grows with what arrives.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::classes;
 use super::dataset::{Dataset, Pixels, Split};
+use super::shape::{self, Shape};
 use crate::error::{Error, Result};
+use crate::files::{kind, reading};
 
 mod header;
 
@@ -62,7 +64,8 @@ pub struct Array {
 /// the array in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NpyFiles {
-    /// `(N, C, H, W)`, `(N, H, W, C)` with 1 or 3 channels or `(N, H, W)`, unsigned bytes or floats.
+    /// `(N, C, H, W)`, `(N, H, W, C)` with 1 or 3 channels, `(N, H, W)` or `(N, F)`, unsigned bytes or
+    /// floats.
     pub train_images: PathBuf,
     /// `(N,)` or `(N, 1)`, integers.
     pub train_labels: PathBuf,
@@ -73,7 +76,9 @@ pub struct NpyFiles {
 }
 
 /// Loads a set. The classes are `0 ..= the largest label of both parts`. Four dimensions are taken as
-/// `(N, H, W, C)` where the last is 1 or 3 and the second is not, else as `(N, C, H, W)`.
+/// `(N, H, W, C)` where the last is 1 or 3 and the second is not, else as `(N, C, H, W)`; three as
+/// images of one channel, two as images of one row. Whether they fit a network is another question:
+/// [`shape::entry`].
 ///
 /// # Errors
 /// Name the file: damaged, of another type or rank, more or fewer labels than images, a label that is
@@ -81,8 +86,8 @@ pub struct NpyFiles {
 pub fn load_npy(files: &NpyFiles) -> Result<Split> {
     let train = part(&files.train_images, &files.train_labels)?;
     let test = part(&files.test_images, &files.test_labels)?;
-    let largest = train.labels.iter().chain(&test.labels).max();
-    let classes = largest.map_or(0, |l| usize::from(*l) + 1);
+    let of = |part: &'_ Part| (part.labels_name.clone(), part.labels.clone());
+    let classes = classes::count(&[of(&train), of(&test)])?;
     let set = |part: Part| {
         Dataset::new(
             part.name,
@@ -99,6 +104,7 @@ pub fn load_npy(files: &NpyFiles) -> Result<Split> {
 /// Images with their labels.
 struct Part {
     name: String,
+    labels_name: String,
     pixels: Pixels,
     labels: Vec<u16>,
     shape: (usize, usize, usize),
@@ -110,7 +116,7 @@ fn part(images: &Path, labels: &Path) -> Result<Part> {
     let array = read_npy(images)?;
     let n = *array.shape.first().unwrap_or(&0);
     let (shape, pixels, top) = pictures(&name, array)?;
-    let labels = classes(&of, read_npy(labels)?)?;
+    let labels = labels_of(&of, read_npy(labels)?)?;
     if labels.len() != n {
         return Err(Error::input(format!(
             "{of}: {} labels, but {name} has {n} images",
@@ -119,6 +125,7 @@ fn part(images: &Path, labels: &Path) -> Result<Part> {
     }
     Ok(Part {
         name,
+        labels_name: of,
         pixels,
         labels,
         shape,
@@ -126,24 +133,18 @@ fn part(images: &Path, labels: &Path) -> Result<Part> {
     })
 }
 
-type Shape = (usize, usize, usize);
-
 fn pictures(name: &str, array: Array) -> Result<(Shape, Pixels, u8)> {
-    let (shape, last) = match array.shape[..] {
-        [_, h, w] => ((1, h, w), false),
-        [_, h, w, c] if [1, 3].contains(&c) && ![1, 3].contains(&h) => ((c, h, w), true),
-        [_, c, h, w] => ((c, h, w), false),
-        _ => {
-            return Err(Error::input(format!(
-                "{name}: images of shape {}; allowed: (N, C, H, W), (N, H, W, C) with 1 or 3 \
-                 channels, (N, H, W)",
-                header::tuple(&array.shape)
-            )));
-        }
+    let sizes = array.shape.get(1..).unwrap_or_default();
+    let Some((shape, last)) = shape::of_array(sizes) else {
+        return Err(Error::input(format!(
+            "{name}: images of shape {}; allowed: (N, C, H, W), (N, H, W, C) with 1 or 3 \
+             channels, (N, H, W), (N, F)",
+            header::tuple(&array.shape)
+        )));
     };
     Ok(match array.values {
-        Values::Bytes(v) => (shape, planar(v, shape, last).into(), 255),
-        Values::Floats(v) => (shape, planar(v, shape, last).into(), 1),
+        Values::Bytes(v) => (shape, planar(name, v, shape, last)?.into(), 255),
+        Values::Floats(v) => (shape, planar(name, v, shape, last)?.into(), 1),
         Values::Integers(_) => {
             return Err(Error::input(format!(
                 "{name}: images of signed or wide integers; allowed: unsigned bytes (u1), floats \
@@ -154,28 +155,32 @@ fn pictures(name: &str, array: Array) -> Result<(Shape, Pixels, u8)> {
 }
 
 /// `[image][h][w][c]` to `[image][c][h][w]` where the channels are last.
-fn planar<T: Copy>(values: Vec<T>, (c, h, w): Shape, last: bool) -> Vec<T> {
+fn planar<T: Copy>(name: &str, values: Vec<T>, (c, h, w): Shape, last: bool) -> Result<Vec<T>> {
     if !last || c == 1 || values.is_empty() {
-        return values;
+        return Ok(values);
     }
-    let mut out = Vec::with_capacity(values.len());
+    let mut out = reading::room_for(values.len(), name)?;
     for image in values.chunks_exact(c * h * w) {
         for channel in 0..c {
             out.extend(image.iter().skip(channel).step_by(c));
         }
     }
-    out
+    Ok(out)
 }
 
-fn classes(name: &str, array: Array) -> Result<Vec<u16>> {
+fn labels_of(name: &str, array: Array) -> Result<Vec<u16>> {
     if !matches!(array.shape[..], [_] | [_, 1]) {
         return Err(Error::input(format!(
             "{name}: labels of shape {}; allowed: (N,), (N, 1)",
             header::tuple(&array.shape)
         )));
     }
+    let mut labels = reading::room_for(array.values.len(), name)?;
     let values = match array.values {
-        Values::Bytes(v) => return Ok(v.into_iter().map(u16::from).collect()),
+        Values::Bytes(v) => {
+            labels.extend(v.into_iter().map(u16::from));
+            return Ok(labels);
+        }
         Values::Integers(v) => v,
         Values::Floats(_) => {
             return Err(Error::input(format!(
@@ -183,16 +188,16 @@ fn classes(name: &str, array: Array) -> Result<Vec<u16>> {
             )));
         }
     };
-    let label = |(i, &value): (usize, &i64)| {
+    for (i, &value) in values.iter().enumerate() {
         let label = u16::try_from(value).ok().filter(|l| *l < u16::MAX);
-        label.ok_or_else(|| {
+        labels.push(label.ok_or_else(|| {
             Error::input(format!(
                 "{name}: label of image {i} is {value}; allowed: 0 to {}",
                 u16::MAX - 1
             ))
-        })
-    };
-    values.iter().enumerate().map(label).collect()
+        })?);
+    }
+    Ok(labels)
 }
 
 /// Takes the values of an array while they are read.
@@ -263,7 +268,7 @@ pub fn read_npy_in_parts(path: &Path, sink: &mut impl Sink) -> Result<()> {
         Some((stem, array)) => (PathBuf::from(format!("{stem}.npz")), Some(array)),
         None => (path.to_path_buf(), None),
     };
-    let source = File::open(&file).map_err(|e| Error::io(&file, e))?;
+    let source = reading::open(&file)?;
     let packed = file
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
@@ -301,11 +306,20 @@ pub fn parse_npy(name: &str, source: impl Read) -> Result<Array> {
 
 fn npz_parts(
     name: &str,
-    source: impl Read + std::io::Seek,
+    mut source: impl Read + std::io::Seek,
     array: Option<&str>,
     sink: &mut impl Sink,
 ) -> Result<()> {
-    let damaged = |e| Error::input(format!("{name}: damaged NPZ file: {e}"));
+    let mut start = Vec::new();
+    let io = |e| Error::io(name, e);
+    let mut peeked = source.by_ref().take(kind::START as u64);
+    peeked.read_to_end(&mut start).map_err(io)?;
+    source.rewind().map_err(io)?;
+    let told = match start.starts_with(b"PK") {
+        true => String::new(),
+        false => kind::told(&start),
+    };
+    let damaged = |e| Error::input(format!("{name}: damaged NPZ file: {e}{told}"));
     let mut archive = zip::ZipArchive::new(source).map_err(damaged)?;
     let arrays: Vec<String> = archive
         .file_names()
@@ -379,9 +393,9 @@ fn npy_parts(name: &str, mut source: impl Read, sink: &mut impl Sink) -> Result<
     let shape = &header.shape;
     if turned {
         values = match values {
-            Values::Bytes(v) => Values::Bytes(row_major(&v, shape)),
-            Values::Integers(v) => Values::Integers(row_major(&v, shape)),
-            Values::Floats(v) => Values::Floats(row_major(&v, shape)),
+            Values::Bytes(v) => Values::Bytes(row_major(name, &v, shape)?),
+            Values::Integers(v) => Values::Integers(row_major(name, &v, shape)?),
+            Values::Floats(v) => Values::Floats(row_major(name, &v, shape)?),
         };
     }
     sink.part(values)
@@ -396,9 +410,9 @@ fn stream(name: &str, e: std::io::Error) -> Error {
 }
 
 /// From the order in which the first index runs fastest.
-fn row_major<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
+fn row_major<T: Copy>(name: &str, values: &[T], shape: &[usize]) -> Result<Vec<T>> {
     let mut index = vec![0; shape.len()];
-    let mut out = Vec::with_capacity(values.len());
+    let mut out = reading::room_for(values.len(), name)?;
     for _ in 0..values.len() {
         let places = index.iter().zip(shape).rev();
         out.push(values[places.fold(0, |at, (i, n)| at * n + i)]);
@@ -410,7 +424,7 @@ fn row_major<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
             *i = 0;
         }
     }
-    out
+    Ok(out)
 }
 
 impl Kind {

@@ -8,6 +8,7 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageDecoder, Limits, RgbImage};
 
 use crate::error::{Error, Result};
+use crate::files::kind;
 
 /// Most rows and columns of a picture file. Its decoder takes at most some 16 bytes a pixel.
 pub const MAX_SIDE: u32 = 4096;
@@ -54,8 +55,9 @@ pub fn decode_picture(name: &str, bytes: &[u8], resize: Option<[usize; 2]>) -> R
         _ => {
             let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
             return Err(Error::input(format!(
-                "{name}: starts with the bytes [{}]; allowed: JPEG (ff d8 ff) and PNG (89 50 4e 47)",
-                start.join(" ")
+                "{name}: starts with the bytes [{}]; allowed: JPEG (ff d8 ff) and PNG (89 50 4e 47){}",
+                start.join(" "),
+                kind::told(&bytes[..bytes.len().min(kind::START)])
             )));
         }
     };

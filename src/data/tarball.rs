@@ -7,7 +7,6 @@
 //! marker, and a compressed one with its checksum, so a truncated file is noticed wherever it was
 //! cut.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -18,6 +17,7 @@ use super::dataset::Split;
 use super::gzip;
 use super::labelled::{self, Decoding, MAX_FILE, Member, Place, Sink};
 use crate::error::{Error, Result};
+use crate::files::{kind, reading};
 
 /// Longest extension record (a long name, or a list of attributes).
 const MAX_EXTENSION: u64 = 1 << 20;
@@ -36,21 +36,14 @@ const MAX_TAIL: u64 = 64 << 20;
 /// Name the archive and the entry: damaged or truncated, a picture in another place, a link, a
 /// damaged picture, sizes that differ without a `resize`.
 pub fn load_archive(file: &Path, decoding: &Decoding) -> Result<Split> {
-    let io = |e| Error::io(file, e);
-    let source = File::open(file).map_err(io)?;
-    let about = source.metadata().map_err(io)?;
-    if about.is_dir() {
+    if file.is_dir() {
         return Err(Error::input(format!(
             "{}: a directory; a .tar or .tar.gz is needed, or kind = \"folder\"",
             file.display()
         )));
     }
+    let source = reading::open(file)?;
     let key = || cache::Key::of_file(file, decoding.resize);
-    let decoding = &Decoding {
-        // What is no file (a pipe) is read once.
-        cache: decoding.cache.filter(|_| about.is_file()),
-        ..*decoding
-    };
     cache::through(file, decoding, key, |label| {
         read_archive(label, BufReader::new(source), decoding)
     })
@@ -63,9 +56,56 @@ pub fn load_archive(file: &Path, decoding: &Decoding) -> Result<Split> {
 /// As [`load_archive`].
 pub fn read_archive(name: &str, source: impl BufRead + Send, decoding: &Decoding) -> Result<Split> {
     labelled::collect(name, None, decoding, |sink| {
-        let (source, gzip) = gzip::unpacked(source).map_err(|e| Error::io(name, e))?;
+        let (mut source, gzip) = gzip::unpacked(source).map_err(|e| Error::io(name, e))?;
+        begins_as_tar(name, &mut source, gzip)?;
         members(name, source, gzip, sink)
     })
+}
+
+/// What [`kind::kind`] calls a tar archive, and what it may take for one that is cut.
+const TAR: &str = "a tar archive";
+/// See [`TAR`].
+const TEXT: &str = "a text";
+
+/// Refuses what does not begin with the header of an entry or the end marker, and says what it is.
+fn begins_as_tar(name: &str, source: &mut impl BufRead, gzip: bool) -> Result<()> {
+    let start = match source.fill_buf() {
+        Ok(start) => start,
+        Err(e) if e.raw_os_error().is_some() => return Err(Error::io(name, e)),
+        // Damaged compression; it is met again where the entries are read, which say where.
+        Err(_) => return Ok(()),
+    };
+    let is = |what: &str| kind::kind(&start[..start.len().min(kind::START)]) == Some(what);
+    let is_tar = match start.get(..BLOCK as usize) {
+        // A damaged header is met again where the entries are read, which say where.
+        Some(block) => has_checksum(block) || block.iter().all(|b| *b == 0) || is(TAR),
+        // A pipe may give less at a time, and a file that is cut is refused as one.
+        None => !start.is_empty() && (kind::kind(start).is_none() || is(TAR) || is(TEXT)),
+    };
+    if is_tar {
+        return Ok(());
+    }
+    let inside = if gzip { " in gzip data" } else { "" };
+    let told = kind::told(&start[..start.len().min(kind::START)]);
+    Err(Error::input(format!(
+        "{name}: neither a .tar nor a .tar.gz archive{told}{inside}"
+    )))
+}
+
+/// Whether a block is the header of an entry: the sum of its bytes, with blanks in place of the sum,
+/// stands in octal digits at byte 148.
+fn has_checksum(block: &[u8]) -> bool {
+    let field = &block[148..156];
+    let digits: Vec<u8> = field
+        .iter()
+        .copied()
+        .skip_while(|b| *b == b' ')
+        .take_while(|b| (b'0'..=b'7').contains(b))
+        .collect();
+    let stored = digits.iter().fold(0u64, |n, d| 8 * n + u64::from(d - b'0'));
+    let others = block[..148].iter().chain(&block[156..]);
+    let sum: u64 = others.map(|b| u64::from(*b)).sum::<u64>() + 8 * u64::from(b' ');
+    !digits.is_empty() && stored == sum
 }
 
 /// Counts the zeros that were read last.

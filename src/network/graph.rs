@@ -154,6 +154,47 @@ impl Graph {
         }
     }
 
+    /// Takes images `(c, h, w)` where the network takes the same values as `(h, w, c)`.
+    pub fn take_channels_first(&mut self) {
+        let (h, w, c) = self.nodes[0].shape;
+        let source = |i: usize| {
+            let (pixel, channel) = (i / c, i % c);
+            (channel * h * w + pixel) as u32
+        };
+        let mut name = "channels_last".to_string();
+        while self.nodes.iter().any(|n| n.name == name) {
+            name.push('_');
+        }
+        self.nodes[0].shape = (c, h, w);
+        for node in &mut self.nodes {
+            node.inputs.iter_mut().for_each(|input| *input += 1);
+        }
+        let turned = Node {
+            name,
+            layer: Layer::Rearrange {
+                table: (0..c * h * w).map(source).collect(),
+                fill: 0.0,
+            },
+            inputs: vec![0],
+            shape: (h, w, c),
+        };
+        self.nodes.insert(1, turned);
+    }
+
+    /// Makes every value of the output a channel of its own: `(c h w, 1, 1)`.
+    pub fn flatten_output(&mut self) {
+        let last = self.last();
+        let (c, h, w) = self.nodes[last].shape;
+        if h * w == 1 {
+            return;
+        }
+        let mut name = "outputs".to_string();
+        while self.nodes.iter().any(|n| n.name == name) {
+            name.push('_');
+        }
+        self.push(name, Layer::Reshape, vec![last], (c * h * w, 1, 1));
+    }
+
     /// The node added last.
     pub fn last(&self) -> NodeId {
         self.nodes.len() - 1

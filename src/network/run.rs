@@ -39,15 +39,8 @@ impl Runner {
                 fill: 0.0,
             };
             graph.push("outputs", layer, vec![0], (outputs, 1, 1));
-        } else if h * w != 1 {
-            // Every value of a map is an output of its own.
-            let last = graph.last();
-            let mut name = "outputs".to_string();
-            while graph.nodes.iter().any(|n| n.name == name) {
-                name.push('_');
-            }
-            graph.push(name, Layer::Reshape, vec![last], (outputs, 1, 1));
         }
+        graph.flatten_output();
         let norm = NormMode::Frozen;
         let inference = inference::lower(
             &graph,

@@ -8,6 +8,8 @@ use crate::chip::ranges;
 use crate::config::{Experiment, Tuning, TuningMethod, TuningScope};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::network::Graph;
+use crate::network::lower::Numerics;
 use crate::network::lower::cells::{CellLayer, Tuned};
 use crate::network::lower::inference::Inference;
 use crate::quantize::weight;
@@ -42,14 +44,8 @@ impl CellLevel {
         train: &Dataset,
     ) -> Result<Self> {
         let mut cells = settings::cell_layers(experiment, &model.graph, &model.numerics)?;
-        let t = &experiment.tuning;
-        let layers = cells.iter().map(|c| {
-            let mut layer = lowered(c, tuned(t));
-            layer.programming.reference_columns = reference_columns(t);
-            layer
-        });
-        let mut layers: Vec<CellLayer> = layers.collect();
-        check_tuning(t, &layers)?;
+        let layers = lowered_layers(experiment, &cells);
+        check_tuning(&experiment.tuning, &layers)?;
         if converters::follow_sums(&cells) {
             let there = settings::kept(experiment, train)?.map_or(train.len(), |kept| kept.len());
             let wanted = experiment.chip.adc.calibration_images.min(there);
@@ -64,18 +60,66 @@ impl CellLevel {
             converters::add_sums(&network, &images, &normalise, &mut cells)?;
         }
         let found = converters::ranges(&experiment.chip.adc, &cells);
+        let held = held(&experiment.tuning, model, &layers)?;
+        Ok(Self::with(
+            experiment,
+            &model.graph,
+            chips,
+            (layers, held),
+            found,
+        ))
+    }
+
+    /// [`CellLevel::new`] for a network that is not trained yet: where ranges follow the sums they are
+    /// not known. Sees that the sums can be computed.
+    ///
+    /// # Errors
+    /// As [`CellLevel::new`].
+    pub fn of_untrained(
+        experiment: &Experiment,
+        graph: &Graph,
+        numerics: &Numerics,
+        chips: &ChipVariation,
+    ) -> Result<Self> {
+        let cells = settings::cell_layers(experiment, graph, numerics)?;
+        let layers = lowered_layers(experiment, &cells);
+        check_tuning(&experiment.tuning, &layers)?;
+        let found = match converters::follow_sums(&cells) {
+            true => {
+                converters::Layout::new((graph, numerics), &layers, &cells)?;
+                vec![None; cells.len()]
+            }
+            false => converters::ranges(&experiment.chip.adc, &cells),
+        };
+        let held = vec![Held::default(); layers.len()];
+        Ok(Self::with(experiment, graph, chips, (layers, held), found))
+    }
+
+    fn with(
+        experiment: &Experiment,
+        graph: &Graph,
+        chips: &ChipVariation,
+        (mut layers, held): (Vec<CellLayer>, Vec<Held>),
+        found: Vec<Option<Pairs>>,
+    ) -> Self {
         for (layer, pairs) in layers.iter_mut().zip(&found) {
             layer.reading.integer = layer.tuned != Tuned::Digital
                 && pairs
                     .as_ref()
                     .is_some_and(|p| ranges::add_integers(&layer.reading, p));
         }
-        let tuner = CellTuner::new(t, chips, tuned_layers(t, model, &layers)?);
-        Ok(Self {
+        let geometries = graph.crossbars().into_iter().map(|(_, geo, _)| geo);
+        let of = layers.iter().zip(geometries).zip(held);
+        let of = of.map(|((cells, geo), held)| TunedLayer {
+            cells: cells.clone(),
+            geo,
+            held,
+        });
+        Self {
+            tuner: CellTuner::new(&experiment.tuning, chips, of.collect()),
             layers,
             ranges: found,
-            tuner,
-        })
+        }
     }
 
     /// The tuner.
@@ -152,8 +196,8 @@ pub fn check_tuning(tuning: &Tuning, layers: &[CellLayer]) -> Result<()> {
     Ok(())
 }
 
-/// The layers as they are tuned, with what their arrays hold where a correction depends on it.
-fn tuned_layers(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<TunedLayer>> {
+/// What the arrays of every layer hold, where a correction depends on it.
+fn held(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<Held>> {
     let bits = model.numerics.weight_bits;
     let crossbars = model.graph.crossbars().into_iter().zip(layers);
     let layers = crossbars.map(|((node, geo, _), cells)| {
@@ -163,8 +207,8 @@ fn tuned_layers(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<
             let found = model.parameters.tensors.get(&key);
             found.ok_or_else(|| Error::Internal(format!("the model lacks `{key}`")))
         };
-        let held = match acts(tuning) {
-            false => Held::default(),
+        match acts(tuning) {
+            false => Ok(Held::default()),
             true => {
                 let (w, steps) = (&tensor("weight")?.data, &tensor("weight_step")?.data);
                 let run = geo.weights() / steps.len();
@@ -172,14 +216,20 @@ fn tuned_layers(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<
                 let quantized = columns
                     .flat_map(|(w, &d)| w.iter().map(move |&w| weight::quantize(w, d, bits)));
                 let quantized: Vec<f32> = quantized.collect();
-                Held::new(&cells.programming.arrays, &quantized, steps)
+                Ok(Held::new(&cells.programming.arrays, &quantized, steps))
             }
-        };
-        Ok(TunedLayer {
-            cells: cells.clone(),
-            geo,
-            held,
-        })
+        }
+    });
+    layers.collect()
+}
+
+/// All layers as the point lowers them, before their ranges are known.
+fn lowered_layers(experiment: &Experiment, cells: &[LayerCells]) -> Vec<CellLayer> {
+    let t = &experiment.tuning;
+    let layers = cells.iter().map(|c| {
+        let mut layer = lowered(c, tuned(t));
+        layer.programming.reference_columns = reference_columns(t);
+        layer
     });
     layers.collect()
 }

@@ -21,18 +21,18 @@ pub(super) fn axes(point: &Point, model: &Model) -> Axes {
     let bits = |b: u32| if b == 0 { 32 } else { b };
     let mut extra = serde_json::Map::new();
     let named = [
-        "recipe",
-        "law",
-        "mapping",
-        "distribution",
-        "sigma_w",
-        "sigma_b",
-        "weight_bits",
-        "activation_bits",
-        "tuning",
-        "test_cells",
-        "train_variation",
-        "train_seed",
+        "train.recipe",
+        "variation.law",
+        "variation.mapping",
+        "variation.distribution",
+        "variation.sigma_w",
+        "variation.sigma_b",
+        "quantize.weight_bits",
+        "quantize.activation_bits",
+        "tuning.method",
+        "tuning.test_cells",
+        "train.variation",
+        "train.seed",
     ];
     for (axis, value) in &point.axes {
         if !named.contains(&axis.as_str()) {

@@ -5,7 +5,8 @@
 //!   together. * [`wave`]: chips in waves on a backend. * `workers`: waves on several backends.
 //! * [`cells`]: a point's crossbar layers at cell level. * [`mvm`](mod@mvm): one matrix on one chip, every
 //!   stage visible.
-//! * [`plan`](mod@plan): what a run would do. * [`models`]: trained networks. * [`stopping`]: points that end early, [`until`] they are known.
+//! * [`prepare`](mod@prepare): whether it can be done, which `check`, `--dry-run` and a run begin with.
+//!   [`plan`](mod@plan): what it would do. * [`models`]: trained networks. * [`stopping`]: points that end early, [`until`] they are known.
 //! * [`outdir`]: the directory a run writes to. * [`journal`]: the file in it that survives
 //!   everything; [`rows`] reads it. * `outcome`: from a journal to results. * `identity`: what a
 //!   journal notes about a sweep. * `tracking`: how far it is.
@@ -28,6 +29,7 @@ pub mod mvm;
 mod outcome;
 pub mod outdir;
 pub mod plan;
+pub mod prepare;
 pub mod result;
 pub mod rows;
 pub mod runner;
@@ -43,6 +45,7 @@ pub mod worst;
 pub use merge::{MergeOptions, merge};
 pub use outcome::Outcome;
 pub use plan::{Plan, plan};
+pub use prepare::prepare;
 pub use runner::{SweepOptions, one_chip, run};
 
 /// Bytes as hexadecimal digits.

@@ -270,10 +270,8 @@ pub(super) fn training_of_point(point: &Point) -> String {
     let mut label = training_label(&point.experiment);
     for (axis, value) in &point.axes {
         let part = axis.split('.').next();
-        let told = matches!(axis.as_str(), "recipe" | "sigma_w" | "sigma_b");
-        let bits = matches!(axis.as_str(), "weight_bits" | "activation_bits");
         let trains = part.is_some_and(|p| ["network", "quantize", "train"].contains(&p));
-        if !told && (bits || trains || axis.starts_with("train_")) {
+        if trains && axis != "train.recipe" {
             label += &format!(", {axis} {value}");
         }
     }

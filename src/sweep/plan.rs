@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use super::journal::Journal;
 use super::models::{self, training_label};
 use super::outdir::{self, Existing};
+use super::prepare::prepare;
 use super::runner::{SweepOptions, test_images};
 use super::tracking::share;
 use super::wave::{Images, Simulator};
 use crate::backend::{Backend, MemoryBudget};
-use crate::chip::ChipVariation;
 use crate::config::{Experiment, Point};
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -86,6 +86,8 @@ pub fn plan(
     options: &SweepOptions,
     observer: &dyn Observer,
 ) -> Result<Plan> {
+    let points = experiment.points()?;
+    prepare(backends, &points, data)?;
     let images = test_images(experiment, data)?;
     let journal = match options.existing {
         Existing::Continue => Journal::read(&options.out.join(outdir::JOURNAL)).ok(),
@@ -103,9 +105,8 @@ pub fn plan(
     let seen = SeenImages::new(experiment, &data.train)?;
     let mut trained = Vec::new();
     let mut speeds: HashMap<(String, String), Vec<Speed>> = HashMap::new();
-    for point in experiment.points()? {
+    for point in points {
         let e = &point.experiment;
-        ChipVariation::new(&e.variation)?;
         let key = train::training_key(e, &seen)?;
         let chips = share(e.sweep.most_chips() as u32, options.shard);
         let there = journal

@@ -13,6 +13,7 @@ use super::journal::{Adapter, Journal, PointFacts};
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
+use super::prepare::prepare;
 use super::result::{ChipRow, PointInputs, PointSummary, TrainingHistory};
 use super::rows::Rows;
 use super::shard::Shard;
@@ -21,12 +22,11 @@ use super::tracking::Progress;
 use super::wave::{Images, Simulator};
 use super::workers::{self, Worker};
 use crate::backend::Backend;
-use crate::chip::ChipVariation;
 use crate::config::{Experiment, Point};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
-use crate::train::{Model, settings};
+use crate::train::Model;
 
 /// Results are written between points when the last writing took at most one part in so many of the
 /// time since then: writing everything after every point of many would take longer than the points.
@@ -85,10 +85,7 @@ pub fn run(
     let started = Instant::now();
     let points = experiment.points()?;
     // Everything that can be wrong with the input is found before anything is written.
-    for point in &points {
-        settings::start(&point.experiment, &data.train)?;
-        ChipVariation::new(&point.experiment.variation)?;
-    }
+    prepare(backends, &points, data)?;
     let header = header(backends, experiment, &points, data, options)?;
     let mut journal = outdir::claim(&options.out, header, options.existing)?;
     if journal.dropped() > 0 {
@@ -370,6 +367,7 @@ pub fn one_chip(
             points.len() - 1
         )));
     };
+    prepare(&[backend], std::slice::from_ref(p), data)?;
     let at = Instant::now();
     let models = run.map(|d| d.join(outdir::MODELS));
     let mut store = Models::new(backend, data, models, observer);
@@ -404,9 +402,10 @@ pub fn one_chip(
 
 /// The test images that every chip classifies.
 pub(super) fn test_images(experiment: &Experiment, data: &Split) -> Result<Images> {
-    let test = match experiment.sweep.images {
-        0 => data.test.clone(),
-        n => data.test.limit(n),
-    };
-    Images::new(&test, &data.train, experiment)
+    match experiment.sweep.images {
+        n if n > 0 && n < data.test.len() => {
+            Images::new(&data.test.limit(n), &data.train, experiment)
+        }
+        _ => Images::new(&data.test, &data.train, experiment),
+    }
 }

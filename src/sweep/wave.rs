@@ -1,19 +1,25 @@
 //! Chips in waves: fabricate, tune, classify, count.
 
+mod layout;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use layout::Layout;
+pub(super) use layout::check;
+
 use super::cells::CellLevel;
 use super::result::{ChipRow, TuningCost};
-use crate::backend::program::{CHIP_FIELDS, LANES};
+use crate::backend::program::CHIP_FIELDS;
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::{ChipVariation, Deviation};
-use crate::config::{Experiment, Fidelity, TuningMethod};
+use crate::config::{Experiment, Fidelity};
 use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
+use crate::files::reading;
 use crate::network::lower::CellNoise;
-use crate::network::lower::inference::{self, Chips, Inference, NormMode};
+use crate::network::lower::inference::{Inference, NormMode};
 use crate::progress::Observer;
 use crate::random::RECALIBRATION;
 use crate::train::{Model, settings};
@@ -53,7 +59,9 @@ impl Images {
     /// measured on `train`.
     pub fn new(data: &Dataset, train: &Dataset, experiment: &Experiment) -> Result<Self> {
         let normalise = settings::normalise(experiment, train)?;
-        let (mut pixels, mut labels) = (vec![], vec![]);
+        normalise.check(data)?;
+        let mut pixels = reading::room_for(data.len() * data.pixels(), &data.name)?;
+        let mut labels = vec![];
         data.gather(0..data.len(), &normalise, &mut pixels);
         data.gather_labels(0..data.len(), &mut labels);
         Ok(Self {
@@ -146,26 +154,14 @@ impl<'a> Simulator<'a> {
         images: &'a Images,
         train: &Dataset,
     ) -> Result<Self> {
-        let v = &experiment.variation;
-        let t = &experiment.tuning;
-        let chips = ChipVariation::new(v)?;
+        let chips = ChipVariation::new(&experiment.variation)?;
         let level = match experiment.fidelity {
-            Fidelity::Weight => {
-                let tuner = Tuner::new(t, v, &chips, &model.graph);
-                let noise = settings::cell_noise(v, v.sigma_w, tuner.reference_columns());
-                let tuner = Box::new(tuner);
-                Level::Weight { noise, tuner }
-            }
+            Fidelity::Weight => layout::weight_level(experiment, &chips, &model.graph),
             Fidelity::Cell => {
                 Level::Cell(Box::new(CellLevel::new(experiment, model, &chips, train)?))
             }
         };
-        let recalibrate = t.method == TuningMethod::BnRecalibration;
-        let norm = if recalibrate {
-            NormMode::Recalibrated
-        } else {
-            NormMode::Frozen
-        };
+        let norm = layout::norm(experiment);
         let mut simulator =
             Self::prepare(backend, experiment, model, images, (level, norm), chips)?;
         if let Some(input) = simulator.inference.calibration {
@@ -206,51 +202,14 @@ impl<'a> Simulator<'a> {
         (level, norm): (Level, NormMode),
         variation: ChipVariation,
     ) -> Result<Self> {
-        let chips = match &level {
-            Level::Weight { noise, .. } => Chips::Weight(noise),
-            Level::Cell(cells) => Chips::Cell {
-                layers: &cells.layers,
-                taps: &[],
-                count_clips: experiment.chip.adc.count_clips,
-            },
-        };
-        let inference = inference::lower(&model.graph, &model.numerics, chips, norm, false);
-        let t = &experiment.tuning;
-        let (batches, batch) = match norm {
-            NormMode::Recalibrated => (t.recalibration_batches, t.recalibration_batch),
-            NormMode::Frozen => (0, 0),
-        };
-        // Batches start at block boundaries.
-        let batch = batch.next_multiple_of(LANES);
-        let resident = images.len().max(batches * batch);
-        inference.program.check_images(resident)?;
-        let wave = match norm {
-            NormMode::Frozen => {
-                let per_chip = (model.graph.macs() * images.len()).max(1);
-                (WORK / per_chip).clamp(WAVE, MOST)
-            }
-            NormMode::Recalibrated => RECALIBRATION_WAVE,
-        };
-        let chips = experiment.sweep.most_chips().clamp(1, wave);
-        let want = |chips| Capacity {
-            chips,
-            images: resident,
-            chunk: resident,
-        };
-        let mut capacity = backend.fit(&inference.program, want(chips))?;
-        // A calibration batch must be one run; rather fewer chips than a smaller batch.
-        let mut chips = capacity.chips;
-        while capacity.chunk < batch && chips > 1 {
-            chips /= 2;
-            capacity = backend.fit(&inference.program, want(chips))?;
-        }
-        if capacity.chunk < batch || (batch > 0 && capacity.images < batches * batch) {
-            return Err(Error::capacity(format!(
-                "{batches} calibration batches of {batch} images do not fit this adapter (at most \
-                 {} images a run, {} resident); lower tuning.recalibration_batch",
-                capacity.chunk, capacity.images
-            )));
-        }
+        let of = (&model.graph, &model.numerics);
+        let layout = Layout::new(backend, experiment, of, images.len(), (&level, norm))?;
+        let Layout {
+            inference,
+            capacity,
+            batches,
+            batch,
+        } = layout;
         let mut session = backend.prepare(&inference.program, capacity)?;
         model
             .parameters

@@ -12,7 +12,7 @@ use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
 use crate::network::lower::cells::{CellLayer, Tap, Tapped};
-use crate::network::lower::inference::{self, Chips, NormMode};
+use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::{Graph, Parameters};
 
 /// Pairs `(lsb, lo)` of `[read plane][column]`.
@@ -74,52 +74,17 @@ pub fn add_sums(
     normalise: &Normalise,
     cells: &mut [LayerCells],
 ) -> Result<()> {
-    let taps: Vec<Tap> = cells
-        .iter()
-        .map(|c| match &c.ranges {
-            Ranges::Calibrated(h) => Tap::Counts {
-                groups: h.groups(),
-                bins: h.bins,
-            },
-            _ => Tap::No,
-        })
-        .collect();
-    // What stands in front of the converters is that of a network without them.
-    let layers: Vec<CellLayer> = network
-        .layers
-        .iter()
-        .map(|l| l.nominal().without_converter())
-        .collect();
-    let chips = Chips::Cell {
-        layers: &layers,
-        taps: &taps,
-        count_clips: false,
-    };
-    let net = inference::lower(
-        network.graph,
-        network.numerics,
-        chips,
-        NormMode::Frozen,
-        false,
-    );
+    let layout = Layout::new((network.graph, network.numerics), network.layers, cells)?;
+    let Layout {
+        backend,
+        net,
+        layers,
+        fits,
+    } = layout;
     let (mut pixels, mut labels) = (vec![], vec![]);
     images.gather(0..images.len(), normalise, &mut pixels);
     images.gather_labels(0..images.len(), &mut labels);
     let each = pixels.len() / images.len();
-    // Few images at a time: the sums of a layer are many (64 MiB a block in ResNet-20 with four slices).
-    let together = LANES * rayon::current_num_threads().clamp(1, 4);
-    let capacity = Capacity {
-        chips: 1,
-        images: together,
-        chunk: together,
-    };
-    let backend = CpuBackend::new();
-    let fits = backend.fit(&net.program, capacity)?;
-    if fits.chunk < LANES {
-        return Err(Error::capacity(format!(
-            "the sums of {LANES} images, to calibrate converters, do not fit the memory budget"
-        )));
-    }
     let mut session = backend.prepare(&net.program, fits)?;
     network
         .parameters
@@ -155,6 +120,68 @@ pub fn add_sums(
         start = group.end;
     }
     Ok(())
+}
+
+/// The program that gives the sums, before any memory is taken for it.
+pub(crate) struct Layout {
+    backend: CpuBackend,
+    net: Inference,
+    layers: Vec<CellLayer>,
+    fits: Capacity,
+}
+
+impl Layout {
+    /// Lowers the network and sees that a block of images fits.
+    ///
+    /// # Errors
+    /// The sums of a block of images do not fit the memory.
+    pub(crate) fn new(
+        (graph, numerics): (&Graph, &Numerics),
+        layers: &[CellLayer],
+        cells: &[LayerCells],
+    ) -> Result<Self> {
+        let taps: Vec<Tap> = cells
+            .iter()
+            .map(|c| match &c.ranges {
+                Ranges::Calibrated(h) => Tap::Counts {
+                    groups: h.groups(),
+                    bins: h.bins,
+                },
+                _ => Tap::No,
+            })
+            .collect();
+        // What stands in front of the converters is that of a network without them.
+        let layers: Vec<CellLayer> = layers
+            .iter()
+            .map(|l| l.nominal().without_converter())
+            .collect();
+        let chips = Chips::Cell {
+            layers: &layers,
+            taps: &taps,
+            count_clips: false,
+        };
+        let net = inference::lower(graph, numerics, chips, NormMode::Frozen, false);
+        // Few images at a time: the sums of a layer are many (64 MiB a block in ResNet-20 with four slices).
+        let together = LANES * rayon::current_num_threads().clamp(1, 4);
+        let capacity = Capacity {
+            chips: 1,
+            images: together,
+            chunk: together,
+        };
+        let backend = CpuBackend::new();
+        let fits = backend.fit(&net.program, capacity)?;
+        if fits.chunk < LANES {
+            return Err(Error::capacity(format!(
+                "the sums of {LANES} images, to calibrate converters, do not fit the memory budget"
+            )));
+        }
+        Ok(Self {
+            backend,
+            net,
+            layers,
+            fits,
+        })
+    }
 }
 
 /// The histograms a tap fills.

@@ -15,6 +15,7 @@
 
 mod batches;
 mod cells;
+mod check;
 mod checkpoint;
 pub(crate) mod converters;
 mod identity;
@@ -24,6 +25,7 @@ pub mod settings;
 mod trainer;
 mod validate;
 
+pub use check::check;
 pub(crate) use checkpoint::keep_model;
 pub use checkpoint::{load_model, save_model};
 pub use identity::{SeenImages, network_sha256, training_key};

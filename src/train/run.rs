@@ -1,11 +1,13 @@
 //! One training program at work: steps, calibration, checkpoints.
 
 mod calibration;
+pub(super) mod layout;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use calibration::CALIBRATION_CHIPS;
+use layout::Layout;
 
 use super::batches::{Ahead, Batch, Batches};
 use super::cells::CellSteps;
@@ -15,14 +17,14 @@ use super::settings::{HeldOut, Steps};
 use super::trainer::{EpochRecord, Job, TrainRecord};
 use super::{quantizer_steps, settings, validate};
 use crate::backend::program::CHIP_FIELDS;
-use crate::backend::{Capacity, RunArgs, SectionId, Session};
+use crate::backend::{RunArgs, SectionId, Session};
 use crate::chip::ChipVariation;
 use crate::error::{Error, Result};
-use crate::network::lower::training::{self, TrainSpec, Training};
+use crate::network::lower::training::Training;
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::progress::TrainProgress;
-use crate::random::{Reach, TRAINING, product};
+use crate::random::TRAINING;
 
 /// Batches that batch norm sees before converters are calibrated for the first time: its statistics
 /// then keep 3 % of what they began with.
@@ -90,51 +92,20 @@ impl<'a> Run<'a> {
         let experiment = job.experiment;
         let t = &experiment.train;
         let n = held_out.train.len();
+        let layout = Layout::new(job.backend, experiment, graph, numerics, n, purpose)?;
+        let Layout {
+            training,
+            cells,
+            common,
+            want,
+            batch,
+        } = layout;
         let (chips, parts) = (t.chips_per_batch, t.accumulate);
-        let steps = Steps::new(t, n)?;
-        let batch = steps.batch;
-        let noisy = t.recipe.sees_variation();
-        let v = &experiment.variation;
-        let noise = noisy.then(|| settings::cell_noise(v, experiment.training_sigma_w(), 0));
-        let common = (noisy && experiment.training_sigma_b() > 0.0)
-            .then(|| ChipVariation::new(v))
-            .transpose()?;
-        let mut cells = CellSteps::new(experiment, graph, numerics)?;
-        if purpose == Purpose::Settle {
-            cells = cells.map(CellSteps::without_converters);
-        }
-        let spec = TrainSpec {
-            cells: cells.as_ref().map(CellSteps::spec),
-            frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
-            forward_only: purpose != Purpose::Train,
-            ..settings::train_spec(experiment, noise, batch / parts)
-        };
-        let training = training::lower(graph, numerics, &spec);
-        let images = batch / chips / parts;
-        let want = Capacity {
-            chips,
-            images,
-            chunk: images,
-        };
-        let fits = job.backend.fit(&training.program, want)?;
-        // A backend may have room for more than was asked for: it thinks in blocks of images.
-        if fits.chips < chips || fits.images < images || fits.chunk < images {
-            return Err(Error::capacity(format!(
-                "a training step of {images} images on each of {chips} chips does not fit this adapter \
-                 (at most {} images on {} chips); lower train.batch or raise train.accumulate",
-                fits.chunk, fits.chips
-            )));
-        }
         let mut session = job.backend.prepare(&training.program, want)?;
         if let Some(cells) = &cells {
             cells.write_shared(session.as_mut(), &training.cells)?;
         }
-        let steps_per_epoch = steps.per_epoch;
-        let fabricated = product(&[t.epochs, steps_per_epoch, parts, chips]);
-        Reach::TrainingChips.check(
-            fabricated,
-            "chips of training steps (epochs x steps x parts x chips)",
-        )?;
+        let steps_per_epoch = n / batch;
         let seed = experiment.training_seed();
         let key = match (&job.checkpoint, purpose) {
             (Some(_), Purpose::Train) => {

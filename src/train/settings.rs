@@ -7,7 +7,7 @@ use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough
 use crate::chip::cells::{InputCodes, LayerCells};
 use crate::chip::{self, terms};
 use crate::config::{self, Experiment};
-use crate::data::{Augment, Dataset, Normalise, Pixels};
+use crate::data::{Augment, Dataset, Normalise, Pixels, shape};
 use crate::error::{Error, Result};
 use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
@@ -44,20 +44,27 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
     let loaded = file::load(path, n.fold_batch_norm, input)?;
     let graph = loaded.graph.simplified().without_final_softmax();
     let wrong = |what: String| Err(Error::input(format!("{}: {what}", path.display())));
+    let mut graph = graph;
     let (wants, has) = (graph.nodes[0].shape, (data.c, data.h, data.w));
-    if wants != has {
+    if shape::entry(&[has.0, has.1, has.2], wants).is_some() {
+        // The values are in the order in which the network takes them.
+    } else if wants == (has.1, has.2, has.0) {
+        graph.take_channels_first();
+    } else {
         return wrong(format!(
             "the network wants images of {} x {} x {} (channels, rows, columns), `{}` has {} x {} x {}",
             wants.0, wants.1, wants.2, data.name, has.0, has.1, has.2
         ));
     }
     let (c, h, w) = graph.nodes[graph.last()].shape;
-    if h * w != 1 || c < data.classes {
+    let logits = shape::flat((c, h, w)).filter(|n| *n >= data.classes);
+    if logits.is_none() {
         return wrong(format!(
             "the output is {c} x {h} x {w}; `{}` has {} classes and needs at least as many logits",
             data.name, data.classes
         ));
     }
+    graph.flatten_output();
     if experiment.train.epochs > 0 {
         check_trainable(&graph)?;
         if let Some(group) = loaded.tied.first() {
@@ -267,12 +274,12 @@ pub fn kept(experiment: &Experiment, train: &Dataset) -> Result<Option<Vec<usize
     Ok(parts(experiment, train)?.map(|(kept, _)| kept))
 }
 
-/// What is trained on and what is held out, where anything is.
-fn parts(experiment: &Experiment, train: &Dataset) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
+/// How many training images are held out.
+///
+/// # Errors
+/// See [`hold_out`].
+pub fn n_held_out(experiment: &Experiment, train: &Dataset) -> Result<usize> {
     let wanted = experiment.data.validation;
-    if wanted == 0 {
-        return Ok(None);
-    }
     if wanted >= train.len() {
         return Err(Error::input(format!(
             "data.validation = {wanted} of `{}`, which has {} training images; allowed: 0 to {}",
@@ -280,6 +287,15 @@ fn parts(experiment: &Experiment, train: &Dataset) -> Result<Option<(Vec<usize>,
             train.len(),
             train.len().saturating_sub(1)
         )));
+    }
+    Ok(wanted)
+}
+
+/// What is trained on and what is held out, where anything is.
+fn parts(experiment: &Experiment, train: &Dataset) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
+    let wanted = n_held_out(experiment, train)?;
+    if wanted == 0 {
+        return Ok(None);
     }
     // The j-th image from the end of its class (of n) is at (j + 1/2) / n of the way; the smallest
     // are held out.

@@ -3,11 +3,12 @@
 use super::cells::CellSteps;
 use super::settings;
 use super::trainer::{Job, Validation};
-use crate::backend::{Capacity, RunArgs};
+use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::ChipVariation;
+use crate::config::Experiment;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
-use crate::network::lower::inference::{self, Chips, NormMode};
+use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::{CellNoise, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::random::TRAINING;
@@ -75,6 +76,59 @@ enum Level {
     Cell(CellSteps),
 }
 
+/// The program that classifies `n` images on chips, and how much of it fits the backend.
+fn layout(
+    backend: &dyn Backend,
+    (graph, numerics): (&Graph, &Numerics),
+    made: Chips,
+    n: usize,
+    chips: usize,
+) -> Result<(Inference, Capacity)> {
+    let net = inference::lower(graph, numerics, made, NormMode::Frozen, false);
+    let want = Capacity {
+        chips,
+        images: n,
+        chunk: n.min(CHUNK),
+    };
+    let fits = backend.fit(&net.program, want)?;
+    let capacity = Capacity {
+        chips: fits.chips.min(chips),
+        images: n,
+        chunk: fits.chunk.min(want.chunk),
+    };
+    if fits.images < n || capacity.chips == 0 || capacity.chunk == 0 {
+        return Err(Error::capacity(format!(
+            "{n} held-out images do not fit this adapter; lower data.validation"
+        )));
+    }
+    Ok((net, capacity))
+}
+
+/// Sees that `n` held-out images can be classified as [`accuracy`] does.
+///
+/// # Errors
+/// An impossible chip; what does not fit.
+pub(super) fn check(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    (graph, numerics): (&Graph, &Numerics),
+    n: usize,
+) -> Result<()> {
+    let cells = CellSteps::deployed(experiment, graph, numerics)?;
+    ChipVariation::new(&experiment.variation)?;
+    let noise = settings::cell_noise(&experiment.variation, experiment.variation.sigma_w, 0);
+    let made = match &cells {
+        Some(cells) => Chips::Cell {
+            layers: cells.layers(),
+            taps: &[],
+            count_clips: false,
+        },
+        None => Chips::Weight(&noise),
+    };
+    let chips = experiment.train.evaluate_chips;
+    layout(backend, (graph, numerics), made, n, chips).map(|_| ())
+}
+
 /// Accuracy of every chip. `common` draws what a chip's cells have in common.
 fn on_chips(
     network: &Network,
@@ -92,32 +146,10 @@ fn on_chips(
             count_clips: false,
         },
     };
-    let net = inference::lower(
-        network.graph,
-        network.numerics,
-        made,
-        NormMode::Frozen,
-        false,
-    );
     let n = images.len();
-    let want = Capacity {
-        chips,
-        images: n,
-        chunk: n.min(CHUNK),
-    };
-    let fits = job.backend.fit(&net.program, want)?;
-    let chunk = fits.chunk.min(want.chunk);
-    let wave = fits.chips.min(chips);
-    if fits.images < n || wave == 0 || chunk == 0 {
-        return Err(Error::capacity(format!(
-            "{n} held-out images do not fit this adapter; lower data.validation"
-        )));
-    }
-    let capacity = Capacity {
-        chips: wave,
-        images: n,
-        chunk,
-    };
+    let of = (network.graph, network.numerics);
+    let (net, capacity) = layout(job.backend, of, made, n, chips)?;
+    let (wave, chunk) = (capacity.chips, capacity.chunk);
     let mut session = job.backend.prepare(&net.program, capacity)?;
     network
         .parameters

@@ -223,7 +223,7 @@ fn the_environment_names_the_data_only_where_nothing_else_does() {
     let path = here.path().join("x.toml");
     let variables = [("PIMENTO_DATA", text(here.path()))];
     for (experiment, code) in [
-        ("data.kind = \"idx\"\n", 0),
+        ("data.kind = \"idx\"\nnetwork.kind = \"mlp\"\n", 0),
         ("data.kind = \"idx\"\ndata.dir = \"elsewhere\"\n", 2),
         ("", 0),
     ] {

@@ -187,7 +187,10 @@ fn the_worst_chip_is_printed_and_written() {
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
     assert!(done.stdout.contains("worst found"), "{}", done.stdout);
     let json: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
-    assert_eq!(json["point"], "sigma_b = 0.3, weight_bits = 4");
+    assert_eq!(
+        json["point"],
+        "variation.sigma_b = 0.3, quantize.weight_bits = 4"
+    );
     assert_eq!(json["search_images"], 50);
     assert_eq!(json["random"]["chips"], 3);
     let empty = dir.path().join("empty");

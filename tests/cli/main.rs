@@ -1,5 +1,6 @@
 //! The program as its users meet it: exit codes, what is said where, and what is refused.
 
+mod agree;
 mod bad_input;
 mod bench;
 mod compare;
@@ -8,6 +9,7 @@ mod help;
 mod mvm;
 mod networks;
 mod runs;
+mod shapes;
 mod shipped;
 #[cfg(unix)]
 mod signals;
@@ -51,4 +53,33 @@ fn pimento_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
 fn text(path: &Path) -> &str {
     path.to_str()
         .expect("temporary directories have Unicode names")
+}
+
+/// A network of one hidden layer for images of any shape, with fresh parameters: equal ones for inputs
+/// of as many values.
+fn mlp(input: (usize, usize, usize), classes: usize) -> pimento::network::file::Loaded {
+    use pimento::backend::program::Activation;
+    use pimento::network::lower::inference::{self, Chips, NormMode};
+    use pimento::network::lower::{CellNoise, Numerics};
+    use pimento::network::{Parameters, zoo};
+    let style = zoo::Style {
+        act: Activation::Relu,
+        max_pool: false,
+        batch_norm: false,
+        bias: true,
+        width: 1.0,
+    };
+    let graph = zoo::mlp(input, &[12], classes, style);
+    let chips = Chips::Weight(&CellNoise::NONE);
+    let numerics = Numerics::FLOAT;
+        tied: vec![],
+    let lowered = inference::lower(&graph, &numerics, chips, NormMode::Frozen, false);
+    let mut parameters = Parameters::initial(&graph, &lowered.states, 5);
+    // A network of another program has none.
+    parameters.drop_steps();
+    pimento::network::file::Loaded {
+        graph,
+        parameters,
+        numerics,
+    }
 }

@@ -72,7 +72,7 @@ fn the_self_tuning_experiment_covers_both_laws_and_every_method() {
 #[test]
 fn check_says_what_a_sweep_would_do() {
     let path = experiments().join("self_tuning_fashion.toml");
-    let run = pimento(&[
+    let args = [
         "check",
         text(&path),
         "--chips",
@@ -82,7 +82,10 @@ fn check_says_what_a_sweep_would_do() {
         "--seed",
         "5",
         "--json",
-    ]);
+        "--backend",
+        "cpu",
+    ];
+    let run = pimento(&args);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(json["chips"], 7);

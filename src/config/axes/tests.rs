@@ -40,7 +40,7 @@ network.batch_norm = [true, false]
     assert_eq!(points.len(), 8);
     assert_eq!(
         points[5].label(),
-        "variation.wafer.sigma_field = 0.2, network.channels = [4], sigma_w = 0.5, \
+        "variation.wafer.sigma_field = 0.2, network.channels = [4], variation.sigma_w = 0.5, \
          network.batch_norm = false, variation.on_off_ratio = inf"
     );
     let p = &points[5].experiment;
@@ -64,9 +64,9 @@ sigma_b = [0.0, 0.3, 0.0]
     assert_eq!(
         labels,
         [
-            "sigma_w = 0.1, sigma_b = 0",
-            "sigma_w = 0.1, sigma_b = 0.3",
-            "sigma_w = 0.2, sigma_b = 0"
+            "variation.sigma_w = 0.1, variation.sigma_b = 0",
+            "variation.sigma_w = 0.1, variation.sigma_b = 0.3",
+            "variation.sigma_w = 0.2, variation.sigma_b = 0"
         ]
     );
 }
@@ -225,6 +225,55 @@ fn mistakes_of_axes_are_those_of_their_fields() {
         let messages = errors(text);
         assert!(messages[0].starts_with(start), "{messages:#?}, not {start}");
     }
+}
+
+#[test]
+fn a_point_is_there_once() {
+    for (text, says) in [
+        (
+            "[sweep.axes]\nmode = \"latin-hypercube\"\nsamples = 50\n\"quantize.weight_step\" = [\"lsq\"]\n",
+            "x.toml:1: 49 points are there twice, of which point 1 is point 0 (quantize.weight_step = lsq)",
+        ),
+        (
+            "[[sweep.grid]]\nsigma_w = [0.1, 0.2]\n[[sweep.grid]]\n\"variation.sigma_w\" = [0.3, 0.20]\n",
+            "x.toml:3: a point is there twice: point 3 is point 1 (variation.sigma_w = 0.2)",
+        ),
+        (
+            "[[sweep.grid]]\nsigma_w = 1\nrecipe = \"qat\"\n[[sweep.grid]]\nrecipe = \"qat\"\nsigma_w = 1.0\n",
+            "x.toml:4: a point is there twice: point 1 is point 0",
+        ),
+        (
+            "[[sweep.grid]]\n[[sweep.grid]]\n",
+            "x.toml:2: a point is there twice: point 1 is point 0 (no axis varies)",
+        ),
+    ] {
+        let messages = errors(text);
+        assert!(messages[0].starts_with(says), "{messages:#?}, not {says}");
+    }
+    // As whole numbers they are two; as real ones they would be one.
+    let seeds = "[sweep.axes]\n\"train.seed\" = [9007199254740992, 9007199254740993]\n";
+    assert_eq!(labels(seeds).len(), 2);
+}
+
+#[test]
+fn names_of_any_length_are_no_axes() {
+    let dots = format!("[sweep.axes]\n\"{}a\" = 1\n", "a.".repeat(20_000));
+    let messages = errors(&dots);
+    assert!(
+        messages[0].contains("an axis of 40001 characters and 20001 parts is no field"),
+        "{messages:?}"
+    );
+    assert!(messages[0].len() < 500, "{messages:?}");
+    let long = errors(&format!("[sweep.axes]\n{} = 1\n", "a".repeat(20_000)));
+    assert!(long[0].len() < 500, "{long:?}");
+    let below =
+        errors("[variation]\nsigma_w = 1\n[sweep.axes]\n\"variation.sigma_w.x\" = [1, 2]\n");
+    assert!(
+        below[0].starts_with("x.toml:4: unknown field `variation.sigma_w.x`"),
+        "{below:?}"
+    );
+    let inside = errors("[sweep.axes]\n\"a.b.c.d.e.f.g.h.i\" = 1\n");
+    assert!(inside[0].contains("9 parts is no field"), "{inside:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::{Values, stream};
 use crate::error::{Error, Result};
+use crate::files::{kind as files_kind, reading};
 
 /// Longest header; NumPy itself refuses to read one of more than 10,000 bytes.
 const MAX_HEADER: usize = 10_000;
@@ -67,7 +68,14 @@ impl Header {
         };
         let start = exactly(8)?;
         if &start[..6] != b"\x93NUMPY" {
-            return Err(wrong("no NPY file; it must start with 93 'NUMPY'".into()));
+            let mut start = start;
+            let more = files_kind::START - start.len();
+            // What cannot be read is not looked at.
+            let _ = source.by_ref().take(more as u64).read_to_end(&mut start);
+            let told = files_kind::told(&start);
+            return Err(wrong(format!(
+                "no NPY file; it must start with 93 'NUMPY'{told}"
+            )));
         }
         let length = match start[6] {
             1 => {
@@ -136,6 +144,12 @@ impl Header {
             u64::from_le_bytes(all)
         };
         let words = bytes.chunks_exact(size).map(word);
+        let more = bytes.len() / size;
+        match values {
+            Values::Bytes(v) => reading::room(v, more, name)?,
+            Values::Integers(v) => reading::room(v, more, name)?,
+            Values::Floats(v) => reading::room(v, more, name)?,
+        }
         match values {
             Values::Bytes(v) => v.extend_from_slice(bytes),
             Values::Floats(v) => match size {

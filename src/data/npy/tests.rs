@@ -291,12 +291,37 @@ fn sets_of_every_layout_are_loaded() {
 }
 
 #[test]
+fn what_is_no_array_is_named() {
+    for (message, says) in [
+        (
+            refusal(b"BZh91AY&SY0123456789"),
+            "with 93 'NUMPY'; this is bzip2 data",
+        ),
+        (refusal(b"<html><body>"), "; this is an HTML page"),
+        (
+            parse_npz("f", Cursor::new(b"\x93NUMPY\x01\x00"), None)
+                .unwrap_err()
+                .to_string(),
+            "damaged NPZ file",
+        ),
+        (
+            parse_npz("f", Cursor::new(b"\x93NUMPY\x01\x00"), None)
+                .unwrap_err()
+                .to_string(),
+            "; this is an NPY file",
+        ),
+    ] {
+        assert!(message.contains(says), "{message}, not {says}");
+    }
+}
+
+#[test]
 fn sets_that_make_no_sense_are_refused() {
     let six = [0u8; 12];
     for (result, says) in [
         (
-            load(&six, "(N, 6)", "|u1", &labels([0, 1])),
-            "images of shape (2, 6); allowed: (N, C, H, W)",
+            load(&[0; 2], "(N,)", "|u1", &labels([0, 1])),
+            "images of shape (2,); allowed: (N, C, H, W)",
         ),
         (
             load(&six, "(N, 3, 2)", "|i1", &labels([0, 1])),

@@ -80,7 +80,9 @@ fn a_cut_anywhere_is_noticed() {
     for cut in (0..end).step_by(64).chain([end - 1]) {
         let message = refusal(&plain[..cut]);
         assert!(
-            message.contains("f.tar: entry") || message.contains("no pictures"),
+            ["f.tar: entry", "no pictures", "an empty file"]
+                .iter()
+                .any(|says| message.contains(says)),
             "{cut}: {message}"
         );
     }
@@ -160,6 +162,31 @@ fn files_and_directories_are_told_apart() {
     let path = dir.path().join("x.tar");
     std::fs::write(&path, small()).unwrap();
     assert_eq!(load_archive(&path, &PLAIN).unwrap().train.len(), 2);
+}
+
+#[test]
+fn what_is_no_archive_is_named() {
+    for (bytes, says) in [
+        (&b"BZh91AY&SY\x01\x02"[..], "archive; this is bzip2 data"),
+        (b"PK\x03\x04\x14\0", "archive; this is a ZIP archive"),
+        (b"<!doctype html><html>404", "archive; this is an HTML page"),
+        (
+            &[0x37; 700],
+            "neither a .tar nor a .tar.gz archive; this is a text",
+        ),
+        (&[0x83; 700], "neither a .tar nor a .tar.gz archive"),
+    ] {
+        let message = refusal(bytes);
+        assert!(message.starts_with("f.tar: neither"), "{message}");
+        assert!(message.contains(says), "{message}");
+        // Nothing of the file itself reaches the terminal.
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+    }
+    let packed = refusal(&gz(b"%PDF-1.7"));
+    assert!(
+        packed.ends_with("this is a PDF document in gzip data"),
+        "{packed}"
+    );
 }
 
 #[test]

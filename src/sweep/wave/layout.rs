@@ -1,0 +1,144 @@
+//! The program of a point, before any memory is taken for it.
+
+use super::super::cells::CellLevel;
+use super::{Level, MOST, RECALIBRATION_WAVE, WAVE, WORK};
+use crate::backend::program::LANES;
+use crate::backend::{Backend, Capacity};
+use crate::chip::ChipVariation;
+use crate::config::{Experiment, Fidelity, TuningMethod};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::network::Graph;
+use crate::network::lower::Numerics;
+use crate::network::lower::inference::{self, Chips, Inference, NormMode};
+use crate::train::settings;
+use crate::tuning::Tuner;
+
+/// The program of a point and how much of it fits a backend.
+pub(super) struct Layout {
+    /// The program.
+    pub inference: Inference,
+    /// What a session is for.
+    pub capacity: Capacity,
+    /// Calibration batches for batch norm.
+    pub batches: usize,
+    /// Images of each.
+    pub batch: usize,
+}
+
+impl Layout {
+    /// Lowers a network for the chips of `level` and `images` images, and fits it.
+    ///
+    /// # Errors
+    /// Not even one chip and a block of images (or a calibration batch) fits.
+    pub fn new(
+        backend: &dyn Backend,
+        experiment: &Experiment,
+        (graph, numerics): (&Graph, &Numerics),
+        images: usize,
+        (level, norm): (&Level, NormMode),
+    ) -> Result<Self> {
+        let chips = match level {
+            Level::Weight { noise, .. } => Chips::Weight(noise),
+            Level::Cell(cells) => Chips::Cell {
+                layers: &cells.layers,
+                taps: &[],
+                count_clips: experiment.chip.adc.count_clips,
+            },
+        };
+        let inference = inference::lower(graph, numerics, chips, norm, false);
+        let t = &experiment.tuning;
+        let (batches, batch) = match norm {
+            NormMode::Recalibrated => (t.recalibration_batches, t.recalibration_batch),
+            NormMode::Frozen => (0, 0),
+        };
+        // Batches start at block boundaries.
+        let batch = batch.next_multiple_of(LANES);
+        let resident = images.max(batches * batch);
+        inference.program.check_images(resident)?;
+        let wave = match norm {
+            NormMode::Frozen => {
+                let per_chip = (graph.macs().saturating_mul(images)).max(1);
+                (WORK / per_chip).clamp(WAVE, MOST)
+            }
+            NormMode::Recalibrated => RECALIBRATION_WAVE,
+        };
+        let chips = experiment.sweep.most_chips().clamp(1, wave);
+        let want = |chips| Capacity {
+            chips,
+            images: resident,
+            chunk: resident,
+        };
+        let mut capacity = backend.fit(&inference.program, want(chips))?;
+        // A calibration batch must be one run; rather fewer chips than a smaller batch.
+        let mut chips = capacity.chips;
+        while capacity.chunk < batch && chips > 1 {
+            chips /= 2;
+            capacity = backend.fit(&inference.program, want(chips))?;
+        }
+        if capacity.chunk < batch || (batch > 0 && capacity.images < batches * batch) {
+            return Err(Error::capacity(format!(
+                "{batches} calibration batches of {batch} images do not fit this adapter (at most \
+                 {} images a run, {} resident); lower tuning.recalibration_batch",
+                capacity.chunk, capacity.images
+            )));
+        }
+        Ok(Self {
+            inference,
+            capacity,
+            batches,
+            batch,
+        })
+    }
+}
+
+/// How batch norm is treated.
+pub(super) fn norm(experiment: &Experiment) -> NormMode {
+    match experiment.tuning.method == TuningMethod::BnRecalibration {
+        true => NormMode::Recalibrated,
+        false => NormMode::Frozen,
+    }
+}
+
+/// What chips have in common at weight level.
+pub(super) fn weight_level(experiment: &Experiment, chips: &ChipVariation, graph: &Graph) -> Level {
+    let v = &experiment.variation;
+    let tuner = Tuner::new(&experiment.tuning, v, chips, graph);
+    let noise = settings::cell_noise(v, v.sigma_w, tuner.reference_columns());
+    let tuner = Box::new(tuner);
+    Level::Weight { noise, tuner }
+}
+
+/// Builds what [`super::Simulator::new`] builds for a point whose network is not trained yet, and the
+/// nominal network beside it; takes no memory. The chips of a wave and its bytes.
+///
+/// # Errors
+/// As [`super::Simulator::new`].
+pub(in crate::sweep) fn check(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    graph: &Graph,
+    train: &Dataset,
+    images: usize,
+) -> Result<(usize, u64)> {
+    let numerics = settings::inference_numerics(experiment, train)?;
+    let chips = ChipVariation::new(&experiment.variation)?;
+    let of = (graph, &numerics);
+    let mut nominal = experiment.clone();
+    nominal.sweep.chips = 1;
+    nominal.sweep.until = None;
+    let ideal = Level::Weight {
+        noise: settings::cell_noise(&experiment.variation, 0.0, 0),
+        tuner: Box::new(Tuner::untuned(&experiment.variation, graph)),
+    };
+    Layout::new(backend, &nominal, of, images, (&ideal, NormMode::Frozen))?;
+    let level = match experiment.fidelity {
+        Fidelity::Weight => weight_level(experiment, &chips, graph),
+        Fidelity::Cell => Level::Cell(Box::new(CellLevel::of_untrained(
+            experiment, graph, &numerics, &chips,
+        )?)),
+    };
+    let layout = Layout::new(backend, experiment, of, images, (&level, norm(experiment)))?;
+    let bytes = backend.bytes(&layout.inference.program, layout.capacity)?;
+    Ok((layout.capacity.chips, bytes))
+}

@@ -1,0 +1,91 @@
+//! The program of a training, before any memory is taken for it.
+
+use super::Purpose;
+use crate::backend::{Backend, Capacity};
+use crate::chip::ChipVariation;
+use crate::config::Experiment;
+use crate::error::{Error, Result};
+use crate::network::Graph;
+use crate::network::lower::Numerics;
+use crate::network::lower::training::{self, TrainSpec, Training};
+use crate::random::{Reach, product};
+use crate::train::cells::CellSteps;
+use crate::train::settings::{self, Steps};
+
+/// A training program and the size of its steps.
+pub(in crate::train) struct Layout {
+    /// The program.
+    pub training: Training,
+    /// Cells and converters of the steps.
+    pub cells: Option<CellSteps>,
+    /// Deviations of the chips of the steps.
+    pub common: Option<ChipVariation>,
+    /// What a session is for.
+    pub want: Capacity,
+    /// Images per step, all chips and parts together.
+    pub batch: usize,
+}
+
+impl Layout {
+    /// Lowers the training of `graph` on `n` images and sees that a step fits the backend.
+    ///
+    /// # Errors
+    /// Batches that cannot be, an impossible chip, a step that does not fit.
+    pub fn new(
+        backend: &dyn Backend,
+        experiment: &Experiment,
+        graph: &Graph,
+        numerics: &Numerics,
+        n: usize,
+        purpose: Purpose,
+    ) -> Result<Self> {
+        let t = &experiment.train;
+        let (chips, parts) = (t.chips_per_batch, t.accumulate);
+        let steps = Steps::new(t, n)?;
+        let batch = steps.batch;
+        let noisy = t.recipe.sees_variation();
+        let v = &experiment.variation;
+        let noise = noisy.then(|| settings::cell_noise(v, experiment.training_sigma_w(), 0));
+        let common = (noisy && experiment.training_sigma_b() > 0.0)
+            .then(|| ChipVariation::new(v))
+            .transpose()?;
+        let mut cells = CellSteps::new(experiment, graph, numerics)?;
+        if purpose == Purpose::Settle {
+            cells = cells.map(CellSteps::without_converters);
+        }
+        let spec = TrainSpec {
+            cells: cells.as_ref().map(CellSteps::spec),
+            frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
+            forward_only: purpose != Purpose::Train,
+            ..settings::train_spec(experiment, noise, batch / parts)
+        };
+        let training = training::lower(graph, numerics, &spec);
+        let images = batch / chips / parts;
+        let want = Capacity {
+            chips,
+            images,
+            chunk: images,
+        };
+        let fits = backend.fit(&training.program, want)?;
+        // A backend may have room for more than was asked for: it thinks in blocks of images.
+        if fits.chips < chips || fits.images < images || fits.chunk < images {
+            return Err(Error::capacity(format!(
+                "a training step of {images} images on each of {chips} chips does not fit this adapter \
+                 (at most {} images on {} chips); lower train.batch or raise train.accumulate",
+                fits.chunk, fits.chips
+            )));
+        }
+        let fabricated = product(&[t.epochs, steps.per_epoch, parts, chips]);
+        Reach::TrainingChips.check(
+            fabricated,
+            "chips of training steps (epochs x steps x parts x chips)",
+        )?;
+        Ok(Self {
+            training,
+            cells,
+            common,
+            want,
+            batch,
+        })
+    }
+}
