@@ -1,5 +1,7 @@
 //! Writing files so that a reader sees the old content or the new, never half of it.
 
+pub mod outputs;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -100,6 +102,25 @@ fn replace(
     }
     sync_directory(path);
     Ok(())
+}
+
+/// Puts a finished file into the place of `path`, whole or not at all. A symbolic link stays, and
+/// what it points to is replaced.
+pub(crate) fn move_over(made: &Path, path: &Path) -> Result<()> {
+    let io = |source| Error::io(path, source);
+    let target = end_of_links(path).map_err(io)?;
+    match fs::rename(made, &target) {
+        // Behind a link there may be another file system.
+        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
+            let mut content = File::open(made).map_err(io)?;
+            write_atomically_with(path, |file| std::io::copy(&mut content, file).map(|_| ()))
+        }
+        moved => {
+            moved.map_err(io)?;
+            sync_directory(&target);
+            Ok(())
+        }
+    }
 }
 
 /// Removes a file; that there is none is no error.

@@ -9,7 +9,7 @@ use pimento::data::Split;
 use pimento::train::settings;
 use serde_json::json;
 
-use super::options::ExperimentArgs;
+use super::options::{ExperimentArgs, OutputArgs};
 use super::progress::Terminal;
 use super::{images, output};
 
@@ -25,24 +25,24 @@ pub struct Check {
     #[command(flatten)]
     experiment: ExperimentArgs,
 
-    /// Print one JSON document: the experiment with every default in place, and its points
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Check {
     /// Checks and prints the plan.
     pub fn run(&self) -> Result<()> {
         let experiment = self.experiment.load()?;
-        let cache = self.experiment.overrides.cache.as_deref();
-        let data = images::load(&experiment.data, cache, &Terminal::new(false))?;
+        let cache = self.experiment.cache();
+        let data = images::load(&experiment.data, cache, &Terminal::new(self.how.quiet))?;
         let points = experiment.points()?;
         let normalise = settings::normalise(&experiment, &data.train)?;
         let constants = normalise.constants();
-        if self.json {
+        if self.how.json {
             return output::print_json(&document(&experiment, &data, constants, &points));
         }
-        output::print(&plan(&experiment, &data, constants, &points))
+        self.how
+            .print(&plan(&experiment, &data, constants, &points))
     }
 }
 

@@ -199,6 +199,12 @@ const SHORT: [(&str, &str); 17] = [
     ("train_sigma_w", "train.sigma_w"),
 ];
 
+/// Path of the field that an axis of this name varies.
+pub(super) fn path_of(name: &str) -> &str {
+    let short = SHORT.iter().find(|(short, _)| *short == name);
+    short.map_or(name, |(_, path)| path)
+}
+
 /// Fields, or sections, that all points of a sweep share, and why.
 const SHARED: [(&str, &str); 8] = [
     ("name", "a sweep has one name"),

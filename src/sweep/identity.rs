@@ -1,23 +1,26 @@
 //! What a sweep, a point and a running process are: what a journal notes about them.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
 use super::hex;
-use super::journal::{self, FORMAT, Header, PlannedPoint, Run};
+use super::journal::{self, FORMAT, Header, PlannedPoint, REVISION, Run};
+use super::models::training_of_point;
+use super::outdir::MODELS;
 use super::result::{Axes, Provenance};
 use super::runner::SweepOptions;
 use crate::backend::{Backend, DeviceInfo};
-use crate::config::{Experiment, Point};
+use crate::config::{Experiment, Point, Sweep};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::train::Model;
+use crate::train::settings;
 
-/// Coordinates of a point, and what its network was made with.
-pub(super) fn axes(point: &Point, model: &Model) -> Axes {
+/// Coordinates of a point, and what its network is made with.
+pub(super) fn axes(point: &Point) -> Axes {
     let e = &point.experiment;
-    let n = &model.numerics;
+    let n = settings::inference_numerics(e);
     let bits = |b: u32| if b == 0 { 32 } else { b };
     let mut extra = serde_json::Map::new();
     let named = [
@@ -85,11 +88,8 @@ pub(super) fn header(
             rule.name()
         )));
     }
-    let planned = points.iter().map(|p| PlannedPoint {
-        label: p.label(),
-        chips: p.experiment.sweep.most_chips() as u32,
-    });
-    let planned: Vec<PlannedPoint> = planned.collect();
+    let inputs = digests(data);
+    let (paths, planned) = planned(experiment, points, &inputs)?;
     let least = planned.iter().map(|p| p.chips).min().unwrap_or(0);
     if let Some(shard) = options.shard.filter(|s| s.count > least) {
         return Err(Error::input(format!(
@@ -97,27 +97,94 @@ pub(super) fn header(
              shards"
         )));
     }
-    let inputs = digests(data);
-    let toml = experiment.to_toml()?;
+    let mut settled = experiment.clone();
+    settled.make_paths_absolute();
+    let models = options.models.clone();
+    let models = models.unwrap_or_else(|| options.out.join(MODELS));
     Ok(Header {
         format: FORMAT,
+        revision: REVISION,
         pimento: env!("CARGO_PKG_VERSION").to_string(),
-        columns: journal::columns(),
+        columns: journal::stored(),
         experiment: experiment.name.clone(),
         title: experiment.title.clone(),
         seed: experiment.seed,
-        config: serde_json::to_value(experiment)
-            .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))?,
+        config: json(&settled)?,
         shard: options.shard,
         stopping: options.stopping.as_ref().map(|rule| rule.name()),
+        images: match experiment.sweep.images {
+            0 => data.test.len() as u32,
+            n => n.min(data.test.len()) as u32,
+        },
+        axes: paths,
         points: planned,
-        provenance: provenance(options, toml, &backend.info(), inputs.clone()),
+        models: std::path::absolute(&models).ok(),
+        provenance: provenance(options, settled.to_toml()?, &backend.info(), inputs.clone()),
         inputs,
     })
 }
 
+/// The fields that vary, and all points with their hashes. Points with equal settings are told apart
+/// by their order.
+fn planned(
+    experiment: &Experiment,
+    points: &[Point],
+    inputs: &serde_json::Map<String, serde_json::Value>,
+) -> Result<(Vec<String>, Vec<PlannedPoint>)> {
+    let paths = experiment.axis_paths();
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    let mut planned = Vec::with_capacity(points.len());
+    for point in points {
+        let id = point_id(point, inputs)?;
+        let times = seen.entry(id.clone()).or_insert(0);
+        *times += 1;
+        planned.push(PlannedPoint {
+            id: match times {
+                1 => id,
+                again => format!("{id}-{again}"),
+            },
+            label: point.label(),
+            chips: point.experiment.sweep.most_chips() as u32,
+            yield_limit: point.experiment.sweep.yield_limit,
+            axes: axes(point),
+            settings: point.settings(&paths)?,
+            training: training_of_point(point),
+        });
+    }
+    Ok((paths, planned))
+}
+
+/// Hash of everything that the chips of a point depend on: its settings and the contents of the
+/// images (that of a network file is in the settings), not names, places, numbers of chips or limits
+/// that only count them.
+fn point_id(point: &Point, inputs: &serde_json::Map<String, serde_json::Value>) -> Result<String> {
+    let mut e = point.experiment.clone();
+    e.name.clear();
+    e.title.clear();
+    e.about.clear();
+    e.data.make_placeless();
+    e.network.file = None;
+    // A seed or noise that training takes from elsewhere is the same as one that is written down.
+    e.train.seed = Some(point.experiment.training_seed());
+    e.train.sigma_w = Some(point.experiment.training_sigma_w());
+    e.worst_case = None;
+    e.sweep = Sweep {
+        images: e.sweep.images,
+        ..Sweep::default()
+    };
+    let settings =
+        serde_json::json!({"revision": REVISION, "settings": json(&e)?, "inputs": inputs});
+    let digest = hex(&Sha256::digest(settings.to_string()));
+    Ok(digest[..32].to_string())
+}
+
+fn json(experiment: &Experiment) -> Result<serde_json::Value> {
+    serde_json::to_value(experiment)
+        .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))
+}
+
 /// SHA-256 of the images, by name.
-fn digests(data: &Split) -> serde_json::Map<String, serde_json::Value> {
+pub(super) fn digests(data: &Split) -> serde_json::Map<String, serde_json::Value> {
     let digest = |d: &crate::data::Dataset| {
         let mut h = Sha256::new();
         d.images.for_each_chunk(|bytes| h.update(bytes));

@@ -42,7 +42,7 @@ pub mod worst;
 pub use merge::{MergeOptions, merge};
 pub use outcome::Outcome;
 pub use plan::{Plan, plan};
-pub use runner::{SweepOptions, one_chip, run};
+pub use runner::{SweepOptions, chip_of_run, one_chip, run};
 
 /// Bytes as hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

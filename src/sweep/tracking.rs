@@ -44,7 +44,7 @@ impl Progress {
         self.label = point.label();
         self.chips = share(journal.header().points[point.index].chips, self.shard) as u32;
         self.census = Census::default();
-        for row in journal.rows(point.index, 0..u32::MAX) {
+        for row in journal.rows(point.index, journal.share(point.index)) {
             self.census.push(&row?);
         }
         Ok(())

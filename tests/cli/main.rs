@@ -4,6 +4,8 @@ mod bad_input;
 mod bench;
 mod compare;
 mod data;
+#[cfg(unix)]
+mod directories;
 mod help;
 mod mvm;
 mod networks;
