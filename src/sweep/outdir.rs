@@ -80,6 +80,10 @@ pub fn claim(
                 return Err(foreign(&dir.join(name)));
             }
         }
+        // Before anything is made there.
+        Existing::Replace if !is_there(&path) => {
+            check_experiment(dir, &header, None, inputs, true)?;
+        }
         Existing::Continue | Existing::Replace => {}
     }
     for name in [JOURNAL].into_iter().chain(RESULTS) {
