@@ -2,6 +2,7 @@
 //! that others made ([`reading`]), and saying what they are ([`kind`](mod@kind)).
 
 pub mod kind;
+pub mod outputs;
 pub mod reading;
 
 use std::collections::BTreeSet;
@@ -150,6 +151,25 @@ fn replace(
     temporary.persist(path).map_err(|e| e.error)?;
     sync_directory(path);
     Ok(())
+}
+
+/// Puts a finished file into the place of `path`, whole or not at all. A symbolic link stays, and
+/// what it points to is replaced.
+pub(crate) fn move_over(made: &Path, path: &Path) -> Result<()> {
+    let io = |source| Error::io(path, source);
+    let target = end_of_links(path).map_err(io)?;
+    match fs::rename(made, &target) {
+        // Behind a link there may be another file system.
+        Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
+            let mut content = File::open(made).map_err(io)?;
+            write_atomically_with(path, |file| std::io::copy(&mut content, file).map(|_| ()))
+        }
+        moved => {
+            moved.map_err(io)?;
+            sync_directory(&target);
+            Ok(())
+        }
+    }
 }
 
 /// Removes temporary files of `path` that a process left when it was killed, once a process and path.

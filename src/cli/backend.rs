@@ -68,6 +68,24 @@ impl BackendArgs {
         Ok(self.open_measurable()?)
     }
 
+    /// Whether the CPU would be taken for want of something better.
+    pub fn fell_back(&self) -> bool {
+        self.backend == Kind::Auto && self.adapter.is_none()
+    }
+
+    /// Opens the backend that something was computed on, unless the command line says where to compute;
+    /// what `auto` takes where that adapter is not there.
+    pub fn open_like(&self, backend: &str, name: &str) -> Result<Box<dyn Backend>> {
+        match (self.backend, &self.adapter, backend) {
+            (Kind::Auto, None, "cpu") => Ok(Box::new(processor(None))),
+            (Kind::Auto, None, "gpu") => match graphics(Kind::Gpu, Some(name), None) {
+                Ok(gpu) => Ok(gpu),
+                Err(_) => self.open(),
+            },
+            _ => self.open(),
+        }
+    }
+
     /// Opens the backend as one whose peak can be measured.
     pub fn open_measurable(&self) -> Result<Box<dyn MeasurePeak>> {
         self.open_one(None)

@@ -6,6 +6,7 @@ use pimento::bench::{self, BenchOptions, BenchReport, Failure, Target};
 use pimento::{Error, Result};
 
 use super::backend::BackendArgs;
+use super::options::OutputArgs;
 use super::output;
 use super::progress::Terminal;
 
@@ -26,9 +27,8 @@ pub struct Bench {
     #[arg(long)]
     quick: bool,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 
     /// Measure the CPU and every adapter, software ones too, whatever --backend says
     #[arg(long, conflicts_with = "adapter")]
@@ -55,7 +55,7 @@ impl Bench {
             quick: self.quick,
             filter: self.filter.clone(),
         };
-        let mut report = bench::run(&targets, &options, &Terminal::new(false))?;
+        let mut report = bench::run(&targets, &options, &Terminal::new(self.how.quiet))?;
         report.failures.extend(unopened);
         self.print(&report)?;
         match report.failures.len() {
@@ -67,9 +67,9 @@ impl Bench {
     }
 
     fn print(&self, report: &BenchReport) -> Result<()> {
-        match self.json {
+        match self.how.json {
             true => output::print_json(report),
-            false => output::print(&report.table()),
+            false => self.how.print(&report.table()),
         }
     }
 }

@@ -11,7 +11,7 @@ use pimento::{Error, Result, sweep};
 use serde_json::json;
 
 use super::backend::{BackendArgs, MemoryArgs};
-use super::options::ExperimentArgs;
+use super::options::{ExperimentArgs, OutputArgs};
 use super::progress::Terminal;
 use super::{images, output};
 
@@ -35,23 +35,21 @@ pub struct Check {
     #[command(flatten)]
     memory: MemoryArgs,
 
-    /// Print one JSON document: the experiment with every default in place, and its points; or
-    /// what is wrong with it
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Check {
     /// Checks and prints the plan.
     pub fn run(&self) -> Result<()> {
         match self.checked() {
-            Err(e) if self.json => {
+            Err(e) if self.how.json => {
                 output::print_json(&failure(&self.experiment, &e))?;
                 Err(e)
             }
-            Ok(Found { document, plan }) => match self.json {
+            Ok(Found { document, plan }) => match self.how.json {
                 true => output::print_json(&document),
-                false => output::print(&plan),
+                false => self.how.print(&plan),
             },
             Err(e) => Err(e),
         }
@@ -59,8 +57,8 @@ impl Check {
 
     fn checked(&self) -> Result<Found> {
         let experiment = self.experiment.load()?;
-        let cache = self.experiment.overrides.cache.as_deref();
-        let data = images::load(&experiment.data, cache, &Terminal::new(false))?;
+        let cache = self.experiment.cache();
+        let data = images::load(&experiment.data, cache, &Terminal::new(self.how.quiet))?;
         let backends = self.backend.open_several(self.memory.bytes())?;
         let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
         let points = experiment.points()?;

@@ -3,7 +3,9 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use pimento::Result;
+use serde_json::json;
 
+use super::options::OutputArgs;
 use super::output;
 
 /// Print the completion script of a shell
@@ -17,6 +19,9 @@ pub struct Completions {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
+
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Completions {
@@ -25,6 +30,14 @@ impl Completions {
         let mut script = Vec::new();
         let mut command = super::Cli::command();
         clap_complete::generate(self.shell, &mut command, "pimento", &mut script);
-        output::print(&String::from_utf8_lossy(&script))
+        let script = String::from_utf8_lossy(&script);
+        match self.how.json {
+            true => output::print_json(&json!({
+                "pimento": env!("CARGO_PKG_VERSION"),
+                "shell": self.shell.to_string(),
+                "script": script,
+            })),
+            false => self.how.print(&script),
+        }
     }
 }

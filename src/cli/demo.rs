@@ -33,6 +33,7 @@ impl Demo {
     pub fn run(&self) -> Result<()> {
         let mut experiment = Experiment::parse(DEMO, "demo")?;
         self.overrides.apply(&mut experiment)?;
-        self.run.sweep(&experiment, self.overrides.cache.as_deref())
+        let cache = self.overrides.common.cache.as_deref();
+        self.run.sweep(&experiment, cache, None)
     }
 }

@@ -6,6 +6,7 @@ use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
 use serde_json::json;
 
+use super::options::OutputArgs;
 use super::output;
 
 /// List the adapters, their limits, and which one `--backend auto` takes
@@ -20,9 +21,8 @@ Examples:
   pimento devices --json
   WGPU_BACKEND=gl pimento devices")]
 pub struct Devices {
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Devices {
@@ -31,7 +31,7 @@ impl Devices {
         let cpu = CpuBackend::new().info();
         let gpu = adapters();
         let auto = gpu.chosen.unwrap_or_else(|| cpu.name.clone());
-        if self.json {
+        if self.how.json {
             return output::print_json(&json!({
                 "pimento": env!("CARGO_PKG_VERSION"),
                 "gpu_built_in": cfg!(feature = "gpu"),
@@ -40,7 +40,7 @@ impl Devices {
                 "auto": auto,
             }));
         }
-        output::print(&format!(
+        self.how.print(&format!(
             "cpu   {} ({})\n{}auto  would use {auto}\n",
             cpu.name, cpu.api, gpu.text
         ))

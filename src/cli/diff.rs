@@ -7,6 +7,7 @@ use clap::Args;
 use pimento::Result;
 use pimento::report::diff::diff;
 
+use super::options::OutputArgs;
 use super::output;
 use super::report::load;
 
@@ -34,9 +35,8 @@ pub struct Diff {
     #[arg(value_name = "B")]
     b: PathBuf,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Diff {
@@ -44,13 +44,13 @@ impl Diff {
     pub fn run(&self) -> Result<ExitCode> {
         let runs = load(&[self.a.clone(), self.b.clone()])?;
         let difference = diff(&runs[0], &runs[1])?;
-        match self.json {
+        match self.how.json {
             true => {
                 let mut document = serde_json::json!(difference);
                 document["differ"] = difference.is_real().into();
                 output::print_json(&document)?;
             }
-            false => output::print(&difference.table())?,
+            false => self.how.print(&difference.table())?,
         }
         Ok(match difference.is_real() {
             true => ExitCode::from(DIFFERENT),

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use pimento::files::{self, outputs};
 use pimento::network::{file, onnx};
-use pimento::{Error, Result, files};
+use pimento::{Error, Result};
 use serde_json::json;
 
-use super::options::ModelArgs;
+use super::options::{ModelArgs, OutputArgs};
 use super::output;
 
 /// Write a network for other programs: ONNX, or safetensors with its description
@@ -35,9 +36,8 @@ pub struct Export {
     #[arg(long)]
     force: bool,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Export {
@@ -53,11 +53,7 @@ impl Export {
                 "--output {path}: allowed: a file that ends with .onnx or .safetensors"
             )));
         }
-        if self.output.exists() && !self.force {
-            return Err(Error::input(format!(
-                "{path}: exists; allowed: another --output, or --force to replace it"
-            )));
-        }
+        outputs::check(&self.output, &[&self.model.model], self.force, "--output")?;
         let network = self.model.load()?;
         let bytes = if ends("onnx") {
             onnx::export(&network)?
@@ -65,7 +61,7 @@ impl Export {
             file::to_safetensors(&network, &BTreeMap::new())?
         };
         files::write_atomically(&self.output, &bytes)?;
-        if self.json {
+        if self.how.json {
             return output::print_json(&json!({
                 "pimento": env!("CARGO_PKG_VERSION"),
                 "model": self.model.model.display().to_string(),
@@ -73,6 +69,6 @@ impl Export {
                 "bytes": bytes.len(),
             }));
         }
-        output::print(&format!("{path}: {} bytes\n", bytes.len()))
+        self.how.print(&format!("{path}: {} bytes\n", bytes.len()))
     }
 }

@@ -2,10 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use pimento::config::{Data, DataKind};
+use pimento::config::{Data, DataKind, Experiment};
 use pimento::data::{self, Decoding, Embedded, Split};
 use pimento::progress::Observer;
 use pimento::{Error, Result};
+
+/// The files that an experiment names: of the network, and of the images where each is named.
+pub fn files(experiment: &Experiment) -> Vec<PathBuf> {
+    let data = &experiment.data;
+    let mut files: Vec<PathBuf> = experiment.network.file.iter().cloned().collect();
+    files.extend(data.file.clone());
+    if let (Some(dir), Some(a)) = (&data.dir, &data.arrays) {
+        for name in [
+            &a.train_images,
+            &a.train_labels,
+            &a.test_images,
+            &a.test_labels,
+        ] {
+            files.push(dir.join(name));
+            // Of `set.npz:x` the part before the name of the array.
+            files.extend(name.rsplit_once(':').map(|(file, _)| dir.join(file)));
+        }
+    }
+    files
+}
 
 /// Reads the images, cut to the experiment's limits. Decoded pictures are kept in `cache`, or in the
 /// user's cache directory.

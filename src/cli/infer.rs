@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use pimento::data::npy::{Sink, Values, read_npy_in_parts};
 use pimento::data::shape::{self, Entry};
+use pimento::files::outputs;
 use pimento::network::file::Loaded;
 use pimento::network::npy;
 use pimento::network::run::{Runner, check_outputs};
@@ -12,7 +13,7 @@ use pimento::{Error, Result};
 use serde_json::json;
 
 use super::backend::BackendArgs;
-use super::options::ModelArgs;
+use super::options::{ModelArgs, OutputArgs};
 use super::output;
 
 /// Run a network on a batch of inputs, without any chip's deviations
@@ -39,17 +40,23 @@ pub struct Infer {
     #[arg(long, value_name = "Y.npy")]
     output: PathBuf,
 
+    /// Replace the file of --output if it exists
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     backend: BackendArgs,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Infer {
     /// Reads, computes, writes.
     pub fn run(&self) -> Result<()> {
+        let mut inputs = vec![self.model.model.clone()];
+        inputs.extend(super::array_files(&self.input));
+        outputs::check(&self.output, &inputs, self.force, "--output")?;
         let network = self.model.load()?;
         let backend = self.backend.open()?;
         let mut stream = Stream {
@@ -70,7 +77,7 @@ impl Infer {
         } = stream;
         let shape = [n, runner.outputs()];
         npy::write(&self.output, &shape, &logits)?;
-        if self.json {
+        if self.how.json {
             return output::print_json(&json!({
                 "pimento": env!("CARGO_PKG_VERSION"),
                 "model": self.model.model.display().to_string(),
@@ -79,7 +86,7 @@ impl Infer {
                 "device": backend.info(),
             }));
         }
-        output::print(&format!(
+        self.how.print(&format!(
             "{}: ({n}, {}) float32, computed on {}\n",
             self.output.display(),
             shape[1],

@@ -9,7 +9,7 @@ use pimento::network::graph::{Layer, Node};
 use serde_json::{Value, json};
 
 use super::arrays::Plan;
-use super::options::ModelArgs;
+use super::options::{ModelArgs, OutputArgs};
 use super::output;
 
 /// Memory cells for one weight in differential mapping.
@@ -36,9 +36,8 @@ pub struct Inspect {
     #[arg(long, value_name = "CHIP.toml")]
     plan: Option<PathBuf>,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 /// What is shown of a node.
@@ -60,9 +59,9 @@ impl Inspect {
         let network = self.model.load()?;
         if let Some(chip) = &self.plan {
             let plan = Plan::new(&network, chip)?;
-            return match self.json {
+            return match self.how.json {
                 true => output::print_json(&plan.json()),
-                false => output::print(&aligned(&plan.lines(), 1, 11)),
+                false => self.how.print(&aligned(&plan.lines(), 1, 11)),
             };
         }
         let rows: Vec<Row> = network
@@ -71,10 +70,10 @@ impl Inspect {
             .iter()
             .map(|n| row(&network, n))
             .collect();
-        if self.json {
+        if self.how.json {
             return output::print_json(&document(&network, &rows));
         }
-        output::print(&table(&network, &rows))
+        self.how.print(&table(&network, &rows))
     }
 }
 

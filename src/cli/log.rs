@@ -1,7 +1,7 @@
 //! The log of a long run: one line a wave.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
@@ -11,6 +11,19 @@ use pimento::{Error, Result};
 
 use super::progress::clock;
 
+/// Whether a file is empty or begins with the time of a line.
+fn is_log(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(TIME as u64).read_to_end(&mut start));
+    let time = std::str::from_utf8(&start)
+        .ok()
+        .map(humantime::parse_rfc3339);
+    read.is_ok() && (start.is_empty() || time.is_some_and(|time| time.is_ok()))
+}
+
+/// Characters of the time of a line, as in `2026-01-02T03:04:05.678Z`.
+const TIME: usize = 24;
+
 /// A file of lines, each with the time in UTC.
 pub struct Log {
     file: Mutex<File>,
@@ -19,8 +32,14 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens (or creates) a file to append to.
+    /// Opens (or creates) a file to append to. A file that is no log stays as it is.
     pub fn append(path: &Path) -> Result<Self> {
+        if fs::metadata(path).is_ok_and(|there| there.is_file()) && !is_log(path) {
+            return Err(Error::input(format!(
+                "--log {}: exists and is no log of a sweep; allowed: a new file, or a log to append to",
+                path.display()
+            )));
+        }
         let file = File::options().append(true).create(true).open(path);
         Ok(Self {
             file: Mutex::new(file.map_err(|e| Error::io(path, e))?),

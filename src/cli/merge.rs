@@ -6,6 +6,7 @@ use clap::Args;
 use pimento::sweep::{self, MergeOptions};
 use pimento::{Result, report};
 
+use super::options::OutputArgs;
 use super::sweep::{existing, print};
 
 /// Put the shards of a sweep together
@@ -31,9 +32,8 @@ pub struct Merge {
     #[arg(long)]
     force: bool,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl Merge {
@@ -46,6 +46,6 @@ impl Merge {
             command: super::command_line(),
             write: report::write,
         })?;
-        print(&done, self.json)
+        print(&done, &self.output, false)
     }
 }

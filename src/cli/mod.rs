@@ -27,6 +27,7 @@ mod sweep;
 mod train;
 mod worst_case;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -47,7 +48,7 @@ Examples:
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
   pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
-  pimento chip experiments/self_tuning_fashion.toml --index 17 --run runs/self_tuning_fashion
+  pimento chip runs/self_tuning_fashion --index 17     one chip of a sweep, measured again
   pimento report runs/before runs/after                several runs on one page
   pimento diff runs/before runs/after                  what differs, beyond chance?
   pimento worst-case experiments/worst_case_lenet5.toml   the worst chip within a bound
@@ -134,6 +135,14 @@ pub fn run() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// The file that a name of an array means: an NPY file, or an NPZ file before `:` and the array's name.
+fn array_files(name: &Path) -> Vec<PathBuf> {
+    let mut files = vec![name.to_path_buf()];
+    let text = name.to_string_lossy();
+    files.extend(text.rsplit_once(':').map(|(file, _)| PathBuf::from(file)));
+    files
 }
 
 /// The command line, for provenance; arguments with blanks are quoted.

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use pimento::config::{Experiment, Fidelity};
 use pimento::data::npy::{Values, read_npy};
-use pimento::files;
+use pimento::files::{self, outputs};
 use pimento::network::npy;
 use pimento::sweep::mvm::{self, Answer, Matrix, Problem};
 use pimento::{Error, Result};
 use serde_json::json;
 
 use super::backend::BackendArgs;
+use super::options::OutputArgs;
 use super::output;
 
 /// Multiply one matrix with input vectors on one simulated chip, every stage visible
@@ -65,6 +66,10 @@ pub struct Mvm {
     #[arg(long, value_name = "Y.npy")]
     output: PathBuf,
 
+    /// Replace the files of --output and --tap if they exist
+    #[arg(long)]
+    force: bool,
+
     /// Chip to use
     #[arg(long, value_name = "K", default_value_t = 0)]
     chip: u32,
@@ -92,9 +97,8 @@ pub struct Mvm {
     #[command(flatten)]
     backend: BackendArgs,
 
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 /// A stage that can be written.
@@ -226,12 +230,21 @@ impl Mvm {
                 )));
             }
         }
-        files::check_destination(&self.output)?;
+        let mut inputs = vec![self.chip_file.clone()];
+        let arrays = [&self.weights, &self.conductances].into_iter().flatten();
+        for array in arrays.chain([&self.inputs]) {
+            inputs.extend(super::array_files(array));
+        }
+        let check = |path: &Path| {
+            files::check_destination(path)?;
+            outputs::check(path, &inputs, self.force, "--output")
+        };
+        check(&self.output)?;
         let written = Tap::value_variants()
             .iter()
             .filter(|tap| **tap != Tap::All && self.taps(**tap) && self.has(**tap, experiment));
         for value in written.filter_map(ValueEnum::to_possible_value) {
-            files::check_destination(&stage(&self.output, value.get_name()))?;
+            check(&stage(&self.output, value.get_name()))?;
         }
         Ok(())
     }
@@ -293,7 +306,7 @@ impl Mvm {
         let conversions = a.arrays.converters() * a.conversions * vectors;
         let converts = !a.ranges.is_empty();
         let clipped: f64 = a.clipped.iter().map(|c| f64::from(*c)).sum();
-        if self.json {
+        if self.how.json {
             let files: serde_json::Map<String, serde_json::Value> = written
                 .iter()
                 .map(|(name, path, shape)| {
@@ -340,7 +353,7 @@ impl Mvm {
             let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
             text += &format!("{name}: {} ({})\n", path.display(), shape.join(", "));
         }
-        output::print(&text)
+        self.how.print(&text)
     }
 }
 

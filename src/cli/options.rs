@@ -1,12 +1,14 @@
 //! Options that several subcommands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use pimento::config::{Experiment, MAX_CHIPS, Place, Point, Until};
 use pimento::network::file::{self, Loaded};
 use pimento::{Error, Result};
+
+use super::output;
 
 /// Names the place of the images where neither `--data` nor the experiment does.
 const DATA_VARIABLE: &str = "PIMENTO_DATA";
@@ -22,7 +24,36 @@ pub struct ExperimentArgs {
     pub overrides: Overrides,
 }
 
+/// An experiment file of which one point is wanted.
+#[derive(Debug, Args)]
+pub struct PointArgs {
+    /// Experiment file
+    #[arg(value_name = "EXPERIMENT.toml")]
+    pub experiment: PathBuf,
+
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Point of the experiment's grid (see `pimento check`)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub point: usize,
+}
+
+impl PointArgs {
+    /// Reads the file and applies the changes.
+    pub fn load(&self) -> Result<Experiment> {
+        let mut experiment = Experiment::load(&self.experiment)?;
+        self.common.apply(&mut experiment)?;
+        Ok(experiment)
+    }
+}
+
 impl ExperimentArgs {
+    /// Where decoded images are kept, if not where the user's are.
+    pub fn cache(&self) -> Option<&Path> {
+        self.overrides.common.cache.as_deref()
+    }
+
     /// Reads the file and applies the changes.
     pub fn load(&self) -> Result<Experiment> {
         let mut experiment = Experiment::load(&self.experiment)?;
@@ -31,29 +62,16 @@ impl ExperimentArgs {
     }
 }
 
-/// Changes to an experiment.
+/// Changes to any experiment.
 #[derive(Debug, Args)]
-pub struct Overrides {
+pub struct Common {
     /// Seed of all random numbers, instead of the experiment's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     pub seed: Option<u64>,
 
-    /// Chips per point, instead of the experiment's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CHIPS as u64))]
-    pub chips: Option<u64>,
-
     /// Test images per chip (0 for all), instead of the experiment's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000_000))]
     pub images: Option<u64>,
-
-    /// Simulate chips until the 95 % interval is so narrow to either side, e.g. "ci(mean) < 0.2pt"
-    /// or "ci(yield) < 1pt", from --chips on
-    #[arg(long, value_name = "GOAL")]
-    pub until: Option<Until>,
-
-    /// Most chips per point with --until, instead of the experiment's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CHIPS as u64))]
-    pub max_chips: Option<u64>,
 
     /// Directory or archive of the images, instead of the experiment's
     #[arg(long, value_name = "PATH")]
@@ -64,17 +82,31 @@ pub struct Overrides {
     pub cache: Option<PathBuf>,
 }
 
+/// Changes to an experiment that is swept.
+#[derive(Debug, Args)]
+pub struct Overrides {
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Chips per point, instead of the experiment's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CHIPS as u64))]
+    pub chips: Option<u64>,
+
+    /// Simulate chips until the 95 % interval is so narrow to either side, e.g. "ci(mean) < 0.2pt"
+    /// or "ci(yield) < 1pt", from --chips on
+    #[arg(long, value_name = "GOAL")]
+    pub until: Option<Until>,
+
+    /// Most chips per point with --until, instead of the experiment's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CHIPS as u64))]
+    pub max_chips: Option<u64>,
+}
+
 impl Overrides {
     /// Changes the experiment.
     pub fn apply(&self, experiment: &mut Experiment) -> Result<()> {
-        if let Some(seed) = self.seed {
-            experiment.seed = seed;
-        }
         if let Some(chips) = self.chips {
             experiment.sweep.chips = chips as usize;
-        }
-        if let Some(images) = self.images {
-            experiment.sweep.images = images as usize;
         }
         if self.until.is_some() {
             experiment.sweep.until = self.until;
@@ -88,6 +120,19 @@ impl Overrides {
                 "--max-chips {}: below the {} chips of a point; allowed: as many or more",
                 sweep.max_chips, sweep.chips
             )));
+        }
+        self.common.apply(experiment)
+    }
+}
+
+impl Common {
+    /// Changes the experiment.
+    pub fn apply(&self, experiment: &mut Experiment) -> Result<()> {
+        if let Some(seed) = self.seed {
+            experiment.seed = seed;
+        }
+        if let Some(images) = self.images {
+            experiment.sweep.images = images as usize;
         }
         let data = &mut experiment.data;
         let (what, key) = match data.kind.place() {
@@ -148,16 +193,26 @@ impl ModelArgs {
     }
 }
 
-/// What is said.
+/// What is said, the same for every subcommand.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 
-    /// No progress on standard error
+    /// Print nothing but errors (and the document of --json): no progress, no warnings, no table
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+impl OutputArgs {
+    /// Writes a text for people to standard output, unless nothing is to be said.
+    pub fn print(&self, text: &str) -> Result<()> {
+        match self.quiet {
+            true => Ok(()),
+            false => output::print(text),
+        }
+    }
 }
 
 /// A point of the experiment's sweep.

@@ -7,12 +7,16 @@ use pimento::sweep::Plan;
 use serde_json::json;
 
 use super::check::plural;
+use super::options::OutputArgs;
 use super::output;
 use super::progress::clock;
 
 /// Prints a plan.
-pub fn print(experiment: &Experiment, plan: &Plan, json: bool) -> Result<()> {
-    if json {
+pub fn print(experiment: &Experiment, plan: &Plan, how: &OutputArgs) -> Result<()> {
+    if how.quiet && !how.json {
+        return Ok(());
+    }
+    if how.json {
         return output::print_json(&json!({
             "experiment": experiment.name,
             "seconds": plan.seconds(),

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pimento::Result;
 use pimento::error::printable;
 use pimento::progress::{LoadProgress, Observer, SweepProgress, TrainProgress};
@@ -31,9 +31,13 @@ pub struct Terminal {
     log: Option<Log>,
 }
 
-/// The bar on the screen.
+/// What is on the screen: a line of words, a bar, and below it one for all points of a sweep. None is
+/// longer than the terminal is wide, so that none leaves a rest behind.
 struct Bar {
+    screen: MultiProgress,
+    title: ProgressBar,
     bar: ProgressBar,
+    all: Option<ProgressBar>,
     /// What it shows: another training, or another point of a sweep, has another bar.
     label: String,
     started: Instant,
@@ -41,20 +45,32 @@ struct Bar {
     refreshed: Option<Instant>,
 }
 
+/// A line of the screen. The last part is cut where the terminal ends.
+fn line(template: &str) -> ProgressStyle {
+    // Fixed templates; a mistake in one would show in the first run of any test.
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+const WORDS: &str = "{wide_msg}";
+const BAR: &str = "{bar:20} {percent:>3}%  {wide_msg}";
+
 impl Bar {
     fn new(label: &str, length: usize, first: usize) -> Self {
-        let bar = ProgressBar::with_draw_target(
-            Some(length as u64),
-            ProgressDrawTarget::stderr_with_hz(10),
-        );
-        // A fixed template; a mistake in it would show in the first run of any test.
-        let style = ProgressStyle::with_template("{prefix}\n{bar:30} {percent:>3}%  {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> ");
-        bar.set_style(style);
-        bar.set_prefix(label.to_string());
+        Self::on(ProgressDrawTarget::stderr_with_hz(10), label, length, first)
+    }
+
+    fn on(target: ProgressDrawTarget, label: &str, length: usize, first: usize) -> Self {
+        let screen = MultiProgress::with_draw_target(target);
+        let title = screen.add(ProgressBar::new(0).with_style(line(WORDS)));
+        let bar = screen.add(ProgressBar::new(length as u64).with_style(line(BAR)));
+        title.set_message(label.to_string());
         Self {
+            screen,
+            title,
             bar,
+            all: None,
             label: label.to_string(),
             started: Instant::now(),
             first,
@@ -62,11 +78,30 @@ impl Bar {
         }
     }
 
-    /// Moves the bar; the text is made at most every [`REFRESH`].
-    fn show(&mut self, done: usize, text: impl FnOnce(f64, String) -> String) {
+    /// Shows how far the whole is beside this part of it.
+    fn show_all(&mut self, done: u64, of: u64, text: String) {
+        let screen = &self.screen;
+        let new = || screen.add(ProgressBar::new(of).with_style(line(BAR)));
+        let all = self.all.get_or_insert_with(new);
+        all.set_length(of);
+        all.set_position(done);
+        all.set_message(text);
+    }
+
+    fn clear(&self) {
+        for line in [Some(&self.title), Some(&self.bar), self.all.as_ref()] {
+            if let Some(line) = line {
+                line.finish_and_clear();
+            }
+        }
+        let _ = self.screen.clear();
+    }
+
+    /// Moves the bar; the text is made at most every [`REFRESH`]. Returns the rate where it did.
+    fn show(&mut self, done: usize, text: impl FnOnce(f64, String) -> String) -> Option<f64> {
         let last = self.bar.length() == Some(done as u64);
         if !last && self.refreshed.is_some_and(|at| at.elapsed() < REFRESH) {
-            return;
+            return None;
         }
         self.refreshed = Some(Instant::now());
         let elapsed = self.started.elapsed().as_secs_f64();
@@ -78,6 +113,7 @@ impl Bar {
         };
         self.bar.set_position(done as u64);
         self.bar.set_message(text(rate, left));
+        Some(rate)
     }
 }
 
@@ -126,7 +162,7 @@ impl Terminal {
         // A thread that panicked while it drew leaves a bar that is still good enough.
         let mut slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(old) = slot.take_if(|b| b.label != label) {
-            old.bar.finish_and_clear();
+            old.clear();
         }
         show(slot.get_or_insert_with(|| Bar::new(label, length, done)));
     }
@@ -136,7 +172,7 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let slot = self.bar.get_mut().unwrap_or_else(|e| e.into_inner());
         if let Some(bar) = slot.take() {
-            bar.bar.finish_and_clear();
+            bar.clear();
         }
     }
 }
@@ -148,7 +184,7 @@ impl Observer for Terminal {
         self.with_bar(&label, p.of.unwrap_or(p.done), 0, |bar| {
             bar.bar.set_length(p.of.unwrap_or(p.done) as u64);
             bar.show(p.done, |rate, left| {
-                format!("{} images  {rate:.0} images/s  {left}", p.done)
+                format!("{left}  {} images  {rate:.0} images/s", p.done)
             });
         });
     }
@@ -167,7 +203,7 @@ impl Observer for Terminal {
                     false => format!("loss {:.4}  accuracy {:.2} %  ", p.loss, 100.0 * p.accuracy),
                 };
                 format!(
-                    "epoch {epoch}/{}  {measured}{rate:.0} images/s  {left}",
+                    "{left}  epoch {epoch}/{}  {measured}{rate:.0} images/s",
                     p.epochs
                 )
             });
@@ -201,19 +237,22 @@ impl Observer for Terminal {
             label => format!("point {}/{}: {label}", p.point + 1, p.points),
         };
         self.with_bar(&label, p.chips, p.chips_done, |bar| {
-            bar.show(p.chips_done, |rate, left| {
-                let to_do = p.all.saturating_sub(p.all_done) as f64;
-                let all_left = match p.points > 1 && rate > 0.0 {
-                    true => format!(", all points {}", clock(to_do / rate)),
-                    false => String::new(),
-                };
+            let rate = bar.show(p.chips_done, |rate, left| {
+                let accuracy = accuracy();
                 format!(
-                    "{} of {} chips  {}  {rate:.1} chips/s  {left}{all_left}",
-                    p.chips_done,
-                    p.chips,
-                    accuracy()
+                    "{left}  {}/{} chips  {accuracy}  {rate:.1} chips/s",
+                    p.chips_done, p.chips
                 )
             });
+            if let Some(rate) = rate.filter(|_| p.points > 1) {
+                let to_do = p.all.saturating_sub(p.all_done) as f64;
+                let left = match rate > 0.0 {
+                    true => format!("{} left", clock(to_do / rate)),
+                    false => String::new(),
+                };
+                let text = format!("{left}  {}/{} chips of all points", p.all_done, p.all);
+                bar.show_all(p.all_done, p.all, text);
+            }
         });
     }
 
@@ -223,7 +262,7 @@ impl Observer for Terminal {
         if self.visible {
             let slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
             match slot.as_ref() {
-                Some(bar) => bar.bar.println(text),
+                Some(bar) => _ = bar.screen.println(text),
                 None => eprintln!("{text}"),
             }
         }
@@ -235,7 +274,7 @@ impl Observer for Terminal {
         if !self.quiet {
             let slot = self.bar.lock().unwrap_or_else(|e| e.into_inner());
             match slot.as_ref() {
-                Some(bar) => bar.bar.suspend(|| eprintln!("warning: {text}")),
+                Some(bar) => bar.screen.suspend(|| eprintln!("warning: {text}")),
                 None => eprintln!("warning: {text}"),
             }
         }
@@ -243,5 +282,91 @@ impl Observer for Terminal {
 
     fn interrupted(&self) -> bool {
         INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal of some width that remembers what is written to it.
+    #[derive(Debug, Clone)]
+    struct Paper {
+        width: u16,
+        written: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            self.width
+        }
+
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> std::io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.written.lock().unwrap().push(text.to_string());
+            Ok(())
+        }
+
+        fn clear_line(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn progress_fits_the_terminal() {
+        for width in [40, 80, 110, 200] {
+            let paper = Paper {
+                width,
+                written: Arc::default(),
+            };
+            let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
+            let label = "point 2/12: variation.sigma_w = 0.123456, tuning.method = self-tuning, \
+                         train.sigma_w = 0.2, quantize.weight_bits = 4";
+            let mut bar = Bar::on(target, label, 1000, 0);
+            for done in [10, 500, 1000] {
+                let text = "12:34:56 left  1000/1000 chips  mean 91.23 [90.12, 92.34] %  12345.6 chips/s \
+                            and more words than fit";
+                bar.show(done, |_, _| text.into());
+                bar.show_all(done as u64 + 1000, 12_000, text.into());
+                bar.bar.force_draw();
+            }
+            bar.clear();
+            let written = paper.written.lock().unwrap();
+            let all: String = written.concat();
+            for word in ["point 2/12", "12:34:56", "8%"] {
+                assert!(all.contains(word), "{width} columns: {word}: {all:?}");
+            }
+            for text in written.iter() {
+                let longest = text.lines().map(|l| l.trim_end().chars().count()).max();
+                assert!(longest <= Some(width.into()), "{width} columns: {text:?}");
+            }
+        }
     }
 }

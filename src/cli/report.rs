@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use pimento::files::write_atomically;
+use pimento::files::{outputs, write_atomically};
 use pimento::report::combine::{Run, combine};
 use pimento::report::{chips, html, summary, verify};
 use pimento::sweep::outdir;
 use pimento::{Error, Result};
+use serde_json::json;
 
+use super::options::OutputArgs;
 use super::output;
 
 /// Make one page of one or several runs, to compare them
@@ -28,6 +30,13 @@ pub struct Report {
     /// Page to write [default: report.html in the directory; comparison.html here for several]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+
+    /// Replace the file of --out if it exists
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    how: OutputArgs,
 }
 
 impl Report {
@@ -40,8 +49,34 @@ impl Report {
             (None, [one]) => one.join(outdir::REPORT),
             (None, _) => PathBuf::from("comparison.html"),
         };
+        self.check(&out)?;
         write_atomically(&out, html::page(&result, &rows).as_bytes())?;
-        output::print(&format!("report: {}\n", out.display()))
+        match self.how.json {
+            true => output::print_json(&json!({
+                "pimento": env!("CARGO_PKG_VERSION"),
+                "report": out.display().to_string(),
+                "points": result.points.len(),
+            })),
+            false => self.how.print(&format!("report: {}\n", out.display())),
+        }
+    }
+}
+
+impl Report {
+    /// Refuses to replace what is read, and what is no page of Pimento.
+    fn check(&self, out: &Path) -> Result<()> {
+        let mut inputs = vec![];
+        for dir in &self.runs {
+            let kept = [
+                outdir::SUMMARY,
+                outdir::CHIPS,
+                outdir::JOURNAL,
+                outdir::EXPERIMENT,
+            ];
+            inputs.extend(kept.map(|name| dir.join(name)));
+        }
+        let ours = std::fs::read(out).is_ok_and(|page| outdir::is_page(&page));
+        outputs::check(out, &inputs, self.force || ours, "--out")
     }
 }
 
@@ -60,11 +95,12 @@ pub fn load(dirs: &[PathBuf]) -> Result<Vec<Run>> {
                 outdir::SUMMARY
             )));
         }
-        let result = summary::read(&dir.join(outdir::SUMMARY))?;
+        let mut result = summary::read(&dir.join(outdir::SUMMARY))?;
         let path = dir.join(outdir::CHIPS);
         let rows = chips::read(&path)?;
         verify::run(&result, &rows)
             .map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
+        result.directory = Some(dir.clone());
         runs.push(Run { name, result, rows });
     }
     Ok(runs)

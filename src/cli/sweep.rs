@@ -7,6 +7,7 @@ use clap::Args;
 use pimento::Result;
 use pimento::backend::Backend;
 use pimento::config::Experiment;
+use pimento::files::outputs;
 use pimento::report;
 use pimento::sweep::outdir::{self, Existing, REPORT};
 use pimento::sweep::shard::Shard;
@@ -35,6 +36,7 @@ Examples:
   pimento sweep my.toml --out quick --chips 20 --images 500 --backend cpu
   pimento sweep my.toml --dry-run                how many chips, how much memory, how long?
   pimento sweep my.toml --out night --log night.log --resume
+  pimento sweep runs/my/experiment.toml --resume --chips 1000    more chips of the same run
   pimento sweep my.toml --adapter all            every GPU of this machine
   pimento sweep my.toml --shard 3/16 --out s3 --models shared   then pimento merge s1 ... s16 --out all")]
 pub struct Sweep {
@@ -48,24 +50,26 @@ pub struct Sweep {
 impl Sweep {
     /// Runs the experiment.
     pub fn run(&self) -> Result<()> {
-        let cache = self.experiment.overrides.cache.as_deref();
-        self.run.sweep(&self.experiment.load()?, cache)
+        let experiment = self.experiment.load()?;
+        let file = Some(&*self.experiment.experiment);
+        self.run.sweep(&experiment, self.experiment.cache(), file)
     }
 }
 
 /// How to run a sweep, and where its results go.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Output directory [default: runs/NAME, the experiment's name, or runs/NAME-2, ... if taken]
+    /// Output directory [default: runs/NAME, the experiment's name, or runs/NAME-2, ... if taken; with
+    /// --resume and --force runs/NAME, or the directory that the experiment.toml of a run is in]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Replace the results of another run in the output directory
+    /// Begin again in a directory that holds a run or files of the same names, and replace them
     #[arg(long, conflicts_with = "resume")]
     force: bool,
 
-    /// Continue the run in the output directory, which must be of the same experiment; begin it if
-    /// there is none
+    /// Continue the run in the output directory, also with more chips or other values of the axes (what
+    /// was measured is used again); begin it if there is none
     #[arg(long)]
     resume: bool,
 
@@ -106,8 +110,19 @@ fn shard(text: &str) -> std::result::Result<Shard, String> {
 
 impl RunArgs {
     /// Runs an experiment and prints its summary; `cache` is where decoded images are kept, if not
-    /// where the user's are.
-    pub fn sweep(&self, experiment: &Experiment, cache: Option<&Path>) -> Result<()> {
+    /// where the user's are, `file` where the experiment was read from.
+    pub fn sweep(
+        &self,
+        experiment: &Experiment,
+        cache: Option<&Path>,
+        file: Option<&Path>,
+    ) -> Result<()> {
+        let mut options = self.options(experiment, file);
+        options.inputs = images::files(experiment);
+        options.inputs.extend(file.map(Path::to_path_buf));
+        if let Some(log) = &self.log {
+            outputs::refuse_inputs(log, &options.inputs)?;
+        }
         let terminal = Terminal::new(self.output.quiet).with_log(self.log.as_deref())?;
         let data = images::load(&experiment.data, cache, &terminal)?;
         let backends = self.backend.open_several(self.memory.bytes())?;
@@ -118,30 +133,35 @@ impl RunArgs {
         {
             terminal.log(&format!("chips of a wave may take {memory} on {name}"));
         }
-        let options = self.options(experiment);
         if self.dry_run {
             let plan = sweep::plan(&backends, experiment, &data, &options, &terminal)?;
             drop(terminal);
-            return plan::print(experiment, &plan, self.output.json);
+            return plan::print(experiment, &plan, &self.output);
         }
         let done = sweep::run(&backends, experiment, &data, &options, &terminal);
         if let Err(e) = &done {
             terminal.log(&format!("error: {e}"));
         }
         drop(terminal);
-        print(&done?, self.output.json)
+        print(&done?, &self.output, self.backend.fell_back())
     }
 
-    fn options(&self, experiment: &Experiment) -> SweepOptions {
-        let out = match &self.out {
-            Some(out) => out.clone(),
-            None if self.force || self.resume => outdir::usual(&experiment.name),
-            None => outdir::fresh(&experiment.name),
+    fn options(&self, experiment: &Experiment, file: Option<&Path>) -> SweepOptions {
+        let home = file.and_then(outdir::run_of);
+        let out = match (&self.out, home) {
+            (Some(out), _) => out.clone(),
+            (None, Some(home)) if self.force || self.resume => home,
+            (None, _) if self.force || self.resume => outdir::usual(&experiment.name),
+            (None, _) => outdir::fresh(&experiment.name),
+        };
+        let models = match (&self.models, self.resume) {
+            (None, true) => outdir::models_of(&out),
+            (models, _) => models.clone(),
         };
         SweepOptions {
             existing: existing(self.force, self.resume),
             shard: self.shard,
-            models: self.models.clone(),
+            models,
             stopping: experiment
                 .sweep
                 .until
@@ -161,11 +181,24 @@ pub fn existing(force: bool, resume: bool) -> Existing {
 }
 
 /// Prints what a sweep left.
-pub fn print(done: &Outcome, json: bool) -> Result<()> {
-    if json {
+pub fn print(done: &Outcome, how: &OutputArgs, fell_back: bool) -> Result<()> {
+    if how.quiet && !how.json {
+        return Ok(());
+    }
+    if how.json {
         return output::print(&report::summary::to_json(&done.result)?);
     }
     let report = done.out.join(REPORT);
     let table = report::table(&done.result);
-    output::print(&format!("{table}\nreport: {}\n", report.display()))
+    let result = &done.result;
+    let why = match fell_back && result.backend == "cpu" {
+        true => "; --backend auto found no hardware graphics adapter",
+        false => "",
+    };
+    output::print(&format!(
+        "{table}\nbackend: {} ({}{why})\nreport: {}\n",
+        result.backend,
+        result.adapter,
+        report.display()
+    ))
 }

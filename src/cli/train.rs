@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use pimento::files::outputs;
 use pimento::sweep::models::training_label;
 use pimento::train::{self, Job};
 use pimento::{Error, Result};
 use serde_json::json;
 
 use super::backend::BackendArgs;
-use super::options::{ExperimentArgs, OutputArgs};
+use super::options::{OutputArgs, PointArgs};
 use super::progress::Terminal;
 use super::{images, output};
 
@@ -26,15 +27,11 @@ Examples:
   pimento train my.toml --out my.safetensors --resume")]
 pub struct Train {
     #[command(flatten)]
-    experiment: ExperimentArgs,
+    experiment: PointArgs,
 
     /// File to write
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
-
-    /// Point of the experiment's grid (see `pimento check`)
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    point: usize,
 
     /// Replace the file if it exists
     #[arg(long)]
@@ -55,14 +52,12 @@ impl Train {
     /// Trains and writes.
     pub fn run(&self) -> Result<()> {
         let experiment = self.experiment.load()?;
-        let point = super::options::point(&experiment, self.point)?.experiment;
+        let point = super::options::point(&experiment, self.experiment.point)?.experiment;
         let partial = self.out.with_extension("partial");
-        if self.out.exists() && !self.force {
-            return Err(Error::input(format!(
-                "{}: exists; allowed: another --out, or --force to replace it",
-                self.out.display()
-            )));
-        }
+        let mut inputs = images::files(&point);
+        inputs.push(self.experiment.experiment.clone());
+        outputs::check(&self.out, &inputs, self.force, "--out")?;
+        outputs::refuse_inputs(&partial, &inputs)?;
         let folder = self.out.parent().filter(|f| !f.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|f| !f.is_dir()) {
             return Err(Error::input(format!(
@@ -71,7 +66,7 @@ impl Train {
             )));
         }
         let terminal = Terminal::new(self.output.quiet);
-        let cache = self.experiment.overrides.cache.as_deref();
+        let cache = self.experiment.common.cache.as_deref();
         let data = images::load(&point.data, cache, &terminal)?;
         let backend = self.backend.open()?;
         let model = train::train(&Job {
@@ -100,7 +95,7 @@ impl Train {
                 "config": point,
             }));
         }
-        output::print(&format!(
+        self.output.print(&format!(
             "{}: {} steps in {:.1} s, loss {:.4}, training accuracy {:.2} % in the last epoch\n{}\n",
             training_label(&point),
             record.steps,

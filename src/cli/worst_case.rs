@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::files::write_atomically;
+use pimento::files::{check_destination, outputs, write_atomically};
 use pimento::sweep::{outdir, worst};
 use pimento::{Error, Result};
 
 use super::backend::BackendArgs;
-use super::options::{ExperimentArgs, OutputArgs};
+use super::options::{OutputArgs, PointArgs};
 use super::progress::Terminal;
 use super::{images, output};
 
@@ -26,11 +26,7 @@ Examples:
   pimento worst-case my.toml --run runs/my --point 3")]
 pub struct WorstCase {
     #[command(flatten)]
-    experiment: ExperimentArgs,
-
-    /// Point of the experiment's sweep (see `pimento check`)
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    point: usize,
+    experiment: PointArgs,
 
     /// Output directory of a sweep, for its trained networks
     #[arg(long, value_name = "DIR")]
@@ -39,6 +35,10 @@ pub struct WorstCase {
     /// File for the result as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+
+    /// Replace the file of --out if it exists
+    #[arg(long)]
+    force: bool,
 
     #[command(flatten)]
     backend: BackendArgs,
@@ -51,17 +51,30 @@ impl WorstCase {
     /// Searches.
     pub fn run(&self) -> Result<()> {
         let experiment = self.experiment.load()?;
-        let point = super::options::point(&experiment, self.point)?;
+        let point = super::options::point(&experiment, self.experiment.point)?;
         worst::check_level(&point.experiment)?;
+        if let Some(out) = &self.out {
+            let mut inputs = images::files(&point.experiment);
+            inputs.push(self.experiment.experiment.clone());
+            outputs::check(out, &inputs, self.force, "--out")?;
+            check_destination(out)?;
+        }
         if let Some(dir) = &self.run {
             outdir::check_run(dir)?;
         }
         let terminal = Terminal::new(self.output.quiet);
-        let cache = self.experiment.overrides.cache.as_deref();
+        let cache = self.experiment.common.cache.as_deref();
         let data = images::load(&experiment.data, cache, &terminal)?;
         let backend = self.backend.open()?;
         let run = self.run.as_deref();
-        let mut report = worst::run(&*backend, &experiment, &data, self.point, run, &terminal)?;
+        let mut report = worst::run(
+            &*backend,
+            &experiment,
+            &data,
+            self.experiment.point,
+            run,
+            &terminal,
+        )?;
         report.command = super::command_line();
         drop(terminal);
         let json = serde_json::to_string_pretty(&report)
@@ -72,6 +85,6 @@ impl WorstCase {
         if self.output.json {
             return output::print(&format!("{json}\n"));
         }
-        output::print(&report.table())
+        self.output.print(&report.table())
     }
 }

@@ -348,6 +348,13 @@ impl Data {
         }
     }
 
+    /// Forgets where the images lie and whether they are kept: what is left says what is done with
+    /// them.
+    pub fn make_placeless(&mut self) {
+        (self.dir, self.file, self.arrays) = (None, None, None);
+        self.cache = true;
+    }
+
     /// Changes where the images are; nothing where the kind has no place.
     pub fn set_source(&mut self, path: PathBuf) {
         match self.kind.place() {

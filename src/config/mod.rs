@@ -177,6 +177,20 @@ impl Experiment {
         read(text, source, "experiment")
     }
 
+    /// Makes the paths of images and network absolute, so that they hold wherever the experiment is
+    /// read from.
+    pub fn make_paths_absolute(&mut self) {
+        let network = self.network.file.as_mut();
+        let data = [self.data.dir.as_mut(), self.data.file.as_mut()];
+        for path in data.into_iter().chain([network]).flatten() {
+            // What is not there (yet) has no other name.
+            let whole = path.canonicalize().or_else(|_| std::path::absolute(&*path));
+            if let Ok(whole) = whole {
+                *path = whole;
+            }
+        }
+    }
+
     /// The experiment as a file: reading it gives an equal experiment.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self)

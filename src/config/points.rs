@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use toml::de::DeTable;
 
-use super::axes::AxisValue;
+use super::axes::{AxisValue, field_path};
 use super::documents::{insert, read_document};
 use super::train::{Recipe, TrainVariation};
 use super::{Experiment, Profile, Sampling, Variation};
@@ -29,6 +29,38 @@ impl Point {
     }
 }
 
+impl Point {
+    /// Values of the fields with these paths: those of its axes, and what the experiment says of the
+    /// others; null where a field is not set.
+    ///
+    /// # Errors
+    /// None but those of the program.
+    pub fn settings(&self, paths: &[String]) -> Result<serde_json::Map<String, serde_json::Value>> {
+        let broken = |e| Error::Internal(format!("point to JSON: {e}"));
+        let own = |path: &String| {
+            let mut axes = self.axes.iter();
+            axes.find(|(name, _)| field_path(name) == path)
+        };
+        let whole = match paths.iter().all(|path| own(path).is_some()) {
+            true => serde_json::Value::Null,
+            false => serde_json::to_value(&self.experiment).map_err(broken)?,
+        };
+        let mut settings = serde_json::Map::new();
+        for path in paths {
+            let value = match own(path) {
+                Some((_, value)) => serde_json::to_value(value).map_err(broken)?,
+                None => path
+                    .split('.')
+                    .try_fold(&whole, |value, key| value.get(key))
+                    .cloned()
+                    .unwrap_or_default(),
+            };
+            settings.insert(path.clone(), value);
+        }
+        Ok(settings)
+    }
+}
+
 fn label(axes: &[(String, AxisValue)]) -> String {
     let parts = axes.iter().map(|(name, value)| format!("{name} = {value}"));
     parts.collect::<Vec<_>>().join(", ")
@@ -38,6 +70,18 @@ fn label(axes: &[(String, AxisValue)]) -> String {
 pub(super) type Refusal = (usize, String);
 
 impl Experiment {
+    /// Paths of the fields that the sweep varies, in the order of the file, each once.
+    pub fn axis_paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = Vec::new();
+        let designs = self.sweep.designs();
+        for axis in designs.iter().flat_map(|(_, design)| &design.axes) {
+            if !paths.contains(&axis.path) {
+                paths.push(axis.path.clone());
+            }
+        }
+        paths
+    }
+
     /// All points of the sweep: the designs one after another.
     ///
     /// A point is this experiment's file with the fields of its axes set, read again. A field that

@@ -1,4 +1,4 @@
-//! `chips.csv`: one row per point and chip.
+//! `chips.csv`: one row per point and chip (docs/sweeps.md has a table of its columns).
 //!
 //! Numbers are written with the fewest digits that read back to the same `f64`, so nothing is lost
 //! and nothing is made up. A number that does not exist is an empty field.
@@ -6,10 +6,12 @@
 use std::io::Write;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::error::{Error, Result};
 use crate::files::write_atomically_with;
 use crate::report::verify;
-use crate::sweep::result::ChipRow;
+use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
 use crate::sweep::rows::Rows;
 
 /// A column: its name, and the cell that a chip has in it.
@@ -73,19 +75,58 @@ fn number(x: f64) -> String {
     }
 }
 
-/// Writes the rows of the first `points` points to `out`, one after another.
-fn write_rows(out: &mut dyn Write, points: usize, rows: &dyn Rows) -> std::io::Result<()> {
+/// Columns before those of the axes.
+pub(super) const FIRST: usize = 2;
+
+/// The values of the axes at every point, as text.
+fn settings(result: &SweepResult) -> Vec<Vec<String>> {
+    let of = |point: &PointSummary| {
+        let axes = result.axes.iter();
+        axes.map(|axis| point.settings.get(axis).map_or(String::new(), text))
+            .collect()
+    };
+    result.points.iter().map(of).collect()
+}
+
+/// A setting as people write it; empty where there is none.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Number(n) => match n.as_f64().filter(|_| n.is_f64()) {
+            Some(x) => number(x),
+            None => n.to_string(),
+        },
+        Value::Array(list) => {
+            let items: Vec<String> = list.iter().map(text).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Writes the rows of the result's points to `out`, one after another: point and chip, the fields that
+/// the sweep varies, and the other [`COLUMNS`].
+fn write_rows(out: &mut dyn Write, result: &SweepResult, rows: &dyn Rows) -> std::io::Result<()> {
+    let settings = settings(result);
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(COLUMNS.map(|column| column.name))?;
-    for row in rows.of_points(points) {
-        writer.write_record(fields(&row.map_err(std::io::Error::other)?))?;
+    let names = COLUMNS.map(|column| column.name);
+    let axes = result.axes.iter().map(String::as_str);
+    let first = names[..FIRST].iter().copied();
+    writer.write_record(first.chain(axes).chain(names[FIRST..].iter().copied()))?;
+    for row in rows.of_points(result.points.len()) {
+        let row = row.map_err(std::io::Error::other)?;
+        let fields = fields(&row);
+        let (first, rest) = fields.split_at(FIRST);
+        let settings = settings.get(row.point).map_or(&[][..], Vec::as_slice);
+        writer.write_record(first.iter().chain(settings).chain(rest))?;
     }
     writer.flush()
 }
 
-/// Writes `chips.csv` to `path`, whole or not at all: the rows of the first `points` points.
-pub fn write(path: &Path, points: usize, rows: &dyn Rows) -> Result<()> {
-    write_atomically_with(path, |file| write_rows(file, points, rows))
+/// Writes `chips.csv` to `path`, whole or not at all: the rows of the result's points.
+pub fn write(path: &Path, result: &SweepResult, rows: &dyn Rows) -> Result<()> {
+    write_atomically_with(path, |file| write_rows(file, result, rows))
 }
 
 /// Reads a `chips.csv` back. Columns are found by name, so further columns may stand between them.
@@ -147,13 +188,75 @@ fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::sweep::result::{Axes, PointInputs, Provenance};
 
     fn to_csv() -> Vec<u8> {
         let mut bytes = Vec::new();
-        write_rows(&mut bytes, 4, &vec![row()]).unwrap();
+        write_rows(&mut bytes, &result(&[], 4), &vec![row()]).unwrap();
         bytes
+    }
+
+    /// Points without statistics, each with the same settings.
+    pub fn result(settings: &[(&str, Value)], points: usize) -> SweepResult {
+        let census = crate::sweep::census::Census::default();
+        let inputs = PointInputs {
+            ideal: f64::NAN,
+            yield_limit: 0.8,
+            tuning_cost: None,
+            costs: Default::default(),
+            basis: crate::sweep::census::Basis::default(),
+            predicted_variance: None,
+            elapsed_s: 0.0,
+        };
+        let own = settings.iter().map(|(k, v)| (k.to_string(), v.clone()));
+        let point = PointSummary {
+            settings: own.collect(),
+            ..PointSummary::new(Axes::default(), &census, &inputs)
+        };
+        SweepResult {
+            pimento: String::new(),
+            experiment: String::new(),
+            title: String::new(),
+            seed: 1,
+            backend: String::new(),
+            adapter: String::new(),
+            elapsed_s: 0.0,
+            config: Value::Null,
+            directory: None,
+            axes: settings.iter().map(|(k, _)| k.to_string()).collect(),
+            points: vec![point; points],
+            comparisons: vec![],
+            trainings: vec![],
+            provenance: Provenance::default(),
+        }
+    }
+
+    #[test]
+    fn the_fields_that_vary_are_columns_behind_point_and_chip() {
+        let settings = [
+            ("variation.sigma_w", json!(0.1)),
+            ("quantize.weight_bits", json!(4)),
+            ("tuning.method", json!("a, \"b\"")),
+            ("network.hidden", json!([16, 8])),
+            ("network.bias", json!(true)),
+            ("train.seed", Value::Null),
+        ];
+        let mut bytes = Vec::new();
+        write_rows(&mut bytes, &result(&settings, 4), &vec![row()]).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let (head, line) = text.split_once('\n').unwrap();
+        assert!(
+            head.starts_with("point,chip,variation.sigma_w,quantize.weight_bits,tuning.method,"),
+            "{head}"
+        );
+        assert!(head.contains(",train.seed,accuracy,loss,"), "{head}");
+        let want = "3,17,0.1,4,\"a, \"\"b\"\"\",\"[16, 8]\",true,,0.9055,";
+        assert!(line.starts_with(want), "{line}");
+        assert_eq!(fields(&from_csv(&bytes).unwrap()[0]), fields(&row()));
     }
 
     fn row() -> ChipRow {

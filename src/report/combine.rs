@@ -59,6 +59,8 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
         adapter: same(&|r| r.result.adapter.clone()).join(" + "),
         elapsed_s: runs.iter().map(|r| r.result.elapsed_s).sum(),
         config: serde_json::Value::Null,
+        directory: None,
+        axes: vec![],
         points: vec![],
         comparisons: vec![],
         trainings: vec![],

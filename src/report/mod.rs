@@ -43,7 +43,7 @@ const PICTURED: usize = 100_000;
 /// `rows` is read through once and never held.
 pub fn write(dir: &Path, result: &SweepResult, rows: &dyn Rows) -> Result<()> {
     let points = result.points.len();
-    chips::write(&dir.join(outdir::CHIPS), points, rows)?;
+    chips::write(&dir.join(outdir::CHIPS), result, rows)?;
     let typed = dir.join(outdir::PARQUET);
     #[cfg(feature = "parquet")]
     parquet::write(&typed, result, rows)?;

@@ -1,6 +1,7 @@
 //! `chips.parquet`: the rows of `chips.csv` with types, for data frames and databases.
 //!
-//! The columns are [`COLUMNS`]. A whole number is an `INT64`, as pandas and polars make of it when
+//! The columns are [`COLUMNS`], behind point and chip those of the fields that the sweep varies: whole
+//! numbers, numbers or booleans where all of their values are, else texts. A whole number is an `INT64`, as pandas and polars make of it when
 //! they read the CSV (unsigned ones would wrap around where two are subtracted); any other number
 //! is a `DOUBLE`, null where the CSV's field is empty. Rows are written as they are read, a group
 //! at a time, so memory does not grow with their number. Nothing in the file depends on when or
@@ -10,15 +11,16 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Encoding, Repetition, Type as Physical};
-use parquet::data_type::{DoubleType, Int64Type};
+use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as Physical};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
+use serde_json::Value;
 
-use super::chips::{COLUMNS, Cell};
+use super::chips::{COLUMNS, Cell, FIRST, text};
 use crate::error::{Error, Result};
 use crate::files::write_atomically_with;
 use crate::sweep::result::{ChipRow, SweepResult};
@@ -30,8 +32,78 @@ pub const GROUP: usize = 65_536;
 /// Writes `chips.parquet` to `path`, whole or not at all: the rows of the result's points.
 pub fn write(path: &Path, result: &SweepResult, rows: &dyn Rows) -> Result<()> {
     let facts = facts(result)?;
-    let points = result.points.len();
-    write_atomically_with(path, |file| write_rows(file, facts, points, rows))
+    write_atomically_with(path, |file| write_rows(file, facts, result, rows))
+}
+
+/// The values of a field that the sweep varies, one a point; nothing where a point has none.
+enum Setting {
+    Whole(Vec<Option<i64>>),
+    Real(Vec<Option<f64>>),
+    Bool(Vec<Option<bool>>),
+    Text(Vec<Option<ByteArray>>),
+}
+
+impl Setting {
+    /// The most special type that all values have.
+    fn new(result: &SweepResult, axis: &str) -> Self {
+        let values = || {
+            let settings = result.points.iter().map(|p| p.settings.get(axis));
+            settings.map(|value| value.filter(|v| !v.is_null()))
+        };
+        let all =
+            |is: fn(&Value) -> bool| values().flatten().all(is) && values().any(|v| v.is_some());
+        if all(Value::is_i64) {
+            Setting::Whole(values().map(|v| v.and_then(Value::as_i64)).collect())
+        } else if all(Value::is_number) {
+            Setting::Real(values().map(|v| v.and_then(Value::as_f64)).collect())
+        } else if all(Value::is_boolean) {
+            Setting::Bool(values().map(|v| v.and_then(Value::as_bool)).collect())
+        } else {
+            let text = |v: &Value| ByteArray::from(text(v).as_str());
+            Setting::Text(values().map(|v| v.map(text)).collect())
+        }
+    }
+
+    fn field(&self, name: &str) -> std::result::Result<Type, ParquetError> {
+        let physical = match self {
+            Setting::Whole(_) => Physical::INT64,
+            Setting::Real(_) => Physical::DOUBLE,
+            Setting::Bool(_) => Physical::BOOLEAN,
+            Setting::Text(_) => Physical::BYTE_ARRAY,
+        };
+        let logical = matches!(self, Setting::Text(_)).then_some(LogicalType::String);
+        Type::primitive_type_builder(name, physical)
+            .with_logical_type(logical)
+            .with_repetition(Repetition::OPTIONAL)
+            .build()
+    }
+
+    fn write(
+        &self,
+        out: &mut SerializedColumnWriter,
+        rows: &[ChipRow],
+    ) -> std::result::Result<(), ParquetError> {
+        match self {
+            Setting::Whole(of) => column::<Int64Type>(out, rows, of),
+            Setting::Real(of) => column::<DoubleType>(out, rows, of),
+            Setting::Bool(of) => column::<BoolType>(out, rows, of),
+            Setting::Text(of) => column::<ByteArrayType>(out, rows, of),
+        }
+    }
+}
+
+/// Writes the value of every row's point.
+fn column<T: DataType>(
+    out: &mut SerializedColumnWriter,
+    rows: &[ChipRow],
+    of: &[Option<T::T>],
+) -> std::result::Result<(), ParquetError> {
+    let value = |row: &ChipRow| of.get(row.point).cloned().flatten();
+    let values: Vec<T::T> = rows.iter().filter_map(value).collect();
+    // 1: there is a value, 0: null.
+    let there: Vec<i16> = rows.iter().map(|r| i16::from(value(r).is_some())).collect();
+    out.typed::<T>().write_batch(&values, Some(&there), None)?;
+    Ok(())
 }
 
 /// What the sweep is, as key-value metadata.
@@ -56,9 +128,14 @@ fn facts(result: &SweepResult) -> Result<Vec<KeyValue>> {
 }
 
 /// The columns as Parquet has them.
-fn schema() -> std::result::Result<Type, ParquetError> {
-    let mut columns = Vec::with_capacity(COLUMNS.len());
-    for column in COLUMNS {
+fn schema(settings: &[(String, Setting)]) -> std::result::Result<Type, ParquetError> {
+    let mut columns = Vec::with_capacity(COLUMNS.len() + settings.len());
+    for (i, column) in COLUMNS.into_iter().enumerate() {
+        if i == FIRST {
+            for (name, setting) in settings {
+                columns.push(Arc::new(setting.field(name)?));
+            }
+        }
         let (physical, repetition) = match column.cell {
             Cell::Whole(_) => (Physical::INT64, Repetition::REQUIRED),
             Cell::Real(_) => (Physical::DOUBLE, Repetition::OPTIONAL),
@@ -71,13 +148,17 @@ fn schema() -> std::result::Result<Type, ParquetError> {
         .build()
 }
 
-/// Writes the rows of the first `points` points to `out`, one after another.
+/// Writes the rows of the result's points to `out`, one after another.
 fn write_rows<W: Write + Send>(
     out: W,
     facts: Vec<KeyValue>,
-    points: usize,
+    result: &SweepResult,
     rows: &dyn Rows,
 ) -> io::Result<()> {
+    let axes = result.axes.iter();
+    let settings: Vec<(String, Setting)> = axes
+        .map(|axis| (axis.clone(), Setting::new(result, axis)))
+        .collect();
     // Every chip is another one, and the next but for gaps: a dictionary would only be in the way.
     let chip = ColumnPath::from("chip");
     let properties = WriterProperties::builder()
@@ -86,18 +167,18 @@ fn write_rows<W: Write + Send>(
         .set_column_encoding(chip, Encoding::DELTA_BINARY_PACKED)
         .set_key_value_metadata(Some(facts))
         .build();
-    let schema = Arc::new(schema().map_err(to_io)?);
+    let schema = Arc::new(schema(&settings).map_err(to_io)?);
     let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(to_io)?;
     let mut group: Vec<ChipRow> = Vec::new();
-    for row in rows.of_points(points) {
+    for row in rows.of_points(result.points.len()) {
         group.push(row.map_err(io::Error::other)?);
         if group.len() == GROUP {
-            write_group(&mut writer, &group).map_err(to_io)?;
+            write_group(&mut writer, &settings, &group).map_err(to_io)?;
             group.clear();
         }
     }
     if !group.is_empty() {
-        write_group(&mut writer, &group).map_err(to_io)?;
+        write_group(&mut writer, &settings, &group).map_err(to_io)?;
     }
     writer.close().map_err(to_io)?;
     Ok(())
@@ -105,10 +186,20 @@ fn write_rows<W: Write + Send>(
 
 fn write_group<W: Write + Send>(
     writer: &mut SerializedFileWriter<W>,
+    settings: &[(String, Setting)],
     rows: &[ChipRow],
 ) -> std::result::Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
-    for column in COLUMNS {
+    for (i, column) in COLUMNS.into_iter().enumerate() {
+        if i == FIRST {
+            for (name, setting) in settings {
+                let Some(mut out) = group.next_column()? else {
+                    return Err(ParquetError::General(format!("no column {name}")));
+                };
+                setting.write(&mut out, rows)?;
+                out.close()?;
+            }
+        }
         let Some(mut out) = group.next_column()? else {
             return Err(ParquetError::General(format!("no column {}", column.name)));
         };
@@ -148,6 +239,7 @@ mod tests {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::Field;
 
+    use super::super::chips::tests::result;
     use super::*;
 
     fn row(chip: u32) -> ChipRow {
@@ -194,7 +286,7 @@ mod tests {
         let chips = GROUP as u32 + 5;
         let rows: Vec<ChipRow> = (0..chips).map(row).collect();
         let mut file = tempfile::tempfile().unwrap();
-        write_rows(&mut file, vec![], 1, &rows).unwrap();
+        write_rows(&mut file, vec![], &result(&[], 1), &rows).unwrap();
         let reader = SerializedFileReader::new(file).unwrap();
         assert_eq!(reader.num_row_groups(), 2);
         let back = reader.get_row_iter(None).unwrap();
@@ -223,11 +315,11 @@ mod tests {
     fn a_full_disk_is_reported_as_such_wherever_it_happens() {
         let rows: Vec<ChipRow> = (0..3000).map(row).collect();
         let mut whole = Vec::new();
-        write_rows(&mut whole, vec![], 1, &rows).unwrap();
+        write_rows(&mut whole, vec![], &result(&[], 1), &rows).unwrap();
         for room in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
-            let e = write_rows(Disk(room), vec![], 1, &rows).unwrap_err();
+            let e = write_rows(Disk(room), vec![], &result(&[], 1), &rows).unwrap_err();
             assert_eq!(e.kind(), io::ErrorKind::StorageFull, "{room} bytes: {e}");
         }
-        write_rows(Disk(whole.len()), vec![], 1, &rows).unwrap();
+        write_rows(Disk(whole.len()), vec![], &result(&[], 1), &rows).unwrap();
     }
 }

@@ -7,9 +7,11 @@ use super::statistics::replicates::{self, Chips, REPLICATES, Replicates};
 use super::statistics::unseen::{MeanInterval, chance};
 use super::statistics::{self, Interval, Moments, Ranked};
 use crate::config::{Experiment, Sampling};
+use serde::{Deserialize, Serialize};
 
 /// What the intervals of a point rest on, beside its chips.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Basis {
     /// Whether the chips' eps_B is stratified: intervals are then over replicates.
     pub stratified: bool,

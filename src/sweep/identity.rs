@@ -1,23 +1,34 @@
 //! What a sweep, a point and a running process are: what a journal notes about them.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::census::Basis;
 use super::hex;
-use super::journal::{self, FORMAT, Header, PlannedPoint, Run};
+use super::journal::{self, FORMAT, Header, PlannedPoint, REVISION, Run};
+use super::models::training_of_point;
+use super::outdir::MODELS;
 use super::result::{Axes, Provenance};
 use super::runner::SweepOptions;
 use crate::backend::{Backend, DeviceInfo};
-use crate::config::{Experiment, Point};
+use crate::config::{Experiment, Point, Recipe, Sweep};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::train::{Model, network_sha256};
+use crate::network::lower::Numerics;
+use crate::train::{network_sha256, settings};
 
-/// Coordinates of a point, and what its network was made with.
-pub(super) fn axes(point: &Point, model: &Model) -> Axes {
+/// Coordinates of a point, and what its network is made with.
+pub(super) fn axes(point: &Point) -> Axes {
     let e = &point.experiment;
-    let n = &model.numerics;
+    let n = match e.train.recipe {
+        Recipe::Float => Numerics::FLOAT,
+        // Bits, which do not depend on the images.
+        Recipe::Ptq | Recipe::PtqVat | Recipe::Qat | Recipe::Qavat => {
+            settings::numerics_of(e, true)
+        }
+    };
     let bits = |b: u32| if b == 0 { 32 } else { b };
     let mut extra = serde_json::Map::new();
     let named = [
@@ -85,11 +96,7 @@ pub(super) fn header(
             rule.name()
         )));
     }
-    let planned = points.iter().map(|p| PlannedPoint {
-        label: p.label(),
-        chips: p.experiment.sweep.most_chips() as u32,
-    });
-    let planned: Vec<PlannedPoint> = planned.collect();
+    let (paths, planned) = planned(experiment, points, data)?;
     let least = planned.iter().map(|p| p.chips).min().unwrap_or(0);
     if let Some(shard) = options.shard.filter(|s| s.count > least) {
         return Err(Error::input(format!(
@@ -98,35 +105,120 @@ pub(super) fn header(
         )));
     }
     let inputs = digests(points, data)?;
-    let toml = experiment.to_toml()?;
+    let mut settled = experiment.clone();
+    settled.make_paths_absolute();
+    let models = options.models.clone();
+    let models = models.unwrap_or_else(|| options.out.join(MODELS));
     Ok(Header {
         format: FORMAT,
+        revision: REVISION,
         pimento: env!("CARGO_PKG_VERSION").to_string(),
-        columns: journal::columns(),
+        columns: journal::stored(),
         experiment: experiment.name.clone(),
         title: experiment.title.clone(),
         seed: experiment.seed,
-        config: serde_json::to_value(experiment)
-            .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))?,
+        config: json(&settled)?,
         shard: options.shard,
         stopping: options.stopping.as_ref().map(|rule| rule.name()),
+        images: match experiment.sweep.images {
+            0 => data.test.len() as u32,
+            n => n.min(data.test.len()) as u32,
+        },
+        axes: paths,
         points: planned,
-        provenance: provenance(options, toml, &backend.info(), inputs.clone()),
+        models: std::path::absolute(&models).ok(),
+        provenance: provenance(options, settled.to_toml()?, &backend.info(), inputs.clone()),
         inputs,
     })
 }
 
-/// SHA-256 of what a sweep reads: the images, and the networks that come from files, by name.
-fn digests(points: &[Point], data: &Split) -> Result<serde_json::Map<String, serde_json::Value>> {
-    let mut inputs = serde_json::Map::new();
-    inputs.insert("train_data_sha256".into(), data.train.sha256().into());
-    inputs.insert("test_data_sha256".into(), data.test.sha256().into());
-    let mut networks: Vec<String> = vec![];
+/// The fields that vary, and all points with their hashes. Points with equal settings are told apart
+/// by their order.
+fn planned(
+    experiment: &Experiment,
+    points: &[Point],
+    data: &Split,
+) -> Result<(Vec<String>, Vec<PlannedPoint>)> {
+    let paths = experiment.axis_paths();
+    let images = images(data);
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    let mut planned = Vec::with_capacity(points.len());
     for point in points {
-        networks.extend(network_sha256(&point.experiment)?.filter(|n| !networks.contains(n)));
+        let id = point_id(point, &images)?;
+        let times = seen.entry(id.clone()).or_insert(0);
+        *times += 1;
+        planned.push(PlannedPoint {
+            id: match times {
+                1 => id,
+                again => format!("{id}-{again}"),
+            },
+            label: point.label(),
+            chips: point.experiment.sweep.most_chips() as u32,
+            yield_limit: point.experiment.sweep.yield_limit,
+            basis: Basis::new(&point.experiment, data.test.classes),
+            axes: axes(point),
+            settings: point.settings(&paths)?,
+            training: training_of_point(point),
+        });
     }
-    if !networks.is_empty() {
-        inputs.insert("network_sha256".into(), networks.join(" ").into());
+    Ok((paths, planned))
+}
+
+/// Hash of everything that the chips of a point depend on: its settings and the contents of the
+/// images and of a network's files, not names, places, numbers of chips or limits that only count
+/// them.
+fn point_id(point: &Point, images: &serde_json::Map<String, serde_json::Value>) -> Result<String> {
+    let mut e = point.experiment.clone();
+    e.name.clear();
+    e.title.clear();
+    e.about.clear();
+    e.data.make_placeless();
+    (e.network.file, e.network.file_sha256) = Default::default();
+    // A seed or noise that training takes from elsewhere is the same as one that is written down.
+    e.train.seed = Some(point.experiment.training_seed());
+    e.train.sigma_w = Some(point.experiment.training_sigma_w());
+    e.worst_case = None;
+    e.sweep = Sweep {
+        images: e.sweep.images,
+        ..Sweep::default()
+    };
+    let network = network_sha256(&point.experiment)?;
+    let settings = serde_json::json!({
+        "revision": REVISION, "settings": json(&e)?, "images": images, "network": network,
+    });
+    let digest = hex(&Sha256::digest(settings.to_string()));
+    Ok(digest[..32].to_string())
+}
+
+fn json(experiment: &Experiment) -> Result<serde_json::Value> {
+    serde_json::to_value(experiment)
+        .map_err(|e| Error::Internal(format!("experiment to JSON: {e}")))
+}
+
+/// SHA-256 of the images, by name.
+fn images(data: &Split) -> serde_json::Map<String, serde_json::Value> {
+    let mut images = serde_json::Map::new();
+    images.insert("train_data_sha256".into(), data.train.sha256().into());
+    images.insert("test_data_sha256".into(), data.test.sha256().into());
+    images
+}
+
+/// SHA-256 of what a sweep reads: the images, and the networks that come from files, by name.
+pub(super) fn digests(
+    points: &[Point],
+    data: &Split,
+) -> Result<serde_json::Map<String, serde_json::Value>> {
+    let mut inputs = images(data);
+    for point in points {
+        let name = match point.experiment.network.fold_batch_norm {
+            false => "network_sha256",
+            true => "folded_network_sha256",
+        };
+        if !inputs.contains_key(name)
+            && let Some(sha256) = network_sha256(&point.experiment)?
+        {
+            inputs.insert(name.into(), sha256.into());
+        }
     }
     Ok(inputs)
 }

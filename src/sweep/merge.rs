@@ -1,15 +1,18 @@
 //! Shards put together: the result equals that of one run over all chips.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::compare::comparisons;
 use super::identity::this_run;
-use super::journal::{Header, Journal};
+use super::journal::{self, Header, Journal};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
 use super::rows::Rows;
+use super::shard::Shard;
 use crate::error::{Error, Result};
+use crate::files::outputs;
 
 /// Most ranges that a message lists.
 const LISTED: usize = 20;
@@ -43,22 +46,23 @@ pub fn merge(options: &MergeOptions) -> Result<Outcome> {
         ));
     };
     same_sweep(&shards)?;
-    let mut problems = Vec::new();
-    for point in 0..first.header().points.len() {
-        problems.extend(problems_of_point(&shards, point));
-    }
+    missing_shards(&shards)?;
+    let problems = problems(&shards);
     if !problems.is_empty() {
-        let more = problems.len().saturating_sub(LISTED);
-        problems.truncate(LISTED);
-        if more > 0 {
-            problems.push(format!("and {more} more like these"));
-        }
         return Err(Error::Config(problems));
     }
+    for dir in &options.dirs {
+        if outputs::same_file(dir, &options.out) {
+            return Err(Error::input(format!(
+                "--out {}: is one of the directories that are merged; allowed: another one",
+                options.out.display()
+            )));
+        }
+    }
     let mut header: Header = first.header().clone();
-    header.shard = None;
+    (header.shard, header.columns) = (None, journal::stored());
     header.provenance.command.clone_from(&options.command);
-    let mut merged = outdir::claim(&options.out, header, options.existing)?;
+    let mut merged = outdir::claim(&options.out, header, options.existing, &[])?;
     merged.relax();
     merged.note_run(this_run(&options.command))?;
     for point in 0..first.header().points.len() {
@@ -71,7 +75,7 @@ pub fn merge(options: &MergeOptions) -> Result<Outcome> {
     result.elapsed_s = result.points.iter().map(|p| p.elapsed_s).sum();
     outcome::name_adapters(&mut result, &merged, &[]);
     result.comparisons = comparisons(&result.points, |p| merged.of_point(p))?;
-    (options.write)(&options.out, &result, &merged)?;
+    outdir::publish(&options.out, options.write, &result, &mut merged)?;
     Ok(Outcome {
         result,
         out: options.out.clone(),
@@ -119,13 +123,76 @@ fn same_sweep(shards: &[Journal]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses shards of a sweep that was cut into parts of which some were not named: once, whatever the
+/// number of points.
+fn missing_shards(shards: &[Journal]) -> Result<()> {
+    let cut: Option<Vec<Shard>> = shards.iter().map(|s| s.header().shard).collect();
+    let Some(cut) = cut.filter(|cut| cut.iter().all(|s| s.count == cut[0].count)) else {
+        return Ok(());
+    };
+    let there: HashSet<u32> = cut.iter().map(|s| s.index).collect();
+    let count = cut[0].count;
+    let missing: Vec<u32> = (1..=count).filter(|i| !there.contains(i)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.iter().take(LISTED).map(|i| format!("{i}/{count}"));
+    let mut names: Vec<String> = names.collect();
+    if missing.len() > LISTED {
+        names.push(format!("{} more", missing.len() - LISTED));
+    }
+    let (what, verb) = match missing.len() {
+        1 => ("shard", "is"),
+        _ => ("shards", "are"),
+    };
+    Err(Error::input(format!(
+        "{what} {} {verb} missing: {} of {count} directories were given; allowed: those of all shards",
+        names.join(", "),
+        there.len()
+    )))
+}
+
+/// What is wrong with the chips of all points, what is the same at several points once.
+fn problems(shards: &[Journal]) -> Vec<String> {
+    let points = &shards[0].header().points;
+    let mut found: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for point in 0..points.len() {
+        for problem in problems_of_point(shards, point) {
+            let next = found.len();
+            let place = *places.entry(problem.clone()).or_insert(next);
+            if place == next {
+                found.push((problem, Vec::new()));
+            }
+            if found[place].1.last() != Some(&point) {
+                found[place].1.push(point);
+            }
+        }
+    }
+    let mut problems: Vec<String> = found
+        .iter()
+        .take(LISTED)
+        .map(|(problem, at)| {
+            let label = match points[at[0]].label.as_str() {
+                "" => String::new(),
+                label => format!(" ({label})"),
+            };
+            match at.len() {
+                n if n > 1 && n == points.len() => format!("at every point: {problem}"),
+                1 => format!("point {}{label}: {problem}", at[0]),
+                n => format!("point {}{label} and {} more: {problem}", at[0], n - 1),
+            }
+        })
+        .collect();
+    if found.len() > LISTED {
+        problems.push(format!("and {} more like these", found.len() - LISTED));
+    }
+    problems
+}
+
 /// Chips of a point that are in two shards, or in none.
 fn problems_of_point(shards: &[Journal], point: usize) -> Vec<String> {
     let planned = &shards[0].header().points[point];
-    let label = match planned.label.as_str() {
-        "" => String::new(),
-        label => format!(" ({label})"),
-    };
     let mut ranges: Vec<(Range<u32>, &Journal)> = Vec::new();
     for shard in shards {
         ranges.extend(shard.covered(point).into_iter().map(|r| (r, shard)));
@@ -136,19 +203,14 @@ fn problems_of_point(shards: &[Journal], point: usize) -> Vec<String> {
     let mut problems = Vec::new();
     let mut next = 0;
     let mut last: Option<&Journal> = None;
-    let missing = |from: u32, to: u32| {
-        format!(
-            "point {point}{label}: chips {from} to {} are in no shard",
-            to - 1
-        )
-    };
+    let missing = |from: u32, to: u32| format!("chips {from} to {} are in no shard", to - 1);
     for (range, shard) in ranges {
         if range.start > next {
             problems.push(missing(next, range.start));
         }
         if let Some(other) = last.filter(|_| range.start < next) {
             problems.push(format!(
-                "point {point}{label}: chips {} to {} are in {} and in {}",
+                "chips {} to {} are in {} and in {}",
                 range.start,
                 range.end.min(next) - 1,
                 other.path().display(),
@@ -169,9 +231,20 @@ fn problems_of_point(shards: &[Journal], point: usize) -> Vec<String> {
 /// Copies the waves of a point out of all shards.
 fn copy_point(shards: &[Journal], point: usize, merged: &mut Journal) -> Result<()> {
     let Some(facts) = shards.iter().find_map(|s| s.facts(point)) else {
-        return Err(Error::Internal(format!("point {point} without facts")));
+        return Err(Error::input(format!(
+            "{}: nothing of point {point} is there, and in no other shard; allowed: shards that are \
+             complete",
+            shards[0].path().display()
+        )));
     };
-    merged.begin_point(facts.clone())?;
+    let mut facts = facts.clone();
+    // Every training once, as in one run over all chips.
+    let history = shards.iter().find_map(|s| s.history(&facts.model_sha256));
+    facts.history = match merged.history(&facts.model_sha256) {
+        Some(_) => Vec::new(),
+        None => history.unwrap_or_default().to_vec(),
+    };
+    merged.begin_point(point, facts)?;
     for shard in shards {
         let adapters = shard.adapters().iter().map(|a| merged.adapter(a));
         let adapters: Vec<u32> = adapters.collect::<Result<_>>()?;

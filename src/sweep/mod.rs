@@ -46,7 +46,7 @@ pub use merge::{MergeOptions, merge};
 pub use outcome::Outcome;
 pub use plan::{Plan, plan};
 pub use prepare::prepare;
-pub use runner::{SweepOptions, one_chip, run};
+pub use runner::{SweepOptions, chip_of_run, one_chip, run};
 
 /// Bytes as hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::census::Census;
 use super::journal::{Adapter, Journal};
-use super::result::{PointInputs, PointSummary, SweepResult};
+use super::result::{PointInputs, PointSummary, SweepResult, TrainingHistory};
 use super::rows::Rows;
 use crate::error::{Error, Result};
 
@@ -34,6 +34,8 @@ pub(super) fn blank(journal: &Journal) -> SweepResult {
         adapter: String::new(),
         elapsed_s: 0.0,
         config: header.config.clone(),
+        directory: journal.path().parent().map(Path::to_path_buf),
+        axes: header.axes.clone(),
         points: vec![],
         comparisons: vec![],
         trainings: vec![],
@@ -74,10 +76,17 @@ pub(super) fn name_adapters(result: &mut SweepResult, journal: &Journal, usual: 
 /// Adds a complete point, and its training where it is the first to have it.
 pub(super) fn add(result: &mut SweepResult, journal: &Journal, point: usize) -> Result<()> {
     result.points.push(summary(journal, point)?);
-    let facts = journal.facts(point);
-    result
-        .trainings
-        .extend(facts.and_then(|f| f.training.clone()));
+    let model = |p: usize| journal.facts(p).map(|f| f.model_sha256.as_str());
+    let own = model(point).unwrap_or_default();
+    let Some(epochs) = journal.history(own) else {
+        return Ok(());
+    };
+    if !(0..point).any(|p| model(p) == Some(own)) {
+        result.trainings.push(TrainingHistory {
+            label: journal.header().points[point].training.clone(),
+            epochs: epochs.to_vec(),
+        });
+    }
     Ok(())
 }
 
@@ -86,21 +95,23 @@ fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
     let (Some(facts), Some(_)) = (journal.facts(point), journal.ended(point)) else {
         return Err(Error::Internal(format!("point {point} is not complete")));
     };
+    let planned = &journal.header().points[point];
     let mut census = Census::default();
     for row in journal.of_point(point)? {
         census.push(&row?);
     }
     let inputs = PointInputs {
         ideal: facts.ideal,
-        yield_limit: facts.yield_limit,
+        yield_limit: planned.yield_limit,
         tuning_cost: facts.tuning_cost,
         costs: facts.costs.clone(),
-        basis: facts.basis(),
+        basis: planned.basis,
         predicted_variance: facts.predicted_variance,
         elapsed_s: journal.seconds(point),
     };
     Ok(PointSummary {
         model_sha256: Some(facts.model_sha256.clone()),
-        ..PointSummary::new(facts.axes.clone(), &census, &inputs)
+        settings: planned.settings.clone(),
+        ..PointSummary::new(planned.axes.clone(), &census, &inputs)
     })
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::identity;
 use super::journal::Journal;
 use super::models::{self, training_label};
 use super::outdir::{self, Existing};
@@ -89,9 +90,19 @@ pub fn plan(
     let points = experiment.points()?;
     prepare(backends, &points, data)?;
     let images = test_images(experiment, data)?;
+    let points = experiment.points()?;
     let journal = match options.existing {
         Existing::Continue => Journal::read(&options.out.join(outdir::JOURNAL)).ok(),
         _ => None,
+    };
+    let journal = match journal {
+        Some(mut journal) => {
+            let now = identity::header(backends, experiment, &points, data, options)?;
+            outdir::may_continue(&journal, &now)?;
+            journal.adopt(now)?;
+            Some(journal)
+        }
+        None => None,
     };
     let models = options.models.clone();
     let models = models.unwrap_or_else(|| options.out.join(outdir::MODELS));
@@ -109,10 +120,8 @@ pub fn plan(
         let e = &point.experiment;
         let key = train::training_key(e, &seen)?;
         let chips = share(e.sweep.most_chips() as u32, options.shard);
-        let there = journal
-            .as_ref()
-            .filter(|j| j.header().points.len() > point.index);
-        let chips = chips.saturating_sub(there.map_or(0, |j| j.chips(point.index)));
+        let there = journal.as_ref().map_or(0, |j| j.chips(point.index));
+        let chips = chips.saturating_sub(there);
         if chips > 0 && !trained.contains(&key) {
             let file = models.join(models::model_file(e, &key));
             plan.trainings

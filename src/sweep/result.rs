@@ -6,6 +6,7 @@
 //! memory, empty in `chips.csv` and `null` in `summary.json`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,8 +72,7 @@ impl ChipRow {
     }
 }
 
-/// One of the worst chips of a point: `pimento chip EXPERIMENT.toml --point P --index CHIP` rebuilds
-/// it.
+/// One of the worst chips of a point: `pimento chip DIR --point P --index CHIP` rebuilds it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WorstChip {
     /// Index of the chip.
@@ -157,6 +157,9 @@ pub struct PointSummary {
     /// Coordinates; beside the statistics in the JSON.
     #[serde(flatten)]
     pub axes: Axes,
+    /// Values of the fields that the sweep varies, by their paths in the experiment file.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub settings: serde_json::Map<String, serde_json::Value>,
     /// Simulated chips.
     pub chips: usize,
     /// Images classified by every chip; the same ones on all.
@@ -299,6 +302,7 @@ impl PointSummary {
         let mean = chips.mean_interval(inputs.basis);
         PointSummary {
             axes,
+            settings: serde_json::Map::new(),
             chips: count,
             images,
             model_sha256: None,
@@ -409,6 +413,13 @@ pub struct SweepResult {
     pub elapsed_s: f64,
     /// The configuration that ran.
     pub config: serde_json::Value,
+    /// Where its files are, if that is known; not part of the JSON.
+    #[serde(skip)]
+    pub directory: Option<PathBuf>,
+    /// The fields that the sweep varies, by their paths in the experiment file: columns of
+    /// `chips.csv`, with the values of [`PointSummary::settings`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub axes: Vec<String>,
     /// One summary per point, in the order of [`ChipRow::point`].
     pub points: Vec<PointSummary>,
     /// Points against each other on the same chips.

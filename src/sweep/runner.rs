@@ -8,13 +8,13 @@ use super::census::{Basis, Census};
 use super::compare::comparisons;
 use super::cost::costs;
 use super::finite;
-use super::identity::{axes, header, this_run};
+use super::identity::{axes, digests, header, this_run};
 use super::journal::{Adapter, Journal, PointFacts};
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
 use super::prepare::prepare;
-use super::result::{ChipRow, PointInputs, PointSummary, TrainingHistory};
+use super::result::{ChipRow, PointInputs, PointSummary};
 use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
@@ -51,6 +51,8 @@ pub struct SweepOptions {
     /// When a point ends before its last chip; none: never. Shards do not know of each other's
     /// chips, so they cannot have one.
     pub stopping: Option<Arc<dyn StoppingRule>>,
+    /// Files that the run reads, which no output may replace.
+    pub inputs: Vec<PathBuf>,
 }
 
 impl SweepOptions {
@@ -64,6 +66,7 @@ impl SweepOptions {
             shard: None,
             models: None,
             stopping: None,
+            inputs: Vec::new(),
         }
     }
 }
@@ -87,12 +90,20 @@ pub fn run(
     // Everything that can be wrong with the input is found before anything is written.
     prepare(backends, &points, data)?;
     let header = header(backends, experiment, &points, data, options)?;
-    let mut journal = outdir::claim(&options.out, header, options.existing)?;
+    let mut journal = outdir::claim(&options.out, header, options.existing, &options.inputs)?;
     if journal.dropped() > 0 {
         observer.message(&format!(
             "{}: dropped {} bytes of a record that was never finished",
             journal.path().display(),
             journal.dropped()
+        ));
+    }
+    if journal.left_out() > 0 {
+        observer.warning(&format!(
+            "{}: has {} points that the experiment no longer has; their chips stay there and are in no \
+             other file",
+            journal.path().display(),
+            journal.left_out()
         ));
     }
     journal.note_run(this_run(&options.command))?;
@@ -136,7 +147,7 @@ pub fn run(
         if some && (last || due || matches!(done, Err(Error::Interrupted(_)))) {
             let at = Instant::now();
             result.comparisons = comparisons(&result.points, |p| journal.of_point(p))?;
-            (options.write)(&options.out, &result, &journal)?;
+            outdir::publish(&options.out, options.write, &result, &mut journal)?;
             written = (Instant::now(), at.elapsed());
         }
         done.map_err(|e| what_is_safe(e, &journal, &options.out))?;
@@ -162,18 +173,15 @@ struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    /// Simulates what the journal lacks of a point.
+    /// Simulates what the journal lacks of a point. Where it lacks nothing, no network is needed.
     fn point(&mut self, point: &Point, journal: &mut Journal) -> Result<()> {
-        let model = self.model(point)?;
-        let mut workers = self.workers(point, &model, journal)?;
-        self.facts(point, &model, &mut workers[0].simulator, journal)?;
-        let chips = journal.header().points[point.index].chips;
-        let range = match self.options.shard {
-            Some(shard) => shard.range(chips),
-            None => 0..chips,
-        };
-        let basis = journal.facts(point.index).map(|f| f.basis());
-        let basis = basis.unwrap_or_default();
+        let index = point.index;
+        let mut workers = None;
+        if journal.facts(index).is_none() {
+            workers = Some(self.prepare(point, journal)?);
+        }
+        let basis = journal.header().points[index].basis;
+        let range = journal.share(index);
         let (mut before, mut census) = (Census::default(), Census::default());
         let mut at = range.start;
         self.progress.begin(point, journal)?;
@@ -188,31 +196,23 @@ impl<'a> Sweep<'a> {
                 Look::Again(_) if at == range.end => break at,
                 Look::Again(next) => next.clamp(at + 1, range.end),
             };
-            let missing = journal.missing(point.index, at..end);
-            let (progress, observer) = (&mut self.progress, self.observer);
-            let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
-                progress.add(rows);
-                progress.show(observer);
-            };
-            let index = point.index;
-            let done = workers::simulate(
-                &mut workers,
-                index,
-                missing,
-                journal,
-                observer,
-                &mut written,
-            );
-            if let Err(error) = done {
-                let chip = workers.iter().find_map(|w| w.simulator.not_finite());
-                let experiment = &point.experiment;
-                return Err(finite::explain(
-                    error,
-                    chip,
-                    &model,
-                    self.images,
-                    &|m, i| Simulator::new(self.backends[0], experiment, m, i, &self.data.train),
-                ));
+            let missing = journal.missing(index, at..end);
+            if !missing.is_empty() {
+                let workers = match &mut workers {
+                    Some(workers) => workers,
+                    none => none.insert(self.prepare(point, journal)?),
+                };
+                let (progress, observer) = (&mut self.progress, self.observer);
+                let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
+                    progress.add(rows);
+                    progress.show(observer);
+                };
+                let done =
+                    workers::simulate(workers, index, missing, journal, observer, &mut written);
+                if let Err(error) = done {
+                    let chip = workers.iter().find_map(|w| w.simulator.not_finite());
+                    return Err(self.explain(point, error, chip));
+                }
             }
             before.clone_from(&census);
             for row in journal.rows(index, at..end) {
@@ -220,10 +220,30 @@ impl<'a> Sweep<'a> {
             }
             at = end;
         };
-        for (worker, lost) in workers.iter().zip(self.alive()) {
+        for (worker, lost) in workers.iter().flatten().zip(self.alive()) {
             self.lost[lost] |= worker.lost.is_some();
         }
-        journal.end_point(point.index, end)
+        journal.end_point(index, end)
+    }
+
+    /// The point's network on every backend that can, with what must be known beside chips noted.
+    fn prepare(&mut self, point: &Point, journal: &mut Journal) -> Result<Vec<Worker<'a>>> {
+        let model = self.model(point)?;
+        let mut workers = self.workers(point, &model, journal)?;
+        self.facts(point, &model, &mut workers[0].simulator, journal)?;
+        Ok(workers)
+    }
+
+    /// Adds to the error of a wave which layer's output is not finite, where that is what is wrong.
+    fn explain(&mut self, point: &Point, error: Error, chip: Option<u32>) -> Error {
+        let model = match chip.map(|_| self.models.get(&point.experiment)) {
+            Some(Ok(model)) => model,
+            Some(Err(_)) | None => return error,
+        };
+        finite::explain(error, chip, &model, self.images, &|m, i| {
+            let experiment = &point.experiment;
+            Simulator::new(self.backends[0], experiment, m, i, &self.data.train)
+        })
     }
 
     /// Numbers of the backends that still work.
@@ -297,41 +317,24 @@ impl<'a> Sweep<'a> {
         journal: &mut Journal,
     ) -> Result<()> {
         let model_sha256 = models::digest(model)?;
-        if let Some(facts) = journal.facts(point.index) {
-            if facts.model_sha256 != model_sha256 {
-                return Err(Error::input(format!(
-                    "{}: the trained network of point {} is another one: parameters with SHA-256 {} \
-                     there, {model_sha256} now; allowed: the network that the first chips were \
-                     measured on",
-                    journal.path().display(),
-                    point.index,
-                    facts.model_sha256
-                )));
-            }
+        same_network(journal, point.index, &model_sha256)?;
+        if journal.facts(point.index).is_some() {
             return Ok(());
         }
-        let points = journal.header().points.len();
-        let mut earlier = (0..points).filter_map(|p| journal.facts(p));
-        let known = earlier.any(|f| f.model_sha256 == model_sha256);
-        let epochs = &model.record.history;
-        let training = (!known && !epochs.is_empty()).then(|| TrainingHistory {
-            label: models::training_of_point(point),
-            epochs: epochs.clone(),
-        });
-        let basis = Basis::new(&point.experiment, self.data.test.classes);
-        journal.begin_point(PointFacts {
-            training,
-            point: point.index,
-            axes: axes(point, model),
+        let known = journal.history(&model_sha256).is_some();
+        let history = match known {
+            true => Vec::new(),
+            false => model.record.history.clone(),
+        };
+        let facts = PointFacts {
+            history,
             ideal: self.models.ideal(&point.experiment, model, self.images)?,
-            yield_limit: point.experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
             costs: costs(&point.experiment, model, simulator)?,
-            stratified: basis.stratified,
-            chance: basis.chance,
             predicted_variance: simulator.predicted_variance(),
             model_sha256,
-        })
+        };
+        journal.begin_point(point.index, facts)
     }
 }
 
@@ -351,13 +354,64 @@ fn what_is_safe(error: Error, journal: &Journal, out: &Path) -> Error {
     }
 }
 
-/// Simulates one chip of one point alone; the row equals that of the sweep.
+/// Simulates one chip of one point alone; the row equals that of the sweep. `run` is a directory
+/// with trained networks.
+///
+/// # Errors
+/// A point that does not exist; wrong input; the device; an interruption.
 pub fn one_chip(
     backend: &dyn Backend,
     experiment: &Experiment,
     data: &Split,
-    (point, chip): (usize, u32),
+    place: (usize, u32),
     run: Option<&Path>,
+    observer: &dyn Observer,
+) -> Result<(PointSummary, ChipRow)> {
+    let models = run.map(|d| d.join(outdir::MODELS));
+    alone(backend, experiment, data, place, (models, None), observer)
+}
+
+/// Simulates a chip of a run again, with what the run was made with.
+///
+/// # Errors
+/// As [`one_chip`]; other images, or another network, than those of the run.
+pub fn chip_of_run(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    data: &Split,
+    place: (usize, u32),
+    journal: &Journal,
+    observer: &dyn Observer,
+) -> Result<(PointSummary, ChipRow)> {
+    let header = journal.header();
+    let now = digests(&experiment.points()?, data)?;
+    if let Some((name, there)) = header.inputs.iter().find(|(k, v)| now.get(*k) != Some(v)) {
+        return Err(Error::input(format!(
+            "{}: the images or the network are others than those of the run: {name} is {there} there, \
+             {} now; allowed: the same (--data says where images are)",
+            journal.path().display(),
+            now.get(name).unwrap_or(&serde_json::Value::Null)
+        )));
+    }
+    let beside = journal.path().with_file_name(outdir::MODELS);
+    let noted = header.models.clone().filter(|models| models.is_dir());
+    let models = Some(noted.unwrap_or(beside));
+    alone(
+        backend,
+        experiment,
+        data,
+        place,
+        (models, Some(journal)),
+        observer,
+    )
+}
+
+fn alone(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    data: &Split,
+    (point, chip): (usize, u32),
+    (models, journal): (Option<PathBuf>, Option<&Journal>),
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
     let points = experiment.points()?;
@@ -369,23 +423,29 @@ pub fn one_chip(
     };
     prepare(&[backend], std::slice::from_ref(p), data)?;
     let at = Instant::now();
-    let models = run.map(|d| d.join(outdir::MODELS));
     let mut store = Models::new(backend, data, models, observer);
     let model = store.get(&p.experiment)?;
+    if let Some(journal) = journal {
+        same_network(journal, point, &models::digest(&model)?)?;
+    }
     let images = test_images(experiment, data)?;
     let ideal = store.ideal(&p.experiment, &model, &images)?;
     let mut alone = p.experiment.clone();
     alone.sweep.chips = 1;
     alone.sweep.until = None;
     let mut simulator = Simulator::new(backend, &alone, &model, &images, &data.train)?;
-    let rows = simulator
-        .run(point, chip..chip + 1, observer)
-        .map_err(|e| {
-            let not_finite = simulator.not_finite();
-            finite::explain(e, not_finite, &model, &images, &|m, i| {
-                Simulator::new(backend, &alone, m, i, &data.train)
-            })
-        })?;
+    let end = chip.checked_add(1).ok_or_else(|| {
+        Error::input(format!(
+            "chip {chip} does not exist; allowed: 0 to {}",
+            chip - 1
+        ))
+    })?;
+    let rows = simulator.run(point, chip..end, observer).map_err(|e| {
+        let not_finite = simulator.not_finite();
+        finite::explain(e, not_finite, &model, &images, &|m, i| {
+            Simulator::new(backend, &alone, m, i, &data.train)
+        })
+    })?;
     let inputs = PointInputs {
         ideal,
         yield_limit: p.experiment.sweep.yield_limit,
@@ -396,8 +456,21 @@ pub fn one_chip(
         elapsed_s: at.elapsed().as_secs_f64(),
     };
     let census = rows.iter().collect();
-    let summary = PointSummary::new(axes(p, &model), &census, &inputs);
+    let summary = PointSummary::new(axes(p), &census, &inputs);
     Ok((summary, rows[0]))
+}
+
+/// Refuses to measure chips of a point on another network than its first chips.
+fn same_network(journal: &Journal, point: usize, model_sha256: &str) -> Result<()> {
+    match journal.facts(point) {
+        Some(facts) if facts.model_sha256 != model_sha256 => Err(Error::input(format!(
+            "{}: the trained network of point {point} is another one: parameters with SHA-256 {} \
+             there, {model_sha256} now; allowed: the network that the first chips were measured on",
+            journal.path().display(),
+            facts.model_sha256
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The test images that every chip classifies.

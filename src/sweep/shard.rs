@@ -32,7 +32,7 @@ impl std::str::FromStr for Shard {
         let parts = text.split_once('/');
         let numbers = parts.and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         match numbers {
-            Some((index, count)) if (1..=MOST).contains(&count) && (1..=count).contains(&index) => {
+            Some((index, count)) if (Self { index, count }).is_possible() => {
                 Ok(Self { index, count })
             }
             _ => Err(format!(
@@ -43,6 +43,11 @@ impl std::str::FromStr for Shard {
 }
 
 impl Shard {
+    /// Whether there is such a shard, as far as that does not depend on chips.
+    pub(super) fn is_possible(self) -> bool {
+        (1..=MOST).contains(&self.count) && (1..=self.count).contains(&self.index)
+    }
+
     /// The chips of a point that has `chips` of them.
     pub fn range(self, chips: u32) -> Range<u32> {
         let cut = |i: u32| (u64::from(chips) * u64::from(i) / u64::from(self.count)) as u32;

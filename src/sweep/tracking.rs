@@ -45,12 +45,9 @@ impl Progress {
         self.point = point.index;
         self.label = point.label();
         self.chips = share(journal.header().points[point.index].chips, self.shard) as u32;
-        self.basis = journal
-            .facts(point.index)
-            .map(|f| f.basis())
-            .unwrap_or_default();
+        self.basis = journal.header().points[point.index].basis;
         self.census = Census::default();
-        for row in journal.rows(point.index, 0..u32::MAX) {
+        for row in journal.rows(point.index, journal.share(point.index)) {
             self.census.push(&row?);
         }
         Ok(())

@@ -258,27 +258,34 @@ impl<'a> Simulator<'a> {
         let Some(clips) = self.inference.clips.clone() else {
             return Ok(None);
         };
-        let chips = CLIP_CHIPS.min(self.capacity.chips);
-        let images = CLIP_IMAGES.min(self.capacity.chunk).min(self.images.len());
-        self.begin(&(0..chips as u32))?;
+        // The same chips and images whatever fits, and however many chips the sweep has.
+        let images = CLIP_IMAGES.min(self.images.len());
         let (pixels, labels) = self.images.range(&(0..images));
-        self.session.write(self.inference.images, pixels)?;
-        self.session.write(self.inference.labels, labels)?;
+        let (pixels, labels) = (pixels.to_vec(), labels.to_vec());
+        self.session.write(self.inference.images, &pixels)?;
+        self.session.write(self.inference.labels, &labels)?;
         self.resident = false;
-        let args = |images| RunArgs::wave(self.seed, 0, chips, images);
-        self.session.run(self.inference.fabricate, &args(0..0))?;
-        self.session.run(clips.clear, &args(0..0))?;
-        self.session.run(clips.section, &args(0..images))?;
-        let Level::Cell(cells) = &self.level else {
-            return Ok(None);
-        };
         let (mut beyond, mut all) = (0.0, 0.0);
-        for &(layer, counts) in &clips.counts {
-            let counts = self.session.read(counts)?;
-            let columns = counts.len() / self.capacity.chips;
-            let counts = &counts[..chips * columns];
-            beyond += counts.iter().map(|&n| f64::from(n)).sum::<f64>();
-            all += (chips * images * cells.tuner().conversions(layer)) as f64;
+        for first in (0..CLIP_CHIPS).step_by(self.capacity.chips) {
+            let chips = self.capacity.chips.min(CLIP_CHIPS - first);
+            self.begin(&(first as u32..(first + chips) as u32))?;
+            let args = |images| RunArgs::wave(self.seed, first as u32, chips, images);
+            self.session.run(self.inference.fabricate, &args(0..0))?;
+            self.session.run(clips.clear, &args(0..0))?;
+            for at in (0..images).step_by(self.capacity.chunk) {
+                let end = images.min(at + self.capacity.chunk);
+                self.session.run(clips.section, &args(at..end))?;
+            }
+            let Level::Cell(cells) = &self.level else {
+                return Ok(None);
+            };
+            for &(layer, counts) in &clips.counts {
+                let counts = self.session.read(counts)?;
+                let columns = counts.len() / self.capacity.chips;
+                let counts = &counts[..chips * columns];
+                beyond += counts.iter().map(|&n| f64::from(n)).sum::<f64>();
+                all += (chips * images * cells.tuner().conversions(layer)) as f64;
+            }
         }
         Ok((all > 0.0).then(|| beyond / all))
     }

@@ -112,6 +112,21 @@ fn devices_always_lists_the_cpu() {
     assert!(json["auto"].is_string());
 }
 
+/// Libraries below must not speak in the program's name where there is no desktop.
+#[test]
+fn nothing_is_said_about_a_missing_desktop() {
+    let output = Command::new(env!("CARGO_BIN_EXE_pimento"))
+        .arg("devices")
+        .env_remove("XDG_RUNTIME_DIR")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("DISPLAY")
+        .env_remove("NODEVICE_SELECT")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pimento"))

@@ -72,7 +72,6 @@ fn mlp(input: (usize, usize, usize), classes: usize) -> pimento::network::file::
     let graph = zoo::mlp(input, &[12], classes, style);
     let chips = Chips::Weight(&CellNoise::NONE);
     let numerics = Numerics::FLOAT;
-        tied: vec![],
     let lowered = inference::lower(&graph, &numerics, chips, NormMode::Frozen, false);
     let mut parameters = Parameters::initial(&graph, &lowered.states, 5);
     // A network of another program has none.
@@ -81,5 +80,6 @@ fn mlp(input: (usize, usize, usize), classes: usize) -> pimento::network::file::
         graph,
         parameters,
         numerics,
+        tied: vec![],
     }
 }

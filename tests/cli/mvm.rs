@@ -42,6 +42,7 @@ impl Place {
             &x,
             "--output",
             &y,
+            "--force",
             "--backend",
             "cpu",
         ];

@@ -50,6 +50,7 @@ fn infer_and_export_agree() {
             &at("x.npy"),
             "--output",
             &at(to),
+            "--force",
             "--backend",
             "cpu",
         ];

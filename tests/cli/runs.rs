@@ -96,7 +96,7 @@ fn a_sweep_its_files_and_a_chip_of_it() {
 
     // The same chip alone: from the sweep's network, and from a network trained again.
     let row = csv.lines().find(|l| l.starts_with("1,3,")).unwrap();
-    let accuracy: f64 = row.split(',').nth(2).unwrap().parse().unwrap();
+    let accuracy: f64 = row.split(',').nth(5).unwrap().parse().unwrap();
     for more in [&["--run", text(&out)][..], &[]] {
         let args = [&["--point", "1", "--index", "3", "--json"], more].concat();
         let run = place.run("chip", &args);

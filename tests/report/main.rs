@@ -29,6 +29,7 @@ fn all() -> Vec<(&'static str, SweepResult, Vec<ChipRow>)> {
 fn pages_and_pictures_are_well_formed() {
     for (name, result, rows) in all() {
         let page = report::html::page(&result, &rows);
+        assert!(pimento::sweep::outdir::is_page(page.as_bytes()));
         let body = page.strip_prefix("<!DOCTYPE html>\n").unwrap();
         xml::check(body).unwrap_or_else(|e| panic!("{name}: page: {e}"));
         let picture = report::headline_svg(&result, &rows);

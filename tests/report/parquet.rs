@@ -22,6 +22,8 @@ fn field_of_csv(field: &Field) -> String {
     match field {
         Field::Long(x) => x.to_string(),
         Field::Double(x) => x.to_string(),
+        Field::Bool(x) => x.to_string(),
+        Field::Str(text) => text.clone(),
         Field::Null => String::new(),
         other => panic!("{other:?}"),
     }
@@ -37,8 +39,14 @@ fn assert_equal(dir: &Path, result: &SweepResult) {
     assert_eq!(found, names);
     for column in schema.columns() {
         let whole = ["point", "chip", "correct", "images", "wafer"].contains(&column.name());
-        let wanted = if whole { Type::INT64 } else { Type::DOUBLE };
+        let axis = result.axes.iter().any(|axis| axis == column.name());
+        let wanted = match (whole, column.name()) {
+            (true, _) => Type::INT64,
+            (false, "train.recipe") => Type::BYTE_ARRAY,
+            (false, _) => Type::DOUBLE,
+        };
         assert_eq!(column.physical_type(), wanted, "{}", column.name());
+        assert!(!axis || !whole);
         assert_eq!(column.self_type().is_optional(), !whole);
     }
     for row in reader.get_row_iter(None).unwrap() {

@@ -186,10 +186,13 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
         predicted_variance: tuned.then(|| spec.sigma_w.powi(2) / f64::from(spec.test_cells)),
         elapsed_s: 3.25,
     };
-    (
-        PointSummary::new(axes, &rows.iter().collect(), &inputs),
-        rows,
-    )
+    let settings =
+        serde_json::json!({"train.recipe": spec.recipe, "variation.sigma_w": spec.sigma_w});
+    let summary = PointSummary {
+        settings: settings.as_object().cloned().unwrap(),
+        ..PointSummary::new(axes, &rows.iter().collect(), &inputs)
+    };
+    (summary, rows)
 }
 
 /// A whole made-up sweep.
@@ -212,6 +215,10 @@ pub fn sweep(title: &str, specs: &[Spec], chips: u32, images: u32) -> (SweepResu
         adapter: "Example processor, 2 threads".into(),
         elapsed_s: 96.4,
         config: serde_json::json!({"sweep": {"chips": chips}}),
+        directory: None,
+        axes: ["train.recipe", "variation.sigma_w"]
+            .map(String::from)
+            .into(),
         comparisons: comparisons(&points, |point| {
             Ok(rows
                 .iter()

@@ -5,6 +5,7 @@ mod cells;
 mod chips;
 mod gradients;
 mod graphs;
+mod growing;
 mod identity;
 mod laws;
 mod pictures;

@@ -272,11 +272,24 @@ fn a_stopping_rule_ends_a_point_at_the_same_chip_whatever_happens() {
         );
     }
     assert_eq!(rows(&path("whole"), 1), rows(&path("resumed"), 1));
-    let other = with("whole", Some(60), &()).unwrap_err().to_string();
-    assert!(
-        other.contains("after 50 chips there, after 60 chips now"),
-        "{other}"
-    );
+    // Another rule looks at the same chips: more where it asks for more, fewer where it has enough.
+    for (goal, want) in [(60, [60, 80]), (30, [30, 50])] {
+        let again = with("whole", Some(goal), &()).unwrap().result;
+        let fresh = with(&format!("fresh-{goal}"), Some(goal), &())
+            .unwrap()
+            .result;
+        for (a, b) in again.points.iter().zip(&fresh.points) {
+            assert_eq!(
+                (a.chips, a.mean, a.mean_loss),
+                (b.chips, b.mean, b.mean_loss)
+            );
+        }
+        assert_eq!([again.points[0].chips, again.points[1].chips], want);
+        for point in 0..2 {
+            let name = format!("fresh-{goal}");
+            assert_eq!(rows(&path("whole"), point), rows(&path(&name), point));
+        }
+    }
     let shard = SweepOptions {
         shard: Some("1/2".parse().unwrap()),
         stopping: Some(Arc::new(After(1))),

@@ -17,6 +17,7 @@ use super::text::{
 };
 use crate::error::Result;
 use crate::files::write_atomically;
+use crate::sweep::outdir::GENERATOR;
 use crate::sweep::result::{ChipRow, SweepResult};
 
 const STYLE: &str = include_str!("../page.css");
@@ -35,7 +36,7 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta name=\"generator\" content=\"Pimento {}\"/>\n<title>{}</title>\n\
+         {GENERATOR}{}\"/>\n<title>{}</title>\n\
          <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n",
         escape(&result.pimento),
         escape(title(result)),
@@ -281,13 +282,29 @@ fn adapters(list: &serde_json::Value) -> String {
     words.map_or_else(|| list.to_string(), |words| words.join("; "))
 }
 
+/// The directory of the run, as a word of a command line.
+fn directory(result: &SweepResult) -> String {
+    let Some(dir) = &result.directory else {
+        return "DIR".into();
+    };
+    let text = dir.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_./+,:@%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// How to run it again.
 fn provenance(out: &mut String, result: &SweepResult) {
     let p = &result.provenance;
-    out.push_str("<h2>How to get this again</h2>\n");
-    out.push_str(
-        "<p>A chip is a function of the seed and its index alone: any row of chips.csv can be \
-         computed again by itself with <code>pimento chip EXPERIMENT.toml --index K</code>.</p>\n",
+    let dir = directory(result);
+    let _ = writeln!(
+        out,
+        "<h2>How to get this again</h2>\n<p>A chip is a function of the seed and its index alone: any row \
+         of chips.csv can be computed again by itself with <code>pimento chip {0} --point P --index \
+         K</code>. More chips: <code>pimento sweep {0}/experiment.toml --resume --chips N</code>.</p>",
+        escape(&dir)
     );
     if !p.command.is_empty() {
         let _ = writeln!(out, "<pre>{}</pre>", escape(&p.command));

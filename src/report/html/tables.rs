@@ -6,7 +6,7 @@ use crate::report::combine;
 use crate::report::layout::Layout;
 use crate::report::plot::{Scale, Svg, range};
 use crate::report::table::{self, decimals};
-use crate::report::text::{NONE, compact, count, html, percent, probability, thousands};
+use crate::report::text::{NONE, compact, count, escape, html, percent, probability, thousands};
 use crate::sweep::compare::Comparison;
 use crate::sweep::result::{PointSummary, SweepResult};
 use crate::sweep::statistics::Interval;
@@ -273,6 +273,7 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
          <th class=\"n\">chip</th><th class=\"n\">accuracy (%)</th><th class=\"n\">\u{3b5}<sub>B</sub></th>\
          <th>the next: chip (%)</th><th>rebuilt with</th></tr></thead>\n<tbody>\n",
     );
+    let directory = super::directory(result);
     for &p in &shown {
         let worst = &result.points[p].worst;
         let first = worst[0];
@@ -284,19 +285,20 @@ pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
             out,
             "<tr><td class=\"t\">{}</td><td class=\"n\">{}</td><td class=\"n\"><b>{}</b></td>\
              <td class=\"n\">{}</td><td class=\"t\">{}</td>\
-             <td><code>--point {p} --index {}</code></td></tr>",
+             <td><code>pimento chip {} --point {p} --index {}</code></td></tr>",
             html(&layout.name(p)),
             first.chip,
             percent(first.accuracy, 2),
             plain(first.eps_b, 4),
             others.join(", "),
+            escape(&directory),
             first.chip,
         );
     }
     out.push_str(
         "</tbody></table></div>\n<p class=\"note\">The chip with the lowest accuracy of each point, and \
-         the next ones; summary.json has those of every point. <code>pimento chip \
-         EXPERIMENT.toml</code> with the options of the last column rebuilds the chip.</p>\n",
+         the next ones; summary.json has those of every point. The command of the last column rebuilds \
+         the chip and compares it with its row.</p>\n",
     );
 }
 

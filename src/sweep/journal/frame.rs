@@ -87,6 +87,26 @@ fn damaged(path: &Path, offset: u64) -> Error {
     ))
 }
 
+/// Whether there is a whole record behind the first byte. A file made to have a beginning of a record
+/// at every place would need the square of its length: where more than a few times its length was
+/// summed up, the answer is yes, which refuses the file.
+fn holds_record(bytes: &[u8]) -> bool {
+    let mut work = 8 * bytes.len() + MOST;
+    for at in 1..bytes.len() {
+        if bytes[at] != MAGIC[0] {
+            continue;
+        }
+        let rest = &bytes[at..];
+        let whole = head(rest).filter(|&(_, len)| HEAD + len <= rest.len());
+        let Some((_, len)) = whole else { continue };
+        if decode(rest).is_some() || work < len {
+            return true;
+        }
+        work -= len;
+    }
+    false
+}
+
 /// Calls `each(offset, kind, payload)` for every record, and returns where the last whole record
 /// ends. What lies behind that point is a record that was never finished: a process or a machine
 /// stopped while it was written.
@@ -100,6 +120,7 @@ pub(super) fn scan(
     mut each: impl FnMut(u64, u32, &[u8]) -> Result<()>,
 ) -> Result<u64> {
     let io = |e| Error::io(path, e);
+    let length = file.metadata().map_err(io)?.len();
     let mut file = BufReader::with_capacity(1 << 20, file);
     file.seek(SeekFrom::Start(0)).map_err(io)?;
     let mut offset = 0;
@@ -108,7 +129,9 @@ pub(super) fn scan(
         bytes.resize(HEAD, 0);
         let got = fill(&mut file, &mut bytes).map_err(io)?;
         bytes.truncate(got);
-        if let Some((_, len)) = head(&bytes) {
+        // A length is believed as far as the file reaches.
+        let rest = length.saturating_sub(offset + HEAD as u64);
+        if let Some((_, len)) = head(&bytes).filter(|&(_, len)| len as u64 <= rest) {
             bytes.resize(HEAD + len, 0);
             let got = HEAD + fill(&mut file, &mut bytes[HEAD..]).map_err(io)?;
             bytes.truncate(got);
@@ -121,8 +144,7 @@ pub(super) fn scan(
     }
     // The rest of the file, from the record that cannot be read.
     file.read_to_end(&mut bytes).map_err(io)?;
-    let later = (1..bytes.len()).any(|at| bytes[at] == MAGIC[0] && decode(&bytes[at..]).is_some());
-    if later {
+    if holds_record(&bytes) {
         return Err(damaged(path, offset));
     }
     let same = bytes.iter().zip(MAGIC).take_while(|(a, b)| *a == b).count();

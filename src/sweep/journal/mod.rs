@@ -11,22 +11,26 @@ mod columns;
 mod frame;
 mod header;
 mod lock;
+mod query;
+mod read;
 #[cfg(test)]
 mod tests;
 mod wave;
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-pub use header::{Adapter, FORMAT, Header, PlannedPoint, PointFacts, Run};
+pub use columns::{StoredColumn, Type, stored};
+pub use header::{Adapter, FORMAT, Header, PlannedPoint, PointFacts, REVISION, Run};
 use lock::lock;
-use wave::{WAVE_HEAD, WaveHead};
+use wave::WaveHead;
 
+use super::outdir::EXPERIMENT;
 use super::result::ChipRow;
-use super::rows::{RowIter, Rows};
 use crate::error::{Error, Result};
+use columns::Layout;
 
 const HEADER: u32 = 1;
 const RUN: u32 = 2;
@@ -34,11 +38,10 @@ const ADAPTER: u32 = 3;
 const POINT: u32 = 4;
 const WAVE: u32 = 5;
 const END: u32 = 6;
+const FILES: u32 = 7;
 
-/// Names of what is stored of every chip.
-pub fn columns() -> Vec<String> {
-    columns::NAMES.map(String::from).to_vec()
-}
+/// Most chips of a wave; no wave of a sweep has more.
+pub(super) const MOST_CHIPS: u32 = 4096;
 
 /// A wave in the file.
 #[derive(Debug, Clone, Copy)]
@@ -46,19 +49,34 @@ struct Wave {
     first: u32,
     chips: u32,
     adapter: u32,
+    /// Number of its header.
+    layout: u32,
     offset: u64,
 }
 
-/// What is known of a point.
+impl Wave {
+    fn end(&self) -> u32 {
+        self.first + self.chips
+    }
+}
+
+/// What is known of a point. Points are counted in the order in which headers first had them: that
+/// number, which is in the records, never changes. Outside of the journal a point has its number in
+/// the present plan.
 #[derive(Debug, Clone, Default)]
-struct PointRecord {
+struct Slot {
     facts: Option<PointFacts>,
     /// Ascending by first chip.
     waves: Vec<Wave>,
-    /// Chips of a complete point.
+    /// Chips of a complete point, under the last header.
     end: Option<u32>,
     seconds: f64,
+    /// Its number in the present plan.
+    planned: Option<usize>,
 }
+
+/// Digests that a file of the run has had, by its name.
+type Files = HashMap<String, HashSet<String>>;
 
 /// A journal.
 #[derive(Debug)]
@@ -69,9 +87,16 @@ pub struct Journal {
     end: u64,
     /// Bytes of an unfinished record that were dropped.
     dropped: u64,
+    /// The last one.
     header: Header,
+    layouts: Vec<Layout>,
     adapters: Vec<Adapter>,
-    points: Vec<PointRecord>,
+    slots: Vec<Slot>,
+    /// Slots by the hash of the point.
+    ids: HashMap<String, usize>,
+    /// The slot of every point of the plan.
+    plan: Vec<usize>,
+    files: Files,
     last_run: Option<Run>,
     lazy: bool,
 }
@@ -107,21 +132,16 @@ impl Claimed {
     /// Throws away what is there and begins with `header`.
     pub fn begin(self, header: Header) -> Result<Journal> {
         self.file.set_len(0).map_err(|e| Error::io(&self.path, e))?;
-        let mut journal = Journal {
-            points: vec![PointRecord::default(); header.points.len()],
-            path: self.path,
-            file: self.file,
-            end: 0,
-            dropped: 0,
-            header,
-            adapters: vec![],
-            last_run: None,
-            lazy: false,
-        };
-        let payload = json(&journal.header)?;
-        journal.append(HEADER, &payload)?;
+        let mut journal = Journal::empty(self.file, &self.path);
+        journal.replan(header)?;
         crate::files::sync_directory(&journal.path);
         Ok(journal)
+    }
+
+    /// What is there, to be looked at only; nothing if it is no journal of this format.
+    pub fn peek(&self) -> Option<Journal> {
+        let file = self.file.try_clone().ok()?;
+        Journal::load(file, &self.path).ok().flatten()
     }
 
     /// Reads what is there. An unfinished record at the end is cut off.
@@ -170,105 +190,22 @@ impl Journal {
         })
     }
 
-    fn load(file: File, path: &Path) -> Result<Option<Journal>> {
-        let mut journal: Option<Journal> = None;
-        let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-        let handle = file.try_clone().map_err(|e| Error::io(path, e))?;
-        let mut handle = Some(handle);
-        let end = frame::scan(&file, path, |offset, kind, payload| {
-            match (&mut journal, handle.take()) {
-                (Some(journal), _) => journal.take_in(offset, kind, payload),
-                (None, Some(file)) if kind == HEADER => {
-                    let header: Header = parse(path, offset, payload)?;
-                    journal = Some(Journal {
-                        points: vec![PointRecord::default(); header.points.len()],
-                        path: path.to_path_buf(),
-                        file,
-                        end: 0,
-                        dropped: 0,
-                        header,
-                        adapters: vec![],
-                        last_run: None,
-                        lazy: false,
-                    });
-                    Ok(())
-                }
-                _ => Err(senseless(path, offset, "it stands before the header")),
-            }
-        })?;
-        // The lock belongs to the handle that was locked: keep that one.
-        if let Some(journal) = &mut journal {
-            journal.file = file;
-            journal.end = end;
-            journal.dropped = length - end;
+    fn empty(file: File, path: &Path) -> Self {
+        Journal {
+            path: path.to_path_buf(),
+            file,
+            end: 0,
+            dropped: 0,
+            header: Header::default(),
+            layouts: vec![],
+            adapters: vec![],
+            slots: vec![],
+            ids: HashMap::new(),
+            plan: vec![],
+            files: Files::new(),
+            last_run: None,
+            lazy: false,
         }
-        Ok(journal)
-    }
-
-    /// Takes in a record that was read.
-    fn take_in(&mut self, offset: u64, kind: u32, payload: &[u8]) -> Result<()> {
-        let path = self.path.clone();
-        let bad = |why: &str| Err(senseless(&path, offset, why));
-        match kind {
-            RUN => self.last_run = Some(parse(&path, offset, payload)?),
-            ADAPTER => self.adapters.push(parse(&path, offset, payload)?),
-            POINT => {
-                let facts: PointFacts = parse(&path, offset, payload)?;
-                match self.points.get_mut(facts.point) {
-                    Some(point) => point.facts = Some(facts),
-                    None => return bad("its point does not exist"),
-                }
-            }
-            WAVE => {
-                let Some(head) = WaveHead::decode(payload) else {
-                    return bad("its wave is too short");
-                };
-                let known = (head.adapter as usize) < self.adapters.len();
-                let end = head.first.checked_add(head.chips);
-                let planned = self.header.points.get(head.point as usize);
-                if !known || end.is_none() || planned.is_none_or(|p| end > Some(p.chips)) {
-                    return bad("its adapter, point or chips do not exist");
-                }
-                match self.place(&head) {
-                    Some(at) => self.insert(&head, at, offset),
-                    None => return bad("its chips were there before"),
-                }
-            }
-            END => {
-                let (point, chips): (usize, u32) = parse(&path, offset, payload)?;
-                match self.points.get_mut(point) {
-                    Some(point) => point.end = Some(chips),
-                    None => return bad("its point does not exist"),
-                }
-            }
-            _ => return bad("its kind is unknown"),
-        }
-        Ok(())
-    }
-
-    /// Where a wave belongs in the index of its point, unless chips of it are there.
-    fn place(&self, head: &WaveHead) -> Option<usize> {
-        let waves = &self.points[head.point as usize].waves;
-        let at = waves.partition_point(|w| w.first < head.first);
-        let before = at.checked_sub(1).map(|i| waves[i]);
-        let overlaps = before.is_some_and(|w| w.first + w.chips > head.first)
-            || waves
-                .get(at)
-                .is_some_and(|w| head.first + head.chips > w.first);
-        (!overlaps).then_some(at)
-    }
-
-    /// Enters a wave into the index.
-    fn insert(&mut self, head: &WaveHead, at: usize, offset: u64) {
-        let point = &mut self.points[head.point as usize];
-        let wave = Wave {
-            first: head.first,
-            chips: head.chips,
-            adapter: head.adapter,
-            offset,
-        };
-        point.waves.insert(at, wave);
-        point.seconds += head.seconds;
     }
 
     /// Writes a record and waits until the disk has it. Where that fails the file is as before.
@@ -307,6 +244,49 @@ impl Journal {
         self.lazy = true;
     }
 
+    /// Goes on with another plan: the header is written where it is not the same.
+    ///
+    /// # Errors
+    /// The disk; a header that would be refused when it is read.
+    pub fn replan(&mut self, header: Header) -> Result<()> {
+        if !self.layouts.is_empty() && self.header.same_plan(&header) {
+            return Ok(());
+        }
+        header
+            .check()
+            .map_err(|why| Error::Internal(format!("header of the journal: {why}")))?;
+        self.append(HEADER, &json(&header)?)?;
+        self.adopt(header)
+    }
+
+    /// Takes the points of `header` as the plan, without writing anything.
+    pub fn adopt(&mut self, header: Header) -> Result<()> {
+        let layout = header.check();
+        let layout = layout.map_err(|why| Error::Internal(format!("header: {why}")))?;
+        self.enter(header, layout);
+        Ok(())
+    }
+
+    fn enter(&mut self, header: Header, layout: Layout) {
+        for slot in self.plan.drain(..) {
+            let slot = &mut self.slots[slot];
+            (slot.end, slot.planned) = (None, None);
+        }
+        for (planned, point) in header.points.iter().enumerate() {
+            let next = self.slots.len();
+            let slot = *self.ids.entry(point.id.clone()).or_insert(next);
+            if slot == next {
+                self.slots.push(Slot::default());
+            }
+            self.slots[slot].planned = Some(planned);
+            self.plan.push(slot);
+        }
+        self.layouts.push(layout);
+        let config = header.provenance.config_sha256.clone();
+        self.know_files(&[(EXPERIMENT.to_string(), config)]);
+        self.header = header;
+    }
+
     /// Notes which process writes from here on.
     pub fn note_run(&mut self, run: Run) -> Result<()> {
         self.append(RUN, &json(&run)?)?;
@@ -325,10 +305,10 @@ impl Journal {
     }
 
     /// Notes what a point needs beside its chips, before its first wave.
-    pub fn begin_point(&mut self, facts: PointFacts) -> Result<()> {
-        self.append(POINT, &json(&facts)?)?;
-        let point = facts.point;
-        self.points[point].facts = Some(facts);
+    pub fn begin_point(&mut self, point: usize, facts: PointFacts) -> Result<()> {
+        let slot = self.plan[point];
+        self.append(POINT, &json(&(slot, &facts))?)?;
+        self.slots[slot].facts = Some(facts);
         Ok(())
     }
 
@@ -342,7 +322,7 @@ impl Journal {
             return Ok(());
         };
         let head = WaveHead {
-            point: point as u32,
+            slot: self.plan[point] as u32,
             first: chip,
             chips: rows.len() as u32,
             adapter,
@@ -361,154 +341,45 @@ impl Journal {
         Ok(())
     }
 
-    /// Notes that a point is complete with its first `chips` chips (those of the shard).
-    pub fn end_point(&mut self, point: usize, chips: u32) -> Result<()> {
-        self.append(END, &json(&(point, chips))?)?;
+    /// Notes that a point is complete with the chips before `end` (those of the shard).
+    pub fn end_point(&mut self, point: usize, end: u32) -> Result<()> {
+        let slot = self.plan[point];
+        self.append(END, &json(&(slot, end))?)?;
         self.file
             .sync_data()
             .map_err(|e| Error::io(&self.path, e))?;
-        self.points[point].end = Some(chips);
+        self.slots[slot].end = Some(end);
         Ok(())
     }
 
-    /// The header.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Bytes of an unfinished record that were dropped when it was read.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
-    }
-
-    /// Adapters that took waves, by number.
-    pub fn adapters(&self) -> &[Adapter] {
-        &self.adapters
-    }
-
-    /// Chips that each adapter simulated.
-    pub fn chips_by_adapter(&self) -> Vec<u64> {
-        let mut chips = vec![0; self.adapters.len()];
-        for wave in self.points.iter().flat_map(|p| &p.waves) {
-            chips[wave.adapter as usize] += u64::from(wave.chips);
+    /// Notes that the results of the run are about to be replaced by files with these digests.
+    pub fn note_files(&mut self, digests: &[(String, String)]) -> Result<()> {
+        let new = |(name, digest): &&(String, String)| !self.wrote(name, digest);
+        if digests.iter().all(|d| !new(&d)) {
+            return Ok(());
         }
-        chips
+        self.append(FILES, &json(&digests)?)?;
+        self.file
+            .sync_data()
+            .map_err(|e| Error::io(&self.path, e))?;
+        self.know_files(digests);
+        Ok(())
     }
 
-    /// What was noted when a point began.
-    pub fn facts(&self, point: usize) -> Option<&PointFacts> {
-        self.points[point].facts.as_ref()
-    }
-
-    /// Chips of a complete point.
-    pub fn ended(&self, point: usize) -> Option<u32> {
-        self.points[point].end
-    }
-
-    /// Seconds spent on a point's chips.
-    pub fn seconds(&self, point: usize) -> f64 {
-        self.points[point].seconds
-    }
-
-    /// Chips of a point that are there.
-    pub fn chips(&self, point: usize) -> u64 {
-        let waves = self.points[point].waves.iter();
-        waves.map(|w| u64::from(w.chips)).sum()
-    }
-
-    /// Ranges of chips of a point that are there, ascending, touching ones joined.
-    pub fn covered(&self, point: usize) -> Vec<Range<u32>> {
-        let mut ranges: Vec<Range<u32>> = Vec::new();
-        for w in &self.points[point].waves {
-            let end = w.first + w.chips;
-            match ranges.last_mut().filter(|r| r.end == w.first) {
-                Some(last) => last.end = end,
-                None => ranges.push(w.first..end),
-            }
+    fn know_files(&mut self, digests: &[(String, String)]) {
+        for (name, digest) in digests {
+            let known = self.files.entry(name.clone()).or_default();
+            known.insert(digest.clone());
         }
-        ranges
     }
 
-    /// The parts of `range` that are not there, ascending.
-    pub fn missing(&self, point: usize, range: Range<u32>) -> Vec<Range<u32>> {
-        let mut missing = Vec::new();
-        let mut next = range.start;
-        for there in self.covered(point) {
-            let (start, end) = (there.start.min(range.end), there.end.min(range.end));
-            if start > next {
-                missing.push(next..start);
-            }
-            next = next.max(end);
-        }
-        if next < range.end {
-            missing.push(next..range.end);
-        }
-        missing
-    }
-
-    /// Rows of the chips in `range` that are there, ascending.
-    pub fn rows(&self, point: usize, range: Range<u32>) -> impl Iterator<Item = Result<ChipRow>> {
-        let (start, end) = (range.start, range.end);
-        let waves = &self.points[point].waves;
-        let from = waves.partition_point(|w| w.first + w.chips <= start);
-        let inside = waves[from..].iter().take_while(move |w| w.first < end);
-        inside.flat_map(move |w| {
-            let rows = self.wave(point, w).map_or_else(
-                |e| vec![Err(e)],
-                |rows| rows.into_iter().map(Ok).collect::<Vec<_>>(),
-            );
-            rows.into_iter().filter(move |row| match row {
-                Ok(row) => (start..end).contains(&row.chip),
-                Err(_) => true,
-            })
-        })
-    }
-
-    /// Every wave of a point: its rows, its adapter's number and its seconds.
-    pub fn waves(
-        &self,
-        point: usize,
-    ) -> impl Iterator<Item = Result<(Vec<ChipRow>, u32, f64)>> + '_ {
-        self.points[point].waves.iter().map(move |w| {
-            let (_, payload) = frame::read_at(&self.file, &self.path, w.offset)?;
-            let seconds = WaveHead::decode(&payload).map_or(0.0, |h| h.seconds);
-            Ok((self.wave(point, w)?, w.adapter, seconds))
-        })
-    }
-
-    fn wave(&self, point: usize, w: &Wave) -> Result<Vec<ChipRow>> {
-        let (_, payload) = frame::read_at(&self.file, &self.path, w.offset)?;
-        let columns = payload.get(WAVE_HEAD..).unwrap_or_default();
-        columns::decode(columns, point, w.first, w.chips as usize)
-            .ok_or_else(|| senseless(&self.path, w.offset, "its columns do not fit its chips"))
-    }
-}
-
-impl Rows for Journal {
-    fn of_point(&self, point: usize) -> Result<RowIter<'_>> {
-        let end = self.points[point].end.unwrap_or(u32::MAX);
-        Ok(Box::new(self.rows(point, 0..end)))
+    /// Whether this run wrote a file of that name with that SHA-256.
+    pub fn wrote(&self, name: &str, digest: &str) -> bool {
+        let known = self.files.get(name);
+        known.is_some_and(|digests| digests.contains(digest))
     }
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| Error::Internal(format!("record to JSON: {e}")))
-}
-
-fn parse<T: serde::de::DeserializeOwned>(path: &Path, offset: u64, payload: &[u8]) -> Result<T> {
-    serde_json::from_slice(payload).map_err(|e| senseless(path, offset, &e.to_string()))
-}
-
-/// A record that is whole but cannot be meant so: written by another version, or by another program.
-fn senseless(path: &Path, offset: u64, why: &str) -> Error {
-    Error::input(format!(
-        "{}: the record at byte {offset} makes no sense: {why}; allowed: a journal of this version \
-         of Pimento",
-        path.display()
-    ))
 }

@@ -1,16 +1,24 @@
+use std::ops::Range;
+
+mod hostile;
+
 use super::*;
-use crate::sweep::result::Axes;
+use crate::sweep::rows::Rows;
 
 const CHIPS: u32 = 100;
 
 fn header() -> Header {
     let point = |label: &str| PlannedPoint {
+        id: label.into(),
         label: label.into(),
         chips: CHIPS,
+        ..PlannedPoint::default()
     };
     Header {
         format: FORMAT,
-        columns: columns(),
+        revision: REVISION,
+        images: 50,
+        columns: stored(),
         points: vec![point("a"), point("b")],
         ..Header::default()
     }
@@ -54,15 +62,10 @@ fn adapter(name: &str) -> Adapter {
 
 fn facts(point: usize) -> PointFacts {
     PointFacts {
-        training: None,
-        point,
-        axes: Axes::default(),
-        ideal: 1.0 / 3.0,
-        yield_limit: 0.8,
+        history: vec![],
+        ideal: 1.0 / (3.0 + point as f64),
         tuning_cost: None,
         costs: [("cells".to_string(), 12.0)].into(),
-        stratified: false,
-        chance: Some(0.1),
         predicted_variance: Some(0.1),
         model_sha256: "00".into(),
     }
@@ -78,7 +81,7 @@ fn written() -> (tempfile::TempDir, PathBuf, Vec<u64>) {
     ends.push(journal.end);
     let b = journal.adapter(&adapter("two")).unwrap();
     ends.push(journal.end);
-    journal.begin_point(facts(0)).unwrap();
+    journal.begin_point(0, facts(0)).unwrap();
     ends.push(journal.end);
     for (range, adapter) in [(0..10, a), (20..50, b), (10..20, a), (50..100, b)] {
         journal.add(&rows(0, range), adapter, 0.25).unwrap();
@@ -86,7 +89,7 @@ fn written() -> (tempfile::TempDir, PathBuf, Vec<u64>) {
     }
     journal.end_point(0, CHIPS).unwrap();
     ends.push(journal.end);
-    journal.begin_point(facts(1)).unwrap();
+    journal.begin_point(1, facts(1)).unwrap();
     ends.push(journal.end);
     journal.add(&rows(1, 40..60), b, 0.5).unwrap();
     ends.push(journal.end);
@@ -191,37 +194,120 @@ fn other_files_are_left_alone() {
 }
 
 #[test]
-fn whole_records_that_cannot_be_meant_are_refused() {
-    let wave = |point, first, chips, adapter| {
-        let head = WaveHead {
-            point,
-            first,
-            chips,
-            adapter,
-            seconds: 0.0,
-        };
-        let mut payload = head.encode();
-        columns::encode(&rows(0, first..first + chips), &mut payload);
-        payload
+fn a_run_goes_on_with_another_plan() {
+    let (_dir, path, _) = written();
+    let mut journal = open(&path).unwrap();
+    let mut other = header();
+    // A new point before the others, one that is gone, and more chips.
+    other.points[0] = PlannedPoint {
+        id: "new".into(),
+        chips: 5,
+        ..PlannedPoint::default()
     };
-    let cases = [
-        (WAVE, wave(2, 0, 1, 0), "do not exist"),
-        (WAVE, wave(1, 90, 20, 0), "do not exist"),
-        (WAVE, wave(1, 0, 1, 7), "do not exist"),
-        (WAVE, wave(0, 5, 1, 0), "there before"),
-        (WAVE, vec![0; 10], "too short"),
-        (END, b"[9, 1]".to_vec(), "does not exist"),
-        (END, b"{}".to_vec(), "makes no sense"),
-        (77, vec![], "kind is unknown"),
-    ];
-    for (kind, payload, want) in cases {
-        let (_dir, path, _) = written();
-        let mut journal = open(&path).unwrap();
-        journal.append(kind, &payload).unwrap();
-        drop(journal);
-        let message = open(&path).unwrap_err().to_string();
-        assert!(message.contains(want), "{message}");
+    other.points[1].chips = 2 * CHIPS;
+    other.points.push(PlannedPoint {
+        id: "a".into(),
+        chips: 30,
+        ..PlannedPoint::default()
+    });
+    other.points.swap(1, 2);
+    journal.replan(other.clone()).unwrap();
+    let length = journal.end;
+    journal.replan(other.clone()).unwrap();
+    assert_eq!(journal.end, length, "the same header is not written again");
+    journal.begin_point(0, facts(7)).unwrap();
+    journal.add(&rows(0, 0..5), 0, 0.0).unwrap();
+    journal.end_point(0, 5).unwrap();
+    journal.end_point(1, 30).unwrap();
+    drop(journal);
+    let mut journal = Journal::read(&path).unwrap();
+    assert_eq!(journal.header(), &other);
+    let of = |journal: &Journal, point| {
+        let rows: Result<Vec<_>> = journal.of_point(point).unwrap().collect();
+        text(rows.unwrap())
+    };
+    assert_eq!(of(&journal, 0), text(rows(0, 0..5)));
+    // Their number is that of the present plan, the rest is as it was.
+    let renumbered = |from: usize, to: usize, range: Range<u32>| {
+        text(range.map(|chip| ChipRow {
+            point: to,
+            ..row(from, chip)
+        }))
+    };
+    assert_eq!(of(&journal, 1), renumbered(0, 1, 0..30));
+    assert_eq!(of(&journal, 2), renumbered(1, 2, 40..60));
+    assert_eq!(journal.facts(1), Some(&facts(0)));
+    assert_eq!(
+        [0, 1, 2].map(|p| journal.ended(p)),
+        [Some(5), Some(30), None]
+    );
+    assert_eq!(journal.missing(2, 0..200), [0..40, 60..200]);
+    assert_eq!(journal.chips_by_adapter(), [5 + 20, 10 + 20]);
+    // As one of two shards it shows its own chips only.
+    let mut shard = other;
+    shard.shard = Some("2/2".parse().unwrap());
+    shard.points[2].chips = 100;
+    journal.adopt(shard).unwrap();
+    assert_eq!(of(&journal, 2), renumbered(1, 2, 50..60));
+    assert_eq!(journal.covered(1), vec![15..30; 1]);
+    assert_eq!(journal.chips(2), 10);
+}
+
+#[test]
+fn columns_are_found_by_name() {
+    let (_dir, path, _) = written();
+    let mut journal = open(&path).unwrap();
+    // A version that knows a column more and does not know the estimate.
+    let mut other = header();
+    other.columns.retain(|c| c.name != "eps_hat");
+    other.columns.insert(
+        1,
+        StoredColumn {
+            name: "energy".into(),
+            type_: Type::F64,
+            unit: "J".into(),
+        },
+    );
+    journal.replan(other).unwrap();
+    let head = WaveHead {
+        slot: 1,
+        first: 0,
+        chips: 2,
+        adapter: 0,
+        seconds: 0.0,
+    };
+    let mut payload = head.encode();
+    let mut column = |tag: u8, values: &[u8]| {
+        payload.push(tag);
+        payload.extend(values);
+    };
+    column(1, &[7, 0, 0, 0, 9, 0, 0, 0]);
+    column(1, &[0xaa; 16]);
+    column(0, &50_u32.to_le_bytes());
+    for x in [0.5_f64, 0.25, -0.25] {
+        column(0, &x.to_le_bytes());
     }
+    column(0, &3_u32.to_le_bytes());
+    column(0, &1.0_f64.to_le_bytes());
+    column(0, &2.0_f64.to_le_bytes());
+    journal.append(WAVE, &payload).unwrap();
+    drop(journal);
+    // Back at this version's columns.
+    let mut journal = open(&path).unwrap();
+    journal.replan(header()).unwrap();
+    journal.add(&rows(1, 2..4), 0, 0.0).unwrap();
+    drop(journal);
+    let journal = Journal::read(&path).unwrap();
+    let found: Result<Vec<_>> = journal.rows(1, 0..4).collect();
+    let found = found.unwrap();
+    for (row, correct) in found.iter().zip([7, 9]) {
+        assert_eq!((row.correct, row.images, row.wafer), (correct, 50, 3));
+        assert_eq!((row.loss, row.eps_b, row.eps_common), (0.5, 0.25, -0.25));
+        assert_eq!((row.die_x_mm, row.die_y_mm), (1.0, 2.0));
+        assert!(row.eps_hat.is_nan());
+        assert_eq!(row.accuracy, f64::from(correct) / 50.0);
+    }
+    assert_eq!(text(found[2..].to_vec()), text(rows(1, 2..4)));
 }
 
 #[test]
@@ -233,26 +319,84 @@ fn chips_are_added_once() {
 
 #[test]
 fn what_differs_is_said() {
-    let change = |f: fn(&mut Header)| {
-        let mut other = header();
-        f(&mut other);
-        header().difference(&other)
+    let there = || {
+        let mut header = header();
+        header.config = serde_json::json!({
+            "name": "x",
+            "seed": 1,
+            "train": {"epochs": 10},
+            "sweep": {"chips": 100, "axes": {"a": [1, 2]}},
+            "data": {"dir": "here"},
+        });
+        header
     };
+    let change = |f: fn(&mut Header)| {
+        let mut other = there();
+        f(&mut other);
+        there().difference(&other)
+    };
+    let new_points = |h: &mut Header| h.points.iter_mut().for_each(|p| p.id += "!");
     assert_eq!(change(|_| ()), None);
-    let configuration = change(|h| h.provenance.config_toml = "seed = 2".into()).unwrap();
-    assert!(configuration.contains("`seed = 2` now"), "{configuration}");
+    // More chips, other axes, another rule, another name: the points say whether they are the same.
+    let grown = change(|h| {
+        h.points[0].chips = 200;
+        h.points[1].id = "c".into();
+        h.config["sweep"]["chips"] = 200.into();
+        h.config["name"] = "y".into();
+        h.config["train"]["epochs"] = 20.into();
+        h.stopping = Some("rule".into());
+        h.pimento = "9.9".into();
+    });
+    assert_eq!(grown, None);
+    let mut other = there();
+    new_points(&mut other);
+    other.config["name"] = "y".into();
+    other.config["sweep"]["chips"] = 200.into();
+    other.config["data"]["dir"] = "there".into();
+    other.config["train"]["epochs"] = 20.into();
+    let configuration = there().difference(&other).unwrap();
+    assert_eq!(
+        configuration,
+        "`train.epochs = 10` there, `train.epochs = 20` now"
+    );
+    other.config["train"] = serde_json::json!({"epochs": 10, "seed": 3});
+    let configuration = there().difference(&other).unwrap();
+    assert_eq!(configuration, "no `train.seed` there, `train.seed = 3` now");
+    other.config["train"] = there().config["train"].clone();
+    other.config["sweep"]["axes"]["a"] = serde_json::json!([3]);
+    let axes = there().difference(&other).unwrap();
+    assert_eq!(
+        axes,
+        "`sweep.axes.a = [1,2]` there, `sweep.axes.a = [3]` now"
+    );
     let shard = change(|h| h.shard = Some("2/3".parse().unwrap())).unwrap();
     assert_eq!(shard, "`all chips` there, `shard 2/3` now");
-    let version = change(|h| h.pimento = "9.9".into()).unwrap();
-    assert!(version.contains("Pimento 9.9"), "{version}");
-    let rule = change(|h| h.stopping = Some("rule".into())).unwrap();
-    assert_eq!(rule, "no stopping rule there, rule now");
-    let mut old = header();
+    let version = change(|h| (h.revision, h.pimento) = (REVISION + 1, "9.9".into())).unwrap();
+    assert!(
+        version.contains("9.9 now, which makes other chips"),
+        "{version}"
+    );
+    let images = change(|h| h.images = 3).unwrap();
+    assert_eq!(images, "50 images a chip there, 3 now");
+    let mut old = there();
     old.inputs.insert("test_data_sha256".into(), "aa".into());
-    let mut new = header();
+    let mut new = there();
     new.inputs.insert("test_data_sha256".into(), "bb".into());
     let data = old.difference(&new).unwrap();
     assert_eq!(data, "test_data_sha256: \"aa\" there, \"bb\" now");
+    // Shards must be of exactly one plan.
+    let mut other = there();
+    other.points[1].chips = 200;
+    other.config["sweep"]["chips"] = 200.into();
+    let difference = there().difference_beside_shard(&other).unwrap();
+    assert_eq!(
+        difference,
+        "`sweep.chips = 100` there, `sweep.chips = 200` now"
+    );
+    other = there();
+    other.stopping = Some("rule".into());
+    let rule = there().difference_beside_shard(&other).unwrap();
+    assert_eq!(rule, "no stopping rule there, rule now");
 }
 
 #[test]

@@ -1,0 +1,390 @@
+//! Directories of runs: used again by themselves, and what is never replaced.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::{Run, pimento, pimento_with, text};
+
+/// A network on arrays of images, both beside the experiment.
+const EXPERIMENT: &str = r#"
+name = "small"
+[data]
+kind = "npy"
+dir = "images"
+[network]
+kind = "mlp"
+hidden = [8]
+[train]
+epochs = 1
+batch = 16
+[variation]
+sigma_w = 0.2
+sigma_b = 0.3
+[tuning]
+test_cells = 4
+[sweep]
+chips = 6
+images = 30
+[sweep.axes]
+"tuning.method" = ["none", "self-tuning"]
+"#;
+
+/// An array of bytes or of 64-bit integers as an NPY file.
+fn npy(path: &Path, descr: &str, shape: &str, bytes: &[u8]) {
+    let mut head = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (10 + head.len() + 1) % 64 != 0 {
+        head.push(' ');
+    }
+    head.push('\n');
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((head.len() as u16).to_le_bytes());
+    file.extend(head.as_bytes());
+    file.extend(bytes);
+    std::fs::write(path, file).unwrap();
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let images = dir.path().join("work/images");
+        std::fs::create_dir_all(&images).unwrap();
+        for (part, n) in [("train", 64_usize), ("test", 40)] {
+            let pixels: Vec<u8> = (0..n * 16)
+                .map(|i| (((i / 16) % 4 * 60) + (i * 7) % 23) as u8)
+                .collect();
+            let labels: Vec<u8> = (0..n)
+                .flat_map(|i| ((i % 4) as i64).to_le_bytes())
+                .collect();
+            let path = |what: &str| images.join(format!("{part}_{what}.npy"));
+            npy(&path("images"), "|u1", &format!("({n}, 4, 4)"), &pixels);
+            npy(&path("labels"), "<i8", &format!("({n},)"), &labels);
+        }
+        std::fs::write(dir.path().join("work/small.toml"), EXPERIMENT).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs the program in a folder of this place, on the CPU.
+    fn run_in(&self, folder: &str, args: &[&str]) -> Run {
+        let output = Command::new(env!("CARGO_BIN_EXE_pimento"))
+            .args(args)
+            .current_dir(self.path(folder))
+            .env_remove("PIMENTO_DATA")
+            .env("PIMENTO_BACKEND", "cpu")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn ok(&self, folder: &str, args: &[&str]) -> String {
+        let run = self.run_in(folder, args);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
+        run.stdout
+    }
+
+    fn refused(&self, folder: &str, args: &[&str], words: &str) {
+        let run = self.run_in(folder, args);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+}
+
+#[test]
+fn a_run_is_used_again_from_anywhere() {
+    let place = Place::new();
+    place.ok(
+        "work",
+        &["sweep", "small.toml", "--out", "run", "--chips", "4"],
+    );
+    let csv = String::from_utf8(place.read("work/run/chips.csv")).unwrap();
+    assert!(
+        csv.starts_with("point,chip,tuning.method,accuracy,loss,"),
+        "{csv}"
+    );
+    assert!(
+        csv.lines().nth(6).unwrap().starts_with("1,1,self-tuning,"),
+        "{csv}"
+    );
+
+    // A chip, as the report says it, from another folder: the paths of the run still hold.
+    let page = String::from_utf8(place.read("work/run/report.html")).unwrap();
+    assert!(
+        page.contains("pimento chip run --point 1 --index "),
+        "the command"
+    );
+    let chip = place.ok(
+        ".",
+        &["chip", "work/run", "--point", "1", "--index", "3", "--json"],
+    );
+    let chip: Value = serde_json::from_str(&chip).unwrap();
+    assert_eq!(chip["equal"], true, "{chip}");
+    let row = csv.lines().last().unwrap();
+    assert!(row.starts_with("1,3,"), "{row}");
+    let loss: f64 = row.split(',').nth(4).unwrap().parse().unwrap();
+    assert_eq!(chip["chip"]["loss"], loss);
+    let words = place.ok(".", &["chip", "work/run/experiment.toml", "--index", "0"]);
+    assert!(words.contains("the same to the last bit"), "{words}");
+    // A chip that the run does not have is made all the same.
+    let chip = place.ok(".", &["chip", "work/run", "--index", "5", "--json"]);
+    let chip: Value = serde_json::from_str(&chip).unwrap();
+    assert!(chip["equal"].is_null() && chip["recorded"].is_null());
+    place.refused(
+        ".",
+        &["chip", "work/run", "--index", "0", "--seed", "3"],
+        "--seed",
+    );
+    place.refused(".", &["chip", "work", "--index", "0"], "holds no run");
+
+    // The same run again, and more chips of this one.
+    place.ok(
+        ".",
+        &["sweep", "work/run/experiment.toml", "--out", "again"],
+    );
+    assert_eq!(
+        place.read("again/chips.csv"),
+        place.read("work/run/chips.csv")
+    );
+    assert_eq!(
+        place.read("again/experiment.toml"),
+        place.read("work/run/experiment.toml")
+    );
+    let grow = [
+        "sweep",
+        "work/run/experiment.toml",
+        "--resume",
+        "--chips",
+        "9",
+    ];
+    place.ok(".", &grow);
+    place.ok(
+        "work",
+        &["sweep", "small.toml", "--out", "nine", "--chips", "9"],
+    );
+    assert_eq!(
+        place.read("work/run/chips.csv"),
+        place.read("work/nine/chips.csv")
+    );
+
+    // A value added by hand in the run's own file: it stays as it was written.
+    let file = place.path("work/run/experiment.toml");
+    let edited = std::fs::read_to_string(&file).unwrap();
+    let method = "\"tuning.method\" = [";
+    let edited = match edited.contains(method) {
+        true => edited,
+        false => edited.replace("tuning = [", method),
+    };
+    let edited = edited.replacen(method, &format!("# mine\n{method}\"oracle\", "), 1);
+    std::fs::write(&file, &edited).unwrap();
+    place.refused(
+        ".",
+        &["chip", "work/run", "--index", "0"],
+        "experiment.toml",
+    );
+    place.refused(
+        ".",
+        &grow[..3]
+            .iter()
+            .chain(&["--chips", "12"])
+            .copied()
+            .collect::<Vec<_>>(),
+        "in the file",
+    );
+    place.ok(".", &grow[..3]);
+    assert_eq!(place.read("work/run/experiment.toml"), edited.as_bytes());
+    let csv = String::from_utf8(place.read("work/run/chips.csv")).unwrap();
+    let nine = String::from_utf8(place.read("work/nine/chips.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 3 * 9);
+    for (old, new) in nine.lines().skip(1).zip(csv.lines().skip(1 + 9)) {
+        assert_eq!(old[1..], new[1..], "but for the point's number");
+    }
+
+    // Other images under the old path are noticed.
+    let labels = place.path("work/images/test_labels.npy");
+    let mut bytes = std::fs::read(&labels).unwrap();
+    *bytes.iter_mut().rev().nth(7).unwrap() ^= 1;
+    std::fs::write(&labels, bytes).unwrap();
+    place.refused(
+        ".",
+        &["chip", "work/run", "--index", "0"],
+        "test_data_sha256",
+    );
+    place.refused(".", &grow[..3], "test_data_sha256");
+}
+
+#[test]
+fn files_of_others_are_not_replaced() {
+    let place = Place::new();
+    // In a directory of the user's.
+    std::fs::create_dir(place.path("work/mine")).unwrap();
+    std::fs::write(place.path("work/mine/report.html"), "mine").unwrap();
+    let into_mine = ["sweep", "small.toml", "--out", "mine"];
+    place.refused("work", &into_mine, "report.html");
+    let resumed = [&into_mine[..], &["--resume"]].concat();
+    place.refused("work", &resumed, "report.html");
+    let files: Vec<_> = std::fs::read_dir(place.path("work/mine"))
+        .unwrap()
+        .collect();
+    assert_eq!(files.len(), 1);
+    place.ok("work", &[&into_mine[..], &["--force", "-q"]].concat());
+    // In the directory of a run: a page of `report` is no stranger, a picture is.
+    place.ok("work", &["report", "mine"]);
+    place.ok("work", &[&into_mine[..], &["--resume", "-q"]].concat());
+    std::fs::write(place.path("work/mine/headline.svg"), "mine").unwrap();
+    place.refused("work", &resumed, "headline.svg");
+    assert_eq!(place.read("work/mine/headline.svg"), b"mine");
+    // The experiment itself, under its name or another one, even with --force.
+    std::fs::copy(
+        place.path("work/small.toml"),
+        place.path("work/experiment.toml"),
+    )
+    .unwrap();
+    let here = ["sweep", "experiment.toml", "--out", ".", "--chips", "3"];
+    place.refused(
+        "work",
+        &[&here[..], &["--force"]].concat(),
+        "experiment.toml",
+    );
+    assert_eq!(place.read("work/experiment.toml"), EXPERIMENT.as_bytes());
+    let summary = place.path("work/mine/summary.json");
+    std::fs::remove_file(&summary).unwrap();
+    std::fs::hard_link(place.path("work/small.toml"), &summary).unwrap();
+    place.refused(
+        "work",
+        &[&into_mine[..], &["--force"]].concat(),
+        "is read as",
+    );
+    assert_eq!(place.read("work/small.toml"), EXPERIMENT.as_bytes());
+    let log = ["sweep", "small.toml", "--out", "new", "--log", "small.toml"];
+    place.refused("work", &log, "is read as");
+    std::fs::write(place.path("work/notes"), "mine\n").unwrap();
+    let log = ["sweep", "small.toml", "--out", "new", "--log", "notes"];
+    place.refused("work", &log, "is no log");
+    assert_eq!(place.read("work/notes"), b"mine\n");
+}
+
+#[test]
+fn outputs_replace_no_inputs() {
+    let place = Place::new();
+    place.ok("work", &["train", "small.toml", "--out", "net.safetensors"]);
+    let net = place.read("work/net.safetensors");
+    let force = ["train", "small.toml", "--force", "--out"];
+    place.refused(
+        "work",
+        &[&force[..], &["small.toml"]].concat(),
+        "is read as",
+    );
+    let images = "images/test_images.npy";
+    place.refused("work", &[&force[..], &[images]].concat(), "is read as");
+    std::os::unix::fs::symlink("net.safetensors", place.path("work/link.safetensors")).unwrap();
+    let export = [
+        "export",
+        "net.safetensors",
+        "--force",
+        "--output",
+        "link.safetensors",
+    ];
+    place.refused("work", &export, "is read as");
+    let pixels: Vec<u8> = (0..32).collect();
+    npy(&place.path("work/x.npy"), "|u1", "(2, 1, 4, 4)", &pixels);
+    let infer = |output: &'static str, more: &[&'static str]| {
+        let fixed = [
+            "infer",
+            "net.safetensors",
+            "--input",
+            "x.npy",
+            "--output",
+            output,
+        ];
+        [&fixed[..], more].concat()
+    };
+    for output in ["net.safetensors", "link.safetensors", "x.npy"] {
+        place.refused("work", &infer(output, &["--force"]), "is read as");
+    }
+    place.ok("work", &infer("y.npy", &[]));
+    place.refused("work", &infer("y.npy", &[]), "--force");
+    place.ok("work", &infer("y.npy", &["--force"]));
+    assert_eq!(place.read("work/net.safetensors"), net);
+    place.ok("work", &["sweep", "small.toml", "--out", "run", "-q"]);
+    for file in ["run/summary.json", "run/chips.csv", "run/journal.bin"] {
+        let before = place.read(&format!("work/{file}"));
+        place.refused(
+            "work",
+            &["report", "run", "--force", "--out", file],
+            "is read as",
+        );
+        assert_eq!(place.read(&format!("work/{file}")), before);
+    }
+    std::fs::write(place.path("work/page.html"), "mine").unwrap();
+    place.refused("work", &["report", "run", "--out", "page.html"], "--force");
+    place.ok("work", &["report", "run", "--out", "new.html"]);
+    place.ok("work", &["report", "run", "--out", "new.html"]);
+}
+
+#[test]
+fn quiet_is_quiet_and_json_is_json() {
+    let place = Place::new();
+    let (net, images) = ("net.safetensors", "images/test_images.npy");
+    let all: &[&[&str]] = &[
+        &["check", "small.toml"],
+        &["train", "small.toml", "--out", net],
+        &["sweep", "small.toml", "--out", "run"],
+        &["sweep", "small.toml", "--out", "other", "--dry-run"],
+        &["merge", "run", "--out", "merged"],
+        &["chip", "run", "--index", "0"],
+        &["report", "run", "--force", "--out", "page.html"],
+        &["diff", "run", "merged"],
+        &["inspect", net],
+        &["infer", net, "--input", images, "--output", "y.npy"],
+        &["export", net, "--output", "net.onnx"],
+        &["devices"],
+        &["completions", "bash"],
+    ];
+    for json in [false, true] {
+        for args in all {
+            let more: &[&str] = match (json, args[0]) {
+                (false, _) => &["--quiet"],
+                (
+                    true,
+                    "check" | "chip" | "report" | "diff" | "inspect" | "devices" | "completions",
+                ) => &["-q", "--json"],
+                (true, _) if args.contains(&"--dry-run") => &["-q", "--json"],
+                (true, _) => &["-q", "--json", "--force"],
+            };
+            let said = place.ok("work", &[args, more].concat());
+            match json {
+                false => assert_eq!(said, "", "{args:?}"),
+                true => assert!(
+                    serde_json::from_str::<Value>(&said).is_ok(),
+                    "{args:?}: {said}"
+                ),
+            }
+        }
+    }
+    // Options that mean nothing are unknown.
+    for name in ["chip", "worst-case", "train"] {
+        let help = pimento(&[name, "--help"]).stdout;
+        for option in ["--chips", "--until", "--max-chips"] {
+            assert!(!help.contains(option), "{name}: {option}");
+        }
+    }
+    let run = pimento_with(&["chip", text(&place.path("none")), "--index", "0"], &[]);
+    assert_eq!(run.code, 2);
+}
