@@ -193,7 +193,7 @@ fn axes_are_in_every_output_under_their_names() {
         assert!(told, "{axis}: {trainings:?}");
     }
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains("train.learning rate"), "{page}");
+    assert!(page.contains("train.learning_rate"), "{page}");
 
     std::fs::write(
         &file,
