@@ -339,7 +339,7 @@ mod tests {
         let missing = dir.path().join("no/such/dir/a.json");
         let message = write_atomically(&missing, b"x").unwrap_err().to_string();
         assert!(message.contains("a.json"), "{message}");
-        assert!(!message.contains(TEMPORARY), "{message}");
+        assert!(!message.contains(MARK), "{message}");
         // A directory in the way: the temporary file was written, the rename fails.
         let taken = dir.path().join("taken");
         fs::create_dir(&taken).unwrap();

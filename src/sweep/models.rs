@@ -166,12 +166,13 @@ impl<'a> Models<'a> {
             std::thread::sleep(POLL);
         }
         let model = match path.exists() {
-            true => self.load(experiment, path, key)?,
-            false => self.train(experiment, key, Some(path))?,
+            true => self.load(experiment, path, key),
+            false => self.train(experiment, key, Some(path)),
         };
-        // Whoever waits for the lock finds the network; a file that is gone already is fine.
+        // Whoever waits for the lock finds the network, or trains it where this process was
+        // interrupted; a file that is gone already is fine.
         let _ = std::fs::remove_file(&lock);
-        Ok(model)
+        model
     }
 
     fn assemble(

@@ -123,6 +123,46 @@ fn runs_are_compared_by_diff_and_on_one_page() {
     );
 }
 
+/// The interval of a mean has a part for chips not yet seen, which can be left out.
+#[test]
+fn chips_not_yet_seen_have_a_part_in_the_interval_and_can_be_left_out() {
+    let (dir, file) = place();
+    let [with, without] = ["with", "without"].map(|name| dir.path().join(name));
+    sweep(&file, &with, &[]);
+    let off = EXPERIMENT.replace("images = 100", "images = 100\nunseen = false");
+    std::fs::write(&file, off).unwrap();
+    sweep(&file, &without, &[]);
+    let point = |dir: &Path| {
+        let text = std::fs::read_to_string(dir.join("summary.json")).unwrap();
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        summary["points"][0].clone()
+    };
+    let number = |p: &Value, name: &str| p[name].as_f64().unwrap();
+    let ends = |p: &Value| [0, 1].map(|i| p["mean_ci95"][i].as_f64().unwrap());
+    let (with, plain) = (point(&with), point(&without));
+    let (mean, se, unseen) = (
+        number(&with, "mean"),
+        number(&with, "se"),
+        number(&with, "mean_unseen"),
+    );
+    // Ten classes, 40 chips; 2.0227 is the 97.5 % quantile of Student's t with 39 degrees of freedom.
+    assert!((unseen - 3.0 / 40.0 * (mean - 0.1)).abs() < 1e-12, "{with}");
+    let student = [mean - 2.022_690_9 * se, mean + 2.022_690_9 * se];
+    let above = unseen.min(3.0 / 40.0 * (1.0 - mean));
+    let near = |got: [f64; 2], want: [f64; 2]| {
+        let close = got
+            .iter()
+            .zip(want)
+            .all(|(g, w)| (g - w.clamp(0.0, 1.0)).abs() < 1e-8);
+        assert!(close, "{got:?} {want:?}");
+    };
+    near(ends(&with), [student[0] - unseen, student[1] + above]);
+    near(ends(&plain), student);
+    assert!(plain["mean_unseen"].is_null(), "{plain}");
+    let page = std::fs::read_to_string(without.join("report.html")).unwrap();
+    assert!(page.contains("leave out chips not yet seen"), "{page}");
+}
+
 #[test]
 fn axes_are_in_every_output_under_their_names() {
     let (dir, file) = place();
@@ -153,7 +193,7 @@ fn axes_are_in_every_output_under_their_names() {
         assert!(told, "{axis}: {trainings:?}");
     }
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
-    assert!(page.contains("train.learning rate"), "{page}");
+    assert!(page.contains("train.learning_rate"), "{page}");
 
     std::fs::write(
         &file,

@@ -100,11 +100,12 @@ fn every_recipe_and_quantizer_learns() {
             e.train.learning_rate = 0.1;
         }
         let m = run(&e, None, usize::MAX).unwrap();
-        // Ten classes: chance is 0.1. One-bit networks learn slowest.
-        let bar = if quantize.contains("bits = 1") {
-            0.4
-        } else {
-            0.6
+        // Ten classes: chance is 0.1, by luck 0.15 (six standard errors of 1,347 images). One-bit networks
+        // learn slowest, above all where the last layer sees signs alone.
+        let bar = match quantize {
+            q if q.contains("activation_bits = 1") => 0.2,
+            q if q.contains("bits = 1") => 0.4,
+            _ => 0.6,
         };
         assert!(
             m.record.accuracy > bar,

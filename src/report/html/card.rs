@@ -1,7 +1,7 @@
 //! The card "What was simulated": the network, the images and the hardware, from the run's
 //! experiment, with what the sweep varies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -200,6 +200,7 @@ impl<'a> Settings<'a> {
                 true => String::new(),
                 false => format!("SHA-256 {}", short(&file)),
             },
+            self.weights(),
         ];
         let digest = self.digest("test_data_sha256");
         let data = [
@@ -240,6 +241,18 @@ impl<'a> Settings<'a> {
                 },
             ),
         ]
+    }
+
+    /// The trained parameters, by their digest.
+    fn weights(&self) -> String {
+        let points = self.result.points.iter();
+        let digests = points.filter_map(|p| p.model_sha256.as_deref());
+        let digests: BTreeSet<&str> = digests.filter(|d| !d.is_empty()).collect();
+        match digests.first() {
+            None => String::new(),
+            Some(one) if digests.len() == 1 => format!("parameters' SHA-256 {}", short(one)),
+            Some(_) => format!("{} networks, their SHA-256 in summary.json", digests.len()),
+        }
     }
 
     fn hardware(&self) -> Vec<(&'static str, String)> {

@@ -102,7 +102,8 @@ impl Form<'_> {
         for &a in &self.axes {
             let axis = &self.layout.axes[a];
             let numeric = (0..axis.values.len()).all(|p| axis.number(p).is_some());
-            heads.push((numeric, html(&axis.head())));
+            // A path breaks at its dots, so that long names keep the table on the page.
+            heads.push((numeric, html(&axis.head()).replace('.', ".<wbr/>")));
         }
         if self.chips {
             heads.push((true, "chips".into()));
@@ -117,7 +118,12 @@ impl Form<'_> {
         heads.push((false, "worst, 5\u{2013}95 %, mean".into()));
         out.push_str("<tr>");
         for (numeric, head) in &heads {
-            let class = if *numeric { " class=\"n\"" } else { "" };
+            let class = match (*numeric, head.contains("<wbr/>")) {
+                (true, true) => " class=\"n path\"",
+                (true, false) => " class=\"n\"",
+                (false, true) => " class=\"path\"",
+                (false, false) => "",
+            };
             let _ = write!(out, "<th{class}>{head}</th>");
         }
         out.push_str("</tr>");
@@ -249,6 +255,9 @@ fn gain(out: &mut String, names: &[String; 2], c: &Comparison) {
 /// A difference in percentage points with its sign and half interval.
 fn signed_points(x: f64, ci: Interval) -> String {
     let sign = if x < 0.0 { "\u{2212}" } else { "+" };
+    if x == 0.0 && ci.half() == 0.0 {
+        return "identical".into();
+    }
     format!(
         "{sign}{} \u{b1} {}",
         percent(x.abs(), 2),
