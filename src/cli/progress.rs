@@ -89,10 +89,8 @@ impl Bar {
     }
 
     fn clear(&self) {
-        for line in [Some(&self.title), Some(&self.bar), self.all.as_ref()] {
-            if let Some(line) = line {
-                line.finish_and_clear();
-            }
+        for line in [&self.title, &self.bar].into_iter().chain(&self.all) {
+            line.finish_and_clear();
         }
         let _ = self.screen.clear();
     }

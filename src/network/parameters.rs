@@ -154,9 +154,7 @@ impl Parameters {
                 self.tensors.get(&name).map(|t| (name, t))
             };
             let (found, allowed) = match node.layer {
-                Layer::BatchNorm { eps, .. } if eps == 0.0 => {
-                    (part("var"), "above 0, as the epsilon is 0")
-                }
+                Layer::BatchNorm { eps: 0.0, .. } => (part("var"), "above 0, as the epsilon is 0"),
                 Layer::Quantize { .. } => (part("step"), "above 0"),
                 _ => continue,
             };

@@ -278,7 +278,8 @@ impl CellTuner {
         for r in 0..a.row_tiles() {
             for plane in 0..a.read_planes() {
                 for o in 0..a.cols {
-                    let Pair { gain, offset } = tiles[r * a.col_tiles() + a.col_tile(o)][plane];
+                    let tile = &tiles[r * a.col_tiles() + a.col_tile(o)];
+                    let Pair { gain, offset } = tile[plane];
                     out.extend([gain as f32, offset as f32]);
                 }
             }

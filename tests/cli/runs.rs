@@ -202,9 +202,10 @@ fn too_much_for_the_memory_is_refused_with_the_numbers() {
         assert!(run.stderr.contains(words), "{}", run.stderr);
     }
     let run = place.run("check", &[]);
-    let said = run.stdout.lines().find(|l| l.starts_with("memory "));
+    let mut memory = run.stdout.lines();
     assert!(
-        said.is_some_and(|l| l.contains(" MiB (half of ")),
+        memory.any(|l| l.starts_with("memory "))
+            && memory.next().is_some_and(|l| l.contains(" MiB (half of ")),
         "{}",
         run.stdout
     );

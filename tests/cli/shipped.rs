@@ -91,8 +91,8 @@ fn check_says_what_a_sweep_would_do() {
     assert_eq!(json["chips"], 7);
     assert_eq!(json["images"], 100);
     assert_eq!(json["config"]["seed"], 5);
-    assert_eq!(json["points"][0]["law"], "weight-proportional");
-    assert_eq!(json["points"][0]["sigma_w"], 0.2);
+    assert_eq!(json["points"][0]["variation.law"], "weight-proportional");
+    assert_eq!(json["points"][0]["variation.sigma_w"], 0.2);
     let run = pimento(&["check", text(&path)]);
     assert!(
         run.stdout.contains("x 200 chips x 2000 images"),

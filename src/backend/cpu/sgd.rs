@@ -23,7 +23,8 @@ pub(super) struct Sgd {
 #[inline(always)]
 pub(super) fn within_factor(old: f32, moved: f32) -> f32 {
     // Where it all but vanishes or overflows there is a way back.
-    moved.max(0.5 * old).min(2.0 * old).max(1e-30).min(1e30)
+    let least = moved.max(0.5 * old);
+    least.min(2.0 * old).clamp(1e-30, 1e30)
 }
 
 /// Values a task updates.

@@ -4,7 +4,7 @@ use super::super::constant::{Constant, Data};
 use super::super::importer::{Importer, Inputs, Step, strides, unsupported, wrong};
 use super::{WORK, product, reserve, spread, together};
 
-fn floats<'c>(c: &'c Constant) -> Step<&'c [f32]> {
+fn floats(c: &Constant) -> Step<&[f32]> {
     match &c.data {
         Data::Floats(v) => Ok(v),
         Data::Ints(_) => unsupported("a product of integers; allowed: of floats"),
