@@ -1,6 +1,6 @@
 //! Activation quantizers: `d clamp(round(x/d), lo, hi)`, 0 where `d <= 0`.
 
-use super::{Step, best, candidates, squared_error};
+use super::{Least, Step, best, candidates, squared_error};
 
 /// Codes and rounding of a uniform activation quantizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub fn step(samples: &[f32], codes: Codes, step: Step) -> f32 {
         samples
     };
     let top = codes.hi.max(1) as f32;
-    best(candidates(magnitudes, top, step), |d| {
-        error(magnitudes, d, codes)
+    best(candidates(magnitudes, top, step), |d, least| {
+        error_below(magnitudes, d, codes, least)
     })
 }
 
@@ -71,5 +71,9 @@ pub fn quantize(x: f32, d: f32, codes: Codes) -> f32 {
 
 /// Squared quantization error `sum (x - q(x))^2`.
 pub fn error(x: &[f32], d: f32, codes: Codes) -> f64 {
-    squared_error(x, |v| quantize(v, d, codes))
+    error_below(x, d, codes, &Least::default())
+}
+
+fn error_below(x: &[f32], d: f32, codes: Codes, least: &Least) -> f64 {
+    squared_error(x, least, |v| quantize(v, d, codes))
 }

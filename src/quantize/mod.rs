@@ -16,6 +16,8 @@
 pub mod activation;
 pub mod weight;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Slack of the ends of a quantizer's range, relative. What sets a step (the largest magnitude over
 /// the highest code) is inside the range that it sets, however the quotient and the product round:
 /// each by half a unit in the last place on a processor, by 2.5 units in WGSL.
@@ -113,13 +115,20 @@ fn candidates(values: &[f32], top: f32, step: Step) -> Vec<f32> {
     }
 }
 
-/// The candidate with the least `error`, the first on ties.
-fn best(candidates: Vec<f32>, error: impl Fn(f32) -> f64 + Sync) -> f32 {
+/// The candidate with the least `error`, the first on ties. `error(d, least)` may end early and
+/// return infinity as soon as it is above the least error of a candidate so far.
+fn best(candidates: Vec<f32>, error: impl Fn(f32, &Least) -> f64 + Sync) -> f32 {
     use rayon::prelude::*;
     if let [only] = candidates[..] {
         return only;
     }
-    let errors: Vec<f64> = candidates.par_iter().map(|&d| error(d)).collect();
+    let least = Least::default();
+    let of = |&d: &f32| {
+        let found = error(d, &least);
+        least.take_in(found);
+        found
+    };
+    let errors: Vec<f64> = candidates.par_iter().map(of).collect();
     let mut best = 0;
     for (i, e) in errors.iter().enumerate() {
         if *e < errors[best] {
@@ -129,26 +138,59 @@ fn best(candidates: Vec<f32>, error: impl Fn(f32) -> f64 + Sync) -> f32 {
     candidates[best]
 }
 
-/// `sum (v - q(v))^2` in eight interleaved `f64` sums, so that the loop can be a vector's.
-fn squared_error(values: &[f32], q: impl Fn(f32) -> f32) -> f64 {
-    crate::vector::wide(|| squared_error_loop(values, q))
+/// The least error of all candidates that were looked at to their end, by any thread.
+struct Least(AtomicU64);
+
+impl Default for Least {
+    fn default() -> Self {
+        Self(AtomicU64::new(f64::INFINITY.to_bits()))
+    }
+}
+
+impl Least {
+    /// Errors are not negative, so their bits are in the order of their values.
+    fn take_in(&self, error: f64) {
+        self.0.fetch_min(error.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Whether a sum that only grows cannot become the least any more. The slack is far above what the
+    /// rounding of such sums may be.
+    fn is_below(&self, sum: f64) -> bool {
+        sum > (1.0 + 1e-9) * f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Values between two looks at whether a candidate can still be the best; a multiple of the sums.
+const LOOK: usize = 1 << 12;
+
+/// `sum (v - q(v))^2` in eight interleaved `f64` sums, so that the loop can be a vector's; infinity
+/// where it is above `least` before its end.
+fn squared_error(values: &[f32], least: &Least, q: impl Fn(f32) -> f32) -> f64 {
+    let mut lanes = [0f64; 8];
+    for part in values.chunks(LOOK) {
+        crate::vector::wide(|| add_squared_errors(&mut lanes, part, &q));
+        if least.is_below(lanes.iter().sum()) {
+            return f64::INFINITY;
+        }
+    }
+    lanes.iter().sum()
 }
 
 #[inline(always)]
-fn squared_error_loop(values: &[f32], q: impl Fn(f32) -> f32) -> f64 {
-    let mut lanes = [0f64; 8];
+fn add_squared_errors(lanes: &mut [f64; 8], values: &[f32], q: impl Fn(f32) -> f32) {
+    let mut sums = *lanes;
     let mut chunks = values.chunks_exact(8);
     for chunk in &mut chunks {
-        for (s, &v) in lanes.iter_mut().zip(chunk) {
+        for (s, &v) in sums.iter_mut().zip(chunk) {
             let e = f64::from(v - q(v));
             *s += e * e;
         }
     }
-    for (s, &v) in lanes.iter_mut().zip(chunks.remainder()) {
+    for (s, &v) in sums.iter_mut().zip(chunks.remainder()) {
         let e = f64::from(v - q(v));
         *s += e * e;
     }
-    lanes.iter().sum()
+    *lanes = sums;
 }
 
 #[cfg(test)]

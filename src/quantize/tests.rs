@@ -69,7 +69,8 @@ fn activation_codes() {
 
 #[test]
 fn steps_are_what_they_are_called() {
-    let w = weights(1000);
+    // Enough for candidates that are given up before their end.
+    let w = weights(20_000);
     for bits in 2..=8 {
         let top = weight::highest_code(bits);
         assert_eq!(weight::step(&w, bits, Step::MaxAbs), max_abs(&w) / top);

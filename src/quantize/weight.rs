@@ -1,6 +1,6 @@
 //! Weight quantizers.
 
-use super::{Step, best, candidates, max_abs, mean_abs, squared_error};
+use super::{Least, Step, best, candidates, max_abs, mean_abs, squared_error};
 
 /// Highest code of `bits` bits, `Q = 2^(bits-1) - 1`; 1 for one bit (and for 0, unquantized).
 pub fn highest_code(bits: u32) -> f32 {
@@ -18,7 +18,9 @@ pub fn step(w: &[f32], bits: u32, step: Step) -> f32 {
         1 => mean_abs(w),
         _ => {
             let top = highest_code(bits);
-            best(candidates(w, top, step), |d| error(w, d, bits))
+            best(candidates(w, top, step), |d, least| {
+                error_below(w, d, bits, least)
+            })
         }
     }
 }
@@ -57,9 +59,13 @@ pub(crate) fn multi_bit(w: f32, d: f32, top: f32) -> f32 {
 
 /// Squared quantization error `sum (w - q(w))^2`.
 pub fn error(w: &[f32], d: f32, bits: u32) -> f64 {
+    error_below(w, d, bits, &Least::default())
+}
+
+fn error_below(w: &[f32], d: f32, bits: u32, least: &Least) -> f64 {
     let top = highest_code(bits);
     match bits {
-        0 | 1 => squared_error(w, |v| quantize(v, d, bits)),
-        _ => squared_error(w, |v| multi_bit(v, d, top)),
+        0 | 1 => squared_error(w, least, |v| quantize(v, d, bits)),
+        _ => squared_error(w, least, |v| multi_bit(v, d, top)),
     }
 }
