@@ -19,8 +19,8 @@ use super::output;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 CHIP.toml is an experiment file; its [chip], [variation], [tuning], [quantize] and seed are used. Weights \
-(N, K) are quantized to quantize.weight_bits, inputs (B, K) to quantize.activation_bits; outputs are \
-(B, N). With --conductances the cells are given instead, (cell planes, N, K) relative to G_max: of a \
+(N, K) are quantized to quantize.weight_bits, inputs (B, K) to quantize.activation_bits (quantize.input_bits, \
+which images have, must be set as for a sweep, and is not used); outputs are (B, N). With --conductances the cells are given instead, (cell planes, N, K) relative to G_max: of a \
 differential pair the positive cells of slice 0, its negative cells, then slice 1, ... A reference \
 column (offset) is not given: its cells are nominal. [tuning] must be \"none\" there.
 

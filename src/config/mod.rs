@@ -183,6 +183,10 @@ impl Experiment {
         let network = self.network.file.as_mut();
         let data = [self.data.dir.as_mut(), self.data.file.as_mut()];
         for path in data.into_iter().chain([network]).flatten() {
+            if path.as_os_str().is_empty() {
+                // Beside an experiment file that was named without its directory.
+                *path = ".".into();
+            }
             // What is not there (yet) has no other name.
             let whole = path.canonicalize().or_else(|_| std::path::absolute(&*path));
             if let Ok(whole) = whole {

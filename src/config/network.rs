@@ -98,11 +98,9 @@ pub struct Network {
     pub input: Vec<usize>,
     /// Factor on every number of channels and hidden units but the classes.
     pub width: f64,
-    /// Units of the hidden layers (`mlp`).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Units of the hidden layers (`mlp`); empty for none.
     pub hidden: Vec<usize>,
     /// Output channels of the blocks (`cnn`).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<usize>,
     /// Hidden units before the classifier (`cnn`); 0 for none.
     pub features: usize,

@@ -269,7 +269,8 @@ dir = \"arrays\"
 train_images = \"set.npz:x\"
 mean = 0.5
 ";
-    for text in ["", text, pictures, arrays] {
+    let flat = "[network]\nkind = \"mlp\"\nhidden = []\n";
+    for text in ["", text, pictures, arrays, flat] {
         let e = Experiment::parse(text, "x.toml").unwrap();
         let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
         assert_eq!(e, again);

@@ -80,9 +80,9 @@ impl Difference {
         }
         for p in &self.points {
             let how = if p.paired {
-                "same chips"
+                "chips that both have; the means are over all of each run"
             } else {
-                "independent chips"
+                "independent chips of the run that has fewer"
             };
             let verdict = match p.identical {
                 true => "identical, chip by chip".to_string(),

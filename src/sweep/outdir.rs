@@ -326,8 +326,13 @@ pub fn run_of(path: &Path) -> Option<PathBuf> {
     dir.join(JOURNAL).is_file().then(|| dir.to_path_buf())
 }
 
-/// Where the run in a directory keeps its trained networks, if that can be read and is there.
+/// Where the run in a directory keeps its trained networks, if that can be read and is there: in the
+/// directory itself (which may be a copy), else where its journal says.
 pub fn models_of(dir: &Path) -> Option<PathBuf> {
+    let own = dir.join(MODELS);
+    if own.is_dir() {
+        return Some(own);
+    }
     let journal = Journal::read(&dir.join(JOURNAL)).ok()?;
     let noted = journal.header().models.clone();
     noted.filter(|models| models.is_dir())

@@ -394,8 +394,11 @@ pub fn chip_of_run(
         )));
     }
     let beside = journal.path().with_file_name(outdir::MODELS);
-    let noted = header.models.clone().filter(|models| models.is_dir());
-    let models = Some(noted.unwrap_or(beside));
+    // The directory may be a copy: its own networks come first.
+    let models = match beside.is_dir() {
+        true => Some(beside),
+        false => header.models.clone(),
+    };
     alone(
         backend,
         experiment,

@@ -107,6 +107,25 @@ impl Place {
     }
 }
 
+/// Arrays beside an experiment that is named without its directory, and a network without hidden
+/// units: what a run writes of both is read again as it was.
+#[test]
+fn a_run_of_arrays_and_of_an_empty_list_is_used_again() {
+    let place = Place::new();
+    let names = ["train_images", "train_labels", "test_images", "test_labels"]
+        .map(|name| format!("{name} = \"images/{name}.npy\"\n"));
+    let experiment = EXPERIMENT
+        .replace("dir = \"images\"\n", &names.concat())
+        .replace("hidden = [8]", "hidden = []");
+    std::fs::write(place.path("work/small.toml"), experiment).unwrap();
+    place.ok("work", &["sweep", "small.toml", "--out", "run"]);
+    place.ok(".", &["sweep", "work/run/experiment.toml", "--out", "a"]);
+    assert_eq!(place.read("a/chips.csv"), place.read("work/run/chips.csv"));
+    let chip = place.ok(".", &["chip", "work/run", "--index", "2", "--json"]);
+    let chip: Value = serde_json::from_str(&chip).unwrap();
+    assert_eq!(chip["equal"], true, "{chip}");
+}
+
 #[test]
 fn a_run_is_used_again_from_anywhere() {
     let place = Place::new();

@@ -53,7 +53,7 @@ fn codes(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) 
             add(
                 fields,
                 format!(
-                    "{bits} bits give {what} no code with one step for all images; allowed at fidelity \"cell\": 2 to 8"
+                    "{bits} bits give {what} no code with one step for all of them; allowed at fidelity \"cell\": 2 to 8"
                 ),
             );
         }
