@@ -451,7 +451,10 @@ fn files_that_the_journal_does_not_know_are_no_results() {
         "experiment.toml: is missing",
     );
     // And a failure is a document where one was asked for.
-    for args in [&["chip", "none", "--index", "0", "--json"][..], &["diff", "run", "--json"]] {
+    for args in [
+        &["chip", "none", "--index", "0", "--json"][..],
+        &["diff", "run", "--json"],
+    ] {
         let run = place.run_in("work", args);
         let json: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((run.code, &json["exit_code"]), (2, &2.into()));

@@ -99,6 +99,8 @@ pub struct Journal {
     /// The slot of every point of the plan.
     plan: Vec<usize>,
     files: Files,
+    /// Whether files were recorded since the last point ended.
+    noted: bool,
     last_run: Option<Run>,
     lazy: bool,
 }
@@ -209,6 +211,7 @@ impl Journal {
             ids: HashMap::new(),
             plan: vec![],
             files: Files::new(),
+            noted: false,
             last_run: None,
             lazy: false,
         }
@@ -360,6 +363,7 @@ impl Journal {
             .sync_data()
             .map_err(|e| Error::io(&self.path, e))?;
         self.slots[slot].end = Some(end);
+        self.noted = false;
         Ok(())
     }
 
@@ -374,6 +378,7 @@ impl Journal {
             .sync_data()
             .map_err(|e| Error::io(&self.path, e))?;
         self.know_files(digests);
+        self.noted = true;
         Ok(())
     }
 
@@ -401,7 +406,7 @@ impl Journal {
             ));
         }
         let complete = (0..self.plan.len()).all(|point| self.ended(point).is_some());
-        (complete && !self.files.contains_key(name)).then(|| {
+        (complete && !self.noted).then(|| {
             format!(
                 "ends at byte {at} without the record of the run's files, so it does not tell whether \
                  `{name}` is as the run wrote it"
