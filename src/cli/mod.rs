@@ -58,6 +58,8 @@ Examples:
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
+With --json a failure is a JSON document too: {\"error\": text, \"exit_code\": number}.
+
 Exit codes:
   0    done
   1    the device failed, or a bug of Pimento
@@ -107,7 +109,19 @@ enum Command {
 /// Parses the command line, does it, prints errors, and says how it went.
 pub fn run() -> ExitCode {
     signals::report_large_files();
-    let done = match Cli::parse().command {
+    let json = std::env::args_os()
+        .take_while(|word| word != "--")
+        .any(|word| word == "--json");
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => {
+            if json && error.use_stderr() {
+                output::print_json_error(error.to_string().trim_end(), error.exit_code());
+            }
+            error.exit()
+        }
+    };
+    let done = match command {
         Command::Demo(c) => c.run(),
         Command::Sweep(c) => c.run(),
         Command::Merge(c) => c.run(),
@@ -132,6 +146,10 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::print_error(&error);
+            if json {
+                let text = output::lines(&error).join("\n");
+                output::print_json_error(&text, error.exit_code().into());
+            }
             ExitCode::from(error.exit_code())
         }
     }

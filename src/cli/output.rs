@@ -1,6 +1,7 @@
 //! Where results and errors go.
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pimento::error::printable;
 use pimento::{Error, Result};
@@ -20,9 +21,21 @@ pub fn print(text: &str) -> Result<()> {
 
 /// Writes one JSON document to standard output.
 pub fn print_json(document: &impl serde::Serialize) -> Result<()> {
+    PRINTED.store(true, Ordering::Relaxed);
     let text = serde_json::to_string_pretty(document)
         .map_err(|e| Error::Internal(format!("result to JSON: {e}")))?;
     print(&format!("{text}\n"))
+}
+
+/// Whether a JSON document was printed.
+static PRINTED: AtomicBool = AtomicBool::new(false);
+
+/// What failed as one JSON document, unless the command has printed its own.
+pub fn print_json_error(error: &str, exit_code: i32) {
+    if !PRINTED.load(Ordering::Relaxed) {
+        // The error was said on standard error; where nobody reads this there is no more to say.
+        let _ = print_json(&serde_json::json!({"error": error, "exit_code": exit_code}));
+    }
 }
 
 /// The mistakes of an error, one each.

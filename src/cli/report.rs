@@ -16,7 +16,8 @@ use super::output;
 /// Make one page of one or several runs, to compare them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads summary.json and chips.csv of each directory. With several, the run is one more axis of every \
+Reads summary.json and chips.csv of each directory, and refuses them where journal.bin beside them \
+recorded other files. With several, the run is one more axis of every \
 table and plot, and runs of the same seed are compared chip by chip.
 
 Examples:
@@ -98,6 +99,8 @@ pub fn load(dirs: &[PathBuf]) -> Result<Vec<Run>> {
         let mut result = summary::read(&dir.join(outdir::SUMMARY))?;
         let path = dir.join(outdir::CHIPS);
         let rows = chips::read(&path)?;
+        // After reading: what cannot be a row is named with its line.
+        outdir::check_files(dir)?;
         verify::run(&result, &rows)
             .map_err(|what| Error::input(format!("{}: {what}", path.display())))?;
         result.directory = Some(dir.clone());

@@ -174,13 +174,8 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
     let bad = |what: String| Error::input(format!("{}: {what}", source.display()));
     let refused = |e| bad(format!("not a network description: {e}"));
     let value: serde_json::Value = serde_json::from_str(text).map_err(refused)?;
-    let keys = value["layers"].as_array().into_iter().flatten();
-    for (i, key) in keys.enumerate().flat_map(|(i, op)| {
-        op.as_object()
-            .into_iter()
-            .flatten()
-            .map(move |(k, _)| (i, k))
-    }) {
+    let keys = keys(&value);
+    for (i, key) in keys.iter().enumerate().flat_map(each) {
         if !op::KEYS.contains(&key.as_str()) {
             return Err(bad(format!(
                 "operation {} has a key `{key}`; allowed: {}",
@@ -190,6 +185,17 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
         }
     }
     let d: Description = serde_json::from_value(value).map_err(refused)?;
+    for (i, key) in keys.iter().enumerate().flat_map(each) {
+        let Op { kind, out, .. } = &d.layers[i];
+        let own = kind.keys();
+        if !op::COMMON.contains(&key.as_str()) && !own.contains(&key.as_str()) {
+            return Err(bad(format!(
+                "operation `{out}` ({}) has a key `{key}`; allowed: {}",
+                kind.name(),
+                [op::COMMON, own].concat().join(", ")
+            )));
+        }
+    }
     let (_, c, h, w) = d.input.shape;
     if [c, h, w].iter().any(|n| !(1..=LARGEST).contains(n)) {
         return Err(bad(format!(
@@ -226,6 +232,12 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
         return Err(bad("no operations".into()));
     }
     reading.graph.check().map_err(|e| bad(e.to_string()))?;
+    if let Some(name) = unread(&reading.graph) {
+        return Err(bad(format!(
+            "operation `{name}`: a crossbar layer whose result does not reach the logits; allowed: \
+             layers that the last operation depends on"
+        )));
+    }
     let checked = reading.parameters.check(&reading.graph);
     checked.map_err(|e| bad(e.to_string()))?;
     let shared = reading
@@ -238,6 +250,42 @@ pub fn read(text: &str, tensors: &Parameters, source: &Path) -> Result<Loaded> {
         numerics,
         tied: d.tied.into_iter().chain(shared).collect(),
     })
+}
+
+/// The keys of every operation.
+fn keys(description: &serde_json::Value) -> Vec<Vec<String>> {
+    let layers = description["layers"].as_array().into_iter().flatten();
+    let of = |op: &serde_json::Value| {
+        op.as_object()
+            .into_iter()
+            .flatten()
+            .map(|(k, _)| k.clone())
+            .collect()
+    };
+    layers.map(of).collect()
+}
+
+/// Keys with the number of their operation.
+fn each((i, keys): (usize, &Vec<String>)) -> impl Iterator<Item = (usize, &String)> {
+    keys.iter().map(move |key| (i, key))
+}
+
+/// The first crossbar layer that the last node does not depend on.
+fn unread(graph: &Graph) -> Option<&str> {
+    let mut needed = vec![false; graph.nodes.len()];
+    if let Some(last) = needed.last_mut() {
+        *last = true;
+    }
+    for (id, node) in graph.nodes.iter().enumerate().rev() {
+        if needed[id] {
+            for &input in &node.inputs {
+                needed[input] = true;
+            }
+        }
+    }
+    let mut nodes = graph.nodes.iter().zip(needed);
+    let dead = nodes.find(|(node, needed)| !needed && matches!(node.layer, Layer::Conv { .. }));
+    dead.map(|(node, _)| node.name.as_str())
 }
 
 struct Reading<'a> {

@@ -36,6 +36,12 @@ pub struct Loaded {
 /// What was read last, so that the points of a sweep share it.
 static LAST: Mutex<Option<Last>> = Mutex::new(None);
 
+/// What [`other_kind`] calls files of tensors.
+const SAFETENSORS: &str = "a safetensors file";
+
+/// What [`other_kind`] calls descriptions.
+const JSON: &str = "a JSON file";
+
 /// Largest part of a file that says what it is.
 const HEAD: usize = 512;
 
@@ -202,7 +208,11 @@ fn read(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<L
 
 fn text(path: &Path) -> Result<String> {
     String::from_utf8(bytes(path)?).map_err(|e| {
-        let what = other_kind(e.as_bytes()).unwrap_or("something else");
+        let what = match other_kind(e.as_bytes()) {
+            Some(JSON) => "a damaged JSON file",
+            Some(kind) => kind,
+            None => "something else",
+        };
         Error::input(format!(
             "{}: not a text in UTF-8 but {what}",
             path.display()
@@ -213,6 +223,7 @@ fn text(path: &Path) -> Result<String> {
 fn tensors(path: &Path) -> Result<(Parameters, BTreeMap<String, String>)> {
     let bytes = bytes(path)?;
     Parameters::from_bytes(&bytes, path).map_err(|e| match other_kind(&bytes) {
+        Some(SAFETENSORS) => e.context("a damaged safetensors file"),
         Some(kind) => Error::input(format!(
             "{}: not a safetensors file but {kind}",
             path.display()
@@ -279,8 +290,8 @@ pub(super) fn other_kind(bytes: &[u8]) -> Option<&'static str> {
             "a web page (HTML): perhaps the download failed"
         }
         () if text.starts_with('<') => "an XML file",
-        () if head.get(8..10) == Some(b"{\"") => "a safetensors file",
-        () if text.starts_with('{') => "a JSON file",
+        () if head.get(8..10) == Some(b"{\"") => SAFETENSORS,
+        () if text.starts_with('{') => JSON,
         () => return None,
     })
 }

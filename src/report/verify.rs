@@ -6,7 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::config::{MAX_CHIPS, MAX_POINTS};
-use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
+use crate::sweep::census::{Basis, Census};
+use crate::sweep::result::{ChipRow, PointInputs, PointSummary, SweepResult};
 use crate::sweep::statistics::Interval;
 
 /// Accuracies are written as quotients with all digits: what may be lost is rounding.
@@ -49,7 +50,8 @@ pub(super) fn row(row: &ChipRow) -> Option<(&'static str, String)> {
 ///
 /// # Errors
 /// A message without the file's name: a row of a point that there is not, twice the same chip, other
-/// images, or another number of chips than the summary has.
+/// images, another number of chips than the summary has, or a statistic that is not the one of the
+/// rows.
 pub fn run(result: &SweepResult, rows: &[ChipRow]) -> Result<(), String> {
     let mut seen: HashMap<usize, (usize, HashSet<u32>)> = HashMap::new();
     for r in rows {
@@ -72,6 +74,9 @@ pub fn run(result: &SweepResult, rows: &[ChipRow]) -> Result<(), String> {
             return Err(format!("chip {chip} of point {point} is there twice"));
         }
     }
+    let mut sorted: Vec<&ChipRow> = rows.iter().collect();
+    sorted.sort_by_key(|r| (r.point, r.chip));
+    let mut sorted = sorted.into_iter().peekable();
     for (point, summary) in result.points.iter().enumerate() {
         let n = seen.get(&point).map_or(0, |(n, _)| *n);
         if n != summary.chips {
@@ -80,8 +85,71 @@ pub fn run(result: &SweepResult, rows: &[ChipRow]) -> Result<(), String> {
                 summary.chips
             ));
         }
+        let mut census = Census::default();
+        while let Some(row) = sorted.next_if(|r| r.point == point) {
+            census.push(row);
+        }
+        agrees(summary, &census).map_err(|what| format!("point {point}: {what}"))?;
     }
     Ok(())
+}
+
+/// Whether a summary's numbers are those of the chips.
+fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
+    let inputs = PointInputs {
+        ideal: found.ideal,
+        yield_limit: found.yield_limit,
+        tuning_cost: found.tuning_cost,
+        costs: found.costs.clone(),
+        basis: Basis {
+            stratified: found.stratified,
+            chance: None,
+        },
+        predicted_variance: None,
+        elapsed_s: found.elapsed_s,
+    };
+    let right = PointSummary::new(found.axes.clone(), chips, &inputs);
+    let numbers = |p: &PointSummary| {
+        [
+            ("mean", p.mean),
+            ("std", p.std),
+            ("min", p.min),
+            ("q05", p.q05),
+            ("q25", p.q25),
+            ("median", p.median),
+            ("q75", p.q75),
+            ("q95", p.q95),
+            ("max", p.max),
+            ("yield", p.yield_fraction),
+            ("mean_loss", p.mean_loss),
+            ("loss_vs_ideal", p.loss_vs_ideal),
+        ]
+    };
+    for ((name, is), (_, of_rows)) in numbers(found).into_iter().zip(numbers(&right)) {
+        if !close(is, of_rows) {
+            return Err(format!(
+                "{name} is {is} in summary.json, {of_rows} by the rows"
+            ));
+        }
+    }
+    // Runs that were put together on one page have none.
+    for (i, (is, of_rows)) in found.worst.iter().zip(&right.worst).enumerate() {
+        if is.chip != of_rows.chip || !close(is.accuracy, of_rows.accuracy) {
+            return Err(format!(
+                "worst.{i} is chip {} with {} in summary.json, chip {} with {} by the rows",
+                is.chip, is.accuracy, of_rows.chip, of_rows.accuracy
+            ));
+        }
+    }
+    match found.worst.len() > right.worst.len() {
+        true => Err(format!("{} worst chips in summary.json", found.worst.len())),
+        false => Ok(()),
+    }
+}
+
+/// Equal up to rounding, or both no number.
+fn close(a: f64, b: f64) -> bool {
+    (a.is_nan() && b.is_nan()) || (a - b).abs() <= ROUNDING * a.abs().max(1.0)
 }
 
 /// Whether a summary's numbers are possible.

@@ -224,9 +224,51 @@ fn check_results(dir: &Path, journal: &Journal) -> Result<()> {
         if !is_there(&path) || journal.wrote(name, &outputs::sha256(&path)?) {
             continue;
         }
-        if name != REPORT || !std::fs::read(&path).is_ok_and(|page| is_page(&page)) {
-            return Err(foreign(&path));
+        if name == REPORT && std::fs::read(&path).is_ok_and(|page| is_page(&page)) {
+            continue;
         }
+        return Err(match journal.lost_files(name) {
+            Some(why) => Error::input(format!(
+                "{}: {why}; allowed: to move `{name}` away (--resume makes it again from the chips in \
+                 the journal), or the journal as it was written",
+                journal.path().display()
+            )),
+            None => foreign(&path),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a table of chips or a summary that is not what the journal beside it recorded. Where there
+/// is no journal (files that were copied) nothing is known of them.
+///
+/// # Errors
+/// A damaged journal; a file that was changed since the run wrote it.
+pub fn check_files(dir: &Path) -> Result<()> {
+    let path = dir.join(JOURNAL);
+    if !is_there(&path) {
+        return Ok(());
+    }
+    let journal = Journal::look(&path)?;
+    for name in [CHIPS, SUMMARY] {
+        let file = dir.join(name);
+        let digest = outputs::sha256(&file)?;
+        // A process that is at work may have replaced it since the look.
+        if journal.wrote(name, &digest) || Journal::look(&path)?.wrote(name, &digest) {
+            continue;
+        }
+        return Err(Error::input(match journal.lost_files(name) {
+            Some(why) => format!(
+                "{}: {why}; allowed: the journal as it was written, or the directory without it",
+                path.display()
+            ),
+            None => format!(
+                "{}: has SHA-256 {digest}, which {JOURNAL} beside it has not recorded: changed since the \
+                 run wrote it; allowed: the file as it was written (without it, `pimento sweep \
+                 --resume` makes it again)",
+                file.display()
+            ),
+        }));
     }
     Ok(())
 }
@@ -351,6 +393,13 @@ pub fn open_run(dir: &Path) -> Result<(Experiment, Journal)> {
         )));
     }
     let journal = Journal::read(&journal)?;
+    if !is_there(&path) {
+        return Err(Error::input(format!(
+            "{}: is missing; allowed: the file as the run wrote it (pimento sweep --resume writes it \
+             again)",
+            path.display()
+        )));
+    }
     if !says_the_same(&path, journal.header()) {
         return Err(Error::input(format!(
             "{}: is not what the run was made with; allowed: the file as the run wrote it, or to \

@@ -407,3 +407,76 @@ fn quiet_is_quiet_and_json_is_json() {
     let run = pimento_with(&["chip", text(&place.path("none")), "--index", "0"], &[]);
     assert_eq!(run.code, 2);
 }
+
+#[test]
+fn files_that_the_journal_does_not_know_are_no_results() {
+    let place = Place::new();
+    place.ok("work", &["sweep", "small.toml", "--out", "run", "-q"]);
+    place.ok("work", &["sweep", "small.toml", "--out", "other", "-q"]);
+    let write = |name: &str, bytes: &[u8]| std::fs::write(place.path(name), bytes).unwrap();
+    let report = ["report", "run", "--out", "page.html"];
+    let resume = ["sweep", "small.toml", "--out", "run", "--resume", "-q"];
+    // What does not change any row.
+    let chips = String::from_utf8(place.read("work/run/chips.csv")).unwrap();
+    let mut edited = chips.clone();
+    edited.push('\n');
+    write("work/run/chips.csv", edited.as_bytes());
+    place.refused("work", &report, "chips.csv: has SHA-256");
+    place.refused("work", &["diff", "other", "run"], "chips.csv: has SHA-256");
+    write("work/run/chips.csv", chips.as_bytes());
+    let summary = place.read("work/run/summary.json");
+    let mut value: Value = serde_json::from_slice(&summary).unwrap();
+    value["points"][0]["mean"] = 0.123.into();
+    let changed = serde_json::to_vec(&value).unwrap();
+    write("work/run/summary.json", &changed);
+    place.refused("work", &report, "summary.json: has SHA-256");
+    // Without a journal the rows tell.
+    let journal = place.read("work/run/journal.bin");
+    std::fs::remove_file(place.path("work/run/journal.bin")).unwrap();
+    place.refused("work", &report, "point 0: mean is 0.123 in summary.json");
+    write("work/run/summary.json", &summary);
+    place.ok("work", &report);
+    // The last record damaged, cut in half, and missing as a whole.
+    let last = (0..journal.len())
+        .rev()
+        .find(|&at| journal[at..].starts_with(b"\xF7PMJ"))
+        .unwrap();
+    let mut damaged = journal.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    for bytes in [&damaged[..], &journal[..last + 30], &journal[..last]] {
+        write("work/run/journal.bin", bytes);
+        let words = format!("at byte {last}");
+        let force = [&report[..], &["--force"]].concat();
+        for args in [&force[..], &resume, &resume] {
+            place.refused("work", args, &words);
+        }
+        assert_eq!(place.read("work/run/journal.bin"), bytes);
+    }
+    // Moved away they are made again.
+    for name in ["chips.csv", "summary.json", "report.html", "headline.svg"] {
+        std::fs::remove_file(place.path("work/run").join(name)).unwrap();
+    }
+    let typed = place.path("work/run/chips.parquet");
+    if typed.exists() {
+        std::fs::remove_file(typed).unwrap();
+    }
+    place.ok("work", &resume);
+    assert_eq!(place.read("work/run/chips.csv"), chips.as_bytes());
+    place.ok("work", &[&report[..], &["--force"]].concat());
+    std::fs::remove_file(place.path("work/run/experiment.toml")).unwrap();
+    place.refused(
+        "work",
+        &["chip", "run", "--index", "0"],
+        "experiment.toml: is missing",
+    );
+    // And a failure is a document where one was asked for.
+    for args in [
+        &["chip", "none", "--index", "0", "--json"][..],
+        &["diff", "run", "--json"],
+    ] {
+        let run = place.run_in("work", args);
+        let json: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!((run.code, &json["exit_code"]), (2, &2.into()));
+        assert!(json["error"].as_str().is_some_and(|e| !e.is_empty()));
+    }
+}

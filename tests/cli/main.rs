@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod compare;
 mod data;
+mod directories;
 mod help;
 mod mvm;
 mod networks;

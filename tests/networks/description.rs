@@ -99,6 +99,22 @@ fn mistakes_in_a_description_name_the_operation() {
             "a kernel of 4 x 4 on a map of 3 x 3",
         ),
         ("\"kernel\": 1", "\"kernel\": 1, \"stride\": 0", "stride 0"),
+        // Keys of other operations.
+        (
+            "\"op\": \"relu\"",
+            "\"op\": \"relu\", \"slope\": 0.1",
+            "(relu) has a key `slope`; allowed: op, name, input, inputs, out",
+        ),
+        (
+            "\"op\": \"linear\"",
+            "\"op\": \"linear\", \"groups\": 2",
+            "(linear) has a key `groups`",
+        ),
+        (
+            "\"op\": \"flatten\"",
+            "\"op\": \"flatten\", \"shape\": [2, 1, 1]",
+            "(flatten) has a key `shape`",
+        ),
         ("[\"b\", \"input\"]", "[\"b\"]", "has 1 inputs"),
         ("2, 3, 3]", "2, 0, 3]", "input of 2 x 0 x 3"),
         ("\"name\": \"tiny\",", "", "name"),
@@ -111,6 +127,33 @@ fn mistakes_in_a_description_name_the_operation() {
             "{words}: {message}"
         );
     }
+}
+
+#[test]
+fn every_key_belongs_to_an_operation_and_dead_crossbars_are_refused() {
+    let op = |text: &str| RESIDUAL.replace("\"op\": \"relu\"", &format!("\"op\": {text}"));
+    for (op_and_keys, key) in [
+        ("\"max_pool\", \"kernel\": 1, \"dilation\": 2", "dilation"),
+        ("\"clip\", \"lo\": 0, \"slope\": 2", "slope"),
+        ("\"leaky_relu\", \"slope\": 0.1, \"lo\": 0", "lo"),
+        ("\"softmax\", \"pad\": 1", "pad"),
+    ] {
+        let message = read(&op(op_and_keys), &tensors()).unwrap_err();
+        let words = format!("has a key `{key}`; allowed: op,");
+        assert!(message.contains(&words), "{message}");
+    }
+    // Its result is read, by an operation whose result is not.
+    let dead = r#"{"op": "linear", "name": "dead", "weight": "fc.weight", "bias": null, "cin": 2,
+        "cout": 2, "input": "f", "out": "d"}, {"op": "tanh", "input": "d", "out": "e"}, "#;
+    let text = RESIDUAL.replace(
+        "{\"op\": \"linear\"",
+        &format!("{dead}{{\"op\": \"linear\""),
+    );
+    let message = read(&text, &tensors()).unwrap_err();
+    assert!(
+        message.contains("operation `dead`: a crossbar layer"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -141,6 +184,13 @@ fn tensors_alone_are_no_network() {
     std::fs::write(&path, tensors().to_bytes(&BTreeMap::new()).unwrap()).unwrap();
     let message = file::load(&path, false, None).unwrap_err().to_string();
     assert!(message.contains("weights.json"), "{message}");
+    let whole = tensors().to_bytes(&BTreeMap::new()).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    let message = file::load(&path, false, None).unwrap_err().to_string();
+    assert!(
+        message.contains("a damaged safetensors file") && message.contains("weights.safetensors"),
+        "{message}"
+    );
     let other = dir.path().join("weights.pth");
     std::fs::write(&other, "x").unwrap();
     let message = file::load(&other, false, None).unwrap_err().to_string();

@@ -130,6 +130,22 @@ fn rows_that_are_not_of_the_summary_are_refused() {
         ),
         (refused(&|r| r.rows[0].images = 999), "999 images"),
         (refused(&|r| r.rows.truncate(79)), "point 1 has 39 chips"),
+        // Possible in itself, but of other statistics.
+        (
+            refused(&|r| {
+                r.rows[0].correct -= 1;
+                r.rows[0].accuracy = f64::from(r.rows[0].correct) / f64::from(r.rows[0].images);
+            }),
+            "point 0: mean is",
+        ),
+        (
+            refused(&|r| r.result.points[1].std += 1e-6),
+            "point 1: std is",
+        ),
+        (
+            refused(&|r| r.result.points[1].worst[0].chip += 1),
+            "point 1: worst.0 is chip",
+        ),
     ] {
         assert!(message.contains(want), "{message}");
     }

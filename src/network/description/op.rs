@@ -13,6 +13,9 @@ pub const KEYS: &[&str] = &[
     "scale", "shift", "step", "shape", "table", "fill",
 ];
 
+/// Keys that every operation has.
+pub const COMMON: &[&str] = &["op", "name", "input", "inputs", "out"];
+
 /// One operation: what it does, what it reads, what its result is called.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Op {
@@ -236,6 +239,40 @@ impl Pool {
 }
 
 impl Kind {
+    /// The keys of this operation, beside [`COMMON`].
+    pub fn keys(&self) -> &'static [&'static str] {
+        match self {
+            Kind::Conv2d(_) => &[
+                "weight", "bias", "cin", "cout", "kernel", "stride", "pad", "dilation", "groups",
+            ],
+            Kind::Linear { .. } => &["weight", "bias", "cin", "cout"],
+            Kind::Batchnorm { .. } => &["prefix", "eps", "momentum"],
+            Kind::LeakyRelu { .. } => &["slope"],
+            Kind::HardSigmoid { .. } => &["slope", "offset"],
+            Kind::Clip { .. } => &["lo", "hi"],
+            Kind::MaxPool(_) | Kind::AvgPool(_) => &["kernel", "stride", "pad"],
+            Kind::Affine { .. } => &["scale", "shift"],
+            Kind::Quantize { .. } => &["step", "lo", "hi"],
+            Kind::Reshape { .. } | Kind::Concat { .. } => &["shape"],
+            Kind::Rearrange { .. } => &["table", "fill", "shape"],
+            Kind::Relu
+            | Kind::Relu6
+            | Kind::Tanh
+            | Kind::Sigmoid
+            | Kind::HardSwish
+            | Kind::Abs
+            | Kind::Sign
+            | Kind::Floor
+            | Kind::Identity
+            | Kind::GlobalAvgPool
+            | Kind::GlobalMaxPool
+            | Kind::Add
+            | Kind::Multiply
+            | Kind::Softmax
+            | Kind::Flatten => &[],
+        }
+    }
+
     /// As it is called in a description.
     pub fn name(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();

@@ -87,6 +87,8 @@ pub struct Journal {
     end: u64,
     /// Bytes of an unfinished record that were dropped.
     dropped: u64,
+    /// Whether they are still in the file and go before anything is written.
+    cut: bool,
     /// The last one.
     header: Header,
     layouts: Vec<Layout>,
@@ -97,6 +99,8 @@ pub struct Journal {
     /// The slot of every point of the plan.
     plan: Vec<usize>,
     files: Files,
+    /// Whether files were recorded since the last point ended.
+    noted: bool,
     last_run: Option<Run>,
     lazy: bool,
 }
@@ -144,7 +148,8 @@ impl Claimed {
         Journal::load(file, &self.path).ok().flatten()
     }
 
-    /// Reads what is there. An unfinished record at the end is cut off.
+    /// Reads what is there. An unfinished record at the end is left out, and cut off when something
+    /// is written.
     ///
     /// # Errors
     /// Damage before the end, with its byte; a file that is no journal.
@@ -155,9 +160,8 @@ impl Claimed {
             .map_err(|e| Error::io(&self.path, e))?;
         Ok(match Journal::load(file, &self.path)? {
             None => Opened::Nothing(self),
-            Some(journal) => {
-                let cut = journal.file.set_len(journal.end);
-                cut.map_err(|e| Error::io(&journal.path, e))?;
+            Some(mut journal) => {
+                journal.cut = journal.dropped > 0;
                 Opened::Journal(Box::new(journal))
             }
         })
@@ -181,13 +185,16 @@ impl Journal {
     pub fn read(path: &Path) -> Result<Journal> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         lock(&file, path, File::try_lock_shared)?;
-        Journal::load(file, path)?.ok_or_else(|| {
-            Error::input(format!(
-                "{}: not even the header was finished; allowed: the journal of a sweep that has \
-                 begun",
-                path.display()
-            ))
-        })
+        Journal::load(file, path)?.ok_or_else(|| headless(path))
+    }
+
+    /// Reads a journal that a process may be writing; what it has not finished is left out.
+    ///
+    /// # Errors
+    /// As [`Claimed::open`]; a file without a whole header.
+    pub fn look(path: &Path) -> Result<Journal> {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        Journal::load(file, path)?.ok_or_else(|| headless(path))
     }
 
     fn empty(file: File, path: &Path) -> Self {
@@ -196,6 +203,7 @@ impl Journal {
             file,
             end: 0,
             dropped: 0,
+            cut: false,
             header: Header::default(),
             layouts: vec![],
             adapters: vec![],
@@ -203,6 +211,7 @@ impl Journal {
             ids: HashMap::new(),
             plan: vec![],
             files: Files::new(),
+            noted: false,
             last_run: None,
             lazy: false,
         }
@@ -219,6 +228,11 @@ impl Journal {
         }
         let bytes = frame::encode(kind, payload);
         let offset = self.end;
+        if self.cut {
+            let cut = self.file.set_len(offset);
+            cut.map_err(|e| Error::io(&self.path, e))?;
+            self.cut = false;
+        }
         let mut file = &self.file;
         let written = file
             .seek(SeekFrom::Start(offset))
@@ -349,6 +363,7 @@ impl Journal {
             .sync_data()
             .map_err(|e| Error::io(&self.path, e))?;
         self.slots[slot].end = Some(end);
+        self.noted = false;
         Ok(())
     }
 
@@ -363,6 +378,7 @@ impl Journal {
             .sync_data()
             .map_err(|e| Error::io(&self.path, e))?;
         self.know_files(digests);
+        self.noted = true;
         Ok(())
     }
 
@@ -378,6 +394,32 @@ impl Journal {
         let known = self.files.get(name);
         known.is_some_and(|digests| digests.contains(digest))
     }
+
+    /// Why the journal cannot tell whether a file of that name is the run's: its end is lost, or
+    /// every chip is there and no record of files, which follows the last chip.
+    pub fn lost_files(&self, name: &str) -> Option<String> {
+        let at = self.end;
+        if self.dropped > 0 {
+            return Some(format!(
+                "the record at byte {at}, the last one, is damaged or cut off, so it does not tell \
+                 whether `{name}` is as the run wrote it"
+            ));
+        }
+        let complete = (0..self.plan.len()).all(|point| self.ended(point).is_some());
+        (complete && !self.noted).then(|| {
+            format!(
+                "ends at byte {at} without the record of the run's files, so it does not tell whether \
+                 `{name}` is as the run wrote it"
+            )
+        })
+    }
+}
+
+fn headless(path: &Path) -> Error {
+    Error::input(format!(
+        "{}: not even the header was finished; allowed: the journal of a sweep that has begun",
+        path.display()
+    ))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {

@@ -60,6 +60,7 @@ impl Journal {
                     return Err("it names too many files".into());
                 }
                 self.know_files(&digests);
+                self.noted = true;
             }
             _ => return Err("its kind is unknown".into()),
         }
@@ -155,6 +156,7 @@ impl Journal {
             ));
         }
         self.slots[slot].end = Some(end);
+        self.noted = false;
         Ok(())
     }
 

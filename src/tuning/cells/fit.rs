@@ -11,7 +11,7 @@
 //! and an output by `sum_k r(q_k) x_k` with `k` the rows of the tile: for white inputs (uncorrelated,
 //! mean square `v`) the mean squared error of all columns together is `v sum_(o,k) step_o^2 r(q_ok)^2`. That
 //! is a sum over the codes which the tile holds, quadratic in gains and offsets, and here they are its
-//! minimum: no gain and offset of an array does better. Where the law allows they are exact,
+//! minimum within the bounds of gains: no allowed gain and offset of an array does better. Where the law allows they are exact,
 //!
 //! ```text
 //! proportional  gain_p = 1/((1 + e) f),   offset_p = 0                             one cell
@@ -130,6 +130,44 @@ impl Tile {
             sum - self.wanted[q]
         };
         DVector::from_iterator(self.wanted.len(), (0..self.wanted.len()).map(error))
+    }
+
+    /// The sum that is minimised.
+    fn error(&self, start: &[f64], pairs: &[Pair]) -> f64 {
+        let errors = self.errors(pairs);
+        let common = self.weight.iter().zip(&errors).map(|(w, e)| w * e * e);
+        let own = self.own.iter().zip(pairs).zip(start);
+        let own = own.map(|((own, pair), start)| own * (pair.gain - start).powi(2));
+        common.sum::<f64>() + own.sum::<f64>()
+    }
+
+    /// The plane whose gain is at a bound and would lessen the error most by leaving it inwards.
+    fn held_back(
+        &self,
+        [low, high]: [f64; 2],
+        free: &[usize],
+        start: &[f64],
+        pairs: &[Pair],
+    ) -> Option<usize> {
+        let errors = self.errors(pairs);
+        let of_plane = |p: usize| {
+            let own = self.own[p];
+            let (mut slope, mut square) = (own * (pairs[p].gain - start[p]), own);
+            for ((w, e), shown) in self.weight.iter().zip(&errors).zip(&self.shown[p]) {
+                let shown = self.place[p] * shown;
+                slope += w * e * shown;
+                square += w * shown * shown;
+            }
+            let inwards = match (pairs[p].gain <= low, pairs[p].gain >= high) {
+                (true, false) => -slope,
+                (false, true) => slope,
+                _ => 0.0,
+            };
+            (p, inwards / square.sqrt().max(f64::MIN_POSITIVE))
+        };
+        let held = (0..pairs.len()).filter(|p| !free.contains(p)).map(of_plane);
+        let best = held.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        (best.1 > 0.0).then_some(best.0)
     }
 }
 
@@ -253,25 +291,64 @@ impl Fit<'_> {
         tile
     }
 
-    /// Moves corrections to the minimum of the squared error.
+    /// Moves corrections to the minimum of the squared error with gains inside their bounds.
+    ///
+    /// The error is convex. Gains that a step would take out of their bounds stay at them; at the minimum of the others
+    /// those whose bound no longer holds them back are set free, one at a time, while the error falls (an active set;
+    /// Stark, Parker, Computational Statistics 10, 1995).
     fn minimise(&self, tile: &Tile, pairs: &mut [Pair]) {
-        let mut free: Vec<usize> = (0..pairs.len()).collect();
+        let bounds = [LEAST_GAIN, 1.0 / self.floor];
+        for pair in pairs.iter_mut() {
+            pair.gain = pair.gain.clamp(bounds[0], bounds[1]);
+        }
         let start: Vec<f64> = pairs.iter().map(|p| p.gain).collect();
+        let mut free: Vec<usize> = (0..pairs.len()).collect();
+        self.settle(tile, &mut free, &start, pairs);
+        let mut error = tile.error(&start, pairs);
+        while let Some(p) = tile.held_back(bounds, &free, &start, pairs) {
+            let mut moved = pairs.to_vec();
+            free.push(p);
+            free.sort_unstable();
+            self.settle(tile, &mut free, &start, &mut moved);
+            let now = tile.error(&start, &moved);
+            // What is not less is rounding.
+            if now >= error * (1.0 - EXACT) {
+                break;
+            }
+            pairs.copy_from_slice(&moved);
+            error = now;
+        }
+    }
+
+    /// Minimum in the gains of the planes `free` and the offset; gains that reach a bound on the way are no longer
+    /// free.
+    fn settle(&self, tile: &Tile, free: &mut Vec<usize>, start: &[f64], pairs: &mut [Pair]) {
+        let bounds = [LEAST_GAIN, 1.0 / self.floor];
         loop {
+            let before = pairs.to_vec();
             // Again for what rounding left.
             for _ in 0..3 {
-                self.step(tile, &free, &start, pairs);
+                self.step(tile, free, start, pairs);
             }
-            let most = 1.0 / self.floor;
-            let before = free.len();
-            free.retain(|&p| {
-                let inside = pairs[p].gain.clamp(LEAST_GAIN, most);
-                let stays = pairs[p].gain == inside;
-                pairs[p].gain = inside;
-                stays
-            });
-            if free.len() == before {
-                break;
+            // Part of the way to where a gain leaves its bounds.
+            let part = |p: usize| {
+                let (from, to) = (before[p].gain, pairs[p].gain);
+                let bound = to.clamp(bounds[0], bounds[1]);
+                (bound != to).then(|| (bound, (bound - from) / (to - from)))
+            };
+            let reached: Vec<(usize, (f64, f64))> =
+                free.iter().filter_map(|&p| Some((p, part(p)?))).collect();
+            if reached.is_empty() {
+                return;
+            }
+            let way = reached.iter().fold(1.0f64, |w, r| w.min(r.1.1));
+            for (pair, from) in pairs.iter_mut().zip(&before) {
+                pair.gain = from.gain + way * (pair.gain - from.gain);
+                pair.offset = from.offset + way * (pair.offset - from.offset);
+            }
+            for (p, (bound, _)) in reached.into_iter().filter(|r| r.1.1 <= way) {
+                pairs[p].gain = bound;
+                free.retain(|&f| f != p);
             }
         }
     }

@@ -31,7 +31,8 @@
 //!
 //! A column at a known level is read with all its rows driven alike: a read is the mean of its `R` cells.
 //! Driven by `x` it would show `e` with the variance `s^2 |x|^2/(S_x^2 K)` over `K` columns, `S_x` the sum of
-//! the inputs, which is least, `s^2/(R K)`, where all inputs are equal.
+//! the inputs, which is least, `s^2/(R K)`, where all inputs are equal. For given numbers of stuck cells and open rows
+//! the mean of a column is taken as normal. Columns of an array share its open rows, which the sums do not know.
 
 use crate::backend::program::{Curve, Deviate, Law, Programming};
 use crate::chip::cell::{self, Draws};
@@ -160,27 +161,23 @@ impl Gauge<'_> {
     fn given(&self, e: f64, parts: &mut Vec<Part>) {
         self.one_cell(e, parts);
         let Some(rows) = self.column else { return };
-        let (target, unit) = (self.target(), self.unit());
-        let open = f64::from(self.cells.stuck.row);
-        let (mut mean, mut square) = (0.0, 0.0);
-        for p in parts.iter() {
-            let at = 0.5 * (p.from + p.to);
-            mean += p.weight * at;
-            square += p.weight * (at * at + (p.to - p.from).powi(2) / 12.0 + p.noise * p.noise);
-        }
         // Open rows conduct nothing.
-        let dark = -target / unit;
-        mean += open * (dark - mean);
-        square += open * (dark * dark - square);
-        let variance = (square - mean * mean).max(0.0) / rows as f64;
+        let open = f64::from(self.cells.stuck.row);
+        let dark = Kind {
+            weight: open,
+            mean: -self.target() / self.unit(),
+            variance: 0.0,
+        };
+        let of = |p: &Part| Kind {
+            weight: (1.0 - open) * p.weight,
+            mean: 0.5 * (p.from + p.to),
+            variance: (p.to - p.from).powi(2) / 12.0 + p.noise * p.noise,
+        };
+        let fixed = parts.iter().filter(|p| !p.moves).map(of);
+        let fixed: Vec<Kind> = fixed.chain([dark]).collect();
+        let well: Vec<Kind> = parts.iter().filter(|p| p.moves).map(of).collect();
         parts.clear();
-        parts.push(Part {
-            weight: 1.0,
-            from: mean,
-            to: mean,
-            noise: variance.sqrt().hypot(self.tuning.read_noise),
-            moves: true,
-        });
+        column(rows, fixed, well, self.tuning.read_noise, parts);
     }
 
     /// Distribution of a read of one cell; of columns without the noise that a read as a whole has.
@@ -241,6 +238,84 @@ impl Gauge<'_> {
             _ => vec![(1.0, 0.0)],
         }
     }
+}
+
+/// Cells of one kind: probability that a cell is such, mean and variance of what it shows.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    weight: f64,
+    mean: f64,
+    variance: f64,
+}
+
+/// Most parts of a column's distribution.
+const MOST_PARTS: f64 = 2_000.0;
+/// Numbers of stuck cells less probable than this are left out.
+const RARE: f64 = 1e-9;
+
+/// Distribution of the mean of `rows` cells and a read's own noise. A few stuck cells leave it far from normal where
+/// it is read coarsely: it is a sum over how many there are of each kind in `fixed`, normal for given numbers. Where that would
+/// be more than [`MOST_PARTS`] parts the most frequent kind is common enough for the normal of all other cells.
+fn column(
+    rows: usize,
+    mut fixed: Vec<Kind>,
+    mut others: Vec<Kind>,
+    read_noise: f64,
+    parts: &mut Vec<Part>,
+) {
+    fixed.retain(|k| k.weight > 0.0);
+    fixed.sort_by(|a, b| a.weight.total_cmp(&b.weight));
+    // Numbers within six standard deviations.
+    let numbers = |k: &Kind| (1.0 + 12.0 * (rows as f64 * k.weight).sqrt()).min(rows as f64 + 1.0);
+    while fixed.iter().map(numbers).product::<f64>() > MOST_PARTS {
+        others.extend(fixed.pop());
+    }
+    let mut left: f64 = others.iter().map(|k| k.weight).sum();
+    let share = |of: fn(&Kind) -> f64| {
+        let sum: f64 = others.iter().map(|k| k.weight * of(k)).sum();
+        sum / left.max(f64::MIN_POSITIVE)
+    };
+    let mean = share(|k| k.mean);
+    let variance = share(|k| k.mean * k.mean + k.variance) - mean * mean;
+    left += fixed.iter().map(|k| k.weight).sum::<f64>();
+    // Probability, cells without a kind yet, sums of means and variances.
+    let mut sums = vec![(1.0, rows, 0.0, 0.0)];
+    for k in &fixed {
+        let p = (k.weight / left).min(1.0);
+        left -= k.weight;
+        let mut next = vec![];
+        for &(weight, cells, m, v) in &sums {
+            next.extend((0..=cells).filter_map(|n| {
+                let weight = weight * probability(cells, n, p);
+                let of_kind = n as f64;
+                let sums = (m + of_kind * k.mean, v + of_kind * k.variance);
+                (weight >= RARE).then_some((weight, cells - n, sums.0, sums.1))
+            }));
+        }
+        sums = next;
+    }
+    let all: f64 = sums.iter().map(|s| s.0).sum();
+    parts.extend(sums.iter().map(|&(weight, cells, m, v)| {
+        let n = rows as f64;
+        let mean = (m + cells as f64 * mean) / n;
+        let variance = (v + cells as f64 * variance.max(0.0)) / (n * n);
+        Part {
+            weight: weight / all,
+            from: mean,
+            to: mean,
+            noise: variance.sqrt().hypot(read_noise),
+            moves: cells == rows,
+        }
+    }));
+}
+
+/// Probability of `n` of `cells` where each is one with the probability `p`.
+fn probability(cells: usize, n: usize, p: f64) -> f64 {
+    let (k, others) = (n as f64, (cells - n) as f64);
+    // 0 ln 0 = 0.
+    let power = |count: f64, ln: f64| if count > 0.0 { count * ln } else { 0.0 };
+    let ways = statrs::function::factorial::ln_binomial(cells as u64, n as u64);
+    (ways + power(k, p.ln()) + power(others, (-p).ln_1p())).exp()
 }
 
 /// What is drawn for the cells of a read.
