@@ -179,7 +179,7 @@ impl Converters {
     }
 
     /// Nothing that the nominal cells give clips. Where there are codes enough for steps of one grain, or
-    /// of the part of it that makes products exact ([`parts`]), a step is that or a power of two part of it,
+    /// of the part of it that makes products exact, a step is that or a power of two part of it,
     /// the smallest that fits, and products of nominal cells are exact. Where there are codes for the
     /// grain only, what digit 0 conducts is rounded.
     pub fn full(&self) -> Vec<[f32; 2]> {

@@ -14,7 +14,7 @@ pub struct Reader<'a> {
     pub g: &'a [f64],
     /// Their variances, where reads are noisy.
     pub variance: Option<&'a [f64]>,
-    /// From [`converters`]; without effect where there are none.
+    /// From [`super::converters()`]; without effect where there are none.
     pub converters: &'a [[f64; 2]],
     /// Pairs `(lsb, lo)`, `[read plane][column]`.
     pub ranges: &'a [[f32; 2]],
