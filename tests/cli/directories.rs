@@ -121,6 +121,8 @@ fn a_run_of_arrays_and_of_an_empty_list_is_used_again() {
     place.ok("work", &["sweep", "small.toml", "--out", "run"]);
     place.ok(".", &["sweep", "work/run/experiment.toml", "--out", "a"]);
     assert_eq!(place.read("a/chips.csv"), place.read("work/run/chips.csv"));
+    let page = String::from_utf8(place.read("a/report.html")).unwrap();
+    assert!(!page.contains("hidden units"), "{page}");
     let chip = place.ok(".", &["chip", "work/run", "--index", "2", "--json"]);
     let chip: Value = serde_json::from_str(&chip).unwrap();
     assert_eq!(chip["equal"], true, "{chip}");

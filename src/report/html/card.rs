@@ -134,10 +134,10 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// `name value` where the field is set.
+    /// `name value` where the field is set; an empty list says nothing.
     fn named(&self, name: &str, path: &str) -> String {
         match self.words(path) {
-            none if none.is_empty() => none,
+            none if none.is_empty() || none == "[]" => String::new(),
             words => format!("{name} {words}"),
         }
     }
