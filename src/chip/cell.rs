@@ -74,8 +74,8 @@ pub fn cell(spec: &Programming, target: f64, e: f64, draws: Draws) -> Cell {
     }
 }
 
-/// What the common part alone makes of a target conductance: without a deviation of its own and as much
-/// drift as cells have on average.
+/// Conductance of a cell with a common deviation only: no deviation of its own, and the mean drift of
+/// cells.
 pub fn common(spec: &Programming, target: f64, e: f64) -> f64 {
     let g = varied(spec, target, e, 0.0);
     limited(spec, g * kept(spec.drift.as_ref(), g))

@@ -21,7 +21,7 @@ pub struct Basis {
 }
 
 impl Basis {
-    /// That of an experiment whose images have so many classes.
+    /// The basis of an experiment whose images have `classes` classes.
     pub fn new(experiment: &Experiment, classes: usize) -> Self {
         Self {
             stratified: experiment.variation.sampling == Sampling::Stratified,

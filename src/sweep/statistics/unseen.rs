@@ -20,7 +20,7 @@ use super::Interval;
 /// Chips that may be of a kind that `n` chips do not show: 3 of `n`.
 const RULE_OF_THREE: f64 = 3.0;
 
-/// Accuracy of a chip that guesses one of so many classes.
+/// Accuracy of a chip that guesses one of `classes` classes.
 pub fn chance(classes: usize) -> f64 {
     1.0 / classes.max(1) as f64
 }
