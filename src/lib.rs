@@ -9,7 +9,7 @@
 //! | What is simulated? | [`config`]: the experiment file, its defaults, every mistake in it |
 //! | Which images? | [`data`] |
 //! | Which network, and how does it become operators? | [`network`] |
-//! | What is an operator, exactly? | [`backend::program::Op`], the specification of both backends |
+//! | What is an operator, exactly? | [`program::Op`], the specification of both backends |
 //! | Where does it run? | [`backend`]: `cpu`, and `wgpu` with the shaders |
 //! | Which number does cell *i* of chip *k* draw? | [`random`] |
 //! | How is a value quantized? | [`quantize`] |
@@ -54,6 +54,7 @@ pub mod files;
 pub mod mapping;
 pub mod memory;
 pub mod network;
+pub mod program;
 pub mod progress;
 pub mod quantize;
 pub mod random;

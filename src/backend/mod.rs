@@ -4,18 +4,15 @@
 //! * [`cpu`]: rayon and SIMD picked at run time; the reference, and what runs without an adapter.
 //! * `wgpu`: the WGSL shaders of `shaders/`, one file an operator.
 //!
-//! Both take every operator of [`program::Op`]; its doc comment there is the specification of
-//! both. See [`program`] for the memory layout.
+//! Both take every operator of [`Op`](crate::program::Op); its doc comment there is the specification
+//! of both. See [`crate::program`] for the memory layout.
 
-mod check;
 pub mod cpu;
-mod operands;
-pub mod program;
 pub mod storage;
 #[cfg(feature = "gpu")]
 pub mod wgpu;
 
-pub use program::{Capacity, Program, RunArgs, SectionId, TensorId};
+pub use crate::program::{Capacity, Program, RunArgs, SectionId, TensorId};
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Rounding of values that are kept in halves ([`Storage::F16`](super::program::Storage)): the twin of
+//! Rounding of values that are kept in halves ([`Storage::F16`](crate::program::Storage)): the twin of
 //! `shaders/shared/half.wgsl`.
 //!
 //! # Theory

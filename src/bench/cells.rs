@@ -17,8 +17,8 @@
 
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
-use crate::backend::program::*;
 use crate::error::Result;
+use crate::program::*;
 
 /// `program/cells`: cells with Gaussian errors.
 pub(super) const PROGRAM: Case = case("program/cells", program);

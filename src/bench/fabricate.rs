@@ -6,10 +6,8 @@
 
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
-use crate::backend::program::{
-    CHIP_FIELDS, Deviate, Fabrication, Law, Mapping, Op, Role, Scope, Shape,
-};
 use crate::error::Result;
+use crate::program::{CHIP_FIELDS, Deviate, Fabrication, Law, Mapping, Op, Role, Scope, Shape};
 
 /// `fabricate/ideal`: one Gaussian cell per weight, weight-proportional.
 pub(super) const IDEAL: Case = case("fabricate/ideal", |s| {

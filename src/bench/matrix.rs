@@ -3,8 +3,8 @@
 
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
-use crate::backend::program::{ConvGeometry, Op, Post, Role, Scope, Shape};
 use crate::error::Result;
+use crate::program::{ConvGeometry, Op, Post, Role, Scope, Shape};
 
 /// `gemm/256`: fits the caches.
 pub(super) const N256: Case = case("gemm/256", Class::Software, |s| product(s, 256));

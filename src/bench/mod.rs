@@ -30,12 +30,12 @@ mod timing;
 
 pub use report::{BenchReport, Failure, PeakShare, Row, TargetReport};
 
-use crate::backend::program::{Role, Scope, Shape};
 use crate::backend::{
     Backend, Capacity, DeviceInfo, MeasurePeak, Peak, Program, RunArgs, SectionId, Session,
     TensorId,
 };
 use crate::error::{Error, Result};
+use crate::program::{Role, Scope, Shape};
 use crate::progress::Observer;
 use crate::random::{Purpose, Stream};
 use timing::Budget;

@@ -4,8 +4,8 @@
 
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
-use crate::backend::program::{Activation, ConvGeometry, Op, Post, Role, Scope, Shape};
 use crate::error::Result;
+use crate::program::{Activation, ConvGeometry, Op, Post, Role, Scope, Shape};
 
 /// `mvm/linear-512`: 512 inputs, 512 outputs.
 pub(super) const LINEAR: Case = case("mvm/linear-512", |s| {

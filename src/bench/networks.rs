@@ -6,9 +6,6 @@
 //!   colour images.
 
 use super::{Case, Class, Cost, SEED, Setup, Work, values, wave};
-use crate::backend::program::{
-    Activation, Deviate, Law, Mapping, Role, Scope, Shape, StraightThrough, WeightStep,
-};
 use crate::backend::{RunArgs, Session};
 use crate::error::Result;
 use crate::network::Parameters;
@@ -17,6 +14,9 @@ use crate::network::lower::inference::{self, Chips, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec};
 use crate::network::lower::{CellNoise, Numerics};
 use crate::network::zoo::{self, Style};
+use crate::program::{
+    Activation, Deviate, Law, Mapping, Role, Scope, Shape, StraightThrough, WeightStep,
+};
 
 /// `lenet5/monte-carlo`: binary weights, unquantized activations; the chips of every wave are
 /// fabricated before they classify.

@@ -74,7 +74,7 @@ impl Calibration {
         self.limits.len()
     }
 
-    /// Adds what [`crate::backend::program::Op::Histogram`] counted.
+    /// Adds what [`crate::program::Op::Histogram`] counted.
     pub fn add(&mut self, counts: &[f32]) {
         for (sum, n) in self.counts.iter_mut().zip(counts) {
             *sum += f64::from(*n);
@@ -244,7 +244,7 @@ impl Histogram<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::program::{Adc as Codes, Arrays, Dac, Encoding, InputSigns};
+    use crate::program::{Adc as Codes, Arrays, Dac, Encoding, InputSigns};
 
     fn converters(codes: (i32, i32), slices: &[u8], rows: u32) -> Converters {
         let arrays = Arrays {

@@ -1,7 +1,7 @@
 //! One cell in `f64`: what becomes of a conductance that is programmed, ages and is read (docs/cells.md
 //! 2 and 4), from the numbers that are drawn for it; and what becomes of it on average.
 
-use crate::backend::program::{CellReadNoise, Curve, Deviate, Drift, Law, Programming};
+use crate::program::{CellReadNoise, Curve, Deviate, Drift, Law, Programming};
 
 /// What is drawn for a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

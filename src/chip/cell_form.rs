@@ -1,7 +1,7 @@
 //! One chip at cell level written down in `f64`, cell by cell and conversion by conversion: what the
 //! operators at cell level of both backends are tested against.
 //!
-//! The numbers are those of [`crate::backend::program`] (`Programming`, `Wires`, `Reading`,
+//! The numbers are those of [`crate::program`] (`Programming`, `Wires`, `Reading`,
 //! `ConverterErrors`), the random words those of [`crate::random`]; the arithmetic is plain `f64`, with
 //! normals from the error function. Thresholds of probabilities are compared in `f32`, as everywhere:
 //! which cells are stuck does not depend on who asks. Formulas are in docs/cells.md.
@@ -11,8 +11,8 @@ mod reader;
 use super::cell::{self, Cell, Draws};
 use super::closed_form::deviation;
 use super::ir_drop;
-use crate::backend::program::{Arrays, ConverterErrors, Deviate, Encoding, Programming, Wires};
 use crate::mapping::digits;
+use crate::program::{Arrays, ConverterErrors, Deviate, Encoding, Programming, Wires};
 use crate::random::{self, OFFSET_REFERENCE, Purpose, REFERENCE, Stream};
 
 pub use reader::{Conversion, Pixel, Place, Reader};
@@ -203,7 +203,7 @@ pub fn codes(w: &[f32], step: &[f32], rows: usize) -> Vec<i32> {
     w.iter().enumerate().map(one).collect()
 }
 
-/// Programs a layer, see [`crate::backend::program::Op::ProgramCells`].
+/// Programs a layer, see [`crate::program::Op::ProgramCells`].
 pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Programmed {
     let a = &spec.arrays;
     let cells = Cells { spec, array, key };
@@ -229,7 +229,7 @@ pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Pr
 }
 
 /// What wires make of raw cells: read planes in level units, see
-/// [`crate::backend::program::Op::IrDrop`].
+/// [`crate::program::Op::IrDrop`].
 pub fn wires(spec: &Wires, raw: &[f64]) -> Vec<f64> {
     let a = &spec.arrays;
     let n = a.plane_len();
@@ -260,7 +260,7 @@ pub fn wires(spec: &Wires, raw: &[f64]) -> Vec<f64> {
 }
 
 /// Constants `(a, b)` of every converter, `[row tile][read plane][column]`, see
-/// [`crate::backend::program::Op::ConverterFold`].
+/// [`crate::program::Op::ConverterFold`].
 pub fn converters(
     ranges: &[[f32; 2]],
     scale: Option<&[f32]>,

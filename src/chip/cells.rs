@@ -4,14 +4,14 @@
 use super::calibrate::Calibration;
 use super::ranges::{self, Converters};
 use super::terms;
-use crate::backend::program::{
-    Adc, Arrays, CellReadNoise, ConvGeometry, ConverterErrors, Curve, Dac, Drift, InputSigns,
-    Programming, Reading, Storage, Stuck, Topology, Wires,
-};
 use crate::config;
 use crate::config::chip::{Accumulate, AdcRange, WireMethod, WireTopology};
 use crate::error::{Error, Result};
 use crate::mapping;
+use crate::program::{
+    Adc, Arrays, CellReadNoise, ConvGeometry, ConverterErrors, Curve, Dac, Drift, InputSigns,
+    Programming, Reading, Storage, Stuck, Topology, Wires,
+};
 
 /// Codes of a layer's input (docs/MODEL.md 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Ranges {
     /// There are no converters.
     None,
     /// Known without looking at data: pairs `(lsb, lo)` as in
-    /// [`crate::backend::program::Op::ConverterFold`], `[read plane][column]`.
+    /// [`crate::program::Op::ConverterFold`], `[read plane][column]`.
     Known(Vec<[f32; 2]>),
     /// From histograms of the sums on nominal chips.
     Calibrated(Calibration),
@@ -47,7 +47,7 @@ pub struct LayerCells {
     pub errors: ConverterErrors,
     /// Where the ranges come from.
     pub ranges: Ranges,
-    /// Whether a read is noisy, so that [`crate::backend::program::Op::ProgramCells`] must give
+    /// Whether a read is noisy, so that [`crate::program::Op::ProgramCells`] must give
     /// variances.
     pub noisy: bool,
     /// How the read planes are kept.

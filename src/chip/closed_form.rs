@@ -11,7 +11,7 @@
 
 use statrs::function::erf::{erfc, erfc_inv};
 
-use crate::backend::program::{Deviate, Fabrication, Law, Mapping};
+use crate::program::{Deviate, Fabrication, Law, Mapping};
 use crate::random::{Purpose, Stream};
 
 /// Which chip, and what it does about itself.
@@ -121,7 +121,7 @@ impl Layer<'_> {
     }
 }
 
-/// Effective weights of one chip, see [`crate::backend::program::Op::Fabricate`]; `full_scale`
+/// Effective weights of one chip, see [`crate::program::Op::Fabricate`]; `full_scale`
 /// (positive) has one value or one a column.
 pub fn fabricate(w: &[f32], full_scale: &[f32], spec: &Fabrication, chip: Chip) -> Vec<f64> {
     let g_min = match spec.mapping {

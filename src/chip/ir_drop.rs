@@ -394,13 +394,8 @@ pub fn non_ideality(ideal: &[f64], real: &[f64]) -> f64 {
 
 /// Matrix of one array by the method and topology of `wires`, in place of its cells: `cells` are
 /// `[output][input]` relative to `G_max`, as many as the array has.
-pub fn array(
-    wires: &crate::backend::program::Wires,
-    outputs: usize,
-    inputs: usize,
-    cells: &mut [f64],
-) {
-    use crate::backend::program::Topology;
+pub fn array(wires: &crate::program::Wires, outputs: usize, inputs: usize, cells: &mut [f64]) {
+    use crate::program::Topology;
     let mesh = Mesh {
         outputs,
         inputs,

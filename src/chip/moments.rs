@@ -17,7 +17,7 @@
 //! A column of weights `w_ref` shows `c/(w_ref S) = 1 + eps_B + n`, the mean of `K` columns with
 //! `Var n = s_W^2 ||x||^2/(S^2 K)`: least with `R` equal inputs, `s_W^2/(R K)`, which is `R K` test cells.
 
-use crate::backend::program::Law;
+use crate::program::Law;
 
 /// One output of a matrix-vector product: a column of weights and the inputs it sees.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +102,8 @@ pub fn level_columns_variance(x: &[f64], sigma_w: f64, columns: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::program::{Deviate, Fabrication, Mapping};
     use crate::chip::closed_form;
+    use crate::program::{Deviate, Fabrication, Mapping};
     use crate::random::{Purpose, Stream};
 
     const ROWS: usize = 48;

@@ -3,7 +3,7 @@
 //! A converter maps a sum `v` (level units times drive) to the code `round((v - lo)/lsb)`. With
 //! codes of sign and magnitude `lo = 0`; with uniform codes `lo` is the value of code 0.
 
-use crate::backend::program::{Adc, Arrays, Dac, Encoding, InputSigns, Reading};
+use crate::program::{Adc, Arrays, Dac, Encoding, InputSigns, Reading};
 
 /// Smallest difference of two nominal sums, in level units: half a level where both cells of a pair
 /// move and each has its own converter, else one.

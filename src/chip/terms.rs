@@ -1,7 +1,7 @@
 //! The configuration's words for variation as the backend's plain data.
 
-use crate::backend::program::{Deviate, Law, Mapping};
 use crate::config;
+use crate::program::{Deviate, Law, Mapping};
 
 /// Variance law.
 pub fn law(v: &config::Variation) -> Law {

@@ -15,9 +15,9 @@ use glam::Vec2;
 
 use super::wafer::Wafer;
 use super::{stratified, terms};
-use crate::backend::program::Deviate;
 use crate::config;
 use crate::error::Result;
+use crate::program::Deviate;
 use crate::random::{self, Purpose, Stream};
 
 /// Between-chip variation: everything of docs/MODEL.md 3 but the cells' own part.
@@ -136,7 +136,7 @@ impl ChipVariation {
     }
 
     /// The own part of an array of cells of a layer, `array` its index in
-    /// [`crate::backend::program::Arrays`]; `flags` is 0 or [`random::TRAINING`].
+    /// [`crate::program::Arrays`]; `flags` is 0 or [`random::TRAINING`].
     pub fn array(&self, seed: u64, flags: u32, chip: u32, layer: u32, array: u32) -> f64 {
         self.draw(self.sigma_array, || {
             Stream::new(seed, Purpose::Array, flags, layer, chip).word(array)

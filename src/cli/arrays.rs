@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use bytesize::ByteSize;
-use pimento::backend::program::Storage;
 use pimento::config::{Experiment, Fidelity};
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
 use pimento::network::lower::cells::Route;
+use pimento::program::Storage;
 use pimento::sweep::cells::lowered;
 use pimento::train::settings;
 use pimento::tuning::cells::{added_columns, reference_columns, tuned};

@@ -3,6 +3,14 @@
 /// Bytes that [`kind`] looks at, at most.
 pub const START: usize = 512;
 
+/// A file of named tensors, see [`kind`].
+pub const SAFETENSORS: &str = "a safetensors file";
+
+const HDF5: &str = "an HDF5 file (a Keras .h5 or a MATLAB .mat file, perhaps)";
+const TFLITE: &str = "a TensorFlow Lite network";
+const PICKLE: &str = "a Python pickle (a PyTorch or scikit-learn file, perhaps)";
+const PYTORCH: &str = "a PyTorch file (torch.save)";
+
 /// Beginnings that only one kind of file has.
 const MAGIC: [(&[u8], &str); 21] = [
     (b"\x1f\x8b", "gzip data"),
@@ -19,10 +27,7 @@ const MAGIC: [(&[u8], &str); 21] = [
     (b"II*\0", "a TIFF picture"),
     (b"MM\0*", "a TIFF picture"),
     (b"\x93NUMPY", "an NPY file"),
-    (
-        b"\x89HDF\r\n\x1a\n",
-        "an HDF5 file (a Keras .h5 or a MATLAB .mat file, perhaps)",
-    ),
+    (b"\x89HDF", HDF5),
     (b"MATLAB 5.0", "a MATLAB .mat file"),
     (b"PAR1", "a Parquet file"),
     (b"%PDF", "a PDF document"),
@@ -49,19 +54,29 @@ pub fn kind(start: &[u8]) -> Option<&'static str> {
         return Some("a tar archive");
     }
     if start.get(4..8) == Some(b"TFL3") {
-        return Some("a TensorFlow Lite network");
+        return Some(TFLITE);
     }
     // Protocol 2 to 5, then a frame or the first object.
     if matches!(start, [0x80, 2..=5, ..]) {
-        return Some("a Python pickle (a PyTorch or scikit-learn file, perhaps)");
+        return Some(PICKLE);
     }
     if matches!(start, [_, _, _, _, _, 0, 0, 0, b'{', ..]) {
-        return Some("a safetensors file");
+        return Some(SAFETENSORS);
     }
     if matches!(start, [0, 0, 8 | 9 | 11..=14, 1..=4, ..]) {
         return Some("an IDX file");
     }
     text(start)
+}
+
+/// [`kind`] of a file that should be a network, and how a network comes out of it, where one can.
+pub fn no_network(start: &[u8]) -> Option<String> {
+    let what = kind(&start[..start.len().min(START)])?;
+    Some(match what {
+        PYTORCH | PICKLE => format!("{what}; export the model as docs/from-pytorch.md says"),
+        HDF5 | TFLITE => format!("{what}; convert the model to ONNX"),
+        _ => what.into(),
+    })
 }
 
 /// `; this is ...`, or nothing: the end of a sentence about a file that is not what was wanted.
@@ -80,11 +95,10 @@ fn zip(start: &[u8]) -> &'static str {
     };
     let name = start.get(30..).unwrap_or_default();
     let name = &name[..length.min(name.len())];
+    let pickled = start.windows(8).any(|w| w == b"data.pkl") || name.ends_with(b"/byteorder");
     match name {
         _ if name.ends_with(b".npy") => "an NPZ file",
-        _ if name.ends_with(b"data.pkl") || name.ends_with(b"/byteorder") => {
-            "a PyTorch file (torch.save)"
-        }
+        _ if pickled => PYTORCH,
         _ => "a ZIP archive",
     }
 }

@@ -1,6 +1,6 @@
 //! Digits of codes and codes of digits.
 
-use crate::backend::program::{Arrays, Encoding};
+use crate::program::{Arrays, Encoding};
 
 /// Digit of every slice of a magnitude, least significant first.
 fn split(arrays: &Arrays, magnitude: u32) -> impl Iterator<Item = u32> + '_ {

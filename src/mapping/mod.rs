@@ -11,9 +11,9 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::backend::program::{Arrays, ConvGeometry, Dac, Encoding};
 use crate::config::chip::{ArraySize, CellEncoding, Cells, Split, Subtraction};
 use crate::error::{Error, Result};
+use crate::program::{Arrays, ConvGeometry, Dac, Encoding};
 
 /// First line of every tile of `n` lines cut into tiles of at most `most`, then `n`. Even: the fewest
 /// tiles, the first ones one line longer where they cannot be equal.

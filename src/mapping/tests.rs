@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::backend::program::InputSigns;
 use crate::config::chip::SliceBits;
+use crate::program::InputSigns;
 
 fn sizes() -> impl Strategy<Value = ArraySize> {
     let split = prop_oneof![Just(Split::Even), Just(Split::Filled)];

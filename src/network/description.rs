@@ -13,11 +13,11 @@ use super::file::Loaded;
 use super::graph::{Graph, Layer, NORM_RATE, NodeId, norm_rate};
 use super::lower::{ActStep, Numerics};
 use super::parameters::{Parameters, Tensor};
-use crate::backend::program::{
+use crate::error::{Error, Result};
+use crate::program::{
     Activation, BinaryGroup, ConvGeometry, NO_SOURCE, PoolGeometry, Rounding, StraightThrough,
     WeightStep,
 };
-use crate::error::{Error, Result};
 
 mod op;
 

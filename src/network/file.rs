@@ -14,6 +14,7 @@ use super::lower::Numerics;
 use super::parameters::Parameters;
 use super::{description, onnx, rewrite};
 use crate::error::{Error, Result};
+use crate::files::kind::{SAFETENSORS, no_network};
 
 /// Metadata entry of a safetensors file with the description of the network.
 pub const NETWORK: &str = "pimento.network";
@@ -35,15 +36,6 @@ pub struct Loaded {
 
 /// What was read last, so that the points of a sweep share it.
 static LAST: Mutex<Option<Last>> = Mutex::new(None);
-
-/// What [`other_kind`] calls files of tensors.
-const SAFETENSORS: &str = "a safetensors file";
-
-/// What [`other_kind`] calls descriptions.
-const JSON: &str = "a JSON file";
-
-/// Largest part of a file that says what it is.
-const HEAD: usize = 512;
 
 struct Last {
     key: Key,
@@ -208,10 +200,11 @@ fn read(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<L
 
 fn text(path: &Path) -> Result<String> {
     String::from_utf8(bytes(path)?).map_err(|e| {
-        let what = match other_kind(e.as_bytes()) {
-            Some(JSON) => "a damaged JSON file",
+        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let what = match no_network(e.as_bytes()) {
             Some(kind) => kind,
-            None => "something else",
+            None if valid.trim_ascii_start().starts_with(b"{") => "a damaged JSON file".into(),
+            None => "something else".into(),
         };
         Error::input(format!(
             "{}: not a text in UTF-8 but {what}",
@@ -222,8 +215,8 @@ fn text(path: &Path) -> Result<String> {
 
 fn tensors(path: &Path) -> Result<(Parameters, BTreeMap<String, String>)> {
     let bytes = bytes(path)?;
-    Parameters::from_bytes(&bytes, path).map_err(|e| match other_kind(&bytes) {
-        Some(SAFETENSORS) => e.context("a damaged safetensors file"),
+    Parameters::from_bytes(&bytes, path).map_err(|e| match no_network(&bytes) {
+        Some(kind) if kind == SAFETENSORS => e.context("a damaged safetensors file"),
         Some(kind) => Error::input(format!(
             "{}: not a safetensors file but {kind}",
             path.display()
@@ -253,47 +246,6 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>> {
     }
     file.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
-}
-
-/// What a file that is no network is, where its beginning tells.
-pub(super) fn other_kind(bytes: &[u8]) -> Option<&'static str> {
-    let head = &bytes[..bytes.len().min(HEAD)];
-    let text = String::from_utf8_lossy(head)
-        .trim_start()
-        .to_ascii_lowercase();
-    let starts = |magic: &[u8]| head.starts_with(magic);
-    let named = |name: &[u8]| head.windows(name.len()).any(|w| w == name);
-    Some(match () {
-        () if head.is_empty() => "an empty file",
-        () if starts(b"version https://git-lfs") => {
-            "a Git LFS pointer, which stands for the file; fetch the file itself (git lfs pull)"
-        }
-        () if starts(b"PK\x03\x04") && named(b"data.pkl") => {
-            "a PyTorch file (torch.save); export the model as docs/from-pytorch.md says"
-        }
-        () if starts(b"PK\x03\x04") => "a ZIP archive",
-        () if starts(b"\x80\x02")
-            || starts(b"\x80\x03")
-            || starts(b"\x80\x04")
-            || starts(b"\x80\x05") =>
-        {
-            "a Python pickle; export the model as docs/from-pytorch.md says"
-        }
-        () if starts(b"\x89HDF") => "an HDF5 file (Keras); convert the model to ONNX",
-        () if head.get(4..8) == Some(b"TFL3") => "a TensorFlow Lite model; convert it to ONNX",
-        () if starts(b"\x1f\x8b") => "a gzip file",
-        () if starts(b"BZh") => "a bzip2 file",
-        () if starts(b"\xfd7zXZ") => "an xz file",
-        () if starts(b"\x28\xb5\x2f\xfd") => "a zstd file",
-        () if starts(b"\x93NUMPY") => "an NPY array",
-        () if text.starts_with("<!doctype html") || text.starts_with("<html") => {
-            "a web page (HTML): perhaps the download failed"
-        }
-        () if text.starts_with('<') => "an XML file",
-        () if head.get(8..10) == Some(b"{\"") => SAFETENSORS,
-        () if text.starts_with('{') => JSON,
-        () => return None,
-    })
 }
 
 /// The bytes of a safetensors file that holds the network and its description, besides `meta`.

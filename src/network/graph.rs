@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 use crate::error::{Error, Result};
+use crate::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 use crate::random::{Reach, product};
 
 /// Rate of running batch norm statistics where nothing else is said.
@@ -72,11 +72,11 @@ pub enum Layer {
     Reshape,
     /// All inputs one behind the other in `c, h, w` order (for equal `h x w`: along the channels).
     Concat,
-    /// Values taken from other places: see [`crate::backend::program::Op::Rearrange`].
+    /// Values taken from other places: see [`crate::program::Op::Rearrange`].
     Rearrange {
         /// Source of every value of the output.
         table: Arc<[u32]>,
-        /// Value where the table says [`crate::backend::program::NO_SOURCE`].
+        /// Value where the table says [`crate::program::NO_SOURCE`].
         fill: f32,
     },
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::file::Loaded;
 use super::graph::{Graph, Layer, NodeId};
 use super::parameters::Tensor;
-use crate::backend::program::NO_SOURCE;
+use crate::program::NO_SOURCE;
 
 /// Keeps what `output` needs, which becomes the last node.
 pub(super) fn prune(net: &mut Loaded, output: NodeId) {

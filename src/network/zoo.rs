@@ -1,7 +1,7 @@
 //! The architectures that Pimento can build by itself.
 
 use super::graph::Graph;
-use crate::backend::program::{Activation, PoolGeometry};
+use crate::program::{Activation, PoolGeometry};
 
 /// What the zoo's networks have in common.
 #[derive(Debug, Clone, Copy, PartialEq)]

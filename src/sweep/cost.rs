@@ -40,7 +40,7 @@ pub fn costs(
     }
     let v = &experiment.variation;
     let layers = model.graph.crossbars();
-    let sum = |of: &dyn Fn(&crate::backend::program::ConvGeometry) -> usize| -> f64 {
+    let sum = |of: &dyn Fn(&crate::program::ConvGeometry) -> usize| -> f64 {
         layers.iter().map(|(_, geo, _)| of(geo) as f64).sum()
     };
     let cells = match v.mapping {

@@ -1,9 +1,9 @@
 //! Which layer is the first whose output is not finite: asked only after a chip's loss was not.
 
 use super::wave::{Images, Simulator};
-use crate::backend::program::LANES;
 use crate::error::{Error, Result};
 use crate::network::graph::Layer;
+use crate::program::LANES;
 use crate::train::Model;
 
 /// Makes the simulator of a network, of the point in question.

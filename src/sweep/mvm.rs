@@ -5,9 +5,6 @@
 
 mod given;
 
-use crate::backend::program::{
-    Arrays, ConvGeometry, Op, Post, Program, Role, Scope, SectionId, Shape, TensorId,
-};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::ChipVariation;
 use crate::chip::cells::{self, InputCodes, LayerCells, Ranges};
@@ -16,6 +13,9 @@ use crate::config::{Experiment, TuningMethod};
 use crate::error::{Error, Result};
 use crate::network::lower::cells::{CellLayer, Tuned, program_ops};
 use crate::network::lower::layer_address;
+use crate::program::{
+    Arrays, ConvGeometry, Op, Post, Program, Role, Scope, SectionId, Shape, TensorId,
+};
 use crate::quantize::{self, activation, weight};
 use crate::tuning::cells::{CellTuner, Held, TunedLayer, reference_columns, tuned};
 

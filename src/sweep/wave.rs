@@ -11,7 +11,6 @@ pub(super) use layout::check;
 
 use super::cells::CellLevel;
 use super::result::{ChipRow, TuningCost};
-use crate::backend::program::CHIP_FIELDS;
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::{ChipVariation, Deviation};
 use crate::config::{Experiment, Fidelity};
@@ -20,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::files::reading;
 use crate::network::lower::CellNoise;
 use crate::network::lower::inference::{Inference, NormMode};
+use crate::program::CHIP_FIELDS;
 use crate::progress::Observer;
 use crate::random::RECALIBRATION;
 use crate::train::{Model, settings};

@@ -2,7 +2,6 @@
 //! layers' converters have in common.
 
 use crate::backend::cpu::CpuBackend;
-use crate::backend::program::LANES;
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::calibrate::Calibration;
 use crate::chip::cells::{LayerCells, Ranges};
@@ -14,6 +13,7 @@ use crate::network::lower::Numerics;
 use crate::network::lower::cells::{CellLayer, Tap, Tapped};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::{Graph, Parameters};
+use crate::program::LANES;
 
 /// Pairs `(lsb, lo)` of `[read plane][column]`.
 pub type Pairs = Vec<[f32; 2]>;

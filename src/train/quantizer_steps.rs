@@ -2,12 +2,12 @@
 //! of learned steps.
 
 use crate::backend::Session;
-use crate::backend::program::{ActQuant, Rounding};
 use crate::config::{ActivationStep, Quantize};
 use crate::error::Result;
 use crate::network::Parameters;
 use crate::network::lower::Numerics;
 use crate::network::lower::training::Training;
+use crate::program::{ActQuant, Rounding};
 use crate::quantize::activation::Codes;
 use crate::quantize::{self, Step};
 

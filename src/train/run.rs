@@ -16,13 +16,13 @@ use super::identity::{SeenImages, training_key};
 use super::settings::{HeldOut, Steps};
 use super::trainer::{EpochRecord, Job, TrainRecord};
 use super::{quantizer_steps, settings, validate};
-use crate::backend::program::CHIP_FIELDS;
 use crate::backend::{RunArgs, SectionId, Session};
 use crate::chip::ChipVariation;
 use crate::error::{Error, Result};
 use crate::network::lower::training::Training;
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
+use crate::program::CHIP_FIELDS;
 use crate::progress::TrainProgress;
 use crate::random::TRAINING;
 

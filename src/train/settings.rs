@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::backend::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
 use crate::chip::cells::{InputCodes, LayerCells};
 use crate::chip::{self, terms};
 use crate::config::{self, Experiment};
@@ -14,6 +13,7 @@ use crate::network::graph::{Graph, Layer};
 use crate::network::lower::training::{Optimizer, TrainSpec, check_trainable};
 use crate::network::lower::{ActStep, CellNoise, Numerics, layer_address};
 use crate::network::zoo::{self, Style};
+use crate::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
 
 /// Where a training begins.
 #[derive(Debug, Clone, PartialEq)]

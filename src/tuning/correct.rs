@@ -4,10 +4,10 @@
 //! correction of the effective weights, `w_hat = gain (w' - offset full)` with `full` the largest
 //! magnitude the code can represent: `gain` folds into an existing scale, `offset full S` is the
 //! sum of the inputs `S` times a constant. The simulator applies it to the weights
-//! ([`crate::backend::program::Op::Fabricate`]); [`operations_per_image`] says what the digital
+//! ([`crate::program::Op::Fabricate`]); [`operations_per_image`] says what the digital
 //! hardware would pay.
 
-use crate::backend::program::{ConvGeometry, Law, Mapping};
+use crate::program::{ConvGeometry, Law, Mapping};
 
 /// A layer's digital correction.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -15,8 +15,8 @@
 //! some steps; `reads.rs` has the moments for any resolution, and they are what is used.
 
 use super::reads::{self, Moments, Part};
-use crate::backend::program::Deviate;
 use crate::chip::variation::truncated_variance;
+use crate::program::Deviate;
 use crate::random::{self, Purpose, Stream};
 
 /// The test cells of every chip, or the columns of a layer at a known level.

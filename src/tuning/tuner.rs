@@ -4,14 +4,14 @@ use super::correct::{self, Correction};
 use super::cost::TuningCost;
 use super::estimate::TestCells;
 use super::reads::Line;
-use crate::backend::program::{ConvGeometry, Law, Mapping};
 use crate::chip::{ChipVariation, Deviation, terms};
 use crate::config::{self, TuningMethod};
 use crate::network::Graph;
 use crate::network::lower::layer_address;
+use crate::program::{ConvGeometry, Law, Mapping};
 use crate::random::Purpose;
 
-/// What [`crate::backend::program::Op::Fabricate`] is told of one layer of one chip.
+/// What [`crate::program::Op::Fabricate`] is told of one layer of one chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerTuning {
     /// Common deviation of the layer's cells.

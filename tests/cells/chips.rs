@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, Capacity};
 use pimento::chip::cell_form::{self, Key, Place, Reader};
+use pimento::program::*;
 use pimento::random::{Purpose, Stream, uniform};
 
 /// Whole numbers of a seed.

@@ -1,7 +1,7 @@
 //! Matrix-vector products and wire solves of CrossSim as our arrays, converters and meshes.
 
-use pimento::backend::program::*;
 use pimento::mapping;
+use pimento::program::*;
 use serde_json::Value;
 
 /// The file, whole.

@@ -1,10 +1,10 @@
 //! Every product of the golden file by the closed form and by the operators of both backends.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, Capacity};
 use pimento::chip::cell_form::{self, Key, Place, Reader};
 use pimento::mapping::digits;
+use pimento::program::*;
 
 use crate::golden::{self, Product};
 

@@ -1,9 +1,9 @@
 //! Every wire solve of the golden file by the operators of both backends.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, Capacity};
 use pimento::chip::ir_drop;
+use pimento::program::*;
 
 use crate::golden::{self, Solve};
 

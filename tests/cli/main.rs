@@ -59,10 +59,10 @@ fn text(path: &Path) -> &str {
 /// A network of one hidden layer for images of any shape, with fresh parameters: equal ones for inputs
 /// of as many values.
 fn mlp(input: (usize, usize, usize), classes: usize) -> pimento::network::file::Loaded {
-    use pimento::backend::program::Activation;
     use pimento::network::lower::inference::{self, Chips, NormMode};
     use pimento::network::lower::{CellNoise, Numerics};
     use pimento::network::{Parameters, zoo};
+    use pimento::program::Activation;
     let style = zoo::Style {
         act: Activation::Relu,
         max_pool: false,

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use pimento::backend::program::Activation;
 use pimento::network::file::{Loaded, to_safetensors};
 use pimento::network::graph::Layer;
 use pimento::network::npy;
+use pimento::program::Activation;
 
 use super::{Run, mlp, pimento_with, text};
 

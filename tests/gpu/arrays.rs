@@ -1,6 +1,6 @@
 //! Layers on arrays of cells for the tests of the cell level.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use super::harness::*;
 

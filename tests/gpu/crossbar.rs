@@ -1,5 +1,5 @@
 use pimento::backend::RunArgs;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use super::arrays::*;
 use super::harness::*;

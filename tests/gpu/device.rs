@@ -1,9 +1,9 @@
 //! Selection of adapters, and errors of the device reaching the caller.
 
-use pimento::backend::program::*;
 use pimento::backend::wgpu::{WgpuBackend, list_adapters};
 use pimento::backend::{Backend, Capacity};
 use pimento::error::Error;
+use pimento::program::*;
 
 use super::harness::*;
 

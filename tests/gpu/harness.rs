@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::wgpu::WgpuBackend;
 use pimento::backend::{Backend, Capacity, RunArgs};
+use pimento::program::*;
 
 /// Relative rounding of one `f32` operation.
 pub const EPS: f32 = f32::EPSILON;

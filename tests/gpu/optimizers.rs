@@ -1,6 +1,6 @@
 //! Optimizers, running averages and clearing: three steps each, so that the state matters.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use super::harness::*;
 

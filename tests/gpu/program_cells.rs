@@ -1,4 +1,4 @@
-use pimento::backend::program::*;
+use pimento::program::*;
 use pimento::random::TRAINING;
 
 use super::arrays::*;

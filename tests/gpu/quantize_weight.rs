@@ -1,5 +1,5 @@
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use super::harness::*;
 

@@ -2,7 +2,7 @@
 //! work that fits one thread there is still right, and more is refused.
 
 use pimento::backend::Backend;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use super::arrays::*;
 use super::harness::*;

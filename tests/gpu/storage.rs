@@ -1,8 +1,8 @@
 //! Read planes kept in halves: the kernels that write and read them. That a value is rounded as on the
 //! host is tested case by case beside the shaders (src/backend/wgpu/tests/half.rs).
 
-use pimento::backend::program::*;
 use pimento::backend::storage;
+use pimento::program::*;
 
 use super::arrays::*;
 use super::harness::*;

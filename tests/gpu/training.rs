@@ -2,7 +2,7 @@
 //! place: whole sections on the device against the same sections on the processor.
 
 use pimento::backend::RunArgs;
-use pimento::backend::program::*;
+use pimento::program::*;
 use pimento::random::TRAINING;
 
 use super::harness::*;

@@ -6,7 +6,7 @@
 //! both searches weigh their candidates with `weight_scale_errors`.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
+use pimento::program::*;
 use pimento::quantize::weight::error;
 
 use super::harness::*;

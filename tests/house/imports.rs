@@ -10,6 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["error"],
     &["vector", "files", "memory", "progress"],
     &["random"],
+    &["program"],
     &["config", "data"],
     &["quantize", "chip", "mapping"],
     &["backend"],
@@ -34,12 +35,10 @@ const NEVER: &[(&str, &[&str])] = &[
     ),
     ("chip", &["data", "files", "progress"]),
     ("mapping", &["data", "files", "progress", "chip"]),
+    ("program", &["vector", "files", "progress"]),
     ("backend", &["config", "data", "files", "progress"]),
     ("report", &["train", "data"]),
 ];
-
-/// What the floor of `quantize` may name of `backend`, above it: the vocabulary, plain data.
-const PLAIN_DATA: [&str; 2] = ["backend", "program"];
 
 /// Crates and the places that may name them.
 const CRATES: &[(&str, &[&str])] = &[
@@ -82,7 +81,6 @@ fn breaches_of_direction(source: &Source) -> Vec<String> {
         return vec![format!("{}: room `{room}` is on no floor", source.at(1))];
     };
     let never = NEVER.iter().find(|(name, _)| *name == room);
-    let vocabulary = Some(here + 1) == floor("backend");
     let mut breaches = Vec::new();
     for named in paths(&source.product) {
         let Some(other) = room_named(&source.path, &named.segments) else {
@@ -93,7 +91,7 @@ fn breaches_of_direction(source: &Source) -> Vec<String> {
             continue;
         };
         let forbidden = there > here || never.is_some_and(|(_, rooms)| rooms.contains(&other));
-        if forbidden && !(vocabulary && named.segments.windows(2).any(|w| w == PLAIN_DATA)) {
+        if forbidden {
             breaches.push(format!(
                 "{}: {room} names {}",
                 source.at(named.line),
@@ -181,11 +179,11 @@ fn breaches_are_seen() {
         1
     );
     assert_eq!(
-        direction("src/config/mod.rs", "use crate::backend::program::Law;").len(),
+        direction("src/config/mod.rs", "use crate::program::Law;").len(),
         1
     );
     assert_eq!(
-        direction("src/chip/a.rs", "use crate::backend::program::Law;").len(),
+        direction("src/chip/a.rs", "use crate::program::Law;").len(),
         0
     );
     assert_eq!(

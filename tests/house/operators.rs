@@ -1,7 +1,7 @@
 //! One operator has one name everywhere: `src/backend/cpu/<op>.rs`, `src/backend/wgpu/<op>.rs`,
 //! `shaders/<op>.wgsl`, `tests/ops/<op>.rs`, and a case in `tests/gpu`.
 //!
-//! The operators are the variants of `Op` in `src/backend/program/op.rs`; a gradient lives with the
+//! The operators are the variants of `Op` in `src/program/op.rs`; a gradient lives with the
 //! operator it belongs to (`conv2d_grad_input` in `conv2d`), its shader may be a file of its own.
 
 use super::none;
@@ -63,13 +63,13 @@ fn snake(camel: &str) -> String {
 
 /// Variants of `pub enum Op`, with their lines.
 fn operators() -> Vec<(usize, String)> {
-    let path = "src/backend/program/op.rs";
+    let path = "src/program/op.rs";
     let program = Source::new(path.into(), read(path));
     let mut lines = program.code.lines().enumerate();
     lines
         .by_ref()
         .find(|(_, line)| line.starts_with("pub enum Op "))
-        .expect("enum Op in src/backend/program/op.rs");
+        .expect("enum Op in src/program/op.rs");
     lines
         .take_while(|(_, line)| *line != "}")
         .filter_map(|(i, line)| {
@@ -138,9 +138,7 @@ fn every_operator_has_its_twins_and_tests() {
         ];
         let inline = |what: &str| INLINE.iter().any(|(path, _)| *path == what);
         for (_, what) in parts.iter().filter(|(there, what)| !there && !inline(what)) {
-            breaches.push(format!(
-                "src/backend/program/op.rs:{line}: {camel} has no {what}"
-            ));
+            breaches.push(format!("src/program/op.rs:{line}: {camel} has no {what}"));
         }
     }
     for (op, _, _) in HOMES {

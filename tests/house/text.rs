@@ -11,7 +11,7 @@ const WGSL_LINES: usize = 250;
 /// Longer files and why.
 const LONG: &[(&str, &str)] = &[
     (
-        "src/backend/program/op.rs",
+        "src/program/op.rs",
         "one enum: all operators with their equations",
     ),
     (

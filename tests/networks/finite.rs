@@ -1,7 +1,6 @@
 //! Outputs that are not finite are an error that names the first layer, for a network and for a chip.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::Activation;
 use pimento::config::Experiment;
 use pimento::data::Embedded;
 use pimento::network::Parameters;
@@ -10,6 +9,7 @@ use pimento::network::graph::Graph;
 use pimento::network::lower::Numerics;
 use pimento::network::parameters::Tensor;
 use pimento::network::run::{Runner, check_outputs};
+use pimento::program::Activation;
 use pimento::sweep;
 
 /// A network of 8 x 8 images whose layers `a` (behind a first ReLU) and `b` multiply by these factors.

@@ -568,7 +568,7 @@ fn other_files_are_named() {
         ),
         (&zip, "PyTorch file"),
         (b"PK\x03\x04 something else", "ZIP archive"),
-        (b"<!DOCTYPE html><html>", "web page"),
+        (b"<!DOCTYPE html><html>", "HTML page"),
         (b"\x80\x02}q\x00.", "Python pickle"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\x18\x00\x00\x00TFL3", "TensorFlow Lite"),
@@ -583,7 +583,7 @@ fn other_files_are_named() {
     let text = file::load(&dir.path().join("net.safetensors"), false, None)
         .unwrap_err()
         .to_string();
-    assert!(text.contains("web page"), "{text}");
+    assert!(text.contains("HTML page"), "{text}");
     let text = file::load(dir.path(), false, None).unwrap_err().to_string();
     assert!(text.contains("unknown kind"), "{text}");
     std::fs::create_dir(dir.path().join("d.onnx")).unwrap();

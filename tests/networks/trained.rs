@@ -1,7 +1,6 @@
 //! Networks that were trained here: their files are networks, and they go out with their quantizers.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::{Activation, PoolGeometry};
 use pimento::config::Experiment;
 use pimento::network::file::{self, Loaded};
 use pimento::network::graph::{Graph, Layer};
@@ -9,6 +8,7 @@ use pimento::network::lower::inference::{self, Chips, NormMode};
 use pimento::network::lower::{CellNoise, Numerics};
 use pimento::network::onnx::{self, Options};
 use pimento::network::{Parameters, npy, zoo};
+use pimento::program::{Activation, PoolGeometry};
 use pimento::train::{self, Job};
 
 use super::{TOLERANCE, distance, outputs};
@@ -135,7 +135,7 @@ fn trained_networks_are_read_and_exported_with_their_quantizers() {
 fn zoo_networks_go_out_and_come_back() {
     let cpu = CpuBackend::new();
     let style = zoo::Style {
-        act: pimento::backend::program::Activation::Clip { lo: 0.0, hi: 6.0 },
+        act: pimento::program::Activation::Clip { lo: 0.0, hi: 6.0 },
         max_pool: true,
         batch_norm: true,
         bias: true,

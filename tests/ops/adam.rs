@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 #[test]
 fn follows_the_equations_coupled_and_decoupled() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::case::{EPS, Rng};
 

@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 const SHAPE: [usize; 3] = [3, 2, 5];
 const IMAGES: usize = 19;

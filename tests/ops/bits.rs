@@ -2,7 +2,7 @@
 //! whether a vector of 16 is one register or two.
 
 use pimento::backend::cpu::{CpuBackend, Isa};
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::case::{Case, Rng};
 

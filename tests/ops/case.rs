@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use pimento::backend::cpu::{CpuBackend, Isa};
-use pimento::backend::program::*;
 use pimento::backend::{Backend, Session};
+use pimento::program::*;
 
 /// Unit roundoff of `f32`.
 pub const EPS: f64 = 1.0 / (1u32 << 24) as f64;

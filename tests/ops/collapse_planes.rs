@@ -1,7 +1,7 @@
 //! Effective weights of arrays without converters. That they are equivalent to the arrays is tested in
 //! `partial_sums`.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::arrays::{SUM_TOLERANCE, arrays, dac, geometry};
 use crate::case::{Case, Rng, backends, close};

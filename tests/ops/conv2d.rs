@@ -1,6 +1,6 @@
 //! Convolutions forward and backward.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::case::{Case, EPS, Rng, backends, close, differences, dot};
 use crate::reference;

@@ -1,6 +1,6 @@
 //! Constants of converters.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 use pimento::random::{Purpose, Stream};
 
 use crate::arrays::{arrays, geometry};
@@ -155,7 +155,7 @@ fn a_shared_converter_belongs_to_one_array() {
 /// A converter without a range gives code 0.
 #[test]
 fn no_range() {
-    let geo = pimento::backend::program::ConvGeometry::linear(2, 1);
+    let geo = pimento::program::ConvGeometry::linear(2, 1);
     let mut a = arrays(&mut Rng(1), &geo);
     a.slice_bits = vec![8].into();
     let mut case = Case::new(1, 1, 1);

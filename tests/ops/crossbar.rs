@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
+use pimento::program::*;
 use pimento::random::{Purpose, Stream};
 
 use crate::arrays::{self, SUM_TOLERANCE, codes, geometry, input, output};

@@ -1,6 +1,6 @@
 //! Point-wise maps, their gradients, sums.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::case::{Case, EPS, Rng, backends, close, differences, dot};
 use crate::reference::{ACTIVATIONS, activation};

@@ -1,6 +1,6 @@
 use crate::harness::*;
-use pimento::backend::program::*;
 use pimento::chip::closed_form;
+use pimento::program::*;
 use pimento::random::{NORMAL_TOLERANCE, TRAINING};
 
 /// Standard errors a statistic may be off.

@@ -1,8 +1,8 @@
 //! One operator, its tensors and a run of it.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, Session};
+use pimento::program::*;
 use pimento::random::{Purpose, Stream};
 
 /// Half an ulp, the relative error of one `f32` operation.

@@ -1,6 +1,6 @@
 //! Counts of a map's values.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::case::{Case, Rng, backends};
 

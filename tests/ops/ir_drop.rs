@@ -1,8 +1,8 @@
 //! Wires of arrays: that every array's cells go through [`pimento::chip::ir_drop`] and come back where
 //! they belong; what it computes is tested there.
 
-use pimento::backend::program::*;
 use pimento::chip::ir_drop;
+use pimento::program::*;
 
 use crate::arrays::{arrays, geometry};
 use crate::case::{Case, EPS, Rng, backends, close};

@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 fn after(rate: Rate, times: f32, step: u32) -> Vec<f32> {
     let mut rig = Rig::new(2, 0);

@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 #[test]
 fn is_over_images_and_chips_and_ignores_lanes_without_an_image() {

@@ -1,6 +1,6 @@
 //! Partial sums, and what is equivalent to them.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::arrays::{self, SUM_TOLERANCE, geometry, input, output};
 use crate::case::{Case, Rng, backends, close};

@@ -1,6 +1,6 @@
 //! Programming of cells, against its equations one cell at a time.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 use pimento::random::{OFFSET_REFERENCE, Purpose, REFERENCE, Stream, lognormal_shape, squeeze};
 
 use crate::arrays::{arrays, geometry};

@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 /// `(w, d, q)` where the clip range and the ties matter.
 fn quantized(w0: &[f32], d0: &[f32], bits: u32) -> Vec<f32> {

@@ -1,6 +1,6 @@
 //! Forward operators in `f64`, one image of one chip, as plain as they can be.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 /// `y[o,p] = sum_k w[o,k] x[k at p]`; `f` combines a weight and an input.
 pub fn conv2d(x: &[f64], w: &[f64], g: &ConvGeometry, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {

@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 #[test]
 fn follows_the_equations_with_and_without_nesterov() {

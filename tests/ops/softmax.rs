@@ -1,6 +1,6 @@
 //! Softmax over channels.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::case::{Case, EPS, Rng, backends, close};
 

@@ -1,6 +1,6 @@
 //! Loss, hits, gradient and tally.
 
-use pimento::backend::program::*;
+use pimento::program::*;
 
 use crate::case::{Case, EPS, Rng, backends, close, differences};
 use crate::reference::xent;

@@ -2,8 +2,8 @@
 //! of the rounded values; what half precision costs.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, storage};
+use pimento::program::*;
 
 use crate::arrays::{arrays, dac, geometry, input, inputs, output};
 use crate::case::{Case, Rng, backends};

@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 
 #[test]
 fn is_the_root_of_the_ratio_of_sums_on_every_chip() {

@@ -1,5 +1,5 @@
 use crate::harness::*;
-use pimento::backend::program::*;
+use pimento::program::*;
 use pimento::quantize::{Step, max_abs, mean_abs, weight};
 
 fn scales(w0: &[f32], run: usize, bits: u32, step: WeightStep, kept: &[f32]) -> [Vec<f32>; 2] {

@@ -1,12 +1,12 @@
 //! The training step's gradient of a whole network against finite differences of its loss.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, RunArgs, SectionId};
 use pimento::network::graph::{Graph, Layer};
 use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{ActStep, CellNoise, Numerics};
 use pimento::network::{Parameters, zoo};
+use pimento::program::*;
 use pimento::random::TRAINING;
 
 const IMAGES: usize = 20; // a partial last block

@@ -2,13 +2,13 @@
 //! has one operator a layer. Both run the same parameters without variation.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, RunArgs, TensorId};
 use pimento::network::Parameters;
 use pimento::network::graph::{Graph, Layer, NodeId};
 use pimento::network::lower::inference::{self, Chips, NormMode};
 use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{CellNoise, Numerics, StateTensor};
+use pimento::program::*;
 use proptest::prelude::*;
 
 const IMAGES: usize = 19; // a partial last block

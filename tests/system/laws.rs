@@ -182,9 +182,9 @@ fn a_fixed_common_deviation_of_the_last_layer_leaves_the_decision_alone() {
     let m = model(&e);
     let data = digits();
     let noise = CellNoise {
-        law: pimento::backend::program::Law::LayerFixed,
-        mapping: pimento::backend::program::Mapping::Ideal,
-        deviate: pimento::backend::program::Deviate::Gaussian,
+        law: pimento::program::Law::LayerFixed,
+        mapping: pimento::program::Mapping::Ideal,
+        deviate: pimento::program::Deviate::Gaussian,
         sigma_w: 0.0,
         reference_columns: 0,
     };

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::program::*;
 use pimento::backend::{Backend, RunArgs};
 use pimento::data::{Dataset, Split};
 use pimento::network::Parameters;
@@ -12,6 +11,7 @@ use pimento::network::graph::Graph;
 use pimento::network::lower::inference::{self, Chips, NormMode};
 use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{ActStep, Numerics};
+use pimento::program::*;
 use pimento::random::TRAINING;
 use pimento::sweep::wave::{Images, Simulator};
 use pimento::train::{self, Job, Model};

@@ -1,7 +1,7 @@
 //! Gradient of an element-wise non-linearity, from its output (hard swish, magnitude: its input).
 
 use super::simd::{Isa, Kernel, Simd};
-use crate::backend::program::{Activation, LANES};
+use crate::program::{Activation, LANES};
 
 /// `dx = dy f'(y) scale[c]` on blocks of `channels` maps of `pixels` pixels.
 pub(super) struct ActivationGrad<'a> {

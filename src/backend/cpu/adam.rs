@@ -28,7 +28,7 @@ pub(super) struct Adam {
 /// Values a task updates.
 const PART: usize = 1 << 14;
 
-/// One update; the equations are at [`crate::backend::program::Op::Adam`].
+/// One update; the equations are at [`crate::program::Op::Adam`].
 pub(super) fn step(w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], c: &Adam) {
     let t = f64::from(c.step) + 1.0;
     let correction = |beta: f32| (1.0 - f64::from(beta).powf(t)) as f32;

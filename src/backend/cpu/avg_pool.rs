@@ -2,7 +2,7 @@
 
 use super::max_pool::{Window, lanes};
 use super::simd::{Isa, Kernel, Simd};
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// `y = mean x` on all planes.
 pub(super) fn forward(isa: Isa, window: Window, x: &[f32], y: &mut [f32]) {

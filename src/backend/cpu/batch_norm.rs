@@ -5,7 +5,7 @@
 //! moved to 0 in `f64`, where a `mean^2/var` of a million costs ten digits of sixteen.
 
 use super::simd::{Isa, Kernel, Simd};
-use crate::backend::program::LANES;
+use crate::program::LANES;
 use crate::vector::wide;
 
 /// Pixels summed in `f32`.

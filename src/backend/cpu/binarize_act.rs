@@ -1,6 +1,6 @@
 //! One-bit activations: a sign and a magnitude that a channel or an image shares.
 
-use crate::backend::program::{BinaryGroup, LANES};
+use crate::program::{BinaryGroup, LANES};
 use crate::vector::wide;
 
 /// `y = a sign(x)` of whole blocks `[block][c][position][lane]`; `positions = h*w`, `values` those

@@ -20,8 +20,8 @@ use super::rearrange::Rearrange;
 use super::simd::Isa;
 use super::softmax_xent::SoftmaxXent;
 use super::{add, avg_pool, binarize_act, max_pool, multiply, pointwise, quantize_act, softmax};
-use crate::backend::program::*;
 use crate::error::{Error, Result};
+use crate::program::*;
 
 /// Buffers of one thread.
 #[derive(Debug, Default)]

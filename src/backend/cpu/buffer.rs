@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// One vector, which is one cache line of most processors.
 #[repr(C, align(64))]

@@ -1,6 +1,6 @@
 //! Sum of a map per channel (the gradient of a bias).
 
-use crate::backend::program::LANES;
+use crate::program::LANES;
 use crate::vector::wide;
 
 /// `sums[c]` of a block of channels of `plane` values: pixel after pixel, then over the first

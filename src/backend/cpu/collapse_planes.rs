@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::planes::Planes;
-use crate::backend::program::Reading;
+use crate::program::Reading;
 
 /// Effective weights `[column][row]` of one chip.
 pub(super) fn forward(

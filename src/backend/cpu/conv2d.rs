@@ -19,8 +19,8 @@ use super::gather::{Gather, GatherShape, Lines, Source};
 use super::post::Epilogue;
 use super::simd::Isa;
 use super::strip::{STRIP_BYTES, Strip};
-use crate::backend::program::{Activation, ConvGeometry, LANES};
 use crate::error::Result;
+use crate::program::{Activation, ConvGeometry, LANES};
 
 /// Tables of a convolution.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ use super::conv2d::{ConvPlan, rows_under, strip_lines};
 use super::gather::Tiles;
 use super::simd::{Isa, Kernel, Simd};
 use super::strip::Strip;
-use crate::backend::program::{ConvGeometry, LANES, Scope, TensorId};
+use crate::program::{ConvGeometry, LANES, Scope, TensorId};
 
 /// Most rows (outputs) and columns (terms) of a task's tile.
 const TILE: (usize, usize) = (24, 96);

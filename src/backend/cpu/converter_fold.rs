@@ -1,6 +1,6 @@
 //! Constants of the converters of a chip.
 
-use crate::backend::program::{ConverterErrors, RunArgs};
+use crate::program::{ConverterErrors, RunArgs};
 use crate::random::{Purpose, Stream};
 
 /// Pairs `(a, b)` by row tile, read plane and column; `chip` is the position in the wave. A converter

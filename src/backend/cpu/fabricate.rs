@@ -1,5 +1,5 @@
 //! Fabrication of chips: from nominal weights to what a chip's cells make of them after digital
-//! tuning. The equations are at [`Op::Fabricate`](crate::backend::program::Op::Fabricate) and
+//! tuning. The equations are at [`Op::Fabricate`](crate::program::Op::Fabricate) and
 //! [`Mapping`]; the module `chip::closed_form` writes them down in `f64` for the tests.
 //!
 //! A layer is cut into parts of [`PART`] cells that are made independently: deviates first (a
@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use crate::backend::program::{Deviate, Fabrication, Law, Mapping};
+use crate::program::{Deviate, Fabrication, Law, Mapping};
 use crate::random::{Purpose, Stream, lognormal_shape, squeeze};
 use crate::vector::wide;
 

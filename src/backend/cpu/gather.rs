@@ -17,8 +17,8 @@
 
 use super::post::Epilogue;
 use super::simd::{Isa, Kernel, Simd};
-use crate::backend::program::LANES;
 use crate::error::{Error, Result};
+use crate::program::LANES;
 
 /// Most terms of a sum before the accumulators are stored.
 const K_CUT: usize = 256;

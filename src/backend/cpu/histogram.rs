@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::memory::Memory;
-use crate::backend::program::{LANES, TensorId};
+use crate::program::{LANES, TensorId};
 
 /// Counts over the real images of some chips; added up as integers, in whatever order.
 pub(super) fn forward(

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::planes::Kept;
-use crate::backend::program::{Arrays, Encoding, Wires};
 use crate::chip::ir_drop;
+use crate::program::{Arrays, Encoding, Wires};
 
 /// Cell planes of a read plane, with their signs.
 fn poles(a: &Arrays, p: usize) -> Vec<(usize, f64)> {

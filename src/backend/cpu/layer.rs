@@ -4,8 +4,8 @@ use super::conv2d::ConvPlan;
 use super::crossbar::CrossbarPlan;
 use super::memory::Memory;
 use super::simd::Isa;
-use crate::backend::program::{Op, Scope, TensorId};
 use crate::error::Result;
+use crate::program::{Op, Scope, TensorId};
 
 /// Tables of one operator.
 #[derive(Debug)]

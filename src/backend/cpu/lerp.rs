@@ -1,6 +1,6 @@
 //! Running statistics.
 
-use crate::backend::program::Rate;
+use crate::program::Rate;
 
 /// `state += rate (times value - state)`, `step` counted from 0; see [`Rate`].
 pub(super) fn forward(state: &mut [f32], value: &[f32], rate: Rate, times: f32, step: u32) {

@@ -12,7 +12,7 @@
 //! so that it is as accurate near 0 as near 1.
 
 use super::simd::Simd;
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// Beyond this magnitude `tanh` is 1 in `f32`.
 pub(super) const TANH_LIMIT: f32 = 9.0;

@@ -1,6 +1,6 @@
 //! Largest magnitude of a map.
 
-use crate::backend::program::LANES;
+use crate::program::LANES;
 use crate::vector::wide;
 
 /// `max|x|` of a block in its first `lanes` lanes.

@@ -1,7 +1,7 @@
 //! Max pooling.
 
 use super::simd::{Isa, Kernel, Simd};
-use crate::backend::program::{LANES, PoolGeometry};
+use crate::program::{LANES, PoolGeometry};
 
 /// The part of a window that lies inside the map.
 #[derive(Debug, Clone, Copy)]

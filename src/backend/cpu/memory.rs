@@ -13,9 +13,9 @@ use super::buffer::{Buffer, Pool};
 use super::plan::{Plan, buffer_values};
 use super::planes::{self, Planes};
 use super::simd::Isa;
-use crate::backend::program::*;
 use crate::backend::storage;
 use crate::error::{Error, Result};
+use crate::program::*;
 
 /// Where a tensor is.
 #[derive(Debug, Clone)]

@@ -64,9 +64,9 @@ pub use simd::{ISA_VARIABLE, Isa};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::program::{Capacity, LANES, Program, Role};
 use super::{Backend, DeviceInfo, MeasurePeak, MemoryBudget, Peak, Session};
 use crate::error::{Error, Result};
+use crate::program::{Capacity, LANES, Program, Role};
 use plan::{Plan, tensor_values};
 
 /// Memory assumed where the system does not say how much is available.

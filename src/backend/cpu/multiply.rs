@@ -1,6 +1,6 @@
 //! Product of two maps.
 
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// `y = a * b` on maps of the same shape.
 pub(super) fn multiply(a: &[f32], b: &[f32], y: &mut [f32]) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::backend::program::{LANES, Reading};
+use crate::program::{LANES, Reading};
 
 /// Sums of one row tile and read plane over a span of pixels.
 pub(super) struct Store<'a> {

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::backend::program::*;
+use crate::program::*;
 
 /// One step of a section.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 //! Conductances as they are kept between the operator that makes them and those that read them
-//! ([`Storage`](crate::backend::program::Storage)).
+//! ([`Storage`](crate::program::Storage)).
 //!
 //! A writer makes a few thousand values at a time in `f32` and rounds them ([`Kept`]), a reader expands
 //! a column of an array at a time ([`Planes`]), so that halves are never there as floats for a whole

@@ -2,7 +2,7 @@
 
 use super::post::Epilogue;
 use super::simd::{Isa, Kernel, Simd};
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// Values copied at once, so that they are still in the first-level cache when they are changed.
 const PIECE: usize = 64 * LANES;

@@ -1,10 +1,10 @@
-//! The epilogue [`Post`](crate::backend::program::Post) of convolutions and point-wise maps.
+//! The epilogue [`Post`](crate::program::Post) of convolutions and point-wise maps.
 
 use super::math::{sigmoid, tanh};
 use super::simd::Simd;
-use crate::backend::program::{Activation, LANES, Rounding};
+use crate::program::{Activation, LANES, Rounding};
 
-/// A [`Post`](crate::backend::program::Post) with its tensors found.
+/// A [`Post`](crate::program::Post) with its tensors found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Epilogue<'a> {
     /// Per-channel factor.

@@ -1,5 +1,5 @@
 //! Programming of cells: from a quantized weight to conductances. The equations are at
-//! [`Op::ProgramCells`](crate::backend::program::Op::ProgramCells) and [`Programming`].
+//! [`Op::ProgramCells`](crate::program::Op::ProgramCells) and [`Programming`].
 //!
 //! As in [`super::fabricate`], a plane is cut into parts of [`PART`] cells that are made
 //! independently: deviates first (vectorised streams), then passes over the cells. Cells are kept as
@@ -11,9 +11,7 @@ use rayon::prelude::*;
 
 use super::math::exp_negative;
 use super::planes::Kept;
-use crate::backend::program::{
-    Arrays, CellReadNoise, Deviate, Encoding, Law, Programming, RunArgs,
-};
+use crate::program::{Arrays, CellReadNoise, Deviate, Encoding, Law, Programming, RunArgs};
 use crate::random::{OFFSET_REFERENCE, Purpose, REFERENCE, Stream, lognormal_shape, squeeze};
 use crate::vector::wide;
 
@@ -581,7 +579,7 @@ fn tiles(a: &Arrays, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<u
     a.tile_rows.windows(2).enumerate().filter_map(cut)
 }
 
-/// A [`Curve`](crate::backend::program::Curve) at a conductance.
+/// A [`Curve`](crate::program::Curve) at a conductance.
 fn curve(values: &[f32], g: f32) -> f32 {
     let last = values.len() - 1;
     let place = g.clamp(0.0, 1.0) * last as f32;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::memory::Memory;
-use crate::backend::program::{ActQuant, LANES, Rounding, StraightThrough, TensorId};
+use crate::program::{ActQuant, LANES, Rounding, StraightThrough, TensorId};
 use crate::quantize::activation::{Codes, quantize};
 use crate::quantize::{lower_end, upper_end};
 use crate::vector::wide;

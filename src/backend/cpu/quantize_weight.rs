@@ -1,6 +1,6 @@
 //! Weight quantizer and its straight-through gradients.
 
-use crate::backend::program::StraightThrough;
+use crate::program::StraightThrough;
 use crate::quantize::upper_end;
 use crate::quantize::weight::{highest_code, multi_bit, quantize};
 use crate::vector::wide;

@@ -1,6 +1,6 @@
 //! Copies of values to other places of a map.
 
-use crate::backend::program::{LANES, NO_SOURCE};
+use crate::program::{LANES, NO_SOURCE};
 
 /// Where values come from and go to.
 #[derive(Debug, Clone, Copy)]

@@ -16,8 +16,8 @@ use super::simd::Isa;
 use super::sums;
 use super::whole::run_whole_op;
 use crate::backend::Session;
-use crate::backend::program::*;
 use crate::error::{Error, Result};
+use crate::program::*;
 
 /// Arena bytes of one thread that a few blocks may fill: half of a common second-level cache.
 const ARENA_BYTES: usize = 256 << 10;

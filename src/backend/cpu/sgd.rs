@@ -30,7 +30,7 @@ pub(super) fn within_factor(old: f32, moved: f32) -> f32 {
 /// Values a task updates.
 const PART: usize = 1 << 14;
 
-/// One update; the equations are at [`crate::backend::program::Op::Sgd`].
+/// One update; the equations are at [`crate::program::Op::Sgd`].
 pub(super) fn step(w: &mut [f32], g: &[f32], m: &mut [f32], c: &Sgd) {
     let parts = w.par_chunks_mut(PART).zip(g.par_chunks(PART));
     parts.zip(m.par_chunks_mut(PART)).for_each(|((w, g), m)| {

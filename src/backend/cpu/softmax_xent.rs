@@ -3,7 +3,7 @@
 use super::math::exp_negative;
 use super::max_pool::lanes;
 use super::simd::{Isa, Kernel, Simd};
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// One block. With `z` the logits, `m` the largest and `l = ln sum exp(z - m)`:
 /// `loss = sum_i target_i (l - (z_i - m))`, `dlogits = (softmax - target) weight`.

@@ -9,7 +9,7 @@
 //! Channels of a strip are an odd number of cache lines apart. Those of most maps are a power of
 //! two apart, and then a pixel's channels would all compete for the same few places of the cache.
 
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// Bytes of a strip that leave room for weights and outputs in a common second-level cache.
 pub(super) const STRIP_BYTES: usize = 256 << 10;

@@ -4,8 +4,8 @@
 use super::block::{BlockRun, missing};
 use super::memory::Memory;
 use super::{batch_norm, channel_sum, max_abs};
-use crate::backend::program::*;
 use crate::error::Result;
+use crate::program::*;
 
 /// Values of a block's part.
 pub(super) fn width(op: &Op, memory: &Memory) -> usize {

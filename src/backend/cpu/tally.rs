@@ -1,7 +1,7 @@
 //! Counts of a run: correct images and the sum of their losses.
 
 use super::Memory;
-use crate::backend::program::{LANES, TensorId};
+use crate::program::{LANES, TensorId};
 
 /// Adds `[sum hit, sum loss]` of a chip over the run's images: the lanes of a block by a fixed
 /// tree, then block after block in `f32`. The order is that of the images alone, so the sums do

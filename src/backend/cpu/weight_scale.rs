@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::backend::program::WeightStep;
+use crate::program::WeightStep;
 use crate::quantize::{Step, weight};
 
 /// Writes the step of every group of weights (runs of `run` weights take the steps in turn) and

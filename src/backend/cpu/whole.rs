@@ -13,8 +13,8 @@ use super::{
     ir_drop, lerp, program_cells, quantize_act, quantize_weight, sgd, tally, variance_ratio,
     weight_scale,
 };
-use crate::backend::program::*;
 use crate::error::Result;
+use crate::program::*;
 
 /// Runs one operator that is not block-local. `conv` is given for convolutions.
 pub(super) fn run_whole_op(

@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::combine::REDUCE;
 use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Twin of `Params` in `shaders/batch_norm_stats.wgsl`.
 #[repr(C)]

@@ -3,8 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
-use crate::backend::program::{BinaryGroup, Op};
 use crate::error::Result;
+use crate::program::{BinaryGroup, Op};
 
 /// Twin of `Params` in `shaders/binarize_act.wgsl`.
 #[repr(C)]

@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::sum_partials;
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Workgroups that keep a large GPU busy.
 const GROUPS: usize = 1 << 10;

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, Work};
-use crate::backend::program::TensorId;
+use crate::program::TensorId;
 
 /// Quads of a block that one workgroup of a first stage takes: 16 for each of 256 threads.
 const PART_QUADS: u32 = 4096;

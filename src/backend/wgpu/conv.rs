@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
-use crate::backend::program::{ConvGeometry, TensorId};
+use crate::program::{ConvGeometry, TensorId};
 
 /// Channels of a tile in `shaders/shared/tile.wgsl`.
 const TILE: usize = 8;

@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 use super::conv::{self, ConvParams};
 use super::dispatch::{Dispatch, LowerContext, View, Work};
 use super::post::{self, PostParams};
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Twin of `Params` in `shaders/conv2d.wgsl`.
 #[repr(C)]

@@ -6,8 +6,8 @@ use bytemuck::{Pod, Zeroable};
 use super::conv::ConvParams;
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::sum_partials;
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Threads that keep a large GPU busy; the sum is split until there are so many.
 const THREADS: usize = 1 << 16;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, View, Work};
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Twin of `Params` in `shaders/converter_fold.wgsl`.
 #[repr(C)]

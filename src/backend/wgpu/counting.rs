@@ -7,7 +7,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, WINDOW_ALIGN, Work};
 use super::reading::{Inputs, Prepared, deviate_rounds};
-use crate::backend::program::{Arrays, Encoding, InputSigns};
+use crate::program::{Arrays, Encoding, InputSigns};
 
 /// Rows of a word.
 const WORD: u32 = u32::BITS;

@@ -10,8 +10,8 @@ use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::fields::{self, PiecesParams};
 use super::post::{self, PostParams};
 use super::reading::{self, Inputs, ReadingParams};
-use crate::backend::program::{Dac, Op, Reading, TensorId};
 use crate::error::Result;
+use crate::program::{Dac, Op, Reading, TensorId};
 
 /// Twin of `Conversion` in `shaders/shared/conversion.wgsl`, with its `Adc`.
 #[repr(C)]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use crate::backend::RunArgs;
-use crate::backend::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
+use crate::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
 
 /// `vec4<f32>` of a block of images.
 pub(super) const QUADS: usize = LANES / 4;

@@ -4,8 +4,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
-use crate::backend::program::{Deviate, Fabrication, Law, Mapping, Op};
 use crate::error::{Error, Result};
+use crate::program::{Deviate, Fabrication, Law, Mapping, Op};
 use crate::random;
 
 /// Twin of `Params` in `shaders/fabricate_reference.wgsl`.

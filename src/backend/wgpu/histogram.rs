@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::zero;
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Bins of a window and quads of a part in `shaders/histogram_count.wgsl`.
 const WINDOW: usize = 2048;

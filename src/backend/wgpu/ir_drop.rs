@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, GROUP, LowerContext, Operand, View, Work};
-use crate::backend::program::{Arrays, Encoding, Op, TensorId, Topology, Wires};
 use crate::error::Result;
+use crate::program::{Arrays, Encoding, Op, TensorId, Topology, Wires};
 
 /// Most sweeps where the direct solution is asked for: the iteration settles long before unless the
 /// wires take nearly all of the voltage.

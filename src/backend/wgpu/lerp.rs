@@ -3,8 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, View, Work};
-use crate::backend::program::{Op, Rate};
 use crate::error::Result;
+use crate::program::{Op, Rate};
 
 /// Twin of `Params` in `shaders/lerp.wgsl`.
 #[repr(C)]

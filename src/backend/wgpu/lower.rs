@@ -8,8 +8,8 @@ use super::{
     quantize_weight, rearrange, sgd, softmax, softmax_xent, tally, variance_ratio, weight_scale,
     zero,
 };
-use crate::backend::program::Op;
 use crate::error::{Error, Result};
+use crate::program::Op;
 
 /// The kernel calls of an operator, in order.
 pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::combine::{Fold, Parts};
 use super::dispatch::{Dispatch, LowerContext, View};
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Twin of `Params` in `shaders/max_abs.wgsl`.
 #[repr(C)]

@@ -67,9 +67,9 @@ use std::sync::Arc;
 use self::context::Context;
 use self::devices::Selector;
 pub use self::devices::{AdapterReport, list_adapters};
-use super::program::{Capacity, Program};
 use super::{Backend, DeviceInfo, MemoryBudget, Session};
 use crate::error::Result;
+use crate::program::{Capacity, Program};
 
 /// Memory that a session may use where nothing else is said, bytes. Adapters do not tell how much
 /// they have; one GiB is there on anything that runs Vulkan.

@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, View};
 use super::reading::{self, Inputs, ReadingParams};
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Twin of `Params` in `shaders/partial_sums.wgsl`.
 #[repr(C)]

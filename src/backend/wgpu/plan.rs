@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::context::Limits;
 use super::dispatch::{Access, Dispatch, LowerContext, Operand};
 use super::lower;
-use crate::backend::program::{Capacity, LANES, Program, Role, Shape, TensorId};
 use crate::error::{Error, Result};
+use crate::program::{Capacity, LANES, Program, Role, Shape, TensorId};
 
 /// Chunks are not made smaller than this many images while there are chips to give up, since a
 /// kernel reads its weights once a chunk.
@@ -332,7 +332,7 @@ fn fit_images(program: &Program, want: Capacity, limits: &Limits) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::program::{Op, Scope, Storage};
+    use crate::program::{Op, Scope, Storage};
 
     const LIMITS: Limits = Limits {
         binding: 1 << 20,

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
 use super::post::{self, PostParams};
-use crate::backend::program::Op;
 use crate::error::Result;
+use crate::program::Op;
 
 /// Twin of `Params` in `shaders/pointwise.wgsl`.
 #[repr(C)]

@@ -3,8 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
-use crate::backend::program::{Op, PoolGeometry, TensorId};
 use crate::error::Result;
+use crate::program::{Op, PoolGeometry, TensorId};
 
 /// Twin of `Pool` in `shaders/shared/pool.wgsl`.
 #[repr(C)]

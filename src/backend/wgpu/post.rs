@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Const, Dispatch, LowerContext, View};
-use crate::backend::program::{Activation, Post, Rounding};
+use crate::program::{Activation, Post, Rounding};
 
 /// Twin of `Post` in `shaders/shared/post.wgsl`.
 #[repr(C)]

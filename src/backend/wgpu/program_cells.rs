@@ -5,10 +5,8 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
-use crate::backend::program::{
-    Arrays, CellReadNoise, Curve, Deviate, Encoding, Law, Op, Programming,
-};
 use crate::error::Result;
+use crate::program::{Arrays, CellReadNoise, Curve, Deviate, Encoding, Law, Op, Programming};
 use crate::random;
 
 /// Twin of `Programming` in `shaders/shared/programming.wgsl`.

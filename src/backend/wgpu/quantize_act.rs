@@ -5,8 +5,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::combine::{Fold, Parts};
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
-use crate::backend::program::{Op, Rounding, StraightThrough};
 use crate::error::Result;
+use crate::program::{Op, Rounding, StraightThrough};
 
 /// Twin of `Params` in `shaders/quantize_act.wgsl`.
 #[repr(C)]

@@ -6,8 +6,8 @@ use bytemuck::{Pod, Zeroable};
 use super::combine;
 use super::dispatch::{Dispatch, LowerContext, Operand, Work};
 use super::weight_scale::groups;
-use crate::backend::program::{Op, StraightThrough};
 use crate::error::Result;
+use crate::program::{Op, StraightThrough};
 use crate::quantize::weight::highest_code;
 
 /// Weights of a workgroup of the gradient; twin of `CHUNK` in its shader.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
-use crate::backend::program::{Arrays, ConvGeometry, Dac, InputSigns, Reading, TensorId};
+use crate::program::{Arrays, ConvGeometry, Dac, InputSigns, Reading, TensorId};
 
 /// Columns of a thread.
 const TILE: usize = 4;

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::context::Context;
 use super::dispatch::{LowerContext, Pieces, RunUniform, Work};
 use super::plan::{Place, Plan, Step};
-use crate::backend::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
 use crate::backend::{RunArgs, Session, storage};
 use crate::error::{Error, Result};
+use crate::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
 
 /// Runs that may be queued before the oldest one is waited for.
 const IN_FLIGHT: usize = 8;

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
-use crate::backend::program::TensorId;
+use crate::program::TensorId;
 
 /// Twin of `Params` in `shaders/sum_partials.wgsl`.
 #[repr(C)]

@@ -13,7 +13,7 @@ use super::{
     activation_grad, add, channel_sum, conv2d, conv2d_grad_input, conv2d_grad_weight, lower,
     multiply, pointwise, rearrange, shader, softmax, softmax_xent, sum_partials, tally,
 };
-use crate::backend::program::*;
+use crate::program::*;
 
 const CAPACITY: Capacity = Capacity {
     chips: 3,

@@ -10,8 +10,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::dispatch::{Dispatch, LowerContext, Operand, Work};
 use super::zero::zero;
-use crate::backend::program::{Op, Scope, TensorId, WeightStep};
 use crate::error::{Error, Result};
+use crate::program::{Op, Scope, TensorId, WeightStep};
 use crate::quantize::weight::highest_code;
 
 /// Weights of a workgroup; twin of `CHUNK` in `shaders/shared/weight_scale.wgsl`.

@@ -1,8 +1,8 @@
 //! Programmed arrays read conversion by conversion.
 
 use super::{Key, level_units};
-use crate::backend::program::{Deviate, Encoding, InputSigns, Reading};
 use crate::chip::closed_form::deviation;
+use crate::program::{Deviate, Encoding, InputSigns, Reading};
 use crate::random::{ABOVE, Purpose, philox};
 
 /// A layer's arrays ready to be read on one chip.

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::backend::program::{Adc, ConvGeometry};
 use crate::chip::cells::{InputCodes, LayerCells, Ranges, layer};
 use crate::config::chip::{
     Accumulate, AdcCodes, AdcRange, CellEncoding, Curve as Config, InputSigns as Signs, SliceBits,
     Split, Subtraction,
 };
 use crate::config::{self, Chip, Variation};
+use crate::program::{Adc, ConvGeometry};
 
 const KEY: Key = Key {
     seed: 5,

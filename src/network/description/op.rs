@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::LARGEST;
-use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 use crate::network::graph::{Layer, NORM_RATE, Node, momentum};
+use crate::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 
 /// All keys of operations, so that one that is misspelt is not overlooked.
 pub const KEYS: &[&str] = &[

@@ -15,7 +15,7 @@ mod update;
 
 use super::graph::{Graph, NodeId};
 use crate::backend::TensorId;
-use crate::backend::program::*;
+use crate::program::*;
 
 /// How activations get their quantization step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

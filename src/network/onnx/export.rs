@@ -11,10 +11,10 @@ use super::proto::{
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use super::write::{Attribute, floats, ints, node};
-use crate::backend::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 use crate::error::{Error, Result};
 use crate::network::file::Loaded;
 use crate::network::graph::{Layer, Node, NodeId, momentum};
+use crate::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 
 /// The operator set that is written.
 const OPSET: i64 = 17;
@@ -227,7 +227,7 @@ impl Writer<'_> {
             Layer::Quantize { lo, hi } => {
                 let step = self.parameter(name, "step", 1)?[0];
                 let (inputs, flat) = self.alike(&node.inputs);
-                let nearest = crate::backend::program::Rounding::Nearest;
+                let nearest = crate::program::Rounding::Nearest;
                 let to = self.quantizer(&inputs[0], name, name, step, (*lo, *hi), nearest);
                 written(to, flat)
             }

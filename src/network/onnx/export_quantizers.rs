@@ -2,9 +2,9 @@
 
 use super::export::Writer;
 use super::write::{Attribute, codes, floats};
-use crate::backend::program::{BinaryGroup, ConvGeometry, Rounding};
 use crate::error::Result;
 use crate::network::graph::Node;
+use crate::program::{BinaryGroup, ConvGeometry, Rounding};
 
 impl Writer<'_> {
     /// The input of a crossbar layer after its quantizer, with four dimensions; none where it has no

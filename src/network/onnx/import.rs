@@ -15,13 +15,14 @@ use super::node::Node;
 use super::ops;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use super::schema::schema;
-use crate::backend::program::Activation;
 use crate::error::{Error, Result, escaped};
+use crate::files::kind::no_network;
 use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
 use crate::network::lower::Numerics;
 use crate::network::parameters::Parameters;
 use crate::network::rewrite;
+use crate::program::Activation;
 
 /// Operator sets that are read.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
@@ -89,13 +90,13 @@ fn read(bytes: &[u8], source: &Path, external: &External, options: &Options) -> 
     let model = match ModelProto::decode(bytes) {
         Ok(model) => model,
         Err(e) => {
-            return Err(bad(match file::other_kind(bytes) {
+            return Err(bad(match no_network(bytes) {
                 Some(kind) => format!("not an ONNX model but {kind}"),
                 None => format!("not an ONNX model: {e}"),
             }));
         }
     };
-    if let Some(kind) = file::other_kind(bytes).filter(|_| model.graph.is_none()) {
+    if let Some(kind) = no_network(bytes).filter(|_| model.graph.is_none()) {
         return Err(bad(format!("not an ONNX model but {kind}")));
     }
     let opset = opset(&model).map_err(bad)?;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::constant::{Constant, Element};
 use super::names::{Names, readable};
 use super::node::Node;
-use crate::backend::program::NO_SOURCE;
 use crate::network::graph::{Graph, Layer, NodeId};
 use crate::network::parameters::{Parameters, Tensor};
+use crate::program::NO_SOURCE;
 
 /// Why a node could not be taken.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use super::Net;
 use crate::backend::Session;
-use crate::backend::program::{Arrays, CellReadNoise, Encoding, Programming};
 use crate::error::Result;
 use crate::network::lower::cells::CellLayer;
+use crate::program::{Arrays, CellReadNoise, Encoding, Programming};
 
 impl Net {
     /// Puts given conductances where programming would have put its own.
@@ -48,7 +48,7 @@ fn variances(p: &Programming, g: &[f32]) -> Vec<f32> {
     })
 }
 
-/// A curve at a conductance, see [`crate::backend::program::Curve`].
+/// A curve at a conductance, see [`crate::program::Curve`].
 fn at(curve: &[f32], g: f32) -> f32 {
     let x = g.clamp(0.0, 1.0) * (curve.len() - 1) as f32;
     let i = (x as usize).min(curve.len() - 2);

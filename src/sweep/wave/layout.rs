@@ -2,7 +2,6 @@
 
 use super::super::cells::CellLevel;
 use super::{Level, MOST, RECALIBRATION_WAVE, WAVE, WORK};
-use crate::backend::program::LANES;
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
 use crate::config::{Experiment, Fidelity, TuningMethod};
@@ -11,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::network::Graph;
 use crate::network::lower::Numerics;
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
+use crate::program::LANES;
 use crate::train::settings;
 use crate::tuning::Tuner;
 

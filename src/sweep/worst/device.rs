@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::backend::program::{CHIP_FIELDS, LANES};
 use crate::backend::{Backend, Capacity, RunArgs, Session, TensorId};
 use crate::config::Experiment;
 use crate::data::Dataset;
@@ -10,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec, Training};
 use crate::network::lower::{ActStep, CellNoise, Numerics};
+use crate::program::{CHIP_FIELDS, LANES};
 use crate::quantize::weight;
 use crate::train::{Model, settings};
 
@@ -35,7 +35,7 @@ impl Layer {
 /// The programmed weights of a model.
 pub(super) fn layers(model: &Model) -> Result<Vec<Layer>> {
     let bits = model.numerics.weight_bits;
-    let layer = |(node, geo, _): (usize, crate::backend::program::ConvGeometry, bool)| {
+    let layer = |(node, geo, _): (usize, crate::program::ConvGeometry, bool)| {
         let name = model.graph.nodes[node].name.clone();
         let tensor = |part: &str| {
             let key = format!("{name}.{part}");

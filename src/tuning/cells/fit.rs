@@ -29,9 +29,9 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
-use crate::backend::program::{Arrays, Encoding, Law, Programming};
 use crate::chip::cell::{at, common, kept};
 use crate::mapping::digits;
+use crate::program::{Arrays, Encoding, Law, Programming};
 
 /// What the tiles of a layer hold.
 #[derive(Debug, Clone, Default)]

@@ -34,9 +34,9 @@
 //! the inputs, which is least, `s^2/(R K)`, where all inputs are equal. For given numbers of stuck cells and open rows
 //! the mean of a column is taken as normal. Columns of an array share its open rows, which the sums do not know.
 
-use crate::backend::program::{Curve, Deviate, Law, Programming};
 use crate::chip::cell::{self, Draws};
 use crate::config;
+use crate::program::{Curve, Deviate, Law, Programming};
 use crate::random::{Purpose, REFERENCE, Stream};
 use crate::tuning::estimate::{PIECES, fill_deviations, own_deviations, rounded};
 use crate::tuning::reads::{self, Line, Moments, Part};

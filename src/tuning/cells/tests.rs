@@ -2,11 +2,11 @@
 
 use super::gauge::{Gauge, Place};
 use super::*;
-use crate::backend::program::Law;
 use crate::chip::cell;
 use crate::chip::cells::{self, InputCodes};
 use crate::chip::variation::truncated_variance;
 use crate::config::{Distribution, Experiment};
+use crate::program::Law;
 use crate::tuning::estimate::TestCells;
 
 const CHIPS: u32 = 4_000;

@@ -10,7 +10,7 @@ use super::{CrossbarPlan, Operands, Sink, room};
 use crate::backend::cpu::gather::Tiles;
 use crate::backend::cpu::partial_sums::Store;
 use crate::backend::cpu::simd::{Kernel, Simd};
-use crate::backend::program::LANES;
+use crate::program::LANES;
 use crate::random::Purpose;
 
 /// What is computed for a span of pixels.

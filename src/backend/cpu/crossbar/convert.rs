@@ -2,7 +2,7 @@
 
 use super::noise::Batch;
 use crate::backend::cpu::simd::Simd;
-use crate::backend::program::{Adc, LANES, Reading};
+use crate::program::{Adc, LANES, Reading};
 
 /// Constants of all converters of one chip.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! From a quantized map to what drives the rows: codes, then one map per conversion.
 
 use crate::backend::cpu::simd::{Isa, Kernel, Simd};
-use crate::backend::program::{Dac, InputSigns};
+use crate::program::{Dac, InputSigns};
 
 /// Largest magnitude of a code.
 const MOST: i32 = 255;

@@ -13,7 +13,7 @@
 //! 2^24 are exact both ways.
 
 use crate::backend::cpu::simd::{Isa, Kernel, Simd};
-use crate::backend::program::{InputSigns, LANES, Reading};
+use crate::program::{InputSigns, LANES, Reading};
 
 /// Values of a table.
 const ENTRIES: usize = 16;

@@ -1,6 +1,6 @@
 //! Convolutions and linear layers on crossbar arrays:
-//! [`Op::Crossbar`](crate::backend::program::Op::Crossbar) and, without the converters,
-//! [`Op::PartialSums`](crate::backend::program::Op::PartialSums).
+//! [`Op::Crossbar`](crate::program::Op::Crossbar) and, without the converters,
+//! [`Op::PartialSums`](crate::program::Op::PartialSums).
 //!
 //! # Theory
 //! A conversion is a row of a matrix product cut at a row tile. With 16 images innermost, as in
@@ -32,8 +32,8 @@ use super::planes::Planes;
 use super::post::Epilogue;
 use super::simd::Isa;
 use super::strip::Strip;
-use crate::backend::program::{ConvGeometry, LANES, Op, Reading};
 use crate::error::{Error, Result};
+use crate::program::{ConvGeometry, LANES, Op, Reading};
 use block::{Block, Span};
 use convert::Converter;
 pub(super) use convert::Converters;

@@ -1,8 +1,8 @@
-//! Deviates of conversions: addresses are at [`Op::Crossbar`](crate::backend::program::Op::Crossbar).
+//! Deviates of conversions: addresses are at [`Op::Crossbar`](crate::program::Op::Crossbar).
 
 use std::ops::Range;
 
-use crate::backend::program::{LANES, Reading, RunArgs};
+use crate::program::{LANES, Reading, RunArgs};
 use crate::random::{ABOVE, Purpose, Stream};
 
 /// Columns of one block of the generator.

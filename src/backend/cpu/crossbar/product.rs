@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::CrossbarPlan;
 use crate::backend::cpu::gather::{Job, NEAR_BYTES, pixels_at_once};
 use crate::backend::cpu::simd::Simd;
-use crate::backend::program::LANES;
+use crate::program::LANES;
 
 /// Most terms of a sum before the accumulators are stored.
 const K_CUT: usize = 256;

@@ -4,11 +4,11 @@
 use std::mem::{offset_of, size_of};
 
 use super::{StructLayout, check_layouts, posts, validate_program};
-use crate::backend::program::*;
 use crate::backend::wgpu::{
     collapse_planes, converter_fold, counting, crossbar, fields, histogram, ir_drop, partial_sums,
     program_cells, reading,
 };
+use crate::program::*;
 
 pub(super) const COLS: usize = 6;
 const ROWS: usize = 12;

@@ -2,8 +2,8 @@
 
 use super::cells::{COLS, DIFFERENTIAL, ENCODINGS, arrays, dacs};
 use super::{CAPACITY, LowerContext, validate_program};
-use crate::backend::program::*;
 use crate::backend::wgpu::crossbar;
+use crate::program::*;
 
 /// Sums of integers take the kernel that suits the adapter and the arrays, and every variant is valid.
 #[test]

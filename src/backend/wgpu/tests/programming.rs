@@ -4,11 +4,11 @@
 use std::mem::{offset_of, size_of};
 
 use super::{StructLayout, check_layouts, validate_program};
-use crate::backend::program::*;
 use crate::backend::wgpu::{
     adam, batch_norm, binarize_act, combine, fabricate, lerp, max_abs, quantize_act,
     quantize_weight, sgd, variance_ratio, weight_scale, zero,
 };
+use crate::program::*;
 
 const FLAT: Shape = Shape::Flat(12);
 const MAP: Shape = Shape::Image { c: 3, h: 2, w: 5 };

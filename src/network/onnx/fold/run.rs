@@ -11,13 +11,13 @@ use super::super::names::Names;
 use super::super::ops;
 use super::reserve;
 use crate::backend::cpu::CpuBackend;
-use crate::backend::program::Activation;
 use crate::network::file::Loaded;
 use crate::network::graph::{Graph, Layer};
 use crate::network::lower::Numerics;
 use crate::network::parameters::Parameters;
 use crate::network::rewrite;
 use crate::network::run::Runner;
+use crate::program::Activation;
 
 /// The node on its first input as images.
 pub(super) fn as_images(im: &mut Importer, inputs: &Inputs) -> Step<Constant> {

@@ -6,8 +6,8 @@ use super::super::importer::{
     Importer, Inputs, Map, Step, Trouble, Value, canonical, unsupported, wrong,
 };
 use super::combine::{affine, number, sum, with_constant};
-use crate::backend::program::Activation;
 use crate::network::graph::{Layer, norm_rate};
+use crate::program::Activation;
 
 fn one(map: Map) -> Step<Vec<Value>> {
     Ok(vec![Value::Map(map)])

@@ -4,8 +4,8 @@ use super::super::constant::Constant;
 use super::super::fold::product;
 use super::super::importer::{Importer, Inputs, Map, Step, Value, canonical, unsupported, wrong};
 use super::super::node::Node;
-use crate::backend::program::ConvGeometry;
 use crate::network::graph::Layer;
+use crate::program::ConvGeometry;
 
 /// Padding that keeps the size `ceil(n / stride)`, as `auto_pad` asks for: `(before, after)`.
 pub(super) fn same(n: usize, stride: usize, reach: usize, upper: bool) -> (usize, usize) {

@@ -4,8 +4,8 @@ use super::super::fold::{axes_of_reduction, product};
 use super::super::importer::{Importer, Inputs, Map, Step, Value, canonical, unsupported, wrong};
 use super::linear::{directions, out_dims, padding};
 use super::movement::map_axis;
-use crate::backend::program::{NO_SOURCE, PoolGeometry};
 use crate::network::graph::Layer;
+use crate::program::{NO_SOURCE, PoolGeometry};
 
 /// A pooling window, and the part of its padding that is there only to reach the rounded-up size.
 struct Window {

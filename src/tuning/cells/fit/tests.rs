@@ -3,13 +3,13 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::*;
-use crate::backend::program::{ConvGeometry, Reading, Stuck};
 use crate::chip::ChipVariation;
 use crate::chip::cell_form::{self, Key, Place, Reader};
 use crate::chip::cells::{self, InputCodes};
 use crate::config::Experiment;
 use crate::network::lower::cells::CellLayer;
 use crate::network::lower::layer_address;
+use crate::program::{ConvGeometry, Reading, Stuck};
 use crate::random::{self, Purpose, Stream};
 use crate::tuning::cells::{CellTuner, TunedLayer, tuned};
 

@@ -1,6 +1,6 @@
 //! Which tensors an operator reads and writes. Both backends schedule by this.
 
-use super::program::{Op, Post, TensorId};
+use crate::program::{Op, Post, TensorId};
 
 impl Op {
     /// Name of the operator, the same as of its files (`conv2d` in `shaders/conv2d.wgsl`).
@@ -55,7 +55,7 @@ impl Op {
     pub fn reads(&self) -> Vec<TensorId> {
         match *self {
             Op::WeightScale { w, scale, step, .. } => {
-                if step == super::program::WeightStep::Keep {
+                if step == crate::program::WeightStep::Keep {
                     vec![w, scale]
                 } else {
                     vec![w]

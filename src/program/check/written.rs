@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 #[cfg(doc)]
-use crate::backend::program::Op;
-use crate::backend::program::TensorId;
+use crate::program::Op;
+use crate::program::TensorId;
 
 /// Which places of a section's tensors have been written: all at once by most operators, piece
 /// by piece by [`Op::Rearrange`].

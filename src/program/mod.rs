@@ -21,16 +21,18 @@
 //! [`Op::SoftmaxXent`] and [`Op::BatchNormGrad`] write zero gradients there.
 //!
 //! # Practice
-//! Ops run in order. Ops of one *section* run together ([`super::Session::run`]): a sweep has a
+//! Ops run in order. Ops of one *section* run together ([`crate::backend::Session::run`]): a sweep has a
 //! section that programs the chips and one that is run for every chunk of images.
 
 mod cells;
+mod check;
 mod dac;
 mod draws;
 mod fabrication;
 mod geometry;
 mod numerics;
 mod op;
+mod operands;
 
 use std::ops::Range;
 
@@ -253,7 +255,7 @@ impl Program {
     }
 }
 
-/// Sizes a [`super::Session`] is prepared for.
+/// Sizes a [`Session`](crate::backend::Session) is prepared for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// Chips per wave (slabs of per-chip tensors).

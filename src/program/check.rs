@@ -4,8 +4,8 @@
 mod cells;
 mod written;
 
-use super::program::*;
 use crate::error::{Error, Result};
+use crate::program::*;
 use written::Written;
 
 impl Program {

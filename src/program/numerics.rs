@@ -70,7 +70,7 @@ impl Activation {
     }
 
     /// The two constants kernels take: slope; limits; slope and offset; else zeros.
-    pub(in crate::backend) fn constants(self) -> [f32; 2] {
+    pub fn constants(self) -> [f32; 2] {
         match self {
             Activation::LeakyRelu { slope } => [slope, 0.0],
             Activation::Clip { lo, hi } => [lo, hi],
