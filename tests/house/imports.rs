@@ -179,11 +179,11 @@ fn breaches_are_seen() {
         1
     );
     assert_eq!(
-        direction("src/config/mod.rs", "use crate::program::Law;").len(),
+        direction("src/program/mod.rs", "use crate::config::Law;").len(),
         1
     );
     assert_eq!(
-        direction("src/chip/a.rs", "use crate::program::Law;").len(),
+        direction("src/config/a.rs", "use crate::program::Law;").len(),
         0
     );
     assert_eq!(
