@@ -40,7 +40,7 @@ fn code_of(i: u32, column: u32) -> i32 {
 // Digits of cells, exact in level units, conductances, and their deviations from (C1).
 struct Made {
     digit: vec4<f32>,
-    cells: Programmed,
+    cells: State,
     off: vec4<f32>,
 }
 
@@ -57,14 +57,14 @@ fn made(
     c.column = column;
     c.chip = chip;
     let base = chip_base(p.array, chip);
-    let e = vec4<f32>(
+    c.joint = vec4<f32>(
         array_part[base + c.array.x],
         array_part[base + c.array.y],
         array_part[base + c.array.z],
         array_part[base + c.array.w],
     );
     let digit = digits(q, code, slice, positive);
-    let g = programmed(q, c, nominal(q, digit, slice), e);
+    let g = programmed(q, c, nominal(q, digit, slice));
     return Made(digit, g, g.g - evenly(q, digit, slice));
 }
 

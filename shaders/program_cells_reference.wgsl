@@ -33,7 +33,7 @@ fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Re
     c.column = vec4<u32>(0u);
     c.chip = chip;
     let base = chip_base(p.array, chip);
-    let e = vec4<f32>(
+    c.joint = vec4<f32>(
         array_part[base + c.array.x],
         array_part[base + c.array.y],
         array_part[base + c.array.z],
@@ -50,7 +50,7 @@ fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Re
     var r = Read(vec4<f32>(0.0), vec4<f32>(0.0));
     for (var j = 0u; j < p.count; j++) {
         c.address = ((plane * q.col_tiles + tile) * p.count + j) * q.rows + row;
-        let g = programmed(q, c, ideal, e);
+        let g = programmed(q, c, ideal);
         r.mean += share * (g.g - zero);
         r.variance += share * share * read_variance(q, g);
     }

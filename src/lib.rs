@@ -10,6 +10,7 @@
 //! | Which images? | [`data`] |
 //! | Which network, and how does it become operators? | [`network`] |
 //! | What is an operator, exactly? | [`program::Op`], the specification of both backends |
+//! | What becomes of a cell, and in which order? | [`effects`] |
 //! | Where does it run? | [`backend`]: `cpu`, and `wgpu` with the shaders |
 //! | Which number does cell *i* of chip *k* draw? | [`random`] |
 //! | How is a value quantized? | [`quantize`] |
@@ -49,6 +50,7 @@ pub mod bench;
 pub mod chip;
 pub mod config;
 pub mod data;
+pub mod effects;
 pub mod error;
 pub mod files;
 pub mod mapping;

@@ -1,14 +1,9 @@
 //!include shared/run.wgsl
 //!include shared/random.wgsl
 //!include shared/normal.wgsl
-// What the numbers of the cell level are for (enum Purpose of src/random/mod.rs), and the words of
-// an address.
+// Purposes of the numbers of converters and reads (enum Purpose of src/random/mod.rs; an effect on
+// cells has its own), and the words of an address.
 
-const PURPOSE_CELL_PROGRAM: u32 = 15u;
-const PURPOSE_CELL_STUCK: u32 = 16u;
-const PURPOSE_CELL_DRIFT: u32 = 17u;
-const PURPOSE_OPEN_ROW: u32 = 18u;
-const PURPOSE_OPEN_COLUMN: u32 = 19u;
 const PURPOSE_ADC_GAIN: u32 = 21u;
 const PURPOSE_ADC_OFFSET: u32 = 22u;
 const PURPOSE_READ_NOISE: u32 = 23u;

@@ -154,21 +154,7 @@ fn arrays(cols: usize, rows: usize, slices: &[u8], encoding: Encoding, most: usi
 }
 
 fn programming(arrays: &Arrays, sigma: f32, layer: u32) -> Programming {
-    Programming {
-        arrays: arrays.clone(),
-        law: Law::WeightProportional,
-        deviate: Deviate::Gaussian,
-        sigma,
-        sigma_curve: None,
-        stuck: Stuck::default(),
-        drift: None,
-        clip: f32::INFINITY,
-        clip_low: false,
-        read_noise: CellReadNoise::default(),
-        reference_columns: 0,
-        layer,
-        raw: false,
-    }
+    Programming::ideal(arrays.clone(), layer).varied(sigma)
 }
 
 fn codes(n: usize, layer: u32) -> Vec<f32> {

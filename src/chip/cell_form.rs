@@ -8,11 +8,11 @@
 
 mod reader;
 
-use super::cell::{self, Cell, Draws};
 use super::closed_form::deviation;
 use super::ir_drop;
+use crate::effects::{Cell, Deviate, Draw, Draws};
 use crate::mapping::digits;
-use crate::program::{Arrays, ConverterErrors, Deviate, Encoding, Programming, Wires};
+use crate::program::{Arrays, ConverterErrors, Encoding, Programming, Wires};
 use crate::random::{self, OFFSET_REFERENCE, Purpose, REFERENCE, Stream};
 
 pub use reader::{Conversion, Pixel, Place, Reader};
@@ -75,28 +75,14 @@ impl Cells<'_> {
         Stream::new(seed, purpose, own | flags, self.spec.layer, chip).word(address as u32)
     }
 
-    fn below(&self, purpose: Purpose, flags: u32, address: usize, limit: f32) -> bool {
-        random::uniform(self.word(purpose, flags, address)) < limit
-    }
-
     /// Target conductance of a digit (C1).
     fn target(&self, plane: usize, digit: f32) -> f64 {
         let a = &self.spec.arrays;
-        match &a.levels {
-            Some(levels) => {
-                let (below, above) = (digit.floor() as usize, digit.ceil() as usize);
-                0.5 * (f64::from(levels[below]) + f64::from(levels[above]))
-            }
-            None => {
-                let g_min = f64::from(a.g_min);
-                let top = f64::from(a.top_digit(plane / a.polarities()));
-                g_min + (1.0 - g_min) * f64::from(digit) / top
-            }
-        }
+        a.target(plane / a.polarities(), digit)
     }
 
-    /// A cell of a column; `None` on an open line.
-    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> Option<Cell> {
+    /// A cell of a column.
+    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> Cell {
         let spec = self.spec;
         let a = &spec.arrays;
         let (tile, flags, address) = match column {
@@ -106,44 +92,25 @@ impl Cells<'_> {
                 (tile, flags, copy * a.rows + row)
             }
         };
-        let array = (a.row_tile(row) * a.col_tiles() + tile) * a.cell_planes() + plane;
-        let open_column = match column {
-            Column::Own(c) => {
-                self.below(Purpose::OpenColumn, 0, array * a.cols + c, spec.stuck.col)
-            }
-            Column::Copy(..) => false,
-        };
-        if open_column || self.below(Purpose::OpenRow, 0, array * a.rows + row, spec.stuck.row) {
-            return None;
-        }
-        let deviate = |purpose, deviate, sigma: f64| {
-            deviation(self.word(purpose, flags, address), deviate, sigma)
-        };
-        let draws = Draws {
-            own: match spec.sigma_curve {
-                Some(_) => deviate(Purpose::CellProgram, Deviate::Gaussian, 1.0),
-                None => deviate(Purpose::CellProgram, spec.deviate, f64::from(spec.sigma)),
+        let array = a.lines().array(plane, a.row_tile(row), tile);
+        let words = Words {
+            cells: self,
+            flags,
+            address,
+            row: array * a.rows + row,
+            column: match column {
+                Column::Own(c) => Some(array * a.cols + c),
+                Column::Copy(..) => None,
             },
-            stuck: random::uniform(self.word(Purpose::CellStuck, flags, address)),
-            drift: deviate(Purpose::CellDrift, Deviate::Gaussian, 1.0),
         };
-        let target = self.target(plane, digit);
-        Some(cell::cell(
-            spec,
-            target,
-            f64::from(self.array[array]),
-            draws,
-        ))
-    }
-
-    /// Conductance of a cell, 0 on an open line.
-    fn conductance(&self, cell: Option<Cell>) -> f64 {
-        cell.map_or(0.0, |c| c.g)
+        let common = f64::from(self.array[array]);
+        let target = spec.target(self.target(plane, digit), common);
+        spec.effects.exact(&target, &words)
     }
 
     /// Variance of a read of a cell, relative to `G_max`.
-    fn variance(&self, cell: Option<Cell>) -> f64 {
-        cell.map_or(0.0, |c| cell::read_variance(self.spec, c))
+    fn variance(&self, cell: Cell) -> f64 {
+        self.spec.read_noise.exact(self.spec.arrays.g_min, cell)
     }
 
     /// Mean and variance of the mean of a column tile's reference cells on a cell plane.
@@ -153,7 +120,7 @@ impl Cells<'_> {
         let cells = (0..n).map(|j| self.cell(plane, Column::Copy(tile, j, n, flags), row, digit));
         let (mut mean, mut variance) = (0.0, 0.0);
         for cell in cells {
-            mean += self.conductance(cell) / n as f64;
+            mean += cell.g / n as f64;
             variance += self.variance(cell) / (n * n) as f64;
         }
         (mean, variance)
@@ -168,7 +135,7 @@ impl Cells<'_> {
         let (mut g, mut variance) = (0.0, 0.0);
         for (plane, sign) in poles(a, read_plane) {
             let own = self.cell(plane, Column::Own(col), row, held[plane]);
-            g += sign * self.conductance(own);
+            g += sign * own.g;
             variance += self.variance(own);
             let offset = match a.encoding {
                 Encoding::Offset { reference } => reference,
@@ -187,6 +154,36 @@ impl Cells<'_> {
         }
         let units = level_units(a, a.slice_of(read_plane));
         (g * units, variance * units * units)
+    }
+}
+
+/// Random numbers of a cell.
+struct Words<'a> {
+    cells: &'a Cells<'a>,
+    /// Bits of the purpose that reference cells have.
+    flags: u32,
+    address: usize,
+    /// Address of its row in the array, and of its column, if that can be open.
+    row: usize,
+    column: Option<usize>,
+}
+
+impl Draws for Words<'_> {
+    fn deviation(&self, purpose: Purpose, deviate: Deviate, sigma: f64) -> f64 {
+        let word = self.cells.word(purpose, self.flags, self.address);
+        deviation(word, deviate, sigma)
+    }
+
+    fn uniform(&self, purpose: Purpose) -> f32 {
+        random::uniform(self.cells.word(purpose, self.flags, self.address))
+    }
+
+    fn line(&self, line: Draw, purpose: Purpose) -> Option<f32> {
+        let address = match line {
+            Draw::Rows => Some(self.row),
+            Draw::Columns => self.column,
+        };
+        address.map(|at| random::uniform(self.cells.word(purpose, 0, at)))
     }
 }
 
@@ -212,8 +209,8 @@ pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Pr
         let cell = |i: usize| {
             let (plane, at) = (i / n, i % n);
             let digit = digits::of_code(a, codes[at])[plane];
-            let cell = cells.cell(plane, Column::Own(at / a.rows), at % a.rows, digit);
-            cells.conductance(cell)
+            let column = Column::Own(at / a.rows);
+            cells.cell(plane, column, at % a.rows, digit).g
         };
         return Programmed {
             g: (0..a.cells()).map(cell).collect(),

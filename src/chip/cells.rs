@@ -6,11 +6,14 @@ use super::ranges::{self, Converters};
 use super::terms;
 use crate::config;
 use crate::config::chip::{Accumulate, AdcRange, WireMethod, WireTopology};
+use crate::effects::{
+    CellReadNoise, Curve, Drift, Effect, Effects, Limits, OpenLines, Stuck, Variation,
+};
 use crate::error::{Error, Result};
 use crate::mapping;
 use crate::program::{
-    Adc, Arrays, CellReadNoise, ConvGeometry, ConverterErrors, Curve, Dac, Drift, InputSigns,
-    Programming, Reading, Storage, Stuck, Topology, Wires,
+    Adc, Arrays, ConvGeometry, ConverterErrors, Dac, InputSigns, Programming, Reading, Storage,
+    Topology, Wires,
 };
 
 /// Codes of a layer's input (docs/MODEL.md 2).
@@ -190,28 +193,36 @@ fn programming(
     let log_time = (d.time_s / d.t0_s).ln();
     let drifts = log_time > 0.0 && !(d.nu.is_zero() && d.sigma_nu.is_zero());
     Programming {
-        arrays: arrays.clone(),
-        law: terms::law(variation),
-        deviate: terms::deviate(variation),
-        sigma: variation.sigma_w as f32,
-        sigma_curve: p.sigma.as_ref().map(|c| curve(c.sampled())),
-        stuck: Stuck {
-            off: p.stuck_off as f32,
-            on: p.stuck_on as f32,
-            row: p.open_rows as f32,
-            col: p.open_cols as f32,
+        effects: Effects {
+            variation: Variation {
+                law: terms::law(variation),
+                deviate: terms::deviate(variation),
+                sigma: variation.sigma_w as f32,
+                curve: p.sigma.as_ref().map(|c| curve(c.sampled())),
+            },
+            drift: match drifts {
+                true => Drift::new(
+                    log_time as f32,
+                    curve(d.nu.sampled()),
+                    curve(d.sigma_nu.sampled()),
+                ),
+                false => Drift::default(),
+            },
+            stuck: Stuck {
+                off: p.stuck_off as f32,
+                on: p.stuck_on as f32,
+            },
+            limits: Limits {
+                clip: p.clip as f32,
+                clip_low: p.non_negative,
+            },
+            open_lines: OpenLines {
+                row: p.open_rows as f32,
+                col: p.open_cols as f32,
+            },
         },
-        drift: drifts.then(|| Drift {
-            log_time: log_time as f32,
-            mean: curve(d.nu.sampled()),
-            sigma: curve(d.sigma_nu.sampled()),
-        }),
-        clip: p.clip as f32,
-        clip_low: p.non_negative,
         read_noise: read_noise(chip),
-        reference_columns: 0,
-        layer,
-        raw: false,
+        ..Programming::ideal(arrays.clone(), layer)
     }
 }
 
@@ -246,11 +257,7 @@ fn is_nominal(p: &Programming, v: &config::Variation) -> bool {
     common
         && p.arrays.g_min == 0.0
         && p.arrays.levels.is_none()
-        && p.sigma == 0.0
-        && p.sigma_curve.is_none()
-        && p.stuck == Stuck::default()
-        && p.drift.is_none()
-        && p.clip >= 1.0
+        && p.effects.all().all(Effect::is_off)
         && ranges::grain(&p.arrays) == 1.0
 }
 

@@ -6,7 +6,6 @@
 //! `f64`, and [`moments`] says what variation does to a matrix-vector product.
 
 pub mod calibrate;
-pub mod cell;
 pub mod cell_form;
 pub mod cells;
 pub mod closed_form;

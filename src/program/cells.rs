@@ -28,9 +28,10 @@
 
 use std::sync::Arc;
 
-use super::{ConvGeometry, Dac, Deviate, Law};
+use super::{ConvGeometry, Dac};
 #[cfg(doc)]
 use super::{Op, RunArgs};
+use crate::effects::{CellReadNoise, Effects, Lines, Target, levels};
 
 /// How signed codes become cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +198,16 @@ impl Arrays {
         }
     }
 
+    /// Target conductance of a digit of a slice in `f64`, relative to `G_max`.
+    pub fn target(&self, slice: usize, digit: f32) -> f64 {
+        levels::exact(
+            self.levels.as_deref(),
+            self.g_min,
+            self.top_digit(slice),
+            digit,
+        )
+    }
+
     /// Nominal conductance, relative to `G_max`, of a cell that holds the offset code's digit of a slice.
     pub fn offset_conductance(&self, slice: usize) -> f32 {
         let top = self.top_digit(slice);
@@ -207,14 +218,26 @@ impl Arrays {
         }
     }
 
+    /// How the cells lie in arrays.
+    pub fn lines(&self) -> Lines<'_> {
+        Lines {
+            rows: self.rows,
+            cols: self.cols,
+            tile_rows: &self.tile_rows,
+            tile_cols: &self.tile_cols,
+            planes: self.cell_planes(),
+            g_min: self.g_min,
+        }
+    }
+
     /// Row tile of a row.
     pub fn row_tile(&self, row: usize) -> usize {
-        self.tile_rows.partition_point(|&t| t as usize <= row) - 1
+        self.lines().row_tile(row)
     }
 
     /// Column tile of a column.
     pub fn col_tile(&self, col: usize) -> usize {
-        self.tile_cols.partition_point(|&t| t as usize <= col) - 1
+        self.lines().col_tile(col)
     }
 
     /// Whether the fields fit together and no address leaves 32 bits.
@@ -243,70 +266,7 @@ impl Arrays {
     }
 }
 
-/// A function of the relative conductance `g` in 0..=1 as values at equally spaced `g`, both ends
-/// included, linear between; constant beyond the ends. At least two values.
-pub type Curve = Arc<[f32]>;
-
-/// Cells and lines that do not obey, drawn per chip.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Stuck {
-    /// Probability that a cell is stuck at `g_min`.
-    pub off: f32,
-    /// Probability that a cell is stuck at `G_max`.
-    pub on: f32,
-    /// Probability that a row of an array is open: its cells conduct nothing.
-    pub row: f32,
-    /// Probability that a column of an array is open.
-    pub col: f32,
-}
-
-/// Conductance drift `g(t) = g (t/t0)^-nu`, `nu = max(mean(g) + sigma(g) z, 0)`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Drift {
-    /// `ln(t / t0)`, at least 0.
-    pub log_time: f32,
-    /// Mean of nu by conductance.
-    pub mean: Curve,
-    /// Standard deviation of nu by conductance.
-    pub sigma: Curve,
-}
-
-/// Noise of one cell at one read, standard deviation relative to `G_max` where not said otherwise.
-/// The parts are independent. `g` is the conductance at the read, after drift and limits.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct CellReadNoise {
-    /// Relative to `g`.
-    pub proportional: f32,
-    /// Relative to `G_max - G_min`, whatever the conductance.
-    pub fixed: f32,
-    /// By `g`.
-    pub curve: Option<Curve>,
-    /// Noise whose part of `g` was settled by the conductance `g0` as programmed, that is with the
-    /// limits but before drift (1/f noise of a phase-change cell at a time): `g Q(g0)`. The curve holds
-    /// `g0 Q(g0)`, which is smooth where `Q` is not, so that the standard deviation is
-    /// `g curve(x)/x`, `x = g0` limited to [`CellReadNoise::LEAST`]`..=1`.
-    pub one_over_f: Option<Curve>,
-}
-
-impl CellReadNoise {
-    /// Below this conductance, relative to `G_max`, `Q` of [`CellReadNoise::one_over_f`] stays what
-    /// it is here.
-    pub const LEAST: f32 = 1e-6;
-
-    /// Whether there is none.
-    pub fn is_quiet(&self) -> bool {
-        let Self {
-            proportional,
-            fixed,
-            curve,
-            one_over_f,
-        } = self;
-        *proportional == 0.0 && *fixed == 0.0 && curve.is_none() && one_over_f.is_none()
-    }
-}
-
-/// How the cells of a layer are programmed: everything of docs/MODEL.md 3 at cell level. The
-/// effects are applied in the order of the fields.
+/// How the cells of a layer are programmed: everything of docs/MODEL.md 3 at cell level.
 ///
 /// Cell `(plane, column, row)` has address `i = (plane * cols + column) * rows + row`; a draw for it
 /// is word `i % 4` of the generator's block `(i / 4, layer, chip, purpose)`.
@@ -314,29 +274,9 @@ impl CellReadNoise {
 pub struct Programming {
     /// Where the cells are.
     pub arrays: Arrays,
-    /// `WeightProportional`: `g' = g (1 + e + s z)`; `LayerFixed`: `g' = g + (1 - g_min)(e + s z)`;
-    /// `e` the common deviation of the cell's array, `s = sigma`, `z` the cell's deviate
-    /// ([`crate::random::Purpose::CellProgram`]).
-    pub law: Law,
-    /// Distribution of `z`. Lognormal and proportional: `g' = g (1 + e) exp(t n - t^2/2)`,
-    /// `t^2 = ln(1 + s^2)`, that is `g (1 + e)(1 + s z)` with the deviate's own definition.
-    pub deviate: Deviate,
-    /// Within-chip standard deviation.
-    pub sigma: f32,
-    /// Standard deviation by target conductance, relative to `G_max`: `g' = (law with e alone) +
-    /// sigma(g) z` with a gaussian `z`, instead of `sigma`.
-    pub sigma_curve: Option<Curve>,
-    /// Stuck cells ([`crate::random::Purpose::CellStuck`]: uniform `u`; `u < off` is stuck at `g_min`,
-    /// `u >= 1 - on` at 1) and open lines ([`crate::random::Purpose::OpenRow`], address
-    /// `array * rows + row`; [`crate::random::Purpose::OpenColumn`], address `array * cols + column`,
-    /// `array` the cell array's index).
-    pub stuck: Stuck,
-    /// Drift since programming ([`crate::random::Purpose::CellDrift`]). Stuck cells do not drift.
-    pub drift: Option<Drift>,
-    /// Conductances are at most this (relative to `G_max`); may be infinite.
-    pub clip: f32,
-    /// Negative conductances become 0.
-    pub clip_low: bool,
+    /// What happens to a cell between its target and a read, in the order of
+    /// [`PIPELINE`](crate::effects::PIPELINE).
+    pub effects: Effects,
     /// Read noise, for [`Op::ProgramCells`]'s variances: of the cells of a read and, over the square
     /// of their number, of the reference cells that are subtracted.
     pub read_noise: CellReadNoise,
@@ -353,6 +293,36 @@ pub struct Programming {
     /// [`Op::IrDrop`], instead of read planes in level units. Without reference columns of either
     /// kind.
     pub raw: bool,
+}
+
+impl Programming {
+    /// Cells that hold their digits exactly.
+    pub fn ideal(arrays: Arrays, layer: u32) -> Self {
+        Self {
+            arrays,
+            effects: Effects::default(),
+            read_noise: CellReadNoise::default(),
+            reference_columns: 0,
+            layer,
+            raw: false,
+        }
+    }
+
+    /// The same with gaussian errors of this standard deviation, proportional to conductances.
+    #[must_use]
+    pub fn varied(mut self, sigma: f32) -> Self {
+        self.effects.variation.sigma = sigma;
+        self
+    }
+
+    /// What the effects know of a target conductance, in an array with a common deviation.
+    pub fn target(&self, g: f64, common: f64) -> Target {
+        Target {
+            g,
+            common,
+            g_min: self.arrays.g_min.into(),
+        }
+    }
 }
 
 /// Topology of the wires of an array (as in CrossSim, whose names these are).

@@ -4,6 +4,7 @@ use super::{
     ConvGeometry, ConverterErrors, Encoding, Fabrication, Mapping, Op, Program, Programming,
     Reading, RunArgs, SectionId,
 };
+use crate::effects::{Draw, Effect};
 use crate::error::Result;
 use crate::random::{Reach, product};
 
@@ -67,34 +68,27 @@ impl Programming {
         };
         let of =
             |columns: u32| product(&[a.cell_planes(), a.col_tiles(), columns as usize, a.rows]);
-        let lines = |open: f32, n: usize| match open > 0.0 {
-            true => product(&[a.cell_arrays(), n]),
-            false => 0,
-        };
+        let lines = self.effects.all().flat_map(Effect::lines);
+        let lines = lines.map(|line| {
+            let (n, what) = match line {
+                Draw::Rows => (a.rows, "rows of all arrays"),
+                Draw::Columns => (a.cols, "columns of all arrays"),
+            };
+            (Reach::Numbers, product(&[a.cell_arrays(), n]), what)
+        });
         let cells = product(&[a.cell_planes(), a.cols, a.rows]);
-        Draws::new(
-            self.layer,
-            vec![
-                (Reach::Numbers, cells, "cells"),
-                (Reach::Numbers, of(copies), "reference cells"),
-                (
-                    Reach::Numbers,
-                    of(self.reference_columns),
-                    "cells of reference columns",
-                ),
-                (
-                    Reach::Numbers,
-                    lines(self.stuck.row, a.rows),
-                    "rows of all arrays",
-                ),
-                (
-                    Reach::Numbers,
-                    lines(self.stuck.col, a.cols),
-                    "columns of all arrays",
-                ),
-                (Reach::Numbers, a.cell_arrays() as u128, "arrays"),
-            ],
-        )
+        let mut counts = vec![
+            (Reach::Numbers, cells, "cells"),
+            (Reach::Numbers, of(copies), "reference cells"),
+            (
+                Reach::Numbers,
+                of(self.reference_columns),
+                "cells of reference columns",
+            ),
+            (Reach::Numbers, a.cell_arrays() as u128, "arrays"),
+        ];
+        counts.extend(lines);
+        Draws::new(self.layer, counts)
     }
 }
 
@@ -237,21 +231,7 @@ mod tests {
     }
 
     fn programming(arrays: Arrays) -> Programming {
-        Programming {
-            arrays,
-            law: Law::WeightProportional,
-            deviate: Deviate::Gaussian,
-            sigma: 0.0,
-            sigma_curve: None,
-            stuck: Stuck::default(),
-            drift: None,
-            clip: f32::INFINITY,
-            clip_low: false,
-            read_noise: CellReadNoise::default(),
-            reference_columns: 0,
-            layer: 1,
-            raw: false,
-        }
+        Programming::ideal(arrays, 1)
     }
 
     #[test]
@@ -280,7 +260,7 @@ mod tests {
             |p| {
                 let cuts: Vec<u32> = (0..=1 << 16).collect();
                 p.arrays.tile_rows = cuts.into();
-                p.stuck.row = 0.1;
+                p.effects.open_lines.row = 0.1;
             },
             "8589934592 rows of all arrays",
         );

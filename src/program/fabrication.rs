@@ -2,15 +2,7 @@
 
 #[cfg(doc)]
 use super::Op;
-
-/// Which deviation a cell's conductance has (docs/MODEL.md 3), with `full = full_scale[o or 0]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Law {
-    /// `w' = w (1 + eps)`: proportional to the conductance.
-    WeightProportional,
-    /// `w' = w + full eps`: independent of it.
-    LayerFixed,
-}
+use crate::effects::{Deviate, Law};
 
 /// How signed weights become conductances, which decides what variation does to them
 /// (docs/MODEL.md 3.2). Conductances are normalised to `G_max = 1`, `g_min = 1/on_off_ratio`.
@@ -38,23 +30,6 @@ pub enum Mapping {
         /// Cells averaged in the reference column, 0 for digital subtraction.
         copies: u32,
     },
-}
-
-/// Distribution of a cell's deviate `z`, made from one 32-bit word of the generator
-/// (see [`crate::random`]).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Deviate {
-    /// Standard normal.
-    Gaussian,
-    /// Standard normal restricted to `|z| <= at` (by inverse CDF, so one word a cell; the
-    /// standard deviation becomes smaller than 1, as in the common `trunc_normal`).
-    Truncated {
-        /// Limit in standard deviations.
-        at: f32,
-    },
-    /// `s z = exp(t n - t^2/2) - 1` with `n` standard normal and `t^2 = ln(1 + s^2)`: mean 0,
-    /// standard deviation `s`, never below -1.
-    Lognormal,
 }
 
 /// Everything [`Op::Fabricate`] needs beside its tensors.

@@ -36,13 +36,11 @@ mod operands;
 
 use std::ops::Range;
 
-pub use cells::{
-    Adc, Arrays, CellReadNoise, ConverterErrors, Curve, Drift, Encoding, Programming, Reading,
-    Stuck, Topology, Wires,
-};
+pub use crate::effects::{CellReadNoise, Curve, Deviate, Law};
+pub use cells::{Adc, Arrays, ConverterErrors, Encoding, Programming, Reading, Topology, Wires};
 pub use dac::{Dac, InputSigns};
 pub use draws::Draws;
-pub use fabrication::{Deviate, Fabrication, Law, Mapping};
+pub use fabrication::{Fabrication, Mapping};
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use numerics::{
     ActQuant, Activation, BinaryGroup, Post, Rate, Rounding, StraightThrough, WeightStep,

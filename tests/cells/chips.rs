@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{Backend, Capacity};
 use pimento::chip::cell_form::{self, Key, Place, Reader};
+use pimento::effects::{Drift, Effects, Limits, OpenLines, Stuck, Variation};
 use pimento::program::*;
 use pimento::random::{Purpose, Stream, uniform};
 
@@ -83,30 +84,38 @@ fn layer(seed: u64) -> Layer {
             .map(|v| 0.05 + v as f32 * 0.11 + 0.03 * d.share())
             .collect()
     });
-    let programming = Programming {
-        law: match d.is() {
-            true => Law::WeightProportional,
-            false => Law::LayerFixed,
+    let effects = Effects {
+        variation: Variation {
+            law: match d.is() {
+                true => Law::WeightProportional,
+                false => Law::LayerFixed,
+            },
+            deviate: match lognormal {
+                true => Deviate::Lognormal,
+                false => Deviate::Truncated { at: 2.5 },
+            },
+            sigma: 0.1,
+            curve: d.is().then(|| d.curve(0.1)),
         },
-        deviate: match lognormal {
-            true => Deviate::Lognormal,
-            false => Deviate::Truncated { at: 2.5 },
-        },
-        sigma: 0.1,
-        sigma_curve: d.is().then(|| d.curve(0.1)),
         stuck: Stuck {
             off: 0.05,
             on: 0.04,
+        },
+        open_lines: OpenLines {
             row: 0.03,
             col: 0.06,
         },
-        drift: d.is().then(|| Drift {
-            log_time: 3.0,
-            mean: d.curve(0.1),
-            sigma: d.curve(0.05),
-        }),
-        clip: 1.1,
-        clip_low: d.is(),
+        drift: match d.is() {
+            true => Drift::new(3.0, d.curve(0.1), d.curve(0.05)),
+            false => Drift::default(),
+        },
+        limits: Limits {
+            clip: 1.1,
+            clip_low: d.is(),
+        },
+    };
+    let programming = Programming {
+        effects,
         read_noise: CellReadNoise {
             proportional: 0.02,
             fixed: 0.01,

@@ -142,21 +142,7 @@ fn product(case: &Value) -> Product {
     let slope = if offset { (m - 1.0) / m } else { 1.0 };
     Product {
         name: case["name"].as_str().unwrap().to_owned(),
-        programming: Programming {
-            arrays: arrays.clone(),
-            law: Law::WeightProportional,
-            deviate: Deviate::Gaussian,
-            sigma: 0.0,
-            sigma_curve: None,
-            stuck: Stuck::default(),
-            drift: None,
-            clip: f32::INFINITY,
-            clip_low: false,
-            read_noise: CellReadNoise::default(),
-            reference_columns: 0,
-            layer: 1,
-            raw: false,
-        },
+        programming: Programming::ideal(arrays.clone(), 1),
         errors: ConverterErrors {
             arrays: arrays.clone(),
             sharing: 1,

@@ -1,3 +1,4 @@
+use pimento::effects::{Drift, Limits, OpenLines, Stuck};
 use pimento::program::*;
 use pimento::random::TRAINING;
 
@@ -12,21 +13,7 @@ const TOLERANCE: f32 = 256.0 * EPS;
 const SIZES: [(usize, usize); 2] = [(5, 7), (6, 8)];
 
 pub(super) fn programming(arrays: Arrays) -> Programming {
-    Programming {
-        arrays,
-        law: Law::WeightProportional,
-        deviate: Deviate::Gaussian,
-        sigma: 0.1,
-        sigma_curve: None,
-        stuck: Stuck::default(),
-        drift: None,
-        clip: f32::INFINITY,
-        clip_low: false,
-        read_noise: CellReadNoise::default(),
-        reference_columns: 0,
-        layer: 3,
-        raw: false,
-    }
+    Programming::ideal(arrays, 3).varied(0.1)
 }
 
 /// Effects that are tested alone; the first is none.
@@ -39,20 +26,19 @@ fn effects(arrays: &Arrays) -> Vec<Programming> {
     type Change = fn(&mut Programming);
     let changes: [Change; EFFECTS] = [
         |_| (),
-        |p| p.law = Law::LayerFixed,
-        |p| p.deviate = Deviate::Truncated { at: 2.0 },
-        |p| p.deviate = Deviate::Lognormal,
+        |p| p.effects.variation.law = Law::LayerFixed,
+        |p| p.effects.variation.deviate = Deviate::Truncated { at: 2.0 },
+        |p| p.effects.variation.deviate = Deviate::Lognormal,
         |p| p.arrays.levels = Some([0.125, 0.25, 0.75, 1.0].into()),
-        |p| (p.stuck.off, p.stuck.on) = (0.2, 0.2),
-        |p| (p.stuck.row, p.stuck.col) = (0.2, 0.2),
+        |p| p.effects.stuck = Stuck { off: 0.2, on: 0.2 },
+        |p| p.effects.open_lines = OpenLines { row: 0.2, col: 0.2 },
+        |p| p.effects.drift = Drift::new(5.0, [0.1, 0.05, 0.06].into(), [0.02, 0.05].into()),
         |p| {
-            p.drift = Some(Drift {
-                log_time: 5.0,
-                mean: [0.1, 0.05, 0.06].into(),
-                sigma: [0.02, 0.05].into(),
-            })
+            p.effects.limits = Limits {
+                clip: 0.9,
+                clip_low: true,
+            }
         },
-        |p| (p.clip, p.clip_low) = (0.9, true),
         |p| {
             p.read_noise = CellReadNoise {
                 proportional: 0.1,
@@ -71,11 +57,9 @@ fn effects(arrays: &Arrays) -> Vec<Programming> {
         all.push(one);
     }
     all.push(whole.clone());
-    all.push(Programming {
-        sigma_curve: Some([0.1, 0.05, 0.0].into()),
-        deviate: Deviate::Gaussian,
-        ..whole
-    });
+    let v = &mut whole.effects.variation;
+    (v.curve, v.deviate) = (Some([0.1, 0.05, 0.0].into()), Deviate::Gaussian);
+    all.push(whole);
     if !matches!(arrays.encoding, Encoding::Offset { reference: 1.. }) {
         all.push(Programming { raw: true, ..plain });
     }
@@ -134,10 +118,7 @@ fn cells_match_cpu() {
 fn ideal_cells_are_integers() {
     for encoding in [ENCODINGS[0], ENCODINGS[1], ENCODINGS[5]] {
         let mut case = Case::new();
-        let spec = Programming {
-            sigma: 0.0,
-            ..programming(arrays(5, 7, encoding))
-        };
+        let spec = programming(arrays(5, 7, encoding)).varied(0.0);
         program(&mut case, &[spec], false);
         for (_, data) in &mut case.writes {
             // No common deviations either.

@@ -1,5 +1,6 @@
 //! Programming of cells, against its equations one cell at a time.
 
+use pimento::effects::{Drift, Effects, Limits, OpenLines, Stuck, Variation};
 use pimento::program::*;
 use pimento::random::{OFFSET_REFERENCE, Purpose, REFERENCE, Stream, lognormal_shape, squeeze};
 
@@ -8,21 +9,7 @@ use crate::case::{Case, Rng, backends, close};
 
 /// Cells without any error.
 pub fn ideal(arrays: Arrays) -> Programming {
-    Programming {
-        arrays,
-        law: Law::WeightProportional,
-        deviate: Deviate::Gaussian,
-        sigma: 0.0,
-        sigma_curve: None,
-        stuck: Stuck::default(),
-        drift: None,
-        clip: f32::INFINITY,
-        clip_low: false,
-        read_noise: CellReadNoise::default(),
-        reference_columns: 0,
-        layer: 1,
-        raw: false,
-    }
+    Programming::ideal(arrays, 1)
 }
 
 fn curve(values: &[f32], g: f64) -> f64 {
@@ -98,14 +85,15 @@ impl Chip<'_> {
         let _ = plane;
         let normal = f64::from(stream.normal(address));
         let span = 1.0 - g_min;
-        let mut g = match (&spec.sigma_curve, spec.law) {
+        let v = &spec.effects.variation;
+        let mut g = match (&v.curve, v.law) {
             (Some(sigma), Law::WeightProportional) => {
                 target * (1.0 + e) + curve(sigma, target) * normal
             }
             (Some(sigma), Law::LayerFixed) => target + span * e + curve(sigma, target) * normal,
             (None, law) => {
-                let sigma = f64::from(spec.sigma);
-                let sz = match spec.deviate {
+                let sigma = f64::from(v.sigma);
+                let sz = match v.deviate {
                     Deviate::Gaussian => sigma * normal,
                     Deviate::Truncated { at } => {
                         let mut z = [0.0];
@@ -113,11 +101,11 @@ impl Chip<'_> {
                         sigma * f64::from(z[0])
                     }
                     Deviate::Lognormal => {
-                        let [t, half] = lognormal_shape(spec.sigma).map(f64::from);
+                        let [t, half] = lognormal_shape(v.sigma).map(f64::from);
                         (t * normal - half).exp() - 1.0
                     }
                 };
-                match (law, spec.deviate) {
+                match (law, v.deviate) {
                     (Law::WeightProportional, Deviate::Lognormal) => {
                         target * (1.0 + e) * (1.0 + sz)
                     }
@@ -129,22 +117,22 @@ impl Chip<'_> {
         let mut kept = 1.0;
         let u = self.stream(Purpose::CellStuck, flags).word(address) >> 8;
         let u = f64::from(u) / f64::from(1 << 24);
-        if u < f64::from(spec.stuck.off) {
+        if u < f64::from(spec.effects.stuck.off) {
             g = g_min;
-        } else if u >= f64::from(1.0 - spec.stuck.on) {
+        } else if u >= f64::from(1.0 - spec.effects.stuck.on) {
             g = 1.0;
-        } else if let Some(drift) = &spec.drift {
+        } else if let Some(drift) = &spec.effects.drift.exponent {
             let z = f64::from(self.stream(Purpose::CellDrift, flags).normal(address));
             let nu = (curve(&drift.mean, g) + curve(&drift.sigma, g) * z).max(0.0);
-            kept = (-nu * f64::from(drift.log_time)).exp();
+            kept = (-nu * f64::from(spec.effects.drift.log_time)).exp();
         }
         let limited = |g: f64| {
-            let low = if spec.clip_low {
+            let low = if spec.effects.limits.clip_low {
                 0.0
             } else {
                 f64::NEG_INFINITY
             };
-            g.max(low).min(f64::from(spec.clip))
+            g.max(low).min(f64::from(spec.effects.limits.clip))
         };
         (limited(g * kept), limited(g))
     }
@@ -165,13 +153,15 @@ impl Chip<'_> {
     fn cell(&self, plane: usize, col: usize, row: usize, code: i32) -> (f64, f64) {
         let a = &self.spec.arrays;
         let array = self.array_of(plane, col, row);
-        if self.open(Purpose::OpenRow, self.spec.stuck.row, array * a.rows + row)
-            || self.open(
-                Purpose::OpenColumn,
-                self.spec.stuck.col,
-                array * a.cols + col,
-            )
-        {
+        if self.open(
+            Purpose::OpenRow,
+            self.spec.effects.open_lines.row,
+            array * a.rows + row,
+        ) || self.open(
+            Purpose::OpenColumn,
+            self.spec.effects.open_lines.col,
+            array * a.cols + col,
+        ) {
             return (0.0, 0.0);
         }
         let address = (plane * a.cols + col) * a.rows + row;
@@ -198,7 +188,11 @@ impl Chip<'_> {
     fn reference(&self, plane: usize, col: usize, row: usize, n: u32, flag: u32) -> (f64, f64) {
         let a = &self.spec.arrays;
         let array = self.array_of(plane, col, row);
-        if self.open(Purpose::OpenRow, self.spec.stuck.row, array * a.rows + row) {
+        if self.open(
+            Purpose::OpenRow,
+            self.spec.effects.open_lines.row,
+            array * a.rows + row,
+        ) {
             return (0.0, 0.0);
         }
         let c = array / a.cell_planes() % a.col_tiles();
@@ -273,9 +267,8 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
     let stuck = Stuck {
         off: 0.05,
         on: 0.03,
-        row: 0.1,
-        col: 0.1,
     };
+    let open = OpenLines { row: 0.1, col: 0.1 };
     let read_noise = CellReadNoise {
         proportional: 0.03,
         fixed: 0.01,
@@ -283,8 +276,7 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
         // A part relative to the conductance that falls as it grows.
         one_over_f: rng.coin().then(|| [0.0, 0.01, 0.015, 0.018].into()),
     };
-    Programming {
-        arrays: a,
+    let variation = Variation {
         law: [Law::WeightProportional, Law::LayerFixed][rng.pick(0, 1)],
         deviate: [
             Deviate::Gaussian,
@@ -292,15 +284,26 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
             Deviate::Lognormal,
         ][rng.pick(0, 2)],
         sigma: 0.1,
-        sigma_curve: (rng.pick(0, 2) == 0).then_some(sigma_curve),
-        stuck: if rng.coin() { stuck } else { Stuck::default() },
-        drift: rng.coin().then_some(Drift {
-            log_time: 8.0,
-            mean,
-            sigma,
-        }),
+        curve: (rng.pick(0, 2) == 0).then_some(sigma_curve),
+    };
+    let broken = rng.coin();
+    let drift = match rng.coin() {
+        true => Drift::new(8.0, mean, sigma),
+        false => Drift::default(),
+    };
+    let limits = Limits {
         clip: [f32::INFINITY, 1.05][rng.pick(0, 1)],
         clip_low: rng.coin(),
+    };
+    Programming {
+        arrays: a,
+        effects: Effects {
+            variation,
+            drift,
+            stuck: if broken { stuck } else { Stuck::default() },
+            limits,
+            open_lines: if broken { open } else { OpenLines::default() },
+        },
         read_noise: if rng.coin() {
             read_noise
         } else {
@@ -458,10 +461,7 @@ fn long_layers_are_those_of_their_addresses() {
         g_min: 0.1,
         levels: None,
     };
-    let spec = Programming {
-        sigma: 0.1,
-        ..ideal(a.clone())
-    };
+    let spec = ideal(a.clone()).varied(0.1);
     let mut case = Case::new(1, 1, 1);
     let w = case.given(Shape::Flat(7700), Scope::Shared, vec![2.0; 7700]);
     let step = case.given(Shape::Flat(1), Scope::Shared, vec![1.0]);

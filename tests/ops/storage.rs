@@ -254,10 +254,7 @@ fn what_halves_cost_a_product() {
                 array,
                 out: g,
                 variance: None,
-                spec: Programming {
-                    sigma,
-                    ..ideal(a.clone())
-                },
+                spec: ideal(a.clone()).varied(sigma),
             });
             ops.push(crossbar((x, y), (g, None), one, geo, &spec));
             y

@@ -7,12 +7,12 @@
 //! cancels: evaluated in `f32` the error is at most 6 units in the last place (3.3e-7 near 1) without
 //! fused multiply-add and less with it, and the magnitude never exceeds 1.
 //!
-//! `e^x = 2^n e^r`, `x = n ln 2 + r`, `|r| <= ln 2 / 2`, with Taylor's series of degree 7 for `e^r`
-//! (the rest is 6e-9 of it). The sigmoid is `1/(1 + e^-|x|)`, times `e^-|x|` on the negative side,
-//! so that it is as accurate near 0 as near 1.
+//! The sigmoid is `1/(1 + e^-|x|)`, times `e^-|x|` on the negative side, so that it is as accurate near
+//! 0 as near 1.
 
 use super::simd::Simd;
 use crate::program::LANES;
+use crate::vector::exp_negative;
 
 /// Beyond this magnitude `tanh` is 1 in `f32`.
 pub(super) const TANH_LIMIT: f32 = 9.0;
@@ -58,37 +58,4 @@ fn horner<S: Simd>(s: S, c: [f32; 5], u: S::V) -> S::V {
     v = s.fma(v, u, s.splat(c[2]));
     v = s.fma(v, u, s.splat(c[1]));
     s.fma(v, u, s.splat(c[0]))
-}
-
-/// Below this `e^x` is no normal `f32`, and 0 here.
-const EXP_LIMIT: f32 = -87.33;
-
-/// `e^x` for `x <= 0` (0 below -87.33), relative error below 2e-7; NaN stays NaN.
-/// Plain code that the compiler vectorises.
-#[inline(always)]
-pub(super) fn exp_negative(x: f32) -> f32 {
-    const LN_2_HI: f32 = 0.693_359_4;
-    const LN_2_LO: f32 = -2.121_944_4e-4;
-    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
-    const MAGIC: f32 = 12_582_912.0;
-    let tiny = x < EXP_LIMIT;
-    let x = if tiny { EXP_LIMIT } else { x };
-    let shifted = x * std::f32::consts::LOG2_E + MAGIC;
-    let n = shifted - MAGIC;
-    let r = (x - n * LN_2_HI) - n * LN_2_LO;
-    let mut e = 1.0 / 5040.0;
-    for c in [
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5,
-        1.0,
-        1.0,
-    ] {
-        e = e * r + c;
-    }
-    // The last bits of the shifted number are n; 127 is the bias of an exponent.
-    let two_n = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    if tiny { 0.0 } else { e * two_n }
 }

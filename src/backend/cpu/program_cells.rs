@@ -2,17 +2,17 @@
 //! [`Op::ProgramCells`](crate::program::Op::ProgramCells) and [`Programming`].
 //!
 //! As in [`super::fabricate`], a plane is cut into parts of [`PART`] cells that are made
-//! independently: deviates first (vectorised streams), then passes over the cells. Cells are kept as
-//! their digit, exact in level units, and the deviation of their conductance from (C1).
+//! independently, effect after effect ([`crate::effects`]). Cells are kept as their digit, exact in level
+//! units, and the deviation of their conductance from (C1).
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::math::exp_negative;
 use super::planes::Kept;
-use crate::program::{Arrays, CellReadNoise, Deviate, Encoding, Law, Programming, RunArgs};
-use crate::random::{OFFSET_REFERENCE, Purpose, REFERENCE, Stream, lognormal_shape, squeeze};
+use crate::effects::{Batch, Buffers, Columns, Keys, Step, levels, tiles};
+use crate::program::{Arrays, Encoding, Programming, RunArgs};
+use crate::random::{OFFSET_REFERENCE, REFERENCE};
 use crate::vector::wide;
 
 /// Cells of a part: their deviates fit the first-level cache.
@@ -39,7 +39,8 @@ pub(super) struct Layer<'a> {
 pub(super) fn forward<T: Kept>(layer: Layer, out: &mut [T], variance: Option<&mut [f32]>) {
     let a = &layer.spec.arrays;
     let n = a.plane_len();
-    let cells = Cells::new(layer);
+    let place = layer.place();
+    let cells = Cells::new(layer, &place);
     if layer.spec.raw {
         let planes = out.par_chunks_mut(n).enumerate();
         return planes.for_each(|(plane, out)| {
@@ -48,7 +49,7 @@ pub(super) fn forward<T: Kept>(layer: Layer, out: &mut [T], variance: Option<&mu
                 let range = i * PART..i * PART + out.len();
                 cells.digits(plane, &range, &mut part.digits);
                 cells.program(plane, &range, part);
-                T::keep(&part.g, out);
+                T::keep(&part.cells.g, out);
             });
         });
     }
@@ -98,19 +99,20 @@ fn slice_of(a: &Arrays, plane: usize) -> usize {
 struct Part {
     /// Digits.
     digits: Vec<f32>,
-    /// Conductances.
-    g: Vec<f32>,
-    /// The same as programmed, before drift; empty where no noise goes by them.
-    programmed: Vec<f32>,
     /// Common deviations.
-    e: Vec<f32>,
-    z: Vec<f32>,
-    u: Vec<f32>,
+    common: Vec<f32>,
+    /// Conductances.
+    cells: Buffers,
     sum: Vec<f32>,
     /// What is rounded to be kept.
     kept: Vec<f32>,
-    /// 0 where a line is open, else 1; empty where none can be.
-    closed: Vec<f32>,
+}
+
+impl Part {
+    /// 0 where a line of cell `i` is open, else 1.
+    fn closed(&self, i: usize) -> f32 {
+        self.cells.closed.get(i).copied().unwrap_or(1.0)
+    }
 }
 
 /// What reference columns take from a read plane, per column tile and row.
@@ -135,67 +137,43 @@ enum Copies {
 
 struct Cells<'a> {
     layer: Layer<'a>,
-    /// Open rows, `[cell plane][column tile][row]`, if any can be.
-    open_rows: Vec<bool>,
-    /// Open columns, `[cell plane][row tile][column]`.
-    open_cols: Vec<bool>,
+    /// Effects that make the conductance as programmed, in order.
+    write: Vec<Box<dyn Step + 'a>>,
+    /// Effects between programming and the read, in order.
+    age: Vec<Box<dyn Step + 'a>>,
+}
+
+impl<'a> Layer<'a> {
+    /// Where the cells are, and their random numbers.
+    fn place(&self) -> crate::effects::Layer<'a> {
+        crate::effects::Layer {
+            lines: self.spec.arrays.lines(),
+            keys: Keys {
+                seed: self.args.seed,
+                flags: self.args.purpose,
+                layer: self.spec.layer,
+                chip: self.args.first_chip.wrapping_add(self.chip as u32),
+            },
+        }
+    }
 }
 
 impl<'a> Cells<'a> {
-    fn new(layer: Layer<'a>) -> Self {
-        let a = &layer.spec.arrays;
-        let stuck = &layer.spec.stuck;
-        let mut cells = Cells {
+    fn new(layer: Layer<'a>, place: &'a crate::effects::Layer<'a>) -> Self {
+        let effects = &layer.spec.effects;
+        let write = effects.write().into_iter();
+        let age = effects.age().into_iter();
+        Cells {
             layer,
-            open_rows: Vec::new(),
-            open_cols: Vec::new(),
-        };
-        let (planes, tiles) = (a.cell_planes(), a.col_tiles());
-        let array = |plane, r, c| (r * tiles + c) * planes + plane;
-        if stuck.row > 0.0 {
-            let stream = cells.stream(Purpose::OpenRow, 0);
-            for plane in 0..planes {
-                for c in 0..tiles {
-                    for row in 0..a.rows {
-                        let address = array(plane, a.row_tile(row), c) * a.rows + row;
-                        let open = stream.uniform(address as u32) < stuck.row;
-                        cells.open_rows.push(open);
-                    }
-                }
-            }
+            write: write.filter_map(|e| e.on_cpu(place)).collect(),
+            age: age.filter_map(|e| e.on_cpu(place)).collect(),
         }
-        if stuck.col > 0.0 {
-            let stream = cells.stream(Purpose::OpenColumn, 0);
-            for plane in 0..planes {
-                for r in 0..a.row_tiles() {
-                    for col in 0..a.cols {
-                        let address = array(plane, r, a.col_tile(col)) * a.cols + col;
-                        let open = stream.uniform(address as u32) < stuck.col;
-                        cells.open_cols.push(open);
-                    }
-                }
-            }
-        }
-        cells
-    }
-
-    fn stream(&self, purpose: Purpose, flags: u32) -> Stream {
-        let args = self.layer.args;
-        Stream::new(
-            args.seed,
-            purpose,
-            args.purpose | flags,
-            self.layer.spec.layer,
-            args.first_chip.wrapping_add(self.layer.chip as u32),
-        )
     }
 
     /// Conductance (C1) of a digit of a cell plane.
     fn ideal(&self, plane: usize) -> impl Fn(f32) -> f32 + use<> {
         let a = &self.layer.spec.arrays;
-        let top = a.top_digit(slice_of(a, plane)) as f32;
-        let (g_min, span) = (a.g_min, (1.0 - a.g_min) / top);
-        move |v| g_min + span * v
+        levels::even(a.g_min, a.top_digit(slice_of(a, plane)))
     }
 
     /// Digits of a code on a cell plane.
@@ -262,7 +240,7 @@ impl<'a> Cells<'a> {
         for (col, at) in columns(range, a.rows) {
             let c = a.col_tile(col);
             let rows = at.start - col * a.rows..at.end - col * a.rows;
-            for (r, rows) in tiles(a, rows) {
+            for (r, rows) in tiles(&a.tile_rows, rows) {
                 let start = col * a.rows + rows.start - range.start;
                 out[start..start + rows.len()].fill(self.deviation(plane, r, c));
             }
@@ -274,161 +252,51 @@ impl<'a> Cells<'a> {
         self.layer.array[(r * a.col_tiles() + c) * a.cell_planes() + plane]
     }
 
-    /// Conductances `part.g` of the layer's cells from their digits.
+    /// Conductances of the layer's cells from their digits.
     fn program(&self, plane: usize, range: &Range<usize>, part: &mut Part) {
         let a = &self.layer.spec.arrays;
-        part.e.resize(range.len(), 0.0);
-        self.common(plane, range, &mut part.e);
-        self.write(plane, 0, plane * a.plane_len() + range.start, part);
-        part.closed.clear();
-        if self.open_rows.is_empty() && self.open_cols.is_empty() {
-            return;
-        }
-        for i in range.clone() {
-            let (col, row) = (i / a.rows, i % a.rows);
-            let at = (plane * a.row_tiles() + a.row_tile(row)) * a.cols + col;
-            let open = self.row_is_open(plane, a.col_tile(col), row)
-                || self.open_cols.get(at).is_some_and(|open| *open);
-            part.closed.push(if open { 0.0 } else { 1.0 });
-        }
-        for (g, closed) in part.g.iter_mut().zip(&part.closed) {
-            *g *= closed;
-        }
+        let mut common = std::mem::take(&mut part.common);
+        common.resize(range.len(), 0.0);
+        self.common(plane, range, &mut common);
+        let batch = Batch {
+            plane,
+            columns: Columns::Own(range.clone()),
+            first: (plane * a.plane_len() + range.start) as u32,
+            flags: 0,
+            common: &common,
+        };
+        self.write(&batch, part);
+        part.common = common;
     }
 
-    fn row_is_open(&self, plane: usize, c: usize, row: usize) -> bool {
-        let a = &self.layer.spec.arrays;
-        let at = (plane * a.col_tiles() + c) * a.rows + row;
-        self.open_rows.get(at).is_some_and(|open| *open)
-    }
-
-    /// Conductances `part.g` of cells with digits `part.digits` and common deviations `part.e`, at
-    /// addresses from `first` on.
-    fn write(&self, plane: usize, flags: u32, first: usize, part: &mut Part) {
+    /// Conductances of cells with digits `part.digits`.
+    fn write(&self, batch: &Batch, part: &mut Part) {
         let spec = self.layer.spec;
         let n = part.digits.len();
-        let Part {
-            digits,
-            g,
-            programmed,
-            e,
-            z,
-            u,
-            ..
-        } = part;
-        for buffer in [&mut *g, &mut *z, &mut *u] {
-            buffer.resize(n, 0.0);
-        }
-        let ideal = self.ideal(plane);
-        let levels = spec.arrays.levels.as_deref();
-        for (g, &v) in g.iter_mut().zip(&*digits) {
-            *g = match levels {
+        let cells = &mut part.cells;
+        cells.g.resize(n, 0.0);
+        cells.draws.resize(n, 0.0);
+        cells.closed.clear();
+        let ideal = self.ideal(batch.plane);
+        let table = spec.arrays.levels.as_deref();
+        for (g, &v) in cells.g.iter_mut().zip(&part.digits) {
+            *g = match table {
                 None => ideal(v),
-                Some(levels) => {
-                    let below = v as usize;
-                    0.5 * (levels[below] + levels[below + usize::from(v.fract() > 0.0)])
-                }
+                Some(table) => levels::by_table(table, v),
             };
         }
-        let stream = self.stream(Purpose::CellProgram, flags);
-        self.deviates(&stream, first as u32, g, z);
-        self.vary(e, z, g);
-        programmed.clear();
+        self.write.iter().for_each(|step| step.apply(batch, cells));
+        cells.programmed.clear();
         if spec.read_noise.one_over_f.is_some() {
-            programmed.extend_from_slice(g);
+            cells.programmed.extend_from_slice(&cells.g);
         }
-        if let Some(drift) = &spec.drift {
-            self.stream(Purpose::CellDrift, flags)
-                .fill_normals(first as u32, z);
-            for (g, z) in g.iter_mut().zip(&*z) {
-                let nu = (curve(&drift.mean, *g) + curve(&drift.sigma, *g) * z).max(0.0);
-                *g *= exp_negative(-nu * drift.log_time);
-            }
-        }
-        let stuck = &spec.stuck;
-        if stuck.off > 0.0 || stuck.on > 0.0 {
-            self.stream(Purpose::CellStuck, flags)
-                .fill_uniforms(first as u32, u);
-            for cells in [&mut *g, &mut *programmed] {
-                for (g, &u) in cells.iter_mut().zip(&*u) {
-                    if u < stuck.off {
-                        *g = spec.arrays.g_min;
-                    } else if u >= 1.0 - stuck.on {
-                        *g = 1.0;
-                    }
-                }
-            }
-        }
-        let low = if spec.clip_low {
-            0.0
-        } else {
-            f32::NEG_INFINITY
-        };
-        for cells in [g, programmed] {
-            wide(|| {
-                cells
-                    .iter_mut()
-                    .for_each(|g| *g = g.max(low).min(spec.clip))
-            });
-        }
-    }
-
-    /// `s z` of cells, or `sigma(g) z`.
-    fn deviates(&self, stream: &Stream, first: u32, g: &[f32], out: &mut [f32]) {
-        let spec = self.layer.spec;
-        if let Some(sigma) = &spec.sigma_curve {
-            stream.fill_normals(first, out);
-            for (z, g) in out.iter_mut().zip(g) {
-                *z *= curve(sigma, *g);
-            }
-            return;
-        }
-        if spec.sigma == 0.0 {
-            return out.fill(0.0);
-        }
-        match spec.deviate {
-            Deviate::Gaussian => stream.fill_normals(first, out),
-            Deviate::Truncated { at } => stream.fill_truncated(first, squeeze(at), out),
-            Deviate::Lognormal => {
-                return stream.fill_lognormal(first, lognormal_shape(spec.sigma), out);
-            }
-        }
-        wide(|| out.iter_mut().for_each(|z| *z *= spec.sigma));
-    }
-
-    /// Applies the programming error.
-    fn vary(&self, e: &[f32], z: &[f32], g: &mut [f32]) {
-        let spec = self.layer.spec;
-        let span = 1.0 - spec.arrays.g_min;
-        let table = spec.sigma_curve.is_some();
-        let cells = g.iter_mut().zip(e).zip(z);
-        let cells = cells.map(|((g, &e), &z)| (g, e, z));
-        wide(|| match (spec.law, spec.deviate) {
-            (Law::WeightProportional, _) if table => {
-                cells.for_each(|(g, e, z)| *g = *g * (1.0 + e) + z)
-            }
-            (Law::LayerFixed, _) if table => cells.for_each(|(g, e, z)| *g += span * e + z),
-            (Law::WeightProportional, Deviate::Lognormal) => {
-                cells.for_each(|(g, e, z)| *g = *g * (1.0 + e) * (1.0 + z))
-            }
-            (Law::WeightProportional, _) => cells.for_each(|(g, e, z)| *g *= 1.0 + (e + z)),
-            (Law::LayerFixed, _) => cells.for_each(|(g, e, z)| *g += span * (e + z)),
-        });
+        self.age.iter().for_each(|step| step.apply(batch, cells));
     }
 
     /// Variance of a read of cell `i` of a part on closed lines, relative to `G_max`.
     fn variance(&self, part: &Part, i: usize) -> f32 {
         let (a, noise) = (&self.layer.spec.arrays, &self.layer.spec.read_noise);
-        let g = part.g[i];
-        let square = |v: f32| v * v;
-        let spectral = |c: &[f32]| {
-            let programmed = part.programmed[i].clamp(CellReadNoise::LEAST, 1.0);
-            square(g * curve(c, programmed) / programmed)
-        };
-        square(noise.proportional * g)
-            + square(noise.fixed * (1.0 - a.g_min))
-            + noise.curve.as_ref().map_or(0.0, |c| square(curve(c, g)))
-            + noise.one_over_f.as_deref().map_or(0.0, spectral)
+        noise.variance(a.g_min, part.cells.g[i], || part.cells.programmed[i])
     }
 
     /// One part of a read plane.
@@ -454,7 +322,7 @@ impl<'a> Cells<'a> {
             self.digits(plane, range, &mut part.digits);
             self.program(plane, range, part);
             let ideal = self.ideal(plane);
-            let cells = part.digits.iter().zip(&part.g);
+            let cells = part.digits.iter().zip(&part.cells.g);
             wide(|| {
                 for ((o, sum), (v, g)) in out.iter_mut().zip(&mut sum).zip(cells) {
                     *o += sign * v;
@@ -463,8 +331,7 @@ impl<'a> Cells<'a> {
             });
             if let Some(variance) = variance.as_deref_mut() {
                 for (i, v) in variance.iter_mut().enumerate() {
-                    let closed = part.closed.get(i).copied().unwrap_or(1.0);
-                    *v += closed * self.variance(part, i);
+                    *v += part.closed(i) * self.variance(part, i);
                 }
             }
         }
@@ -525,30 +392,31 @@ impl<'a> Cells<'a> {
         for &(plane, sign) in poles {
             let mut part = Part::default();
             part.digits.resize(a.rows, self.digit(plane, 0));
-            part.e.resize(a.rows, 0.0);
+            let mut common = vec![0.0; a.rows];
             // With a level table the nominal conductance is the table's.
             let nominal = match (&a.levels, real) {
-                (Some(levels), false) => {
-                    let v = part.digits[0];
-                    let below = v as usize;
-                    0.5 * (levels[below] + levels[below + usize::from(v.fract() > 0.0)])
-                }
+                (Some(table), false) => levels::by_table(table, part.digits[0]),
                 _ => self.ideal(plane)(part.digits[0]),
             };
             for c in 0..a.col_tiles() {
-                for (r, rows) in tiles(a, 0..a.rows) {
-                    part.e[rows].fill(self.deviation(plane, r, c));
+                for (r, rows) in tiles(&a.tile_rows, 0..a.rows) {
+                    common[rows].fill(self.deviation(plane, r, c));
                 }
                 for j in 0..n as usize {
                     let copy = (plane * a.col_tiles() + c) * n as usize + j;
-                    self.write(plane, flags, copy * a.rows, &mut part);
+                    let batch = Batch {
+                        plane,
+                        columns: Columns::Reference(c),
+                        first: (copy * a.rows) as u32,
+                        flags,
+                        common: &common,
+                    };
+                    self.write(&batch, &mut part);
                     let own = c * a.rows..(c + 1) * a.rows;
                     let sums = mean[own.clone()].iter_mut().zip(&mut variance[own]);
-                    for (row, ((mean, variance), g)) in sums.zip(&part.g).enumerate() {
-                        let open = self.row_is_open(plane, c, row);
-                        let closed = if open { 0.0 } else { 1.0 };
-                        *mean += sign * share * (closed * g - nominal);
-                        *variance += share * share * closed * self.variance(&part, row);
+                    for (row, ((mean, variance), g)) in sums.zip(&part.cells.g).enumerate() {
+                        *mean += sign * share * (g - nominal);
+                        *variance += share * share * part.closed(row) * self.variance(&part, row);
                     }
                 }
             }
@@ -568,22 +436,4 @@ fn columns(range: &Range<usize>, rows: usize) -> impl Iterator<Item = (usize, Ra
         let cells = col * rows..(col + 1) * rows;
         (col, cells.start.max(range.start)..cells.end.min(range.end))
     })
-}
-
-/// Row tiles of a range of rows, with the rows of each.
-fn tiles(a: &Arrays, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-    let cut = move |(r, tile): (usize, &[u32])| {
-        let part = (tile[0] as usize).max(rows.start)..(tile[1] as usize).min(rows.end);
-        (!part.is_empty()).then_some((r, part))
-    };
-    a.tile_rows.windows(2).enumerate().filter_map(cut)
-}
-
-/// A [`Curve`](crate::program::Curve) at a conductance.
-fn curve(values: &[f32], g: f32) -> f32 {
-    let last = values.len() - 1;
-    let place = g.clamp(0.0, 1.0) * last as f32;
-    let below = (place as usize).min(last - 1);
-    let rest = place - below as f32;
-    values[below] + rest * (values[below + 1] - values[below])
 }

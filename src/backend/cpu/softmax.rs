@@ -1,9 +1,9 @@
 //! Softmax over the channels of every pixel.
 
-use super::math::exp_negative;
 use super::max_pool::lanes;
 use super::simd::{Isa, Kernel, Simd};
 use crate::program::LANES;
+use crate::vector::exp_negative;
 
 /// `y[c] = exp(x[c] - max) / sum exp(x - max)` on blocks of `channels` maps of `pixels` pixels.
 pub(super) fn softmax(isa: Isa, x: &[f32], y: &mut [f32], channels: usize, pixels: usize) {

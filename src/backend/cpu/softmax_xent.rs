@@ -1,9 +1,9 @@
 //! Softmax cross-entropy with label smoothing, one block of images at a time.
 
-use super::math::exp_negative;
 use super::max_pool::lanes;
 use super::simd::{Isa, Kernel, Simd};
 use crate::program::LANES;
+use crate::vector::exp_negative;
 
 /// One block. With `z` the logits, `m` the largest and `l = ln sum exp(z - m)`:
 /// `loss = sum_i target_i (l - (z_i - m))`, `dlogits = (softmax - target) weight`.

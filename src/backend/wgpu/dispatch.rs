@@ -250,6 +250,12 @@ impl Dispatch {
         self
     }
 
+    /// The uniform block, its first bytes made elsewhere.
+    pub fn params_after<P: Pod>(mut self, first: &[u8], params: &P) -> Self {
+        self.params = [first, bytemuck::bytes_of(params)].concat();
+        self
+    }
+
     /// Binds a buffer that is read.
     pub fn read(mut self, operand: impl Into<Operand>) -> Self {
         self.buffers.push((operand.into(), Access::Read));

@@ -2,113 +2,21 @@
 //! text; and finds the way back from a line of the whole to a line of a file.
 //!
 //! A file in `shaders/` begins with lines `//!include shared/<piece>.wgsl`. Shared pieces may
-//! include others; each is taken once.
+//! include others; each is taken once. A line that ends with `for effects`, `for write` or `for age` is
+//! taken once for every effect of that part of [`effects::PIPELINE`], with the effect's name for `$name`
+//! and the struct of its numbers for `$Type`.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+use include_dir::{Dir, include_dir};
+
 use super::dispatch::Const;
+use crate::effects;
 use crate::error::{Error, Result};
 
-macro_rules! files {
-    ($($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!("../../../shaders/", $path)))),*]
-    };
-}
-
 /// Every WGSL file of the program.
-pub(super) const FILES: &[(&str, &str)] = files![
-    "activation_grad.wgsl",
-    "adam.wgsl",
-    "add.wgsl",
-    "avg_pool.wgsl",
-    "avg_pool_grad.wgsl",
-    "batch_norm_fold.wgsl",
-    "batch_norm_grad.wgsl",
-    "batch_norm_grad_sums.wgsl",
-    "batch_norm_stats.wgsl",
-    "binarize_act.wgsl",
-    "binarize_act_grad.wgsl",
-    "channel_sum.wgsl",
-    "collapse_planes.wgsl",
-    "combine.wgsl",
-    "conv2d.wgsl",
-    "conv2d_grad_input.wgsl",
-    "conv2d_grad_weight.wgsl",
-    "conv2d_pack.wgsl",
-    "converter_fold.wgsl",
-    "crossbar.wgsl",
-    "crossbar_bits.wgsl",
-    "crossbar_codes.wgsl",
-    "crossbar_count.wgsl",
-    "crossbar_fields.wgsl",
-    "crossbar_fields_pack.wgsl",
-    "crossbar_pack.wgsl",
-    "crossbar_planes.wgsl",
-    "crossbar_post.wgsl",
-    "fabricate.wgsl",
-    "fabricate_grad.wgsl",
-    "fabricate_reference.wgsl",
-    "histogram.wgsl",
-    "histogram_count.wgsl",
-    "ir_drop.wgsl",
-    "ir_drop_halves.wgsl",
-    "ir_drop_separate.wgsl",
-    "lerp.wgsl",
-    "max_abs.wgsl",
-    "max_pool.wgsl",
-    "max_pool_grad.wgsl",
-    "multiply.wgsl",
-    "partial_sums.wgsl",
-    "peak_copy.wgsl",
-    "peak_fma.wgsl",
-    "pointwise.wgsl",
-    "program_cells.wgsl",
-    "program_cells_reference.wgsl",
-    "quantize_act.wgsl",
-    "quantize_act_grad.wgsl",
-    "quantize_weight.wgsl",
-    "quantize_weight_grad.wgsl",
-    "rearrange.wgsl",
-    "sgd.wgsl",
-    "shared/activation.wgsl",
-    "shared/adc.wgsl",
-    "shared/bits.wgsl",
-    "shared/cell.wgsl",
-    "shared/conv.wgsl",
-    "shared/conversion.wgsl",
-    "shared/crossbar.wgsl",
-    "shared/digits.wgsl",
-    "shared/draws.wgsl",
-    "shared/fields.wgsl",
-    "shared/half.wgsl",
-    "shared/line.wgsl",
-    "shared/normal.wgsl",
-    "shared/ones.wgsl",
-    "shared/pool.wgsl",
-    "shared/positive.wgsl",
-    "shared/post.wgsl",
-    "shared/programming.wgsl",
-    "shared/quantize.wgsl",
-    "shared/random.wgsl",
-    "shared/reading.wgsl",
-    "shared/reduce.wgsl",
-    "shared/run.wgsl",
-    "shared/tile.wgsl",
-    "shared/weight_scale.wgsl",
-    "shared/words.wgsl",
-    "softmax.wgsl",
-    "softmax_xent.wgsl",
-    "sum_partials.wgsl",
-    "tally.wgsl",
-    "variance_ratio.wgsl",
-    "weight_scale_choose.wgsl",
-    "weight_scale_errors.wgsl",
-    "weight_scale_histogram.wgsl",
-    "weight_scale_next.wgsl",
-    "weight_scale_pick.wgsl",
-    "weight_scale_stats.wgsl",
-    "zero.wgsl",
-];
+static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/shaders");
 
 /// The first lines of a file that pull in another one.
 const INCLUDE: &str = "//!include ";
@@ -153,26 +61,54 @@ pub(super) fn compose(shader: &str, prelude: &str) -> Result<Source> {
 }
 
 fn include(source: &mut Source, taken: &mut Vec<&'static str>, path: &str) -> Result<()> {
-    let Some((path, text)) = FILES.iter().find(|(name, _)| *name == path) else {
+    let file = FILES.get_file(path);
+    let found = file.and_then(|f| Some((f.path().to_str()?, f.contents_utf8()?)));
+    let Some((path, text)) = found else {
         return Err(Error::Internal(format!("no shader file {path}")));
     };
-    if taken.contains(path) {
+    if taken.contains(&path) {
         return Ok(());
     }
     taken.push(path);
     for line in text.lines().take_while(|line| line.starts_with(INCLUDE)) {
-        include(source, taken, line[INCLUDE.len()..].trim())?;
+        for line in repeated(line) {
+            include(source, taken, line[INCLUDE.len()..].trim())?;
+        }
     }
     source.append(path, text);
     Ok(())
 }
 
+/// The lines that a line of a file stands for.
+fn repeated(line: &str) -> Vec<Cow<'_, str>> {
+    let written = effects::WRITE.len();
+    let lists = [
+        ("for effects", 0..effects::PIPELINE.len()),
+        ("for write", 0..written),
+        ("for age", written..effects::PIPELINE.len()),
+    ];
+    let list = lists.into_iter().find_map(|(end, list)| {
+        let line = line.strip_suffix(end)?;
+        line.contains("$name").then_some((line, list))
+    });
+    let Some((line, list)) = list else {
+        return vec![line.into()];
+    };
+    let one = |i: usize| {
+        let line = line.replace("$name", effects::PIPELINE[i]);
+        line.replace("$Type", effects::TYPES[i]).into()
+    };
+    list.map(one).collect()
+}
+
 impl Source {
     fn append(&mut self, file: &'static str, text: &str) {
         for (i, line) in text.lines().enumerate() {
-            self.text.push_str(line);
-            self.text.push('\n');
-            self.lines.push((file, i + 1));
+            for line in repeated(line) {
+                self.text.push_str(&line);
+                self.text.push('\n');
+                self.lines.push((file, i + 1));
+            }
         }
     }
 

@@ -322,6 +322,7 @@ macro_rules! layout {
 
 mod cells;
 mod device;
+mod effects;
 mod half;
 mod integers;
 mod programming;

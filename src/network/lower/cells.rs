@@ -83,8 +83,7 @@ impl CellLayer {
     pub fn nominal(&self) -> CellLayer {
         let mut layer = self.clone();
         let p = &mut layer.programming;
-        (p.sigma, p.sigma_curve, p.drift) = (0.0, None, None);
-        p.stuck = Stuck::default();
+        p.effects.make_nominal();
         p.read_noise = CellReadNoise::default();
         p.reference_columns = 0;
         layer

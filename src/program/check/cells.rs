@@ -1,6 +1,7 @@
 //! Operands of the operators at cell level.
 
 use super::*;
+use crate::effects::Effect;
 
 impl At<'_> {
     /// `Flat(1)` or `Flat(cols)`.
@@ -63,15 +64,11 @@ impl At<'_> {
                 spec,
             } => {
                 let a = &spec.arrays;
-                let curves = [
-                    spec.sigma_curve.as_ref(),
-                    spec.drift.as_ref().map(|d| &d.mean),
-                    spec.drift.as_ref().map(|d| &d.sigma),
-                    spec.read_noise.curve.as_ref(),
-                    spec.read_noise.one_over_f.as_ref(),
-                ];
+                let effects = spec.effects.all().flat_map(Effect::curves);
+                let noise = spec.read_noise.curve.iter();
+                let noise = noise.chain(&spec.read_noise.one_over_f);
                 let is = a.is_possible()
-                    && curves.into_iter().flatten().all(|c| c.len() >= 2)
+                    && effects.chain(noise).all(|c| c.len() >= 2)
                     && !(spec.raw
                         && (spec.reference_columns > 0
                             || variance.is_some()

@@ -2,7 +2,7 @@
 //!
 //! # Theory
 //! The cell planes of a row tile and a column tile are arrays, each with a common deviation `e`. A cell
-//! with target `g` conducts `c(g, e)` there ([`crate::chip::cell::common`]), so a weight with code `q`, whose
+//! with target `g` conducts `c(g, e)` there ([`crate::effects::Effects::expected`]), so a weight with code `q`, whose
 //! read planes should hold `u_p(q)`, shows `u'_p(q)`. Corrected and added up it is wrong by
 //!
 //! ```text
@@ -29,9 +29,9 @@
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
-use crate::chip::cell::{at, common, kept};
+use crate::effects::Law;
 use crate::mapping::digits;
-use crate::program::{Arrays, Encoding, Law, Programming};
+use crate::program::{Arrays, Encoding, Programming};
 
 /// What the tiles of a layer hold.
 #[derive(Debug, Clone, Default)]
@@ -202,8 +202,8 @@ impl Fit<'_> {
             Encoding::Differential { digital: false, .. } => (e[2 * p], Some(e[2 * p + 1])),
             Encoding::Differential { digital: true, .. } | Encoding::Offset { .. } => (e[p], None),
         };
-        let drift = spec.drift.as_ref();
-        let (factor, offset) = match spec.law {
+        let drift = &spec.effects.drift;
+        let (factor, offset) = match spec.effects.variation.law {
             Law::WeightProportional => {
                 let mean = minus.map_or(plus, |m| 0.5 * (plus + m));
                 let moving = match a.encoding {
@@ -213,14 +213,14 @@ impl Fit<'_> {
                     Encoding::Differential { .. } | Encoding::Offset { .. } => 0.0,
                 };
                 let both = moving + top * g_min / (1.0 - g_min);
-                let f = kept(drift, 1.0 + mean);
+                let f = drift.kept(1.0 + mean);
                 (
                     (1.0 + mean) * f,
                     minus.map_or(0.0, |m| f * both * (plus - m)),
                 )
             }
             Law::LayerFixed => {
-                let f = kept(drift, 1.0);
+                let f = drift.kept(1.0);
                 let cancels = matches!(a.encoding, Encoding::Offset { reference: 1.. });
                 let e = if cancels {
                     0.0
@@ -264,8 +264,12 @@ impl Fit<'_> {
             for &(plane, sign) in poles {
                 let slice = a.slice_of(p);
                 let of_digit = |half: u16| {
-                    let target = target(a, slice, 0.5 * f32::from(half));
-                    [common(spec, target, e[plane]), target].map(|g| sign * units * g)
+                    let target = a.target(slice, 0.5 * f32::from(half));
+                    [
+                        spec.effects.expected(&spec.target(target, e[plane])),
+                        target,
+                    ]
+                    .map(|g| sign * units * g)
                 };
                 // A reference column of the array is subtracted.
                 let [taken, nominal] = match a.encoding {
@@ -273,7 +277,8 @@ impl Fit<'_> {
                     Encoding::Offset { reference: 0 } | Encoding::Differential { .. } => [0.0; 2],
                 };
                 let own_of = |half: u16| {
-                    let own = own_sigma(spec, target(a, slice, 0.5 * f32::from(half)));
+                    let target = a.target(slice, 0.5 * f32::from(half));
+                    let own = spec.effects.variation.sigma_at(target, a.g_min.into());
                     (place * units * own).powi(2)
                 };
                 let mut known: Vec<Option<[f64; 2]>> = vec![];
@@ -398,29 +403,6 @@ impl Fit<'_> {
                 // All offsets of a tile are one number: the first plane's takes it.
                 None => pairs[0].offset += by / tile.place[0],
             }
-        }
-    }
-}
-
-/// Standard deviation of a cell's own deviation, relative to `G_max`.
-fn own_sigma(spec: &Programming, target: f64) -> f64 {
-    match (&spec.sigma_curve, spec.law) {
-        (Some(curve), _) => at(curve, target),
-        (None, Law::WeightProportional) => f64::from(spec.sigma) * target,
-        (None, Law::LayerFixed) => f64::from(spec.sigma) * (1.0 - f64::from(spec.arrays.g_min)),
-    }
-}
-
-/// Target conductance of a digit (C1), half digits half-way.
-fn target(a: &Arrays, slice: usize, digit: f32) -> f64 {
-    match &a.levels {
-        Some(levels) => {
-            let (below, above) = (digit.floor() as usize, digit.ceil() as usize);
-            0.5 * (f64::from(levels[below]) + f64::from(levels[above]))
-        }
-        None => {
-            let g_min = f64::from(a.g_min);
-            g_min + (1.0 - g_min) * f64::from(digit) / f64::from(a.top_digit(slice))
         }
     }
 }

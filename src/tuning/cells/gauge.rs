@@ -2,7 +2,7 @@
 //!
 //! # Theory
 //! A test cell is programmed to a known conductance `t` with its array and read when the array is
-//! used. It is a cell like any other ([`crate::chip::cell`]): it deviates by the same law, may be stuck, drifts, has the same
+//! used. It is a cell like any other ([`crate::effects`]): it deviates by the same law, may be stuck, drifts, has the same
 //! limits and the same read noise. Deviations are relative to `t` under the proportional law, to the range
 //! of conductances under the fixed one. With `U` the target in that unit (1, or `t/(1 - g_min)`) and as
 //! long as nothing limits it, cell `i` shows
@@ -34,9 +34,9 @@
 //! the inputs, which is least, `s^2/(R K)`, where all inputs are equal. For given numbers of stuck cells and open rows
 //! the mean of a column is taken as normal. Columns of an array share its open rows, which the sums do not know.
 
-use crate::chip::cell::{self, Draws};
 use crate::config;
-use crate::program::{Curve, Deviate, Law, Programming};
+use crate::effects::{Deviate, Draw, Draws, Effect, Stuck};
+use crate::program::{Curve, Law, Programming};
 use crate::random::{Purpose, REFERENCE, Stream};
 use crate::tuning::estimate::{PIECES, fill_deviations, own_deviations, rounded};
 use crate::tuning::reads::{self, Line, Moments, Part};
@@ -87,7 +87,7 @@ impl Gauge<'_> {
 
     /// Unit of deviations, relative to `G_max`.
     fn unit(&self) -> f64 {
-        match self.cells.law {
+        match self.cells.effects.variation.law {
             Law::WeightProportional => self.target(),
             Law::LayerFixed => 1.0 - f64::from(self.cells.arrays.g_min),
         }
@@ -119,9 +119,9 @@ impl Gauge<'_> {
                 if self.column.is_some() && self.is_open(seed, chip, place, row) {
                     continue;
                 }
-                let cell = cell::cell(self.cells, target, e, d);
-                mean += cell.g;
-                variance += cell::read_variance(self.cells, cell);
+                let (g, noise) = self.cell(e, &d);
+                mean += g;
+                variance += noise;
             }
             let n = self.per_read() as f64;
             let shown = (mean / n - target) / unit;
@@ -133,12 +133,19 @@ impl Gauge<'_> {
 
     /// Whether a row of the array is open, for its columns too.
     fn is_open(&self, seed: u64, chip: u32, place: Place, row: usize) -> bool {
-        let p = self.cells;
-        p.stuck.row > 0.0 && {
+        let open = self.cells.effects.open_lines.row;
+        open > 0.0 && {
             let address = place.array * place.rows.1 + place.rows.0 + row;
             let stream = Stream::new(seed, Purpose::OpenRow, 0, place.layer, chip);
-            stream.uniform(address as u32) < p.stuck.row
+            stream.uniform(address as u32) < open
         }
+    }
+
+    /// Conductance of a cell in an array with a common deviation, and the variance of a read.
+    fn cell(&self, e: f64, draws: &CellDraws) -> (f64, f64) {
+        let p = self.cells;
+        let cell = p.effects.exact(&p.target(self.target(), e), draws);
+        (cell.g, p.read_noise.exact(p.arrays.g_min, cell))
     }
 
     fn is_noisy(&self) -> bool {
@@ -162,7 +169,7 @@ impl Gauge<'_> {
         self.one_cell(e, parts);
         let Some(rows) = self.column else { return };
         // Open rows conduct nothing.
-        let open = f64::from(self.cells.stuck.row);
+        let open = f64::from(self.cells.effects.open_lines.row);
         let dark = Kind {
             weight: open,
             mean: -self.target() / self.unit(),
@@ -188,36 +195,37 @@ impl Gauge<'_> {
             None => self.tuning.read_noise,
             Some(_) => 0.0,
         };
-        let mut add = |weight: f64, ends: [f64; 2], draws: Draws, moves: bool| {
+        let mut add = |weight: f64, ends: [f64; 2], draws: CellDraws, moves: bool| {
             if weight <= 0.0 {
                 return;
             }
-            let [a, b] = ends.map(|own| cell::cell(p, target, e, Draws { own, ..draws }));
-            let noise = 0.5 * (cell::read_variance(p, a) + cell::read_variance(p, b));
+            let [a, b] = ends.map(|own| self.cell(e, &CellDraws { own, ..draws }));
+            let noise = 0.5 * (a.1 + b.1);
             parts.push(Part {
                 weight,
-                from: (a.g - target) / unit,
-                to: (b.g - target) / unit,
+                from: (a.0 - target) / unit,
+                to: (b.0 - target) / unit,
                 noise: (noise.sqrt() / unit).hypot(whole),
                 moves,
             });
         };
-        let (off, on) = (p.stuck.off, p.stuck.on);
-        let [low, high] = [0.0, 1.0].map(|stuck| Draws {
+        let Stuck { off, on } = p.effects.stuck;
+        let [low, high] = [0.0, 1.0].map(|stuck| CellDraws {
             stuck,
-            ..Draws::default()
+            ..CellDraws::default()
         });
         add(f64::from(off), [0.0; 2], low, false);
         add(f64::from(on), [0.0; 2], high, false);
         let well = 1.0 - f64::from(off) - f64::from(on);
         // Between the two.
         let stuck = off + 0.5 * (1.0 - off - on);
+        let own = &p.effects.variation;
         let drifts = self.drifts();
         // Fewer pieces of each distribution where there are two.
         let pieces = if drifts.len() > 1 { 17 } else { PIECES };
         for (share, drift) in drifts {
-            for (weight, ends) in own_deviations(deviate(p), own_sigma(p), pieces) {
-                let draws = Draws {
+            for (weight, ends) in own_deviations(own.own_deviate(), own.own_sigma(), pieces) {
+                let draws = CellDraws {
                     stuck,
                     drift,
                     own: 0.0,
@@ -230,13 +238,41 @@ impl Gauge<'_> {
     /// Weights and values of the deviate of the drift exponent.
     fn drifts(&self) -> Vec<(f64, f64)> {
         let spread = |c: &Curve| c.iter().any(|s| *s != 0.0);
-        match &self.cells.drift {
+        match &self.cells.effects.drift.exponent {
             Some(d) if spread(&d.sigma) => {
                 let nodes = reads::nodes(0.5).into_iter();
                 nodes.map(|(z, weight)| (weight, z)).collect()
             }
             _ => vec![(1.0, 0.0)],
         }
+    }
+}
+
+/// Random numbers of a cell that is read alone, or of a column whose lines are looked at apart.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct CellDraws {
+    /// Its deviation `s z`; with a table of deviations the deviate `z` alone.
+    own: f64,
+    /// Uniform in `[0, 1)`: whether it is stuck.
+    stuck: f32,
+    /// Normal deviate of its drift exponent.
+    drift: f64,
+}
+
+impl Draws for CellDraws {
+    fn deviation(&self, purpose: Purpose, _: Deviate, _: f64) -> f64 {
+        match purpose {
+            Purpose::CellDrift => self.drift,
+            _ => self.own,
+        }
+    }
+
+    fn uniform(&self, _: Purpose) -> f32 {
+        self.stuck
+    }
+
+    fn line(&self, _: Draw, _: Purpose) -> Option<f32> {
+        None
     }
 }
 
@@ -342,42 +378,28 @@ impl Lists {
         program: Purpose,
         first: u32,
     ) {
+        let own = &p.effects.variation;
         fill_deviations(
             &stream(program),
             first,
-            deviate(p),
-            own_sigma(p),
+            own.own_deviate(),
+            own.own_sigma(),
             &mut self.own,
         );
-        if p.stuck.off > 0.0 || p.stuck.on > 0.0 {
+        if !p.effects.stuck.is_off() {
             stream(Purpose::CellStuck).fill_uniforms(first, &mut self.stuck);
         }
-        if p.drift.is_some() {
+        if !p.effects.drift.is_off() {
             stream(Purpose::CellDrift).fill_normals(first, &mut self.drift);
         }
     }
 
-    fn each(&self) -> impl Iterator<Item = Draws> + '_ {
+    fn each(&self) -> impl Iterator<Item = CellDraws> + '_ {
         let lists = self.own.iter().zip(&self.stuck).zip(&self.drift);
-        lists.map(|((own, stuck), drift)| Draws {
+        lists.map(|((own, stuck), drift)| CellDraws {
             own: f64::from(*own),
             stuck: *stuck,
             drift: f64::from(*drift),
         })
-    }
-}
-
-/// Factor on a cell's deviate in [`Draws::own`].
-fn own_sigma(p: &Programming) -> f64 {
-    match p.sigma_curve {
-        Some(_) => 1.0,
-        None => f64::from(p.sigma),
-    }
-}
-
-fn deviate(p: &Programming) -> Deviate {
-    match p.sigma_curve {
-        Some(_) => Deviate::Gaussian,
-        None => p.deviate,
     }
 }

@@ -2,10 +2,10 @@
 
 use super::gauge::{Gauge, Place};
 use super::*;
-use crate::chip::cell;
 use crate::chip::cells::{self, InputCodes};
 use crate::chip::variation::truncated_variance;
 use crate::config::{Distribution, Experiment};
+use crate::effects::drift::falling;
 use crate::program::Law;
 use crate::tuning::estimate::TestCells;
 
@@ -97,16 +97,13 @@ fn mmse_reaches_the_posterior_variance_in_every_scope_with_and_without_drift() {
                      [tuning]\nmethod = \"self-tuning\"\nscope = \"{scope}\"\n{noise}"
                 ));
                 let p = &tuner.layers[0].cells.programming;
-                let full = match p.law {
+                let full = match p.effects.variation.law {
                     Law::WeightProportional => 1.0,
                     Law::LayerFixed => 1.25,
                 };
-                let (f, square) = p.drift.as_ref().map_or((1.0, 1.0), |d| {
-                    let log = f64::from(d.log_time);
-                    (
-                        cell::falling(log, 0.05, 0.03),
-                        cell::falling(2.0 * log, 0.05, 0.03),
-                    )
+                let (f, square) = p.effects.drift.exponent.as_ref().map_or((1.0, 1.0), |_| {
+                    let log = f64::from(p.effects.drift.log_time);
+                    (falling(log, 0.05, 0.03), falling(2.0 * log, 0.05, 0.03))
                 });
                 let prior = match scope {
                     "chip" => chips.common_variance(),

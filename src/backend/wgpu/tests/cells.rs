@@ -6,8 +6,9 @@ use std::mem::{offset_of, size_of};
 use super::{StructLayout, check_layouts, posts, validate_program};
 use crate::backend::wgpu::{
     collapse_planes, converter_fold, counting, crossbar, fields, histogram, ir_drop, partial_sums,
-    program_cells, reading,
+    reading,
 };
+use crate::effects::{Drift, Stuck};
 use crate::program::*;
 
 pub(super) const COLS: usize = 6;
@@ -46,22 +47,8 @@ pub(super) const ENCODINGS: [Encoding; 5] = [
     Encoding::Offset { reference: 3 },
 ];
 
-fn programming(encoding: Encoding) -> Programming {
-    Programming {
-        arrays: arrays(encoding),
-        law: Law::WeightProportional,
-        deviate: Deviate::Gaussian,
-        sigma: 0.1,
-        sigma_curve: None,
-        stuck: Stuck::default(),
-        drift: None,
-        clip: f32::INFINITY,
-        clip_low: false,
-        read_noise: CellReadNoise::default(),
-        reference_columns: 0,
-        layer: 3,
-        raw: false,
-    }
+pub(super) fn programming(encoding: Encoding) -> Programming {
+    Programming::ideal(arrays(encoding), 3).varied(0.1)
 }
 
 fn curve() -> Curve {
@@ -72,24 +59,16 @@ fn curve() -> Curve {
 fn effects(encoding: Encoding) -> Vec<Programming> {
     let plain = programming(encoding);
     let mut all = vec![plain.clone()];
-    let mut whole = Programming {
-        law: Law::LayerFixed,
-        ..plain.clone()
-    };
+    let mut whole = plain.clone();
+    whole.effects.variation.law = Law::LayerFixed;
     type Change = fn(&mut Programming);
     let changes: [Change; 9] = [
         |p| p.arrays.levels = Some([0.1, 0.2, 0.6, 1.0].into()),
-        |p| p.deviate = Deviate::Lognormal,
-        |p| p.sigma_curve = Some(curve()),
-        |p| (p.stuck.off, p.stuck.on) = (0.1, 0.1),
-        |p| p.stuck.row = 0.1,
-        |p| {
-            p.drift = Some(Drift {
-                log_time: 3.0,
-                mean: curve(),
-                sigma: curve(),
-            })
-        },
+        |p| p.effects.variation.deviate = Deviate::Lognormal,
+        |p| p.effects.variation.curve = Some(curve()),
+        |p| p.effects.stuck = Stuck { off: 0.1, on: 0.1 },
+        |p| p.effects.open_lines.row = 0.1,
+        |p| p.effects.drift = Drift::new(3.0, curve(), curve()),
         |p| p.read_noise.curve = Some(curve()),
         |p| p.read_noise.one_over_f = Some(curve()),
         |p| p.reference_columns = 2,
@@ -342,61 +321,6 @@ fn reading_kernels_are_valid() {
 fn layouts() -> Vec<StructLayout> {
     vec![
         layout!(
-            "program_cells",
-            "Programming",
-            program_cells::CellParams,
-            [
-                rows,
-                cols,
-                col_tiles,
-                slices,
-                offset_code,
-                layer,
-                col_tile_at,
-                slice_at,
-                levels_at,
-                sigma_at,
-                sigma_len,
-                drift_mean_at,
-                drift_mean_len,
-                drift_sigma_at,
-                drift_sigma_len,
-                noise_at,
-                noise_len,
-                g_min,
-                sigma,
-                shape_x,
-                shape_y,
-                off,
-                on,
-                open_row,
-                open_col,
-                log_time,
-                clip_low,
-                clip_high,
-                noise_proportional,
-                noise_fixed,
-                code_low,
-                code_high,
-                one_over_f_at,
-                one_over_f_len,
-                one_over_f_least,
-                pad0
-            ]
-        ),
-        layout!(
-            "program_cells",
-            "Params",
-            program_cells::Params,
-            [cells, out, variance, array, per_column, pad0, pad1, pad2]
-        ),
-        layout!(
-            "program_cells_reference",
-            "Params",
-            program_cells::ReferenceParams,
-            [cells, array, count, row_quads, pad0, pad1]
-        ),
-        layout!(
             "converter_fold",
             "Params",
             converter_fold::Params,
@@ -573,7 +497,7 @@ fn layouts() -> Vec<StructLayout> {
 }
 
 /// Constants that make any of these shaders parse.
-const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
+pub(super) const ANY_CONSTS: &str = "const LAW: u32 = 0u; const LOGNORMAL: bool = true; \
     const TWO_SIDED: bool = true; const OFFSET: bool = true; const PAIRS: bool = true; \
     const HAS_LEVELS: bool = true; const HAS_SIGMA_CURVE: bool = true; \
     const HAS_STUCK: bool = true; const HAS_OPEN: bool = true; const HAS_DRIFT: bool = true; \

@@ -7,9 +7,10 @@ use crate::chip::ChipVariation;
 use crate::chip::cell_form::{self, Key, Place, Reader};
 use crate::chip::cells::{self, InputCodes};
 use crate::config::Experiment;
+use crate::effects::Limits;
 use crate::network::lower::cells::CellLayer;
 use crate::network::lower::layer_address;
-use crate::program::{ConvGeometry, Reading, Stuck};
+use crate::program::{ConvGeometry, Reading};
 use crate::random::{self, Purpose, Stream};
 use crate::tuning::cells::{CellTuner, TunedLayer, tuned};
 
@@ -132,14 +133,9 @@ impl Case {
             flags: 0,
             chip: case,
         };
-        let nominal = Programming {
-            sigma: 0.0,
-            sigma_curve: None,
-            drift: None,
-            stuck: Stuck::default(),
-            clip: f32::INFINITY,
-            ..p.clone()
-        };
+        let mut nominal = p.clone();
+        nominal.effects.make_nominal();
+        nominal.effects.limits.clip = f32::INFINITY;
         let none = vec![0.0; told.arrays.len()];
         Self {
             g: cell_form::program(&codes, &told.arrays, p, key).g,
@@ -160,7 +156,9 @@ impl Case {
         let even = alike || a.encoding_is_even();
         let table = a.levels.is_none() || alike || a.polarities() == 1 || a.is_digital();
         let drift = p
+            .effects
             .drift
+            .exponent
             .as_ref()
             .is_none_or(|d| d.mean.iter().all(|n| *n == d.mean[0]));
         even && table && drift && !self.is_limited()
@@ -169,11 +167,8 @@ impl Case {
     /// Whether a cell of the chip is at its limits.
     fn is_limited(&self) -> bool {
         let p = &self.layer.programming;
-        let free = Programming {
-            clip: f32::INFINITY,
-            clip_low: false,
-            ..p.clone()
-        };
+        let mut free = p.clone();
+        free.effects.limits = Limits::default();
         let key = Key {
             seed: 3,
             flags: 0,
