@@ -1,7 +1,7 @@
 //! How chips deviate from their program.
 
 #[cfg(doc)]
-use super::Op;
+use super::Fabricate;
 
 /// Which deviation a cell's conductance has (docs/MODEL.md 3), with `full = full_scale[o or 0]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum Deviate {
     Lognormal,
 }
 
-/// Everything [`Op::Fabricate`] needs beside its tensors.
+/// Everything [`Fabricate`] needs beside its tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fabrication {
     /// Variance model.
