@@ -49,7 +49,7 @@ impl BlockSum for BatchNormGradSums {
         let maps = run.blocks(self.x).zip(run.blocks(self.dy));
         for (((lanes, x), (_, dy)), part) in maps.zip(parts.chunks_exact_mut(2 * channels)) {
             let mean = run.flat(self.mean);
-            grad_part(run.isa(), (x, dy), mean, h * w * LANES, lanes, part);
+            grad_part(run.isa(), x, dy, mean, h * w * LANES, lanes, part);
         }
     }
 
@@ -226,7 +226,8 @@ impl Kernel for GradSums<'_> {
 /// `[sum dy (x - mean), sum dy]` for every channel (of `plane` values) of a block.
 fn grad_part(
     isa: Isa,
-    (x, dy): (&[f32], &[f32]),
+    x: &[f32],
+    dy: &[f32],
     mean: &[f32],
     plane: usize,
     lanes: usize,

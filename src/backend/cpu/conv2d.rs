@@ -20,7 +20,7 @@ use super::gather::{Gather, GatherShape, Lines, Source};
 use super::memory::Memory;
 use super::post::Epilogue;
 use super::simd::Isa;
-use super::step::{LayerOp, OnCpu, Step};
+use super::step::{LayerOp, OnCpu, Packing, Step};
 use super::strip::{STRIP_BYTES, Strip};
 use crate::error::Result;
 use crate::program::{Conv2d, Conv2dGradInput, ConvGeometry, LANES, Post, TensorId};
@@ -58,7 +58,7 @@ struct Layer {
     post: Post,
 }
 
-impl LayerOp for Layer {
+impl Packing for Layer {
     fn weights(&self) -> Vec<TensorId> {
         vec![self.w]
     }
@@ -70,6 +70,12 @@ impl LayerOp for Layer {
     fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]) {
         self.plan
             .pack(memory.isa(), memory.flat(self.w, chip), packed);
+    }
+}
+
+impl LayerOp for Layer {
+    fn packing(&self) -> &dyn Packing {
+        self
     }
 
     fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space) {

@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use super::block::{BlockRun, Space};
 use super::crossbar::{ArrayLayer, CrossbarPlan, Sink};
-use super::memory::Memory;
 use super::simd::Isa;
-use super::step::{LayerOp, OnCpu, Step};
+use super::step::{LayerOp, OnCpu, Packing, Step};
 use crate::error::Result;
 use crate::program::{LANES, PartialSums, Reading, TensorId};
 
@@ -32,20 +31,8 @@ struct Layer {
 }
 
 impl LayerOp for Layer {
-    fn weights(&self) -> Vec<TensorId> {
-        self.arrays.weights()
-    }
-
-    fn packed_len(&self) -> usize {
-        self.arrays.packed_len()
-    }
-
-    fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]) {
-        self.arrays.pack(memory, chip, packed);
-    }
-
-    fn thread_values(&self) -> (usize, usize) {
-        self.arrays.thread_values()
+    fn packing(&self) -> &dyn Packing {
+        &self.arrays
     }
 
     fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space) {

@@ -11,7 +11,7 @@ use super::buffer::Buffer;
 use super::memory::Memory;
 use super::plan::{BlockPhase, Phase, Plan};
 use super::simd::Isa;
-use super::step::{BlockStep, LayerOp};
+use super::step::{BlockStep, Packing};
 use super::sums::Parts;
 use crate::backend::Session;
 use crate::error::{Error, Result};
@@ -131,7 +131,10 @@ pub(super) fn scratch_values(plan: &Plan) -> usize {
         Phase::Whole(_) => 0,
     });
     let of_section = |section: &Vec<Phase>| {
-        let values = section.iter().flat_map(layers).map(LayerOp::thread_values);
+        let values = section
+            .iter()
+            .flat_map(packings)
+            .map(Packing::thread_values);
         let (packed, space) = values.fold((0usize, 0usize), |(all, most), (packed, space)| {
             (all.saturating_add(packed), most.max(space))
         });
@@ -142,17 +145,17 @@ pub(super) fn scratch_values(plan: &Plan) -> usize {
     most.saturating_add(layers.max().unwrap_or(0))
 }
 
-/// The layers of a phase.
-fn layers(phase: &Phase) -> Vec<&dyn LayerOp> {
+/// How the weights of a phase's layers are packed.
+fn packings(phase: &Phase) -> Vec<&dyn Packing> {
     match phase {
-        Phase::Blocks(phase) => phase.ops.iter().filter_map(layer).collect(),
+        Phase::Blocks(phase) => phase.ops.iter().filter_map(packing).collect(),
         Phase::Whole(_) => vec![],
     }
 }
 
-fn layer(step: &BlockStep) -> Option<&dyn LayerOp> {
+fn packing(step: &BlockStep) -> Option<&dyn Packing> {
     match step {
-        BlockStep::Layer(op) => Some(op.as_ref()),
+        BlockStep::Layer(op) => Some(op.packing()),
         BlockStep::Plain(_) => None,
     }
 }
@@ -304,7 +307,7 @@ struct Layers {
 impl Layers {
     fn new(phase: &BlockPhase, memory: &Memory, chips: usize, several: bool) -> Self {
         let packed = phase.ops.par_iter().map(|step| {
-            let Some(op) = layer(step) else {
+            let Some(op) = packing(step) else {
                 return Vec::new();
             };
             let is_shared = |t: TensorId| memory.desc(t).scope == Scope::Shared;
@@ -335,7 +338,7 @@ impl Layers {
     fn pack_own(&self, phase: &BlockPhase, memory: &Memory, chip: usize, own: &mut Vec<Buffer>) {
         own.resize_with(self.packed.len().max(own.len()), Buffer::default);
         for ((step, packed), own) in phase.ops.iter().zip(&self.packed).zip(own) {
-            if let Some(op) = layer(step).filter(|_| packed.is_empty()) {
+            if let Some(op) = packing(step).filter(|_| packed.is_empty()) {
                 own.reserve(op.packed_len());
                 op.pack(memory, chip, own);
             }

@@ -78,13 +78,22 @@ pub(super) trait BlockOp: Send + Sync {
 
 /// Runs on some blocks of images of a chip, with the chip's weights packed for its kernel.
 pub(super) trait LayerOp: Send + Sync {
+    /// How its weights are packed.
+    fn packing(&self) -> &dyn Packing;
+
+    /// Computes the outputs of the blocks at hand; `packed` is from [`Packing::pack`].
+    fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space);
+}
+
+/// Packs weights as a kernel reads them.
+pub(super) trait Packing: Send + Sync {
     /// The tensors that are packed.
     fn weights(&self) -> Vec<TensorId>;
 
     /// Values of one chip's packed weights.
     fn packed_len(&self) -> usize;
 
-    /// Packs the weights of one chip into a buffer of [`LayerOp::packed_len`] values or more.
+    /// Packs the weights of one chip into a buffer of [`Packing::packed_len`] values or more.
     fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]);
 
     /// At most so many values a thread needs: packed weights of a chip, and working space. 0 where
@@ -92,9 +101,6 @@ pub(super) trait LayerOp: Send + Sync {
     fn thread_values(&self) -> (usize, usize) {
         (0, 0)
     }
-
-    /// Computes the outputs of the blocks at hand.
-    fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space);
 }
 
 /// Sums over images: a part of every block, then the parts in order (chip, block), so that the

@@ -5,7 +5,7 @@ use super::{Converters, CrossbarPlan, Events, Operands, Output, Sink, thread_val
 use crate::backend::cpu::block::{BlockRun, Space};
 use crate::backend::cpu::memory::Memory;
 use crate::backend::cpu::simd::Isa;
-use crate::backend::cpu::step::{LayerOp, OnCpu, Step};
+use crate::backend::cpu::step::{LayerOp, OnCpu, Packing, Step};
 use crate::error::Result;
 use crate::program::{ConvGeometry, Crossbar, TensorId};
 
@@ -25,32 +25,30 @@ pub(in crate::backend::cpu) struct ArrayLayer {
     pub variance: Option<TensorId>,
 }
 
-impl ArrayLayer {
-    /// [`LayerOp::weights`].
-    pub fn weights(&self) -> Vec<TensorId> {
+impl Packing for ArrayLayer {
+    fn weights(&self) -> Vec<TensorId> {
         [Some(self.g), self.variance]
             .into_iter()
             .flatten()
             .collect()
     }
 
-    /// [`LayerOp::packed_len`].
-    pub fn packed_len(&self) -> usize {
+    fn packed_len(&self) -> usize {
         self.plan.packed_len()
     }
 
-    /// [`LayerOp::pack`].
-    pub fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]) {
+    fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]) {
         let variance = self.variance.map(|t| memory.flat(t, chip));
         let g = memory.planes(self.g, chip);
         self.plan.pack(memory.isa(), g, variance, packed);
     }
 
-    /// [`LayerOp::thread_values`].
-    pub fn thread_values(&self) -> (usize, usize) {
+    fn thread_values(&self) -> (usize, usize) {
         thread_values(&self.geo, &self.plan.spec, self.variance.is_some())
     }
+}
 
+impl ArrayLayer {
     /// Reads the blocks at hand.
     pub fn read(&self, packed: &[f32], run: &BlockRun<'_>, sink: &mut Sink<'_>, space: &mut Space) {
         let operands = Operands {
@@ -116,20 +114,8 @@ impl Layer {
 }
 
 impl LayerOp for Layer {
-    fn weights(&self) -> Vec<TensorId> {
-        self.arrays.weights()
-    }
-
-    fn packed_len(&self) -> usize {
-        self.arrays.packed_len()
-    }
-
-    fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]) {
-        self.arrays.pack(memory, chip, packed);
-    }
-
-    fn thread_values(&self) -> (usize, usize) {
-        self.arrays.thread_values()
+    fn packing(&self) -> &dyn Packing {
+        &self.arrays
     }
 
     fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space) {
