@@ -175,14 +175,14 @@ fn program(setup: &Setup) -> Result<Work> {
     let out = program.tensor("out", planes, Scope::PerChip, Role::State);
     let wait = wait_state(&mut program);
     let spec = programming(&a, SIGMA, 1);
-    let op = Op::ProgramCells {
+    let op = Op::from(ProgramCells {
         w,
         step,
         array,
         out,
         variance: None,
         spec,
-    };
+    });
     let section = program.section("program", vec![op]);
     let mut p = setup.prepare(&program, setup.pick(2, 4, 16), 0)?;
     p.session.write(w, &codes(n, 1))?;
@@ -284,7 +284,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
         let most = (1 << (BITS - 1)) - 1;
         let lsb = if exact { 1.0 } else { full / most as f32 };
         let sigma = if exact { 0.0 } else { SIGMA };
-        cells.push(Op::ProgramCells {
+        cells.push(Op::from(ProgramCells {
             w,
             step: one,
             array,
@@ -297,8 +297,8 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
                 },
                 ..programming(&a, sigma, i as u32)
             },
-        });
-        cells.push(Op::ConverterFold {
+        }));
+        cells.push(Op::from(ConverterFold {
             range,
             scale: None,
             out: adc,
@@ -309,8 +309,8 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
                 offset: 0.0,
                 layer: i as u32,
             },
-        });
-        reads.push(Op::Crossbar {
+        }));
+        reads.push(Op::from(Crossbar {
             x,
             x_step: one,
             g,
@@ -345,7 +345,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
                 exact,
                 layer: i as u32,
             },
-        });
+        }));
         states.push((w, codes(a.plane_len(), i as u32 + 1)));
         // Keeps the activations between zero and the highest code.
         states.push((scale, vec![1.0 / (60.0 * (a.rows as f32).sqrt())]));

@@ -7,7 +7,9 @@
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
 use crate::error::Result;
-use crate::program::{CHIP_FIELDS, Deviate, Fabrication, Law, Mapping, Op, Role, Scope, Shape};
+use crate::program::{
+    CHIP_FIELDS, Deviate, Fabricate, Fabrication, Law, Mapping, Op, Role, Scope, Shape,
+};
 
 /// `fabricate/ideal`: one Gaussian cell per weight, weight-proportional.
 pub(super) const IDEAL: Case = case("fabricate/ideal", |s| {
@@ -52,13 +54,13 @@ fn fabricate(setup: &Setup, mapping: Mapping, deviate: Deviate) -> Result<Work> 
     let wait = wait_state(&mut program);
     let section = program.section(
         "fabricate",
-        vec![Op::Fabricate {
+        vec![Op::from(Fabricate {
             w,
             full_scale,
             chip,
             out,
             spec,
-        }],
+        })],
     );
     let mut p = setup.prepare(&program, setup.pick(2, 4, 16), 0)?;
     let weights = values(n, 1);

@@ -4,7 +4,7 @@
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
 use crate::error::Result;
-use crate::program::{ConvGeometry, Op, Post, Role, Scope, Shape};
+use crate::program::{Conv2d, ConvGeometry, Op, Post, Role, Scope, Shape};
 
 /// `gemm/256`: fits the caches.
 pub(super) const N256: Case = case("gemm/256", Class::Software, |s| product(s, 256));
@@ -32,13 +32,13 @@ fn product(setup: &Setup, n: usize) -> Result<Work> {
     let wait = wait_state(&mut program);
     let multiply = program.section(
         "multiply",
-        vec![Op::Conv2d {
+        vec![Op::from(Conv2d {
             x,
             w,
             y,
             geo: ConvGeometry::linear(n, n),
             post: Post::NONE,
-        }],
+        })],
     );
     let mut p = setup.prepare(&program, 1, n)?;
     p.session.write(x, &values(p.images * n, 1))?;

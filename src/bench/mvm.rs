@@ -5,7 +5,7 @@
 use super::{Case, Class, Cost, Setup, Work, next_wave, values, wait_state};
 use crate::backend::Program;
 use crate::error::Result;
-use crate::program::{Activation, ConvGeometry, Op, Post, Role, Scope, Shape};
+use crate::program::{Activation, Conv2d, ConvGeometry, Op, Post, Role, Scope, Shape};
 
 /// `mvm/linear-512`: 512 inputs, 512 outputs.
 pub(super) const LINEAR: Case = case("mvm/linear-512", |s| {
@@ -69,7 +69,7 @@ fn multiply(setup: &Setup, geo: ConvGeometry, images: usize) -> Result<Work> {
         act: Activation::Relu,
         ..Post::NONE
     };
-    let section = program.section("multiply", vec![Op::Conv2d { x, w, y, geo, post }]);
+    let section = program.section("multiply", vec![Op::from(Conv2d { x, w, y, geo, post })]);
     let mut p = setup.prepare(&program, setup.pick(2, 8, 16), images)?;
     p.session.write(x, &values(p.images * input.len(), 1))?;
     p.session.write(w, &values(p.chips * n, 2))?;

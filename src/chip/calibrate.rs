@@ -74,7 +74,7 @@ impl Calibration {
         self.limits.len()
     }
 
-    /// Adds what [`crate::program::Op::Histogram`] counted.
+    /// Adds what [`crate::program::Histogram`] counted.
     pub fn add(&mut self, counts: &[f32]) {
         for (sum, n) in self.counts.iter_mut().zip(counts) {
             *sum += f64::from(*n);

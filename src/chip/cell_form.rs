@@ -200,7 +200,7 @@ pub fn codes(w: &[f32], step: &[f32], rows: usize) -> Vec<i32> {
     w.iter().enumerate().map(one).collect()
 }
 
-/// Programs a layer, see [`crate::program::Op::ProgramCells`].
+/// Programs a layer, see [`crate::program::ProgramCells`].
 pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Programmed {
     let a = &spec.arrays;
     let cells = Cells { spec, array, key };
@@ -226,7 +226,7 @@ pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Pr
 }
 
 /// What wires make of raw cells: read planes in level units, see
-/// [`crate::program::Op::IrDrop`].
+/// [`crate::program::IrDrop`].
 pub fn wires(spec: &Wires, raw: &[f64]) -> Vec<f64> {
     let a = &spec.arrays;
     let n = a.plane_len();
@@ -257,7 +257,7 @@ pub fn wires(spec: &Wires, raw: &[f64]) -> Vec<f64> {
 }
 
 /// Constants `(a, b)` of every converter, `[row tile][read plane][column]`, see
-/// [`crate::program::Op::ConverterFold`].
+/// [`crate::program::ConverterFold`].
 pub fn converters(
     ranges: &[[f32; 2]],
     scale: Option<&[f32]>,

@@ -31,7 +31,7 @@ pub enum Ranges {
     /// There are no converters.
     None,
     /// Known without looking at data: pairs `(lsb, lo)` as in
-    /// [`crate::program::Op::ConverterFold`], `[read plane][column]`.
+    /// [`crate::program::ConverterFold`], `[read plane][column]`.
     Known(Vec<[f32; 2]>),
     /// From histograms of the sums on nominal chips.
     Calibrated(Calibration),
@@ -50,7 +50,7 @@ pub struct LayerCells {
     pub errors: ConverterErrors,
     /// Where the ranges come from.
     pub ranges: Ranges,
-    /// Whether a read is noisy, so that [`crate::program::Op::ProgramCells`] must give
+    /// Whether a read is noisy, so that [`crate::program::ProgramCells`] must give
     /// variances.
     pub noisy: bool,
     /// How the read planes are kept.

@@ -121,7 +121,7 @@ impl Layer<'_> {
     }
 }
 
-/// Effective weights of one chip, see [`crate::program::Op::Fabricate`]; `full_scale`
+/// Effective weights of one chip, see [`crate::program::Fabricate`]; `full_scale`
 /// (positive) has one value or one a column.
 pub fn fabricate(w: &[f32], full_scale: &[f32], spec: &Fabrication, chip: Chip) -> Vec<f64> {
     let g_min = match spec.mapping {

@@ -2,7 +2,7 @@
 //! share, where it lay on its wafer, and the configuration's terms as the backend knows them.
 //!
 //! The within-chip part is drawn on the backend, cell by cell
-//! ([`crate::program::Op::Fabricate`]); [`closed_form`] writes the same chip down in
+//! ([`crate::program::Fabricate`]); [`closed_form`] writes the same chip down in
 //! `f64`, and [`moments`] says what variation does to a matrix-vector product.
 
 pub mod calibrate;

@@ -233,7 +233,7 @@ impl Dataset {
     }
 
     /// Appends the labels with these indices to `out`, as `f32`: the labels of
-    /// [`crate::program::Op::SoftmaxXent`].
+    /// [`crate::program::SoftmaxXent`].
     pub fn gather_labels(&self, indices: impl IntoIterator<Item = usize>, out: &mut Vec<f32>) {
         out.extend(indices.into_iter().map(|i| f32::from(self.labels[i])));
     }

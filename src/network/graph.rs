@@ -72,7 +72,7 @@ pub enum Layer {
     Reshape,
     /// All inputs one behind the other in `c, h, w` order (for equal `h x w`: along the channels).
     Concat,
-    /// Values taken from other places: see [`crate::program::Op::Rearrange`].
+    /// Values taken from other places: see [`crate::program::Rearrange`].
     Rearrange {
         /// Source of every value of the output.
         table: Arc<[u32]>,

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use super::{ConvGeometry, Dac};
 #[cfg(doc)]
-use super::{Op, RunArgs};
+use super::{Crossbar, IrDrop, ProgramCells, RunArgs};
 use crate::effects::{CellReadNoise, Effects, Lines, Target, levels};
 
 /// How signed codes become cells.
@@ -114,7 +114,9 @@ impl Arrays {
     pub fn read_planes(&self) -> usize {
         match self.encoding {
             Encoding::Differential { digital: true, .. } => 2 * self.slices(),
-            _ => self.slices(),
+            Encoding::Differential { digital: false, .. } | Encoding::Offset { .. } => {
+                self.slices()
+            }
         }
     }
 
@@ -157,7 +159,7 @@ impl Arrays {
     pub fn slice_of(&self, p: usize) -> usize {
         match self.encoding {
             Encoding::Differential { digital: true, .. } => p / 2,
-            _ => p,
+            Encoding::Differential { digital: false, .. } | Encoding::Offset { .. } => p,
         }
     }
 
@@ -277,7 +279,7 @@ pub struct Programming {
     /// What happens to a cell between its target and a read, in the order of
     /// [`PIPELINE`](crate::effects::PIPELINE).
     pub effects: Effects,
-    /// Read noise, for [`Op::ProgramCells`]'s variances: of the cells of a read and, over the square
+    /// Read noise, for [`ProgramCells`]'s variances: of the cells of a read and, over the square
     /// of their number, of the reference cells that are subtracted.
     pub read_noise: CellReadNoise,
     /// Columns per array with code 0, programmed like all others (an open row is open for them too),
@@ -290,7 +292,7 @@ pub struct Programming {
     /// Address of the layer: second word of the counter.
     pub layer: u32,
     /// Output the cells themselves, `[cell plane][column][row]` relative to `G_max`, for
-    /// [`Op::IrDrop`], instead of read planes in level units. Without reference columns of either
+    /// [`IrDrop`], instead of read planes in level units. Without reference columns of either
     /// kind.
     pub raw: bool,
 }
@@ -375,7 +377,7 @@ pub struct Adc {
     pub inl: Option<Arc<[f32]>>,
 }
 
-/// How a layer's arrays are read: the constants of [`Op::Crossbar`] and its relatives.
+/// How a layer's arrays are read: the constants of [`Crossbar`] and its relatives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// Where the cells are.

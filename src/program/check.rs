@@ -1,11 +1,12 @@
 //! Checks a [`Program`] before a backend allocates anything for it: shapes, scopes and roles of
-//! all operands, so that no kernel has to.
+//! all operands, so that no kernel has to. An operator's own check (`ops`) uses the methods of
+//! [`Check`].
 
-mod cells;
+mod arrays;
 mod written;
 
+use super::*;
 use crate::error::{Error, Result};
-use crate::program::*;
 use written::Written;
 
 impl Program {
@@ -19,14 +20,14 @@ impl Program {
         for section in &self.sections {
             let mut written = Written::default();
             for (index, op) in section.ops.iter().enumerate() {
-                let at = At {
+                let at = Check {
                     program: self,
                     section: &section.name,
                     index,
-                    op,
+                    operator: op.name(),
                 };
-                at.operands(&mut written)?;
-                at.shapes()?;
+                at.operands(&op.operands(), &mut written)?;
+                op.check(&at)?;
                 if let Some(draws) = op.draws() {
                     draws.check()?;
                 }
@@ -36,51 +37,49 @@ impl Program {
     }
 }
 
-/// An operator and its place, for messages.
-struct At<'a> {
+/// The place of an operator in a program, for what is checked of it and for messages.
+pub(crate) struct Check<'a> {
     program: &'a Program,
     section: &'a str,
     index: usize,
-    op: &'a Op,
+    operator: &'static str,
 }
 
-impl At<'_> {
-    fn fail<T>(&self, what: impl std::fmt::Display) -> Result<T> {
+impl Check<'_> {
+    /// Refuses the operator: `what` goes on after its place.
+    pub(super) fn fail<T>(&self, what: impl std::fmt::Display) -> Result<T> {
         Err(Error::Internal(format!(
             "section `{}`, operator {} ({}): {what}",
-            self.section,
-            self.index,
-            self.op.name()
+            self.section, self.index, self.operator
         )))
     }
 
-    fn name(&self, t: TensorId) -> &str {
-        &self.program.tensors[t.index()].name
+    /// Name of a tensor.
+    pub(super) fn name(&self, t: TensorId) -> &str {
+        &self.program.desc(t).name
     }
 
     fn shape(&self, t: TensorId) -> Shape {
-        self.program.tensors[t.index()].shape
+        self.program.desc(t).shape
     }
 
     fn per_chip(&self, t: TensorId) -> bool {
-        self.program.tensors[t.index()].scope == Scope::PerChip
+        self.program.desc(t).scope == Scope::PerChip
     }
 
     /// Existence, roles, order of use, aliasing and scopes.
-    fn operands(&self, written: &mut Written) -> Result<()> {
-        let (reads, writes) = (self.op.reads(), self.op.writes());
-        for &t in reads.iter().chain(&writes) {
+    fn operands(&self, operands: &[Operand], written: &mut Written) -> Result<()> {
+        for t in operands.iter().map(|o| o.tensor) {
             if t.index() >= self.program.tensors.len() {
                 return self.fail(format!("tensor {} does not exist", t.0));
             }
         }
-        let halves = self.may_be_halves();
-        for &t in reads.iter().chain(&writes) {
-            if self.program.desc(t).storage == Storage::F16 && !halves.contains(&t) {
-                return self.fail(format!("takes no halves as `{}`", self.name(t)));
+        for Operand { tensor, halves, .. } in operands {
+            if self.program.desc(*tensor).storage == Storage::F16 && !halves {
+                return self.fail(format!("takes no halves as `{}`", self.name(*tensor)));
             }
         }
-        for &t in &reads {
+        for t in operands.iter().filter(|o| o.is_read()).map(|o| o.tensor) {
             let role = self.program.desc(t).role;
             if matches!(role, Role::Temp | Role::Output)
                 && !written.is_whole(t, self.shape(t).len())
@@ -88,56 +87,45 @@ impl At<'_> {
                 return self.fail(format!("reads `{}` before it is written", self.name(t)));
             }
         }
-        let updates_in_place = matches!(
-            self.op,
-            Op::WeightScale { .. }
-                | Op::Lerp { .. }
-                | Op::Tally { .. }
-                | Op::Sgd { .. }
-                | Op::Adam { .. }
-        );
-        for (i, &t) in writes.iter().enumerate() {
-            if self.program.desc(t).role == Role::Input {
-                return self.fail(format!("writes the input `{}`", self.name(t)));
-            }
-            if writes[..i].contains(&t) || (!updates_in_place && reads.contains(&t)) {
-                return self.fail(format!("`{}` is used twice, once written", self.name(t)));
-            }
-            let places = match self.op {
-                Op::Rearrange { first, table, .. } => *first..first.saturating_add(table.len()),
-                _ => 0..usize::MAX,
-            };
-            written.add(t, places);
-        }
-        let reduces = |t: TensorId| {
-            matches!(
-                self.op,
-                Op::FabricateGrad { .. }
-                    | Op::Conv2dGradWeight { .. }
-                    | Op::ChannelSum { .. }
-                    | Op::BatchNormStats { .. }
-                    | Op::BatchNormGradSums { .. }
-                    | Op::MaxAbs { .. }
-                    | Op::QuantizeActGrad { .. }
-                    | Op::Histogram { .. }
-            ) && !self.shape(t).is_image()
-        };
-        for &t in &writes {
-            if self.per_chip(t) || reduces(t) {
-                continue;
-            }
-            if let Some(&r) = reads.iter().find(|&&r| self.per_chip(r)) {
-                return self.fail(format!(
-                    "`{}` is shared but depends on `{}`, which is per chip",
-                    self.name(t),
-                    self.name(r)
-                ));
+        for (i, operand) in operands.iter().enumerate() {
+            if operand.is_written() {
+                self.written(i, operands)?;
+                let places = match &operand.access {
+                    Access::WritePlaces(places) => places.clone(),
+                    Access::Read | Access::Write | Access::Sum | Access::Update => 0..usize::MAX,
+                };
+                written.add(operand.tensor, places);
             }
         }
         Ok(())
     }
 
-    fn flat(&self, t: TensorId, n: usize) -> Result<()> {
+    /// Role, aliasing and scope of the `i`-th operand, which is written.
+    fn written(&self, i: usize, operands: &[Operand]) -> Result<()> {
+        let t = operands[i].tensor;
+        if self.program.desc(t).role == Role::Input {
+            return self.fail(format!("writes the input `{}`", self.name(t)));
+        }
+        let mut others = operands.iter().enumerate().filter(|(j, _)| *j != i);
+        if others.any(|(_, o)| o.tensor == t) {
+            return self.fail(format!("`{}` is used twice, once written", self.name(t)));
+        }
+        if self.per_chip(t) || operands[i].access == Access::Sum {
+            return Ok(());
+        }
+        let mut reads = operands.iter().filter(|o| o.is_read()).map(|o| o.tensor);
+        match reads.find(|&r| self.per_chip(r)) {
+            Some(r) => self.fail(format!(
+                "`{}` is shared but depends on `{}`, which is per chip",
+                self.name(t),
+                self.name(r)
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// `Flat(n)`.
+    pub(super) fn flat(&self, t: TensorId, n: usize) -> Result<()> {
         if self.shape(t) == Shape::Flat(n) {
             return Ok(());
         }
@@ -148,7 +136,8 @@ impl At<'_> {
         ))
     }
 
-    fn any_flat(&self, t: TensorId) -> Result<usize> {
+    /// A flat tensor that is not empty; its length.
+    pub(super) fn any_flat(&self, t: TensorId) -> Result<usize> {
         match self.shape(t) {
             Shape::Flat(n) if n > 0 => Ok(n),
             other => self.fail(format!(
@@ -159,7 +148,7 @@ impl At<'_> {
     }
 
     /// Steps that runs of `run` of the `n` weights take in turn, each as often as the others.
-    fn steps(&self, t: TensorId, run: usize, n: usize) -> Result<()> {
+    pub(super) fn steps(&self, t: TensorId, run: usize, n: usize) -> Result<()> {
         let steps = self.any_flat(t)?;
         if steps > 0 && run > 0 && n.is_multiple_of(steps * run) {
             return Ok(());
@@ -170,7 +159,8 @@ impl At<'_> {
         ))
     }
 
-    fn image(&self, t: TensorId, c: usize, h: usize, w: usize) -> Result<()> {
+    /// A map of `c x h x w`.
+    pub(super) fn image(&self, t: TensorId, c: usize, h: usize, w: usize) -> Result<()> {
         if self.shape(t) == (Shape::Image { c, h, w }) {
             return Ok(());
         }
@@ -181,7 +171,8 @@ impl At<'_> {
         ))
     }
 
-    fn any_image(&self, t: TensorId) -> Result<(usize, usize, usize)> {
+    /// A map that is not empty; its `(c, h, w)`.
+    pub(super) fn any_image(&self, t: TensorId) -> Result<(usize, usize, usize)> {
         match self.shape(t) {
             Shape::Image { c, h, w } if c * h * w > 0 => Ok((c, h, w)),
             other => self.fail(format!(
@@ -191,12 +182,14 @@ impl At<'_> {
         }
     }
 
-    fn same_image(&self, t: TensorId, of: TensorId) -> Result<()> {
+    /// A map of the shape of another one.
+    pub(super) fn same_image(&self, t: TensorId, of: TensorId) -> Result<()> {
         let (c, h, w) = self.any_image(of)?;
         self.image(t, c, h, w)
     }
 
-    fn quant(&self, quant: &ActQuant) -> Result<()> {
+    /// Step and codes of an activation quantizer.
+    pub(super) fn quant(&self, quant: &ActQuant) -> Result<()> {
         self.flat(quant.scale, 1)?;
         if quant.lo > quant.hi {
             return self.fail(format!("code range {}..={}", quant.lo, quant.hi));
@@ -204,14 +197,16 @@ impl At<'_> {
         Ok(())
     }
 
-    fn act(&self, act: Activation) -> Result<()> {
+    /// Constants of a non-linearity.
+    pub(super) fn act(&self, act: Activation) -> Result<()> {
         if act.is_possible() {
             return Ok(());
         }
         self.fail(format!("impossible activation {act:?}"))
     }
 
-    fn post(&self, post: &Post, y: TensorId) -> Result<()> {
+    /// An epilogue of the map `y`.
+    pub(super) fn post(&self, post: &Post, y: TensorId) -> Result<()> {
         self.act(post.act)?;
         let (c, ..) = self.any_image(y)?;
         for t in post.scale.into_iter().chain(post.shift) {
@@ -224,7 +219,13 @@ impl At<'_> {
     }
 
     /// `x`, `y` and weights of a convolution.
-    fn conv(&self, x: TensorId, w: TensorId, y: TensorId, g: &ConvGeometry) -> Result<()> {
+    pub(super) fn conv(
+        &self,
+        x: TensorId,
+        w: TensorId,
+        y: TensorId,
+        g: &ConvGeometry,
+    ) -> Result<()> {
         if !g.is_possible() {
             return self.fail(format!("impossible geometry {g:?}"));
         }
@@ -237,7 +238,8 @@ impl At<'_> {
         self.image(y, g.c_out, g.h_out(), g.w_out())
     }
 
-    fn pool(&self, x: TensorId, y: TensorId, g: &PoolGeometry) -> Result<()> {
+    /// Window, input and output of a pooling.
+    pub(super) fn pool(&self, x: TensorId, y: TensorId, g: &PoolGeometry) -> Result<()> {
         let (c, h, w) = self.any_image(x)?;
         if !g.is_possible(h, w) {
             return self.fail(format!("impossible window {g:?} on {h} x {w}"));
@@ -246,283 +248,24 @@ impl At<'_> {
         self.image(y, c, ho, wo)
     }
 
-    /// The target's places and the table's sources exist.
-    fn rearrange(&self, x: TensorId, y: TensorId, first: usize, table: &[u32]) -> Result<()> {
-        let count = |(c, h, w)| c * h * w;
-        let (sources, places) = (count(self.any_image(x)?), count(self.any_image(y)?));
-        if table.is_empty() || first > places || table.len() > places - first {
-            return self.fail(format!(
-                "{} values from place {first} on do not fit `{}`, which has {places}",
-                table.len(),
-                self.name(y)
-            ));
-        }
-        let outside = |&&source: &&u32| source != NO_SOURCE && source as usize >= sources;
-        match table.iter().find(outside) {
-            None => Ok(()),
-            Some(source) => self.fail(format!(
-                "takes value {source} of `{}`, which has {sources}",
-                self.name(x)
-            )),
-        }
-    }
-
-    fn fabrication(&self, spec: &Fabrication, w: TensorId, chip: TensorId) -> Result<usize> {
+    /// Nominal weight and constants of chips; the number of weights.
+    pub(super) fn fabrication(
+        &self,
+        spec: &Fabrication,
+        w: TensorId,
+        chip: TensorId,
+    ) -> Result<usize> {
         let n = spec.cols * spec.rows;
         self.flat(w, n)?;
         self.flat(chip, CHIP_FIELDS)?;
         Ok(n)
     }
 
-    fn bits(&self, bits: u32) -> Result<()> {
+    /// Bits of a weight.
+    pub(super) fn bits(&self, bits: u32) -> Result<()> {
         if bits <= 8 {
             return Ok(());
         }
         self.fail(format!("{bits} bits, at most 8 are possible"))
-    }
-
-    fn shapes(&self) -> Result<()> {
-        match self.op {
-            &Op::WeightScale {
-                w,
-                scale,
-                full_scale,
-                run,
-                bits,
-                ..
-            } => {
-                self.bits(bits)?;
-                let n = self.any_flat(w)?;
-                self.steps(scale, run, n)?;
-                self.flat(full_scale, self.any_flat(scale)?)
-            }
-            &Op::QuantizeWeight {
-                w,
-                scale,
-                run,
-                q,
-                bits,
-            } => {
-                self.bits(bits)?;
-                let n = self.any_flat(w)?;
-                self.steps(scale, run, n)?;
-                self.flat(q, n)
-            }
-            &Op::QuantizeWeightGrad {
-                w,
-                scale,
-                run,
-                dq,
-                dw,
-                dscale,
-                bits,
-                ..
-            } => {
-                self.bits(bits)?;
-                let n = self.any_flat(w)?;
-                self.steps(scale, run, n)?;
-                self.flat(dq, n)?;
-                self.flat(dw, n)?;
-                dscale.map_or(Ok(()), |d| self.flat(d, self.any_flat(scale)?))
-            }
-            Op::Fabricate {
-                w,
-                full_scale,
-                chip,
-                out,
-                spec,
-            } => {
-                let n = self.fabrication(spec, *w, *chip)?;
-                let cols = self.any_flat(*full_scale)?;
-                if cols != 1 && cols != spec.cols {
-                    return self.fail(format!(
-                        "`{}` has {cols} values, expected 1 or {}",
-                        self.name(*full_scale),
-                        spec.cols
-                    ));
-                }
-                self.flat(*out, n)
-            }
-            Op::FabricateGrad {
-                w,
-                chip,
-                dout,
-                dw,
-                spec,
-            } => {
-                let n = self.fabrication(spec, *w, *chip)?;
-                self.flat(*dout, n)?;
-                self.flat(*dw, n)
-            }
-            Op::ProgramCells { .. }
-            | Op::IrDrop { .. }
-            | Op::ConverterFold { .. }
-            | Op::Crossbar { .. }
-            | Op::PartialSums { .. }
-            | Op::CollapsePlanes { .. }
-            | Op::Histogram { .. } => self.cells(),
-            Op::Conv2d { x, w, y, geo, post } => {
-                self.conv(*x, *w, *y, geo)?;
-                self.post(post, *y)
-            }
-            Op::Conv2dGradInput { dy, w, dx, geo } => self.conv(*dx, *w, *dy, geo),
-            Op::Conv2dGradWeight { x, dy, dw, geo } => self.conv(*x, *dw, *dy, geo),
-            Op::Pointwise { x, y, post } => {
-                self.same_image(*y, *x)?;
-                self.post(post, *y)
-            }
-            &Op::ActivationGrad {
-                y,
-                dy,
-                dx,
-                act,
-                scale,
-            } => {
-                self.act(act)?;
-                let (c, ..) = self.any_image(y)?;
-                self.same_image(dy, y)?;
-                self.same_image(dx, y)?;
-                scale.map_or(Ok(()), |s| self.flat(s, c))
-            }
-            &Op::ChannelSum { x, y } => {
-                let (c, ..) = self.any_image(x)?;
-                self.flat(y, c)
-            }
-            &Op::Add { a, b, y } => {
-                self.same_image(b, a)?;
-                self.same_image(y, a)
-            }
-            &Op::Multiply { a, b, y } => {
-                self.same_image(y, a)?;
-                let (c, ..) = self.any_image(a)?;
-                self.same_image(b, a).or_else(|_| self.image(b, c, 1, 1))
-            }
-            &Op::Softmax { x, y } => self.same_image(y, x),
-            Op::Rearrange {
-                x, y, first, table, ..
-            } => self.rearrange(*x, *y, *first, table),
-            Op::MaxPool { x, y, geo } | Op::AvgPool { x, y, geo } => self.pool(*x, *y, geo),
-            Op::MaxPoolGrad { x, y, dy, dx, geo } => {
-                self.pool(*x, *y, geo)?;
-                self.same_image(*dy, *y)?;
-                self.same_image(*dx, *x)
-            }
-            Op::AvgPoolGrad { dy, dx, geo } => self.pool(*dx, *dy, geo),
-            &Op::BatchNormStats { x, mean, var } => {
-                let (c, ..) = self.any_image(x)?;
-                self.flat(mean, c)?;
-                self.flat(var, c)
-            }
-            &Op::BatchNormFold {
-                mean,
-                var,
-                gamma,
-                beta,
-                scale,
-                shift,
-                ..
-            } => {
-                let c = self.any_flat(mean)?;
-                [var, gamma, beta, scale, shift]
-                    .into_iter()
-                    .try_for_each(|t| self.flat(t, c))
-            }
-            &Op::BatchNormGradSums {
-                x,
-                mean,
-                var,
-                dy,
-                dgamma,
-                dbeta,
-                ..
-            } => {
-                let (c, ..) = self.any_image(x)?;
-                self.same_image(dy, x)?;
-                [mean, var, dgamma, dbeta]
-                    .into_iter()
-                    .try_for_each(|t| self.flat(t, c))
-            }
-            &Op::BatchNormGrad {
-                x,
-                mean,
-                var,
-                gamma,
-                dy,
-                dx,
-                dgamma,
-                dbeta,
-                ..
-            } => {
-                let (c, ..) = self.any_image(x)?;
-                self.same_image(dy, x)?;
-                self.same_image(dx, x)?;
-                [mean, var, gamma, dgamma, dbeta]
-                    .into_iter()
-                    .try_for_each(|t| self.flat(t, c))
-            }
-            &Op::MaxAbs { x, out, .. } => {
-                self.any_image(x)?;
-                self.flat(out, 1)
-            }
-            &Op::VarianceRatio { a, b, out } => {
-                let n = self.any_flat(a)?;
-                self.flat(b, n)?;
-                self.flat(out, n)
-            }
-            &Op::Lerp { state, value, .. } => self.flat(value, self.any_flat(state)?),
-            Op::QuantizeAct { x, y, quant } => {
-                self.same_image(*y, *x)?;
-                self.quant(quant)
-            }
-            Op::QuantizeActGrad {
-                x,
-                dy,
-                dx,
-                dscale,
-                quant,
-                ..
-            } => {
-                self.same_image(*dy, *x)?;
-                self.same_image(*dx, *x)?;
-                self.quant(quant)?;
-                dscale.map_or(Ok(()), |d| self.flat(d, 1))
-            }
-            &Op::BinarizeAct { x, y, .. } => self.same_image(y, x),
-            &Op::BinarizeActGrad { x, dy, dx } => {
-                self.same_image(dy, x)?;
-                self.same_image(dx, x)
-            }
-            &Op::SoftmaxXent {
-                logits,
-                labels,
-                loss,
-                hit,
-                dlogits,
-                ..
-            } => {
-                let (classes, h, w) = self.any_image(logits)?;
-                self.image(logits, classes, 1, 1)?;
-                debug_assert_eq!((h, w), (1, 1));
-                [labels, loss, hit]
-                    .into_iter()
-                    .try_for_each(|t| self.image(t, 1, 1, 1))?;
-                dlogits.map_or(Ok(()), |d| self.same_image(d, logits))
-            }
-            &Op::Tally { hit, loss, tally } => {
-                self.image(hit, 1, 1, 1)?;
-                self.image(loss, 1, 1, 1)?;
-                self.flat(tally, 2)
-            }
-            &Op::Zero { t } => self.any_flat(t).map(|_| ()),
-            &Op::Sgd { w, g, m, .. } => {
-                let n = self.any_flat(w)?;
-                self.flat(g, n)?;
-                self.flat(m, n)
-            }
-            &Op::Adam { w, g, m, v, .. } => {
-                let n = self.any_flat(w)?;
-                [g, m, v].into_iter().try_for_each(|t| self.flat(t, n))
-            }
-        }
     }
 }

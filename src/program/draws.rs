@@ -147,40 +147,6 @@ impl Reading {
     }
 }
 
-impl Op {
-    /// Addresses of the operator's random numbers; `None` where it draws none.
-    pub fn draws(&self) -> Option<Draws> {
-        match self {
-            Op::Fabricate { spec, .. } | Op::FabricateGrad { spec, .. } => Some(spec.draws()),
-            Op::ProgramCells { spec, .. } => Some(spec.draws()),
-            Op::ConverterFold { spec, .. } => Some(spec.draws()),
-            Op::Crossbar {
-                geo,
-                spec,
-                variance,
-                ..
-            }
-            | Op::PartialSums {
-                geo,
-                spec,
-                variance,
-                ..
-            } => Some(spec.draws(geo, variance.is_some())),
-            _ => None,
-        }
-    }
-
-    /// Whether it draws numbers for every image.
-    pub fn draws_by_image(&self) -> bool {
-        match self {
-            Op::Crossbar { spec, variance, .. } | Op::PartialSums { spec, variance, .. } => {
-                spec.draws_by_image(variance.is_some())
-            }
-            _ => false,
-        }
-    }
-}
-
 impl Program {
     /// Refuses more images than noise has addresses for, where there is noise: before anything is run.
     ///

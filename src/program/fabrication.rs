@@ -1,7 +1,7 @@
 //! How chips deviate from their program.
 
 #[cfg(doc)]
-use super::Op;
+use super::Fabricate;
 use crate::effects::{Deviate, Law};
 
 /// How signed weights become conductances, which decides what variation does to them
@@ -32,7 +32,7 @@ pub enum Mapping {
     },
 }
 
-/// Everything [`Op::Fabricate`] needs beside its tensors.
+/// Everything [`Fabricate`] needs beside its tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fabrication {
     /// Variance model.

@@ -18,7 +18,7 @@
 //!
 //! The last block of a run may hold lanes beyond the last image. Their content is unspecified but
 //! finite; every operator that reduces over images counts only real ones, and
-//! [`Op::SoftmaxXent`] and [`Op::BatchNormGrad`] write zero gradients there.
+//! [`SoftmaxXent`] and [`BatchNormGrad`] write zero gradients there.
 //!
 //! # Practice
 //! Ops run in order. Ops of one *section* run together ([`crate::backend::Session::run`]): a sweep has a
@@ -31,13 +31,14 @@ mod draws;
 mod fabrication;
 mod geometry;
 mod numerics;
-mod op;
 mod operands;
+mod ops;
 
 use std::ops::Range;
 
 pub use crate::effects::{CellReadNoise, Curve, Deviate, Law};
 pub use cells::{Adc, Arrays, ConverterErrors, Encoding, Programming, Reading, Topology, Wires};
+pub(crate) use check::Check;
 pub use dac::{Dac, InputSigns};
 pub use draws::Draws;
 pub use fabrication::{Fabrication, Mapping};
@@ -45,13 +46,14 @@ pub use geometry::{ConvGeometry, PoolGeometry};
 pub use numerics::{
     ActQuant, Activation, BinaryGroup, Post, Rate, Rounding, StraightThrough, WeightStep,
 };
-pub use op::{NO_SOURCE, Op};
+pub use operands::{Access, Operand};
+pub use ops::*;
 
 /// Images per block of an [`Shape::Image`] tensor: one AVX-512 register, two AVX2 registers, four
 /// `vec4<f32>`.
 pub const LANES: usize = 16;
 
-/// Number of per-chip values in the `chip` tensor of [`Op::Fabricate`]; see there.
+/// Number of per-chip values in the `chip` tensor of [`Fabricate`]; see there.
 pub const CHIP_FIELDS: usize = 4;
 
 /// Index of a tensor in [`Program::tensors`].
@@ -137,8 +139,8 @@ pub enum Role {
 
 /// How a tensor's values are kept between the operator that writes them and those that read them.
 ///
-/// Only a chip's read planes may be kept in halves: what [`Op::ProgramCells`] or [`Op::IrDrop`] writes
-/// and [`Op::Crossbar`], [`Op::PartialSums`] and [`Op::CollapsePlanes`] read. The writer rounds (see
+/// Only a chip's read planes may be kept in halves: what [`ProgramCells`] or [`IrDrop`] writes
+/// and [`Crossbar`], [`PartialSums`] and [`CollapsePlanes`] read. The writer rounds (see
 /// [`crate::backend::storage`]), the readers compute in `f32` with the rounded values; what the host
 /// writes is rounded, and it reads `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

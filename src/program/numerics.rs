@@ -2,7 +2,7 @@
 
 use super::TensorId;
 #[cfg(doc)]
-use super::{Op, RunArgs};
+use super::{ActivationGrad, Lerp, RunArgs, WeightScale};
 
 /// Element-wise non-linearity.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,11 +55,18 @@ impl Activation {
             Activation::HardSigmoid { slope, offset } => {
                 slope > 0.0 && slope.is_finite() && offset.is_finite()
             }
-            _ => true,
+            Activation::Identity
+            | Activation::Relu
+            | Activation::Tanh
+            | Activation::Sigmoid
+            | Activation::HardSwish
+            | Activation::Abs
+            | Activation::Sign
+            | Activation::Floor => true,
         }
     }
 
-    /// Whether [`Op::ActivationGrad`] takes the derivative from the input instead of the output.
+    /// Whether [`ActivationGrad`] takes the derivative from the input instead of the output.
     pub fn derivative_from_input(self) -> bool {
         matches!(self, Activation::HardSwish | Activation::Abs)
     }
@@ -75,7 +82,14 @@ impl Activation {
             Activation::LeakyRelu { slope } => [slope, 0.0],
             Activation::Clip { lo, hi } => [lo, hi],
             Activation::HardSigmoid { slope, offset } => [slope, offset],
-            _ => [0.0; 2],
+            Activation::Identity
+            | Activation::Relu
+            | Activation::Tanh
+            | Activation::Sigmoid
+            | Activation::HardSwish
+            | Activation::Abs
+            | Activation::Sign
+            | Activation::Floor => [0.0; 2],
         }
     }
 
@@ -87,7 +101,12 @@ impl Activation {
             | Activation::HardSigmoid { .. }
             | Activation::Abs => true,
             Activation::Clip { lo, .. } => lo >= 0.0,
-            _ => false,
+            Activation::Identity
+            | Activation::Tanh
+            | Activation::LeakyRelu { .. }
+            | Activation::HardSwish
+            | Activation::Sign
+            | Activation::Floor => false,
         }
     }
 }
@@ -110,7 +129,7 @@ pub enum StraightThrough {
     Clip,
 }
 
-/// How [`Op::WeightScale`] chooses the step `d`. `Q = 2^(bits-1) - 1` (1 for one bit).
+/// How [`WeightScale`] chooses the step `d`. `Q = 2^(bits-1) - 1` (1 for one bit).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WeightStep {
     /// `d = max|w| / Q`.
@@ -184,7 +203,7 @@ pub enum BinaryGroup {
     Image,
 }
 
-/// How fast [`Op::Lerp`] moves. `step` is [`RunArgs::step`].
+/// How fast [`Lerp`] moves. `step` is [`RunArgs::step`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
     /// `state += rate (value - state)`.

@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::network::lower::cells::{CellLayer, Tuned, program_ops};
 use crate::network::lower::layer_address;
 use crate::program::{
-    Arrays, ConvGeometry, Op, Post, Program, Role, Scope, SectionId, Shape, TensorId,
+    Arrays, ConvGeometry, ConverterFold, Crossbar, IrDrop, Op, PartialSums, Post, Program, Role,
+    Scope, SectionId, Shape, TensorId,
 };
 use crate::quantize::{self, activation, weight};
 use crate::tuning::cells::{CellTuner, Held, TunedLayer, reference_columns, tuned};
@@ -467,26 +468,26 @@ impl Net {
             program_ops(layer, (w, w_step, array), planes, cells, variance),
         );
         let wires = layer.wires.as_ref().zip(cells).map(|(spec, g)| {
-            let op = Op::IrDrop {
+            let op = Op::from(IrDrop {
                 g,
                 out: planes,
                 spec: spec.clone(),
-            };
+            });
             p.section("wires", vec![op])
         });
         let convert = range.zip(adc).map(|(range, out)| {
-            let op = Op::ConverterFold {
+            let op = Op::from(ConverterFold {
                 range,
                 scale,
                 out,
                 spec: layer.errors.clone(),
-            };
+            });
             p.section("convert", vec![op])
         });
         let read = p.section(
             "read",
             vec![
-                Op::PartialSums {
+                Op::from(PartialSums {
                     x,
                     x_step,
                     g: planes,
@@ -494,8 +495,8 @@ impl Net {
                     y: sums,
                     geo,
                     spec: layer.reading.without_converter(),
-                },
-                Op::Crossbar {
+                }),
+                Op::from(Crossbar {
                     x,
                     x_step,
                     g: planes,
@@ -509,7 +510,7 @@ impl Net {
                     geo,
                     post: Post::NONE,
                     spec: layer.reading.clone(),
-                },
+                }),
             ],
         );
         Self {

@@ -4,7 +4,7 @@
 //! correction of the effective weights, `w_hat = gain (w' - offset full)` with `full` the largest
 //! magnitude the code can represent: `gain` folds into an existing scale, `offset full S` is the
 //! sum of the inputs `S` times a constant. The simulator applies it to the weights
-//! ([`crate::program::Op::Fabricate`]); [`operations_per_image`] says what the digital
+//! ([`crate::program::Fabricate`]); [`operations_per_image`] says what the digital
 //! hardware would pay.
 
 use crate::program::{ConvGeometry, Law, Mapping};

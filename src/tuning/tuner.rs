@@ -11,7 +11,7 @@ use crate::network::lower::layer_address;
 use crate::program::{ConvGeometry, Law, Mapping};
 use crate::random::Purpose;
 
-/// What [`crate::program::Op::Fabricate`] is told of one layer of one chip.
+/// What [`crate::program::Fabricate`] is told of one layer of one chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerTuning {
     /// Common deviation of the layer's cells.

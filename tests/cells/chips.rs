@@ -255,23 +255,23 @@ fn by_operators(backend: &dyn Backend, l: &Layer) -> Made {
     let y = program.tensor("y", image(a.cols), per_chip, Role::Output);
     let clipped = program.tensor("clipped", image(a.cols), per_chip, Role::Output);
     let make = vec![
-        Op::ProgramCells {
+        Op::from(ProgramCells {
             w,
             step: one,
             array,
             out: g,
             variance: Some(variance),
             spec: l.programming.clone(),
-        },
-        Op::ConverterFold {
+        }),
+        Op::from(ConverterFold {
             range,
             scale: None,
             out: adc,
             spec: l.errors.clone(),
-        },
+        }),
     ];
     let make = program.section("make", make);
-    let read = vec![Op::Crossbar {
+    let read = vec![Op::from(Crossbar {
         x,
         x_step: one,
         g,
@@ -285,7 +285,7 @@ fn by_operators(backend: &dyn Backend, l: &Layer) -> Made {
         geo: ConvGeometry::linear(a.rows, a.cols),
         post: Post::NONE,
         spec: l.reading.clone(),
-    }];
+    })];
     let read = program.section("read", read);
     let capacity = Capacity {
         chips: CHIPS,

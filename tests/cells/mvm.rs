@@ -115,24 +115,24 @@ fn by_operators(backend: &dyn Backend, p: &Product) -> Vec<f64> {
     values.push((x, p.inputs.iter().map(|c| *c as f32 * x_step).collect()));
     let y = program.tensor("y", image(a.cols), Scope::PerChip, Role::Output);
     let has_adc = p.reading.adc.is_some();
-    let mut ops = vec![Op::ProgramCells {
+    let mut ops = vec![Op::from(ProgramCells {
         w,
         step: w_step,
         array,
         out: g,
         variance: None,
         spec: p.programming.clone(),
-    }];
+    })];
     if has_adc {
-        ops.push(Op::ConverterFold {
+        ops.push(Op::from(ConverterFold {
             range,
             scale: None,
             out: adc,
             spec: p.errors.clone(),
-        });
+        }));
     }
     let make = program.section("make", ops);
-    let read = vec![Op::Crossbar {
+    let read = vec![Op::from(Crossbar {
         x,
         x_step: x_step_t,
         g,
@@ -146,7 +146,7 @@ fn by_operators(backend: &dyn Backend, p: &Product) -> Vec<f64> {
         geo: ConvGeometry::linear(a.rows, a.cols),
         post: Post::NONE,
         spec: p.reading.clone(),
-    }];
+    })];
     let read = program.section("read", read);
     let capacity = Capacity {
         chips: 1,

@@ -34,7 +34,7 @@ fn currents(backend: &dyn Backend, solve: &Solve, sweeps: u32) -> Vec<f64> {
     let mut program = Program::default();
     let g = program.tensor("g", Shape::Flat(n), Scope::PerChip, Role::State);
     let out = program.tensor("out", Shape::Flat(n), Scope::PerChip, Role::State);
-    let section = program.section("wires", vec![Op::IrDrop { g, out, spec }]);
+    let section = program.section("wires", vec![Op::from(IrDrop { g, out, spec })]);
     let capacity = Capacity {
         chips: 1,
         images: 1,

@@ -9,7 +9,7 @@ fn add_matches_cpu() {
         let scope = joined(&[a, b]);
         let (a, b) = (case.input([3, 2, 5], a), case.input([3, 2, 5], b));
         let y = case.output([3, 2, 5], scope);
-        case.section(vec![Op::Add { a, b, y }]);
+        case.section(vec![Op::from(Add { a, b, y })]);
         // One addition of exact values.
         case.compare("add", 0.0);
     }
@@ -24,8 +24,8 @@ fn chunks_see_their_own_images() {
     let t = case.temp([2, 1, 1], Scope::PerChip);
     let y = case.output([2, 1, 1], Scope::PerChip);
     case.section(vec![
-        Op::Add { a: x, b: z, y: t },
-        Op::Add { a: t, b: z, y },
+        Op::from(Add { a: x, b: z, y: t }),
+        Op::from(Add { a: t, b: z, y }),
     ]);
     case.runs[0].1.images = 16..40;
     case.compare("chunks", 2.0 * EPS);

@@ -155,7 +155,7 @@ impl Layer {
         let mut extra = Extra::default();
         more(case, &mut extra);
         let map = [self.geo.c_out, self.geo.h_out(), self.geo.w_out()];
-        Op::Crossbar {
+        Op::from(Crossbar {
             x: self.x,
             x_step: self.x_step,
             g: self.g,
@@ -169,7 +169,7 @@ impl Layer {
             geo: self.geo,
             post: extra.post.unwrap_or(Post::NONE),
             spec: self.spec.clone(),
-        }
+        })
     }
 }
 

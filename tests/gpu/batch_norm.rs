@@ -26,7 +26,7 @@ fn statistics_match_cpu() {
         let x = case.input_of(CHW, of, shifted);
         let mean = case.result(3, to);
         let var = case.result(3, to);
-        case.section(vec![Op::BatchNormStats { x, mean, var }]);
+        case.section(vec![Op::from(BatchNormStats { x, mean, var })]);
         case.compare("batch_norm_stats", 4.0 * MEAN_TOLERANCE);
     }
 }
@@ -41,7 +41,7 @@ fn folded_factors_match_cpu() {
         let beta = case.state(70, Scope::Shared);
         let scale = case.result(70, scope);
         let shift = case.result(70, scope);
-        case.section(vec![Op::BatchNormFold {
+        case.section(vec![Op::from(BatchNormFold {
             mean,
             var,
             gamma,
@@ -49,7 +49,7 @@ fn folded_factors_match_cpu() {
             scale,
             shift,
             eps: 1e-5,
-        }]);
+        })]);
         // A root and a division of values about 1.
         case.compare("batch_norm_fold", 8.0 * EPS);
     }
@@ -69,7 +69,7 @@ fn gradients_match_cpu() {
         let dbeta = case.result(3, Scope::Shared);
         let eps = 1e-5;
         case.section(vec![
-            Op::BatchNormGradSums {
+            Op::from(BatchNormGradSums {
                 x,
                 mean,
                 var,
@@ -77,8 +77,8 @@ fn gradients_match_cpu() {
                 dgamma,
                 dbeta,
                 eps,
-            },
-            Op::BatchNormGrad {
+            }),
+            Op::from(BatchNormGrad {
                 x,
                 mean,
                 var,
@@ -88,7 +88,7 @@ fn gradients_match_cpu() {
                 dbeta,
                 dx,
                 eps,
-            },
+            }),
         ]);
         case.compare("batch_norm_grad", SUM_TOLERANCE);
     }

@@ -18,7 +18,7 @@ fn binarized_maps_match_cpu() {
                     .collect()
             });
             let y = case.output(chw, Scope::PerChip);
-            case.section(vec![Op::BinarizeAct { x, y, group }]);
+            case.section(vec![Op::from(BinarizeAct { x, y, group })]);
             case.compare("binarize_act", MEAN_TOLERANCE);
         }
     }
@@ -35,6 +35,6 @@ fn gradients_match_cpu() {
     });
     let dy = case.input([3, 2, 5], Scope::Shared);
     let dx = case.output([3, 2, 5], Scope::PerChip);
-    case.section(vec![Op::BinarizeActGrad { x, dy, dx }]);
+    case.section(vec![Op::from(BinarizeActGrad { x, dy, dx })]);
     case.compare("binarize_act_grad", 0.0);
 }

@@ -25,13 +25,13 @@ fn effective_weights_match_cpu() {
         let pairs = layer.pairs(&mut case, 1.0, 0.0, 0.25);
         let mut ops = Vec::new();
         for (w_step, correct) in [(layer.w_step, None), (steps, Some(pairs))] {
-            ops.push(Op::CollapsePlanes {
+            ops.push(Op::from(CollapsePlanes {
                 g: layer.g,
                 w_step,
                 correct,
                 out: case.result(n, Scope::PerChip),
                 spec: layer.spec.clone(),
-            });
+            }));
         }
         case.section(ops);
         case.compare(&format!("collapse_planes {encoding:?}"), TOLERANCE);

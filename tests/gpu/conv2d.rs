@@ -140,7 +140,7 @@ fn conv2d_matches_cpu() {
             let w = case.state(geo.weights(), w);
             let y = case.output(output(&geo), scope);
             let post = Post::NONE;
-            case.section(vec![Op::Conv2d { x, w, y, geo, post }]);
+            case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
             case.compare(&format!("{geo:?}"), sum_tolerance(geo.rows()));
         }
     }
@@ -161,7 +161,7 @@ fn conv2d_epilogue_matches_cpu() {
                 act,
                 quant: None,
             };
-            case.section(vec![Op::Conv2d { x, w, y, geo, post }]);
+            case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
             // The epilogue's own operations round a value of at most rows + 2 five times more.
             let tolerance = sum_tolerance(geo.rows() + 5);
             case.compare(&format!("{geo:?} {act:?}"), tolerance);
@@ -189,7 +189,7 @@ fn conv2d_quantizes_exact_sums_like_cpu() {
         quant: Some(quant),
         ..Post::NONE
     };
-    case.section(vec![Op::Conv2d { x, w, y, geo, post }]);
+    case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
     case.compare("conv2d quantized", 0.0);
 }
 
@@ -202,7 +202,7 @@ fn conv2d_grad_input_matches_cpu() {
             let dy = case.input(output(&geo), dy);
             let w = case.state(geo.weights(), w);
             let dx = case.output(input(&geo), scope);
-            case.section(vec![Op::Conv2dGradInput { dy, w, dx, geo }]);
+            case.section(vec![Op::from(Conv2dGradInput { dy, w, dx, geo })]);
             let terms = geo.c_out / geo.groups * geo.kh * geo.kw;
             case.compare(&format!("{geo:?}"), sum_tolerance(terms));
         }
@@ -221,7 +221,7 @@ fn conv2d_grad_weight_matches_cpu() {
                 let x = case.input(input(&geo), x);
                 let dy = case.input(output(&geo), dy);
                 let dw = case.result(geo.weights(), dw);
-                case.section(vec![Op::Conv2dGradWeight { x, dy, dw, geo }]);
+                case.section(vec![Op::from(Conv2dGradWeight { x, dy, dw, geo })]);
                 let terms = geo.h_out() * geo.w_out() * IMAGES * CHIPS;
                 case.compare(&format!("{geo:?}"), sum_tolerance(terms));
             }
@@ -238,8 +238,8 @@ fn gradients_count_real_images_only() {
     let dw = case.result(geo.weights(), Scope::PerChip);
     let sums = case.result(geo.c_out, Scope::Shared);
     case.section(vec![
-        Op::Conv2dGradWeight { x, dy, dw, geo },
-        Op::ChannelSum { x: dy, y: sums },
+        Op::from(Conv2dGradWeight { x, dy, dw, geo }),
+        Op::from(ChannelSum { x: dy, y: sums }),
     ]);
     // The lanes behind image 21 hold images that are not of this run.
     case.runs[0].1.images = 16..21;

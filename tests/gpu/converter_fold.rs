@@ -33,7 +33,7 @@ fn converters_match_cpu() {
             (0.05, 0.5, None),
             (0.1, 1.0, Some(factor)),
         ] {
-            ops.push(Op::ConverterFold {
+            ops.push(Op::from(ConverterFold {
                 range,
                 scale,
                 out: case.result(2 * a.converters(), Scope::PerChip),
@@ -44,7 +44,7 @@ fn converters_match_cpu() {
                     offset,
                     layer: 3,
                 },
-            });
+            }));
         }
         case.section(ops);
         case.runs[0].1.first_chip = 77;

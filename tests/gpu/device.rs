@@ -75,7 +75,7 @@ fn a_lost_device_is_an_error_and_not_zeros() {
     let mut case = Case::new();
     let x = case.input([1, 1, 1], Scope::Shared);
     let y = case.output([1, 1, 1], Scope::Shared);
-    let section = case.section(vec![Op::Add { a: x, b: x, y }]);
+    let section = case.section(vec![Op::from(Add { a: x, b: x, y })]);
     let mut session = gpu.prepare(&case.program, case.capacity).expect("prepare");
     session.write(x, &case.writes[0].1).expect("write");
     let args = case.runs[0].1.clone();

@@ -76,13 +76,13 @@ fn inputs(case: &mut Case, per_column: bool) -> Inputs {
 }
 
 fn fabricate(case: &mut Case, from: &Inputs, spec: Fabrication) -> Op {
-    Op::Fabricate {
+    Op::from(Fabricate {
         w: from.w,
         full_scale: from.full_scale,
         chip: from.chip,
         out: case.result(ROWS * COLS, Scope::PerChip),
         spec,
-    }
+    })
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn gradients_match_cpu() {
             let from = inputs(&mut case, false);
             let dout = case.state(ROWS * COLS, Scope::PerChip);
             let dw = case.result(ROWS * COLS, Scope::Shared);
-            case.section(vec![Op::FabricateGrad {
+            case.section(vec![Op::from(FabricateGrad {
                 w: from.w,
                 chip: from.chip,
                 dout,
                 dw,
                 spec: spec(law, mapping, DEVIATES[i], 0),
-            }]);
+            })]);
             case.runs[0].1.purpose = TRAINING;
             case.compare("fabricate_grad", TOLERANCE);
         }

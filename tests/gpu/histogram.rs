@@ -16,12 +16,12 @@ fn counts_match_cpu() {
             // Wide enough, values on both sides beyond it, no range.
             let limit = case.state_of(3, Scope::Shared, |_, _| vec![1.0, 0.5, 0.0]);
             let out = case.result(3 * bins, out);
-            case.section(vec![Op::Histogram {
+            case.section(vec![Op::from(Histogram {
                 x,
                 limit,
                 out,
                 bins,
-            }]);
+            })]);
             case.runs[0].1.images = 0..images;
             case.compare(&format!("histogram of {bins}"), 0.0);
         }

@@ -28,10 +28,12 @@ fn case(a: &Arrays, sweeps: &[u32], topology: Topology, strength: f32) -> Case {
         values(n, seed).iter().map(|v| v.abs()).collect()
     });
     let n = a.read_planes() * a.plane_len();
-    let ops = sweeps.iter().map(|&sweeps| Op::IrDrop {
-        g,
-        out: case.result(n, Scope::PerChip),
-        spec: wires(a.clone(), topology, sweeps, strength),
+    let ops = sweeps.iter().map(|&sweeps| {
+        Op::from(IrDrop {
+            g,
+            out: case.result(n, Scope::PerChip),
+            spec: wires(a.clone(), topology, sweeps, strength),
+        })
     });
     let ops = ops.collect();
     case.section(ops);
@@ -107,14 +109,14 @@ fn currents_through_a_large_end_match_cpu() {
                 values(n, seed).iter().map(|v| 0.1 + v.abs()).collect()
             });
             let out = case.result(a.read_planes() * a.plane_len(), Scope::PerChip);
-            case.section(vec![Op::IrDrop {
+            case.section(vec![Op::from(IrDrop {
                 g,
                 out,
                 spec: Wires {
                     col_terminal: end,
                     ..wires(a.clone(), topology, 0, 1e-4)
                 },
-            }]);
+            })]);
             // What a line conducts is at most that of its 16 cells, and of its end.
             let most = a.level_units(0) / (1.0 / 16.0 + end);
             let test = format!("{topology:?} with an end of {end}");

@@ -23,15 +23,15 @@ fn softmax_xent_and_tally_match_cpu() {
             let dlogits = gradient.then(|| case.output([10, 1, 1], Scope::PerChip));
             let tally = case.result(2, Scope::PerChip);
             let section = case.section(vec![
-                Op::SoftmaxXent {
+                Op::from(SoftmaxXent {
                     logits,
                     labels,
                     loss,
                     hit,
                     dlogits,
                     smoothing,
-                },
-                Op::Tally { hit, loss, tally },
+                }),
+                Op::from(Tally { hit, loss, tally }),
             ]);
             // A second run, so that the tally has something to add to.
             let mut again = case.runs[0].1.clone();
@@ -57,14 +57,14 @@ fn ties_go_to_the_first_class() {
     let labels = case.input_of([1, 1, 1], Scope::Shared, |_, _| vec![0.0, 2.0, 0.0, 2.0]);
     let loss = case.output([1, 1, 1], Scope::Shared);
     let hit = case.output([1, 1, 1], Scope::Shared);
-    case.section(vec![Op::SoftmaxXent {
+    case.section(vec![Op::from(SoftmaxXent {
         logits,
         labels,
         loss,
         hit,
         dlogits: None,
         smoothing: 0.0,
-    }]);
+    })]);
     case.runs[0].1.images = 0..4;
     // exp and log to a few ulp.
     case.compare("ties", 16.0 * EPS);

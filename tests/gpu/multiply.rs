@@ -10,7 +10,7 @@ fn multiply_matches_cpu() {
             let scope = joined(&[a, b]);
             let (a, b) = (case.input([3, 2, 5], a), case.input(factor, b));
             let y = case.output([3, 2, 5], scope);
-            case.section(vec![Op::Multiply { a, b, y }]);
+            case.section(vec![Op::from(Multiply { a, b, y })]);
             // One product, correctly rounded on both.
             case.compare("multiply", 0.0);
         }
@@ -23,6 +23,6 @@ fn shared_factors_serve_every_chip() {
     let a = case.input([3, 2, 5], Scope::Shared);
     let b = case.input([3, 1, 1], Scope::Shared);
     let y = case.output([3, 2, 5], Scope::PerChip);
-    case.section(vec![Op::Multiply { a, b, y }]);
+    case.section(vec![Op::from(Multiply { a, b, y })]);
     case.compare("multiply broadcast", 0.0);
 }

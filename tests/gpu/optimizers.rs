@@ -32,7 +32,7 @@ fn sgd_matches_cpu() {
         let w = case.state(N, Scope::Shared);
         let g = case.state(N, Scope::Shared);
         let m = case.state_of(N, Scope::Shared, |n, _| vec![0.0; n]);
-        case.section(vec![Op::Sgd {
+        case.section(vec![Op::from(Sgd {
             w,
             g,
             m,
@@ -40,7 +40,7 @@ fn sgd_matches_cpu() {
             weight_decay,
             nesterov,
             positive: false,
-        }]);
+        })]);
         case.reads = vec![w, m];
         three_steps(&mut case);
         case.compare("sgd", TOLERANCE);
@@ -56,7 +56,7 @@ fn adam_matches_cpu() {
         let g = case.state(N, Scope::Shared);
         let m = case.state_of(N, Scope::Shared, |n, _| vec![0.0; n]);
         let v = case.state_of(N, Scope::Shared, |n, _| vec![0.0; n]);
-        case.section(vec![Op::Adam {
+        case.section(vec![Op::from(Adam {
             w,
             g,
             m,
@@ -67,7 +67,7 @@ fn adam_matches_cpu() {
             weight_decay,
             decoupled,
             positive: false,
-        }]);
+        })]);
         case.reads = vec![w, m, v];
         three_steps(&mut case);
         for (_, args) in &mut case.runs {
@@ -89,7 +89,7 @@ fn steps_of_quantizers_match_cpu() {
         let m = case.state_of(N, Scope::Shared, |n, _| vec![0.0; n]);
         let v = case.state_of(N, Scope::Shared, |n, _| vec![0.0; n]);
         case.section(vec![match positive_sgd {
-            true => Op::Sgd {
+            true => Op::from(Sgd {
                 w,
                 g,
                 m,
@@ -97,8 +97,8 @@ fn steps_of_quantizers_match_cpu() {
                 weight_decay: 0.0,
                 nesterov: true,
                 positive: true,
-            },
-            false => Op::Adam {
+            }),
+            false => Op::from(Adam {
                 w,
                 g,
                 m,
@@ -109,7 +109,7 @@ fn steps_of_quantizers_match_cpu() {
                 weight_decay: 0.0,
                 decoupled: true,
                 positive: true,
-            },
+            }),
         }]);
         case.reads = vec![w, m];
         three_steps(&mut case);
@@ -134,12 +134,12 @@ fn running_averages_match_cpu() {
             let mut case = Case::new();
             let state = case.state(N, scope);
             let value = case.state(N, scope);
-            case.section(vec![Op::Lerp {
+            case.section(vec![Op::from(Lerp {
                 state,
                 value,
                 rate,
                 times: 1.5,
-            }]);
+            })]);
             case.reads = vec![state];
             three_steps(&mut case);
             case.compare("lerp", TOLERANCE);
@@ -152,7 +152,7 @@ fn zero_clears() {
     for scope in [Scope::Shared, Scope::PerChip] {
         let mut case = Case::new();
         let t = case.state(N, scope);
-        case.section(vec![Op::Zero { t }]);
+        case.section(vec![Op::from(Zero { t })]);
         case.reads = vec![t];
         case.compare("zero", 0.0);
     }

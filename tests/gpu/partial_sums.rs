@@ -30,7 +30,7 @@ fn sums_match_cpu() {
         });
         let variance = noisy.then(|| layer.variances(&mut case));
         let c = layer.spec.arrays.converters() * layer.spec.dac.conversions();
-        let op = Op::PartialSums {
+        let op = Op::from(PartialSums {
             x: layer.x,
             x_step: layer.x_step,
             g: layer.g,
@@ -38,7 +38,7 @@ fn sums_match_cpu() {
             y: case.output([c, geo.h_out(), geo.w_out()], Scope::PerChip),
             geo,
             spec: layer.spec,
-        };
+        });
         case.section(vec![op]);
         case.runs[0].1.first_chip = 9;
         case.runs[0].1.first_image = 320;

@@ -20,7 +20,7 @@ fn pointwise_matches_cpu() {
                 quant: None,
             };
             let y = case.output([3, 2, 5], Scope::PerChip);
-            case.section(vec![Op::Pointwise { x, y, post }]);
+            case.section(vec![Op::from(Pointwise { x, y, post })]);
             // Three operations on values up to 3, and tanh's rational function (20 operations).
             case.compare("pointwise", 32.0 * EPS);
         }
@@ -45,7 +45,7 @@ fn quantizing_epilogue_matches_cpu() {
                 ..Post::NONE
             };
             let y = case.output([3, 2, 5], Scope::Shared);
-            case.section(vec![Op::Pointwise { x, y, post }]);
+            case.section(vec![Op::from(Pointwise { x, y, post })]);
             // A power of two divides exactly, so the codes are the same.
             case.compare("quantizing epilogue", tolerance);
         }
@@ -79,7 +79,7 @@ fn activations_of_large_and_special_values_match_cpu() {
         });
         let y = case.output([1, 1, 1], Scope::Shared);
         let post = Post { act, ..Post::NONE };
-        case.section(vec![Op::Pointwise { x, y, post }]);
+        case.section(vec![Op::from(Pointwise { x, y, post })]);
         let (cpu, gpu) = (
             case.run_on(&pimento::backend::cpu::CpuBackend::new()),
             case.run_on(gpu),

@@ -47,8 +47,8 @@ fn max_pool_and_its_gradient_match_cpu() {
         let y = case.output(pooled(&geo), Scope::PerChip);
         let dx = case.output(MAP, Scope::PerChip);
         case.section(vec![
-            Op::MaxPool { x, y, geo },
-            Op::MaxPoolGrad { x, y, dy, dx, geo },
+            Op::from(MaxPool { x, y, geo }),
+            Op::from(MaxPoolGrad { x, y, dy, dx, geo }),
         ]);
         // Sums of at most twelve gradients.
         case.compare(&format!("max {geo:?}"), 24.0 * EPS);
@@ -64,8 +64,8 @@ fn avg_pool_and_its_gradient_match_cpu() {
         let y = case.output(pooled(&geo), Scope::PerChip);
         let dx = case.output(MAP, Scope::PerChip);
         case.section(vec![
-            Op::AvgPool { x, y, geo },
-            Op::AvgPoolGrad { dy, dx, geo },
+            Op::from(AvgPool { x, y, geo }),
+            Op::from(AvgPoolGrad { dy, dx, geo }),
         ]);
         // Means of up to 42 values of size 1, each partial sum rounded, and a division.
         case.compare(&format!("avg {geo:?}"), 44.0 * EPS);

@@ -84,14 +84,14 @@ fn program(case: &mut Case, specs: &[Programming], per_column: bool) {
             false => a.read_planes(),
         };
         let n = planes * a.plane_len();
-        ops.push(Op::ProgramCells {
+        ops.push(Op::from(ProgramCells {
             w,
             step,
             array,
             out: case.result(n, Scope::PerChip),
             variance: (!spec.raw).then(|| case.result(n, Scope::PerChip)),
             spec: spec.clone(),
-        });
+        }));
     }
     case.section(ops);
     case.runs[0].1.first_chip = 1000;

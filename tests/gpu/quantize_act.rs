@@ -24,7 +24,7 @@ fn quantized_maps_match_cpu() {
                 let scale = case.state_of(1, Scope::Shared, |_, _| vec![step]);
                 let y = case.output([3, 2, 5], Scope::PerChip);
                 let quant = quant(scale, lo, hi, rounding);
-                case.section(vec![Op::QuantizeAct { x, y, quant }]);
+                case.section(vec![Op::from(QuantizeAct { x, y, quant })]);
                 case.compare("quantize_act", 0.0);
             }
         }
@@ -48,14 +48,14 @@ fn gradients_match_cpu() {
                     let scale = case.state_of(1, Scope::Shared, |_, _| vec![step]);
                     let dx = case.output(chw, scope);
                     let dscale = learned.then(|| case.result(1, Scope::Shared));
-                    case.section(vec![Op::QuantizeActGrad {
+                    case.section(vec![Op::from(QuantizeActGrad {
                         x,
                         dy,
                         dx,
                         dscale,
                         quant: quant(scale, -5, 6, rounding),
                         ste,
-                    }]);
+                    })]);
                     // Masks are exact. The sum of products has magnitudes of up to 7e4 together and
                     // is multiplied by 1/sqrt(1280 * 6).
                     case.compare("quantize_act_grad", 7e4 * EPS / (1280f32 * 6.0).sqrt());
@@ -71,11 +71,11 @@ fn largest_magnitude_counts_real_images_of_all_chips() {
         let mut case = Case::new();
         let x = case.input([5, 16, 16], scope);
         let out = case.result(1, Scope::Shared);
-        case.section(vec![Op::MaxAbs {
+        case.section(vec![Op::from(MaxAbs {
             x,
             out,
             divisor: 7.0,
-        }]);
+        })]);
         // One division.
         case.compare("max_abs", 4.0 * EPS);
     }
@@ -92,12 +92,12 @@ fn lanes_without_an_image_do_not_count() {
     let mean = case.result(2, Scope::Shared);
     let var = case.result(2, Scope::Shared);
     case.section(vec![
-        Op::MaxAbs {
+        Op::from(MaxAbs {
             x,
             out,
             divisor: 1.0,
-        },
-        Op::BatchNormStats { x, mean, var },
+        }),
+        Op::from(BatchNormStats { x, mean, var }),
     ]);
     case.runs[0].1.images = 16..21;
     // Integers and their mean; the variance is 8.

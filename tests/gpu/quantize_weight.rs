@@ -30,13 +30,13 @@ fn quantized_weights_match_cpu() {
             let weight = case.state_of(w.len(), Scope::Shared, |_, _| w.clone());
             let scale = case.state_of(steps.len(), Scope::Shared, |_, _| steps.clone());
             let q = case.result(w.len(), Scope::Shared);
-            case.section(vec![Op::QuantizeWeight {
+            case.section(vec![Op::from(QuantizeWeight {
                 w: weight,
                 scale,
                 run,
                 q,
                 bits,
-            }]);
+            })]);
             let expected = &case.run_on(&CpuBackend::new())[0];
             let actual = &case.run_on(gpu)[0];
             for (i, (e, a)) in expected.iter().zip(actual).enumerate() {
@@ -71,7 +71,7 @@ fn gradients_match_cpu() {
                     let dq = case.state(n, Scope::Shared);
                     let dw = case.result(n, Scope::Shared);
                     let dscale = learned.then(|| case.result(steps.len(), Scope::Shared));
-                    case.section(vec![Op::QuantizeWeightGrad {
+                    case.section(vec![Op::from(QuantizeWeightGrad {
                         w,
                         scale,
                         run,
@@ -80,7 +80,7 @@ fn gradients_match_cpu() {
                         dscale,
                         bits,
                         ste,
-                    }]);
+                    })]);
                     // Steps are powers of two, so masks are exact. The sum of products of a step has
                     // magnitudes of up to 5000 Q / 2 together and is multiplied by 1/sqrt(5000 Q).
                     let tolerance = (5000f32 * 7.0).sqrt() / 2.0 * EPS;
@@ -110,15 +110,15 @@ fn what_sets_the_step_is_inside_on_both() {
         let dq = case.state_of(n, Scope::Shared, |n, _| vec![1.0; n]);
         let dw = case.result(n, Scope::Shared);
         case.section(vec![
-            Op::WeightScale {
+            Op::from(WeightScale {
                 w,
                 scale,
                 full_scale,
                 run,
                 bits,
                 step: WeightStep::MaxAbs,
-            },
-            Op::QuantizeWeightGrad {
+            }),
+            Op::from(QuantizeWeightGrad {
                 w,
                 scale,
                 run,
@@ -127,7 +127,7 @@ fn what_sets_the_step_is_inside_on_both() {
                 dscale: None,
                 bits,
                 ste: StraightThrough::Clip,
-            },
+            }),
         ]);
         case.reads = vec![dw];
         assert!(case.run_on(&CpuBackend::new())[0].iter().all(|g| *g == 1.0));

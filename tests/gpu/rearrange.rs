@@ -17,13 +17,13 @@ fn rearrange_matches_cpu() {
             4 => NO_SOURCE,
             _ => j * 29 % 30,
         });
-        case.section(vec![Op::Rearrange {
+        case.section(vec![Op::from(Rearrange {
             x,
             y,
             first: 0,
             table: table.collect(),
             fill: -0.75,
-        }]);
+        })]);
         case.compare("rearrange", 0.0);
     }
 }
@@ -41,29 +41,31 @@ fn pieces_match_cpu() {
     let whole = case.temp([7, 2, 3], Scope::PerChip);
     let y = case.output([7, 2, 3], Scope::PerChip);
     let table: std::sync::Arc<[u32]> = (0..12).rev().collect();
-    let piece = |x, first, table: &std::sync::Arc<[u32]>| Op::Rearrange {
-        x,
-        y: whole,
-        first,
-        table: table.clone(),
-        fill: 2.0,
+    let piece = |x, first, table: &std::sync::Arc<[u32]>| {
+        Op::from(Rearrange {
+            x,
+            y: whole,
+            first,
+            table: table.clone(),
+            fill: 2.0,
+        })
     };
     case.section(vec![
         piece(a, 30, &table),
-        Op::Add { a, b, y: sum },
+        Op::from(Add { a, b, y: sum }),
         piece(sum, 0, &table),
-        Op::Multiply {
+        Op::from(Multiply {
             a: sum,
             b,
             y: product,
-        },
+        }),
         piece(product, 12, &table),
         piece(b, 24, &vec![NO_SOURCE; 6].into()),
-        Op::Pointwise {
+        Op::from(Pointwise {
             x: whole,
             y,
             post: Post::NONE,
-        },
+        }),
     ]);
     case.runs[0].1.images = 16..40;
     // A sum and a product, each correctly rounded.

@@ -102,7 +102,7 @@ fn long_rows_of_a_linear_layer() {
         let w = case.state_of(geo.weights(), Scope::PerChip, integers(-3, 3));
         let y = case.output([5, 1, 1], Scope::PerChip);
         let post = Post::NONE;
-        case.section(vec![Op::Conv2d { x, w, y, geo, post }]);
+        case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
         case
     });
 }

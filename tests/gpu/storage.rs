@@ -45,18 +45,18 @@ fn halves_are_rounded_floats() {
         let cells = case.state(a.cells(), Scope::PerChip);
         let mut ops = Vec::new();
         for out in both(&mut case, n) {
-            ops.push(Op::ProgramCells {
+            ops.push(Op::from(ProgramCells {
                 w,
                 step,
                 array,
                 out,
                 variance: None,
                 spec: programming(a.clone()),
-            });
+            }));
         }
         let topology = [Topology::InputSource, Topology::SeparateSource][i % 2];
         for out in both(&mut case, n) {
-            ops.push(Op::IrDrop {
+            ops.push(Op::from(IrDrop {
                 g: cells,
                 out,
                 spec: Wires {
@@ -69,7 +69,7 @@ fn halves_are_rounded_floats() {
                     sweeps: 2,
                     activity: 0.5,
                 },
-            });
+            }));
         }
         case.section(ops);
         let results = case.run_on(gpu);
@@ -144,7 +144,7 @@ fn halves_are_read_as_their_values() {
             }));
             let plain = layer.spec.without_converter();
             let c = plain.arrays.converters() * plain.dac.conversions();
-            ops.push(Op::PartialSums {
+            ops.push(Op::from(PartialSums {
                 x: layer.x,
                 x_step: layer.x_step,
                 g: layer.g,
@@ -152,14 +152,14 @@ fn halves_are_read_as_their_values() {
                 y: case.output([c, geo.h_out(), geo.w_out()], Scope::PerChip),
                 geo,
                 spec: plain.clone(),
-            });
-            ops.push(Op::CollapsePlanes {
+            }));
+            ops.push(Op::from(CollapsePlanes {
                 g: layer.g,
                 w_step: layer.w_step,
                 correct: None,
                 out: case.result(plain.arrays.plane_len(), Scope::PerChip),
                 spec: plain,
-            });
+            }));
         }
         case.section(ops);
         let results = case.run_on(gpu);

@@ -88,42 +88,42 @@ impl Layer {
     /// Master weight to the weights of the chips.
     fn forward(&self, chip: TensorId) -> [Op; 3] {
         [
-            Op::WeightScale {
+            Op::from(WeightScale {
                 w: self.w,
                 scale: self.scale,
                 full_scale: self.full_scale,
                 run: self.run,
                 bits: BITS,
                 step: self.step,
-            },
-            Op::QuantizeWeight {
+            }),
+            Op::from(QuantizeWeight {
                 w: self.w,
                 scale: self.scale,
                 run: self.run,
                 q: self.q,
                 bits: BITS,
-            },
-            Op::Fabricate {
+            }),
+            Op::from(Fabricate {
                 w: self.q,
                 full_scale: self.full_scale,
                 chip,
                 out: self.effective,
                 spec: self.spec,
-            },
+            }),
         ]
     }
 
     /// Gradient of the chips' weights to that of the master weight.
     fn backward(&self, chip: TensorId) -> [Op; 2] {
         [
-            Op::FabricateGrad {
+            Op::from(FabricateGrad {
                 w: self.q,
                 chip,
                 dout: self.d_effective,
                 dw: self.dq,
                 spec: self.spec,
-            },
-            Op::QuantizeWeightGrad {
+            }),
+            Op::from(QuantizeWeightGrad {
                 w: self.w,
                 scale: self.scale,
                 run: self.run,
@@ -132,7 +132,7 @@ impl Layer {
                 dscale: None,
                 bits: BITS,
                 ste: StraightThrough::Identity,
-            },
+            }),
         ]
     }
 }
@@ -165,7 +165,7 @@ impl Norm {
     }
 
     fn fold(&self, mean: TensorId, var: TensorId) -> Op {
-        Op::BatchNormFold {
+        Op::from(BatchNormFold {
             mean,
             var,
             gamma: self.gamma,
@@ -173,7 +173,7 @@ impl Norm {
             scale: self.scale,
             shift: self.shift,
             eps: EPS_NORM,
-        }
+        })
     }
 }
 
@@ -252,15 +252,15 @@ impl Network {
 
     /// From the chips' weights to logits; `before` stands between convolution and its batch norm.
     fn forward(&self, before: Vec<Op>, calibrate: Vec<Op>) -> Vec<Op> {
-        let mut ops = vec![Op::Conv2d {
+        let mut ops = vec![Op::from(Conv2d {
             x: self.x,
             w: self.convolution.effective,
             y: self.z,
             geo: geometry(),
             post: Post::NONE,
-        }];
+        })];
         ops.extend(before);
-        ops.push(Op::Pointwise {
+        ops.push(Op::from(Pointwise {
             x: self.z,
             y: self.a,
             post: Post {
@@ -269,14 +269,14 @@ impl Network {
                 act: Activation::Relu,
                 ..Post::NONE
             },
-        });
+        }));
         ops.extend(calibrate);
-        ops.push(Op::QuantizeAct {
+        ops.push(Op::from(QuantizeAct {
             x: self.a,
             y: self.h,
             quant: self.quant,
-        });
-        ops.push(Op::Conv2d {
+        }));
+        ops.push(Op::from(Conv2d {
             x: self.h,
             w: self.linear.effective,
             y: self.logits,
@@ -285,26 +285,26 @@ impl Network {
                 shift: Some(self.bias),
                 ..Post::NONE
             },
-        });
+        }));
         ops
     }
 
     fn loss(&self, dlogits: Option<TensorId>) -> [Op; 3] {
         [
-            Op::SoftmaxXent {
+            Op::from(SoftmaxXent {
                 logits: self.logits,
                 labels: self.labels,
                 loss: self.loss,
                 hit: self.hit,
                 dlogits,
                 smoothing: 0.1,
-            },
-            Op::Zero { t: self.tally },
-            Op::Tally {
+            }),
+            Op::from(Zero { t: self.tally }),
+            Op::from(Tally {
                 hit: self.hit,
                 loss: self.loss,
                 tally: self.tally,
-            },
+            }),
         ]
     }
 
@@ -314,35 +314,37 @@ impl Network {
         let mut ops = Vec::new();
         ops.extend(self.convolution.forward(self.chip));
         ops.extend(self.linear.forward(self.chip));
-        let running = |state, value, times| Op::Lerp {
-            state,
-            value,
-            rate: Rate::Cumulative,
-            times,
+        let running = |state, value, times| {
+            Op::from(Lerp {
+                state,
+                value,
+                rate: Rate::Cumulative,
+                times,
+            })
         };
         let before = vec![
-            Op::BatchNormStats {
+            Op::from(BatchNormStats {
                 x: self.z,
                 mean: norm.mean,
                 var: norm.var,
-            },
+            }),
             norm.fold(norm.mean, norm.var),
             running(norm.running_mean, norm.mean, 1.0),
             running(norm.running_var, norm.var, 1.001),
         ];
         let largest = case.result(1, Scope::Shared);
         let calibrate = vec![
-            Op::MaxAbs {
+            Op::from(MaxAbs {
                 x: self.a,
                 out: largest,
                 divisor: self.quant.hi as f32,
-            },
-            Op::Lerp {
+            }),
+            Op::from(Lerp {
                 state: self.quant.scale,
                 value: largest,
                 rate: Rate::FixedFromFirst(0.1),
                 times: 1.0,
-            },
+            }),
         ];
         ops.extend(self.forward(before, calibrate));
         let dlogits = case.temp(LOGITS, Scope::PerChip);
@@ -360,38 +362,38 @@ impl Network {
         let dbeta = case.result(MAP[0], Scope::Shared);
         let linear = ConvGeometry::linear(self.linear.spec.rows, CLASSES);
         let mut ops = vec![
-            Op::ChannelSum {
+            Op::from(ChannelSum {
                 x: dlogits,
                 y: dbias,
-            },
-            Op::Conv2dGradWeight {
+            }),
+            Op::from(Conv2dGradWeight {
                 x: self.h,
                 dy: dlogits,
                 dw: self.linear.d_effective,
                 geo: linear,
-            },
-            Op::Conv2dGradInput {
+            }),
+            Op::from(Conv2dGradInput {
                 dy: dlogits,
                 w: self.linear.effective,
                 dx: dh,
                 geo: linear,
-            },
-            Op::QuantizeActGrad {
+            }),
+            Op::from(QuantizeActGrad {
                 x: self.a,
                 dy: dh,
                 dx: da,
                 dscale: None,
                 quant: self.quant,
                 ste: StraightThrough::Clip,
-            },
-            Op::ActivationGrad {
+            }),
+            Op::from(ActivationGrad {
                 y: self.a,
                 dy: da,
                 dx: dnorm,
                 act: Activation::Relu,
                 scale: None,
-            },
-            Op::BatchNormGradSums {
+            }),
+            Op::from(BatchNormGradSums {
                 x: self.z,
                 mean: norm.mean,
                 var: norm.var,
@@ -399,8 +401,8 @@ impl Network {
                 dgamma,
                 dbeta,
                 eps: EPS_NORM,
-            },
-            Op::BatchNormGrad {
+            }),
+            Op::from(BatchNormGrad {
                 x: self.z,
                 mean: norm.mean,
                 var: norm.var,
@@ -410,13 +412,13 @@ impl Network {
                 dbeta,
                 dx: dz,
                 eps: EPS_NORM,
-            },
-            Op::Conv2dGradWeight {
+            }),
+            Op::from(Conv2dGradWeight {
                 x: self.x,
                 dy: dz,
                 dw: self.convolution.d_effective,
                 geo: geometry(),
-            },
+            }),
         ];
         ops.extend(self.linear.backward(self.chip));
         ops.extend(self.convolution.backward(self.chip));
@@ -431,7 +433,7 @@ impl Network {
             let n = case.program.desc(w).shape.len();
             let mut moment = || case.result(n, Scope::Shared);
             ops.push(if i < 3 {
-                Op::Sgd {
+                Op::from(Sgd {
                     w,
                     g,
                     m: moment(),
@@ -439,9 +441,9 @@ impl Network {
                     weight_decay: 1e-3,
                     nesterov: true,
                     positive: false,
-                }
+                })
             } else {
-                Op::Adam {
+                Op::from(Adam {
                     w,
                     g,
                     m: moment(),
@@ -453,7 +455,7 @@ impl Network {
                     weight_decay: 1e-3,
                     decoupled: true,
                     positive: false,
-                }
+                })
             });
         }
         ops

@@ -10,7 +10,7 @@ fn variance_ratio_matches_cpu() {
         let a = case.state_of(13, scope, square);
         let b = case.state_of(13, scope, square);
         let out = case.result(13, scope);
-        case.section(vec![Op::VarianceRatio { a, b, out }]);
+        case.section(vec![Op::from(VarianceRatio { a, b, out })]);
         // The same sums in the same order, a division and a root.
         case.compare("variance_ratio", 4.0 * EPS);
     }

@@ -65,14 +65,14 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
                 let scale = case.result(groups, Scope::Shared);
                 let full_scale = case.result(groups, Scope::Shared);
                 case.writes.push((scale, vec![0.375; groups]));
-                ops.push(Op::WeightScale {
+                ops.push(Op::from(WeightScale {
                     w: weight,
                     scale,
                     full_scale,
                     run,
                     bits,
                     step,
-                });
+                }));
                 asked.push((bits, step, run));
             }
         }

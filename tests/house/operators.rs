@@ -1,40 +1,23 @@
 //! One operator has one name everywhere: `src/backend/cpu/<op>.rs`, `src/backend/wgpu/<op>.rs`,
 //! `shaders/<op>.wgsl`, `tests/ops/<op>.rs`, and a case in `tests/gpu`.
 //!
-//! The operators are the variants of `Op` in `src/program/op.rs`; a gradient lives with the
-//! operator it belongs to (`conv2d_grad_input` in `conv2d`), its shader may be a file of its own.
+//! The operators are those of the list `operators!` in `src/program/ops/mod.rs`, by the file of their
+//! family: a gradient lives with the operator it belongs to (`conv2d_grad_input` in `conv2d`), its
+//! host file and shader may be files of their own.
 
 use super::none;
-use super::source::{Source, files, read, root, rust};
+use super::source::{Source, files, paths, read, root, rust};
 
-/// Files of another name in which an operator may live, and why.
-const HOMES: &[(&str, &[&str], &str)] = &[
-    ("conv2d_grad_input", &["conv2d"], "gradient"),
-    ("conv2d_grad_weight", &["conv2d"], "gradient"),
-    (
-        "activation_grad",
-        &["pointwise"],
-        "gradient of its epilogue",
-    ),
-    ("max_pool", &["pool"], "one window walk"),
-    ("max_pool_grad", &["max_pool", "pool"], "gradient"),
-    ("avg_pool", &["pool"], "one window walk"),
-    ("avg_pool_grad", &["avg_pool", "pool"], "gradient"),
-    ("batch_norm_stats", &["batch_norm"], "one method"),
-    ("batch_norm_fold", &["batch_norm"], "one method"),
-    ("batch_norm_grad_sums", &["batch_norm"], "one method"),
-    ("batch_norm_grad", &["batch_norm"], "one method"),
-    ("quantize_weight_grad", &["quantize_weight"], "gradient"),
-    ("fabricate_grad", &["fabricate"], "gradient"),
-    ("quantize_act_grad", &["quantize_act"], "gradient"),
-    ("binarize_act_grad", &["binarize_act"], "gradient"),
+/// The list of operators.
+const LIST: &str = "src/program/ops/mod.rs";
+
+/// Files of another name than the operator's and its family's in which it may live, and why.
+const HOMES: &[(&str, &str, &str)] = &[
+    ("max_pool", "pool", "one window walk"),
+    ("max_pool_grad", "pool", "one window walk"),
+    ("avg_pool", "pool", "one window walk"),
+    ("avg_pool_grad", "pool", "one window walk"),
 ];
-
-/// Twins that would be too short for a file, and where they are.
-const INLINE: &[(&str, &str)] = &[(
-    "src/backend/cpu/zero.rs",
-    "one line of src/backend/cpu/whole.rs",
-)];
 
 /// Shaders that carry no operator's name, and what they are for.
 const NO_OPERATOR: &[(&str, &str)] = &[
@@ -61,31 +44,47 @@ fn snake(camel: &str) -> String {
     out
 }
 
-/// Variants of `pub enum Op`, with their lines.
-fn operators() -> Vec<(usize, String)> {
-    let path = "src/program/op.rs";
-    let program = Source::new(path.into(), read(path));
-    let mut lines = program.code.lines().enumerate();
+/// An operator of the list.
+struct Operator {
+    /// Line of its family in the list.
+    line: usize,
+    /// File of its family.
+    family: String,
+    /// Its struct.
+    camel: String,
+}
+
+/// All operators of the list, `family: Struct, Struct;` a line.
+fn operators() -> Vec<Operator> {
+    let list = Source::new(LIST.into(), read(LIST));
+    let mut lines = list.code.lines().enumerate();
     lines
         .by_ref()
-        .find(|(_, line)| line.starts_with("pub enum Op "))
-        .expect("enum Op in src/program/op.rs");
+        .find(|(_, line)| line.starts_with("operators! {"))
+        .expect("the list");
     lines
         .take_while(|(_, line)| *line != "}")
-        .filter_map(|(i, line)| {
-            let variant = line.strip_prefix("    ")?;
-            let name = variant.split([' ', ',', '(']).next()?;
-            name.starts_with(|c: char| c.is_ascii_uppercase())
-                .then(|| (i + 1, name.to_owned()))
+        .flat_map(|(i, line)| {
+            let (family, structs) = line.trim().split_once(": ").expect("a family");
+            let structs = structs.trim_end_matches(';').split(", ");
+            structs.map(move |camel| Operator {
+                line: i + 1,
+                family: family.into(),
+                camel: camel.into(),
+            })
         })
         .collect()
 }
 
-/// The operator's own name and the others it may live under.
-fn homes(op: &str) -> Vec<&str> {
-    let others = HOMES.iter().find(|(name, _, _)| *name == op);
-    let others = others.map_or(&[][..], |(_, homes, _)| homes);
-    [op].into_iter().chain(others.iter().copied()).collect()
+/// Names of files that an operator may live in.
+fn homes(operator: &Operator) -> Vec<String> {
+    let op = snake(&operator.camel);
+    let others = HOMES.iter().filter(|(name, _, _)| *name == op);
+    let others: Vec<String> = others.map(|(_, home, _)| (*home).into()).collect();
+    [op, operator.family.clone()]
+        .into_iter()
+        .chain(others)
+        .collect()
 }
 
 /// `<directory>/<name>.rs`, or `<directory>/<name>/mod.rs`.
@@ -110,9 +109,18 @@ fn every_operator_has_its_twins_and_tests() {
     let (ops, gpu) = (rust("tests/ops"), rust("tests/gpu"));
     let shaders = files("shaders", "wgsl");
     let mut breaches = Vec::new();
-    for (line, camel) in operators() {
-        let op = snake(&camel);
-        let homes = homes(&op);
+    for operator in operators() {
+        let Operator {
+            line,
+            family,
+            camel,
+        } = &operator;
+        let (op, homes) = (snake(camel), homes(&operator));
+        let own = format!("src/program/ops/{family}.rs");
+        let declared = root().join(&own).exists()
+            && !Source::new(own.clone(), read(&own))
+                .lines_with(camel)
+                .is_empty();
         // Several passes have several files with the operator's name in front.
         let kernel = |name: &str| {
             let (whole, part) = (format!("shaders/{name}.wgsl"), format!("shaders/{name}_"));
@@ -121,6 +129,7 @@ fn every_operator_has_its_twins_and_tests() {
         let lives = |directory: &str| homes.iter().any(|home| module(directory, home));
         let shader = homes.iter().any(|home| kernel(home));
         let parts = [
+            (declared, own),
             (lives("src/backend/cpu"), format!("src/backend/cpu/{op}.rs")),
             (
                 lives("src/backend/wgpu"),
@@ -128,21 +137,20 @@ fn every_operator_has_its_twins_and_tests() {
             ),
             (shader, format!("shaders/{op}.wgsl")),
             (
-                ops.is_empty() || named(&ops, &camel),
+                ops.is_empty() || named(&ops, camel),
                 "test in tests/ops".into(),
             ),
             (
-                gpu.is_empty() || named(&gpu, &camel),
+                gpu.is_empty() || named(&gpu, camel),
                 "test in tests/gpu".into(),
             ),
         ];
-        let inline = |what: &str| INLINE.iter().any(|(path, _)| *path == what);
-        for (_, what) in parts.iter().filter(|(there, what)| !there && !inline(what)) {
-            breaches.push(format!("src/program/op.rs:{line}: {camel} has no {what}"));
+        for (_, what) in parts.iter().filter(|(there, _)| !there) {
+            breaches.push(format!("{LIST}:{line}: {camel} has no {what}"));
         }
     }
     for (op, _, _) in HOMES {
-        if !operators().iter().any(|(_, camel)| snake(camel) == *op) {
+        if !operators().iter().any(|o| snake(&o.camel) == *op) {
             breaches.push(format!(
                 "tests/house/operators.rs: HOMES entry {op} is no operator"
             ));
@@ -154,8 +162,11 @@ fn every_operator_has_its_twins_and_tests() {
 #[test]
 fn every_shader_is_used_and_belongs_to_an_operator() {
     let sources = rust("src/backend/wgpu");
-    let operators: Vec<String> = operators().iter().map(|(_, camel)| snake(camel)).collect();
-    let texts: Vec<String> = files("shaders", "wgsl").iter().map(|path| read(path)).collect();
+    let texts: Vec<String> = files("shaders", "wgsl")
+        .iter()
+        .map(|path| read(path))
+        .collect();
+    let homes: Vec<String> = operators().iter().flat_map(homes).collect();
     let mut breaches = Vec::new();
     for path in files("shaders", "wgsl") {
         let file = path.trim_start_matches("shaders/");
@@ -171,10 +182,8 @@ fn every_shader_is_used_and_belongs_to_an_operator() {
         if !called && !included && !listed {
             breaches.push(format!("{path}:1: no kernel and no part of one"));
         }
-        let belongs = operators
+        let belongs = homes
             .iter()
-            .map(String::as_str)
-            .flat_map(|op| homes(op))
             .any(|name| stem == name || stem.starts_with(&format!("{name}_")));
         let excused = NO_OPERATOR.iter().any(|(name, _)| *name == stem);
         if !belongs && !excused && !stem.contains('/') {
@@ -184,12 +193,29 @@ fn every_shader_is_used_and_belongs_to_an_operator() {
     none("shaders", &breaches);
 }
 
+/// Central files know no operator by name: they go through `with_operator!` and the traits, so that a
+/// new operator changes its own files, the list, and the modules of both backends.
+#[test]
+fn no_central_file_lists_operators() {
+    let mut breaches = Vec::new();
+    for directory in ["src/program", "src/backend"] {
+        for source in rust(directory) {
+            for path in paths(&source.product) {
+                let [.., op, name] = path.segments.as_slice() else {
+                    continue;
+                };
+                if op == "Op" && name.starts_with(|c: char| c.is_ascii_uppercase()) {
+                    breaches.push(format!("{}: names Op::{name}", source.at(path.line)));
+                }
+            }
+        }
+    }
+    none("operators by name", &breaches);
+}
+
 #[test]
 fn the_operators_are_found() {
-    let found: Vec<String> = operators()
-        .into_iter()
-        .map(|(_, name)| snake(&name))
-        .collect();
+    let found: Vec<String> = operators().iter().map(|o| snake(&o.camel)).collect();
     for name in [
         "weight_scale",
         "conv2d_grad_input",
@@ -199,5 +225,4 @@ fn the_operators_are_found() {
     ] {
         assert!(found.iter().any(|f| f == name), "{name} in {found:?}");
     }
-    assert!(!found.iter().any(|f| f == "image" || f == "bits"));
 }

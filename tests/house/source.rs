@@ -323,7 +323,10 @@ fn use_tree(
                 return i + 1;
             }
             _ => {
-                out.push(Named { line, segments });
+                // A macro's `use $file::X` names nothing yet.
+                if !segments.is_empty() {
+                    out.push(Named { line, segments });
+                }
                 return i;
             }
         }

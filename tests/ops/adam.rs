@@ -12,7 +12,7 @@ fn follows_the_equations_coupled_and_decoupled() {
         let (m, v) = (rig.result(n, Scope::Shared), rig.result(n, Scope::Shared));
         rig.args.lr = 0.01;
         let (beta1, beta2, eps, weight_decay) = (0.9f32, 0.999f32, 1e-8f32, 0.1f32);
-        let op = Op::Adam {
+        let op = Op::from(Adam {
             w,
             g,
             m,
@@ -23,7 +23,7 @@ fn follows_the_equations_coupled_and_decoupled() {
             weight_decay,
             decoupled,
             positive: false,
-        };
+        });
         let mut session = rig.session(op);
         let mut want = wide(&w0);
         let mut moments = vec![(0.0f64, 0.0f64); n];
@@ -60,7 +60,7 @@ fn the_first_step_is_the_sign() {
     let (w, g) = (rig.shared(&[0.0; 3]), rig.shared(&g0));
     let (m, v) = (rig.result(3, Scope::Shared), rig.result(3, Scope::Shared));
     rig.args.lr = 0.5;
-    let op = Op::Adam {
+    let op = Op::from(Adam {
         w,
         g,
         m,
@@ -71,7 +71,7 @@ fn the_first_step_is_the_sign() {
         weight_decay: 0.0,
         decoupled: false,
         positive: false,
-    };
+    });
     let [w] = rig.run(op, [w]);
     // 1 - beta2 in f32 is off by 3e-5 of itself, the root by half of that.
     close(&w, &[-0.5, 0.5, -0.5], 4e-5, 0.0);
@@ -88,7 +88,7 @@ fn positive_values_move_by_a_share_of_themselves() {
         let (m, v) = (rig.result(4, Scope::Shared), rig.result(4, Scope::Shared));
         rig.args.lr = lr;
         let (beta1, beta2, eps) = (0.9f32, 0.999f32, 1e-15f32);
-        let op = Op::Adam {
+        let op = Op::from(Adam {
             w,
             g,
             m,
@@ -99,7 +99,7 @@ fn positive_values_move_by_a_share_of_themselves() {
             weight_decay: 0.0,
             decoupled: false,
             positive: true,
-        };
+        });
         let mut session = rig.session(op);
         let mut want = wide(&w0);
         let mut moments = [(0.0f64, 0.0f64); 4];

@@ -34,7 +34,7 @@ fn statistics_per_chip_and_over_all_chips_count_real_images() {
             let mut rig = Rig::new(CHIPS, images);
             let x = rig.map(SHAPE, Scope::PerChip, &x0);
             let (mean, var) = (rig.result(3, scope), rig.result(3, scope));
-            let mut session = rig.session_of(Op::BatchNormStats { x, mean, var }, IMAGES);
+            let mut session = rig.session_of(Op::from(BatchNormStats { x, mean, var }), IMAGES);
             session.run(SectionId(0), &rig.args).unwrap();
             let size = if scope == Scope::Shared { CHIPS } else { 1 };
             let wide = wide(&x0);
@@ -58,7 +58,7 @@ fn folding_gives_scale_and_shift() {
     let var = rig.flat(2, Scope::PerChip, &[4.0, 1.0, 0.25, 9.0]);
     let (gamma, beta) = (rig.shared(&[2.0, -1.0]), rig.shared(&[0.5, 0.0]));
     let (scale, shift) = (rig.result(2, Scope::PerChip), rig.result(2, Scope::PerChip));
-    let op = Op::BatchNormFold {
+    let op = Op::from(BatchNormFold {
         mean,
         var,
         gamma,
@@ -66,7 +66,7 @@ fn folding_gives_scale_and_shift() {
         scale,
         shift,
         eps: 0.0,
-    };
+    });
     let [scale, shift] = rig.run(op, [scale, shift]);
     assert_eq!(scale, [1.0, -1.0, 4.0, -1.0 / 3.0]);
     close(&shift, &[-0.5, 2.0, -11.5, 4.0 / 3.0], 2.0 * ROUNDING, 0.0);
@@ -105,7 +105,7 @@ fn backward_agrees_with_finite_differences() {
     let gamma = rig.shared(&gamma0);
     let dx = rig.map_result(SHAPE, Scope::PerChip);
     let (dgamma, dbeta) = (rig.result(3, Scope::Shared), rig.result(3, Scope::Shared));
-    let sums = Op::BatchNormGradSums {
+    let sums = Op::from(BatchNormGradSums {
         x,
         mean,
         var,
@@ -113,8 +113,8 @@ fn backward_agrees_with_finite_differences() {
         dgamma,
         dbeta,
         eps: EPS,
-    };
-    let grad = Op::BatchNormGrad {
+    });
+    let grad = Op::from(BatchNormGrad {
         x,
         mean,
         var,
@@ -124,7 +124,7 @@ fn backward_agrees_with_finite_differences() {
         dbeta,
         dx,
         eps: EPS,
-    };
+    });
     let [dx, dgamma, dbeta] = rig.run_all(vec![sums, grad], [dx, dgamma, dbeta]);
 
     let (gamma, beta, dy) = (wide(&gamma0), wide(&beta0), wide(&dy0));

@@ -12,7 +12,7 @@ fn sign_times_the_mean_magnitude_of_channel_or_image() {
         let mut rig = Rig::new(1, IMAGES);
         let x = rig.map(SHAPE, Scope::Shared, &x0);
         let y = rig.map_result(SHAPE, Scope::Shared);
-        let [y] = rig.run(Op::BinarizeAct { x, y, group }, [y]);
+        let [y] = rig.run(Op::from(BinarizeAct { x, y, group }), [y]);
         let want: Vec<f64> = x0
             .chunks(n)
             .flat_map(|part| {
@@ -36,7 +36,7 @@ fn the_gradient_passes_where_the_input_is_at_most_one() {
     let x = rig.map(SHAPE, Scope::Shared, &x0);
     let dy = rig.map(SHAPE, Scope::Shared, &dy0);
     let dx = rig.map_result(SHAPE, Scope::Shared);
-    let [dx] = rig.run(Op::BinarizeActGrad { x, dy, dx }, [dx]);
+    let [dx] = rig.run(Op::from(BinarizeActGrad { x, dy, dx }), [dx]);
     for ((x, dy), dx) in x0.iter().zip(&dy0).zip(&dx) {
         assert_eq!(*dx, if x.abs() <= 1.0 { *dy } else { 0.0 });
     }

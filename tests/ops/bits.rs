@@ -45,20 +45,20 @@ fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
     let largest = case.result(Shape::Flat(1), shared);
     let eps = 1e-5;
     let ops = vec![
-        Op::Conv2d {
+        Op::from(Conv2d {
             x,
             w,
             y,
             geo,
             post: Post::NONE,
-        },
-        Op::BatchNormStats { x: y, mean, var },
-        Op::MaxAbs {
+        }),
+        Op::from(BatchNormStats { x: y, mean, var }),
+        Op::from(MaxAbs {
             x: y,
             out: largest,
             divisor: 3.0,
-        },
-        Op::BatchNormGradSums {
+        }),
+        Op::from(BatchNormGradSums {
             x: y,
             mean,
             var,
@@ -66,10 +66,10 @@ fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
             dgamma,
             dbeta,
             eps,
-        },
-        Op::ChannelSum { x: dy, y: sum },
-        Op::Conv2dGradWeight { x, dy, dw, geo },
-        Op::Conv2dGradInput { dy, w, dx, geo },
+        }),
+        Op::from(ChannelSum { x: dy, y: sum }),
+        Op::from(Conv2dGradWeight { x, dy, dw, geo }),
+        Op::from(Conv2dGradInput { dy, w, dx, geo }),
     ];
     let results = [y, dx, dw, mean, var, dgamma, dbeta, sum, largest];
     (case, ops, results)

@@ -51,13 +51,13 @@ fn planes_add_up() {
                 }
             }
         }
-        let op = Op::CollapsePlanes {
+        let op = Op::from(CollapsePlanes {
             g,
             w_step,
             correct,
             out,
             spec,
-        };
+        });
         for (isa, backend) in backends() {
             let [got] = case.run(&backend, vec![op.clone()], [out]);
             close(isa, &got, &want, |i| limit[i]);
@@ -99,15 +99,15 @@ fn any_table_of_levels_leaves_a_weight_of_zero_at_zero() {
             let g = case.result(Shape::Flat(32), Scope::PerChip);
             let out = case.result(Shape::Flat(16), Scope::PerChip);
             let ops = vec![
-                Op::ProgramCells {
+                Op::from(ProgramCells {
                     w,
                     step: one,
                     array,
                     out: g,
                     variance: None,
                     spec: ideal(a.clone()),
-                },
-                Op::CollapsePlanes {
+                }),
+                Op::from(CollapsePlanes {
                     g,
                     w_step: one,
                     correct: None,
@@ -121,7 +121,7 @@ fn any_table_of_levels_leaves_a_weight_of_zero_at_zero() {
                         layer: 2,
                         arrays: a,
                     },
-                },
+                }),
             ];
             for (isa, backend) in backends() {
                 let [got] = case.run(&backend, ops.clone(), [out]);

@@ -103,13 +103,13 @@ fn forward_matches_a_plain_loop() {
             act,
             quant: None,
         };
-        let op = Op::Conv2d {
+        let op = Op::from(Conv2d {
             x,
             w,
             y,
             geo: g,
             post,
-        };
+        });
         let (mut want, mut limit) = (Vec::new(), Vec::new());
         for chip in 0..case.chips {
             for image in 0..case.images {
@@ -150,13 +150,13 @@ fn long_sums_and_many_rows() {
         shift: Some(shift),
         ..Post::NONE
     };
-    let op = Op::Conv2d {
+    let op = Op::from(Conv2d {
         x,
         w,
         y,
         geo: g,
         post,
-    };
+    });
     let mut want = Vec::new();
     for image in 0..case.images {
         let sums = reference::conv2d(&case.at(x, 0, image), &case.at(w, 0, 0), &g, |w, x| w * x);
@@ -189,13 +189,13 @@ fn quantized_epilogue() {
             }),
             ..Post::NONE
         };
-        let op = Op::Conv2d {
+        let op = Op::from(Conv2d {
             x,
             w,
             y,
             geo: g,
             post,
-        };
+        });
         for (isa, backend) in backends() {
             let [got] = case.run(&backend, vec![op.clone()], [y]);
             let mut near_threshold = 0;
@@ -248,13 +248,13 @@ fn quantizer_without_a_step() {
         }),
         ..Post::NONE
     };
-    let op = Op::Conv2d {
+    let op = Op::from(Conv2d {
         x,
         w,
         y,
         geo: g,
         post,
-    };
+    });
     for (_, backend) in backends() {
         let [got] = case.run(&backend, vec![op.clone()], [y]);
         assert!(got.iter().all(|&v| v == 0.0));
@@ -310,14 +310,14 @@ fn gradients_match_finite_differences() {
             }
         }
         let ops = vec![
-            Op::Conv2dGradInput { dy, w, dx, geo: g },
-            Op::Conv2dGradWeight { x, dy, dw, geo: g },
-            Op::Conv2dGradWeight {
+            Op::from(Conv2dGradInput { dy, w, dx, geo: g }),
+            Op::from(Conv2dGradWeight { x, dy, dw, geo: g }),
+            Op::from(Conv2dGradWeight {
                 x,
                 dy,
                 dw: dw_all,
                 geo: g,
-            },
+            }),
         ];
         for (isa, backend) in backends() {
             let [got_dx, got_dw, got_all] = case.run(&backend, ops.clone(), [dx, dw, dw_all]);
@@ -342,7 +342,7 @@ fn gradient_of_weights_counts_real_images_only() {
     let dy = case.random(output(&g), Scope::PerChip);
     let dw = case.result(Shape::Flat(6), Scope::Shared);
     let (_, backend) = backends().remove(0);
-    let op = Op::Conv2dGradWeight { x, dy, dw, geo: g };
+    let op = Op::from(Conv2dGradWeight { x, dy, dw, geo: g });
     let (mut session, section) = case.prepare(&backend, vec![op]);
     session
         .run(section, &RunArgs::wave(1, 0, 1, 0..21))

@@ -61,12 +61,12 @@ fn constants_match_the_equations() {
                 }
             }
         }
-        let op = Op::ConverterFold {
+        let op = Op::from(ConverterFold {
             range,
             scale,
             out,
             spec,
-        };
+        });
         for (isa, backend) in backends() {
             let [got] = case.run(&backend, vec![op.clone()], [out]);
             close(isa, &got, &want, |i| 1e-6 * (1.0 + want[i].abs()));
@@ -101,12 +101,12 @@ fn constants(spec: ConverterErrors, [lsb, lo]: [f32; 2]) -> Vec<[f64; 2]> {
     let n = 2 * spec.arrays.read_planes() * spec.arrays.cols;
     let range = case.given(Shape::Flat(n), Scope::Shared, [lsb, lo].repeat(n / 2));
     let out = case.result(Shape::Flat(2 * spec.arrays.converters()), Scope::PerChip);
-    let op = Op::ConverterFold {
+    let op = Op::from(ConverterFold {
         range,
         scale: None,
         out,
         spec,
-    };
+    });
     let (_, backend) = backends().swap_remove(0);
     let [got] = case.run(&backend, vec![op], [out]);
     got.chunks_exact(2)
@@ -169,12 +169,12 @@ fn no_range() {
         offset: 0.1,
         layer: 3,
     };
-    let op = Op::ConverterFold {
+    let op = Op::from(ConverterFold {
         range,
         scale: None,
         out,
         spec,
-    };
+    });
     for (_, backend) in backends() {
         let [got] = case.run(&backend, vec![op.clone()], [out]);
         assert!(got.iter().all(|&v| v == 0.0));

@@ -144,7 +144,7 @@ fn layer(seed: u64, with: With) -> Layer {
     let clipped = rng
         .coin()
         .then(|| case.result(output(&geo), Scope::PerChip));
-    let op = Op::Crossbar {
+    let op = Op::from(Crossbar {
         x,
         x_step: step,
         g,
@@ -158,7 +158,7 @@ fn layer(seed: u64, with: With) -> Layer {
         geo,
         post: Post::NONE,
         spec: spec.clone(),
-    };
+    });
     Layer {
         case,
         geo,
@@ -523,15 +523,15 @@ fn ideal_cells_multiply_exactly() {
         let y = case.result(output(&geo), Scope::PerChip);
         let has_adc = reading.adc.is_some();
         let ops = vec![
-            Op::ProgramCells {
+            Op::from(ProgramCells {
                 w,
                 step: one,
                 array,
                 out: g,
                 variance: None,
                 spec: crate::program_cells::ideal(a.clone()),
-            },
-            Op::ConverterFold {
+            }),
+            Op::from(ConverterFold {
                 range,
                 scale: None,
                 out: adc,
@@ -542,8 +542,8 @@ fn ideal_cells_multiply_exactly() {
                     offset: 0.0,
                     layer: 1,
                 },
-            },
-            Op::Crossbar {
+            }),
+            Op::from(Crossbar {
                 x,
                 x_step: one,
                 g,
@@ -557,7 +557,7 @@ fn ideal_cells_multiply_exactly() {
                 geo,
                 post: Post::NONE,
                 spec: reading.clone(),
-            },
+            }),
         ];
         let wv: Vec<i64> = case.at(w, 0, 0).iter().map(|&v| v as i64).collect();
         for (isa, backend) in backends() {
@@ -630,7 +630,7 @@ fn aggregate_noise_has_the_law_of_the_cells() {
             .sum();
         let variance = case.given(Shape::Flat(8 * 24), Scope::Shared, values);
         let y = case.result(output(&geo), Scope::PerChip);
-        let op = Op::Crossbar {
+        let op = Op::from(Crossbar {
             x,
             x_step: one,
             g,
@@ -644,7 +644,7 @@ fn aggregate_noise_has_the_law_of_the_cells() {
             geo,
             post: Post::NONE,
             spec,
-        };
+        });
         let [got] = case.run(&CpuBackend::new(), vec![op], [y]);
         let first: Vec<f64> = got.iter().step_by(8).map(|&v| v.into()).collect();
         let n = first.len() as f64;
@@ -709,7 +709,7 @@ fn inputs_out_of_range() {
         let one = case.given(Shape::Flat(1), Scope::Shared, vec![1.0]);
         let g = case.given(Shape::Flat(4), Scope::Shared, vec![1.0; 4]);
         let y = case.result(output(&geo), Scope::PerChip);
-        let op = Op::Crossbar {
+        let op = Op::from(Crossbar {
             x,
             x_step: step,
             g,
@@ -723,7 +723,7 @@ fn inputs_out_of_range() {
             geo,
             post: Post::NONE,
             spec,
-        };
+        });
         let [got] = case.run(&CpuBackend::new(), vec![op], [y]);
         assert_eq!(got, [want]);
     }

@@ -58,7 +58,7 @@ fn pointwise() {
             }
         }
         for (isa, backend) in backends() {
-            let [got] = case.run(&backend, vec![Op::Pointwise { x, y, post }], [y]);
+            let [got] = case.run(&backend, vec![Op::from(Pointwise { x, y, post })], [y]);
             close(&format!("{isa} seed {seed}"), &got, &want, |_| {
                 VALUE_TOLERANCE
             });
@@ -83,7 +83,7 @@ fn tanh_is_accurate_everywhere() {
         ..Post::NONE
     };
     for (isa, backend) in backends() {
-        let [got] = case.run(&backend, vec![Op::Pointwise { x, y, post }], [y]);
+        let [got] = case.run(&backend, vec![Op::from(Pointwise { x, y, post })], [y]);
         let mut worst = 0.0f64;
         for (&x, &y) in values.iter().zip(&got) {
             let want = f64::from(x).tanh();
@@ -115,7 +115,7 @@ fn sigmoid_is_accurate_everywhere() {
         ..Post::NONE
     };
     for (isa, backend) in backends() {
-        let [got] = case.run(&backend, vec![Op::Pointwise { x, y, post }], [y]);
+        let [got] = case.run(&backend, vec![Op::from(Pointwise { x, y, post })], [y]);
         let mut worst = 0.0f64;
         for (&x, &y) in values.iter().zip(&got) {
             let want = activation(Activation::Sigmoid, x.into());
@@ -141,7 +141,7 @@ fn special_values_pass_through() {
         let y = case.result(shape, Scope::Shared);
         let post = Post { act, ..Post::NONE };
         for (isa, backend) in backends() {
-            let [got] = case.run(&backend, vec![Op::Pointwise { x, y, post }], [y]);
+            let [got] = case.run(&backend, vec![Op::from(Pointwise { x, y, post })], [y]);
             assert!(got[0].is_nan(), "{isa} {act:?}: NaN became {}", got[0]);
             for (&got, &x) in got.iter().zip(&values).skip(1) {
                 let want = activation(act, x.into()) as f32;
@@ -172,15 +172,17 @@ fn activation_gradient() {
         let scaled = case.result(shape, Scope::PerChip);
         let post = Post { act, ..Post::NONE };
         let from = if act.derivative_from_input() { x } else { y };
-        let grad = |dx, scale| Op::ActivationGrad {
-            y: from,
-            dy,
-            dx,
-            act,
-            scale,
+        let grad = |dx, scale| {
+            Op::from(ActivationGrad {
+                y: from,
+                dy,
+                dx,
+                act,
+                scale,
+            })
         };
         let ops = vec![
-            Op::Pointwise { x, y, post },
+            Op::from(Pointwise { x, y, post }),
             grad(dx, None),
             grad(scaled, Some(scale)),
         ];
@@ -237,15 +239,15 @@ fn impossible_activations_are_refused() {
         let x = case.random(shape, Scope::Shared);
         let y = case.result(shape, Scope::Shared);
         let post = Post { act, ..Post::NONE };
-        let text = case.refusal(vec![Op::Pointwise { x, y, post }]);
+        let text = case.refusal(vec![Op::from(Pointwise { x, y, post })]);
         assert!(text.contains("impossible activation"), "{text}");
-        let grad = Op::ActivationGrad {
+        let grad = Op::from(ActivationGrad {
             y: x,
             dy: x,
             dx: y,
             act,
             scale: None,
-        };
+        });
         let text = case.refusal(vec![grad]);
         assert!(text.contains("impossible activation"), "{text}");
     }
@@ -266,9 +268,9 @@ fn add_and_channel_sum() {
         let per_chip = case.result(Shape::Flat(c), Scope::PerChip);
         let all = case.result(Shape::Flat(c), Scope::Shared);
         let ops = vec![
-            Op::Add { a, b, y },
-            Op::ChannelSum { x: y, y: per_chip },
-            Op::ChannelSum { x: y, y: all },
+            Op::from(Add { a, b, y }),
+            Op::from(ChannelSum { x: y, y: per_chip }),
+            Op::from(ChannelSum { x: y, y: all }),
         ];
         let mut want = Vec::new();
         let mut sums = vec![0.0; 2 * c];

@@ -80,13 +80,13 @@ fn wave(
     let out = rig.result(w0.len(), Scope::PerChip);
     rig.args = args;
     rig.threads = threads;
-    let op = Op::Fabricate {
+    let op = Op::from(Fabricate {
         w,
         full_scale,
         chip,
         out,
         spec: *spec,
-    };
+    });
     rig.run(op, [out])[0].clone()
 }
 
@@ -356,13 +356,13 @@ fn backward_agrees_with_finite_differences() {
                 let chip = rig.flat(CHIP_FIELDS, Scope::PerChip, &values);
                 let dw = rig.result(w0.len(), Scope::Shared);
                 rig.args = chips(4, chips_n);
-                let op = Op::FabricateGrad {
+                let op = Op::from(FabricateGrad {
                     w,
                     chip,
                     dout,
                     dw,
                     spec,
-                };
+                });
                 let [dw] = rig.run(op, [dw]);
 
                 // w' is linear in w on either side of zero, so a large step is exact; the closed

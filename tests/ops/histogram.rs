@@ -44,11 +44,13 @@ fn counts_match_a_plain_loop() {
                 *s += c;
             }
         }
-        let ops = [own, all].map(|out| Op::Histogram {
-            x,
-            limit,
-            out,
-            bins,
+        let ops = [own, all].map(|out| {
+            Op::from(Histogram {
+                x,
+                limit,
+                out,
+                bins,
+            })
         });
         for (isa, backend) in backends() {
             let [got, got_all] = case.run(&backend, ops.to_vec(), [own, all]);

@@ -63,11 +63,11 @@ fn arrays_are_cut_and_put_together() {
             }
         }
         for (isa, backend) in backends() {
-            let op = Op::IrDrop {
+            let op = Op::from(IrDrop {
                 g,
                 out,
                 spec: spec.clone(),
-            };
+            });
             let [got] = case.run(&backend, vec![op], [out]);
             close(isa, &got, &want, |i| limit[i]);
         }

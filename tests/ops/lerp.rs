@@ -6,12 +6,12 @@ fn after(rate: Rate, times: f32, step: u32) -> Vec<f32> {
     let state = rig.flat(2, Scope::PerChip, &[1.0, 2.0, 3.0, 4.0]);
     let value = rig.flat(2, Scope::PerChip, &[10.0, 20.0, 30.0, 40.0]);
     rig.args.step = step;
-    let op = Op::Lerp {
+    let op = Op::from(Lerp {
         state,
         value,
         rate,
         times,
-    };
+    });
     rig.run(op, [state])[0].clone()
 }
 
@@ -37,12 +37,12 @@ fn cumulative_is_the_running_mean() {
     let mut rig = Rig::new(1, 0);
     let state = rig.shared(&[f32::MAX]);
     let value = rig.result(1, Scope::Shared);
-    let mut session = rig.session(Op::Lerp {
+    let mut session = rig.session(Op::from(Lerp {
         state,
         value,
         rate: Rate::Cumulative,
         times: 1.0,
-    });
+    }));
     let values = [3.0f32, -1.0, 4.0, 10.0];
     for (step, v) in values.into_iter().enumerate() {
         session.write(value, &[v]).unwrap();
@@ -56,5 +56,5 @@ fn cumulative_is_the_running_mean() {
 fn zero_clears_every_chip() {
     let mut rig = Rig::new(3, 0);
     let t = rig.flat(2, Scope::PerChip, &[1.0; 6]);
-    assert_eq!(rig.run(Op::Zero { t }, [t])[0], [0.0; 6]);
+    assert_eq!(rig.run(Op::from(Zero { t }), [t])[0], [0.0; 6]);
 }

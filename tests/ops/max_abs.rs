@@ -12,11 +12,11 @@ fn is_over_images_and_chips_and_ignores_lanes_without_an_image() {
         // The other images are there, in the same blocks, but not part of the run.
         rig.args.images = 0..images;
         let mut session = rig.session_of(
-            Op::MaxAbs {
+            Op::from(MaxAbs {
                 x,
                 out,
                 divisor: 7.0,
-            },
+            }),
             21,
         );
         session.run(SectionId(0), &rig.args).unwrap();

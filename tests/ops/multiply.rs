@@ -28,7 +28,7 @@ fn products_of_maps_and_of_channels() {
             }
         }
         for (isa, backend) in backends() {
-            let [got] = case.run(&backend, vec![Op::Multiply { a, b, y }], [y]);
+            let [got] = case.run(&backend, vec![Op::from(Multiply { a, b, y })], [y]);
             // One rounding of a value below 1.
             close(&format!("{isa} seed {seed}"), &got, &want, |_| EPS);
         }
@@ -44,7 +44,7 @@ fn a_factor_of_another_shape_is_refused() {
         let a = case.random(shape, Scope::Shared);
         let b = case.random(Shape::Image { c, h, w }, Scope::Shared);
         let y = case.result(shape, Scope::Shared);
-        let text = case.refusal(vec![Op::Multiply { a, b, y }]);
+        let text = case.refusal(vec![Op::from(Multiply { a, b, y })]);
         assert!(text.contains("multiply"), "{text}");
         assert!(text.contains("2 x 1 x 1"), "{text}");
     }

@@ -6,7 +6,7 @@ use crate::arrays::{self, SUM_TOLERANCE, geometry, input, output};
 use crate::case::{Case, Rng, backends, close};
 
 /// Sums of all conversions, and the layer made of them without converters, against plain loops and
-/// against [`Op::CollapsePlanes`] with [`Op::Conv2d`].
+/// against [`CollapsePlanes`] with [`Conv2d`].
 #[test]
 fn sums_match_plain_loops() {
     for seed in 0..40 {
@@ -44,7 +44,7 @@ fn sums_match_plain_loops() {
         let collapsed = case.temp(Shape::Flat(a.plane_len()), Scope::PerChip);
         let short = case.result(output(&geo), Scope::PerChip);
         let mut ops = vec![
-            Op::PartialSums {
+            Op::from(PartialSums {
                 x,
                 x_step: one,
                 g,
@@ -52,8 +52,8 @@ fn sums_match_plain_loops() {
                 y: sums,
                 geo,
                 spec: spec.clone(),
-            },
-            Op::Crossbar {
+            }),
+            Op::from(Crossbar {
                 x,
                 x_step: one,
                 g,
@@ -67,23 +67,23 @@ fn sums_match_plain_loops() {
                 geo,
                 post: Post::NONE,
                 spec: spec.clone(),
-            },
+            }),
         ];
         if !table {
-            ops.push(Op::CollapsePlanes {
+            ops.push(Op::from(CollapsePlanes {
                 g,
                 w_step,
                 correct,
                 out: collapsed,
                 spec: spec.clone(),
-            });
-            ops.push(Op::Conv2d {
+            }));
+            ops.push(Op::from(Conv2d {
                 x,
                 w: collapsed,
                 y: short,
                 geo,
                 post: Post::NONE,
-            });
+            }));
         }
         let pixels = h * w;
         let (mut want, mut limit) = (Vec::new(), Vec::new());

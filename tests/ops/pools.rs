@@ -52,20 +52,20 @@ fn pools_and_their_gradients() {
         let [y_max, y_avg] = [(); 2].map(|_| case.result(output, Scope::PerChip));
         let [dx_max, dx_avg] = [(); 2].map(|_| case.result(input, Scope::PerChip));
         let ops = vec![
-            Op::MaxPool { x, y: y_max, geo },
-            Op::MaxPoolGrad {
+            Op::from(MaxPool { x, y: y_max, geo }),
+            Op::from(MaxPoolGrad {
                 x,
                 y: y_max,
                 dy,
                 dx: dx_max,
                 geo,
-            },
-            Op::AvgPool { x, y: y_avg, geo },
-            Op::AvgPoolGrad {
+            }),
+            Op::from(AvgPool { x, y: y_avg, geo }),
+            Op::from(AvgPoolGrad {
                 dy,
                 dx: dx_avg,
                 geo,
-            },
+            }),
         ];
         let mut want: [Vec<f64>; 4] = Default::default();
         for chip in 0..case.chips {
@@ -115,8 +115,8 @@ fn ties_go_to_the_first() {
     );
     for (isa, backend) in backends() {
         let ops = vec![
-            Op::MaxPool { x, y, geo },
-            Op::MaxPoolGrad { x, y, dy, dx, geo },
+            Op::from(MaxPool { x, y, geo }),
+            Op::from(MaxPoolGrad { x, y, dy, dx, geo }),
         ];
         let [dx] = case.run(&backend, ops, [dx]);
         assert_eq!(dx, [0.0, 5.0, 0.0, 0.0, 7.0, 0.0, 0.0, 0.0], "{isa}");

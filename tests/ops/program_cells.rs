@@ -363,14 +363,14 @@ fn cells_match_the_equations() {
         let out = case.result(Shape::Flat(n), Scope::PerChip);
         let variance = case.result(Shape::Flat(n), Scope::PerChip);
         let has_variance = !spec.raw && rng.coin();
-        let op = Op::ProgramCells {
+        let op = Op::from(ProgramCells {
             w,
             step,
             array,
             out,
             variance: has_variance.then_some(variance),
             spec: spec.clone(),
-        };
+        });
         let (mut want, mut want_variance) = (Vec::new(), Vec::new());
         for chip in 0..case.chips {
             let model = Chip {
@@ -430,14 +430,14 @@ fn ideal_pairs_are_digits() {
     let step = case.given(Shape::Flat(1), Scope::Shared, vec![1.0]);
     let array = case.given(Shape::Flat(4), Scope::PerChip, vec![0.0; 4]);
     let out = case.result(Shape::Flat(256), Scope::PerChip);
-    let op = Op::ProgramCells {
+    let op = Op::from(ProgramCells {
         w,
         step,
         array,
         out,
         variance: None,
         spec: ideal(a),
-    };
+    });
     for (isa, backend) in backends() {
         let [got] = case.run(&backend, vec![op.clone()], [out]);
         for (i, &q) in codes.iter().enumerate() {
@@ -475,14 +475,14 @@ fn long_layers_are_those_of_their_addresses() {
     let want: Vec<f64> = (0..7700)
         .map(|i| model.read(0, i / 700, i % 700, 2).0)
         .collect();
-    let op = Op::ProgramCells {
+    let op = Op::from(ProgramCells {
         w,
         step,
         array,
         out,
         variance: None,
         spec: spec.clone(),
-    };
+    });
     for (isa, backend) in backends() {
         let [got] = case.run(&backend, vec![op.clone()], [out]);
         close(isa, &got, &want, |_| TOLERANCE * 10.0);

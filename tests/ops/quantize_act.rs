@@ -57,7 +57,7 @@ fn forward(case: &Case, x0: &[f32], d: f32) -> Vec<f32> {
     let scale = rig.shared(&[d]);
     let y = rig.map_result(SHAPE, Scope::PerChip);
     let quant = quant(case, scale);
-    rig.run(Op::QuantizeAct { x, y, quant }, [y])[0].clone()
+    rig.run(Op::from(QuantizeAct { x, y, quant }), [y])[0].clone()
 }
 
 #[test]
@@ -85,13 +85,15 @@ fn grads(case: &Case, x0: &[f32], dy0: &[f32], d: f32, ste: StraightThrough) -> 
     let scale = rig.shared(&[d]);
     let dx = rig.map_result(SHAPE, Scope::PerChip);
     let dscale = rig.result(1, Scope::Shared);
-    let op = |dscale| Op::QuantizeActGrad {
-        x,
-        dy,
-        dx,
-        dscale,
-        quant: quant(case, scale),
-        ste,
+    let op = |dscale| {
+        Op::from(QuantizeActGrad {
+            x,
+            dy,
+            dx,
+            dscale,
+            quant: quant(case, scale),
+            ste,
+        })
     };
     let [plain] = rig.run(op(None), [dx]);
     let [with, step] = rig.run(op(Some(dscale)), [dx, dscale]);
@@ -178,14 +180,14 @@ fn the_step_gradient_counts_real_images_only() {
         let scale = rig.shared(&[0.125]);
         let dx = rig.map_result(SHAPE, Scope::Shared);
         let dscale = rig.result(1, Scope::Shared);
-        let op = Op::QuantizeActGrad {
+        let op = Op::from(QuantizeActGrad {
             x,
             dy,
             dx,
             dscale: Some(dscale),
             quant: quant(&CASES[0], scale),
             ste: StraightThrough::Clip,
-        };
+        });
         let mut session = rig.session_of(op, capacity);
         session.run(SectionId(0), &rig.args).unwrap();
         results.push(session.read(dscale).unwrap());

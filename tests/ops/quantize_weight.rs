@@ -7,13 +7,13 @@ fn quantized(w0: &[f32], d0: &[f32], bits: u32) -> Vec<f32> {
     let (w, scale) = (rig.shared(w0), rig.shared(d0));
     let q = rig.result(w0.len(), Scope::Shared);
     let run = w0.len() / d0.len();
-    let op = Op::QuantizeWeight {
+    let op = Op::from(QuantizeWeight {
         w,
         scale,
         run,
         q,
         bits,
-    };
+    });
     rig.run(op, [q])[0].clone()
 }
 
@@ -33,7 +33,7 @@ fn grads_in_runs(
     let (w, scale, dq) = (rig.shared(w0), rig.shared(d0), rig.shared(dq0));
     let dw = rig.result(w0.len(), Scope::Shared);
     let dscale = rig.result(d0.len(), Scope::Shared);
-    let op = Op::QuantizeWeightGrad {
+    let op = Op::from(QuantizeWeightGrad {
         w,
         scale,
         run,
@@ -42,7 +42,7 @@ fn grads_in_runs(
         dscale: Some(dscale),
         bits,
         ste,
-    };
+    });
     rig.run(op, [dw, dscale])
 }
 
@@ -164,13 +164,13 @@ fn runs_take_the_steps_in_turn() {
         let mut rig = Rig::new(1, 0);
         let (t, scale) = (rig.shared(&w), rig.shared(&d));
         let q = rig.result(n, Scope::Shared);
-        let op = Op::QuantizeWeight {
+        let op = Op::from(QuantizeWeight {
             w: t,
             scale,
             run: pixels,
             q,
             bits,
-        };
+        });
         let got = together(&rig.run(op, [q])[0]);
         assert_eq!(got, quantized(&w_together, &d, bits));
         let ste = StraightThrough::Clip;

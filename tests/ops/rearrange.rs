@@ -40,13 +40,13 @@ fn any_table_is_followed() {
         let mut case = Case::new(seed + 5, rng.pick(1, 3), rng.pick(1, 40));
         let x = case.random(source, rng.scope());
         let y = case.result(target, Scope::PerChip);
-        let op = Op::Rearrange {
+        let op = Op::from(Rearrange {
             x,
             y,
             first: 0,
             table: table.clone(),
             fill: 0.25,
-        };
+        });
         let mut want = Vec::new();
         for chip in 0..case.chips {
             for image in 0..case.images {
@@ -75,20 +75,24 @@ fn pieces_make_a_concatenation() {
         let joined = case.temp(map(4, 3, 3), scope);
         let [t, u] = [(); 2].map(|_| case.temp(map(2, 3, 3), scope));
         let y = case.result(map(4, 3, 3), scope);
-        let piece = |x, first, table: std::ops::Range<u32>| Op::Rearrange {
-            x,
-            y: joined,
-            first,
-            table: table.collect(),
-            fill: 0.0,
+        let piece = |x, first, table: std::ops::Range<u32>| {
+            Op::from(Rearrange {
+                x,
+                y: joined,
+                first,
+                table: table.collect(),
+                fill: 0.0,
+            })
         };
-        let relu = |x, y| Op::Pointwise {
-            x,
-            y,
-            post: Post {
-                act: Activation::Relu,
-                ..Post::NONE
-            },
+        let relu = |x, y| {
+            Op::from(Pointwise {
+                x,
+                y,
+                post: Post {
+                    act: Activation::Relu,
+                    ..Post::NONE
+                },
+            })
         };
         let ops = vec![
             piece(b, 27, 0..9),
@@ -98,11 +102,11 @@ fn pieces_make_a_concatenation() {
             // Overwrites the last piece but one and ends what was missing.
             piece(u, 0, 0..18),
             piece(a, 18, 0..9),
-            Op::Add {
+            Op::from(Add {
                 a: joined,
                 b: joined,
                 y,
-            },
+            }),
         ];
         let mut want = Vec::new();
         let chips = if shared_target { 1 } else { 2 };
@@ -130,30 +134,32 @@ fn pieces_survive_other_phases() {
     let sums = case.temp(Shape::Flat(3), Scope::PerChip);
     let scaled = case.temp(map(3, 2, 2), Scope::PerChip);
     let y = case.result(map(6, 2, 2), Scope::PerChip);
-    let piece = |x, first| Op::Rearrange {
-        x,
-        y: joined,
-        first,
-        table: (0..12).collect(),
-        fill: 0.0,
+    let piece = |x, first| {
+        Op::from(Rearrange {
+            x,
+            y: joined,
+            first,
+            table: (0..12).collect(),
+            fill: 0.0,
+        })
     };
     let ops = vec![
         piece(x, 12),
-        Op::ChannelSum { x, y: sums },
-        Op::Pointwise {
+        Op::from(ChannelSum { x, y: sums }),
+        Op::from(Pointwise {
             x,
             y: scaled,
             post: Post {
                 scale: Some(sums),
                 ..Post::NONE
             },
-        },
+        }),
         piece(scaled, 0),
-        Op::Pointwise {
+        Op::from(Pointwise {
             x: joined,
             y,
             post: Post::NONE,
-        },
+        }),
     ];
     for (isa, backend) in backends() {
         let [got] = case.run(&backend, ops.clone(), [y]);
@@ -181,15 +187,15 @@ fn what_does_not_fit_is_refused() {
         let x = case.random(map(2, 2, 1), Scope::Shared);
         let t = case.temp(map(3, 2, 1), Scope::Shared);
         let y = case.result(map(3, 2, 1), Scope::Shared);
-        let mut ops = vec![Op::Rearrange {
+        let mut ops = vec![Op::from(Rearrange {
             x,
             y: t,
             first,
             table: table.into(),
             fill: 0.0,
-        }];
+        })];
         if reads {
-            ops.push(Op::Softmax { x: t, y });
+            ops.push(Op::from(Softmax { x: t, y }));
         }
         case.refusal(ops)
     };

@@ -11,7 +11,7 @@ fn follows_the_equations_with_and_without_nesterov() {
         let (w, g, m) = (rig.shared(&w0), rig.shared(&g0), rig.shared(&m0));
         rig.args.lr = 0.1;
         let (momentum, weight_decay) = (0.9f32, 0.01f32);
-        let op = Op::Sgd {
+        let op = Op::from(Sgd {
             w,
             g,
             m,
@@ -19,7 +19,7 @@ fn follows_the_equations_with_and_without_nesterov() {
             weight_decay,
             nesterov,
             positive: false,
-        };
+        });
         let mut session = rig.session(op);
         let (mut want_w, mut want_m) = (wide(&w0), wide(&m0));
         let (lr, mu, decay) = (
@@ -53,7 +53,7 @@ fn positive_values_stay_positive() {
     let (w, g) = (rig.shared(&w0), rig.shared(&g0));
     let m = rig.result(w0.len(), Scope::Shared);
     rig.args.lr = 0.25;
-    let op = Op::Sgd {
+    let op = Op::from(Sgd {
         w,
         g,
         m,
@@ -61,7 +61,7 @@ fn positive_values_stay_positive() {
         weight_decay: 0.0,
         nesterov: false,
         positive: true,
-    };
+    });
     let [w] = rig.run(op, [w]);
     assert_eq!(w, [0.875, 0.5, 2.0, 1.0, 1e-30]);
 }

@@ -36,7 +36,7 @@ fn probabilities_of_every_pixel() {
             }
         }
         for (isa, backend) in backends() {
-            let [got] = case.run(&backend, vec![Op::Softmax { x, y }], [y]);
+            let [got] = case.run(&backend, vec![Op::from(Softmax { x, y })], [y]);
             // Differences of up to 400 are rounded to 400 EPS, which the exponential makes a
             // relative error; itself, the sum and the division are a few roundings more. What is
             // no normal number is 0.

@@ -41,15 +41,15 @@ fn loss_hits_and_gradient() {
         let tally = case.result(Shape::Flat(2), Scope::PerChip);
         let smoothing = [0.0, 0.1][rng.pick(0, 1)];
         let ops = vec![
-            Op::SoftmaxXent {
+            Op::from(SoftmaxXent {
                 logits,
                 labels,
                 loss,
                 hit,
                 dlogits: Some(dlogits),
                 smoothing,
-            },
-            Op::Tally { hit, loss, tally },
+            }),
+            Op::from(Tally { hit, loss, tally }),
         ];
         let (mut want_loss, mut want_hit, mut want_grad) = (Vec::new(), Vec::new(), Vec::new());
         let mut want_tally = Vec::new();
@@ -101,7 +101,7 @@ fn tally_accumulates() {
     let loss = case.given(ONE, Scope::Shared, vec![0.5; 40]);
     let tally = case.result(Shape::Flat(2), Scope::PerChip);
     let (_, backend) = backends().remove(0);
-    let ops = vec![Op::Tally { hit, loss, tally }];
+    let ops = vec![Op::from(Tally { hit, loss, tally })];
     let (mut session, section) = case.prepare(&backend, ops);
     for images in [0..32, 32..37] {
         session

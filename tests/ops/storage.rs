@@ -34,7 +34,7 @@ fn crossbar(
     geo: ConvGeometry,
     spec: &Reading,
 ) -> Op {
-    Op::Crossbar {
+    Op::from(Crossbar {
         x,
         x_step: one,
         g,
@@ -48,7 +48,7 @@ fn crossbar(
         geo,
         post: Post::NONE,
         spec: spec.clone(),
-    }
+    })
 }
 
 #[test]
@@ -65,13 +65,15 @@ fn programmed_cells_are_rounded() {
         let n = a.read_planes() * a.plane_len();
         let mut outs = [(); 4].map(|()| case.result(Shape::Flat(n), Scope::PerChip));
         outs[1] = halves(&mut case, n);
-        let op = |out, variance| Op::ProgramCells {
-            w,
-            step,
-            array,
-            out,
-            variance,
-            spec: spec.clone(),
+        let op = |out, variance| {
+            Op::from(ProgramCells {
+                w,
+                step,
+                array,
+                out,
+                variance,
+                spec: spec.clone(),
+            })
         };
         let variance = |t| rng.clone().coin().then_some(t);
         let ops = vec![
@@ -101,10 +103,12 @@ fn currents_behind_wires_are_rounded() {
             case.result(Shape::Flat(n), Scope::PerChip),
             halves(&mut case, n),
         ];
-        let ops = outs.map(|out| Op::IrDrop {
-            g,
-            out,
-            spec: spec.clone(),
+        let ops = outs.map(|out| {
+            Op::from(IrDrop {
+                g,
+                out,
+                spec: spec.clone(),
+            })
         });
         for (isa, backend) in backends() {
             let [floats, halves] = case.run(&backend, ops.to_vec(), outs);
@@ -165,7 +169,7 @@ fn halves_are_read_as_their_values() {
                 [output(&geo), sums, weights].map(|shape| case.result(shape, Scope::PerChip));
             ops.extend([
                 crossbar((x, y), (g, variance), one, geo, &spec),
-                Op::PartialSums {
+                Op::from(PartialSums {
                     x,
                     x_step: one,
                     g,
@@ -173,14 +177,14 @@ fn halves_are_read_as_their_values() {
                     y: s,
                     geo,
                     spec: spec.clone(),
-                },
-                Op::CollapsePlanes {
+                }),
+                Op::from(CollapsePlanes {
                     g,
                     w_step: one,
                     correct: None,
                     out: w,
                     spec: spec.clone(),
-                },
+                }),
             ]);
             results.extend([y, s, w, g]);
         }
@@ -248,14 +252,14 @@ fn what_halves_cost_a_product() {
             let g = case.result(planes, Scope::PerChip);
             case.program.keep(g, storage);
             let y = case.result(output(&geo), Scope::PerChip);
-            ops.push(Op::ProgramCells {
+            ops.push(Op::from(ProgramCells {
                 w,
                 step: one,
                 array,
                 out: g,
                 variance: None,
                 spec: ideal(a.clone()).varied(sigma),
-            });
+            }));
             ops.push(crossbar((x, y), (g, None), one, geo, &spec));
             y
         });
@@ -323,13 +327,15 @@ fn only_read_planes_are_halves() {
             ..a
         })
     };
-    let out_of = |out, w| Op::ProgramCells {
-        w,
-        step,
-        array,
-        out,
-        variance: None,
-        spec: spec.clone(),
+    let out_of = |out, w| {
+        Op::from(ProgramCells {
+            w,
+            step,
+            array,
+            out,
+            variance: None,
+            spec: spec.clone(),
+        })
     };
     let message = case.refusal(vec![out_of(out, w)]);
     assert!(message.contains("takes no halves"), "{message}");

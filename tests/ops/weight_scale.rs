@@ -7,14 +7,14 @@ fn scales(w0: &[f32], run: usize, bits: u32, step: WeightStep, kept: &[f32]) -> 
     let w = rig.shared(w0);
     let scale = rig.shared(kept);
     let full_scale = rig.result(kept.len(), Scope::Shared);
-    let op = Op::WeightScale {
+    let op = Op::from(WeightScale {
         w,
         scale,
         full_scale,
         run,
         bits,
         step,
-    };
+    });
     rig.run(op, [scale, full_scale])
 }
 

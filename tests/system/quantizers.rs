@@ -273,7 +273,7 @@ fn one_bit_in_front_of_fully_connected_layers_is_of_the_image() {
     let groups: Vec<BinaryGroup> = ops
         .iter()
         .filter_map(|op| match op {
-            Op::BinarizeAct { group, .. } => Some(*group),
+            Op::BinarizeAct(BinarizeAct { group, .. }) => Some(*group),
             _ => None,
         })
         .collect();

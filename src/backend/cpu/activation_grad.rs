@@ -1,34 +1,48 @@
 //! Gradient of an element-wise non-linearity, from its output (hard swish, magnitude: its input).
 
-use super::simd::{Isa, Kernel, Simd};
-use crate::program::{Activation, LANES};
+use super::block::BlockRun;
+use super::simd::{Kernel, Simd};
+use super::step::{BlockOp, scheduled};
+use crate::program::{Activation, ActivationGrad, LANES};
 
-/// `dx = dy f'(y) scale[c]` on blocks of `channels` maps of `pixels` pixels.
-pub(super) struct ActivationGrad<'a> {
-    /// Output (hard swish, magnitude: input) of the non-linearity.
-    pub y: &'a [f32],
-    /// Its gradient.
-    pub dy: &'a [f32],
-    /// Gradient of the input, written.
-    pub dx: &'a mut [f32],
-    /// The non-linearity.
-    pub act: Activation,
-    /// Factor per channel.
-    pub scale: Option<&'a [f32]>,
-    /// Channels of a block.
-    pub channels: usize,
-    /// Pixels of a channel.
-    pub pixels: usize,
-}
+scheduled!(ActivationGrad: block);
 
-impl ActivationGrad<'_> {
-    /// Computes it.
-    pub fn compute(self, isa: Isa) {
-        isa.run(self);
+impl BlockOp for ActivationGrad {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let (channels, h, w) = run.shape(self.y).chw();
+        run.write([self.dx], |run, [dx]| {
+            run.isa().run(Maps {
+                y: run.image(self.y),
+                dy: run.image(self.dy),
+                dx,
+                act: self.act,
+                scale: self.scale.map(|s| run.flat(s)),
+                channels,
+                pixels: h * w,
+            });
+        });
     }
 }
 
-impl Kernel for ActivationGrad<'_> {
+/// `dx = dy f'(y) scale[c]` on blocks of `channels` maps of `pixels` pixels.
+struct Maps<'a> {
+    /// Output (hard swish, magnitude: input) of the non-linearity.
+    y: &'a [f32],
+    /// Its gradient.
+    dy: &'a [f32],
+    /// Gradient of the input, written.
+    dx: &'a mut [f32],
+    /// The non-linearity.
+    act: Activation,
+    /// Factor per channel.
+    scale: Option<&'a [f32]>,
+    /// Channels of a block.
+    channels: usize,
+    /// Pixels of a channel.
+    pixels: usize,
+}
+
+impl Kernel for Maps<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -1,14 +1,42 @@
 //! Average pooling; padded positions are not counted.
 
+use super::block::BlockRun;
 use super::max_pool::{Window, lanes};
-use super::simd::{Isa, Kernel, Simd};
-use crate::program::LANES;
+use super::simd::{Kernel, Simd};
+use super::step::{BlockOp, scheduled};
+use crate::program::{AvgPool, AvgPoolGrad, LANES};
 
-/// `y = mean x` on all planes.
-pub(super) fn forward(isa: Isa, window: Window, x: &[f32], y: &mut [f32]) {
-    isa.run(Forward { window, x, y });
+scheduled!(AvgPool: block);
+
+impl BlockOp for AvgPool {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let window = Window::of(run, self.x, self.geo);
+        run.write([self.y], |run, [y]| {
+            run.isa().run(Forward {
+                window,
+                x: run.image(self.x),
+                y,
+            });
+        });
+    }
 }
 
+scheduled!(AvgPoolGrad: block);
+
+impl BlockOp for AvgPoolGrad {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let window = Window::of(run, self.dx, self.geo);
+        run.write([self.dx], |run, [dx]| {
+            run.isa().run(Backward {
+                window,
+                dy: run.image(self.dy),
+                dx,
+            });
+        });
+    }
+}
+
+/// `y = mean x` on all planes.
 struct Forward<'a> {
     window: Window,
     x: &'a [f32],
@@ -44,10 +72,6 @@ impl Kernel for Forward<'_> {
 }
 
 /// Spreads the gradient evenly over the window.
-pub(super) fn backward(isa: Isa, window: Window, dy: &[f32], dx: &mut [f32]) {
-    isa.run(Backward { window, dy, dx });
-}
-
 struct Backward<'a> {
     window: Window,
     dy: &'a [f32],

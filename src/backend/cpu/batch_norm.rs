@@ -4,9 +4,104 @@
 //! about a value near the mean, so that the square of the mean does not swallow the variance, and
 //! moved to 0 in `f64`, where a `mean^2/var` of a million costs ten digits of sixteen.
 
+use super::block::BlockRun;
+use super::memory::Memory;
 use super::simd::{Isa, Kernel, Simd};
-use crate::program::LANES;
+use super::step::{BlockOp, BlockSum, WholeOp, scheduled};
+use super::sums::Parts;
+use crate::program::{
+    BatchNormFold, BatchNormGrad, BatchNormGradSums, BatchNormStats, LANES, RunArgs,
+};
 use crate::vector::wide;
+
+scheduled!(BatchNormStats: sum);
+
+impl BlockSum for BatchNormStats {
+    fn width(&self, memory: &Memory) -> usize {
+        2 * memory.shape(self.x).chw().0
+    }
+
+    fn parts(&self, run: &BlockRun<'_>, parts: &mut [f64]) {
+        let (channels, h, w) = run.shape(self.x).chw();
+        let parts = parts.chunks_exact_mut(2 * channels);
+        for ((lanes, x), part) in run.blocks(self.x).zip(parts) {
+            stats_part(run.isa(), x, h * w * LANES, lanes, part);
+        }
+    }
+
+    fn finish(&self, memory: &mut Memory, parts: Parts<'_>) {
+        memory.each_chip([self.mean, self.var], |m, chip, [mean, var]| {
+            let parts = parts.of(m, self.mean, chip);
+            stats(&parts.total(), parts.per_channel(m, self.x), mean, var);
+        });
+    }
+}
+
+scheduled!(BatchNormGradSums: sum);
+
+impl BlockSum for BatchNormGradSums {
+    fn width(&self, memory: &Memory) -> usize {
+        2 * memory.shape(self.x).chw().0
+    }
+
+    fn parts(&self, run: &BlockRun<'_>, parts: &mut [f64]) {
+        let (channels, h, w) = run.shape(self.x).chw();
+        let maps = run.blocks(self.x).zip(run.blocks(self.dy));
+        for (((lanes, x), (_, dy)), part) in maps.zip(parts.chunks_exact_mut(2 * channels)) {
+            let mean = run.flat(self.mean);
+            grad_part(run.isa(), x, dy, mean, h * w * LANES, lanes, part);
+        }
+    }
+
+    fn finish(&self, memory: &mut Memory, parts: Parts<'_>) {
+        memory.each_chip([self.dgamma, self.dbeta], |m, chip, [dgamma, dbeta]| {
+            let sums = parts.of(m, self.dgamma, chip).total();
+            grad_sums(&sums, m.flat(self.var, chip), self.eps, dgamma, dbeta);
+        });
+    }
+}
+
+scheduled!(BatchNormFold: whole);
+
+impl WholeOp for BatchNormFold {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        memory.each_chip([self.scale, self.shift], |m, chip, [scale, shift]| {
+            let frozen = Frozen {
+                mean: m.flat(self.mean, chip),
+                var: m.flat(self.var, chip),
+                gamma: m.flat(self.gamma, chip),
+                beta: m.flat(self.beta, chip),
+                eps: self.eps,
+            };
+            fold(&frozen, scale, shift)
+        });
+    }
+}
+
+scheduled!(BatchNormGrad: block);
+
+impl BlockOp for BatchNormGrad {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let (_, h, w) = run.shape(self.x).chw();
+        let chips = run.chips_of(self.x).max(run.chips_of(self.dy));
+        run.write([self.dx], |run, [dx]| {
+            let grad = Grad {
+                mean: run.flat(self.mean),
+                var: run.flat(self.var),
+                gamma: run.flat(self.gamma),
+                dgamma: run.flat(self.dgamma),
+                dbeta: run.flat(self.dbeta),
+                eps: self.eps,
+                count: (h * w * run.images() * chips) as f32,
+            };
+            let maps = run.blocks(self.x).zip(run.blocks(self.dy));
+            let dx = dx.chunks_exact_mut(run.block_len(self.dx));
+            for (((lanes, x), (_, dy)), dx) in maps.zip(dx) {
+                grad.input(x, dy, lanes, dx);
+            }
+        });
+    }
+}
 
 /// Pixels summed in `f32`.
 const RUN: usize = 16;
@@ -58,7 +153,7 @@ impl Kernel for Moments<'_> {
 }
 
 /// `[sum x, sum x^2]` for every channel (of `plane` values) of a block.
-pub(super) fn stats_part(isa: Isa, x: &[f32], plane: usize, lanes: usize, part: &mut [f64]) {
+fn stats_part(isa: Isa, x: &[f32], plane: usize, lanes: usize, part: &mut [f64]) {
     for (x, part) in x.chunks_exact(plane).zip(part.chunks_exact_mut(2)) {
         let near = x[..lanes].iter().sum::<f32>() / lanes as f32;
         let sums = isa.run(Moments { x, near });
@@ -70,7 +165,7 @@ pub(super) fn stats_part(isa: Isa, x: &[f32], plane: usize, lanes: usize, part: 
 }
 
 /// Biased mean and variance per channel from the sums over `n` values.
-pub(super) fn stats(sums: &[f64], n: f64, mean: &mut [f32], var: &mut [f32]) {
+fn stats(sums: &[f64], n: f64, mean: &mut [f32], var: &mut [f32]) {
     let n = n.max(1.0);
     for (sums, (mean, var)) in sums.chunks_exact(2).zip(mean.iter_mut().zip(var)) {
         let centre = sums[0] / n;
@@ -80,7 +175,7 @@ pub(super) fn stats(sums: &[f64], n: f64, mean: &mut [f32], var: &mut [f32]) {
 }
 
 /// What [`fold`] reads.
-pub(super) struct Frozen<'a> {
+struct Frozen<'a> {
     /// Mean.
     pub mean: &'a [f32],
     /// Variance.
@@ -94,7 +189,7 @@ pub(super) struct Frozen<'a> {
 }
 
 /// `scale = gamma / sqrt(var + eps)`, `shift = beta - mean * scale`.
-pub(super) fn fold(b: &Frozen, scale: &mut [f32], shift: &mut [f32]) {
+fn fold(b: &Frozen, scale: &mut [f32], shift: &mut [f32]) {
     for c in 0..scale.len() {
         scale[c] = b.gamma[c] / (b.var[c] + b.eps).sqrt();
         shift[c] = b.beta[c] - b.mean[c] * scale[c];
@@ -129,9 +224,10 @@ impl Kernel for GradSums<'_> {
 }
 
 /// `[sum dy (x - mean), sum dy]` for every channel (of `plane` values) of a block.
-pub(super) fn grad_part(
+fn grad_part(
     isa: Isa,
-    (x, dy): (&[f32], &[f32]),
+    x: &[f32],
+    dy: &[f32],
     mean: &[f32],
     plane: usize,
     lanes: usize,
@@ -145,13 +241,7 @@ pub(super) fn grad_part(
 }
 
 /// `dgamma = sum dy xh`, `dbeta = sum dy`, per channel, from the sums of [`grad_part`].
-pub(super) fn grad_sums(
-    sums: &[f64],
-    var: &[f32],
-    eps: f32,
-    dgamma: &mut [f32],
-    dbeta: &mut [f32],
-) {
+fn grad_sums(sums: &[f64], var: &[f32], eps: f32, dgamma: &mut [f32], dbeta: &mut [f32]) {
     let results = dgamma.iter_mut().zip(dbeta).zip(var);
     for (sums, ((dgamma, dbeta), &var)) in sums.chunks_exact(2).zip(results) {
         *dgamma = (sums[0] / f64::from(var + eps).sqrt()) as f32;
@@ -161,7 +251,7 @@ pub(super) fn grad_sums(
 
 /// What the gradient of the input needs beside the maps.
 #[derive(Clone, Copy)]
-pub(super) struct Grad<'a> {
+struct Grad<'a> {
     /// Batch mean.
     pub mean: &'a [f32],
     /// Batch variance.

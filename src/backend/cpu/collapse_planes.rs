@@ -2,17 +2,25 @@
 
 use rayon::prelude::*;
 
+use super::memory::Memory;
 use super::planes::Planes;
-use crate::program::Reading;
+use super::step::{WholeOp, scheduled};
+use crate::program::{CollapsePlanes, Reading, RunArgs};
+
+scheduled!(CollapsePlanes: whole);
+
+impl WholeOp for CollapsePlanes {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        memory.each_chip([self.out], |m, chip, [out]| {
+            let correct = self.correct.map(|t| m.flat(t, chip));
+            let (g, w_step) = (m.planes(self.g, chip), m.flat(self.w_step, 0));
+            forward(&self.spec, g, w_step, correct, out)
+        });
+    }
+}
 
 /// Effective weights `[column][row]` of one chip.
-pub(super) fn forward(
-    spec: &Reading,
-    g: Planes,
-    w_step: &[f32],
-    correct: Option<&[f32]>,
-    out: &mut [f32],
-) {
+fn forward(spec: &Reading, g: Planes, w_step: &[f32], correct: Option<&[f32]>, out: &mut [f32]) {
     let a = &spec.arrays;
     let base = a.digital_base();
     let columns = out.par_chunks_mut(a.rows).enumerate();

@@ -14,18 +14,82 @@
 
 use std::ops::Range;
 
+use super::block::{BlockRun, Space};
 use super::buffer::Buffer;
 use super::gather::{Gather, GatherShape, Lines, Source};
+use super::memory::Memory;
 use super::post::Epilogue;
 use super::simd::Isa;
+use super::step::{LayerOp, OnCpu, Packing, Step};
 use super::strip::{STRIP_BYTES, Strip};
 use crate::error::Result;
-use crate::program::{Activation, ConvGeometry, LANES};
+use crate::program::{Conv2d, Conv2dGradInput, ConvGeometry, LANES, Post, TensorId};
+
+impl OnCpu for Conv2d {
+    fn step(self, _: Isa) -> Result<Step> {
+        Step::layer(Layer {
+            plan: ConvPlan::forward(&self.geo)?,
+            x: self.x,
+            w: self.w,
+            y: self.y,
+            post: self.post,
+        })
+    }
+}
+
+impl OnCpu for Conv2dGradInput {
+    fn step(self, _: Isa) -> Result<Step> {
+        Step::layer(Layer {
+            plan: ConvPlan::grad_input(&self.geo)?,
+            x: self.dy,
+            w: self.w,
+            y: self.dx,
+            post: Post::NONE,
+        })
+    }
+}
+
+/// A convolution or its gradient with its tables.
+struct Layer {
+    plan: ConvPlan,
+    x: TensorId,
+    w: TensorId,
+    y: TensorId,
+    post: Post,
+}
+
+impl Packing for Layer {
+    fn weights(&self) -> Vec<TensorId> {
+        vec![self.w]
+    }
+
+    fn packed_len(&self) -> usize {
+        self.plan.packed_len()
+    }
+
+    fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]) {
+        self.plan
+            .pack(memory.isa(), memory.flat(self.w, chip), packed);
+    }
+}
+
+impl LayerOp for Layer {
+    fn packing(&self) -> &dyn Packing {
+        self
+    }
+
+    fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space) {
+        run.write([self.y], |run, [y]| {
+            let (x, epilogue) = (run.image(self.x), run.epilogue(&self.post));
+            let copies = &mut space.copies;
+            self.plan.run(run.isa(), packed, x, y, &epilogue, copies);
+        });
+    }
+}
 
 /// Tables of a convolution.
 #[derive(Debug, Clone)]
-pub(super) struct ConvPlan {
-    geo: ConvGeometry,
+struct ConvPlan {
     gathers: Vec<Gather>,
     /// Channels and values of a block of the map that is read.
     channels: usize,
@@ -119,7 +183,6 @@ impl ConvPlan {
             terms: (0..g.rows() as u32).collect(),
         };
         Ok(Self {
-            geo: *g,
             gathers: vec![Gather::new(shape, offsets, lines, source)?],
             channels: g.c_in,
             x_len: g.c_in * g.h_in * g.w_in * LANES,
@@ -215,17 +278,11 @@ impl ConvPlan {
             }
         }
         Ok(Self {
-            geo: *g,
             gathers,
             channels: g.c_out,
             x_len: g.c_out * ho * wo * LANES,
             strips,
         })
-    }
-
-    /// The convolution's geometry.
-    pub fn geometry(&self) -> &ConvGeometry {
-        &self.geo
     }
 
     /// Values of the packed weights.
@@ -277,15 +334,6 @@ impl ConvPlan {
         }
     }
 }
-
-/// No epilogue.
-pub(super) const PLAIN: Epilogue = Epilogue {
-    scale: None,
-    shift: None,
-    residual: None,
-    act: Activation::Identity,
-    quant: None,
-};
 
 /// One phase of a transposed convolution along one axis: input places `first, first + stride, ..`.
 struct Axis {

@@ -17,36 +17,42 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Memory;
-use super::conv2d::{ConvPlan, rows_under, strip_lines};
+use super::conv2d::{rows_under, strip_lines};
 use super::gather::Tiles;
+use super::memory::Memory;
 use super::simd::{Isa, Kernel, Simd};
+use super::step::{WholeOp, scheduled};
 use super::strip::Strip;
-use crate::program::{ConvGeometry, LANES, Scope, TensorId};
+use crate::program::{Conv2dGradWeight, ConvGeometry, LANES, RunArgs, Scope};
+
+scheduled!(Conv2dGradWeight: whole);
+
+/// Of each chip where `dw` is per chip, else summed over chips.
+impl WholeOp for Conv2dGradWeight {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        let &Self { x, dy, dw, .. } = self;
+        let scope = memory.desc(dw).scope;
+        memory.each_chip([dw], |m, chip, [dw]| {
+            let chips = match scope {
+                Scope::Shared => 0..m.chips_of(dy).max(m.chips_of(x)),
+                Scope::PerChip => chip..chip + 1,
+            };
+            let blocks = chips.flat_map(|chip| (0..m.blocks()).map(move |block| (chip, block)));
+            let operands = blocks.map(|(chip, block)| Operands {
+                x: m.block(x, chip, block),
+                dy: m.block(dy, chip, block),
+                lanes: m.lanes(block),
+            });
+            let operands: Vec<_> = operands.collect();
+            grad_weight(m, &self.geo, &operands, dw);
+        });
+    }
+}
 
 /// Most rows (outputs) and columns (terms) of a task's tile.
 const TILE: (usize, usize) = (24, 96);
 /// Positions between two visits of a register tile.
 const NEAR: usize = 32;
-
-/// Computes `dw`: of each chip when it is per chip, else summed over chips.
-pub(super) fn run(m: &mut Memory, plan: &ConvPlan, x: TensorId, dy: TensorId, dw: TensorId) {
-    let shared = m.desc(dw).scope == Scope::Shared;
-    m.each_chip([dw], |m, chip, [dw]| {
-        let chips = match shared {
-            true => 0..m.chips_of(dy).max(m.chips_of(x)),
-            false => chip..chip + 1,
-        };
-        let blocks = chips.flat_map(|chip| (0..m.blocks()).map(move |block| (chip, block)));
-        let operands = blocks.map(|(chip, block)| Operands {
-            x: m.block(x, chip, block),
-            dy: m.block(dy, chip, block),
-            lanes: m.lanes(block),
-        });
-        let operands: Vec<_> = operands.collect();
-        grad_weight(m, plan.geometry(), &operands, dw);
-    });
-}
 
 /// Both operands of a block.
 struct Operands<'a> {

@@ -1,11 +1,24 @@
 //! Constants of the converters of a chip.
 
-use crate::program::{ConverterErrors, RunArgs};
+use super::memory::Memory;
+use super::step::{WholeOp, scheduled};
+use crate::program::{ConverterErrors, ConverterFold, RunArgs};
 use crate::random::{Purpose, Stream};
+
+scheduled!(ConverterFold: whole);
+
+impl WholeOp for ConverterFold {
+    fn run(&self, memory: &mut Memory, args: &RunArgs) {
+        memory.each_chip([self.out], |m, chip, [out]| {
+            let scale = self.scale.map(|t| m.flat(t, chip));
+            forward(&self.spec, m.flat(self.range, 0), scale, args, chip, out)
+        });
+    }
+}
 
 /// Pairs `(a, b)` by row tile, read plane and column; `chip` is the position in the wave. A converter
 /// without a range gives code 0.
-pub(super) fn forward(
+fn forward(
     spec: &ConverterErrors,
     range: &[f32],
     scale: Option<&[f32]>,

@@ -1,5 +1,5 @@
 //! Fabrication of chips: from nominal weights to what a chip's cells make of them after digital
-//! tuning. The equations are at [`Op::Fabricate`](crate::program::Op::Fabricate) and
+//! tuning. The equations are at [`Fabricate`](crate::program::Fabricate) and
 //! [`Mapping`]; the module `chip::closed_form` writes them down in `f64` for the tests.
 //!
 //! A layer is cut into parts of [`PART`] cells that are made independently: deviates first (a
@@ -8,16 +8,52 @@
 
 use rayon::prelude::*;
 
-use crate::program::{Deviate, Fabrication, Law, Mapping};
+use super::memory::Memory;
+use super::step::{WholeOp, scheduled};
+use crate::program::{
+    Deviate, Fabricate, FabricateGrad, Fabrication, Law, Mapping, RunArgs, TensorId,
+};
 use crate::random::{Purpose, Stream, lognormal_shape, squeeze};
 use crate::vector::wide;
+
+scheduled!(Fabricate: whole);
+
+impl WholeOp for Fabricate {
+    fn run(&self, memory: &mut Memory, args: &RunArgs) {
+        memory.each_chip([self.out], |m, chip, [out]| {
+            let cells = Chip::at(m, self.chip, chip, args);
+            let (w, full_scale) = (m.flat(self.w, 0), m.flat(self.full_scale, 0));
+            forward(w, full_scale, &self.spec, cells, out)
+        });
+    }
+}
+
+scheduled!(FabricateGrad: whole);
+
+impl WholeOp for FabricateGrad {
+    fn run(&self, memory: &mut Memory, args: &RunArgs) {
+        memory.each_chip([self.dw], |m, _, [dw]| {
+            dw.fill(0.0);
+            for chip in 0..m.chips() {
+                let cells = Chip::at(m, self.chip, chip, args);
+                grad(
+                    m.flat(self.w, 0),
+                    m.flat(self.dout, chip),
+                    &self.spec,
+                    cells,
+                    dw,
+                );
+            }
+        });
+    }
+}
 
 /// Cells of a part: their deviates fit the first-level cache.
 const PART: usize = 2048;
 
 /// The random numbers and constants of one chip.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Chip {
+struct Chip {
     /// Key of all random numbers.
     pub seed: u64,
     /// Or-ed into the purpose word.
@@ -33,12 +69,13 @@ pub(super) struct Chip {
 }
 
 impl Chip {
-    /// From the `chip` tensor's values `[e, gain, offset, 0]`.
-    pub fn new(seed: u64, flags: u32, index: u32, fields: &[f32]) -> Self {
+    /// The chip at a position of the wave; its values in `tensor` are `[e, gain, offset, 0]`.
+    fn at(memory: &Memory, tensor: TensorId, position: usize, args: &RunArgs) -> Self {
+        let fields = memory.flat(tensor, position);
         Self {
-            seed,
-            flags,
-            index,
+            seed: args.seed,
+            flags: args.purpose,
+            index: args.first_chip.wrapping_add(position as u32),
             e: fields[0],
             gain: fields[1],
             offset: fields[2],
@@ -170,13 +207,7 @@ impl Part {
 
 /// Effective weights `out` of one chip from the nominal weights `w`; `full_scale` has one value or
 /// one a column.
-pub(super) fn forward(
-    w: &[f32],
-    full_scale: &[f32],
-    spec: &Fabrication,
-    chip: Chip,
-    out: &mut [f32],
-) {
+fn forward(w: &[f32], full_scale: &[f32], spec: &Fabrication, chip: Chip, out: &mut [f32]) {
     let cells = Cells { spec, chip };
     let columns = cells.columns();
     let parts = w.par_chunks(PART).zip(out.par_chunks_mut(PART)).enumerate();
@@ -289,7 +320,7 @@ fn by_column(values: &[f32], rows: usize, first: usize, out: &mut [f32]) {
 
 /// Adds one chip's part of `dw`: `gain * dout * (1 + e + sigma_w z)` for the proportional law, `z`
 /// of the cell that carries the weight, `gain * dout` for the fixed law.
-pub(super) fn grad(w: &[f32], dout: &[f32], spec: &Fabrication, chip: Chip, dw: &mut [f32]) {
+fn grad(w: &[f32], dout: &[f32], spec: &Fabrication, chip: Chip, dw: &mut [f32]) {
     let cells = Cells { spec, chip };
     let parts = w.par_chunks(PART).zip(dout.par_chunks(PART)).enumerate();
     let parts = parts.zip(dw.par_chunks_mut(PART));

@@ -5,10 +5,30 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::memory::Memory;
-use crate::program::{LANES, TensorId};
+use super::step::{WholeOp, scheduled};
+use crate::program::{Histogram, LANES, RunArgs, Scope, TensorId};
+
+scheduled!(Histogram: whole);
+
+impl WholeOp for Histogram {
+    fn holds_up(&self) -> bool {
+        true
+    }
+
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        let scope = memory.desc(self.out).scope;
+        memory.each_chip([self.out], |m, chip, [out]| {
+            let chips = match scope {
+                Scope::Shared => 0..m.chips_of(self.x),
+                Scope::PerChip => chip..chip + 1,
+            };
+            forward(m, self.x, chips, m.flat(self.limit, 0), self.bins, out)
+        });
+    }
+}
 
 /// Counts over the real images of some chips; added up as integers, in whatever order.
-pub(super) fn forward(
+fn forward(
     m: &Memory,
     x: TensorId,
     chips: Range<usize>,

@@ -2,9 +2,26 @@
 
 use rayon::prelude::*;
 
-use super::planes::Kept;
+use super::memory::Memory;
+use super::planes::{Kept, halves_mut};
+use super::step::{WholeOp, scheduled};
 use crate::chip::ir_drop;
-use crate::program::{Arrays, Encoding, Wires};
+use crate::program::{Arrays, Encoding, IrDrop, RunArgs, Storage, Wires};
+
+scheduled!(IrDrop: whole);
+
+impl WholeOp for IrDrop {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        let (kept, n) = (memory.desc(self.out).storage, memory.shape(self.out).len());
+        memory.each_chip([self.out], |m, chip, [out]| {
+            let g = m.flat(self.g, chip);
+            match kept {
+                Storage::F32 => forward(&self.spec, g, out),
+                Storage::F16 => forward(&self.spec, g, halves_mut(out, n)),
+            }
+        });
+    }
+}
 
 /// Cell planes of a read plane, with their signs.
 fn poles(a: &Arrays, p: usize) -> Vec<(usize, f64)> {
@@ -15,7 +32,7 @@ fn poles(a: &Arrays, p: usize) -> Vec<(usize, f64)> {
 }
 
 /// Read planes of one chip in level units from its raw cells.
-pub(super) fn forward<T: Kept>(spec: &Wires, g: &[f32], out: &mut [T]) {
+fn forward<T: Kept>(spec: &Wires, g: &[f32], out: &mut [T]) {
     let a = &spec.arrays;
     let n = a.plane_len();
     let tiles = a.tile_cols.windows(2).map(|c| c[0] as usize..c[1] as usize);

@@ -1,9 +1,22 @@
 //! Running statistics.
 
-use crate::program::Rate;
+use super::memory::Memory;
+use super::step::{WholeOp, scheduled};
+use crate::program::{Lerp, Rate, RunArgs};
+
+scheduled!(Lerp: whole);
+
+impl WholeOp for Lerp {
+    fn run(&self, memory: &mut Memory, args: &RunArgs) {
+        memory.each_chip([self.state], |m, chip, [state]| {
+            let value = m.flat(self.value, chip);
+            forward(state, value, self.rate, self.times, args.step)
+        });
+    }
+}
 
 /// `state += rate (times value - state)`, `step` counted from 0; see [`Rate`].
-pub(super) fn forward(state: &mut [f32], value: &[f32], rate: Rate, times: f32, step: u32) {
+fn forward(state: &mut [f32], value: &[f32], rate: Rate, times: f32, step: u32) {
     let rate = match rate {
         Rate::Fixed(rate) => rate,
         Rate::FixedFromFirst(rate) => {

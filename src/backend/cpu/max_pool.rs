@@ -1,7 +1,41 @@
 //! Max pooling.
 
-use super::simd::{Isa, Kernel, Simd};
-use crate::program::{LANES, PoolGeometry};
+use super::block::BlockRun;
+use super::simd::{Kernel, Simd};
+use super::step::{BlockOp, scheduled};
+use crate::program::{LANES, MaxPool, MaxPoolGrad, PoolGeometry, TensorId};
+
+scheduled!(MaxPool: block);
+
+impl BlockOp for MaxPool {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let window = Window::of(run, self.x, self.geo);
+        run.write([self.y], |run, [y]| {
+            run.isa().run(Forward {
+                window,
+                x: run.image(self.x),
+                y,
+            });
+        });
+    }
+}
+
+scheduled!(MaxPoolGrad: block);
+
+impl BlockOp for MaxPoolGrad {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let window = Window::of(run, self.x, self.geo);
+        run.write([self.dx], |run, [dx]| {
+            run.isa().run(Backward {
+                window,
+                x: run.image(self.x),
+                y: run.image(self.y),
+                dy: run.image(self.dy),
+                dx,
+            });
+        });
+    }
+}
 
 /// The part of a window that lies inside the map.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +49,12 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// On the map `x`.
+    pub fn of(run: &BlockRun<'_>, x: TensorId, geo: PoolGeometry) -> Self {
+        let (_, h, w) = run.shape(x).chw();
+        Self { geo, h, w }
+    }
+
     /// Values of an input plane and of an output plane.
     pub fn planes(&self) -> (usize, usize) {
         let (ho, wo) = self.geo.out(self.h, self.w);
@@ -45,10 +85,6 @@ pub(super) fn lanes(from: &[f32], pixel: usize) -> &[f32; LANES] {
 }
 
 /// `y = max x` on all planes.
-pub(super) fn forward(isa: Isa, window: Window, x: &[f32], y: &mut [f32]) {
-    isa.run(Forward { window, x, y });
-}
-
 struct Forward<'a> {
     window: Window,
     x: &'a [f32],
@@ -81,16 +117,6 @@ impl Kernel for Forward<'_> {
 }
 
 /// The gradient goes to the first element of the window that equals the maximum.
-pub(super) fn backward(isa: Isa, window: Window, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    isa.run(Backward {
-        window,
-        x,
-        y,
-        dy,
-        dx,
-    });
-}
-
 struct Backward<'a> {
     window: Window,
     x: &'a [f32],

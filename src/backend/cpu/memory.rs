@@ -1,6 +1,6 @@
 //! The tensors of a session and the ways an operator may touch them.
 //!
-//! For operators over whole tensors (`whole.rs`):
+//! For operators over whole tensors ([`WholeOp`](super::step::WholeOp)):
 //! * [`Memory::flat`], [`Memory::block`] and [`Memory::image`] read; a shared tensor is the same
 //!   for every chip.
 //! * [`Memory::each_chip`] and [`Memory::each_block`] write: they take some tensors out of the

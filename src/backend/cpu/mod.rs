@@ -6,10 +6,10 @@
 //! of the weights with 16 columns, whatever the layer's shape; see `conv2d`.
 //!
 //! # Practice
-//! `plan` cuts a section into phases, `session` runs them: block-local operators depth
-//! first (`block.rs`) with the sums over images that ride along (`sums.rs`), others over whole
-//! tensors (`whole.rs`). All results are independent of the
-//! number of threads: a value is always summed in the same order.
+//! Every operator says in its file how it is scheduled (`step.rs`). `plan` cuts a section into
+//! phases, `session` runs them: block-local operators depth first (`block.rs`) with the sums over
+//! images that ride along (`sums.rs`), others over whole tensors (`memory.rs`). All results are
+//! independent of the number of threads: a value is always summed in the same order.
 
 mod activation_grad;
 mod adam;
@@ -29,7 +29,6 @@ mod fabricate;
 mod gather;
 mod histogram;
 mod ir_drop;
-mod layer;
 mod lerp;
 mod math;
 mod max_abs;
@@ -51,12 +50,13 @@ mod sgd;
 mod simd;
 mod softmax;
 mod softmax_xent;
+mod step;
 mod strip;
 mod sums;
 mod tally;
 mod variance_ratio;
 mod weight_scale;
-mod whole;
+mod zero;
 
 pub use memory::Memory;
 pub use simd::{ISA_VARIABLE, Isa};
@@ -92,8 +92,8 @@ impl Default for CpuBackend {
 
 impl CpuBackend {
     /// All processors, half of what [`crate::memory::available`] says (4 GiB where the system does not), the
-    /// best instruction set or the one [`ISA_VARIABLE`] names (a wrong name is reported by
-    /// [`Backend::prepare`]).
+    /// best instruction set or the one [`ISA_VARIABLE`] names (a wrong name is reported where
+    /// a program is planned or prepared).
     pub fn new() -> Self {
         Self {
             budget: usual_budget(),
@@ -137,9 +137,15 @@ impl CpuBackend {
         }
     }
 
+    /// Plans a program after its check.
+    fn plan(&self, program: &Program) -> Result<Plan> {
+        program.check()?;
+        Plan::new(program, self.isa.clone().map_err(Error::Input)?)
+    }
+
     /// Bytes a session of this capacity uses.
     fn bytes_of(&self, program: &Program, plan: &Plan, capacity: Capacity) -> usize {
-        let scratch = session::scratch_values(program, plan) * self.threads();
+        let scratch = session::scratch_values(plan) * self.threads();
         plan.values(program, capacity)
             .saturating_add(scratch)
             .saturating_mul(size_of::<f32>())
@@ -167,8 +173,7 @@ impl Backend for CpuBackend {
     /// Halves the chunk down to 1024 images, then the chips, then the chunk down to one block.
     /// Resident images are only cut where the inputs alone would take more than half the budget.
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
-        program.check()?;
-        let plan = Plan::new(program);
+        let plan = self.plan(program)?;
         let mut c = Capacity {
             chips: want.chips.max(1),
             images: want.images.max(LANES),
@@ -205,8 +210,7 @@ impl Backend for CpuBackend {
     }
 
     fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
-        program.check()?;
-        Ok(self.bytes_of(program, &Plan::new(program), capacity) as u64)
+        Ok(self.bytes_of(program, &self.plan(program)?, capacity) as u64)
     }
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {

@@ -2,7 +2,45 @@
 
 use std::ops::Range;
 
-use crate::program::{LANES, Reading};
+use super::block::{BlockRun, Space};
+use super::crossbar::{ArrayLayer, CrossbarPlan, Sink};
+use super::simd::Isa;
+use super::step::{LayerOp, OnCpu, Packing, Step};
+use crate::error::Result;
+use crate::program::{LANES, PartialSums, Reading, TensorId};
+
+impl OnCpu for PartialSums {
+    fn step(self, isa: Isa) -> Result<Step> {
+        let plan = CrossbarPlan::new(isa, &self.geo, &self.spec, self.variance.is_some())?;
+        let arrays = ArrayLayer {
+            plan,
+            geo: self.geo,
+            x: self.x,
+            x_step: self.x_step,
+            g: self.g,
+            variance: self.variance,
+        };
+        Step::layer(Layer { arrays, y: self.y })
+    }
+}
+
+/// Arrays whose sums are the result.
+struct Layer {
+    arrays: ArrayLayer,
+    y: TensorId,
+}
+
+impl LayerOp for Layer {
+    fn packing(&self) -> &dyn Packing {
+        &self.arrays
+    }
+
+    fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space) {
+        run.write([self.y], |run, [y]| {
+            self.arrays.read(packed, run, &mut Sink::Store(y), space)
+        });
+    }
+}
 
 /// Sums of one row tile and read plane over a span of pixels.
 pub(super) struct Store<'a> {

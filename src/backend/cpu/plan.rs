@@ -1,33 +1,34 @@
 //! Turns a section into phases and decides where every tensor lives.
 //!
-//! Block-local operators ([`Op::is_block_local`]) whose outputs have the same scope form one *block
+//! Block-local operators ([`Step::Block`]) whose outputs have the same scope form one *block
 //! phase*: it runs depth first, all its operators on a few blocks of images before the next
 //! blocks, so that activations stay in the second-level cache. Operators that sum over images
-//! ([`Op::is_block_sum`]) ride along and are finished behind it. A temporary that
+//! ([`Step::Sum`]) ride along and are finished behind it. A temporary that
 //! no other phase of its section uses exists only in a per-thread arena, as large as those few
 //! blocks. Every other operator is a phase of its own.
 
 use std::ops::Range;
 
+use super::simd::Isa;
+use super::step::{BlockStep, BlockSum, OnCpu, Step, WholeOp};
+use crate::error::Result;
 use crate::program::*;
 
 /// One step of a section.
-#[derive(Debug)]
 pub(super) enum Phase {
     /// Operators run block by block.
     Blocks(BlockPhase),
-    /// One operator over whole tensors, by its index in the section.
-    Whole(usize),
+    /// One operator over whole tensors.
+    Whole(Box<dyn WholeOp>),
 }
 
 /// Operators run block by block.
-#[derive(Debug)]
 pub(super) struct BlockPhase {
-    /// Indices in the section.
-    pub ops: Vec<usize>,
-    /// Operators that sum over images ([`Op::is_block_sum`]), by their index: each makes a part of
-    /// its sum of every block behind `ops`, and its results when all blocks are done.
-    pub sums: Vec<usize>,
+    /// The operators.
+    pub ops: Vec<BlockStep>,
+    /// Operators that sum over images: each makes a part of its sum of every block behind `ops`, and
+    /// its results when all blocks are done.
+    pub sums: Vec<Box<dyn BlockSum>>,
     /// Whether the outputs have a chip axis.
     pub per_chip: bool,
     /// Written tensors that exist as a whole.
@@ -39,7 +40,6 @@ pub(super) struct BlockPhase {
 }
 
 /// Phases and storage of a program.
-#[derive(Debug)]
 pub(super) struct Plan {
     /// Phases of every section.
     pub sections: Vec<Vec<Phase>>,
@@ -51,51 +51,50 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Plans a checked program.
-    pub fn new(program: &Program) -> Plan {
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] where an operator is too large for its tables.
+    pub fn new(program: &Program, isa: Isa) -> Result<Plan> {
         let n = program.tensors.len();
         let mut whole = vec![false; n];
         for (i, tensor) in program.tensors.iter().enumerate() {
             whole[i] = tensor.role != Role::Temp;
         }
-        let cuts: Vec<_> = program.sections.iter().map(|s| cut(program, s)).collect();
+        let cuts = program.sections.iter().map(|s| cut(program, s, isa));
+        let cuts: Vec<_> = cuts.collect::<Result<_>>()?;
         // Lifetime of every temporary in phases, per section.
         let mut lives: Vec<Vec<(usize, Range<usize>)>> = vec![Vec::new(); n];
         for (s, (section, phases)) in program.sections.iter().zip(&cuts).enumerate() {
             for (p, phase) in phases.iter().enumerate() {
-                for op in phase.all().map(|i| &section.ops[i]) {
-                    for t in op.reads().into_iter().chain(op.writes()) {
-                        let i = t.index();
-                        match lives[i].last_mut() {
-                            Some((last, live)) if *last == s => live.end = p + 1,
-                            _ => lives[i].push((s, p..p + 1)),
-                        }
-                        let crosses = lives[i].last().is_some_and(|(_, live)| live.len() > 1);
-                        let by_block = phase.scope.is_some() && program.desc(t).shape.is_image();
-                        whole[i] |= crosses || !by_block;
+                for t in phase
+                    .all()
+                    .into_iter()
+                    .flat_map(|i| section.ops[i].operands())
+                {
+                    let i = t.tensor.index();
+                    match lives[i].last_mut() {
+                        Some((last, live)) if *last == s => live.end = p + 1,
+                        _ => lives[i].push((s, p..p + 1)),
                     }
+                    let crosses = lives[i].last().is_some_and(|(_, live)| live.len() > 1);
+                    let by_block = phase.runs_by_block() && program.tensors[i].shape.is_image();
+                    whole[i] |= crosses || !by_block;
                 }
             }
         }
         let (buffer, buffers) = assign_buffers(program, &whole, &lives);
-        let sections = program
-            .sections
-            .iter()
-            .zip(cuts)
-            .map(|(section, phases)| {
-                phases
-                    .into_iter()
-                    .map(|cut| match cut.scope {
-                        None => Phase::Whole(cut.ops[0]),
-                        Some(_) => Phase::Blocks(block_phase(program, section, cut, &whole)),
-                    })
-                    .collect()
-            })
-            .collect();
-        Plan {
-            sections,
+        let phases = |(section, cuts): (&Section, Vec<Cut>)| {
+            let phase = |cut| match cut {
+                Cut::Whole(_, op) => Phase::Whole(op),
+                Cut::Blocks(cut) => Phase::Blocks(block_phase(program, section, cut, &whole)),
+            };
+            cuts.into_iter().map(phase).collect()
+        };
+        Ok(Plan {
+            sections: program.sections.iter().zip(cuts).map(phases).collect(),
             buffer,
             buffers,
-        }
+        })
     }
 
     /// 32-bit words of all buffers.
@@ -130,27 +129,57 @@ pub(super) fn buffer_values(program: &Program, shared: &[TensorId], capacity: Ca
         .unwrap_or(0)
 }
 
-/// A phase without the places of its tensors.
-struct Cut {
-    ops: Vec<usize>,
-    sums: Vec<usize>,
-    /// Scope of the maps of a block phase; `None`: one operator over whole tensors.
-    scope: Option<Scope>,
+/// A phase without the places of its tensors. Operators come with their index in the section.
+enum Cut {
+    Blocks(CutBlocks),
+    Whole(usize, Box<dyn WholeOp>),
+}
+
+struct CutBlocks {
+    ops: Vec<(usize, BlockStep)>,
+    sums: Vec<(usize, Box<dyn BlockSum>)>,
+    /// Scope of the maps.
+    scope: Scope,
+}
+
+impl CutBlocks {
+    /// Indices of its operators, in the order in which they run on a block.
+    fn all(&self) -> impl Iterator<Item = usize> {
+        let sums = self.sums.iter().map(|(i, _)| *i);
+        self.ops.iter().map(|(i, _)| *i).chain(sums)
+    }
 }
 
 impl Cut {
-    /// Indices of its operators, in the order in which they run on a block.
-    fn all(&self) -> impl Iterator<Item = usize> {
-        self.ops.iter().chain(&self.sums).copied()
+    /// Indices of its operators.
+    fn all(&self) -> Vec<usize> {
+        match self {
+            Cut::Blocks(blocks) => blocks.all().collect(),
+            Cut::Whole(i, _) => vec![*i],
+        }
+    }
+
+    fn runs_by_block(&self) -> bool {
+        match self {
+            Cut::Blocks(_) => true,
+            Cut::Whole(..) => false,
+        }
+    }
+
+    /// Whether later operators stay behind it, see [`WholeOp::holds_up`].
+    fn holds_up(&self) -> bool {
+        match self {
+            Cut::Blocks(_) => false,
+            Cut::Whole(_, op) => op.holds_up(),
+        }
     }
 }
 
 /// Cuts a section into phases. An operator that can run by blocks joins the last block phase of its
 /// scope, also across operators in between whose tensors it does not touch: a gradient goes on to
-/// the layer before while it is in the cache, and the weights' gradients follow. Not across a
-/// histogram: what it counts is much larger than what goes on (the sums in front of a layer's
-/// converters), and has to be gone before the next layer's is made.
-fn cut(program: &Program, section: &Section) -> Vec<Cut> {
+/// the layer before while it is in the cache, and the weights' gradients follow. Not across an
+/// operator that [holds up](WholeOp::holds_up) others.
+fn cut(program: &Program, section: &Section, isa: Isa) -> Result<Vec<Cut>> {
     let touched: Vec<_> = section
         .ops
         .iter()
@@ -167,43 +196,58 @@ fn cut(program: &Program, section: &Section) -> Vec<Cut> {
     let mut phases: Vec<Cut> = Vec::new();
     for (i, op) in section.ops.iter().enumerate() {
         let (reads, writes) = &touched[i];
-        let scope = match (op.is_block_local(), op.is_block_sum()) {
-            (true, _) => Some(program.desc(writes[0]).scope),
-            (_, true) => {
+        match with_operator!(op.clone(), o => o.step(isa))? {
+            Step::Whole(op) => phases.push(Cut::Whole(i, op)),
+            Step::Block(op) => {
+                let scope = program.desc(writes[0]).scope;
+                joined(&mut phases, scope, i, meets).ops.push((i, op));
+            }
+            Step::Sum(op) => {
                 let maps = reads.iter().map(|&t| program.desc(t));
                 let mut maps = maps.filter(|d| d.shape.is_image());
-                Some(match maps.any(|d| d.scope == Scope::PerChip) {
+                let scope = match maps.any(|d| d.scope == Scope::PerChip) {
                     true => Scope::PerChip,
                     false => Scope::Shared,
-                })
+                };
+                joined(&mut phases, scope, i, meets).sums.push((i, op));
             }
-            _ => None,
-        };
-        let joins = |phase: &Cut| {
-            scope.is_some() && phase.scope == scope && !phase.sums.iter().any(|&s| meets(s, i))
-        };
-        let counts = |i: usize| matches!(section.ops[i], Op::Histogram { .. });
-        let behind = phases.iter().rev().take_while(|phase| {
-            !joins(phase) && !phase.all().any(|other| meets(other, i) || counts(other))
-        });
-        let at = phases.len().checked_sub(behind.count() + 1);
-        let phase = match at.filter(|&p| joins(&phases[p])) {
-            Some(p) => &mut phases[p],
-            None => {
-                phases.push(Cut {
-                    ops: vec![],
-                    sums: vec![],
-                    scope,
-                });
-                phases.last_mut().expect("just pushed")
-            }
-        };
-        match op.is_block_sum() {
-            true => phase.sums.push(i),
-            false => phase.ops.push(i),
         }
     }
-    phases
+    Ok(phases)
+}
+
+/// The block phase that operator `i` joins, a new one where it can join none.
+fn joined(
+    phases: &mut Vec<Cut>,
+    scope: Scope,
+    i: usize,
+    meets: impl Fn(usize, usize) -> bool,
+) -> &mut CutBlocks {
+    let mut at = None;
+    for (p, phase) in phases.iter().enumerate().rev() {
+        if let Cut::Blocks(blocks) = phase
+            && blocks.scope == scope
+            && !blocks.sums.iter().any(|&(s, _)| meets(s, i))
+        {
+            at = Some(p);
+            break;
+        }
+        if phase.holds_up() || phase.all().into_iter().any(|other| meets(other, i)) {
+            break;
+        }
+    }
+    let at = at.unwrap_or_else(|| {
+        phases.push(Cut::Blocks(CutBlocks {
+            ops: vec![],
+            sums: vec![],
+            scope,
+        }));
+        phases.len() - 1
+    });
+    match &mut phases[at] {
+        Cut::Blocks(blocks) => blocks,
+        Cut::Whole(..) => unreachable!("only block phases are joined"),
+    }
 }
 
 /// Gives every whole tensor a buffer; temporaries of one kind whose lifetimes do not overlap in
@@ -249,18 +293,16 @@ fn assign_buffers(
 }
 
 /// Assigns the arena's registers of a block phase by lifetime.
-fn block_phase(program: &Program, section: &Section, cut: Cut, whole: &[bool]) -> BlockPhase {
+fn block_phase(program: &Program, section: &Section, cut: CutBlocks, whole: &[bool]) -> BlockPhase {
     let mut outs: Vec<TensorId> = Vec::new();
     let mut lives: Vec<Option<Range<usize>>> = vec![None; whole.len()];
     for (at, i) in cut.all().enumerate() {
-        let op = &section.ops[i];
-        for t in op.writes() {
-            let by_block = at < cut.ops.len();
+        for operand in section.ops[i].operands() {
+            let t = operand.tensor;
+            let by_block = operand.is_written() && at < cut.ops.len();
             if by_block && whole[t.index()] && !outs.contains(&t) {
                 outs.push(t);
             }
-        }
-        for t in op.reads().into_iter().chain(op.writes()) {
             if !whole[t.index()] {
                 lives[t.index()].get_or_insert(at..at + 1).end = at + 1;
             }
@@ -293,9 +335,9 @@ fn block_phase(program: &Program, section: &Section, cut: Cut, whole: &[bool]) -
         local[i] = Some(outs.len() + r);
     }
     BlockPhase {
-        per_chip: cut.scope == Some(Scope::PerChip),
-        ops: cut.ops,
-        sums: cut.sums,
+        per_chip: cut.scope == Scope::PerChip,
+        ops: cut.ops.into_iter().map(|(_, op)| op).collect(),
+        sums: cut.sums.into_iter().map(|(_, op)| op).collect(),
         outs,
         registers,
         local,
@@ -318,22 +360,22 @@ mod tests {
             let name = format!("counts {layer}");
             let out = p.tensor(name, Shape::Flat(5), Scope::Shared, Role::State);
             let next = p.tensor("next", map, Scope::PerChip, Role::Temp);
-            ops.push(Op::Add {
+            ops.push(Op::from(Add {
                 a: x,
                 b: x,
                 y: many,
-            });
-            ops.push(Op::Histogram {
+            }));
+            ops.push(Op::from(Histogram {
                 x: many,
                 limit,
                 out,
                 bins: 5,
-            });
-            ops.push(Op::Add {
+            }));
+            ops.push(Op::from(Add {
                 a: x,
                 b: x,
                 y: next,
-            });
+            }));
             x = next;
         }
         p.section("run", ops);
@@ -349,7 +391,8 @@ mod tests {
         };
         let values = |layers| {
             let p = counted(layers);
-            Plan::new(&p).values(&p, capacity) - 5 * layers
+            let plan = Plan::new(&p, Isa::available()[0]).expect("small tables");
+            plan.values(&p, capacity) - 5 * layers
         };
         assert_eq!(values(6), values(3));
     }

@@ -1,31 +1,33 @@
 //! Point-wise maps: an [`Epilogue`] on its own.
 
+use super::block::BlockRun;
 use super::post::Epilogue;
-use super::simd::{Isa, Kernel, Simd};
-use crate::program::LANES;
+use super::simd::{Kernel, Simd};
+use super::step::{BlockOp, scheduled};
+use crate::program::{LANES, Pointwise};
+
+scheduled!(Pointwise: block);
+
+impl BlockOp for Pointwise {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let (channels, h, w) = run.shape(self.x).chw();
+        run.write([self.y], |run, [y]| {
+            run.isa().run(Maps {
+                x: run.image(self.x),
+                y,
+                channels,
+                pixels: h * w,
+                epilogue: &run.epilogue(&self.post),
+            });
+        });
+    }
+}
 
 /// Values copied at once, so that they are still in the first-level cache when they are changed.
 const PIECE: usize = 64 * LANES;
 
 /// `y = post(x)` on blocks of `channels` maps of `pixels` pixels.
-pub(super) fn pointwise(
-    isa: Isa,
-    x: &[f32],
-    y: &mut [f32],
-    channels: usize,
-    pixels: usize,
-    epilogue: &Epilogue,
-) {
-    isa.run(Pointwise {
-        x,
-        y,
-        channels,
-        pixels,
-        epilogue,
-    });
-}
-
-struct Pointwise<'a> {
+struct Maps<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
     channels: usize,
@@ -33,7 +35,7 @@ struct Pointwise<'a> {
     epilogue: &'a Epilogue<'a>,
 }
 
-impl Kernel for Pointwise<'_> {
+impl Kernel for Maps<'_> {
     type Output = ();
 
     #[inline(always)]

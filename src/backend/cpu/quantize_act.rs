@@ -2,11 +2,66 @@
 
 use rayon::prelude::*;
 
+use super::block::BlockRun;
 use super::memory::Memory;
-use crate::program::{ActQuant, LANES, Rounding, StraightThrough, TensorId};
+use super::simd::Isa;
+use super::step::{BlockOp, OnCpu, Step, WholeOp, scheduled};
+use crate::error::Result;
+use crate::program::{
+    ActQuant, LANES, QuantizeAct, QuantizeActGrad, Rounding, RunArgs, StraightThrough, TensorId,
+};
 use crate::quantize::activation::{Codes, quantize};
 use crate::quantize::{lower_end, upper_end};
 use crate::vector::wide;
+
+scheduled!(QuantizeAct: block);
+
+impl BlockOp for QuantizeAct {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        run.write([self.y], |run, [y]| {
+            let d = run.flat(self.quant.scale)[0];
+            forward(run.image(self.x), d, &self.quant, y)
+        });
+    }
+}
+
+impl OnCpu for QuantizeActGrad {
+    fn step(self, _: Isa) -> Result<Step> {
+        match self.dscale {
+            None => Step::block(self),
+            Some(dscale) => Step::whole(WithStep { grad: self, dscale }),
+        }
+    }
+}
+
+impl BlockOp for QuantizeActGrad {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        run.write([self.dx], |run, [dx]| {
+            let d = run.flat(self.quant.scale)[0];
+            let (x, dy) = (run.image(self.x), run.image(self.dy));
+            grad(x, d, dy, &self.quant, self.ste, dx)
+        });
+    }
+}
+
+/// With the gradient of the step, which sums over the whole batch.
+struct WithStep {
+    grad: QuantizeActGrad,
+    dscale: TensorId,
+}
+
+impl WholeOp for WithStep {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        let Self { grad: op, dscale } = self;
+        memory.each_block([op.dx], |m, chip, block, [dx]| {
+            let (x, dy) = (m.block(op.x, chip, block), m.block(op.dy, chip, block));
+            grad(x, m.flat(op.quant.scale, 0)[0], dy, &op.quant, op.ste, dx)
+        });
+        memory.each_chip([*dscale], |m, _, [dscale]| {
+            dscale[0] = grad_scale(m, op.x, op.dy, &op.quant)
+        });
+    }
+}
 
 /// The quantizer without its step.
 fn codes(quant: &ActQuant) -> Codes {
@@ -18,7 +73,7 @@ fn codes(quant: &ActQuant) -> Codes {
 }
 
 /// `y = q(x)` with step `d`.
-pub(super) fn forward(x: &[f32], d: f32, quant: &ActQuant, y: &mut [f32]) {
+fn forward(x: &[f32], d: f32, quant: &ActQuant, y: &mut [f32]) {
     let codes = codes(quant);
     wide(|| match codes.floor {
         // The rounding decided outside the loop, so that the loop is a vector's.
@@ -44,14 +99,7 @@ pub(super) fn forward(x: &[f32], d: f32, quant: &ActQuant, y: &mut [f32]) {
 }
 
 /// `dx = dy * mask`, the mask 1, or 1 where `lo d <= x <= hi d`.
-pub(super) fn grad(
-    x: &[f32],
-    d: f32,
-    dy: &[f32],
-    quant: &ActQuant,
-    ste: StraightThrough,
-    dx: &mut [f32],
-) {
+fn grad(x: &[f32], d: f32, dy: &[f32], quant: &ActQuant, ste: StraightThrough, dx: &mut [f32]) {
     if ste == StraightThrough::Identity {
         dx.copy_from_slice(dy);
         return;
@@ -67,7 +115,7 @@ pub(super) fn grad(
 /// LSQ gradient of the step over all images and chips of the run:
 /// `g sum dy (round(x/d) - x/d inside, lo or hi outside)`, `g = 1/sqrt(n max(hi, 1))`, `n` the
 /// values per image.
-pub(super) fn grad_scale(m: &Memory, x: TensorId, dy: TensorId, quant: &ActQuant) -> f32 {
+fn grad_scale(m: &Memory, x: TensorId, dy: TensorId, quant: &ActQuant) -> f32 {
     let d = m.flat(quant.scale, 0)[0];
     if d <= 0.0 {
         return 0.0;

@@ -1,12 +1,42 @@
 //! Weight quantizer and its straight-through gradients.
 
-use crate::program::StraightThrough;
+use super::memory::Memory;
+use super::step::{WholeOp, scheduled};
+use crate::program::{QuantizeWeight, QuantizeWeightGrad, RunArgs, StraightThrough};
 use crate::quantize::upper_end;
 use crate::quantize::weight::{highest_code, multi_bit, quantize};
 use crate::vector::wide;
 
+scheduled!(QuantizeWeight: whole);
+
+impl WholeOp for QuantizeWeight {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        memory.each_chip([self.q], |m, chip, [q]| {
+            let (w, scale) = (m.flat(self.w, chip), m.flat(self.scale, chip));
+            forward(w, scale, self.run, self.bits, q)
+        });
+    }
+}
+
+scheduled!(QuantizeWeightGrad: whole);
+
+impl WholeOp for QuantizeWeightGrad {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        memory.each_chip([self.dw], |m, chip, [dw]| {
+            let [w, scale, dq] = [self.w, self.scale, self.dq].map(|t| m.flat(t, chip));
+            grad(self, w, scale, dq, dw)
+        });
+        if let Some(dscale) = self.dscale {
+            memory.each_chip([dscale], |m, chip, [dscale]| {
+                let [w, scale, dq] = [self.w, self.scale, self.dq].map(|t| m.flat(t, chip));
+                grad_scale(self, w, scale, dq, dscale)
+            });
+        }
+    }
+}
+
 /// `q` from `w`; runs of `run` weights take the steps of `scale` in turn.
-pub(super) fn forward(w: &[f32], scale: &[f32], run: usize, bits: u32, q: &mut [f32]) {
+fn forward(w: &[f32], scale: &[f32], run: usize, bits: u32, q: &mut [f32]) {
     let top = highest_code(bits);
     let runs = w.chunks(run).zip(q.chunks_mut(run));
     for ((w, q), &d) in runs.zip(scale.iter().cycle()) {
@@ -25,16 +55,9 @@ pub(super) fn forward(w: &[f32], scale: &[f32], run: usize, bits: u32, q: &mut [
 }
 
 /// `dw = dq * mask`.
-pub(super) fn grad(
-    w: &[f32],
-    scale: &[f32],
-    run: usize,
-    dq: &[f32],
-    bits: u32,
-    ste: StraightThrough,
-    dw: &mut [f32],
-) {
-    if ste == StraightThrough::Identity || bits == 0 {
+fn grad(op: &QuantizeWeightGrad, w: &[f32], scale: &[f32], dq: &[f32], dw: &mut [f32]) {
+    let &QuantizeWeightGrad { run, bits, .. } = op;
+    if op.ste == StraightThrough::Identity || bits == 0 {
         dw.copy_from_slice(dq);
         return;
     }
@@ -55,14 +78,8 @@ pub(super) fn grad(
 
 /// LSQ gradient of the steps: `g sum dq (q(w)/d - w/d inside the range, +-Q outside)`,
 /// `g = 1/sqrt(n Q)`. One bit: `g sum dq sign(w)`, the derivative of `d sign(w)`; no bits: 0.
-pub(super) fn grad_scale(
-    w: &[f32],
-    scale: &[f32],
-    run: usize,
-    dq: &[f32],
-    bits: u32,
-    dscale: &mut [f32],
-) {
+fn grad_scale(op: &QuantizeWeightGrad, w: &[f32], scale: &[f32], dq: &[f32], dscale: &mut [f32]) {
+    let &QuantizeWeightGrad { run, bits, .. } = op;
     let groups = scale.len().max(1);
     let top = highest_code(bits);
     let g = 1.0 / ((w.len() / groups) as f64 * f64::from(top)).sqrt();

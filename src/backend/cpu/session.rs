@@ -6,15 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::block::{BlockRun, PackedLayer, Scratch, run_block_op};
+use super::block::{BlockRun, Scratch};
 use super::buffer::Buffer;
-use super::crossbar;
-use super::layer::{LayerPlan, Weights};
 use super::memory::Memory;
 use super::plan::{BlockPhase, Phase, Plan};
 use super::simd::Isa;
-use super::sums;
-use super::whole::run_whole_op;
+use super::step::{BlockStep, Packing};
+use super::sums::Parts;
 use crate::backend::Session;
 use crate::error::{Error, Result};
 use crate::program::*;
@@ -33,8 +31,6 @@ pub(super) struct CpuSession {
     memory: Memory,
     capacity: Capacity,
     pool: Option<Arc<rayon::ThreadPool>>,
-    /// Tables of a section's operators.
-    layers: Vec<Vec<Option<LayerPlan>>>,
     scratch: ScratchPool,
 }
 
@@ -52,13 +48,8 @@ impl CpuSession {
         if capacity.chips == 0 || capacity.chunk == 0 || capacity.chunk > capacity.images {
             return Err(Error::Internal(format!("impossible capacity {capacity:?}")));
         }
-        let plan = Plan::new(program);
-        let layers = program.sections.iter().map(|section| {
-            let plans = section.ops.iter().map(|op| LayerPlan::new(op, isa));
-            plans.collect::<Result<Vec<_>>>()
-        });
+        let plan = Plan::new(program, isa)?;
         Ok(Self {
-            layers: layers.collect::<Result<_>>()?,
             memory: Memory::new(program, &plan, capacity, isa)?,
             program: program.clone(),
             plan,
@@ -115,45 +106,58 @@ impl Session for CpuSession {
     fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()> {
         self.check(section, args)?;
         self.memory.begin(args);
-        let ops = &self.program.sections[section.0].ops;
         let phases = &self.plan.sections[section.0];
-        let layers = &self.layers[section.0];
         let (memory, scratch) = (&mut self.memory, &self.scratch);
         let mut work = || {
-            phases.iter().try_for_each(|phase| match phase {
-                Phase::Whole(op) => {
-                    let conv = layers[*op].as_ref().and_then(LayerPlan::conv);
-                    run_whole_op(&ops[*op], conv, memory, args)
+            for phase in phases {
+                match phase {
+                    Phase::Whole(op) => op.run(memory, args),
+                    Phase::Blocks(phase) => run_blocks(phase, memory, scratch),
                 }
-                Phase::Blocks(phase) => run_blocks(phase, ops, layers, memory, scratch),
-            })
+            }
         };
         match &self.pool {
             Some(pool) => pool.install(work),
             None => work(),
         }
+        Ok(())
     }
 }
 
-/// Values of one thread's arena, at most, and what crossbars need beside it.
-pub(super) fn scratch_values(program: &Program, plan: &Plan) -> usize {
-    let phases = plan.sections.iter().flatten();
-    let registers = phases
-        .filter_map(|phase| match phase {
-            Phase::Blocks(p) => Some(p.registers.iter().sum::<usize>() * group(p)),
-            Phase::Whole(_) => None,
-        })
-        .max()
-        .unwrap_or(0);
-    let of_section = |section: &Section| {
-        let crossbars = section.ops.iter().filter_map(crossbar::values);
-        crossbars.fold((0usize, 0usize), |(all, most), (packed, space)| {
+/// Values of one thread's arena, at most, and what layers need beside it.
+pub(super) fn scratch_values(plan: &Plan) -> usize {
+    let registers = plan.sections.iter().flatten().map(|phase| match phase {
+        Phase::Blocks(p) => p.registers.iter().sum::<usize>() * group(p),
+        Phase::Whole(_) => 0,
+    });
+    let of_section = |section: &Vec<Phase>| {
+        let values = section
+            .iter()
+            .flat_map(packings)
+            .map(Packing::thread_values);
+        let (packed, space) = values.fold((0usize, 0usize), |(all, most), (packed, space)| {
             (all.saturating_add(packed), most.max(space))
-        })
+        });
+        packed.saturating_add(space)
     };
-    let sections = program.sections.iter().map(of_section);
-    let crossbars = sections.map(|(packed, space)| packed.saturating_add(space));
-    registers.saturating_add(crossbars.max().unwrap_or(0))
+    let layers = plan.sections.iter().map(of_section);
+    let most = registers.max().unwrap_or(0);
+    most.saturating_add(layers.max().unwrap_or(0))
+}
+
+/// How the weights of a phase's layers are packed.
+fn packings(phase: &Phase) -> Vec<&dyn Packing> {
+    match phase {
+        Phase::Blocks(phase) => phase.ops.iter().filter_map(packing).collect(),
+        Phase::Whole(_) => vec![],
+    }
+}
+
+fn packing(step: &BlockStep) -> Option<&dyn Packing> {
+    match step {
+        BlockStep::Layer(op) => Some(op.packing()),
+        BlockStep::Plain(_) => None,
+    }
 }
 
 /// Blocks an operator of this phase gets at once.
@@ -171,23 +175,16 @@ struct Task<'a> {
     sums: Vec<&'a mut [f64]>,
 }
 
-fn run_blocks(
-    phase: &BlockPhase,
-    ops: &[Op],
-    layers: &[Option<LayerPlan>],
-    memory: &mut Memory,
-    scratch: &ScratchPool,
-) -> Result<()> {
+fn run_blocks(phase: &BlockPhase, memory: &mut Memory, scratch: &ScratchPool) {
     let blocks = memory.blocks();
     let chips = if phase.per_chip { memory.chips() } else { 1 };
     if blocks == 0 {
-        let mut sums = phase.sums.iter();
-        return sums.try_for_each(|&i| sums::finish(&ops[i], memory, &[]));
+        return finish(phase, memory, &vec![vec![]; phase.sums.len()]);
     }
     // Enough tasks to balance the load, each as long as possible: it packs its chip's weights.
     let wanted = rayon::current_num_threads() * TASKS_PER_THREAD;
     let parts = wanted.div_ceil(chips).min(blocks);
-    let layers = Layers::new(phase, ops, layers, memory, chips, parts > 1);
+    let layers = Layers::new(phase, memory, chips, parts > 1);
     let mut taken = memory.take(&phase.outs);
     let mut tasks = Vec::with_capacity(chips * parts);
     let strides: Vec<usize> = phase.outs.iter().map(|&t| memory.stride(t)).collect();
@@ -197,11 +194,7 @@ fn run_blocks(
         .map(|&t| memory.shape(t).len() * LANES)
         .collect();
     let mut rest: Vec<&mut [f32]> = taken.iter_mut().map(|b| &mut b[..]).collect();
-    let widths: Vec<usize> = phase
-        .sums
-        .iter()
-        .map(|&i| sums::width(&ops[i], memory))
-        .collect();
+    let widths: Vec<usize> = phase.sums.iter().map(|op| op.width(memory)).collect();
     let parts_of = |&width: &usize| vec![0.0; chips * blocks * width];
     let mut summed: Vec<Vec<f64>> = widths.iter().map(parts_of).collect();
     let mut sums_left: Vec<&mut [f64]> = summed.iter_mut().map(Vec::as_mut_slice).collect();
@@ -232,18 +225,22 @@ fn run_blocks(
         }
     }
     let memory_ref = &*memory;
-    let result = tasks.into_par_iter().try_for_each(|task| {
+    tasks.into_par_iter().for_each(|task| {
         let mut own = lock(scratch).pop().unwrap_or_default();
-        let result = run_task(phase, ops, &layers, memory_ref, task, &mut own);
+        run_task(phase, &layers, memory_ref, task, &mut own);
         lock(scratch).push(own);
-        result
     });
     memory.put(&phase.outs, taken);
     layers.give_back(memory);
-    result?;
-    let sums = phase.sums.iter().zip(&summed);
-    sums.into_iter()
-        .try_for_each(|(&i, parts)| sums::finish(&ops[i], memory, parts))
+    finish(phase, memory, &summed);
+}
+
+/// Results of the sums from the parts of all blocks.
+fn finish(phase: &BlockPhase, memory: &mut Memory, summed: &[Vec<f64>]) {
+    for (op, values) in phase.sums.iter().zip(summed) {
+        let width = op.width(memory);
+        op.finish(memory, Parts { values, width });
+    }
 }
 
 /// The pool holds plain buffers: a panic elsewhere cannot have left them half-changed.
@@ -261,17 +258,16 @@ fn take_front<'a, T>(slice: &mut &'a mut [T], n: usize) -> &'a mut [T] {
 /// Runs all operators of a phase on the task's blocks, a group of blocks at a time.
 fn run_task(
     phase: &BlockPhase,
-    ops: &[Op],
     layers: &Layers,
     memory: &Memory,
     mut task: Task,
     scratch: &mut Scratch,
-) -> Result<()> {
+) {
     let group = group(phase);
     scratch.reserve(&phase.registers, group);
-    let mut packed = std::mem::take(&mut scratch.packed);
-    layers.pack_own(memory, task.chip, &mut packed);
-    let packed_layers = layers.of_chip(task.chip, &packed);
+    let mut own = std::mem::take(&mut scratch.packed);
+    layers.pack_own(phase, memory, task.chip, &mut own);
+    let packed = layers.of_chip(task.chip, &own);
     let mut first = task.blocks.start;
     while first < task.blocks.end {
         let n = group.min(task.blocks.end - first);
@@ -285,100 +281,79 @@ fn run_task(
             .chain(registers.iter_mut().map(|r| &mut r[..]))
             .collect();
         let mut run = BlockRun::new(memory, phase, task.chip, first, n, locals);
-        for (&i, &layer) in phase.ops.iter().zip(&packed_layers) {
-            run_block_op(&ops[i], layer, &mut run, space)?;
+        for (op, packed) in phase.ops.iter().zip(&packed) {
+            match op {
+                BlockStep::Plain(op) => op.run(&mut run),
+                BlockStep::Layer(op) => op.run(packed, &mut run, space),
+            }
         }
-        for (&i, rest) in phase.sums.iter().zip(&mut task.sums) {
-            let width = sums::width(&ops[i], memory);
-            sums::blocks(&ops[i], &run, take_front(rest, width * n))?;
+        for (op, rest) in phase.sums.iter().zip(&mut task.sums) {
+            op.parts(&run, take_front(rest, op.width(memory) * n));
         }
         first += n;
     }
-    scratch.packed = packed;
-    Ok(())
+    scratch.packed = own;
 }
 
-/// The layers of a phase and their packed weights. Shared weights are packed before the
+/// Packed weights of a phase. Shared weights are packed before the
 /// tasks start, and so are a chip's where several tasks need them; else each task packs its own,
 /// so that packed weights never exist for a whole wave.
-struct Layers<'a> {
-    layers: Vec<Option<Layer<'a>>>,
+struct Layers {
+    /// By operator of the phase: one buffer per chip (one for shared weights), none where tasks pack
+    /// their own or there are no weights.
+    packed: Vec<Vec<Buffer>>,
 }
 
-struct Layer<'a> {
-    plan: &'a LayerPlan,
-    weights: Weights,
-    /// Packed per chip (one for shared weights), empty when tasks pack their own.
-    packed: Vec<Buffer>,
-}
-
-impl<'a> Layers<'a> {
-    fn new(
-        phase: &BlockPhase,
-        ops: &[Op],
-        plans: &'a [Option<LayerPlan>],
-        memory: &Memory,
-        chips: usize,
-        several: bool,
-    ) -> Self {
-        let layers = phase.ops.par_iter().map(|&i| {
-            let plan = plans[i].as_ref()?;
-            let weights = Weights::of(&ops[i])?;
-            let chips = match (weights.are_shared(memory), several) {
+impl Layers {
+    fn new(phase: &BlockPhase, memory: &Memory, chips: usize, several: bool) -> Self {
+        let packed = phase.ops.par_iter().map(|step| {
+            let Some(op) = packing(step) else {
+                return Vec::new();
+            };
+            let is_shared = |t: TensorId| memory.desc(t).scope == Scope::Shared;
+            let chips = match (op.weights().into_iter().all(is_shared), several) {
                 (true, _) => 0..1,
                 (false, true) => 0..chips,
                 (false, false) => 0..0,
             };
             let packed = chips.into_par_iter().map(|chip| {
-                let mut packed = memory.pool().take(plan.packed_len());
-                plan.pack(weights, memory, chip, &mut packed);
+                let mut packed = memory.pool().take(op.packed_len());
+                op.pack(memory, chip, &mut packed);
                 packed
             });
-            let packed = packed.collect();
-            Some(Layer {
-                plan,
-                weights,
-                packed,
-            })
+            packed.collect()
         });
         Self {
-            layers: layers.collect(),
+            packed: packed.collect(),
         }
     }
 
     /// Returns the packed weights' buffers.
     fn give_back(self, memory: &Memory) {
-        let layers = self.layers.into_iter().flatten();
-        layers
-            .flat_map(|l| l.packed)
-            .for_each(|buffer| memory.pool().give(buffer));
+        let packed = self.packed.into_iter().flatten();
+        packed.for_each(|buffer| memory.pool().give(buffer));
     }
 
     /// Packs what was not packed before.
-    fn pack_own(&self, memory: &Memory, chip: usize, packed: &mut Vec<Buffer>) {
-        packed.resize_with(self.layers.len().max(packed.len()), Buffer::default);
-        for (layer, packed) in self.layers.iter().zip(packed) {
-            if let Some(layer) = layer.as_ref().filter(|l| l.packed.is_empty()) {
-                packed.reserve(layer.plan.packed_len());
-                layer.plan.pack(layer.weights, memory, chip, packed);
+    fn pack_own(&self, phase: &BlockPhase, memory: &Memory, chip: usize, own: &mut Vec<Buffer>) {
+        own.resize_with(self.packed.len().max(own.len()), Buffer::default);
+        for ((step, packed), own) in phase.ops.iter().zip(&self.packed).zip(own) {
+            if let Some(op) = packing(step).filter(|_| packed.is_empty()) {
+                own.reserve(op.packed_len());
+                op.pack(memory, chip, own);
             }
         }
     }
 
-    /// The phase's operators' tables and weights.
-    fn of_chip<'b>(&'b self, chip: usize, own: &'b [Buffer]) -> Vec<Option<PackedLayer<'b>>> {
-        let layers = self.layers.iter().zip(own);
-        let packed = |(layer, own): (&'b Option<Layer>, &'b Buffer)| {
-            let layer = layer.as_ref()?;
-            let weights = match layer.packed.len() {
+    /// Packed weights of every operator.
+    fn of_chip<'b>(&'b self, chip: usize, own: &'b [Buffer]) -> Vec<&'b [f32]> {
+        let layers = self.packed.iter().zip(own);
+        let packed = |(packed, own): (&'b Vec<Buffer>, &'b Buffer)| -> &'b [f32] {
+            match packed.len() {
                 0 => own,
-                1 => &layer.packed[0],
-                _ => &layer.packed[chip],
-            };
-            Some(PackedLayer {
-                plan: layer.plan,
-                weights,
-            })
+                1 => &packed[0],
+                _ => &packed[chip],
+            }
         };
         layers.map(packed).collect()
     }

@@ -2,20 +2,19 @@
 
 use rayon::prelude::*;
 
+use super::memory::Memory;
+use super::step::{WholeOp, scheduled};
+use crate::program::{RunArgs, Sgd};
 use crate::vector::wide;
 
-/// Coefficients of [`step`].
-pub(super) struct Sgd {
-    /// Learning rate.
-    pub lr: f32,
-    /// Momentum.
-    pub momentum: f32,
-    /// L2 coefficient.
-    pub weight_decay: f32,
-    /// Nesterov variant.
-    pub nesterov: bool,
-    /// Quantizer steps.
-    pub positive: bool,
+scheduled!(Sgd: whole);
+
+impl WholeOp for Sgd {
+    fn run(&self, memory: &mut Memory, args: &RunArgs) {
+        memory.each_chip([self.w, self.m], |memory, chip, [w, m]| {
+            step(w, memory.flat(self.g, chip), m, self, args.lr)
+        });
+    }
 }
 
 /// What a positive value becomes where an update would make it `moved`: at least half of it and at
@@ -30,8 +29,8 @@ pub(super) fn within_factor(old: f32, moved: f32) -> f32 {
 /// Values a task updates.
 const PART: usize = 1 << 14;
 
-/// One update; the equations are at [`crate::program::Op::Sgd`].
-pub(super) fn step(w: &mut [f32], g: &[f32], m: &mut [f32], c: &Sgd) {
+/// One update with learning rate `lr`.
+fn step(w: &mut [f32], g: &[f32], m: &mut [f32], c: &Sgd, lr: f32) {
     let parts = w.par_chunks_mut(PART).zip(g.par_chunks(PART));
     parts.zip(m.par_chunks_mut(PART)).for_each(|((w, g), m)| {
         wide(|| {
@@ -39,7 +38,7 @@ pub(super) fn step(w: &mut [f32], g: &[f32], m: &mut [f32], c: &Sgd) {
                 let g = g + c.weight_decay * *w;
                 *m = c.momentum * *m + g;
                 let direction = if c.nesterov { g + c.momentum * *m } else { *m };
-                let moved = *w - c.lr * direction;
+                let moved = *w - lr * direction;
                 *w = if c.positive {
                     within_factor(*w, moved)
                 } else {

@@ -1,28 +1,37 @@
 //! Softmax over the channels of every pixel.
 
+use super::block::BlockRun;
 use super::max_pool::lanes;
-use super::simd::{Isa, Kernel, Simd};
-use crate::program::LANES;
+use super::simd::{Kernel, Simd};
+use super::step::{BlockOp, scheduled};
+use crate::program::{LANES, Softmax};
 use crate::vector::exp_negative;
 
-/// `y[c] = exp(x[c] - max) / sum exp(x - max)` on blocks of `channels` maps of `pixels` pixels.
-pub(super) fn softmax(isa: Isa, x: &[f32], y: &mut [f32], channels: usize, pixels: usize) {
-    isa.run(Softmax {
-        x,
-        y,
-        channels,
-        pixels,
-    });
+scheduled!(Softmax: block);
+
+impl BlockOp for Softmax {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let (channels, h, w) = run.shape(self.x).chw();
+        run.write([self.y], |run, [y]| {
+            run.isa().run(Pixels {
+                x: run.image(self.x),
+                y,
+                channels,
+                pixels: h * w,
+            });
+        });
+    }
 }
 
-struct Softmax<'a> {
+/// `y[c] = exp(x[c] - max) / sum exp(x - max)` on blocks of `channels` maps of `pixels` pixels.
+struct Pixels<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
     channels: usize,
     pixels: usize,
 }
 
-impl Kernel for Softmax<'_> {
+impl Kernel for Pixels<'_> {
     type Output = ();
 
     #[inline(always)]

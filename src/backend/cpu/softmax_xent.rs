@@ -1,39 +1,74 @@
 //! Softmax cross-entropy with label smoothing, one block of images at a time.
 
+use super::block::BlockRun;
 use super::max_pool::lanes;
-use super::simd::{Isa, Kernel, Simd};
-use crate::program::LANES;
+use super::simd::{Kernel, Simd};
+use super::step::{BlockOp, scheduled};
+use crate::program::{LANES, SoftmaxXent};
 use crate::vector::exp_negative;
 
-/// One block. With `z` the logits, `m` the largest and `l = ln sum exp(z - m)`:
-/// `loss = sum_i target_i (l - (z_i - m))`, `dlogits = (softmax - target) weight`.
-pub(super) struct SoftmaxXent<'a> {
-    /// Logits `[class][lane]`.
-    pub logits: &'a [f32],
-    /// Class index per lane; a lane whose label is not a class holds no image.
-    pub labels: &'a [f32],
-    /// Lanes that hold an image.
-    pub images: usize,
-    /// Label smoothing.
-    pub smoothing: f32,
-    /// `1 / (images * chips)` of the run.
-    pub weight: f32,
-    /// Loss per lane, written.
-    pub loss: &'a mut [f32],
-    /// 1 where the first largest logit is the label, written.
-    pub hit: &'a mut [f32],
-    /// Gradient, written; empty when not wanted.
-    pub dlogits: &'a mut [f32],
-}
+scheduled!(SoftmaxXent: block);
 
-impl SoftmaxXent<'_> {
-    /// Computes it.
-    pub fn compute(self, isa: Isa) {
-        isa.run(self);
+impl BlockOp for SoftmaxXent {
+    fn run(&self, run: &mut BlockRun<'_>) {
+        let (loss, hit) = (self.loss, self.hit);
+        match self.dlogits {
+            Some(d) => run.write([loss, hit, d], |run, [l, h, d]| blocks(self, run, l, h, d)),
+            None => run.write([loss, hit], |run, [l, h]| blocks(self, run, l, h, &mut [])),
+        }
     }
 }
 
-impl Kernel for SoftmaxXent<'_> {
+/// All blocks at hand; `dlogits` is empty where it is not wanted.
+fn blocks(
+    op: &SoftmaxXent,
+    run: &BlockRun<'_>,
+    loss: &mut [f32],
+    hit: &mut [f32],
+    dlogits: &mut [f32],
+) {
+    let weight = 1.0 / (run.images() * run.chips_of(op.logits)) as f32;
+    let mut dlogits = dlogits.chunks_exact_mut(run.block_len(op.logits));
+    let written = loss
+        .chunks_exact_mut(LANES)
+        .zip(hit.chunks_exact_mut(LANES));
+    let read = run.blocks(op.logits).zip(run.blocks(op.labels));
+    for (((images, logits), (_, labels)), (loss, hit)) in read.zip(written) {
+        run.isa().run(Block {
+            logits,
+            labels,
+            images,
+            smoothing: op.smoothing,
+            weight,
+            loss,
+            hit,
+            dlogits: dlogits.next().unwrap_or_default(),
+        });
+    }
+}
+
+/// One block. With `z` the logits, `m` the largest and `l = ln sum exp(z - m)`:
+/// `loss = sum_i target_i (l - (z_i - m))`, `dlogits = (softmax - target) weight`.
+struct Block<'a> {
+    /// Logits `[class][lane]`.
+    logits: &'a [f32],
+    /// Class index per lane; a lane whose label is not a class holds no image.
+    labels: &'a [f32],
+    /// Lanes that hold an image.
+    images: usize,
+    /// Label smoothing.
+    smoothing: f32,
+    /// `1 / (images * chips)` of the run.
+    weight: f32,
+    /// Loss per lane, written.
+    loss: &'a mut [f32],
+    /// 1 where the first largest logit is the label, written.
+    hit: &'a mut [f32],
+    /// Gradient, written; empty when not wanted.
+    dlogits: &'a mut [f32],
+}
+
+impl Kernel for Block<'_> {
     type Output = ();
 
     #[inline(always)]

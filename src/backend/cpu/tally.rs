@@ -1,18 +1,23 @@
 //! Counts of a run: correct images and the sum of their losses.
 
-use super::Memory;
-use crate::program::{LANES, TensorId};
+use super::memory::Memory;
+use super::step::{WholeOp, scheduled};
+use crate::program::{LANES, RunArgs, Tally, TensorId};
+
+scheduled!(Tally: whole);
+
+impl WholeOp for Tally {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        memory.each_chip([self.tally], |m, chip, [tally]| {
+            accumulate(m, self.hit, self.loss, chip, tally)
+        });
+    }
+}
 
 /// Adds `[sum hit, sum loss]` of a chip over the run's images: the lanes of a block by a fixed
 /// tree, then block after block in `f32`. The order is that of the images alone, so the sums do
 /// not depend on how a chip's images are cut into runs; the shader adds in the same order.
-pub(super) fn accumulate(
-    m: &Memory,
-    hit: TensorId,
-    loss: TensorId,
-    chip: usize,
-    tally: &mut [f32],
-) {
+fn accumulate(m: &Memory, hit: TensorId, loss: TensorId, chip: usize, tally: &mut [f32]) {
     for (sum, t) in tally.iter_mut().zip([hit, loss]) {
         for block in 0..m.blocks() {
             let used = m.lanes(block);

@@ -4,24 +4,30 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::program::WeightStep;
-use crate::quantize::{Step, weight};
+use super::memory::Memory;
+use super::step::{WholeOp, scheduled};
+use crate::program::{RunArgs, WeightScale, WeightStep};
+use crate::quantize::{self, weight};
+
+scheduled!(WeightScale: whole);
+
+impl WholeOp for WeightScale {
+    fn run(&self, memory: &mut Memory, _: &RunArgs) {
+        memory.each_chip([self.scale, self.full_scale], |m, chip, [scale, full]| {
+            forward(self, m.flat(self.w, chip), scale, full)
+        });
+    }
+}
 
 /// Writes the step of every group of weights (runs of `run` weights take the steps in turn) and
 /// the largest representable magnitude; `scale` is read where the step is kept.
-pub(super) fn forward(
-    w: &[f32],
-    run: usize,
-    bits: u32,
-    step: WeightStep,
-    scale: &mut [f32],
-    full_scale: &mut [f32],
-) {
-    let choice = match step {
-        WeightStep::MaxAbs => Some(Step::MaxAbs),
-        WeightStep::Percentile(p) => Some(Step::Percentile(p)),
-        WeightStep::LineSearch => Some(Step::LineSearch),
-        WeightStep::Mse => Some(Step::Mse),
+fn forward(op: &WeightScale, w: &[f32], scale: &mut [f32], full_scale: &mut [f32]) {
+    let &WeightScale { run, bits, .. } = op;
+    let choice = match op.step {
+        WeightStep::MaxAbs => Some(quantize::Step::MaxAbs),
+        WeightStep::Percentile(p) => Some(quantize::Step::Percentile(p)),
+        WeightStep::LineSearch => Some(quantize::Step::LineSearch),
+        WeightStep::Mse => Some(quantize::Step::Mse),
         WeightStep::Keep => None,
     };
     let groups = scale.len();

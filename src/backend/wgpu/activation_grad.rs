@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use super::post;
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::ActivationGrad;
 
 /// Twin of `Params` in `shaders/activation_grad.wgsl`.
 #[repr(C)]
@@ -22,39 +22,38 @@ pub(super) struct Params {
     pub act: [f32; 2],
 }
 
-/// One thread a quad of images.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::ActivationGrad {
-        y,
-        dy,
-        dx,
-        act,
-        scale,
-    } = *op
-    else {
-        return super::lower::mismatch("activation_grad", op);
-    };
-    let (_, h, w) = cx.shape(dx).chw();
-    let params = Params {
-        y: cx.view(y),
-        dy: cx.view(dy),
-        dx: cx.view(dx),
-        scale: cx.view_opt(scale),
-        channel_quads: (h * w * QUADS) as u32,
-        pad0: 0,
-        act: act.constants(),
-    };
-    let work = Work::flat(cx.shape(dx).len() * QUADS)
-        .per_block()
-        .per_chip(cx.per_chip(dx));
-    Ok(vec![
-        Dispatch::new("activation_grad", work)
-            .params(&params)
-            .constant("ACT", post::activation(act))
-            .constant("HAS_SCALE", scale.is_some())
-            .read(y)
-            .read(dy)
-            .read(scale)
-            .write(dx),
-    ])
+impl OnGpu for ActivationGrad {
+    /// One thread a quad of images.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            y,
+            dy,
+            dx,
+            act,
+            scale,
+        } = *self;
+        let (_, h, w) = cx.shape(dx).chw();
+        let params = Params {
+            y: cx.view(y),
+            dy: cx.view(dy),
+            dx: cx.view(dx),
+            scale: cx.view_opt(scale),
+            channel_quads: (h * w * QUADS) as u32,
+            pad0: 0,
+            act: act.constants(),
+        };
+        let work = Work::flat(cx.shape(dx).len() * QUADS)
+            .per_block()
+            .per_chip(cx.per_chip(dx));
+        Ok(vec![
+            Dispatch::new("activation_grad", work)
+                .params(&params)
+                .constant("ACT", post::activation(act))
+                .constant("HAS_SCALE", scale.is_some())
+                .read(y)
+                .read(dy)
+                .read(scale)
+                .write(dx),
+        ])
+    }
 }

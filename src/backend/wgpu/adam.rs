@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Adam;
 
 /// Twin of `Params` in `shaders/adam.wgsl`.
 #[repr(C)]
@@ -21,41 +21,40 @@ pub(super) struct Params {
     pub positive: u32,
 }
 
-/// One thread four parameters.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Adam {
-        w,
-        g,
-        m,
-        v,
-        beta1,
-        beta2,
-        eps,
-        weight_decay,
-        decoupled,
-        positive,
-    } = *op
-    else {
-        return super::lower::mismatch("adam", op);
-    };
-    let params = Params {
-        w: cx.view(w),
-        beta1,
-        beta2,
-        log_beta1: f64::from(beta1).ln() as f32,
-        log_beta2: f64::from(beta2).ln() as f32,
-        eps,
-        weight_decay,
-        decoupled: u32::from(decoupled),
-        positive: u32::from(positive),
-    };
-    let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
-    Ok(vec![
-        Dispatch::new("adam", work)
-            .params(&params)
-            .write(w)
-            .read(g)
-            .write(m)
-            .write(v),
-    ])
+impl OnGpu for Adam {
+    /// One thread four parameters.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            w,
+            g,
+            m,
+            v,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+            decoupled,
+            positive,
+        } = *self;
+        let params = Params {
+            w: cx.view(w),
+            beta1,
+            beta2,
+            log_beta1: f64::from(beta1).ln() as f32,
+            log_beta2: f64::from(beta2).ln() as f32,
+            eps,
+            weight_decay,
+            decoupled: u32::from(decoupled),
+            positive: u32::from(positive),
+        };
+        let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
+        Ok(vec![
+            Dispatch::new("adam", work)
+                .params(&params)
+                .write(w)
+                .read(g)
+                .write(m)
+                .write(v),
+        ])
+    }
 }

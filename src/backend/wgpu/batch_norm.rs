@@ -4,9 +4,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::combine::REDUCE;
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::{BatchNormFold, BatchNormGrad, BatchNormGradSums, BatchNormStats};
 
 /// Twin of `Params` in `shaders/batch_norm_stats.wgsl`.
 #[repr(C)]
@@ -56,7 +56,6 @@ pub(super) struct GradParams {
     pub unused: u32,
 }
 
-/// Statistics and sums take one workgroup a channel, the rest one thread a value or quad.
 /// Rounds of a thread that adds up its share of a channel of so many quads.
 fn rounds(quads: u32, over_chips: u32, cx: &LowerContext<'_>) -> u64 {
     let share = (cx.run_blocks() as u64 * u64::from(quads)).div_ceil(REDUCE);
@@ -68,29 +67,35 @@ fn rounds(quads: u32, over_chips: u32, cx: &LowerContext<'_>) -> u64 {
     chips as u64 * (1 + share)
 }
 
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    match *op {
-        Op::BatchNormStats { x, mean, var } => {
-            let (c, h, w) = cx.shape(x).chw();
-            let per_chip = cx.per_chip(mean);
-            let params = StatsParams {
-                x: cx.view(x),
-                mean: cx.view(mean),
-                channels: c as u32,
-                quads: (h * w * QUADS) as u32,
-                over_chips: u32::from(cx.per_chip(x) && !per_chip),
-                unused: 0,
-            };
-            Ok(vec![
-                Dispatch::new("batch_norm_stats", Work::groups(c).per_chip(per_chip))
-                    .rounds(2 * rounds(params.quads, params.over_chips, cx))
-                    .params(&params)
-                    .read(x)
-                    .write(mean)
-                    .write(var),
-            ])
-        }
-        Op::BatchNormFold {
+impl OnGpu for BatchNormStats {
+    /// One workgroup a channel.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, mean, var } = *self;
+        let (c, h, w) = cx.shape(x).chw();
+        let per_chip = cx.per_chip(mean);
+        let params = StatsParams {
+            x: cx.view(x),
+            mean: cx.view(mean),
+            channels: c as u32,
+            quads: (h * w * QUADS) as u32,
+            over_chips: u32::from(cx.per_chip(x) && !per_chip),
+            unused: 0,
+        };
+        Ok(vec![
+            Dispatch::new("batch_norm_stats", Work::groups(c).per_chip(per_chip))
+                .rounds(2 * rounds(params.quads, params.over_chips, cx))
+                .params(&params)
+                .read(x)
+                .write(mean)
+                .write(var),
+        ])
+    }
+}
+
+impl OnGpu for BatchNormFold {
+    /// One thread a channel.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
             mean,
             var,
             gamma,
@@ -98,27 +103,32 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             scale,
             shift,
             eps,
-        } => {
-            let params = FoldParams {
-                statistics: cx.view(mean),
-                eps,
-                unused0: 0,
-                unused1: 0,
-                unused2: 0,
-            };
-            let work = Work::flat(cx.shape(mean).len()).per_chip(cx.per_chip(mean));
-            Ok(vec![
-                Dispatch::new("batch_norm_fold", work)
-                    .params(&params)
-                    .read(mean)
-                    .read(var)
-                    .read(gamma)
-                    .read(beta)
-                    .write(scale)
-                    .write(shift),
-            ])
-        }
-        Op::BatchNormGradSums {
+        } = *self;
+        let params = FoldParams {
+            statistics: cx.view(mean),
+            eps,
+            unused0: 0,
+            unused1: 0,
+            unused2: 0,
+        };
+        let work = Work::flat(cx.shape(mean).len()).per_chip(cx.per_chip(mean));
+        Ok(vec![
+            Dispatch::new("batch_norm_fold", work)
+                .params(&params)
+                .read(mean)
+                .read(var)
+                .read(gamma)
+                .read(beta)
+                .write(scale)
+                .write(shift),
+        ])
+    }
+}
+
+impl OnGpu for BatchNormGradSums {
+    /// One workgroup a channel.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
             x,
             mean,
             var,
@@ -126,29 +136,34 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             dgamma,
             dbeta,
             eps,
-        } => {
-            let (c, h, w) = cx.shape(x).chw();
-            let params = SumsParams {
-                x: cx.view(x),
-                dy: cx.view(dy),
-                channels: c as u32,
-                quads: (h * w * QUADS) as u32,
-                over_chips: u32::from(cx.per_chip(x) || cx.per_chip(dy)),
-                eps,
-            };
-            Ok(vec![
-                Dispatch::new("batch_norm_grad_sums", Work::groups(c))
-                    .rounds(rounds(params.quads, params.over_chips, cx))
-                    .params(&params)
-                    .read(x)
-                    .read(mean)
-                    .read(var)
-                    .read(dy)
-                    .write(dgamma)
-                    .write(dbeta),
-            ])
-        }
-        Op::BatchNormGrad {
+        } = *self;
+        let (c, h, w) = cx.shape(x).chw();
+        let params = SumsParams {
+            x: cx.view(x),
+            dy: cx.view(dy),
+            channels: c as u32,
+            quads: (h * w * QUADS) as u32,
+            over_chips: u32::from(cx.per_chip(x) || cx.per_chip(dy)),
+            eps,
+        };
+        Ok(vec![
+            Dispatch::new("batch_norm_grad_sums", Work::groups(c))
+                .rounds(rounds(params.quads, params.over_chips, cx))
+                .params(&params)
+                .read(x)
+                .read(mean)
+                .read(var)
+                .read(dy)
+                .write(dgamma)
+                .write(dbeta),
+        ])
+    }
+}
+
+impl OnGpu for BatchNormGrad {
+    /// One thread a quad of images.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
             x,
             mean,
             var,
@@ -158,34 +173,32 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             dbeta,
             dx,
             eps,
-        } => {
-            let (_, h, w) = cx.shape(x).chw();
-            let per_chip = cx.per_chip(dx);
-            let params = GradParams {
-                x: cx.view(x),
-                dy: cx.view(dy),
-                dx: cx.view(dx),
-                quads: (h * w * QUADS) as u32,
-                over_chips: u32::from(per_chip),
-                eps,
-                unused: 0,
-            };
-            let work = Work::flat(cx.shape(dx).len() * QUADS)
-                .per_block()
-                .per_chip(per_chip);
-            Ok(vec![
-                Dispatch::new("batch_norm_grad", work)
-                    .params(&params)
-                    .read(x)
-                    .read(mean)
-                    .read(var)
-                    .read(gamma)
-                    .read(dy)
-                    .read(dgamma)
-                    .read(dbeta)
-                    .write(dx),
-            ])
-        }
-        _ => super::lower::mismatch("batch_norm", op),
+        } = *self;
+        let (_, h, w) = cx.shape(x).chw();
+        let per_chip = cx.per_chip(dx);
+        let params = GradParams {
+            x: cx.view(x),
+            dy: cx.view(dy),
+            dx: cx.view(dx),
+            quads: (h * w * QUADS) as u32,
+            over_chips: u32::from(per_chip),
+            eps,
+            unused: 0,
+        };
+        let work = Work::flat(cx.shape(dx).len() * QUADS)
+            .per_block()
+            .per_chip(per_chip);
+        Ok(vec![
+            Dispatch::new("batch_norm_grad", work)
+                .params(&params)
+                .read(x)
+                .read(mean)
+                .read(var)
+                .read(gamma)
+                .read(dy)
+                .read(dgamma)
+                .read(dbeta)
+                .write(dx),
+        ])
     }
 }

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::{BinaryGroup, Op};
+use crate::program::{BinarizeAct, BinarizeActGrad, BinaryGroup};
 
 /// Twin of `Params` in `shaders/binarize_act.wgsl`.
 #[repr(C)]
@@ -30,49 +30,52 @@ pub(super) struct GradParams {
 /// Threads that take a quad of a position each; twin of `WORKERS` in `shaders/binarize_act.wgsl`.
 const WORKERS: usize = 16;
 
-/// One workgroup a group of a block; the gradient one thread a quad of images.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    match *op {
-        Op::BinarizeAct { x, y, group } => {
-            let (c, h, w) = cx.shape(x).chw();
-            let (groups, positions) = match group {
-                BinaryGroup::Channel => (c, h * w),
-                BinaryGroup::Image => (1, c * h * w),
-            };
-            let params = Params {
-                x: cx.view(x),
-                y: cx.view(y),
-                groups: groups as u32,
-                positions: positions as u32,
-                unused0: 0,
-                unused1: 0,
-            };
-            let work = Work::groups(groups).per_block().per_chip(cx.per_chip(y));
-            Ok(vec![
-                Dispatch::new("binarize_act", work)
-                    .rounds(2 * positions.div_ceil(WORKERS) as u64)
-                    .params(&params)
-                    .read(x)
-                    .write(y),
-            ])
-        }
-        Op::BinarizeActGrad { x, dy, dx } => {
-            let params = GradParams {
-                x: cx.view(x),
-                dy: cx.view(dy),
-                dx: cx.view(dx),
-            };
-            let work = Work::flat(cx.shape(dx).len() * QUADS)
-                .per_block()
-                .per_chip(cx.per_chip(dx));
-            Ok(vec![
-                Dispatch::new("binarize_act_grad", work)
-                    .params(&params)
-                    .read(x)
-                    .read(dy)
-                    .write(dx),
-            ])
-        }
-        _ => super::lower::mismatch("binarize_act", op),
+impl OnGpu for BinarizeAct {
+    /// One workgroup a group of a block.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, y, group } = *self;
+        let (c, h, w) = cx.shape(x).chw();
+        let (groups, positions) = match group {
+            BinaryGroup::Channel => (c, h * w),
+            BinaryGroup::Image => (1, c * h * w),
+        };
+        let params = Params {
+            x: cx.view(x),
+            y: cx.view(y),
+            groups: groups as u32,
+            positions: positions as u32,
+            unused0: 0,
+            unused1: 0,
+        };
+        let work = Work::groups(groups).per_block().per_chip(cx.per_chip(y));
+        Ok(vec![
+            Dispatch::new("binarize_act", work)
+                .rounds(2 * positions.div_ceil(WORKERS) as u64)
+                .params(&params)
+                .read(x)
+                .write(y),
+        ])
+    }
+}
+
+impl OnGpu for BinarizeActGrad {
+    /// One thread a quad of images.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, dy, dx } = *self;
+        let params = GradParams {
+            x: cx.view(x),
+            dy: cx.view(dy),
+            dx: cx.view(dx),
+        };
+        let work = Work::flat(cx.shape(dx).len() * QUADS)
+            .per_block()
+            .per_chip(cx.per_chip(dx));
+        Ok(vec![
+            Dispatch::new("binarize_act_grad", work)
+                .params(&params)
+                .read(x)
+                .read(dy)
+                .write(dx),
+        ])
     }
 }

@@ -3,10 +3,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use super::sum_partials;
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::ChannelSum;
 
 /// Workgroups that keep a large GPU busy.
 const GROUPS: usize = 1 << 10;
@@ -22,31 +22,33 @@ pub(super) struct Params {
     pub pad0: u32,
 }
 
-/// Partial sums over splits of the blocks, then their sum.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::ChannelSum { x, y } = *op else {
-        return super::lower::mismatch("channel_sum", op);
-    };
-    let (c, h, w) = cx.shape(x).chw();
-    let per_chip = cx.per_chip(x);
-    let chips = cx.slabs(x);
-    let splits = (GROUPS / (c * chips)).clamp(1, cx.run_blocks());
-    let params = Params {
-        x: cx.view(x),
-        channels: c as u32,
-        channel_quads: (h * w * QUADS) as u32,
-        splits: splits as u32,
-        pad0: 0,
-    };
-    let partial = Operand::Scratch {
-        index: 0,
-        floats: (c * splits * chips) as u64,
-    };
-    let first = Dispatch::new("channel_sum", Work::groups(c * splits).per_chip(per_chip))
-        .rounds(cx.run_blocks().div_ceil(splits) as u64 * (1 + (h * w * QUADS).div_ceil(64) as u64))
-        .params(&params)
-        .read(x)
-        .write(partial);
-    let second = sum_partials::dispatch(partial, y, splits, per_chip, cx);
-    Ok(vec![first, second])
+impl OnGpu for ChannelSum {
+    /// Partial sums over splits of the blocks, then their sum.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, y } = *self;
+        let (c, h, w) = cx.shape(x).chw();
+        let per_chip = cx.per_chip(x);
+        let chips = cx.slabs(x);
+        let splits = (GROUPS / (c * chips)).clamp(1, cx.run_blocks());
+        let params = Params {
+            x: cx.view(x),
+            channels: c as u32,
+            channel_quads: (h * w * QUADS) as u32,
+            splits: splits as u32,
+            pad0: 0,
+        };
+        let partial = Operand::Scratch {
+            index: 0,
+            floats: (c * splits * chips) as u64,
+        };
+        let first = Dispatch::new("channel_sum", Work::groups(c * splits).per_chip(per_chip))
+            .rounds(
+                cx.run_blocks().div_ceil(splits) as u64 * (1 + (h * w * QUADS).div_ceil(64) as u64),
+            )
+            .params(&params)
+            .read(x)
+            .write(partial);
+        let second = sum_partials::dispatch(partial, y, splits, per_chip, cx);
+        Ok(vec![first, second])
+    }
 }

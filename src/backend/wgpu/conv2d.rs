@@ -3,10 +3,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv::{self, ConvParams};
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::post::{self, PostParams};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Conv2d;
 
 /// Twin of `Params` in `shaders/conv2d.wgsl`.
 #[repr(C)]
@@ -22,30 +22,30 @@ pub(super) struct Params {
     pub pad0: u32,
 }
 
-/// Packing, then the convolution.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Conv2d { x, w, y, geo, post } = *op else {
-        return super::lower::mismatch("conv2d", op);
-    };
-    let packed = conv::pack(w, &geo, true, cx);
-    let params = Params {
-        x: cx.view(x),
-        y: cx.view(y),
-        post: post::params(&post, cx),
-        conv: ConvParams::from(&geo),
-        w_chip: packed.chip_stride,
-        tiles: packed.tiles,
-        groups: geo.groups as u32,
-        pad0: 0,
-    };
-    let items = conv::tile_items(packed.tiles, geo.groups, geo.h_out() * geo.w_out());
-    let work = Work::flat(items).per_block().per_chip(cx.per_chip(y));
-    let dispatch = Dispatch::new("conv2d", work)
-        .params(&params)
-        .constant("ONE_TAP", conv::one_tap(&geo))
-        .rounds(conv::rounds(&geo, geo.c_in))
-        .read(x)
-        .read(packed.operand)
-        .write(y);
-    Ok(vec![packed.dispatch, post::attach(dispatch, &post)])
+impl OnGpu for Conv2d {
+    /// Packing, then the convolution.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, w, y, geo, post } = *self;
+        let packed = conv::pack(w, &geo, true, cx);
+        let params = Params {
+            x: cx.view(x),
+            y: cx.view(y),
+            post: post::params(&post, cx),
+            conv: ConvParams::from(&geo),
+            w_chip: packed.chip_stride,
+            tiles: packed.tiles,
+            groups: geo.groups as u32,
+            pad0: 0,
+        };
+        let items = conv::tile_items(packed.tiles, geo.groups, geo.h_out() * geo.w_out());
+        let work = Work::flat(items).per_block().per_chip(cx.per_chip(y));
+        let dispatch = Dispatch::new("conv2d", work)
+            .params(&params)
+            .constant("ONE_TAP", conv::one_tap(&geo))
+            .rounds(conv::rounds(&geo, geo.c_in))
+            .read(x)
+            .read(packed.operand)
+            .write(y);
+        Ok(vec![packed.dispatch, post::attach(dispatch, &post)])
+    }
 }

@@ -3,9 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv::{self, ConvParams};
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Conv2dGradInput;
 
 /// Twin of `Params` in `shaders/conv2d_grad_input.wgsl`.
 #[repr(C)]
@@ -20,29 +20,29 @@ pub(super) struct Params {
     pub pad0: u32,
 }
 
-/// Packing, then the gathering kernel.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Conv2dGradInput { dy, w, dx, geo } = *op else {
-        return super::lower::mismatch("conv2d_grad_input", op);
-    };
-    let packed = conv::pack(w, &geo, false, cx);
-    let params = Params {
-        dy: cx.view(dy),
-        dx: cx.view(dx),
-        conv: ConvParams::from(&geo),
-        w_chip: packed.chip_stride,
-        tiles: packed.tiles,
-        groups: geo.groups as u32,
-        pad0: 0,
-    };
-    let items = conv::tile_items(packed.tiles, geo.groups, geo.h_in * geo.w_in);
-    let work = Work::flat(items).per_block().per_chip(cx.per_chip(dx));
-    let dispatch = Dispatch::new("conv2d_grad_input", work)
-        .params(&params)
-        .constant("ONE_TAP", conv::one_tap(&geo))
-        .rounds(conv::rounds(&geo, geo.c_out))
-        .read(dy)
-        .read(packed.operand)
-        .write(dx);
-    Ok(vec![packed.dispatch, dispatch])
+impl OnGpu for Conv2dGradInput {
+    /// Packing, then the gathering kernel.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { dy, w, dx, geo } = *self;
+        let packed = conv::pack(w, &geo, false, cx);
+        let params = Params {
+            dy: cx.view(dy),
+            dx: cx.view(dx),
+            conv: ConvParams::from(&geo),
+            w_chip: packed.chip_stride,
+            tiles: packed.tiles,
+            groups: geo.groups as u32,
+            pad0: 0,
+        };
+        let items = conv::tile_items(packed.tiles, geo.groups, geo.h_in * geo.w_in);
+        let work = Work::flat(items).per_block().per_chip(cx.per_chip(dx));
+        let dispatch = Dispatch::new("conv2d_grad_input", work)
+            .params(&params)
+            .constant("ONE_TAP", conv::one_tap(&geo))
+            .rounds(conv::rounds(&geo, geo.c_out))
+            .read(dy)
+            .read(packed.operand)
+            .write(dx);
+        Ok(vec![packed.dispatch, dispatch])
+    }
 }

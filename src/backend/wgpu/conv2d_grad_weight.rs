@@ -4,10 +4,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::conv::ConvParams;
-use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use super::sum_partials;
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Conv2dGradWeight;
 
 /// Threads that keep a large GPU busy; the sum is split until there are so many.
 const THREADS: usize = 1 << 16;
@@ -31,45 +31,45 @@ pub(super) struct Params {
     pub groups: u32,
 }
 
-/// Partial sums over splits of the images, then their sum.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Conv2dGradWeight { x, dy, dw, geo } = *op else {
-        return super::lower::mismatch("conv2d_grad_weight", op);
-    };
-    let outputs = geo.c_out / geo.groups;
-    let tiles = geo.groups * outputs.div_ceil(TILE) * geo.rows().div_ceil(TILE);
-    let per_chip = cx.per_chip(x) || cx.per_chip(dy);
-    let chips = if per_chip { cx.capacity.chips } else { 1 };
-    let strips = cx.run_blocks() * geo.h_out();
-    // One for the strip, one for each of its pixels, one for each of their quads.
-    let strip = 1 + geo.w_out() * (1 + QUADS);
-    let share = (cx.rounds / strip as u64).clamp(1, strips as u64) as usize;
-    let splits = (THREADS / (tiles * chips))
-        .min(PARTIAL_FLOATS / (geo.weights() * chips))
-        .max(strips.div_ceil(share))
-        .clamp(1, strips);
-    let params = Params {
-        x: cx.view(x),
-        dy: cx.view(dy),
-        conv: ConvParams::from(&geo),
-        weights: geo.weights() as u32,
-        rows: geo.rows() as u32,
-        splits: splits as u32,
-        groups: geo.groups as u32,
-    };
-    let partial = Operand::Scratch {
-        index: 0,
-        floats: (geo.weights() * splits * chips) as u64,
-    };
-    let first = Dispatch::new(
-        "conv2d_grad_weight",
-        Work::flat(tiles * splits).per_chip(per_chip),
-    )
-    .rounds((strips.div_ceil(splits) * strip) as u64)
-    .params(&params)
-    .read(x)
-    .read(dy)
-    .write(partial);
-    let second = sum_partials::dispatch(partial, dw, splits, per_chip, cx);
-    Ok(vec![first, second])
+impl OnGpu for Conv2dGradWeight {
+    /// Partial sums over splits of the images, then their sum.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, dy, dw, geo } = *self;
+        let outputs = geo.c_out / geo.groups;
+        let tiles = geo.groups * outputs.div_ceil(TILE) * geo.rows().div_ceil(TILE);
+        let per_chip = cx.per_chip(x) || cx.per_chip(dy);
+        let chips = if per_chip { cx.capacity.chips } else { 1 };
+        let strips = cx.run_blocks() * geo.h_out();
+        // One for the strip, one for each of its pixels, one for each of their quads.
+        let strip = 1 + geo.w_out() * (1 + QUADS);
+        let share = (cx.rounds / strip as u64).clamp(1, strips as u64) as usize;
+        let splits = (THREADS / (tiles * chips))
+            .min(PARTIAL_FLOATS / (geo.weights() * chips))
+            .max(strips.div_ceil(share))
+            .clamp(1, strips);
+        let params = Params {
+            x: cx.view(x),
+            dy: cx.view(dy),
+            conv: ConvParams::from(&geo),
+            weights: geo.weights() as u32,
+            rows: geo.rows() as u32,
+            splits: splits as u32,
+            groups: geo.groups as u32,
+        };
+        let partial = Operand::Scratch {
+            index: 0,
+            floats: (geo.weights() * splits * chips) as u64,
+        };
+        let first = Dispatch::new(
+            "conv2d_grad_weight",
+            Work::flat(tiles * splits).per_chip(per_chip),
+        )
+        .rounds((strips.div_ceil(splits) * strip) as u64)
+        .params(&params)
+        .read(x)
+        .read(dy)
+        .write(partial);
+        let second = sum_partials::dispatch(partial, dw, splits, per_chip, cx);
+        Ok(vec![first, second])
+    }
 }

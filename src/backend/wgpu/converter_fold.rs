@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::ConverterFold;
 
 /// Twin of `Params` in `shaders/converter_fold.wgsl`.
 #[repr(C)]
@@ -25,42 +25,41 @@ pub(super) struct Params {
     pub offset: f32,
 }
 
-/// One thread a converter.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::ConverterFold {
-        range,
-        scale,
-        out,
-        spec,
-    } = op
-    else {
-        return super::lower::mismatch("converter_fold", op);
-    };
-    let arrays = &spec.arrays;
-    let converters = arrays.converters();
-    let params = Params {
-        range: cx.view(*range),
-        scale: cx.view_opt(*scale),
-        out: cx.view(*out),
-        cols: arrays.cols as u32,
-        col_tiles: arrays.col_tiles() as u32,
-        planes: arrays.read_planes() as u32,
-        converters: converters as u32,
-        groups: spec.groups() as u32,
-        layer: spec.layer,
-        gain: spec.gain,
-        offset: spec.offset,
-    };
-    let tiles = (0..arrays.cols).map(|o| arrays.col_tile(o) as u32);
-    let places: Arc<[u32]> = tiles.chain(spec.group()).collect();
-    let work = Work::flat(converters).per_chip(cx.per_chip(*out));
-    Ok(vec![
-        Dispatch::new("converter_fold", work)
-            .constant("HAS_SCALE", scale.is_some())
-            .params(&params)
-            .read(*range)
-            .read(*scale)
-            .table(&places)
-            .write(*out),
-    ])
+impl OnGpu for ConverterFold {
+    /// One thread a converter.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            range,
+            scale,
+            out,
+            spec,
+        } = self;
+        let arrays = &spec.arrays;
+        let converters = arrays.converters();
+        let params = Params {
+            range: cx.view(*range),
+            scale: cx.view_opt(*scale),
+            out: cx.view(*out),
+            cols: arrays.cols as u32,
+            col_tiles: arrays.col_tiles() as u32,
+            planes: arrays.read_planes() as u32,
+            converters: converters as u32,
+            groups: spec.groups() as u32,
+            layer: spec.layer,
+            gain: spec.gain,
+            offset: spec.offset,
+        };
+        let tiles = (0..arrays.cols).map(|o| arrays.col_tile(o) as u32);
+        let places: Arc<[u32]> = tiles.chain(spec.group()).collect();
+        let work = Work::flat(converters).per_chip(cx.per_chip(*out));
+        Ok(vec![
+            Dispatch::new("converter_fold", work)
+                .constant("HAS_SCALE", scale.is_some())
+                .params(&params)
+                .read(*range)
+                .read(*scale)
+                .table(&places)
+                .write(*out),
+        ])
+    }
 }

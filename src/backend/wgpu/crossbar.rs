@@ -6,12 +6,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::counting::{self, WordsParams};
-use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
-use super::fields::{self, PiecesParams};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
+use super::fields::{self, Fields, PiecesParams};
 use super::post::{self, PostParams};
-use super::reading::{self, Inputs, ReadingParams};
+use super::reading::{self, Inputs, Prepared, ReadingParams};
 use crate::error::Result;
-use crate::program::{Dac, Op, Reading, TensorId};
+use crate::program::{Crossbar, Dac, Reading, TensorId};
 
 /// Twin of `Conversion` in `shaders/shared/conversion.wgsl`, with its `Adc`.
 #[repr(C)]
@@ -81,82 +81,106 @@ fn pair_stride(t: Option<TensorId>, cx: &LowerContext<'_>) -> u32 {
     cx.view_opt(t).chip_stride / 2
 }
 
-/// Whether the sums are made by counting bits.
-fn counts_bits(spec: &Reading, variance: Option<TensorId>, correct: Option<TensorId>) -> bool {
-    spec.exact && spec.dac.table.is_none() && variance.is_none() && correct.is_none()
+impl OnGpu for Crossbar {
+    /// Codes and packed conductances or bits, the crossbar, the epilogue.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let input = Inputs {
+            x: self.x,
+            x_step: self.x_step,
+            g: self.g,
+            variance: self.variance,
+            geo: &self.geo,
+            spec: &self.spec,
+        };
+        let mut prepared = reading::prepare(&input, cx);
+        let integers = self.counts_bits();
+        let windows = integers
+            .then(|| fields::prepare(&input, &prepared, cx, self.sums_codes()))
+            .flatten();
+        let call = if let Some(found) = windows {
+            self.fields(found, &input, &mut prepared, cx)
+        } else if integers {
+            self.count(&input, &mut prepared, cx)
+        } else {
+            self.multiply(&input, &mut prepared, cx)
+        };
+        let converter = self.spec.adc.as_ref();
+        let disturbed = self.variance.is_some() || converter.is_some_and(|c| c.noise > 0.0);
+        // Placeholder buffers must not be bound twice.
+        let counts = match self.clipped {
+            Some(t) => Operand::Tensor(t),
+            None => Operand::Scratch {
+                index: 2,
+                floats: 4,
+            },
+        };
+        let call = convert(call, &self.spec)
+            .constant("DISTURBED", disturbed)
+            .constant("CORRECTED", self.correct.is_some())
+            .constant("SUM_CODES", self.sums_codes())
+            .constant("COUNT_CLIPPED", self.clipped.is_some())
+            .write(self.y)
+            .write(counts);
+        let mut calls = prepared.calls;
+        calls.push(call);
+        calls.push(self.finish(cx));
+        Ok(calls)
+    }
 }
 
-/// Codes and packed conductances or bits, the crossbar, the epilogue.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Crossbar {
-        x,
-        x_step,
-        g,
-        variance,
-        w_step,
-        adc,
-        range,
-        correct,
-        y,
-        clipped,
-        geo,
-        post,
-        spec,
-    } = op
-    else {
-        return super::lower::mismatch("crossbar", op);
-    };
-    let input = Inputs {
-        x: *x,
-        x_step: *x_step,
-        g: *g,
-        variance: *variance,
-        geo,
-        spec,
-    };
-    let mut prepared = reading::prepare(&input, cx);
-    let base = spec.arrays.digital_base();
-    let converter = spec.adc.as_ref();
-    let conversion = ConversionParams {
-        lo: converter.map_or(0.0, |c| c.lo as f32),
-        hi: converter.map_or(0.0, |c| c.hi as f32),
-        noise: converter.map_or(0.0, |c| c.noise),
-        inl_at: prepared.inl_at,
-        y: cx.view(*y),
-        clipped: cx.view_opt(*clipped),
-        adc_chip: pair_stride(*adc, cx),
-        correct_chip: pair_stride(*correct, cx),
-        base,
-        places: places(&spec.dac),
-    };
-    let sum_codes = correct.is_some() || base != 0.0;
-    let disturbed = variance.is_some() || converter.is_some_and(|c| c.noise > 0.0);
-    // A kernel may not read and write what stands for nothing.
-    let counts = match clipped {
-        Some(t) => Operand::Tensor(*t),
-        None => Operand::Scratch {
-            index: 2,
-            floats: 4,
-        },
-    };
-    let work = reading::work(geo).per_chip(cx.per_chip(*y));
-    let integers = counts_bits(spec, *variance, *correct);
-    let windows = integers
-        .then(|| fields::prepare(&input, &prepared, cx, sum_codes))
-        .flatten();
-    let call = if let Some(found) = windows {
+impl Crossbar {
+    /// Whether the sums are made by counting bits.
+    fn counts_bits(&self) -> bool {
+        let plain = self.variance.is_none() && self.correct.is_none();
+        self.spec.exact && self.spec.dac.table.is_none() && plain
+    }
+
+    /// Whether the sums of the input codes are needed.
+    fn sums_codes(&self) -> bool {
+        self.correct.is_some() || self.spec.arrays.digital_base() != 0.0
+    }
+
+    fn conversion(&self, prepared: &Prepared, cx: &LowerContext<'_>) -> ConversionParams {
+        let converter = self.spec.adc.as_ref();
+        ConversionParams {
+            lo: converter.map_or(0.0, |c| c.lo as f32),
+            hi: converter.map_or(0.0, |c| c.hi as f32),
+            noise: converter.map_or(0.0, |c| c.noise),
+            inl_at: prepared.inl_at,
+            y: cx.view(self.y),
+            clipped: cx.view_opt(self.clipped),
+            adc_chip: pair_stride(self.adc, cx),
+            correct_chip: pair_stride(self.correct, cx),
+            base: self.spec.arrays.digital_base(),
+            places: places(&self.spec.dac),
+        }
+    }
+
+    /// Threads of the kernels that convert.
+    fn work(&self, cx: &LowerContext<'_>) -> Work {
+        reading::work(&self.geo).per_chip(cx.per_chip(self.y))
+    }
+
+    /// Digits are added in fields of words.
+    fn fields(
+        &self,
+        found: Fields,
+        input: &Inputs<'_>,
+        prepared: &mut Prepared,
+        cx: &LowerContext<'_>,
+    ) -> Dispatch {
         let params = FieldsParams {
             reading: prepared.params,
-            conversion,
+            conversion: self.conversion(prepared, cx),
             words: found.words,
             pieces: found.pieces,
         };
         prepared.calls.extend(found.calls);
         // Chips with pieces of their own take turns.
-        let work = found.work.per_chip(cx.per_chip(*y) && !found.own);
-        reading::digits(Dispatch::new("crossbar_fields", work), &input)
+        let work = found.work.per_chip(cx.per_chip(self.y) && !found.own);
+        reading::digits(Dispatch::new("crossbar_fields", work), input)
             .rounds(found.rounds)
-            .constant("INPUT_BITS", spec.dac.input_bits)
+            .constant("INPUT_BITS", self.spec.dac.input_bits)
             .constant("BIAS", found.bias)
             .constant("PARTS", found.parts)
             .constant("OWN", found.own)
@@ -165,19 +189,27 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             .table(&found.table)
             .window(found.bits.0, found.bits.1)
             .window(found.fields.0, found.fields.1)
-            .read(*adc)
-            .read(*range)
-    } else if integers {
-        let counted = counting::prepare(&input, &prepared, cx, sum_codes);
+            .read(self.adc)
+            .read(self.range)
+    }
+
+    /// Ones are counted.
+    fn count(
+        &self,
+        input: &Inputs<'_>,
+        prepared: &mut Prepared,
+        cx: &LowerContext<'_>,
+    ) -> Dispatch {
+        let counted = counting::prepare(input, prepared, cx, self.sums_codes());
         let params = CountParams {
             reading: prepared.params,
-            conversion,
+            conversion: self.conversion(prepared, cx),
             words: counted.words,
         };
         prepared.calls.extend(counted.calls);
-        reading::digits(Dispatch::new("crossbar_count", work), &input)
+        reading::digits(Dispatch::new("crossbar_count", self.work(cx)), input)
             .rounds(counted.rounds)
-            .constant("INPUT_BITS", spec.dac.input_bits)
+            .constant("INPUT_BITS", self.spec.dac.input_bits)
             .constant("BIAS", counted.bias)
             .constant("PAIRED", counted.paired)
             .params(&params)
@@ -185,52 +217,53 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             .table(&counted.table)
             .read(counted.bits)
             .read(counted.planes)
-            .read(*adc)
-            .read(*range)
-    } else {
-        let packed = reading::pack(&input, &mut prepared, cx);
+            .read(self.adc)
+            .read(self.range)
+    }
+
+    /// Drives are multiplied with conductances.
+    fn multiply(
+        &self,
+        input: &Inputs<'_>,
+        prepared: &mut Prepared,
+        cx: &LowerContext<'_>,
+    ) -> Dispatch {
+        let packed = reading::pack(input, prepared, cx);
         let params = Params {
             reading: prepared.params,
-            conversion,
+            conversion: self.conversion(prepared, cx),
         };
-        reading::attach(Dispatch::new("crossbar", work), &input, cx)
-            .rounds(reading::rounds(&input, sum_codes))
+        reading::attach(Dispatch::new("crossbar", self.work(cx)), input, cx)
+            .rounds(reading::rounds(input, self.sums_codes()))
             .params(&params)
             .read(prepared.codes)
             .table(&prepared.table)
             .read(packed)
-            .read(*adc)
-            .read(*range)
-            .read(*correct)
-    };
-    let call = convert(call, spec)
-        .constant("DISTURBED", disturbed)
-        .constant("CORRECTED", correct.is_some())
-        .constant("SUM_CODES", sum_codes)
-        .constant("COUNT_CLIPPED", clipped.is_some())
-        .write(*y)
-        .write(counts);
-    let mut calls = prepared.calls;
-    calls.push(call);
-    let channel_quads = (geo.h_out() * geo.w_out() * QUADS) as u32;
-    let finish = FinishParams {
-        y: cx.view(*y),
-        post: post::params(post, cx),
-        channel_quads,
-        per_column: u32::from(cx.shape(*w_step).len() > 1),
-        pad0: 0,
-        pad1: 0,
-    };
-    let work = Work::flat(cx.shape(*y).len() * QUADS)
-        .per_block()
-        .per_chip(cx.per_chip(*y));
-    let call = Dispatch::new("crossbar_post", work)
-        .params(&finish)
-        .write(*y)
-        .read(*w_step)
-        .read(*x_step);
-    calls.push(post::attach(call, post));
-    Ok(calls)
+            .read(self.adc)
+            .read(self.range)
+            .read(self.correct)
+    }
+
+    /// Steps and the epilogue.
+    fn finish(&self, cx: &LowerContext<'_>) -> Dispatch {
+        let finish = FinishParams {
+            y: cx.view(self.y),
+            post: post::params(&self.post, cx),
+            channel_quads: (self.geo.h_out() * self.geo.w_out() * QUADS) as u32,
+            per_column: u32::from(cx.shape(self.w_step).len() > 1),
+            pad0: 0,
+            pad1: 0,
+        };
+        let work = Work::flat(cx.shape(self.y).len() * QUADS)
+            .per_block()
+            .per_chip(cx.per_chip(self.y));
+        let call = Dispatch::new("crossbar_post", work)
+            .params(&finish)
+            .write(self.y)
+            .read(self.w_step)
+            .read(self.x_step);
+        post::attach(call, &self.post)
+    }
 }
 
 /// Adds the constants of `shaders/shared/conversion.wgsl` that the reading decides.

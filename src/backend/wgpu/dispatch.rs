@@ -19,6 +19,7 @@ use std::sync::Arc;
 use bytemuck::{Pod, Zeroable};
 
 use crate::backend::RunArgs;
+use crate::error::Result;
 use crate::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
 
 /// `vec4<f32>` of a block of images.
@@ -358,6 +359,12 @@ impl RunUniform {
             pad0: 0,
         }
     }
+}
+
+/// An operator of a checked program on a device; every operator implements it in its file.
+pub(super) trait OnGpu {
+    /// Its kernel calls, in order.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>>;
 }
 
 /// What an operator's lowering knows.

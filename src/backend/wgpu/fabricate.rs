@@ -3,9 +3,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, View, Work};
 use crate::error::{Error, Result};
-use crate::program::{Deviate, Fabrication, Law, Mapping, Op};
+use crate::program::{Deviate, Fabricate, FabricateGrad, Fabrication, Law, Mapping};
 use crate::random;
 
 /// Twin of `Params` in `shaders/fabricate_reference.wgsl`.
@@ -82,98 +82,100 @@ fn check(name: &str, len: usize, spec: &Fabrication) -> Result<()> {
     Ok(())
 }
 
-/// One thread four weights of a chip (the gradient: of all chips), after one thread a row for the
-/// reference columns.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    match op {
-        Op::Fabricate {
+impl OnGpu for Fabricate {
+    /// One thread four weights of a chip, after one thread a row for the reference columns.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
             w,
             full_scale,
             chip,
             out,
             spec,
-        } => {
-            let len = cx.shape(*out).len();
-            check(&cx.program.desc(*out).name, len, spec)?;
-            let (g_min, copies) = match spec.mapping {
-                Mapping::Ideal => (0.0, 0),
-                Mapping::Differential { g_min } => (g_min, 0),
-                Mapping::Offset { g_min, copies } => (g_min, copies),
+        } = self;
+        let len = cx.shape(*out).len();
+        check(&cx.program.desc(*out).name, len, spec)?;
+        let (g_min, copies) = match spec.mapping {
+            Mapping::Ideal => (0.0, 0),
+            Mapping::Differential { g_min } => (g_min, 0),
+            Mapping::Offset { g_min, copies } => (g_min, copies),
+        };
+        let columns = spec.reference_columns;
+        let mut calls = Vec::new();
+        let mut reference = Operand::Unused;
+        if copies > 0 || columns > 0 {
+            reference = Operand::Scratch {
+                index: 0,
+                floats: 2 * spec.rows as u64 * cx.capacity.chips as u64,
             };
-            let columns = spec.reference_columns;
-            let mut calls = Vec::new();
-            let mut reference = Operand::Unused;
-            if copies > 0 || columns > 0 {
-                reference = Operand::Scratch {
-                    index: 0,
-                    floats: 2 * spec.rows as u64 * cx.capacity.chips as u64,
-                };
-                let params = ReferenceParams {
-                    rows: spec.rows as u32,
-                    copies,
-                    columns,
-                    layer: spec.layer,
-                    shape: shape(spec),
-                    sigma: spec.sigma_w,
-                    unused: 0,
-                };
-                let work = Work::flat(spec.rows).per_chip(true);
-                calls.push(
-                    call("fabricate_reference", work, spec)
-                        .rounds(u64::from(copies) + 2 * u64::from(columns))
-                        .params(&params)
-                        .write(reference),
-                );
-            }
-            let params = Params {
-                out: cx.view(*out),
+            let params = ReferenceParams {
                 rows: spec.rows as u32,
-                cols: spec.cols as u32,
-                per_column: u32::from(cx.shape(*full_scale).len() > 1),
+                copies,
+                columns,
                 layer: spec.layer,
                 shape: shape(spec),
                 sigma: spec.sigma_w,
-                g_min,
+                unused: 0,
             };
-            let work = Work::flat(len.div_ceil(4)).per_chip(true);
+            let work = Work::flat(spec.rows).per_chip(true);
             calls.push(
-                call("fabricate", work, spec)
-                    .constant("COPIES", copies > 0)
-                    .constant("COLUMNS", columns > 0)
+                call("fabricate_reference", work, spec)
+                    .rounds(u64::from(copies) + 2 * u64::from(columns))
                     .params(&params)
-                    .read(*w)
-                    .read(*full_scale)
-                    .read(*chip)
-                    .read(reference)
-                    .write(*out),
+                    .write(reference),
             );
-            Ok(calls)
         }
-        Op::FabricateGrad {
+        let params = Params {
+            out: cx.view(*out),
+            rows: spec.rows as u32,
+            cols: spec.cols as u32,
+            per_column: u32::from(cx.shape(*full_scale).len() > 1),
+            layer: spec.layer,
+            shape: shape(spec),
+            sigma: spec.sigma_w,
+            g_min,
+        };
+        let work = Work::flat(len.div_ceil(4)).per_chip(true);
+        calls.push(
+            call("fabricate", work, spec)
+                .constant("COPIES", copies > 0)
+                .constant("COLUMNS", columns > 0)
+                .params(&params)
+                .read(*w)
+                .read(*full_scale)
+                .read(*chip)
+                .read(reference)
+                .write(*out),
+        );
+        Ok(calls)
+    }
+}
+
+impl OnGpu for FabricateGrad {
+    /// One thread four weights of all chips.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
             w,
             chip,
             dout,
             dw,
             spec,
-        } => {
-            let len = cx.shape(*dw).len();
-            check(&cx.program.desc(*dw).name, len, spec)?;
-            let params = GradParams {
-                dout: cx.view(*dout),
-                shape: shape(spec),
-                sigma: spec.sigma_w,
-                layer: spec.layer,
-            };
-            Ok(vec![
-                call("fabricate_grad", Work::flat(len.div_ceil(4)), spec)
-                    .rounds(cx.capacity.chips as u64)
-                    .params(&params)
-                    .read(*w)
-                    .read(*chip)
-                    .read(*dout)
-                    .write(*dw),
-            ])
-        }
-        _ => super::lower::mismatch("fabricate", op),
+        } = self;
+        let len = cx.shape(*dw).len();
+        check(&cx.program.desc(*dw).name, len, spec)?;
+        let params = GradParams {
+            dout: cx.view(*dout),
+            shape: shape(spec),
+            sigma: spec.sigma_w,
+            layer: spec.layer,
+        };
+        Ok(vec![
+            call("fabricate_grad", Work::flat(len.div_ceil(4)), spec)
+                .rounds(cx.capacity.chips as u64)
+                .params(&params)
+                .read(*w)
+                .read(*chip)
+                .read(*dout)
+                .write(*dw),
+        ])
     }
 }

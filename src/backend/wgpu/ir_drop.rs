@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, GROUP, LowerContext, Operand, View, Work};
+use super::dispatch::{Dispatch, GROUP, LowerContext, OnGpu, Operand, View, Work};
 use crate::error::Result;
-use crate::program::{Arrays, Encoding, Op, TensorId, Topology, Wires};
+use crate::program::{Arrays, Encoding, IrDrop, TensorId, Topology, Wires};
 
 /// Most sweeps where the direct solution is asked for: the iteration settles long before unless the
 /// wires take nearly all of the voltage.
@@ -197,97 +197,97 @@ impl FloatPlanes {
     }
 }
 
-/// One workgroup some inputs of an array, or one thread an output line.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::IrDrop { g, out, spec } = op else {
-        return super::lower::mismatch("ir_drop", op);
-    };
-    let Wires {
-        arrays, topology, ..
-    } = spec;
-    let reads = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
-    let (inputs, outputs) = (longest(&arrays.tile_rows), longest(&arrays.tile_cols));
-    let array = inputs * outputs;
-    let per_chip = cx.per_chip(*out);
-    // The state of a part: its segments and last changes.
-    let (shader, slots, segment, parts, last, work) = match topology {
-        Topology::InputSource => {
-            let fit = CHIP_STATE / (SEGMENTS * array * reads).max(1);
-            let slots = fit.clamp(1, inputs);
-            let work = Work::groups(reads * slots);
-            ("ir_drop", slots, array, reads * slots, 1, work)
-        }
-        Topology::SeparateSource => {
-            let lines = arrays.converters();
-            let segment = arrays.read_planes() * arrays.plane_len();
-            ("ir_drop_separate", 1, segment, 1, lines, Work::flat(lines))
-        }
-    };
-    let (sweeps, settled) = match spec.sweeps {
-        0 => (MOST_SWEEPS, SETTLED),
-        // Nothing settles below 0.
-        sweeps => (sweeps, -1.0),
-    };
-    let turns = match topology {
-        Topology::InputSource => inputs.div_ceil(slots),
-        Topology::SeparateSource => 1,
-    } as u32;
-    let params = Params {
-        g: cx.view(*g),
-        out: cx.view(*out),
-        rows: arrays.rows as u32,
-        cols: arrays.cols as u32,
-        row_tiles: arrays.row_tiles() as u32,
-        col_tiles: arrays.col_tiles() as u32,
-        planes: arrays.read_planes() as u32,
-        poles: poles(arrays),
-        slots: slots as u32,
-        segment: segment as u32,
-        row: spec.row,
-        col: spec.col,
-        driver: spec.row + spec.row_terminal,
-        end: spec.col + spec.col_terminal,
-        sweeps,
-        settled,
-        activity: spec.activity,
-        turns,
-        ..Params::zeroed()
-    };
-    let state = Operand::Scratch {
-        index: 0,
-        floats: ((SEGMENTS * segment + last) * parts * cx.slabs(*out)) as u64,
-    };
-    // Neighbours of a word come from different threads, and the second of two cells is subtracted
-    // from the first: floats first, then halves.
-    let floats = cx.halves(*out).then(|| FloatPlanes::new(*out, cx));
-    let params = Params {
-        out: floats.as_ref().map_or(params.out, |f| f.view),
-        ..params
-    };
-    let to = floats.as_ref().map_or((*out).into(), |f| f.operand);
-    let rounds = Rounds::new(*topology, inputs, outputs);
-    let table = table(arrays);
-    let solve = calls(params.poles * turns, sweeps, rounds, cx.rounds)
-        .into_iter()
-        .map(|call| {
-            let params = Params {
-                first: call.first,
-                count: call.count,
-                sweeps: call.sweeps,
-                begins: u32::from(call.begins),
-                ends: u32::from(call.ends),
-                ..params
-            };
-            Dispatch::new(shader, work.per_chip(per_chip))
-                .params(&params)
-                .rounds(call.rounds)
-                .read(*g)
-                .table(&table)
-                .write(state)
-                .write(to)
-        });
-    let round = floats.map(|f| f.round(*out, cx));
-    Ok(solve.chain(round).collect())
+impl OnGpu for IrDrop {
+    /// One workgroup some inputs of an array, or one thread an output line.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { g, out, spec } = self;
+        let Wires {
+            arrays, topology, ..
+        } = spec;
+        let reads = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
+        let (inputs, outputs) = (longest(&arrays.tile_rows), longest(&arrays.tile_cols));
+        let array = inputs * outputs;
+        let per_chip = cx.per_chip(*out);
+        // The state of a part: its segments and last changes.
+        let (shader, slots, segment, parts, last, work) = match topology {
+            Topology::InputSource => {
+                let fit = CHIP_STATE / (SEGMENTS * array * reads).max(1);
+                let slots = fit.clamp(1, inputs);
+                let work = Work::groups(reads * slots);
+                ("ir_drop", slots, array, reads * slots, 1, work)
+            }
+            Topology::SeparateSource => {
+                let lines = arrays.converters();
+                let segment = arrays.read_planes() * arrays.plane_len();
+                ("ir_drop_separate", 1, segment, 1, lines, Work::flat(lines))
+            }
+        };
+        let (sweeps, settled) = match spec.sweeps {
+            0 => (MOST_SWEEPS, SETTLED),
+            // Nothing settles below 0.
+            sweeps => (sweeps, -1.0),
+        };
+        let turns = match topology {
+            Topology::InputSource => inputs.div_ceil(slots),
+            Topology::SeparateSource => 1,
+        } as u32;
+        let params = Params {
+            g: cx.view(*g),
+            out: cx.view(*out),
+            rows: arrays.rows as u32,
+            cols: arrays.cols as u32,
+            row_tiles: arrays.row_tiles() as u32,
+            col_tiles: arrays.col_tiles() as u32,
+            planes: arrays.read_planes() as u32,
+            poles: poles(arrays),
+            slots: slots as u32,
+            segment: segment as u32,
+            row: spec.row,
+            col: spec.col,
+            driver: spec.row + spec.row_terminal,
+            end: spec.col + spec.col_terminal,
+            sweeps,
+            settled,
+            activity: spec.activity,
+            turns,
+            ..Params::zeroed()
+        };
+        let state = Operand::Scratch {
+            index: 0,
+            floats: ((SEGMENTS * segment + last) * parts * cx.slabs(*out)) as u64,
+        };
+        // Neighbours of a word come from different threads, and the second of two cells is subtracted
+        // from the first: floats first, then halves.
+        let floats = cx.halves(*out).then(|| FloatPlanes::new(*out, cx));
+        let params = Params {
+            out: floats.as_ref().map_or(params.out, |f| f.view),
+            ..params
+        };
+        let to = floats.as_ref().map_or((*out).into(), |f| f.operand);
+        let rounds = Rounds::new(*topology, inputs, outputs);
+        let table = table(arrays);
+        let solve = calls(params.poles * turns, sweeps, rounds, cx.rounds)
+            .into_iter()
+            .map(|call| {
+                let params = Params {
+                    first: call.first,
+                    count: call.count,
+                    sweeps: call.sweeps,
+                    begins: u32::from(call.begins),
+                    ends: u32::from(call.ends),
+                    ..params
+                };
+                Dispatch::new(shader, work.per_chip(per_chip))
+                    .params(&params)
+                    .rounds(call.rounds)
+                    .read(*g)
+                    .table(&table)
+                    .write(state)
+                    .write(to)
+            });
+        let round = floats.map(|f| f.round(*out, cx));
+        Ok(solve.chain(round).collect())
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use crate::error::Result;
-use crate::program::{Op, Rate};
+use crate::program::{Lerp, Rate};
 
 /// Twin of `Params` in `shaders/lerp.wgsl`.
 #[repr(C)]
@@ -18,36 +18,35 @@ pub(super) struct Params {
     pub unused: u32,
 }
 
-/// One thread four values.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Lerp {
-        state,
-        value,
-        rate,
-        times,
-    } = *op
-    else {
-        return super::lower::mismatch("lerp", op);
-    };
-    let (kind, rate) = match rate {
-        Rate::Fixed(rate) => (0, rate),
-        Rate::FixedFromFirst(rate) => (1, rate),
-        Rate::Cumulative => (2, 0.0),
-        Rate::Sum => (3, 0.0),
-    };
-    let params = Params {
-        state: cx.view(state),
-        value: cx.view(value),
-        kind,
-        rate,
-        times,
-        unused: 0,
-    };
-    let work = Work::flat(cx.shape(state).len().div_ceil(4)).per_chip(cx.per_chip(state));
-    Ok(vec![
-        Dispatch::new("lerp", work)
-            .params(&params)
-            .write(state)
-            .read(value),
-    ])
+impl OnGpu for Lerp {
+    /// One thread four values.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            state,
+            value,
+            rate,
+            times,
+        } = *self;
+        let (kind, rate) = match rate {
+            Rate::Fixed(rate) => (0, rate),
+            Rate::FixedFromFirst(rate) => (1, rate),
+            Rate::Cumulative => (2, 0.0),
+            Rate::Sum => (3, 0.0),
+        };
+        let params = Params {
+            state: cx.view(state),
+            value: cx.view(value),
+            kind,
+            rate,
+            times,
+            unused: 0,
+        };
+        let work = Work::flat(cx.shape(state).len().div_ceil(4)).per_chip(cx.per_chip(state));
+        Ok(vec![
+            Dispatch::new("lerp", work)
+                .params(&params)
+                .write(state)
+                .read(value),
+        ])
+    }
 }

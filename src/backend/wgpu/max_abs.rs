@@ -3,9 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::combine::{Fold, Parts};
-use super::dispatch::{Dispatch, LowerContext, View};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::MaxAbs;
 
 /// Twin of `Params` in `shaders/max_abs.wgsl`.
 #[repr(C)]
@@ -18,24 +18,24 @@ pub(super) struct Params {
     pub unused1: u32,
 }
 
-/// Two stages.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::MaxAbs { x, out, divisor } = *op else {
-        return super::lower::mismatch("max_abs", op);
-    };
-    let parts = Parts::of(cx, x);
-    let params = Params {
-        x: cx.view(x),
-        parts: parts.parts,
-        quads: parts.quads,
-        unused0: 0,
-        unused1: 0,
-    };
-    Ok(vec![
-        Dispatch::new("max_abs", parts.work)
-            .params(&params)
-            .read(x)
-            .write(parts.partial),
-        parts.combine(Fold::Maximum, 1.0, divisor, out),
-    ])
+impl OnGpu for MaxAbs {
+    /// Two stages.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, out, divisor } = *self;
+        let parts = Parts::of(cx, x);
+        let params = Params {
+            x: cx.view(x),
+            parts: parts.parts,
+            quads: parts.quads,
+            unused0: 0,
+            unused1: 0,
+        };
+        Ok(vec![
+            Dispatch::new("max_abs", parts.work)
+                .params(&params)
+                .read(x)
+                .write(parts.partial),
+            parts.combine(Fold::Maximum, 1.0, divisor, out),
+        ])
+    }
 }

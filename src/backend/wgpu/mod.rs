@@ -35,7 +35,6 @@ mod fields;
 mod histogram;
 mod ir_drop;
 mod lerp;
-mod lower;
 mod max_abs;
 mod multiply;
 mod partial_sums;

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Multiply;
 
 /// Twin of `Params` in `shaders/multiply.wgsl`.
 #[repr(C)]
@@ -20,30 +20,30 @@ pub(super) struct Params {
     pub pad2: u32,
 }
 
-/// One thread a quad of images.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Multiply { a, b, y } = *op else {
-        return super::lower::mismatch("multiply", op);
-    };
-    let (_, h, w) = cx.shape(y).chw();
-    let params = Params {
-        a: cx.view(a),
-        b: cx.view(b),
-        y: cx.view(y),
-        channel_quads: (h * w * QUADS) as u32,
-        pad0: 0,
-        pad1: 0,
-        pad2: 0,
-    };
-    let work = Work::flat(cx.shape(y).len() * QUADS)
-        .per_block()
-        .per_chip(cx.per_chip(y));
-    Ok(vec![
-        Dispatch::new("multiply", work)
-            .params(&params)
-            .constant("BY_CHANNEL", cx.shape(b) != cx.shape(a))
-            .read(a)
-            .read(b)
-            .write(y),
-    ])
+impl OnGpu for Multiply {
+    /// One thread a quad of images.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { a, b, y } = *self;
+        let (_, h, w) = cx.shape(y).chw();
+        let params = Params {
+            a: cx.view(a),
+            b: cx.view(b),
+            y: cx.view(y),
+            channel_quads: (h * w * QUADS) as u32,
+            pad0: 0,
+            pad1: 0,
+            pad2: 0,
+        };
+        let work = Work::flat(cx.shape(y).len() * QUADS)
+            .per_block()
+            .per_chip(cx.per_chip(y));
+        Ok(vec![
+            Dispatch::new("multiply", work)
+                .params(&params)
+                .constant("BY_CHANNEL", cx.shape(b) != cx.shape(a))
+                .read(a)
+                .read(b)
+                .write(y),
+        ])
+    }
 }

@@ -3,10 +3,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, View};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View};
 use super::reading::{self, Inputs, ReadingParams};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::PartialSums;
 
 /// Twin of `Params` in `shaders/partial_sums.wgsl`.
 #[repr(C)]
@@ -16,46 +16,45 @@ pub(super) struct Params {
     pub y: View,
 }
 
-/// Codes and packed conductances, the sums.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::PartialSums {
-        x,
-        x_step,
-        g,
-        variance,
-        y,
-        geo,
-        spec,
-    } = op
-    else {
-        return super::lower::mismatch("partial_sums", op);
-    };
-    let input = Inputs {
-        x: *x,
-        x_step: *x_step,
-        g: *g,
-        variance: *variance,
-        geo,
-        spec,
-    };
-    let mut prepared = reading::prepare(&input, cx);
-    let packed = reading::pack(&input, &mut prepared, cx);
-    let params = Params {
-        reading: prepared.params,
-        y: cx.view(*y),
-    };
-    let work = reading::work(geo).per_chip(cx.per_chip(*y));
-    // Columns are written one by one.
-    let sums = spec.arrays.row_tiles() * spec.arrays.read_planes() * spec.dac.conversions();
-    let written = (4 * sums) as u64;
-    let call = Dispatch::new("partial_sums", work)
-        .rounds(reading::rounds(&input, false) + written)
-        .params(&params)
-        .read(prepared.codes)
-        .table(&prepared.table)
-        .read(packed)
-        .write(*y);
-    let mut calls = prepared.calls;
-    calls.push(reading::attach(call, &input, cx));
-    Ok(calls)
+impl OnGpu for PartialSums {
+    /// Codes and packed conductances, the sums.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            x,
+            x_step,
+            g,
+            variance,
+            y,
+            geo,
+            spec,
+        } = self;
+        let input = Inputs {
+            x: *x,
+            x_step: *x_step,
+            g: *g,
+            variance: *variance,
+            geo,
+            spec,
+        };
+        let mut prepared = reading::prepare(&input, cx);
+        let packed = reading::pack(&input, &mut prepared, cx);
+        let params = Params {
+            reading: prepared.params,
+            y: cx.view(*y),
+        };
+        let work = reading::work(geo).per_chip(cx.per_chip(*y));
+        // Columns are written one by one.
+        let sums = spec.arrays.row_tiles() * spec.arrays.read_planes() * spec.dac.conversions();
+        let written = (4 * sums) as u64;
+        let call = Dispatch::new("partial_sums", work)
+            .rounds(reading::rounds(&input, false) + written)
+            .params(&params)
+            .read(prepared.codes)
+            .table(&prepared.table)
+            .read(packed)
+            .write(*y);
+        let mut calls = prepared.calls;
+        calls.push(reading::attach(call, &input, cx));
+        Ok(calls)
+    }
 }

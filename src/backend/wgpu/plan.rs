@@ -9,10 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::context::Limits;
-use super::dispatch::{Access, Dispatch, LowerContext, Operand};
-use super::lower;
+use super::dispatch::{Access, Dispatch, LowerContext, OnGpu, Operand};
 use crate::error::{Error, Result};
-use crate::program::{Capacity, LANES, Program, Role, Shape, TensorId};
+use crate::program::{Capacity, LANES, Program, Role, Shape, TensorId, with_operator};
 
 /// Chunks are not made smaller than this many images while there are chips to give up, since a
 /// kernel reads its weights once a chunk.
@@ -84,7 +83,7 @@ impl Plan {
         for section in &program.sections {
             let mut dispatches = Vec::new();
             for (index, op) in section.ops.iter().enumerate() {
-                let lowered = lower::lower(op, &cx)?;
+                let lowered = with_operator!(op, o => o.lower(&cx))?;
                 dispatches.extend(lowered.into_iter().map(|d| (index, d)));
             }
             let steps = plan.place(&cx, &section.name, dispatches)?;
@@ -332,7 +331,7 @@ fn fit_images(program: &Program, want: Capacity, limits: &Limits) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Op, Scope, Storage};
+    use crate::program::{Add, BatchNormStats, Op, Rearrange, Scope, Storage};
 
     const LIMITS: Limits = Limits {
         binding: 1 << 20,
@@ -352,19 +351,19 @@ mod tests {
         let mut from = x;
         for name in ["a", "b", "c"] {
             let to = p.tensor(name, shape, scope, Role::Temp);
-            ops.push(Op::Add {
+            ops.push(Op::from(Add {
                 a: from,
                 b: from,
                 y: to,
-            });
+            }));
             from = to;
         }
         let y = p.tensor("y", shape, scope, Role::Output);
-        ops.push(Op::Add {
+        ops.push(Op::from(Add {
             a: from,
             b: from,
             y,
-        });
+        }));
         p.section("run", ops);
         p
     }
@@ -411,7 +410,7 @@ mod tests {
         let x = p.tensor("x", shape, Scope::Shared, Role::Input);
         let mean = p.tensor("mean", Shape::Flat(1), Scope::Shared, Role::Output);
         let var = p.tensor("var", Shape::Flat(1), Scope::Shared, Role::Output);
-        p.section("run", vec![Op::BatchNormStats { x, mean, var }]);
+        p.section("run", vec![Op::from(BatchNormStats { x, mean, var })]);
         let want = Capacity {
             chips: 1,
             images: 128,
@@ -478,7 +477,7 @@ mod tests {
         let mut p = Program::default();
         let shape = Shape::Image { c: 1, h: 1, w: 1 };
         let y = p.tensor("y", shape, Scope::Shared, Role::Output);
-        p.section("run", vec![Op::Add { a: y, b: y, y }]);
+        p.section("run", vec![Op::from(Add { a: y, b: y, y })]);
         let capacity = Capacity {
             chips: 1,
             images: 16,
@@ -497,14 +496,16 @@ mod tests {
         let whole = p.tensor("whole", map(4), Scope::Shared, Role::Temp);
         let between = p.tensor("between", map(2), Scope::Shared, Role::Temp);
         let y = p.tensor("y", map(4), Scope::Shared, Role::Output);
-        let piece = |x, first| Op::Rearrange {
-            x,
-            y: whole,
-            first,
-            table: [1, 0].into(),
-            fill: 0.0,
+        let piece = |x, first| {
+            Op::from(Rearrange {
+                x,
+                y: whole,
+                first,
+                table: [1, 0].into(),
+                fill: 0.0,
+            })
         };
-        let sum = |a, y| Op::Add { a, b: a, y };
+        let sum = |a, y| Op::from(Add { a, b: a, y });
         let ops = vec![
             piece(x, 2),
             sum(x, between),

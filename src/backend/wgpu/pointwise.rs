@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use super::post::{self, PostParams};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Pointwise;
 
 /// Twin of `Params` in `shaders/pointwise.wgsl`.
 #[repr(C)]
@@ -21,27 +21,27 @@ pub(super) struct Params {
     pub pad2: u32,
 }
 
-/// One thread a quad of images.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Pointwise { x, y, post } = *op else {
-        return super::lower::mismatch("pointwise", op);
-    };
-    let (_, h, w) = cx.shape(y).chw();
-    let params = Params {
-        x: cx.view(x),
-        y: cx.view(y),
-        post: post::params(&post, cx),
-        channel_quads: (h * w * QUADS) as u32,
-        pad0: 0,
-        pad1: 0,
-        pad2: 0,
-    };
-    let work = Work::flat(cx.shape(y).len() * QUADS)
-        .per_block()
-        .per_chip(cx.per_chip(y));
-    let dispatch = Dispatch::new("pointwise", work)
-        .params(&params)
-        .read(x)
-        .write(y);
-    Ok(vec![post::attach(dispatch, &post)])
+impl OnGpu for Pointwise {
+    /// One thread a quad of images.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, y, post } = *self;
+        let (_, h, w) = cx.shape(y).chw();
+        let params = Params {
+            x: cx.view(x),
+            y: cx.view(y),
+            post: post::params(&post, cx),
+            channel_quads: (h * w * QUADS) as u32,
+            pad0: 0,
+            pad1: 0,
+            pad2: 0,
+        };
+        let work = Work::flat(cx.shape(y).len() * QUADS)
+            .per_block()
+            .per_chip(cx.per_chip(y));
+        let dispatch = Dispatch::new("pointwise", work)
+            .params(&params)
+            .read(x)
+            .write(y);
+        Ok(vec![post::attach(dispatch, &post)])
+    }
 }

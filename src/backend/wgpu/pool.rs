@@ -1,10 +1,11 @@
-//! Pooling, forward and backward: `shaders/{max,avg}_pool.wgsl` and their `_grad`.
+//! Pooling, forward and backward: `shaders/{max,avg}_pool.wgsl` and their `_grad`, one thread a quad
+//! of images of the written map.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::{Op, PoolGeometry, TensorId};
+use crate::program::{AvgPool, AvgPoolGrad, MaxPool, MaxPoolGrad, PoolGeometry, TensorId};
 
 /// Twin of `Pool` in `shaders/shared/pool.wgsl`.
 #[repr(C)]
@@ -53,44 +54,58 @@ pub(super) struct AvgGradParams {
     pub pool: PoolParams,
 }
 
-/// One thread a quad of images of the written map.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let dispatch = match *op {
-        Op::MaxPool { x, y, geo } => forward("max_pool", x, y, &geo, cx),
-        Op::AvgPool { x, y, geo } => forward("avg_pool", x, y, &geo, cx),
-        Op::MaxPoolGrad { x, y, dy, dx, geo } => {
-            let params = MaxGradParams {
-                x: cx.view(x),
-                y: cx.view(y),
-                dy: cx.view(dy),
-                dx: cx.view(dx),
-                pool: pool(dx, dy, &geo, cx),
-            };
-            // Whose window, and for each of those every pixel before.
-            let window = rounds(&geo);
+impl OnGpu for MaxPool {
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        Ok(vec![forward("max_pool", self.x, self.y, &self.geo, cx)])
+    }
+}
+
+impl OnGpu for AvgPool {
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        Ok(vec![forward("avg_pool", self.x, self.y, &self.geo, cx)])
+    }
+}
+
+impl OnGpu for MaxPoolGrad {
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, y, dy, dx, geo } = *self;
+        let params = MaxGradParams {
+            x: cx.view(x),
+            y: cx.view(y),
+            dy: cx.view(dy),
+            dx: cx.view(dx),
+            pool: pool(dx, dy, &geo, cx),
+        };
+        // Whose window, and for each of those every pixel before.
+        let window = rounds(&geo);
+        Ok(vec![
             Dispatch::new("max_pool_grad", work(dx, cx))
                 .rounds(window * (1 + window))
                 .params(&params)
                 .read(x)
                 .read(y)
                 .read(dy)
-                .write(dx)
-        }
-        Op::AvgPoolGrad { dy, dx, geo } => {
-            let params = AvgGradParams {
-                dy: cx.view(dy),
-                dx: cx.view(dx),
-                pool: pool(dx, dy, &geo, cx),
-            };
+                .write(dx),
+        ])
+    }
+}
+
+impl OnGpu for AvgPoolGrad {
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { dy, dx, geo } = *self;
+        let params = AvgGradParams {
+            dy: cx.view(dy),
+            dx: cx.view(dx),
+            pool: pool(dx, dy, &geo, cx),
+        };
+        Ok(vec![
             Dispatch::new("avg_pool_grad", work(dx, cx))
                 .rounds(rounds(&geo))
                 .params(&params)
                 .read(dy)
-                .write(dx)
-        }
-        _ => return super::lower::mismatch("pool", op),
-    };
-    Ok(vec![dispatch])
+                .write(dx),
+        ])
+    }
 }
 
 fn forward(

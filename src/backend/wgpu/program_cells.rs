@@ -2,10 +2,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, View, Work};
 use crate::effects::{Constant, Numbers};
 use crate::error::Result;
-use crate::program::{Arrays, Encoding, Op, Programming};
+use crate::program::{Arrays, Encoding, ProgramCells, Programming};
 use crate::random;
 
 /// First fields of `Programming` in `shaders/shared/programming.wgsl`; the structs of read noise and of
@@ -174,83 +174,82 @@ fn columns(spec: &Programming) -> Option<(u32, u32)> {
     }
 }
 
-/// One thread four values, after one thread four rows of an array for the reference columns.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::ProgramCells {
-        w,
-        step,
-        array,
-        out,
-        variance,
-        spec,
-    } = op
-    else {
-        return super::lower::mismatch("program_cells", op);
-    };
-    let arrays = &spec.arrays;
-    let cells = cells(spec);
-    let table = cells.numbers.table.0.clone().into();
-    let numbers = cells.bytes();
-    let per_chip = cx.per_chip(*out);
-    let mut calls = Vec::new();
-    let mut reference = Operand::Unused;
-    let columns = columns(spec);
-    if let Some((count, flags)) = columns {
-        let row_quads = arrays.rows.div_ceil(4);
-        let reads = arrays.read_planes() * arrays.col_tiles();
-        reference = Operand::Scratch {
-            index: 0,
-            floats: (2 * reads * arrays.rows * cx.slabs(*out)) as u64,
-        };
-        let params = ReferenceParams {
+impl OnGpu for ProgramCells {
+    /// One thread four values, after one thread four rows of an array for the reference columns.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            w,
+            step,
+            array,
+            out,
+            variance,
+            spec,
+        } = self;
+        let arrays = &spec.arrays;
+        let cells = cells(spec);
+        let table = cells.numbers.table.0.clone().into();
+        let numbers = cells.bytes();
+        let per_chip = cx.per_chip(*out);
+        let mut calls = Vec::new();
+        let mut reference = Operand::Unused;
+        let columns = columns(spec);
+        if let Some((count, flags)) = columns {
+            let row_quads = arrays.rows.div_ceil(4);
+            let reads = arrays.read_planes() * arrays.col_tiles();
+            reference = Operand::Scratch {
+                index: 0,
+                floats: (2 * reads * arrays.rows * cx.slabs(*out)) as u64,
+            };
+            let params = ReferenceParams {
+                array: cx.view(*array),
+                count,
+                row_quads: row_quads as u32,
+                pad0: 0,
+                pad1: 0,
+            };
+            let work = Work::flat(reads * row_quads).per_chip(per_chip);
+            calls.push(
+                call("program_cells_reference", work, spec, &cells, flags)
+                    .rounds(2 * u64::from(count))
+                    .params_after(&numbers, &params)
+                    .read(*array)
+                    .table(&table)
+                    .write(reference),
+            );
+        }
+        let params = Params {
+            out: cx.view(*out),
+            variance: cx.view_opt(*variance),
             array: cx.view(*array),
-            count,
-            row_quads: row_quads as u32,
+            per_column: u32::from(cx.shape(*step).len() > 1),
             pad0: 0,
             pad1: 0,
+            pad2: 0,
         };
-        let work = Work::flat(reads * row_quads).per_chip(per_chip);
+        // A kernel may not read and write what stands for nothing.
+        let variance_or_nothing = match variance {
+            Some(t) => Operand::Tensor(*t),
+            None => Operand::Scratch {
+                index: 1,
+                floats: 4,
+            },
+        };
+        let work = Work::flat(cx.shape(*out).len().div_ceil(4)).per_chip(per_chip);
         calls.push(
-            call("program_cells_reference", work, spec, &cells, flags)
-                .rounds(2 * u64::from(count))
+            call("program_cells", work, spec, &cells, 0)
+                .constant("RAW", spec.raw)
+                .constant("HAS_REFERENCE", columns.is_some())
+                .constant("HAS_VARIANCE", variance.is_some())
+                .constant("HALF", cx.halves(*out))
                 .params_after(&numbers, &params)
+                .read(*w)
+                .read(*step)
                 .read(*array)
                 .table(&table)
-                .write(reference),
+                .read(reference)
+                .write(*out)
+                .write(variance_or_nothing),
         );
+        Ok(calls)
     }
-    let params = Params {
-        out: cx.view(*out),
-        variance: cx.view_opt(*variance),
-        array: cx.view(*array),
-        per_column: u32::from(cx.shape(*step).len() > 1),
-        pad0: 0,
-        pad1: 0,
-        pad2: 0,
-    };
-    // A kernel may not read and write what stands for nothing.
-    let variance_or_nothing = match variance {
-        Some(t) => Operand::Tensor(*t),
-        None => Operand::Scratch {
-            index: 1,
-            floats: 4,
-        },
-    };
-    let work = Work::flat(cx.shape(*out).len().div_ceil(4)).per_chip(per_chip);
-    calls.push(
-        call("program_cells", work, spec, &cells, 0)
-            .constant("RAW", spec.raw)
-            .constant("HAS_REFERENCE", columns.is_some())
-            .constant("HAS_VARIANCE", variance.is_some())
-            .constant("HALF", cx.halves(*out))
-            .params_after(&numbers, &params)
-            .read(*w)
-            .read(*step)
-            .read(*array)
-            .table(&table)
-            .read(reference)
-            .write(*out)
-            .write(variance_or_nothing),
-    );
-    Ok(calls)
 }

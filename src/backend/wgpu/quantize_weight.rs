@@ -4,10 +4,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::combine;
-use super::dispatch::{Dispatch, LowerContext, Operand, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, Work};
 use super::weight_scale::groups;
 use crate::error::Result;
-use crate::program::{Op, StraightThrough};
+use crate::program::{QuantizeWeight, QuantizeWeightGrad, StraightThrough};
 use crate::quantize::weight::highest_code;
 
 /// Weights of a workgroup of the gradient; twin of `CHUNK` in its shader.
@@ -41,38 +41,43 @@ pub(super) struct GradParams {
     pub run: u32,
 }
 
-/// One thread a weight; the gradient one workgroup a chunk of the weights that share a step, then,
-/// for LSQ, the sums of their partial results.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    match *op {
-        Op::QuantizeWeight {
+impl OnGpu for QuantizeWeight {
+    /// One thread a weight.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
             w,
             scale,
             run,
             q,
             bits,
-        } => {
-            let (size, groups) = groups(cx, w, scale)?;
-            let len = size * groups;
-            let params = Params {
-                len: len as u32,
-                run: run as u32,
-                groups: groups as u32,
-                bits,
-                q: highest_code(bits),
-                unused0: 0,
-                unused1: 0,
-                unused2: 0,
-            };
-            Ok(vec![
-                Dispatch::new("quantize_weight", Work::flat(len))
-                    .params(&params)
-                    .read(w)
-                    .read(scale)
-                    .write(q),
-            ])
-        }
-        Op::QuantizeWeightGrad {
+        } = *self;
+        let (size, groups) = groups(cx, w, scale)?;
+        let len = size * groups;
+        let params = Params {
+            len: len as u32,
+            run: run as u32,
+            groups: groups as u32,
+            bits,
+            q: highest_code(bits),
+            unused0: 0,
+            unused1: 0,
+            unused2: 0,
+        };
+        Ok(vec![
+            Dispatch::new("quantize_weight", Work::flat(len))
+                .params(&params)
+                .read(w)
+                .read(scale)
+                .write(q),
+        ])
+    }
+}
+
+impl OnGpu for QuantizeWeightGrad {
+    /// One workgroup a chunk of the weights that share a step, then, for LSQ, the sums of their
+    /// partial results.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
             w,
             scale,
             run,
@@ -81,45 +86,43 @@ pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
             dscale,
             bits,
             ste,
-        } => {
-            let (size, groups) = groups(cx, w, scale)?;
-            let chunks = size.div_ceil(CHUNK);
-            let params = GradParams {
-                size: size as u32,
-                chunks: chunks as u32,
-                groups: groups as u32,
-                bits,
-                clip: u32::from(ste == StraightThrough::Clip),
-                learned: u32::from(dscale.is_some()),
-                q: highest_code(bits),
-                run: run as u32,
-            };
-            let partial = dscale.map_or(Operand::Unused, |_| Operand::Scratch {
-                index: 0,
-                floats: (chunks * groups) as u64,
-            });
-            let mut calls = vec![
-                Dispatch::new("quantize_weight_grad", Work::groups(chunks * groups))
-                    .params(&params)
-                    .read(w)
-                    .read(scale)
-                    .read(dq)
-                    .write(dw)
-                    .write(partial),
-            ];
-            if let Some(dscale) = dscale {
-                let n = size as f64 * f64::from(highest_code(bits));
-                let factor = n.sqrt().recip() as f32;
-                calls.push(combine::sum_groups(
-                    partial,
-                    chunks as u32,
-                    groups as u32,
-                    factor,
-                    dscale,
-                ));
-            }
-            Ok(calls)
+        } = *self;
+        let (size, groups) = groups(cx, w, scale)?;
+        let chunks = size.div_ceil(CHUNK);
+        let params = GradParams {
+            size: size as u32,
+            chunks: chunks as u32,
+            groups: groups as u32,
+            bits,
+            clip: u32::from(ste == StraightThrough::Clip),
+            learned: u32::from(dscale.is_some()),
+            q: highest_code(bits),
+            run: run as u32,
+        };
+        let partial = dscale.map_or(Operand::Unused, |_| Operand::Scratch {
+            index: 0,
+            floats: (chunks * groups) as u64,
+        });
+        let mut calls = vec![
+            Dispatch::new("quantize_weight_grad", Work::groups(chunks * groups))
+                .params(&params)
+                .read(w)
+                .read(scale)
+                .read(dq)
+                .write(dw)
+                .write(partial),
+        ];
+        if let Some(dscale) = dscale {
+            let n = size as f64 * f64::from(highest_code(bits));
+            let factor = n.sqrt().recip() as f32;
+            calls.push(combine::sum_groups(
+                partial,
+                chunks as u32,
+                groups as u32,
+                factor,
+                dscale,
+            ));
         }
-        _ => super::lower::mismatch("quantize_weight", op),
+        Ok(calls)
     }
 }

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Rearrange;
 
 /// Twin of `Params` in `shaders/rearrange.wgsl`.
 #[repr(C)]
@@ -18,34 +18,33 @@ pub(super) struct Params {
     pub pad0: u32,
 }
 
-/// One thread a quad of images of one place.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Rearrange {
-        x,
-        y,
-        first,
-        table,
-        fill,
-    } = op
-    else {
-        return super::lower::mismatch("rearrange", op);
-    };
-    let params = Params {
-        x: cx.view(*x),
-        y: cx.view(*y),
-        first: *first as u32,
-        len: table.len() as u32,
-        fill: *fill,
-        pad0: 0,
-    };
-    let work = Work::flat(table.len() * QUADS)
-        .per_block()
-        .per_chip(cx.per_chip(*y));
-    Ok(vec![
-        Dispatch::new("rearrange", work)
-            .params(&params)
-            .read(*x)
-            .table(table)
-            .write(*y),
-    ])
+impl OnGpu for Rearrange {
+    /// One thread a quad of images of one place.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            x,
+            y,
+            first,
+            table,
+            fill,
+        } = self;
+        let params = Params {
+            x: cx.view(*x),
+            y: cx.view(*y),
+            first: *first as u32,
+            len: table.len() as u32,
+            fill: *fill,
+            pad0: 0,
+        };
+        let work = Work::flat(table.len() * QUADS)
+            .per_block()
+            .per_chip(cx.per_chip(*y));
+        Ok(vec![
+            Dispatch::new("rearrange", work)
+                .params(&params)
+                .read(*x)
+                .table(table)
+                .write(*y),
+        ])
+    }
 }

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Sgd;
 
 /// Twin of `Params` in `shaders/sgd.wgsl`.
 #[repr(C)]
@@ -17,33 +17,32 @@ pub(super) struct Params {
     pub positive: u32,
 }
 
-/// One thread four parameters.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Sgd {
-        w,
-        g,
-        m,
-        momentum,
-        weight_decay,
-        nesterov,
-        positive,
-    } = *op
-    else {
-        return super::lower::mismatch("sgd", op);
-    };
-    let params = Params {
-        w: cx.view(w),
-        momentum,
-        weight_decay,
-        nesterov: u32::from(nesterov),
-        positive: u32::from(positive),
-    };
-    let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
-    Ok(vec![
-        Dispatch::new("sgd", work)
-            .params(&params)
-            .write(w)
-            .read(g)
-            .write(m),
-    ])
+impl OnGpu for Sgd {
+    /// One thread four parameters.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            w,
+            g,
+            m,
+            momentum,
+            weight_decay,
+            nesterov,
+            positive,
+        } = *self;
+        let params = Params {
+            w: cx.view(w),
+            momentum,
+            weight_decay,
+            nesterov: u32::from(nesterov),
+            positive: u32::from(positive),
+        };
+        let work = Work::flat(cx.shape(w).len().div_ceil(4)).per_chip(cx.per_chip(w));
+        Ok(vec![
+            Dispatch::new("sgd", work)
+                .params(&params)
+                .write(w)
+                .read(g)
+                .write(m),
+        ])
+    }
 }

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Softmax;
 
 /// Twin of `Params` in `shaders/softmax.wgsl`.
 #[repr(C)]
@@ -19,28 +19,28 @@ pub(super) struct Params {
     pub pad1: u32,
 }
 
-/// One thread a quad of images of one pixel.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Softmax { x, y } = *op else {
-        return super::lower::mismatch("softmax", op);
-    };
-    let (c, h, w) = cx.shape(y).chw();
-    let params = Params {
-        x: cx.view(x),
-        y: cx.view(y),
-        channels: c as u32,
-        channel_quads: (h * w * QUADS) as u32,
-        pad0: 0,
-        pad1: 0,
-    };
-    let work = Work::flat(h * w * QUADS)
-        .per_block()
-        .per_chip(cx.per_chip(y));
-    Ok(vec![
-        Dispatch::new("softmax", work)
-            .rounds(3 * c as u64)
-            .params(&params)
-            .read(x)
-            .write(y),
-    ])
+impl OnGpu for Softmax {
+    /// One thread a quad of images of one pixel.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { x, y } = *self;
+        let (c, h, w) = cx.shape(y).chw();
+        let params = Params {
+            x: cx.view(x),
+            y: cx.view(y),
+            channels: c as u32,
+            channel_quads: (h * w * QUADS) as u32,
+            pad0: 0,
+            pad1: 0,
+        };
+        let work = Work::flat(h * w * QUADS)
+            .per_block()
+            .per_chip(cx.per_chip(y));
+        Ok(vec![
+            Dispatch::new("softmax", work)
+                .rounds(3 * c as u64)
+                .params(&params)
+                .read(x)
+                .write(y),
+        ])
+    }
 }

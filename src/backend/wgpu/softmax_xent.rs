@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::SoftmaxXent;
 
 /// Twin of `Params` in `shaders/softmax_xent.wgsl`.
 #[repr(C)]
@@ -21,49 +21,48 @@ pub(super) struct Params {
     pub pad0: u32,
 }
 
-/// One thread a quad of images.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::SoftmaxXent {
-        logits,
-        labels,
-        loss,
-        hit,
-        dlogits,
-        smoothing,
-    } = *op
-    else {
-        return super::lower::mismatch("softmax_xent", op);
-    };
-    let per_chip = cx.per_chip(loss);
-    let params = Params {
-        logits: cx.view(logits),
-        labels: cx.view(labels),
-        loss: cx.view(loss),
-        hit: cx.view(hit),
-        dlogits: cx.view_opt(dlogits),
-        classes: cx.shape(logits).len() as u32,
-        smoothing,
-        per_chip: u32::from(per_chip),
-        pad0: 0,
-    };
-    // The gradient's binding is written by its text even where the variant has none.
-    let gradient = dlogits.map_or(
-        Operand::Scratch {
-            index: 0,
-            floats: 4,
-        },
-        Operand::Tensor,
-    );
-    let work = Work::flat(QUADS).per_block().per_chip(per_chip);
-    Ok(vec![
-        Dispatch::new("softmax_xent", work)
-            .rounds(3 * cx.shape(logits).len() as u64)
-            .params(&params)
-            .constant("HAS_GRADIENT", dlogits.is_some())
-            .read(logits)
-            .read(labels)
-            .write(loss)
-            .write(hit)
-            .write(gradient),
-    ])
+impl OnGpu for SoftmaxXent {
+    /// One thread a quad of images.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            logits,
+            labels,
+            loss,
+            hit,
+            dlogits,
+            smoothing,
+        } = *self;
+        let per_chip = cx.per_chip(loss);
+        let params = Params {
+            logits: cx.view(logits),
+            labels: cx.view(labels),
+            loss: cx.view(loss),
+            hit: cx.view(hit),
+            dlogits: cx.view_opt(dlogits),
+            classes: cx.shape(logits).len() as u32,
+            smoothing,
+            per_chip: u32::from(per_chip),
+            pad0: 0,
+        };
+        // The gradient's binding is written by its text even where the variant has none.
+        let gradient = dlogits.map_or(
+            Operand::Scratch {
+                index: 0,
+                floats: 4,
+            },
+            Operand::Tensor,
+        );
+        let work = Work::flat(QUADS).per_block().per_chip(per_chip);
+        Ok(vec![
+            Dispatch::new("softmax_xent", work)
+                .rounds(3 * cx.shape(logits).len() as u64)
+                .params(&params)
+                .constant("HAS_GRADIENT", dlogits.is_some())
+                .read(logits)
+                .read(labels)
+                .write(loss)
+                .write(hit)
+                .write(gradient),
+        ])
+    }
 }

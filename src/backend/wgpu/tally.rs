@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, QUADS, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Tally;
 
 /// Twin of `Params` in `shaders/tally.wgsl`.
 #[repr(C)]
@@ -15,22 +15,22 @@ pub(super) struct Params {
     pub tally: View,
 }
 
-/// One workgroup a chip.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Tally { hit, loss, tally } = *op else {
-        return super::lower::mismatch("tally", op);
-    };
-    let params = Params {
-        hit: cx.view(hit),
-        loss: cx.view(loss),
-        tally: cx.view(tally),
-    };
-    Ok(vec![
-        Dispatch::new("tally", Work::groups(1).per_chip(cx.per_chip(tally)))
-            .rounds((cx.run_blocks() + (1 + QUADS) * cx.run_blocks().div_ceil(64)) as u64)
-            .params(&params)
-            .read(hit)
-            .read(loss)
-            .write(tally),
-    ])
+impl OnGpu for Tally {
+    /// One workgroup a chip.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { hit, loss, tally } = *self;
+        let params = Params {
+            hit: cx.view(hit),
+            loss: cx.view(loss),
+            tally: cx.view(tally),
+        };
+        Ok(vec![
+            Dispatch::new("tally", Work::groups(1).per_chip(cx.per_chip(tally)))
+                .rounds((cx.run_blocks() + (1 + QUADS) * cx.run_blocks().div_ceil(64)) as u64)
+                .params(&params)
+                .read(hit)
+                .read(loss)
+                .write(tally),
+        ])
+    }
 }

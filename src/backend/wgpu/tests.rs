@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use std::mem::{offset_of, size_of};
 
 use super::conv::{ConvParams, PackParams};
-use super::dispatch::{Dispatch, LowerContext, RunUniform, View};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, RunUniform, View};
 use super::peak::{self, CopyParams, FmaParams};
 use super::pool::{AvgGradParams, ForwardParams, MaxGradParams, PoolParams};
 use super::post::PostParams;
 use super::{
-    activation_grad, add, channel_sum, conv2d, conv2d_grad_input, conv2d_grad_weight, lower,
-    multiply, pointwise, rearrange, shader, softmax, softmax_xent, sum_partials, tally,
+    activation_grad, add, channel_sum, conv2d, conv2d_grad_input, conv2d_grad_weight, multiply,
+    pointwise, rearrange, shader, softmax, softmax_xent, sum_partials, tally,
 };
 use crate::program::*;
 
@@ -118,7 +118,9 @@ fn validate_program(program: &Program) {
             rounds: u64::MAX,
         };
         for op in program.sections.iter().flat_map(|s| &s.ops) {
-            for dispatch in lower::lower(op, &cx).unwrap_or_else(|e| panic!("{op:?}: {e}")) {
+            for dispatch in
+                with_operator!(op, o => o.lower(&cx)).unwrap_or_else(|e| panic!("{op:?}: {e}"))
+            {
                 if seen.insert((dispatch.shader, shader::prelude(&dispatch.consts))) {
                     validate(&dispatch);
                 }
@@ -180,9 +182,9 @@ fn pointwise_and_add_are_valid() {
     let shape = Shape::Image { c: 3, h: 2, w: 5 };
     let x = p.tensor("x", shape, Scope::Shared, Role::Input);
     let y = p.tensor("y", shape, Scope::PerChip, Role::Output);
-    let mut ops = vec![Op::Add { a: x, b: x, y }];
+    let mut ops = vec![Op::from(Add { a: x, b: x, y })];
     for post in posts(&mut p, shape) {
-        ops.push(Op::Pointwise { x, y, post });
+        ops.push(Op::from(Pointwise { x, y, post }));
     }
     p.section("run", ops);
     validate_program(&p);
@@ -216,10 +218,10 @@ fn convolutions_are_valid() {
         let w = p.tensor("w", weights, Scope::PerChip, Role::State);
         let dw = p.tensor("dw", weights, Scope::Shared, Role::State);
         for post in posts(&mut p, output) {
-            ops.push(Op::Conv2d { x, w, y, geo, post });
+            ops.push(Op::from(Conv2d { x, w, y, geo, post }));
         }
-        ops.push(Op::Conv2dGradInput { dy: y, w, dx, geo });
-        ops.push(Op::Conv2dGradWeight { x, dy: y, dw, geo });
+        ops.push(Op::from(Conv2dGradInput { dy: y, w, dx, geo }));
+        ops.push(Op::from(Conv2dGradWeight { x, dy: y, dw, geo }));
     }
     p.section("run", ops);
     validate_program(&p);
@@ -249,46 +251,46 @@ fn the_rest_of_a_network_is_valid() {
         pad: [0; 4],
     };
     let mut ops = vec![
-        Op::MaxPool { x, y, geo },
-        Op::MaxPoolGrad { x, y, dy, dx, geo },
-        Op::AvgPool { x, y, geo },
-        Op::AvgPoolGrad { dy, dx, geo },
-        Op::ChannelSum { x, y: scale },
-        Op::Multiply { a: x, b: x, y: dx },
-        Op::Multiply {
+        Op::from(MaxPool { x, y, geo }),
+        Op::from(MaxPoolGrad { x, y, dy, dx, geo }),
+        Op::from(AvgPool { x, y, geo }),
+        Op::from(AvgPoolGrad { dy, dx, geo }),
+        Op::from(ChannelSum { x, y: scale }),
+        Op::from(Multiply { a: x, b: x, y: dx }),
+        Op::from(Multiply {
             a: x,
             b: gate,
             y: dx,
-        },
-        Op::Softmax { x, y: dx },
-        Op::Rearrange {
+        }),
+        Op::from(Softmax { x, y: dx }),
+        Op::from(Rearrange {
             x,
             y: dx,
             first: 1,
             table: [3, NO_SOURCE].into(),
             fill: 0.5,
-        },
-        Op::Tally { hit, loss, tally },
+        }),
+        Op::from(Tally { hit, loss, tally }),
     ];
     for dlogits in [None, Some(dx)] {
-        ops.push(Op::SoftmaxXent {
+        ops.push(Op::from(SoftmaxXent {
             logits: x,
             labels,
             loss,
             hit,
             dlogits,
             smoothing: 0.1,
-        });
+        }));
     }
     for act in ACTIVATIONS {
         for scale in [None, Some(scale)] {
-            ops.push(Op::ActivationGrad {
+            ops.push(Op::from(ActivationGrad {
                 y: x,
                 dy: x,
                 dx,
                 act,
                 scale,
-            });
+            }));
         }
     }
     p.section("run", ops);

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, View, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::VarianceRatio;
 
 /// Twin of `Params` in `shaders/variance_ratio.wgsl`.
 #[repr(C)]
@@ -15,22 +15,22 @@ pub(super) struct Params {
     pub out: View,
 }
 
-/// One thread a chip: there are as many values as channels.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::VarianceRatio { a, b, out } = *op else {
-        return super::lower::mismatch("variance_ratio", op);
-    };
-    let params = Params {
-        a: cx.view(a),
-        b: cx.view(b),
-        out: cx.view(out),
-    };
-    Ok(vec![
-        Dispatch::new("variance_ratio", Work::flat(1).per_chip(cx.per_chip(out)))
-            .rounds(2 * cx.shape(out).len() as u64)
-            .params(&params)
-            .read(a)
-            .read(b)
-            .write(out),
-    ])
+impl OnGpu for VarianceRatio {
+    /// One thread a chip: there are as many values as channels.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { a, b, out } = *self;
+        let params = Params {
+            a: cx.view(a),
+            b: cx.view(b),
+            out: cx.view(out),
+        };
+        Ok(vec![
+            Dispatch::new("variance_ratio", Work::flat(1).per_chip(cx.per_chip(out)))
+                .rounds(2 * cx.shape(out).len() as u64)
+                .params(&params)
+                .read(a)
+                .read(b)
+                .write(out),
+        ])
+    }
 }

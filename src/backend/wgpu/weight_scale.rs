@@ -8,10 +8,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, Work};
 use super::zero::zero;
 use crate::error::{Error, Result};
-use crate::program::{Op, Scope, TensorId, WeightStep};
+use crate::program::{Scope, TensorId, WeightScale, WeightStep};
 use crate::quantize::weight::highest_code;
 
 /// Weights of a workgroup; twin of `CHUNK` in `shaders/shared/weight_scale.wgsl`.
@@ -132,93 +132,92 @@ impl Passes {
     }
 }
 
-/// The passes that the method needs.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::WeightScale {
-        w,
-        scale,
-        full_scale,
-        run,
-        bits,
-        step,
-    } = *op
-    else {
-        return super::lower::mismatch("weight_scale", op);
-    };
-    let (size, groups) = groups(cx, w, scale)?;
-    let chunks = size.div_ceil(CHUNK);
-    let method = match (bits, step) {
-        (0, _) => method::UNQUANTIZED,
-        (_, WeightStep::Keep) => method::KEEP,
-        (1, _) => method::MEAN,
-        (_, WeightStep::MaxAbs) => method::MAX,
-        (_, WeightStep::Percentile(_)) => method::PERCENTILE,
-        (_, WeightStep::LineSearch | WeightStep::Mse) => method::SEARCH,
-    };
-    let candidates = match (method, step) {
-        (method::SEARCH, WeightStep::Mse) => MSE,
-        (method::SEARCH, _) => LINE_SEARCH,
-        _ => 0,
-    };
-    let last = (size - 1) as f64;
-    let position = match step {
-        WeightStep::Percentile(p) => f64::from(p).clamp(0.0, 100.0) / 100.0 * last,
-        // The lower median.
-        _ => (last / 2.0).floor(),
-    };
-    let scratch = |index, floats: u64| Operand::Scratch { index, floats };
-    let (n_groups, n_chunks) = (groups as u64, chunks as u64);
-    let errors = n_groups * n_chunks * u64::from(candidates);
-    let mut passes = Passes {
-        w,
-        params: ScaleParams {
-            size: size as u32,
-            chunks: chunks as u32,
-            groups: groups as u32,
-            digit: 0,
-            rank: position.floor() as u32,
-            candidates,
-            line_search: u32::from(step == WeightStep::LineSearch),
-            method,
-            q: highest_code(bits),
-            fraction: position.fract() as f32,
-            run: run as u32,
-            unused: 0,
-        },
-        state: scratch(0, 4 * n_groups),
-        sums: scratch(1, n_groups * n_chunks),
-        histogram: scratch(2, n_groups * BINS),
-        errors: if candidates > 0 {
-            scratch(3, errors)
-        } else {
-            Operand::Unused
-        },
-    };
-    let mut calls = Vec::new();
-    if method != method::KEEP {
-        calls.push(zero(passes.state, 4 * n_groups));
-        calls.push(passes.stats());
+impl OnGpu for WeightScale {
+    /// The passes that the method needs.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self {
+            w,
+            scale,
+            full_scale,
+            run,
+            bits,
+            step,
+        } = *self;
+        let (size, groups) = groups(cx, w, scale)?;
+        let chunks = size.div_ceil(CHUNK);
+        let method = match (bits, step) {
+            (0, _) => method::UNQUANTIZED,
+            (_, WeightStep::Keep) => method::KEEP,
+            (1, _) => method::MEAN,
+            (_, WeightStep::MaxAbs) => method::MAX,
+            (_, WeightStep::Percentile(_)) => method::PERCENTILE,
+            (_, WeightStep::LineSearch | WeightStep::Mse) => method::SEARCH,
+        };
+        let candidates = match (method, step) {
+            (method::SEARCH, WeightStep::Mse) => MSE,
+            (method::SEARCH, _) => LINE_SEARCH,
+            _ => 0,
+        };
+        let last = (size - 1) as f64;
+        let position = match step {
+            WeightStep::Percentile(p) => f64::from(p).clamp(0.0, 100.0) / 100.0 * last,
+            // The lower median.
+            _ => (last / 2.0).floor(),
+        };
+        let scratch = |index, floats: u64| Operand::Scratch { index, floats };
+        let (n_groups, n_chunks) = (groups as u64, chunks as u64);
+        let errors = n_groups * n_chunks * u64::from(candidates);
+        let mut passes = Passes {
+            w,
+            params: ScaleParams {
+                size: size as u32,
+                chunks: chunks as u32,
+                groups: groups as u32,
+                digit: 0,
+                rank: position.floor() as u32,
+                candidates,
+                line_search: u32::from(step == WeightStep::LineSearch),
+                method,
+                q: highest_code(bits),
+                fraction: position.fract() as f32,
+                run: run as u32,
+                unused: 0,
+            },
+            state: scratch(0, 4 * n_groups),
+            sums: scratch(1, n_groups * n_chunks),
+            histogram: scratch(2, n_groups * BINS),
+            errors: if candidates > 0 {
+                scratch(3, errors)
+            } else {
+                Operand::Unused
+            },
+        };
+        let mut calls = Vec::new();
+        if method != method::KEEP {
+            calls.push(zero(passes.state, 4 * n_groups));
+            calls.push(passes.stats());
+        }
+        let line_search = method == method::SEARCH && step == WeightStep::LineSearch;
+        if line_search || method == method::PERCENTILE {
+            passes.select(&mut calls);
+        }
+        if method == method::PERCENTILE {
+            calls.push(passes.chunked("weight_scale_next", 1));
+        }
+        if method == method::SEARCH {
+            calls.push(passes.errors());
+        }
+        calls.push(
+            passes
+                .grouped("weight_scale_choose")
+                // A candidate's chunks, then the 128 sums or the candidates.
+                .rounds(chunks as u64 + 128)
+                .write(passes.state)
+                .read(passes.sums)
+                .read(passes.errors)
+                .write(scale)
+                .write(full_scale),
+        );
+        Ok(calls)
     }
-    let line_search = method == method::SEARCH && step == WeightStep::LineSearch;
-    if line_search || method == method::PERCENTILE {
-        passes.select(&mut calls);
-    }
-    if method == method::PERCENTILE {
-        calls.push(passes.chunked("weight_scale_next", 1));
-    }
-    if method == method::SEARCH {
-        calls.push(passes.errors());
-    }
-    calls.push(
-        passes
-            .grouped("weight_scale_choose")
-            // A candidate's chunks, then the 128 sums or the candidates.
-            .rounds(chunks as u64 + 128)
-            .write(passes.state)
-            .read(passes.sums)
-            .read(passes.errors)
-            .write(scale)
-            .write(full_scale),
-    );
-    Ok(calls)
 }

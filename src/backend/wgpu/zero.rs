@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::dispatch::{Dispatch, LowerContext, Operand, Work};
+use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, Work};
 use crate::error::Result;
-use crate::program::Op;
+use crate::program::Zero;
 
 /// Twin of `Params` in `shaders/zero.wgsl`.
 #[repr(C)]
@@ -16,15 +16,15 @@ pub(super) struct Params {
     pub unused2: u32,
 }
 
-/// All slabs, whatever the run's chips.
-pub(super) fn lower(op: &Op, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-    let Op::Zero { t } = *op else {
-        return super::lower::mismatch("zero", op);
-    };
-    Ok(vec![zero(
-        Operand::Tensor(t),
-        cx.slab_floats(t) * cx.slabs(t) as u64,
-    )])
+impl OnGpu for Zero {
+    /// All slabs, whatever the run's chips.
+    fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
+        let Self { t } = *self;
+        Ok(vec![zero(
+            Operand::Tensor(t),
+            cx.slab_floats(t) * cx.slabs(t) as u64,
+        )])
+    }
 }
 
 /// Clears the first `floats` values, a multiple of four, of an operand.

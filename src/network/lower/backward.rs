@@ -101,7 +101,7 @@ impl Trainer<'_> {
                     let dgamma = self.b.temp("dgamma", c, Scope::Shared);
                     let dbeta = self.b.temp("dbeta", c, Scope::Shared);
                     let eps = *eps;
-                    ops.push(Op::BatchNormGradSums {
+                    ops.push(Op::from(BatchNormGradSums {
                         x,
                         mean,
                         var,
@@ -109,8 +109,8 @@ impl Trainer<'_> {
                         dgamma,
                         dbeta,
                         eps,
-                    });
-                    ops.push(Op::BatchNormGrad {
+                    }));
+                    ops.push(Op::from(BatchNormGrad {
                         x,
                         mean,
                         var,
@@ -120,43 +120,43 @@ impl Trainer<'_> {
                         dbeta,
                         dx,
                         eps,
-                    });
+                    }));
                     updates.push((states.gamma, dgamma));
                     updates.push((states.beta, dbeta));
                     grads[source].push(dx);
                 }
                 (Layer::Activation(act), _) => {
                     let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::ActivationGrad {
+                    ops.push(Op::from(ActivationGrad {
                         y: if act.derivative_from_input() { x } else { y },
                         dy,
                         dx,
                         act: *act,
                         scale: None,
-                    });
+                    }));
                     grads[source].push(dx);
                 }
                 (Layer::Affine | Layer::BatchNorm { .. }, Saved::Affine { scale }) => {
                     let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::ActivationGrad {
+                    ops.push(Op::from(ActivationGrad {
                         y,
                         dy,
                         dx,
                         act: Activation::Identity,
                         scale: Some(scale),
-                    });
+                    }));
                     grads[source].push(dx);
                 }
                 (Layer::Quantize { .. }, Saved::Quantize(quant)) => {
                     let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::QuantizeActGrad {
+                    ops.push(Op::from(QuantizeActGrad {
                         x,
                         dy,
                         dx,
                         dscale: None,
                         quant,
                         ste: StraightThrough::Clip,
-                    });
+                    }));
                     grads[source].push(dx);
                 }
                 (Layer::Multiply, _) => {
@@ -164,19 +164,19 @@ impl Trainer<'_> {
                         let (this, other) = (node.inputs[this], node.inputs[other]);
                         let dx = self.b.map(this, Scope::PerChip);
                         let b = self.values[other];
-                        ops.push(Op::Multiply { a: dy, b, y: dx });
+                        ops.push(Op::from(Multiply { a: dy, b, y: dx }));
                         grads[this].push(dx);
                     }
                 }
                 (Layer::Rearrange { table, .. }, _) => {
                     let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::Rearrange {
+                    ops.push(Op::from(Rearrange {
                         x: dy,
                         y: dx,
                         first: 0,
                         table: inverse(table, self.b.program.desc(x).shape.len()),
                         fill: 0.0,
-                    });
+                    }));
                     grads[source].push(dx);
                 }
                 (Layer::Reshape | Layer::Concat, _) => {
@@ -184,31 +184,31 @@ impl Trainer<'_> {
                     for &i in &node.inputs {
                         let dx = self.b.map(i, Scope::PerChip);
                         let n = self.b.program.desc(dx).shape.len();
-                        ops.push(Op::Rearrange {
+                        ops.push(Op::from(Rearrange {
                             x: dy,
                             y: dx,
                             first: 0,
                             table: (first as u32..(first + n) as u32).collect(),
                             fill: 0.0,
-                        });
+                        }));
                         first += n;
                         grads[i].push(dx);
                     }
                 }
                 (Layer::MaxPool(geo), _) => {
                     let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::MaxPoolGrad {
+                    ops.push(Op::from(MaxPoolGrad {
                         x,
                         y,
                         dy,
                         dx,
                         geo: *geo,
-                    });
+                    }));
                     grads[source].push(dx);
                 }
                 (Layer::AvgPool(geo), _) => {
                     let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::AvgPoolGrad { dy, dx, geo: *geo });
+                    ops.push(Op::from(AvgPoolGrad { dy, dx, geo: *geo }));
                     grads[source].push(dx);
                 }
                 (Layer::Add, _) => {
@@ -236,7 +236,7 @@ impl Trainer<'_> {
         if let Some(bias) = bias {
             let shape = self.b.program.desc(bias).shape;
             let db = self.b.temp("dbias", shape, Scope::Shared);
-            ops.push(Op::ChannelSum { x: dy, y: db });
+            ops.push(Op::from(ChannelSum { x: dy, y: db }));
             updates.push((bias, db));
         }
         let Some(scale) = gain else {
@@ -247,7 +247,7 @@ impl Trainer<'_> {
             scale: Some(scale),
             ..Post::NONE
         };
-        ops.push(Op::Pointwise { x: dy, y, post });
+        ops.push(Op::from(Pointwise { x: dy, y, post }));
         y
     }
 
@@ -256,7 +256,7 @@ impl Trainer<'_> {
         let (&first, rest) = parts.split_first()?;
         Some(rest.iter().fold(first, |a, &b| {
             let y = self.b.map(id, Scope::PerChip);
-            ops.push(Op::Add { a, b, y });
+            ops.push(Op::from(Add { a, b, y }));
             y
         }))
     }
@@ -278,12 +278,12 @@ impl Trainer<'_> {
             None => self.b.program.desc(w).scope,
         };
         let dw = self.b.temp("dweight", shape, scope);
-        ops.push(Op::Conv2dGradWeight {
+        ops.push(Op::from(Conv2dGradWeight {
             x,
             dy,
             dw,
             geo: *geo,
-        });
+        }));
         let noise = self.spec.noise.filter(|_| self.spec.cells.is_none());
         let dq = match &noise {
             None => dw,
@@ -291,13 +291,13 @@ impl Trainer<'_> {
                 let dq = self.b.temp("dquantized", shape, Scope::Shared);
                 // The sign of the quantized weight decides which cell of a pair carries it; the
                 // master weight has the same sign wherever the quantized one is not zero.
-                ops.push(Op::FabricateGrad {
+                ops.push(Op::from(FabricateGrad {
                     w: s.weight,
                     chip: self.chips[index],
                     dout: dw,
                     dw: dq,
                     spec: noise.fabrication(index, geo),
-                });
+                }));
                 dq
             }
         };
@@ -309,7 +309,7 @@ impl Trainer<'_> {
                 let shape = self.b.program.desc(s.weight_step).shape;
                 self.b.temp("dstep", shape, Scope::Shared)
             });
-            ops.push(Op::QuantizeWeightGrad {
+            ops.push(Op::from(QuantizeWeightGrad {
                 w: s.weight,
                 scale: s.weight_step,
                 run: s.run,
@@ -321,7 +321,7 @@ impl Trainer<'_> {
                     1 => StraightThrough::Clip,
                     _ => n.straight_through,
                 },
-            });
+            }));
             updates.extend(dscale.map(|d| (s.weight_step, d)));
         }
         updates.push((s.weight, dmaster));
@@ -336,17 +336,17 @@ impl Trainer<'_> {
         (source, x, w, dy): (NodeId, TensorId, TensorId, TensorId),
     ) -> TensorId {
         let dq = self.b.map(source, Scope::PerChip);
-        ops.push(Op::Conv2dGradInput {
+        ops.push(Op::from(Conv2dGradInput {
             dy,
             w,
             dx: dq,
             geo: *geo,
-        });
+        }));
         match input {
             InputQuantizer::None => dq,
             InputQuantizer::Binary(_) => {
                 let dx = self.b.map(source, Scope::PerChip);
-                ops.push(Op::BinarizeActGrad { x, dy: dq, dx });
+                ops.push(Op::from(BinarizeActGrad { x, dy: dq, dx }));
                 dx
             }
             InputQuantizer::Uniform(quant) => {
@@ -354,14 +354,14 @@ impl Trainer<'_> {
                 let dx = self.b.map(source, Scope::PerChip);
                 let dscale = (n.act_step == ActStep::Learned)
                     .then(|| self.b.temp("dstep", Shape::Flat(1), Scope::Shared));
-                ops.push(Op::QuantizeActGrad {
+                ops.push(Op::from(QuantizeActGrad {
                     x,
                     dy: dq,
                     dx,
                     dscale,
                     quant,
                     ste: self.b.numerics.straight_through,
-                });
+                }));
                 updates.extend(dscale.map(|d| (quant.scale, d)));
                 dx
             }

@@ -4,10 +4,10 @@
 //! [`Route::of`] picks, layer by layer:
 //! * [`Route::Product`]: without converters and read noise the sum over steps, planes and row tiles is
 //!   linear, so the planes collapse into one effective weight matrix per chip
-//!   ([`Op::CollapsePlanes`]) and evaluation is an ordinary [`Op::Conv2d`];
+//!   ([`CollapsePlanes`]) and evaluation is an ordinary [`Conv2d`];
 //! * [`Route::Counting`]: cells without any error are integers that all chips share; the sums are
 //!   counts of bits ([`Reading::exact`]);
-//! * [`Route::Arrays`]: everything else, [`Op::Crossbar`] in full.
+//! * [`Route::Arrays`]: everything else, [`Crossbar`] in full.
 
 use super::*;
 
@@ -171,7 +171,7 @@ pub enum Tap {
 /// What a [`Tap`] leaves to read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tapped {
-    /// See [`Op::Histogram`].
+    /// See [`Histogram`].
     Counts {
         /// Position among the crossbar layers.
         layer: usize,
@@ -180,7 +180,7 @@ pub enum Tapped {
         /// Counts of the last run.
         counts: TensorId,
     },
-    /// See [`Op::PartialSums`].
+    /// See [`PartialSums`].
     Sums {
         /// Position among the crossbar layers.
         layer: usize,
@@ -198,7 +198,7 @@ pub(super) enum Product {
     Arrays(ArrayTensors),
 }
 
-/// Operands of [`Op::Crossbar`] that do not depend on the map.
+/// Operands of [`Crossbar`] that do not depend on the map.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ArrayTensors {
     pub g: TensorId,
@@ -261,7 +261,7 @@ fn tensor(
 }
 
 /// The operators that program a layer's cells from weights, their steps and the arrays' deviations:
-/// into read planes `g`, or with wires into the cells `raw` that [`Op::IrDrop`] makes read planes of.
+/// into read planes `g`, or with wires into the cells `raw` that [`IrDrop`] makes read planes of.
 ///
 /// The noise of a read is that of the cells themselves, so with wires the cells are programmed twice,
 /// the same both times: for the variances, and for the wires. The read planes of the first time are
@@ -273,16 +273,18 @@ pub fn program_ops(
     raw: Option<TensorId>,
     variance: Option<TensorId>,
 ) -> Vec<Op> {
-    let program = |out, variance, raw| Op::ProgramCells {
-        w,
-        step,
-        array,
-        out,
-        variance,
-        spec: Programming {
-            raw,
-            ..layer.programming.clone()
-        },
+    let program = |out, variance, raw| {
+        Op::from(ProgramCells {
+            w,
+            step,
+            array,
+            out,
+            variance,
+            spec: Programming {
+                raw,
+                ..layer.programming.clone()
+            },
+        })
     };
     match raw {
         None => vec![program(g, variance, false)],
@@ -318,11 +320,11 @@ pub(super) fn program_quantized(
     let step = place.states.weight_step;
     ops.extend(program_ops(layer, (q, step, array), g, raw, variance));
     if let (Some(cells), Some(wires)) = (raw, &layer.wires) {
-        ops.push(Op::IrDrop {
+        ops.push(Op::from(IrDrop {
             g: cells,
             out: g,
             spec: wires.clone(),
-        });
+        }));
     }
     Programmed {
         array,
@@ -376,12 +378,12 @@ fn arrays_of(
         let constants = 2 * arrays.converters();
         let role = cells.life.role();
         let out = tensor(b, place, "converters", constants, (Scope::PerChip, role));
-        ops.push(Op::ConverterFold {
+        ops.push(Op::from(ConverterFold {
             range,
             scale: found.scale,
             out,
             spec: layer.errors.clone(),
-        });
+        }));
         (found.range, adc) = (Some(range), Some(out));
     }
     Product::Arrays(ArrayTensors {
@@ -430,13 +432,13 @@ pub(super) fn program_layer(
     };
     if route == Route::Product {
         let out = tensor(b, place, "effective", place.geo.weights(), chip);
-        ops.push(Op::CollapsePlanes {
+        ops.push(Op::from(CollapsePlanes {
             g: cells.g,
             w_step: place.states.weight_step,
             correct,
             out,
             spec: layer.reading.clone(),
-        });
+        }));
         return (found, Product::Weights(out));
     }
     let product = arrays_of(b, ops, place, layer, cells, &mut found);
@@ -459,7 +461,7 @@ pub(super) fn tap_layer(
         w: geo.w_out(),
     };
     let mut sums = |y, variance| {
-        ops.push(Op::PartialSums {
+        ops.push(Op::from(PartialSums {
             x,
             x_step,
             g,
@@ -467,7 +469,7 @@ pub(super) fn tap_layer(
             y,
             geo,
             spec: reading.without_converter(),
-        });
+        }));
     };
     match tap {
         Tap::No => None,
@@ -481,12 +483,12 @@ pub(super) fn tap_layer(
             };
             let limit = state("limit", groups);
             let counts = state("counts", groups * bins);
-            ops.push(Op::Histogram {
+            ops.push(Op::from(Histogram {
                 x,
                 limit,
                 out: counts,
                 bins,
-            });
+            }));
             Some(Tapped::Counts {
                 layer: index,
                 limit,
@@ -525,10 +527,10 @@ pub(super) fn read_layer(
 ) -> Op {
     let Maps { x, y, .. } = maps;
     match product {
-        Product::Weights(w) => Op::Conv2d { x, w, y, geo, post },
+        Product::Weights(w) => Op::from(Conv2d { x, w, y, geo, post }),
         Product::Arrays(t) => {
             let layer = &cells[t.index];
-            Op::Crossbar {
+            Op::from(Crossbar {
                 x,
                 x_step: maps.x_step.expect(
                     "layers at cell level have quantized inputs: the configuration's check",
@@ -548,7 +550,7 @@ pub(super) fn read_layer(
                     integer: layer.reading.integer && t.correct.is_none(),
                     ..layer.reading.clone()
                 },
-            }
+            })
         }
     }
 }

@@ -174,13 +174,13 @@ impl<'b, 'a> Walk<'b, 'a> {
                 .b
                 .program
                 .tensor(name, columns, Scope::PerChip, Role::State);
-            self.ops.push(Op::ChannelSum { x: map, y: value });
-            self.ops.push(Op::Lerp {
+            self.ops.push(Op::from(ChannelSum { x: map, y: value }));
+            self.ops.push(Op::from(Lerp {
                 state,
                 value,
                 rate: Rate::Sum,
                 times: 1.0,
-            });
+            }));
             clips.counts.push((index, state));
         }
     }
@@ -202,12 +202,12 @@ impl<'b, 'a> Walk<'b, 'a> {
             InputQuantizer::None => x,
             InputQuantizer::Binary(group) => {
                 let y = self.b.temp("binary", desc.shape, desc.scope);
-                self.ops.push(Op::BinarizeAct { x, y, group });
+                self.ops.push(Op::from(BinarizeAct { x, y, group }));
                 y
             }
             InputQuantizer::Uniform(quant) => {
                 let y = self.b.temp("code", desc.shape, desc.scope);
-                self.ops.push(Op::QuantizeAct { x, y, quant });
+                self.ops.push(Op::from(QuantizeAct { x, y, quant }));
                 y
             }
         }
@@ -356,7 +356,7 @@ impl<'b, 'a> Walk<'b, 'a> {
         readable: bool,
     ) -> TensorId {
         let y = self.target(id, scope, readable);
-        self.ops.push(Op::Pointwise { x, y, post });
+        self.ops.push(Op::from(Pointwise { x, y, post }));
         y
     }
 
@@ -399,38 +399,38 @@ impl<'b, 'a> Walk<'b, 'a> {
         };
         let y = self.target(id, scope, readable);
         match op {
-            Layer::MaxPool(geo) => self.ops.push(Op::MaxPool { x, y, geo: *geo }),
-            Layer::AvgPool(geo) => self.ops.push(Op::AvgPool { x, y, geo: *geo }),
-            Layer::Add => self.ops.push(Op::Add {
+            Layer::MaxPool(geo) => self.ops.push(Op::from(MaxPool { x, y, geo: *geo })),
+            Layer::AvgPool(geo) => self.ops.push(Op::from(AvgPool { x, y, geo: *geo })),
+            Layer::Add => self.ops.push(Op::from(Add {
                 a: x,
                 b: value(1),
                 y,
-            }),
-            Layer::Multiply => self.ops.push(Op::Multiply {
+            })),
+            Layer::Multiply => self.ops.push(Op::from(Multiply {
                 a: x,
                 b: value(1),
                 y,
-            }),
-            Layer::Softmax => self.ops.push(Op::Softmax { x, y }),
-            Layer::Rearrange { table, fill } => self.ops.push(Op::Rearrange {
+            })),
+            Layer::Softmax => self.ops.push(Op::from(Softmax { x, y })),
+            Layer::Rearrange { table, fill } => self.ops.push(Op::from(Rearrange {
                 x,
                 y,
                 first: 0,
                 table: table.clone(),
                 fill: *fill,
-            }),
+            })),
             Layer::Reshape | Layer::Concat => {
                 let mut first = 0;
                 for i in 0..node.inputs.len() {
                     let x = value(i);
                     let n = self.b.program.desc(x).shape.len();
-                    self.ops.push(Op::Rearrange {
+                    self.ops.push(Op::from(Rearrange {
                         x,
                         y,
                         first,
                         table: (0..n as u32).collect(),
                         fill: 0.0,
-                    });
+                    }));
                     first += n;
                 }
             }
@@ -487,16 +487,16 @@ impl<'b, 'a> Walk<'b, 'a> {
                     let mut t = |what: &str| self.b.temp(what, c, Scope::PerChip);
                     let (mean, var) = (t("mean"), t("var"));
                     let (scale, shift) = (t("scale"), t("shift"));
-                    self.ops.push(Op::BatchNormStats { x, mean, var });
+                    self.ops.push(Op::from(BatchNormStats { x, mean, var }));
                     for (state, value) in [(run_mean, mean), (run_var, var)] {
-                        self.ops.push(Op::Lerp {
+                        self.ops.push(Op::from(Lerp {
                             state,
                             value,
                             rate: Rate::Cumulative,
                             times: 1.0,
-                        });
+                        }));
                     }
-                    self.ops.push(Op::BatchNormFold {
+                    self.ops.push(Op::from(BatchNormFold {
                         mean,
                         var,
                         gamma: states.gamma,
@@ -504,7 +504,7 @@ impl<'b, 'a> Walk<'b, 'a> {
                         scale,
                         shift,
                         eps,
-                    });
+                    }));
                     let post = Post {
                         scale: Some(scale),
                         shift: Some(shift),

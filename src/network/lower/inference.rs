@@ -183,7 +183,7 @@ pub fn lower(
         walk.clips = Some(Clips::default());
         walk.fused(images, false);
         let (ops, counts) = (walk.ops, walk.clips.unwrap_or_default().counts);
-        let zero = counts.iter().map(|&(_, t)| Op::Zero { t }).collect();
+        let zero = counts.iter().map(|&(_, t)| Op::from(Zero { t })).collect();
         clips = Some(ClipCounts {
             section: b.program.section("count clips", ops),
             clear: b.program.section("clear clips", zero),
@@ -206,7 +206,9 @@ pub fn lower(
         tapped = Some((b.program.section("tap", ops), found));
     }
     let fabricate = b.program.section("fabricate", fabricate);
-    let clear = b.program.section("clear", vec![Op::Zero { t: tally }]);
+    let clear = b
+        .program
+        .section("clear", vec![Op::from(Zero { t: tally })]);
     let evaluate = b.program.section("evaluate", evaluate);
     Inference {
         states: b.states,
@@ -250,13 +252,13 @@ fn fabricate_layer(
         Scope::PerChip,
         Role::State,
     );
-    ops.push(Op::Fabricate {
+    ops.push(Op::from(Fabricate {
         w: q,
         full_scale,
         chip,
         out,
         spec: noise.fabrication(index, geo),
-    });
+    }));
     (chip, out)
 }
 
@@ -274,7 +276,7 @@ fn frozen_norm(
             .tensor(format!("{name}.{part}"), shape, Scope::Shared, Role::State)
     };
     let (scale, shift) = (t("scale"), t("shift"));
-    ops.push(Op::BatchNormFold {
+    ops.push(Op::from(BatchNormFold {
         mean: s.mean,
         var: s.var,
         gamma: s.gamma,
@@ -282,7 +284,7 @@ fn frozen_norm(
         scale,
         shift,
         eps,
-    });
+    }));
     Prepared::Norm {
         states: s,
         eps,
@@ -307,7 +309,7 @@ fn chip_norm(
     };
     let (mean, var) = (t("chip_mean"), t("chip_var"));
     let (scale, shift) = (t("scale"), t("shift"));
-    refold.push(Op::BatchNormFold {
+    refold.push(Op::from(BatchNormFold {
         mean,
         var,
         gamma: s.gamma,
@@ -315,7 +317,7 @@ fn chip_norm(
         scale,
         shift,
         eps,
-    });
+    }));
     Prepared::Norm {
         states: s,
         eps,

@@ -94,7 +94,7 @@ impl Numerics {
     }
 
     /// Weight steps of a crossbar layer, and how many consecutive weights share one
-    /// ([`Op::WeightScale`]).
+    /// ([`WeightScale`]).
     pub fn weight_steps(&self, geo: &ConvGeometry) -> (usize, usize) {
         if self.per_channel && self.weight_bits > 0 {
             (geo.c_out, geo.rows())
@@ -363,15 +363,15 @@ impl<'a> Builder<'a> {
         let scope = Scope::PerChip;
         let loss = self.temp("loss", one, scope);
         let hit = self.temp("hit", one, scope);
-        ops.push(Op::SoftmaxXent {
+        ops.push(Op::from(SoftmaxXent {
             logits,
             labels,
             loss,
             hit,
             dlogits,
             smoothing,
-        });
-        ops.push(Op::Tally { hit, loss, tally });
+        }));
+        ops.push(Op::from(Tally { hit, loss, tally }));
     }
 
     /// Chooses the steps of a layer's weight and quantizes it. Returns the quantized weight and
@@ -387,35 +387,35 @@ impl<'a> Builder<'a> {
         let bits = self.numerics.weight_bits;
         let shape = self.program.desc(s.weight_step).shape;
         let mut full_scale = self.temp("full_scale", shape, Scope::Shared);
-        ops.push(Op::WeightScale {
+        ops.push(Op::from(WeightScale {
             w: s.weight,
             scale: s.weight_step,
             full_scale,
             run: s.run,
             bits,
             step,
-        });
+        }));
         if s.run < geo.rows() {
             let largest = self.temp("full_scale", Shape::Flat(1), Scope::Shared);
             let one = self.temp("one", Shape::Flat(1), Scope::Shared);
-            ops.push(Op::WeightScale {
+            ops.push(Op::from(WeightScale {
                 w: full_scale,
                 scale: one,
                 full_scale: largest,
                 run: shape.len(),
                 bits: 0,
                 step: WeightStep::MaxAbs,
-            });
+            }));
             full_scale = largest;
         }
         let q = self.temp("quantized", Shape::Flat(geo.weights()), Scope::Shared);
-        ops.push(Op::QuantizeWeight {
+        ops.push(Op::from(QuantizeWeight {
             w: s.weight,
             scale: s.weight_step,
             run: s.run,
             q,
             bits,
-        });
+        }));
         (q, full_scale)
     }
 }

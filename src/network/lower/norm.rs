@@ -25,8 +25,8 @@ impl Trainer<'_> {
         let mut t = |what: &str| self.b.temp(what, Shape::Flat(c), Scope::Shared);
         let (mean, var) = (t("mean"), t("var"));
         let (scale, shift) = (t("scale"), t("shift"));
-        ops.push(Op::BatchNormStats { x, mean, var });
-        ops.push(Op::BatchNormFold {
+        ops.push(Op::from(BatchNormStats { x, mean, var }));
+        ops.push(Op::from(BatchNormFold {
             mean,
             var,
             gamma: s.gamma,
@@ -34,7 +34,7 @@ impl Trainer<'_> {
             scale,
             shift,
             eps,
-        });
+        }));
         // Running statistics keep the unbiased variance, as is customary.
         let count = (self.spec.batch * h * w) as f32;
         let rate = match self.b.graph.nodes[id].layer {
@@ -46,12 +46,12 @@ impl Trainer<'_> {
             (s.mean, mean, 1.0),
             (s.var, var, count / (count - 1.0).max(1.0)),
         ] {
-            ops.push(Op::Lerp {
+            ops.push(Op::from(Lerp {
                 state,
                 value,
                 rate: Rate::Fixed(rate),
                 times,
-            });
+            }));
         }
         let mut post = Post {
             scale: Some(scale),
@@ -81,7 +81,7 @@ impl Trainer<'_> {
         let y = self.b.map(nodes[nodes.len() - 1], Scope::PerChip);
         self.fused
             .extend(nodes.iter().skip(1).map(|&node| (node, y)));
-        ops.push(Op::Pointwise { x, y, post });
+        ops.push(Op::from(Pointwise { x, y, post }));
         let saved = Saved::Norm {
             states: s,
             mean,
@@ -102,7 +102,7 @@ impl Trainer<'_> {
         let c = Shape::Flat(self.b.graph.nodes[id].shape.0);
         let scale = self.b.temp("scale", c, Scope::Shared);
         let shift = self.b.temp("shift", c, Scope::Shared);
-        ops.push(Op::BatchNormFold {
+        ops.push(Op::from(BatchNormFold {
             mean: s.mean,
             var: s.var,
             gamma: s.gamma,
@@ -110,14 +110,14 @@ impl Trainer<'_> {
             scale,
             shift,
             eps,
-        });
+        }));
         let y = self.b.map(id, Scope::PerChip);
         let post = Post {
             scale: Some(scale),
             shift: Some(shift),
             ..Post::NONE
         };
-        ops.push(Op::Pointwise { x, y, post });
+        ops.push(Op::from(Pointwise { x, y, post }));
         (y, Saved::Affine { scale })
     }
 }

@@ -95,7 +95,7 @@ fn crossing(program: &Program, maps: &[Op], at: usize, quantizers: &[Quantized])
 /// Operators on maps with those of the weights that they need in front.
 fn part(weights: &[Op], maps: &[Op]) -> Vec<Op> {
     // Running averages: of statistics, which calibration leaves alone.
-    let maps = maps.iter().filter(|op| !matches!(op, Op::Lerp { .. }));
+    let maps = maps.iter().filter(|op| !matches!(op, Op::Lerp(_)));
     let maps: Vec<Op> = maps.cloned().collect();
     let mut needed: HashSet<TensorId> = maps.iter().flat_map(Op::reads).collect();
     let mut ahead = vec![];
@@ -103,7 +103,7 @@ fn part(weights: &[Op], maps: &[Op]) -> Vec<Op> {
         if op.writes().iter().any(|t| needed.contains(t)) {
             needed.extend(op.reads());
             let mut op = op.clone();
-            if let Op::WeightScale { bits, step, .. } = &mut op
+            if let Op::WeightScale(WeightScale { bits, step, .. }) = &mut op
                 && *bits > 0
             {
                 *step = WeightStep::Keep;

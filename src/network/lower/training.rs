@@ -218,7 +218,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let updates = t.accumulated(&mut step, updates);
     let moments = t.updates(&mut update, &updates);
     if spec.accumulate > 1 {
-        update.extend(updates.iter().map(|&(_, sum)| Op::Zero { t: sum }));
+        update.extend(updates.iter().map(|&(_, sum)| Op::from(Zero { t: sum })));
     }
     let (averaged, averages) = t.averages(&mut update);
     let freeze = std::mem::take(&mut t.freeze);
@@ -232,7 +232,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let step = program.section("step", step);
     let calibrate = program.section("calibrate", calibrate);
     let freeze = program.section("freeze", freeze);
-    let clear = program.section("clear", vec![Op::Zero { t: tally }]);
+    let clear = program.section("clear", vec![Op::from(Zero { t: tally })]);
     let quantized_inputs = stages.into_iter().map(|stage| QuantizedInput {
         source: stage.source,
         quant: stage.quant,
@@ -320,23 +320,23 @@ impl Trainer<'_> {
                         act: *act,
                         ..Post::NONE
                     };
-                    ops.push(Op::Pointwise { x, y, post });
+                    ops.push(Op::from(Pointwise { x, y, post }));
                     (y, Saved::Nothing)
                 }
                 (Layer::MaxPool(geo), Some(x)) => {
                     let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::MaxPool { x, y, geo: *geo });
+                    ops.push(Op::from(MaxPool { x, y, geo: *geo }));
                     (y, Saved::Nothing)
                 }
                 (Layer::AvgPool(geo), Some(x)) => {
                     let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::AvgPool { x, y, geo: *geo });
+                    ops.push(Op::from(AvgPool { x, y, geo: *geo }));
                     (y, Saved::Nothing)
                 }
                 (Layer::Add, Some(a)) => {
                     let y = self.b.map(id, Scope::PerChip);
                     let b = self.values[node.inputs[1]];
-                    ops.push(Op::Add { a, b, y });
+                    ops.push(Op::from(Add { a, b, y }));
                     (y, Saved::Nothing)
                 }
                 (Layer::Affine, Some(x)) => {
@@ -347,35 +347,35 @@ impl Trainer<'_> {
                         shift: Some(shift),
                         ..Post::NONE
                     };
-                    ops.push(Op::Pointwise { x, y, post });
+                    ops.push(Op::from(Pointwise { x, y, post }));
                     (y, Saved::Affine { scale })
                 }
                 (&Layer::Quantize { lo, hi }, Some(x)) => {
                     let quant = self.b.fixed_quantizer(id, lo, hi);
                     let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::QuantizeAct { x, y, quant });
+                    ops.push(Op::from(QuantizeAct { x, y, quant }));
                     (y, Saved::Quantize(quant))
                 }
                 (Layer::Multiply, Some(a)) => {
                     let y = self.b.map(id, Scope::PerChip);
                     let b = self.values[node.inputs[1]];
-                    ops.push(Op::Multiply { a, b, y });
+                    ops.push(Op::from(Multiply { a, b, y }));
                     (y, Saved::Nothing)
                 }
                 (Layer::Softmax, Some(x)) => {
                     let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::Softmax { x, y });
+                    ops.push(Op::from(Softmax { x, y }));
                     (y, Saved::Nothing)
                 }
                 (Layer::Rearrange { table, fill }, Some(x)) => {
                     let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::Rearrange {
+                    ops.push(Op::from(Rearrange {
                         x,
                         y,
                         first: 0,
                         table: table.clone(),
                         fill: *fill,
-                    });
+                    }));
                     (y, Saved::Nothing)
                 }
                 (Layer::Reshape | Layer::Concat, Some(_)) => {
@@ -384,13 +384,13 @@ impl Trainer<'_> {
                     for &i in &node.inputs {
                         let x = self.values[i];
                         let n = self.b.program.desc(x).shape.len();
-                        ops.push(Op::Rearrange {
+                        ops.push(Op::from(Rearrange {
                             x,
                             y,
                             first,
                             table: (0..n as u32).collect(),
                             fill: 0.0,
-                        });
+                        }));
                         first += n;
                     }
                     (y, Saved::Nothing)
@@ -420,7 +420,7 @@ impl Trainer<'_> {
             InputQuantizer::None => x,
             InputQuantizer::Binary(group) => {
                 let y = self.b.temp("binary", desc.shape, desc.scope);
-                ops.push(Op::BinarizeAct { x, y, group });
+                ops.push(Op::from(BinarizeAct { x, y, group }));
                 y
             }
             InputQuantizer::Uniform(quant) => {
@@ -431,22 +431,22 @@ impl Trainer<'_> {
                 });
                 if n.act_step == ActStep::MovingMax {
                     let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
-                    ops.push(Op::MaxAbs {
+                    ops.push(Op::from(MaxAbs {
                         x,
                         out: value,
                         divisor: quant.hi as f32,
-                    });
-                    ops.push(Op::Lerp {
+                    }));
+                    ops.push(Op::from(Lerp {
                         state: quant.scale,
                         value,
                         rate: Rate::FixedFromFirst(ACT_RATE),
                         times: 1.0,
-                    });
+                    }));
                 } else if n.act_step == ActStep::Learned {
                     self.params.push((quant.scale, Trained::Step));
                 }
                 let y = self.b.temp("code", desc.shape, desc.scope);
-                ops.push(Op::QuantizeAct { x, y, quant });
+                ops.push(Op::from(QuantizeAct { x, y, quant }));
                 y
             }
         };
@@ -486,13 +486,13 @@ impl Trainer<'_> {
                 );
                 self.chips.push(chip);
                 let out = self.b.temp("effective", weights, Scope::PerChip);
-                self.weights.push(Op::Fabricate {
+                self.weights.push(Op::from(Fabricate {
                     w: q,
                     full_scale,
                     chip,
                     out,
                     spec: noise.fabrication(index, geo),
-                });
+                }));
                 out
             }
         };
@@ -501,13 +501,13 @@ impl Trainer<'_> {
             shift: s.bias,
             ..Post::NONE
         };
-        ops.push(Op::Conv2d {
+        ops.push(Op::from(Conv2d {
             x,
             w,
             y,
             geo: *geo,
             post,
-        });
+        }));
         let saved = Saved::Conv {
             states: s,
             index,
@@ -538,13 +538,13 @@ impl Trainer<'_> {
         let w = self
             .b
             .temp("effective", Shape::Flat(at.geo.weights()), Scope::PerChip);
-        ops.push(Op::CollapsePlanes {
+        ops.push(Op::from(CollapsePlanes {
             g: programmed.g,
             w_step: at.states.weight_step,
             correct: None,
             out: w,
             spec: layer.reading.linear(),
-        });
+        }));
         let y = self.b.map(at.id, Scope::PerChip);
         let post = Post {
             shift: at.states.bias,
@@ -566,23 +566,23 @@ impl Trainer<'_> {
         let converts = matches!(product, Product::Arrays(_));
         let gain = (cells.rescale && converts).then(|| {
             let exact = self.b.map(at.id, Scope::PerChip);
-            ops.push(Op::Conv2d {
+            ops.push(Op::from(Conv2d {
                 x,
                 w,
                 y: exact,
                 geo: *at.geo,
                 post: Post::NONE,
-            });
+            }));
             let c = Shape::Flat(at.geo.c_out);
             let mut variance = |map| {
                 let mean = self.b.temp("mean", c, Scope::Shared);
                 let var = self.b.temp("var", c, Scope::Shared);
-                ops.push(Op::BatchNormStats { x: map, mean, var });
+                ops.push(Op::from(BatchNormStats { x: map, mean, var }));
                 var
             };
             let (a, b) = (variance(y), variance(exact));
             let out = self.b.temp("gain", c, Scope::Shared);
-            ops.push(Op::VarianceRatio { a, b, out });
+            ops.push(Op::from(VarianceRatio { a, b, out }));
             out
         });
         let saved = Saved::Conv {

@@ -33,12 +33,12 @@ impl Trainer<'_> {
                 .b
                 .program
                 .tensor(name, desc.shape, Scope::Shared, Role::State);
-            step.push(Op::Lerp {
+            step.push(Op::from(Lerp {
                 state: sum,
                 value: gradient,
                 rate: Rate::Sum,
                 times: 1.0 / parts as f32,
-            });
+            }));
             (parameter, sum)
         };
         gradients.into_iter().map(sum).collect()
@@ -66,12 +66,12 @@ impl Trainer<'_> {
                 self.b
                     .program
                     .tensor(name.clone(), desc.shape, Scope::Shared, Role::State);
-            ops.push(Op::Lerp {
+            ops.push(Op::from(Lerp {
                 state: tensor,
                 value: s.tensor,
                 rate: Rate::FixedFromFirst(rate),
                 times: 1.0,
-            });
+            }));
             StateTensor {
                 name,
                 shape: s.shape.clone(),
@@ -112,7 +112,7 @@ impl Trainer<'_> {
                 Trained::Other | Trained::Step => 0.0,
             };
             ops.push(match self.spec.optimizer {
-                Optimizer::Sgd { momentum, nesterov } => Op::Sgd {
+                Optimizer::Sgd { momentum, nesterov } => Op::from(Sgd {
                     w,
                     g,
                     m: moment(&mut self.b, w, "momentum"),
@@ -120,8 +120,8 @@ impl Trainer<'_> {
                     weight_decay,
                     nesterov,
                     positive,
-                },
-                Optimizer::Adam { decoupled } => Op::Adam {
+                }),
+                Optimizer::Adam { decoupled } => Op::from(Adam {
                     w,
                     g,
                     m: moment(&mut self.b, w, "adam_m"),
@@ -134,7 +134,7 @@ impl Trainer<'_> {
                     weight_decay,
                     decoupled,
                     positive,
-                },
+                }),
             });
         }
         moments

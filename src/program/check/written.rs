@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 #[cfg(doc)]
-use crate::program::Op;
+use crate::program::Rearrange;
 use crate::program::TensorId;
 
 /// Which places of a section's tensors have been written: all at once by most operators, piece
-/// by piece by [`Op::Rearrange`].
+/// by piece by [`Rearrange`].
 #[derive(Default)]
 pub(super) struct Written(HashMap<TensorId, Vec<Range<usize>>>);
 

@@ -1,6 +1,6 @@
 //! Convolutions and linear layers on crossbar arrays:
-//! [`Op::Crossbar`](crate::program::Op::Crossbar) and, without the converters,
-//! [`Op::PartialSums`](crate::program::Op::PartialSums).
+//! [`Crossbar`](crate::program::Crossbar) and, without the converters,
+//! [`PartialSums`](crate::program::PartialSums).
 //!
 //! # Theory
 //! A conversion is a row of a matrix product cut at a row tile. With 16 images innermost, as in
@@ -12,6 +12,7 @@
 //! conversions, read noise where there is any, then what the sums are for ([`Sink`]). So few
 //! sums stay in the nearest caches.
 //!
+//! * `layer`: the operators, with their tables.
 //! * `drive`: codes and drives of the input.
 //! * `product`: sums by multiply-adds; `lookup`: by tables, where rows have few drives.
 //! * `block`: the walk over one block of images.
@@ -21,6 +22,7 @@
 mod block;
 mod convert;
 mod drive;
+mod layer;
 mod lookup;
 mod noise;
 mod product;
@@ -33,13 +35,14 @@ use super::post::Epilogue;
 use super::simd::Isa;
 use super::strip::Strip;
 use crate::error::{Error, Result};
-use crate::program::{ConvGeometry, LANES, Op, Reading};
+use crate::program::{ConvGeometry, LANES, Reading};
 use block::{Block, Span};
 use convert::Converter;
-pub(super) use convert::Converters;
+use convert::Converters;
 use drive::Drive;
+pub(super) use layer::ArrayLayer;
 use lookup::Lookup;
-pub(super) use noise::Events;
+use noise::Events;
 
 /// Bytes of sums between two conversions: a part of the second-level cache.
 const SUM_BYTES: usize = 128 << 10;
@@ -339,26 +342,10 @@ impl CrossbarPlan {
     }
 }
 
-/// At most so many values a thread needs for an operator: packed weights of a chip, and working
-/// space. `None` for operators that read no crossbar.
-pub(super) fn values(op: &Op) -> Option<(usize, usize)> {
-    let (Op::Crossbar {
-        geo,
-        spec,
-        variance,
-        ..
-    }
-    | Op::PartialSums {
-        geo,
-        spec,
-        variance,
-        ..
-    }) = op
-    else {
-        return None;
-    };
+/// At most so many values a thread needs: packed weights of a chip, and working space.
+fn thread_values(geo: &ConvGeometry, spec: &Reading, noisy: bool) -> (usize, usize) {
     let a = &spec.arrays;
-    let noisy = usize::from(variance.is_some());
+    let noisy = usize::from(noisy);
     let planes = a.read_planes() * a.plane_len();
     // Groups of rows are cut at row tiles, and each has a table of four times its rows.
     let tables = a.read_planes() * a.cols * (a.rows + 3 * a.row_tiles()) * 4;
@@ -371,7 +358,7 @@ pub(super) fn values(op: &Op) -> Option<(usize, usize)> {
     let strip = Strip::new((geo.h_in, geo.w_in), [left, right], top + geo.h_in + bottom);
     let maps = 2 + spec.dac.conversions() * (1 + noisy);
     let map = geo.c_in.saturating_mul(strip.plane());
-    Some((packed * (1 + noisy), map.saturating_mul(maps)))
+    (packed * (1 + noisy), map.saturating_mul(maps))
 }
 
 /// The first `n` values of a buffer that only grows.

@@ -1,4 +1,4 @@
-//! Deviates of conversions: addresses are at [`Op::Crossbar`](crate::program::Op::Crossbar).
+//! Deviates of conversions: addresses are at [`Crossbar`](crate::program::Crossbar).
 
 use std::ops::Range;
 

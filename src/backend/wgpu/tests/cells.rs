@@ -111,14 +111,14 @@ fn programming_kernels_are_valid() {
             p.keep(halves, Storage::F16);
             let outs = [(out, None), (out, Some(second)), (halves, Some(second))];
             for (out, variance) in outs {
-                ops.push(Op::ProgramCells {
+                ops.push(Op::from(ProgramCells {
                     w,
                     step,
                     array,
                     out,
                     variance,
                     spec: spec.clone(),
-                });
+                }));
             }
         }
     }
@@ -128,7 +128,7 @@ fn programming_kernels_are_valid() {
     let factor = state(&mut p, factors, Scope::PerChip);
     let out = state(&mut p, 2 * a.converters(), Scope::PerChip);
     for scale in [None, Some(factor)] {
-        ops.push(Op::ConverterFold {
+        ops.push(Op::from(ConverterFold {
             range,
             scale,
             out,
@@ -139,7 +139,7 @@ fn programming_kernels_are_valid() {
                 offset: 0.2,
                 layer: 3,
             },
-        });
+        }));
     }
     for (topology, storage) in [
         (Topology::InputSource, Storage::F32),
@@ -147,7 +147,7 @@ fn programming_kernels_are_valid() {
     ] {
         let out = state(&mut p, a.read_planes() * a.plane_len(), Scope::PerChip);
         p.keep(out, storage);
-        ops.push(Op::IrDrop {
+        ops.push(Op::from(IrDrop {
             g: state(&mut p, a.cells(), Scope::PerChip),
             out,
             spec: Wires {
@@ -160,7 +160,7 @@ fn programming_kernels_are_valid() {
                 sweeps: 2,
                 activity: 0.5,
             },
-        });
+        }));
     }
     p.section("run", ops);
     validate_program(&p);
@@ -263,7 +263,7 @@ fn reading_kernels_are_valid() {
                         exact,
                         layer: 3,
                     };
-                    ops.push(Op::Crossbar {
+                    ops.push(Op::from(Crossbar {
                         x,
                         x_step,
                         g,
@@ -277,11 +277,11 @@ fn reading_kernels_are_valid() {
                         geo,
                         post,
                         spec: spec.clone(),
-                    });
+                    }));
                     let c = a.converters() * dac.conversions();
                     let name = format!("sums{}", p.tensors.len());
                     let sums = p.tensor(name, map(c), Scope::PerChip, Role::Output);
-                    ops.push(Op::PartialSums {
+                    ops.push(Op::from(PartialSums {
                         x,
                         x_step,
                         g,
@@ -289,16 +289,16 @@ fn reading_kernels_are_valid() {
                         y: sums,
                         geo,
                         spec: spec.clone(),
-                    });
+                    }));
                     if spec.adc.is_none() && dac.table.is_none() {
                         for correct in [None, Some(pairs)] {
-                            ops.push(Op::CollapsePlanes {
+                            ops.push(Op::from(CollapsePlanes {
                                 g,
                                 w_step,
                                 correct,
                                 out: weights,
                                 spec: spec.clone(),
-                            });
+                            }));
                         }
                     }
                 }
@@ -307,12 +307,12 @@ fn reading_kernels_are_valid() {
     }
     for scope in [Scope::Shared, Scope::PerChip] {
         let limit = state(&mut p, 3, Scope::Shared);
-        ops.push(Op::Histogram {
+        ops.push(Op::from(Histogram {
             x: y,
             limit,
             out: state(&mut p, 3 * 5000, scope),
             bins: 5000,
-        });
+        }));
     }
     p.section("run", ops);
     validate_program(&p);

@@ -1,8 +1,7 @@
 //! Crossbars whose conductances are small integers: which kernel reads them.
 
 use super::cells::{COLS, DIFFERENTIAL, ENCODINGS, arrays, dacs};
-use super::{CAPACITY, LowerContext, validate_program};
-use crate::backend::wgpu::crossbar;
+use super::{CAPACITY, LowerContext, OnGpu, validate_program};
 use crate::program::*;
 
 /// Sums of integers take the kernel that suits the adapter and the arrays, and every variant is valid.
@@ -51,7 +50,7 @@ fn integers_are_added_as_suits_the_adapter() {
                     exact: true,
                     layer: 3,
                 };
-                ops.push(Op::Crossbar {
+                ops.push(Op::from(Crossbar {
                     x,
                     x_step,
                     g,
@@ -65,7 +64,7 @@ fn integers_are_added_as_suits_the_adapter() {
                     geo,
                     post: Post::NONE,
                     spec,
-                });
+                }));
             }
         }
         for windows in [false, true] {
@@ -80,7 +79,7 @@ fn integers_are_added_as_suits_the_adapter() {
                 false => "crossbar_count",
             };
             for op in &ops {
-                let calls = crossbar::lower(op, &cx).expect("lowers");
+                let calls = with_operator!(op, o => o.lower(&cx)).expect("lowers");
                 let named = calls.iter().any(|call| call.shader == expected);
                 assert!(named, "{rows} rows in {most}, {slice} bits, {windows}");
             }

@@ -37,24 +37,24 @@ fn weight_kernels_are_valid() {
                 WeightStep::Mse,
                 WeightStep::Keep,
             ] {
-                ops.push(Op::WeightScale {
+                ops.push(Op::from(WeightScale {
                     w,
                     scale,
                     full_scale,
                     run,
                     bits,
                     step,
-                });
+                }));
             }
-            ops.push(Op::QuantizeWeight {
+            ops.push(Op::from(QuantizeWeight {
                 w,
                 scale,
                 run,
                 q,
                 bits,
-            });
+            }));
             for dscale in [None, Some(dscale)] {
-                ops.push(Op::QuantizeWeightGrad {
+                ops.push(Op::from(QuantizeWeightGrad {
                     w,
                     scale,
                     run,
@@ -63,7 +63,7 @@ fn weight_kernels_are_valid() {
                     dscale,
                     bits,
                     ste: StraightThrough::Clip,
-                });
+                }));
             }
         }
     }
@@ -114,20 +114,20 @@ fn fabrication_kernels_are_valid() {
                         cols: 3,
                         rows: 4,
                     };
-                    ops.push(Op::Fabricate {
+                    ops.push(Op::from(Fabricate {
                         w,
                         full_scale,
                         chip,
                         out,
                         spec,
-                    });
-                    ops.push(Op::FabricateGrad {
+                    }));
+                    ops.push(Op::from(FabricateGrad {
                         w,
                         chip,
                         dout: out,
                         dw,
                         spec,
-                    });
+                    }));
                 }
             }
         }
@@ -151,26 +151,26 @@ fn activation_quantizer_kernels_are_valid() {
         rounding: Rounding::Nearest,
     };
     let mut ops = vec![
-        Op::MaxAbs {
+        Op::from(MaxAbs {
             x,
             out: scale,
             divisor: 15.0,
-        },
-        Op::QuantizeAct { x, y, quant },
-        Op::BinarizeActGrad { x, dy, dx: y },
+        }),
+        Op::from(QuantizeAct { x, y, quant }),
+        Op::from(BinarizeActGrad { x, dy, dx: y }),
     ];
     for group in [BinaryGroup::Channel, BinaryGroup::Image] {
-        ops.push(Op::BinarizeAct { x, y, group });
+        ops.push(Op::from(BinarizeAct { x, y, group }));
     }
     for dscale in [None, Some(dscale)] {
-        ops.push(Op::QuantizeActGrad {
+        ops.push(Op::from(QuantizeActGrad {
             x,
             dy,
             dx: y,
             dscale,
             quant,
             ste: StraightThrough::Clip,
-        });
+        }));
     }
     p.section("run", ops);
     validate_program(&p);
@@ -189,8 +189,8 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
     let (m, v) = (flat("m"), flat("v"));
     let eps = 1e-5;
     let ops = vec![
-        Op::BatchNormStats { x, mean, var },
-        Op::BatchNormFold {
+        Op::from(BatchNormStats { x, mean, var }),
+        Op::from(BatchNormFold {
             mean,
             var,
             gamma,
@@ -198,8 +198,8 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
             scale,
             shift,
             eps,
-        },
-        Op::BatchNormGradSums {
+        }),
+        Op::from(BatchNormGradSums {
             x,
             mean,
             var,
@@ -207,8 +207,8 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
             dgamma,
             dbeta,
             eps,
-        },
-        Op::BatchNormGrad {
+        }),
+        Op::from(BatchNormGrad {
             x,
             mean,
             var,
@@ -218,15 +218,15 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
             dbeta,
             dx,
             eps,
-        },
-        Op::Lerp {
+        }),
+        Op::from(Lerp {
             state: mean,
             value: var,
             rate: Rate::Cumulative,
             times: 1.5,
-        },
-        Op::Zero { t: mean },
-        Op::Sgd {
+        }),
+        Op::from(Zero { t: mean }),
+        Op::from(Sgd {
             w: gamma,
             g: dgamma,
             m,
@@ -234,8 +234,8 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
             weight_decay: 0.0,
             nesterov: true,
             positive: false,
-        },
-        Op::Adam {
+        }),
+        Op::from(Adam {
             w: beta,
             g: dbeta,
             m,
@@ -246,7 +246,7 @@ fn batch_norm_and_optimizer_kernels_are_valid() {
             weight_decay: 0.0,
             decoupled: false,
             positive: false,
-        },
+        }),
     ];
     p.section("run", ops);
     validate_program(&p);

@@ -1,42 +1,87 @@
 //! Programming of cells: from a quantized weight to conductances. The equations are at
-//! [`Op::ProgramCells`](crate::program::Op::ProgramCells) and [`Programming`].
+//! [`ProgramCells`](crate::program::ProgramCells) and [`Programming`].
 //!
-//! As in [`super::fabricate`], a plane is cut into parts of [`PART`] cells that are made
-//! independently, effect after effect ([`crate::effects`]). Cells are kept as their digit, exact in level
-//! units, and the deviation of their conductance from (C1).
+//! As in `fabricate`, a plane is cut into parts of [`PART`] cells that are made independently, effect
+//! after effect ([`crate::effects`]). Cells are kept as their digit, exact in level units, and the
+//! deviation of their conductance from (C1).
+
+mod references;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::planes::Kept;
+use super::memory::Memory;
+use super::planes::{Kept, halves_mut};
+use super::step::{WholeOp, scheduled};
 use crate::effects::{Batch, Buffers, Columns, Keys, Step, levels, tiles};
-use crate::program::{Arrays, Encoding, Programming, RunArgs};
-use crate::random::{OFFSET_REFERENCE, REFERENCE};
+use crate::program::{Arrays, Encoding, ProgramCells, Programming, RunArgs, Storage};
 use crate::vector::wide;
+use references::Subtracted;
+
+scheduled!(ProgramCells: whole);
+
+impl WholeOp for ProgramCells {
+    fn run(&self, memory: &mut Memory, args: &RunArgs) {
+        match self.variance {
+            Some(variance) => memory.each_chip([self.out, variance], |m, chip, [out, variance]| {
+                program(self, m, args, chip, out, Some(variance))
+            }),
+            None => memory.each_chip([self.out], |m, chip, [out]| {
+                program(self, m, args, chip, out, None)
+            }),
+        }
+    }
+}
+
+/// Programs the chip at a position of the wave.
+fn program(
+    op: &ProgramCells,
+    memory: &Memory,
+    args: &RunArgs,
+    chip: usize,
+    out: &mut [f32],
+    variance: Option<&mut [f32]>,
+) {
+    let layer = Layer {
+        w: memory.flat(op.w, 0),
+        step: memory.flat(op.step, 0),
+        array: memory.flat(op.array, chip),
+        spec: &op.spec,
+        args,
+        chip,
+    };
+    match memory.desc(op.out).storage {
+        Storage::F32 => forward(layer, out, variance),
+        Storage::F16 => {
+            let n = memory.shape(op.out).len();
+            forward(layer, halves_mut(out, n), variance)
+        }
+    }
+}
 
 /// Cells of a part: their deviates fit the first-level cache.
 const PART: usize = 2048;
 
 /// Operands of one chip.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layer<'a> {
+struct Layer<'a> {
     /// Quantized weight.
-    pub w: &'a [f32],
+    w: &'a [f32],
     /// Its step, one or one a column.
-    pub step: &'a [f32],
+    step: &'a [f32],
     /// Common deviation of every cell array.
-    pub array: &'a [f32],
+    array: &'a [f32],
     /// How.
-    pub spec: &'a Programming,
+    spec: &'a Programming,
     /// Keys of the random numbers.
-    pub args: &'a RunArgs,
+    args: &'a RunArgs,
     /// Position in the wave.
-    pub chip: usize,
+    chip: usize,
 }
 
 /// Programs a chip: read planes in level units and variances, or raw cells.
-pub(super) fn forward<T: Kept>(layer: Layer, out: &mut [T], variance: Option<&mut [f32]>) {
+fn forward<T: Kept>(layer: Layer, out: &mut [T], variance: Option<&mut [f32]>) {
     let a = &layer.spec.arrays;
     let n = a.plane_len();
     let place = layer.place();
@@ -113,26 +158,6 @@ impl Part {
     fn closed(&self, i: usize) -> f32 {
         self.cells.closed.get(i).copied().unwrap_or(1.0)
     }
-}
-
-/// What reference columns take from a read plane, per column tile and row.
-#[derive(Debug)]
-struct Subtracted {
-    /// Digit of the offset that a reference column holds, and what digit 0 conducts there.
-    digit: f32,
-    /// Mean deviation of their conductance.
-    mean: Option<Vec<f32>>,
-    /// Their variance relative to `G_max`.
-    variance: Vec<f32>,
-}
-
-/// Columns that are programmed like the layer's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Copies {
-    /// The layer's own.
-    None,
-    /// Reference columns, so many an array.
-    Reference(u32, u32),
 }
 
 struct Cells<'a> {
@@ -360,72 +385,6 @@ impl<'a> Cells<'a> {
             wide(|| variance.iter_mut().for_each(|v| *v *= units));
         }
         part.sum = sum;
-    }
-
-    /// What reference columns take from a read plane.
-    fn subtracted(&self, p: usize, poles: &[(usize, f32)]) -> Subtracted {
-        let spec = self.layer.spec;
-        let a = &spec.arrays;
-        let units = a.level_units(a.slice_of(p));
-        let real = matches!(a.encoding, Encoding::Offset { reference: 1.. });
-        let digit = match a.encoding {
-            Encoding::Offset { reference: 1.. } => self.digit(p, 0),
-            Encoding::Differential { digital: false, .. } => 0.0,
-            // Nothing takes what digit 0 conducts from a cell that is read alone.
-            _ => -(a.g_min * units),
-        };
-        let copies = match (spec.reference_columns, a.encoding) {
-            (0, Encoding::Offset { reference: n @ 1.. }) => Copies::Reference(n, OFFSET_REFERENCE),
-            (0, _) => Copies::None,
-            (n, _) => Copies::Reference(n, REFERENCE),
-        };
-        let Copies::Reference(n, flags) = copies else {
-            return Subtracted {
-                digit,
-                mean: None,
-                variance: Vec::new(),
-            };
-        };
-        let mut mean = vec![0.0; a.col_tiles() * a.rows];
-        let mut variance = mean.clone();
-        let share = 1.0 / n as f32;
-        for &(plane, sign) in poles {
-            let mut part = Part::default();
-            part.digits.resize(a.rows, self.digit(plane, 0));
-            let mut common = vec![0.0; a.rows];
-            // With a level table the nominal conductance is the table's.
-            let nominal = match (&a.levels, real) {
-                (Some(table), false) => levels::by_table(table, part.digits[0]),
-                _ => self.ideal(plane)(part.digits[0]),
-            };
-            for c in 0..a.col_tiles() {
-                for (r, rows) in tiles(&a.tile_rows, 0..a.rows) {
-                    common[rows].fill(self.deviation(plane, r, c));
-                }
-                for j in 0..n as usize {
-                    let copy = (plane * a.col_tiles() + c) * n as usize + j;
-                    let batch = Batch {
-                        plane,
-                        columns: Columns::Reference(c),
-                        first: (copy * a.rows) as u32,
-                        flags,
-                        common: &common,
-                    };
-                    self.write(&batch, &mut part);
-                    let own = c * a.rows..(c + 1) * a.rows;
-                    let sums = mean[own.clone()].iter_mut().zip(&mut variance[own]);
-                    for (row, ((mean, variance), g)) in sums.zip(&part.cells.g).enumerate() {
-                        *mean += sign * share * (g - nominal);
-                        *variance += share * share * part.closed(row) * self.variance(&part, row);
-                    }
-                }
-            }
-        }
-        Subtracted {
-            digit,
-            mean: Some(mean),
-            variance,
-        }
     }
 }
 
