@@ -47,6 +47,7 @@
 pub mod backend;
 pub mod bench;
 pub mod chip;
+pub mod choice;
 pub mod config;
 pub mod data;
 pub mod error;

@@ -2,14 +2,18 @@
 
 #[cfg(doc)]
 use super::Op;
+use crate::choice::choices;
 
-/// Which deviation a cell's conductance has (docs/MODEL.md 3), with `full = full_scale[o or 0]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Law {
-    /// `w' = w (1 + eps)`: proportional to the conductance.
-    WeightProportional,
-    /// `w' = w + full eps`: independent of it.
-    LayerFixed,
+choices! {
+    /// Which deviation `eps`, the sum of all parts, gives a cell's conductance (docs/MODEL.md 3).
+    pub enum Law {
+        /// `w' = w (1 + eps)`: proportional to the conductance.
+        WeightProportional = "weight-proportional",
+        /// `w' = w + full eps`: independent of it. `full = full_scale[o or 0]` is the largest weight
+        /// that the layer's code can represent (with a step for every output channel the channel's:
+        /// what a fully conducting cell of its column holds).
+        LayerFixed = "layer-fixed",
+    }
 }
 
 /// How signed weights become conductances, which decides what variation does to them

@@ -13,7 +13,7 @@ pub enum Op {
     /// `(i / run) % n` of the `n` of `scale`: one for the layer (`run = cols*rows`), one per output
     /// channel (`run = rows`, `n = cols`) or one per input channel (`run` the pixels of a kernel).
     /// `bits = 0`: no quantization, `scale = 1`, `full_scale = max|w|`.
-    /// `bits = 1`: `scale = full_scale = mean|w|` whatever the method (except `Keep`).
+    /// `bits = 1`: `scale = full_scale = mean|w|` whatever the choice (except none).
     WeightScale {
         /// Master weight.
         w: TensorId,
@@ -25,8 +25,8 @@ pub enum Op {
         run: usize,
         /// Bits, 0 to 8.
         bits: u32,
-        /// Choice of the step.
-        step: WeightStep,
+        /// Choice of the step; `None` keeps the one that is in `scale` (LSQ, or frozen).
+        step: Option<Step>,
     },
     /// `q = d clamp(round(w/d), -Q, Q)`, ties to even; `bits = 1`: `q = d` where `w >= 0`, else
     /// `-d`; `bits = 0`: `q = w`. `d = 0` gives 0.

@@ -55,7 +55,7 @@ impl Op {
     pub fn reads(&self) -> Vec<TensorId> {
         match *self {
             Op::WeightScale { w, scale, step, .. } => {
-                if step == crate::program::WeightStep::Keep {
+                if step.is_none() {
                     vec![w, scale]
                 } else {
                     vec![w]

@@ -18,6 +18,7 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::network::Parameters;
 use crate::network::lower::inference::{self, Chips, NormMode};
+use crate::network::state::Part;
 use crate::progress::{Observer, TrainProgress};
 use crate::train::{self, Job, Model, SeenImages, TrainRecord, settings};
 
@@ -208,7 +209,7 @@ fn untrained(experiment: &Experiment, data: &Split) -> Result<Model> {
     );
     let mut parameters = Parameters::initial(&start.graph, &lowered.states, experiment.seed);
     for (name, tensor) in &mut parameters.tensors {
-        if name.ends_with("_step") {
+        if Part::any(name, Part::is_chosen) {
             // Any step that is one; 0 would turn every value into 0.
             tensor.data.fill(0.1);
         }

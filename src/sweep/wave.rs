@@ -18,6 +18,7 @@ use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
 use crate::files::reading;
 use crate::network::lower::CellNoise;
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{Inference, NormMode};
 use crate::program::CHIP_FIELDS;
 use crate::progress::Observer;
@@ -215,7 +216,7 @@ impl<'a> Simulator<'a> {
             .parameters
             .load_into(session.as_mut(), &inference.states)?;
         if let Level::Cell(cells) = &level {
-            cells.write_shared(session.as_mut(), &inference)?;
+            write_ranges(session.as_mut(), &inference.cells, &cells.layers)?;
         }
         Ok(Self {
             session,

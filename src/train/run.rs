@@ -19,6 +19,7 @@ use super::{quantizer_steps, settings, validate};
 use crate::backend::{RunArgs, SectionId, Session};
 use crate::chip::ChipVariation;
 use crate::error::{Error, Result};
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::training::Training;
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
@@ -103,7 +104,7 @@ impl<'a> Run<'a> {
         let (chips, parts) = (t.chips_per_batch, t.accumulate);
         let mut session = job.backend.prepare(&training.program, want)?;
         if let Some(cells) = &cells {
-            cells.write_shared(session.as_mut(), &training.cells)?;
+            write_ranges(session.as_mut(), &training.cells, cells.layers())?;
         }
         let steps_per_epoch = n / batch;
         let seed = experiment.training_seed();
@@ -167,7 +168,7 @@ impl<'a> Run<'a> {
                 match &mut self.cells {
                     Some(cells) => {
                         cells.load(&self.parameters)?;
-                        cells.write_shared(session, &training.cells)
+                        write_ranges(session, &training.cells, cells.layers())
                     }
                     None => Ok(()),
                 }
@@ -245,7 +246,7 @@ impl<'a> Run<'a> {
             let network = (self.graph, &self.numerics);
             let b = &self.batches;
             cells.calibrate(network, &parameters, b.train, &b.normalise, self.seed)?;
-            cells.write_shared(self.session.as_mut(), &self.training.cells)?;
+            write_ranges(self.session.as_mut(), &self.training.cells, cells.layers())?;
         }
         Ok(())
     }

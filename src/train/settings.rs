@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::chip::cells::{InputCodes, LayerCells};
+use crate::chip::cells::InputCodes;
+use crate::chip::layer::CellLayer;
 use crate::chip::{self, terms};
 use crate::config::{self, Experiment};
 use crate::data::{Augment, Dataset, Normalise, Pixels, shape};
@@ -12,8 +13,9 @@ use crate::network::file::{self, Loaded};
 use crate::network::graph::{Graph, Layer};
 use crate::network::lower::training::{Optimizer, TrainSpec, check_trainable};
 use crate::network::lower::{ActStep, CellNoise, Numerics, layer_address};
+use crate::network::state::Part;
 use crate::network::zoo::{self, Style};
-use crate::program::{Activation, BinaryGroup, Rounding, StraightThrough, WeightStep};
+use crate::program::{Activation, Step};
 
 /// Where a training begins.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +79,7 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
     }
     if experiment.train.epochs == 0 && experiment.train.recipe.sees_quantizers() {
         let steps = loaded.parameters.tensors.iter();
-        for (name, tensor) in steps.filter(|(name, _)| name.ends_with("_step")) {
+        for (name, tensor) in steps.filter(|(name, _)| Part::any(name, Part::is_chosen)) {
             if let Some(i) = tensor.data.iter().position(|d| d.is_nan() || *d < 0.0) {
                 let step = tensor.data[i];
                 return wrong(format!(
@@ -87,7 +89,7 @@ pub fn start(experiment: &Experiment, data: &Dataset) -> Result<Start> {
         }
         let (recipe, per_channel) = (experiment.train.recipe, experiment.quantize.per_channel);
         for (id, geo, _) in graph.crossbars() {
-            let name = format!("{}.weight_step", graph.nodes[id].name);
+            let name = Part::WeightStep.of(&graph.nodes[id].name);
             let steps = loaded.parameters.tensors.get(&name).map(|t| t.data.len());
             let wanted = if per_channel { geo.c_out } else { 1 };
             let found = match steps {
@@ -377,13 +379,13 @@ pub fn numerics_of(experiment: &Experiment, signed_images: bool) -> Numerics {
     Numerics {
         weight_bits: q.weight_bits,
         weight_step: match q.weight_step {
-            config::WeightStep::MaxAbs => WeightStep::MaxAbs,
-            config::WeightStep::Percentile => WeightStep::Percentile(q.weight_percentile as f32),
-            config::WeightStep::LineSearch => WeightStep::LineSearch,
-            config::WeightStep::Mse => WeightStep::Mse,
-            config::WeightStep::Lsq if q.weight_bits > 1 => WeightStep::Keep,
+            config::WeightStep::MaxAbs => Some(Step::MaxAbs),
+            config::WeightStep::Percentile => Some(Step::Percentile(q.weight_percentile as f32)),
+            config::WeightStep::LineSearch => Some(Step::LineSearch),
+            config::WeightStep::Mse => Some(Step::Mse),
+            config::WeightStep::Lsq if q.weight_bits > 1 => None,
             // One bit has nothing to learn: its step is the mean magnitude.
-            config::WeightStep::Lsq => WeightStep::MaxAbs,
+            config::WeightStep::Lsq => Some(Step::MaxAbs),
         },
         weight_step_learned: learned,
         per_channel: q.per_channel,
@@ -394,29 +396,20 @@ pub fn numerics_of(experiment: &Experiment, signed_images: bool) -> Numerics {
             config::ActivationStep::Percentile | config::ActivationStep::Mse => ActStep::Fixed,
             config::ActivationStep::Lsq => ActStep::Learned,
         },
-        act_rounding: match q.activation_rounding {
-            config::Rounding::Nearest => Rounding::Nearest,
-            config::Rounding::Floor => Rounding::Floor,
-        },
+        act_rounding: q.activation_rounding,
         act_signed: q.activation_range == config::ActivationRange::Signed,
-        straight_through: match q.straight_through {
-            config::StraightThrough::Clip => StraightThrough::Clip,
-            config::StraightThrough::Identity => StraightThrough::Identity,
-        },
+        straight_through: q.straight_through,
         linear_inputs: q.linear_inputs == config::LinearInputs::Quantized,
         input_bits: q.input_bits,
         signed_images,
-        binary_group: match q.binary_group {
-            config::BinaryGroup::Channel => BinaryGroup::Channel,
-            config::BinaryGroup::Image => BinaryGroup::Image,
-        },
+        binary_group: q.binary_group,
     }
 }
 
 /// Within-chip noise with standard deviation `sigma_w`.
 pub fn cell_noise(v: &config::Variation, sigma_w: f64, reference_columns: u32) -> CellNoise {
     CellNoise {
-        law: terms::law(v),
+        law: v.law,
         mapping: terms::mapping(v),
         deviate: terms::deviate(v),
         sigma_w: sigma_w as f32,
@@ -433,7 +426,7 @@ pub fn cell_layers(
     experiment: &Experiment,
     graph: &Graph,
     numerics: &Numerics,
-) -> Result<Vec<LayerCells>> {
+) -> Result<Vec<CellLayer>> {
     let layers = graph.crossbars().into_iter().enumerate();
     let layers = layers.map(|(index, (id, geo, _))| {
         let node = &graph.nodes[id];

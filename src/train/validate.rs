@@ -8,6 +8,7 @@ use crate::chip::ChipVariation;
 use crate::config::Experiment;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::{CellNoise, Numerics};
 use crate::network::{Graph, Parameters};
@@ -155,7 +156,7 @@ fn on_chips(
         .parameters
         .load_into(session.as_mut(), &net.states)?;
     if let Level::Cell(cells) = level {
-        cells.write_shared(session.as_mut(), &net.cells)?;
+        write_ranges(session.as_mut(), &net.cells, cells.layers())?;
     }
     let (mut pixels, mut labels) = (vec![], vec![]);
     let all: Vec<usize> = (0..n).collect();

@@ -8,7 +8,7 @@ use super::source::{Source, paths, room_named, room_of, rust};
 /// stands.
 const FLOORS: &[&[&str]] = &[
     &["error"],
-    &["vector", "files", "memory", "progress"],
+    &["choice", "vector", "files", "memory", "progress"],
     &["random"],
     &["program"],
     &["config", "data"],

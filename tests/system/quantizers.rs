@@ -58,9 +58,9 @@ fn check(case: &Case) {
     let numerics = Numerics {
         weight_bits: case.weight_bits,
         weight_step: if case.learned {
-            WeightStep::Keep
+            None
         } else {
-            WeightStep::MaxAbs
+            Some(Step::MaxAbs)
         },
         weight_step_learned: case.learned,
         per_channel: case.per_channel,
@@ -349,7 +349,7 @@ fn images_have_the_codes_of_their_sign() {
             assert_eq!(found, (0, top));
             let cells = train::settings::cell_layers(&e, &g, &n).unwrap();
             let dac = &cells[0].reading.dac;
-            assert_eq!((dac.signs, dac.input_bits), (InputSigns::Unsigned, bits));
+            assert_eq!((dac.signs, dac.input_bits), (None, bits));
             e.data.mean = pimento::config::Constants::Auto;
             assert_eq!(code(&e, &data.train, bits).0, (-half, half));
             // Floats stand for themselves: they may be negative without a mean.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::program::WeightStep;
-use crate::quantize::{Step, weight};
+use crate::program::Step;
+use crate::quantize::weight;
 
 /// Writes the step of every group of weights (runs of `run` weights take the steps in turn) and
 /// the largest representable magnitude; `scale` is read where the step is kept.
@@ -13,17 +13,10 @@ pub(super) fn forward(
     w: &[f32],
     run: usize,
     bits: u32,
-    step: WeightStep,
+    choice: Option<Step>,
     scale: &mut [f32],
     full_scale: &mut [f32],
 ) {
-    let choice = match step {
-        WeightStep::MaxAbs => Some(Step::MaxAbs),
-        WeightStep::Percentile(p) => Some(Step::Percentile(p)),
-        WeightStep::LineSearch => Some(Step::LineSearch),
-        WeightStep::Mse => Some(Step::Mse),
-        WeightStep::Keep => None,
-    };
     let groups = scale.len();
     let steps = scale.par_iter_mut().zip(full_scale).enumerate();
     steps.for_each(|(group, (scale, full))| {

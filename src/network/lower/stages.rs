@@ -106,7 +106,7 @@ fn part(weights: &[Op], maps: &[Op]) -> Vec<Op> {
             if let Op::WeightScale { bits, step, .. } = &mut op
                 && *bits > 0
             {
-                *step = WeightStep::Keep;
+                *step = None;
             }
             ahead.push(op);
         }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec, Training};
 use crate::network::lower::{ActStep, CellNoise, Numerics};
+use crate::network::state::Part;
 use crate::program::{CHIP_FIELDS, LANES};
 use crate::quantize::weight;
 use crate::train::{Model, settings};
@@ -37,15 +38,10 @@ pub(super) fn layers(model: &Model) -> Result<Vec<Layer>> {
     let bits = model.numerics.weight_bits;
     let layer = |(node, geo, _): (usize, crate::program::ConvGeometry, bool)| {
         let name = model.graph.nodes[node].name.clone();
-        let tensor = |part: &str| {
-            let key = format!("{name}.{part}");
-            let found = model.parameters.tensors.get(&key);
-            found.ok_or_else(|| Error::Internal(format!("the model lacks `{key}`")))
-        };
-        let w = &tensor("weight")?.data;
+        let w = model.parameters.need(&name, Part::Weight)?;
         let steps = match bits {
             0 => vec![1.0],
-            _ => tensor("weight_step")?.data.clone(),
+            _ => model.parameters.need(&name, Part::WeightStep)?.to_vec(),
         };
         let rows = geo.weights() / steps.len();
         let columns = w.chunks(rows).zip(&steps);
@@ -300,7 +296,7 @@ impl Slope {
         // One weight has one step where there is no quantizer.
         parameters
             .tensors
-            .retain(|name, _| !name.ends_with(".weight_step"));
+            .retain(|name, _| !Part::any(name, |part| part == Part::WeightStep));
         parameters.load_into(session.as_mut(), &training.states)?;
         let find = |name: &str| {
             let tensors = training.gradients.iter();
@@ -308,7 +304,7 @@ impl Slope {
             let found = found.next().copied();
             found.ok_or_else(|| Error::Internal(format!("no gradient of `{name}`")))
         };
-        let layers = layers.iter().map(|l| find(&format!("{}.weight", l.name)));
+        let layers = layers.iter().map(|l| find(&Part::Weight.of(&l.name)));
         let layers = layers.collect::<Result<_>>()?;
         Ok(Self {
             session,

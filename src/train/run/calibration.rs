@@ -8,6 +8,7 @@ use crate::backend::{SectionId, TensorId};
 use crate::error::{Error, Result};
 use crate::network::Parameters;
 use crate::network::lower::ActStep;
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::training::QuantizedInput;
 use crate::train::quantizer_steps;
 
@@ -129,7 +130,7 @@ impl Run<'_> {
         states.load_into(self.session.as_mut(), &self.training.states)?;
         self.cells = cells;
         if let Some(cells) = &self.cells {
-            cells.write_shared(self.session.as_mut(), &self.training.cells)?;
+            write_ranges(self.session.as_mut(), &self.training.cells, cells.layers())?;
         }
         Ok(deployed)
     }
