@@ -8,7 +8,7 @@ use pimento::config::{Experiment, Fidelity};
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
 use pimento::program::Storage;
-use pimento::train::settings;
+use pimento::setup;
 use pimento::tuning::cells::{added_columns, tune};
 use pimento::{Error, Result};
 use serde_json::{Value, json};
@@ -55,8 +55,8 @@ impl Plan {
         let graph = network.graph.simplified().without_final_softmax();
         // Where only the images could tell, a mean is most often subtracted from them.
         let signed = experiment.data.signed_images().unwrap_or(true);
-        let numerics = settings::numerics_of(&experiment, signed);
-        let mut layers = settings::cell_layers(&experiment, &graph, &numerics)?;
+        let numerics = setup::numerics(&experiment, signed);
+        let mut layers = setup::cell_layers(&experiment, &graph, &numerics)?;
         tune(&mut layers, &experiment.tuning)?;
         let columns = added_columns(&experiment.tuning);
         let crossbars = graph.crossbars().into_iter();

@@ -6,15 +6,14 @@ use crate::chip::ChipVariation;
 use crate::chip::calibrate::follows_sums;
 use crate::chip::layer::CellLayer;
 use crate::config::{Experiment, Tuning};
-use crate::data::Dataset;
 use crate::error::Result;
 use crate::network::Graph;
-use crate::network::lower::Numerics;
 use crate::network::lower::inference::Inference;
 use crate::network::state::Part;
 use crate::quantize::weight;
+use crate::setup::{self, Point};
+use crate::train::Model;
 use crate::train::converters::{self, Network};
-use crate::train::{Model, settings};
 use crate::tuning::cells::{CellChipTuning, CellTuner, Held, TunedLayer, acts, tune};
 
 /// A point's crossbar layers.
@@ -26,34 +25,27 @@ pub struct CellLevel {
 }
 
 impl CellLevel {
-    /// Everything that does not depend on the chip. Calibrated ranges come from sums that images of
-    /// `train` give on a nominal chip; the CPU makes them for every backend, so that all have the
+    /// Everything that does not depend on the chip. Calibrated ranges come from sums that training
+    /// images give on a nominal chip; the CPU makes them for every backend, so that all have the
     /// same ranges.
     ///
     /// # Errors
     /// An impossible chip; what the calibration needs does not fit.
-    pub fn new(
-        experiment: &Experiment,
-        model: &Model,
-        chips: &ChipVariation,
-        train: &Dataset,
-    ) -> Result<Self> {
+    pub fn new(point: &Point, model: &Model, chips: &ChipVariation) -> Result<Self> {
+        let (experiment, inputs) = (point.experiment(), &point.inputs);
         let (adc, tuning) = (&experiment.chip.adc, &experiment.tuning);
-        let mut layers = settings::cell_layers(experiment, &model.graph, &model.numerics)?;
+        let mut layers = setup::cell_layers(experiment, &model.graph, &model.numerics)?;
         tune(&mut layers, tuning)?;
         match follows_sums(adc) {
             true => {
-                let kept = settings::kept(experiment, train)?;
-                let there = kept.map_or(train.len(), |kept| kept.len());
-                let wanted = adc.calibration_images.min(there);
-                let images = super::wave::calibration_images(experiment, train, wanted)?;
+                let wanted = adc.calibration_images.min(inputs.n_trained_on());
+                let images = inputs.calibration(experiment.seed, wanted);
                 let network = Network {
                     graph: &model.graph,
                     numerics: &model.numerics,
                     parameters: &model.parameters,
                 };
-                let normalise = settings::normalise(experiment, train)?;
-                converters::calibrate(&network, &images, &normalise, adc, &mut layers)?;
+                converters::calibrate(&network, &images, &inputs.normalise, adc, &mut layers)?;
             }
             false => converters::share(adc, &mut layers),
         }
@@ -66,17 +58,13 @@ impl CellLevel {
     ///
     /// # Errors
     /// As [`CellLevel::new`].
-    pub fn of_untrained(
-        experiment: &Experiment,
-        graph: &Graph,
-        numerics: &Numerics,
-        chips: &ChipVariation,
-    ) -> Result<Self> {
+    pub fn of_untrained(point: &Point, chips: &ChipVariation) -> Result<Self> {
+        let (experiment, graph) = (point.experiment(), &point.start.graph);
         let adc = &experiment.chip.adc;
-        let mut layers = settings::cell_layers(experiment, graph, numerics)?;
+        let mut layers = point.cell_layers()?;
         tune(&mut layers, &experiment.tuning)?;
         match follows_sums(adc) {
-            true => converters::check(graph, numerics, adc, &layers)?,
+            true => converters::check(graph, &point.numerics, adc, &layers)?,
             false => converters::share(adc, &mut layers),
         }
         let held = vec![Held::default(); layers.len()];

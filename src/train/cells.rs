@@ -15,7 +15,7 @@ use crate::network::parameters::Tensor;
 use crate::network::{Graph, Parameters};
 
 use super::converters::{self, Network};
-use super::settings;
+use crate::setup;
 
 /// Crossbar layers of a training at cell level.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl CellSteps {
             return Ok(None);
         }
         let adc = &experiment.chip.adc;
-        let mut layers = settings::cell_layers(experiment, graph, numerics)?;
+        let mut layers = setup::cell_layers(experiment, graph, numerics)?;
         for layer in &mut layers {
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;

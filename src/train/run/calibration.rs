@@ -28,10 +28,16 @@ impl Run<'_> {
     /// norm statistics do not move.
     pub(super) fn calibrate_activations(&mut self) -> Result<()> {
         self.choose_weight_steps()?;
-        let q = &self.job.experiment.quantize;
+        let q = &self.job.point.experiment().quantize;
         let order = self.batches.shuffled(0);
         let all = self.steps_per_epoch * self.parts;
-        let batches = self.job.experiment.train.calibration_batches.min(all);
+        let batches = self
+            .job
+            .point
+            .experiment()
+            .train
+            .calibration_batches
+            .min(all);
         let alone = batches == 1;
         // What a batch left behind, where another one takes its place in between.
         let mut left: Vec<HashMap<TensorId, Vec<f32>>> = vec![HashMap::new(); batches];
