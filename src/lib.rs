@@ -16,6 +16,7 @@
 //! | How is a value quantized? | [`quantize`] |
 //! | Which array and cell holds which digit of which weight? | [`mapping`] |
 //! | What have the cells of a chip in common? | [`chip`] |
+//! | What do an experiment and its images come to? | [`setup`](mod@setup) |
 //! | How are weights learned? | [`train`] |
 //! | How does a chip correct itself? | [`tuning`] |
 //! | Which chips, how many, and what came out? | [`sweep`] |
@@ -48,6 +49,7 @@
 pub mod backend;
 pub mod bench;
 pub mod chip;
+pub mod choice;
 pub mod config;
 pub mod data;
 pub mod effects;
@@ -61,6 +63,7 @@ pub mod progress;
 pub mod quantize;
 pub mod random;
 pub mod report;
+pub mod setup;
 pub mod sweep;
 pub mod train;
 pub mod tuning;

@@ -253,7 +253,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
         let dac = Dac {
             input_bits: BITS,
             dac_bits,
-            signs: InputSigns::Unsigned,
+            signs: None,
             table: None,
             analog_sum: false,
         };

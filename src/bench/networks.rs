@@ -13,10 +13,9 @@ use crate::network::graph::Graph;
 use crate::network::lower::inference::{self, Chips, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec};
 use crate::network::lower::{CellNoise, Numerics};
+use crate::network::state::Part;
 use crate::network::zoo::{self, Style};
-use crate::program::{
-    Activation, Deviate, Law, Mapping, Role, Scope, Shape, StraightThrough, WeightStep,
-};
+use crate::program::{Activation, Deviate, Law, Mapping, Role, Scope, Shape, StraightThrough};
 
 /// `lenet5/monte-carlo`: binary weights, unquantized activations; the chips of every wave are
 /// fabricated before they classify.
@@ -141,7 +140,7 @@ fn labels(n: usize) -> Vec<f32> {
 fn monte_carlo(setup: &Setup, graph: Graph, weight_bits: u32, act_bits: u32) -> Result<Work> {
     let numerics = Numerics {
         weight_bits,
-        weight_step: WeightStep::Keep,
+        weight_step: None,
         act_bits,
         straight_through: StraightThrough::Identity,
         linear_inputs: false,
@@ -161,7 +160,7 @@ fn monte_carlo(setup: &Setup, graph: Graph, weight_bits: u32, act_bits: u32) -> 
     let mut parameters = Parameters::initial(&graph, &net.states, SEED);
     for (name, tensor) in &mut parameters.tensors {
         // About the magnitude of the uniform `+-1/sqrt(rows)` weights.
-        if name.ends_with(".weight_step") {
+        if Part::any(name, |part| part == Part::WeightStep) {
             tensor.data.fill(0.1);
         }
     }

@@ -1,8 +1,9 @@
 //! Ranges of converters from histograms of the sums that they will see: constant memory, whatever the
 //! number of images.
 
+use super::layer::{CellLayer, Pairs};
 use super::ranges::{self, Converters};
-use crate::config::chip::{Adc, AdcGroup, AdcMethod};
+use crate::config::chip::{Adc, AdcGroup, AdcMethod, AdcRange};
 
 /// Most counters of a layer's histograms (4 MiB of `f32`).
 const COUNTERS: usize = 1 << 20;
@@ -33,7 +34,19 @@ pub struct Calibration {
     counts: Vec<f64>,
 }
 
+/// Whether converters have ranges that follow the sums of images.
+pub fn follows_sums(adc: &Adc) -> bool {
+    adc.bits > 0 && adc.range == AdcRange::Calibrated
+}
+
 impl Calibration {
+    /// Empty histograms of a layer whose ranges follow its sums.
+    pub fn of(layer: &CellLayer, adc: &Adc) -> Option<Self> {
+        let converter = layer.reading.adc.as_ref().filter(|_| follows_sums(adc))?;
+        let converters = Converters::new(&layer.reading.arrays, &layer.reading.dac, converter);
+        Some(Self::new(converters, adc))
+    }
+
     /// Empty histograms.
     pub fn new(converters: Converters, adc: &Adc) -> Self {
         let arrays = converters.arrays();
@@ -97,7 +110,7 @@ impl Calibration {
     /// Pairs `(lsb, lo)`, `[read plane][column]`, of the counts so far. Converters that saw nothing but
     /// 0 could meet anything later: they get the full range, or with `least` the smallest one (where
     /// it has no say in the end).
-    pub fn ranges(&self, least: bool) -> Vec<[f32; 2]> {
+    pub fn ranges(&self, least: bool) -> Pairs {
         let arrays = self.converters.arrays();
         let grain = ranges::grain(arrays);
         let one = |group: usize| {
@@ -244,7 +257,7 @@ impl Histogram<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::{Adc as Codes, Arrays, Dac, Encoding, InputSigns};
+    use crate::program::{Adc as Codes, Arrays, Dac, Encoding};
 
     fn converters(codes: (i32, i32), slices: &[u8], rows: u32) -> Converters {
         let arrays = Arrays {
@@ -264,7 +277,7 @@ mod tests {
         let dac = Dac {
             input_bits: 8,
             dac_bits: 1,
-            signs: InputSigns::Unsigned,
+            signs: None,
             table: None,
             analog_sum: false,
         };

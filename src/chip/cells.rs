@@ -1,19 +1,18 @@
 //! From the configuration to the constants of the operators at cell level: one layer's cells, wires,
 //! drives and converters.
 
-use super::calibrate::Calibration;
+use super::layer::{CellLayer, Tuned};
 use super::ranges::{self, Converters};
 use super::terms;
 use crate::config;
-use crate::config::chip::{Accumulate, AdcRange, WireMethod, WireTopology};
+use crate::config::chip::{Accumulate, AdcRange, WireMethod};
 use crate::effects::{
     CellReadNoise, Curve, Drift, Effect, Effects, Limits, OpenLines, Stuck, Variation,
 };
 use crate::error::{Error, Result};
 use crate::mapping;
 use crate::program::{
-    Adc, Arrays, ConvGeometry, ConverterErrors, Dac, InputSigns, Programming, Reading, Storage,
-    Topology, Wires,
+    Adc, Arrays, ConvGeometry, ConverterErrors, Dac, InputSigns, Programming, Reading, Wires,
 };
 
 /// Codes of a layer's input (docs/MODEL.md 2).
@@ -23,38 +22,6 @@ pub struct InputCodes {
     pub bits: u32,
     /// Whether there are negative codes.
     pub signed: bool,
-}
-
-/// Where the ranges of a layer's converters come from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ranges {
-    /// There are no converters.
-    None,
-    /// Known without looking at data: pairs `(lsb, lo)` as in
-    /// [`crate::program::ConverterFold`], `[read plane][column]`.
-    Known(Vec<[f32; 2]>),
-    /// From histograms of the sums on nominal chips.
-    Calibrated(Calibration),
-}
-
-/// Constants of the operators of one layer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LayerCells {
-    /// How cells are programmed. With wires, [`Programming::raw`] is set.
-    pub programming: Programming,
-    /// How they are read; [`Reading::integer`] is set where the ranges are known and allow it.
-    pub reading: Reading,
-    /// The wires, where they resist.
-    pub wires: Option<Wires>,
-    /// Errors of the converters; without effect where there are none.
-    pub errors: ConverterErrors,
-    /// Where the ranges come from.
-    pub ranges: Ranges,
-    /// Whether a read is noisy, so that [`crate::program::ProgramCells`] must give
-    /// variances.
-    pub noisy: bool,
-    /// How the read planes are kept.
-    pub storage: Storage,
 }
 
 /// The constants of a layer with address `layer` (see
@@ -69,7 +36,7 @@ pub fn layer(
     weight_bits: u32,
     input: InputCodes,
     layer: u32,
-) -> Result<LayerCells> {
+) -> Result<CellLayer> {
     let arrays = mapping::arrays(geo, &chip.array, &chip.cells, weight_bits)?;
     let dac = dac(&chip.dac, input)?;
     let adc = (chip.adc.bits > 0).then(|| adc(&chip.adc));
@@ -78,31 +45,29 @@ pub fn layer(
         raw: wires.is_some(),
         ..programming(chip, variation, &arrays, layer)
     };
-    let noisy = !programming.read_noise.is_quiet();
     let mut reading = Reading {
         noise_per_cell: chip.read.per_cell,
         integer: false,
-        exact: !noisy && wires.is_none() && is_nominal(&programming, variation),
+        exact: programming.read_noise.is_quiet()
+            && wires.is_none()
+            && is_nominal(&programming, variation),
         arrays: arrays.clone(),
         dac,
         adc,
         layer,
     };
-    let ranges = match &reading.adc {
-        None => Ranges::None,
-        Some(adc) => {
-            let converters = Converters::new(&arrays, &reading.dac, adc);
-            match chip.adc.range {
-                AdcRange::Full => Ranges::Known(converters.full()),
-                AdcRange::Granular => Ranges::Known(converters.granular()),
-                AdcRange::Fixed => Ranges::Known(converters.fixed(&chip.adc.limit)),
-                AdcRange::Calibrated => Ranges::Calibrated(Calibration::new(converters, &chip.adc)),
-            }
+    let ranges = reading.adc.as_ref().and_then(|adc| {
+        let converters = Converters::new(&arrays, &reading.dac, adc);
+        match chip.adc.range {
+            AdcRange::Full => Some(converters.full()),
+            AdcRange::Granular => Some(converters.granular()),
+            AdcRange::Fixed => Some(converters.fixed(&chip.adc.limit)),
+            AdcRange::Calibrated => None,
         }
-    };
-    if let Ranges::Known(pairs) = &ranges {
-        reading.integer = ranges::add_integers(&reading, pairs);
-    }
+    });
+    reading.integer = ranges
+        .as_ref()
+        .is_some_and(|pairs| ranges::add_integers(&reading, pairs));
     if !reading.without_converter().is_possible() {
         return Err(Error::Internal(format!(
             "the configuration's checks let impossible arrays through: {:?}",
@@ -120,18 +85,17 @@ pub fn layer(
         arrays,
     };
     programming.draws().check()?;
-    reading.draws(geo, noisy).check()?;
+    reading
+        .draws(geo, !programming.read_noise.is_quiet())
+        .check()?;
     errors.draws().check()?;
-    Ok(LayerCells {
+    Ok(CellLayer {
         programming,
         wires,
         errors,
         ranges,
-        noisy,
-        storage: match chip.cells.storage {
-            config::chip::Storage::F32 => Storage::F32,
-            config::chip::Storage::F16 => Storage::F16,
-        },
+        tuned: Tuned::No,
+        storage: chip.cells.storage,
         reading,
     })
 }
@@ -141,14 +105,10 @@ fn curve(values: Vec<f64>) -> Curve {
 }
 
 fn dac(d: &config::chip::Dac, input: InputCodes) -> Result<Dac> {
-    let signs = match (input.signed, d.signs) {
-        (false, _) => InputSigns::Unsigned,
-        (true, config::chip::InputSigns::SignMagnitude) => InputSigns::SignMagnitude,
-        (true, config::chip::InputSigns::TwosComplement) => InputSigns::TwosComplement,
-    };
+    let signs = input.signed.then_some(d.signs);
     let input_bits = match signs {
-        InputSigns::SignMagnitude => input.bits.saturating_sub(1),
-        _ => input.bits,
+        Some(InputSigns::SignMagnitude) => input.bits.saturating_sub(1),
+        Some(InputSigns::TwosComplement) | None => input.bits,
     };
     let dac = Dac {
         input_bits,
@@ -195,7 +155,7 @@ fn programming(
     Programming {
         effects: Effects {
             variation: Variation {
-                law: terms::law(variation),
+                law: variation.law,
                 deviate: terms::deviate(variation),
                 sigma: variation.sigma_w as f32,
                 curve: p.sigma.as_ref().map(|c| curve(c.sampled())),
@@ -266,10 +226,7 @@ fn wires(chip: &config::Chip, arrays: &Arrays) -> Wires {
     let relative = |ohm: f64| (ohm * chip.cells.g_max_us * 1e-6) as f32;
     Wires {
         arrays: arrays.clone(),
-        topology: match w.topology {
-            WireTopology::InputSource => Topology::InputSource,
-            WireTopology::SeparateSource => Topology::SeparateSource,
-        },
+        topology: w.topology,
         row: relative(w.row_ohm),
         col: relative(w.col_ohm),
         row_terminal: relative(w.row_terminal_ohm),

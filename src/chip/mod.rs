@@ -10,6 +10,7 @@ pub mod cell_form;
 pub mod cells;
 pub mod closed_form;
 pub mod ir_drop;
+pub mod layer;
 pub mod moments;
 pub mod ranges;
 pub mod stratified;

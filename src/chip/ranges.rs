@@ -280,7 +280,7 @@ fn drives(dac: &Dac) -> [f64; 2] {
         false => [0.0, steps.map(top).fold(0.0, f64::max)],
     };
     match dac.signs {
-        InputSigns::SignMagnitude => [-most[1], most[1]],
+        Some(InputSigns::SignMagnitude) => [-most[1], most[1]],
         _ => most,
     }
 }
@@ -303,7 +303,7 @@ mod tests {
         }
     }
 
-    fn dac(bits: u32, step: u32, signs: InputSigns, analog_sum: bool) -> Dac {
+    fn dac(bits: u32, step: u32, signs: Option<InputSigns>, analog_sum: bool) -> Dac {
         Dac {
             input_bits: bits,
             dac_bits: step,
@@ -329,10 +329,10 @@ mod tests {
 
     #[test]
     fn spans_are_the_largest_tile_times_the_largest_digit_and_drive() {
-        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let serial = dac(8, 1, None, false);
         let c = Converters::new(&arrays(PAIR, &[4, 2], 0.1), &serial, &adc(-127, 127));
         assert_eq!((c.span(0), c.span(1)), ([-225.0, 225.0], [-45.0, 45.0]));
-        let whole = dac(8, 8, InputSigns::Unsigned, false);
+        let whole = dac(8, 8, None, false);
         let digital = Encoding::Differential {
             two_sided: false,
             digital: true,
@@ -340,7 +340,7 @@ mod tests {
         let c = Converters::new(&arrays(digital, &[2], 0.25), &whole, &adc(0, 255));
         // Of four levels from a quarter of G_max on, the lowest conducts one level.
         assert_eq!(c.span(1), [0.0, 15.0 * 255.0 * 4.0]);
-        let twos = dac(8, 1, InputSigns::TwosComplement, true);
+        let twos = dac(8, 1, Some(InputSigns::TwosComplement), true);
         let c = Converters::new(&arrays(PAIR, &[4], 0.0), &twos, &adc(-1, 1));
         assert_eq!(c.span(0), [-15.0 * 15.0 * 128.0, 15.0 * 15.0 * 128.0]);
         let offset = Encoding::Offset { reference: 1 };
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn full_ranges_are_exact_where_the_bits_suffice_and_never_clip() {
-        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let serial = dac(8, 1, None, false);
         let with =
             |lo, hi| Converters::new(&arrays(PAIR, &[2], 0.0), &serial, &adc(lo, hi)).full()[0];
         // Sums up to 45.
@@ -386,7 +386,7 @@ mod tests {
     /// Of a hundredth of `G_max` digit 0 of two bits conducts 1/33 level, of a third 1.5.
     #[test]
     fn full_ranges_are_exact_where_digit_0_conducts_too() {
-        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let serial = dac(8, 1, None, false);
         let with = |encoding, g_min, hi| {
             let c = Converters::new(&arrays(encoding, &[2, 2], g_min), &serial, &adc(0, hi));
             c.full()[0]
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn fixed_ranges_count_fully_conducting_cells() {
-        let serial = dac(8, 1, InputSigns::Unsigned, false);
+        let serial = dac(8, 1, None, false);
         let a = arrays(PAIR, &[4, 2], 0.5);
         let c = Converters::new(&a, &serial, &adc(-127, 127));
         // 8 cells of 15 levels over half of G_max: 8 * 30 level units.
@@ -440,7 +440,7 @@ mod tests {
                 weight_bits: 8,
                 ..arrays(PAIR, &[1; 7], 0.0)
             },
-            dac: dac(8, 1, InputSigns::Unsigned, false),
+            dac: dac(8, 1, None, false),
             adc: Some(adc(-8191, 8191)),
             noise_per_cell: false,
             integer: false,

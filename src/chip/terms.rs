@@ -1,15 +1,7 @@
 //! The configuration's words for variation as the backend's plain data.
 
 use crate::config;
-use crate::program::{Deviate, Law, Mapping};
-
-/// Variance law.
-pub fn law(v: &config::Variation) -> Law {
-    match v.law {
-        config::Law::WeightProportional => Law::WeightProportional,
-        config::Law::LayerFixed => Law::LayerFixed,
-    }
-}
+use crate::program::{Deviate, Mapping};
 
 /// Cells per weight.
 pub fn mapping(v: &config::Variation) -> Mapping {

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use bytesize::ByteSize;
+use pimento::chip::layer::Route;
 use pimento::config::{Experiment, Fidelity};
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
-use pimento::network::lower::cells::Route;
 use pimento::program::Storage;
-use pimento::sweep::cells::lowered;
-use pimento::train::settings;
-use pimento::tuning::cells::{added_columns, reference_columns, tuned};
+use pimento::setup;
+use pimento::tuning::cells::{added_columns, tune};
 use pimento::{Error, Result};
 use serde_json::{Value, json};
 
@@ -56,13 +55,12 @@ impl Plan {
         let graph = network.graph.simplified().without_final_softmax();
         // Where only the images could tell, a mean is most often subtracted from them.
         let signed = experiment.data.signed_images().unwrap_or(true);
-        let numerics = settings::numerics_of(&experiment, signed);
-        let layers = settings::cell_layers(&experiment, &graph, &numerics)?;
+        let numerics = setup::numerics(&experiment, signed);
+        let mut layers = setup::cell_layers(&experiment, &graph, &numerics)?;
+        tune(&mut layers, &experiment.tuning)?;
         let columns = added_columns(&experiment.tuning);
         let crossbars = graph.crossbars().into_iter();
-        let rows = crossbars.zip(&layers).map(|((id, geo, _), cells)| {
-            let mut layer = lowered(cells, tuned(&experiment.tuning));
-            layer.programming.reference_columns = reference_columns(&experiment.tuning);
+        let rows = crossbars.zip(&layers).map(|((id, geo, _), layer)| {
             let arrays = &layer.programming.arrays;
             let slices: Vec<String> = arrays.slice_bits.iter().map(u8::to_string).collect();
             Row {
@@ -79,7 +77,7 @@ impl Plan {
                     &geo,
                     columns,
                 ),
-                route: Route::of(&layer),
+                route: Route::of(layer),
                 storage: layer.kept(),
                 bytes: layer.bytes(),
             }
@@ -117,7 +115,7 @@ impl Plan {
                     "utilisation": r.counts.utilisation,
                     "conversions_per_image": r.counts.conversions,
                     "route": r.route.name(),
-                    "storage": r.storage.name(),
+                    "storage": r.storage.as_str(),
                     "bytes_per_chip": r.bytes,
                 })
             })

@@ -5,8 +5,8 @@ use clap::Args;
 use pimento::backend::Backend;
 use pimento::config::{Experiment, Point, n_trainings};
 use pimento::data::Split;
+use pimento::setup::setup;
 use pimento::sweep::prepare::Waves;
-use pimento::train::settings;
 use pimento::{Error, Result, sweep};
 use serde_json::json;
 
@@ -61,13 +61,13 @@ impl Check {
         let data = images::load(&experiment.data, cache, &Terminal::new(self.how.quiet))?;
         let backends = self.backend.open_several(self.memory.bytes())?;
         let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
-        let points = experiment.points()?;
-        let waves = sweep::prepare(&backends, &points, &data)?;
-        let normalise = settings::normalise(&experiment, &data.train)?;
+        let setup = setup(&experiment, &data)?;
+        let waves = sweep::prepare(&backends, &setup.points)?;
+        let points: Vec<Point> = setup.points.iter().map(|p| p.config.clone()).collect();
         let checked = Checked {
             e: &experiment,
             data: &data,
-            constants: normalise.constants(),
+            constants: setup.inputs.normalise.constants(),
             points: &points,
             waves,
             adapters: backends.iter().map(|b| b.info().name).collect(),

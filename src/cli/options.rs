@@ -1,7 +1,6 @@
 //! Options that several subcommands share.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use pimento::config::{Experiment, MAX_CHIPS, Place, Point, Until};
@@ -186,7 +185,7 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Reads the network.
-    pub fn load(&self) -> Result<Arc<Loaded>> {
+    pub fn load(&self) -> Result<Loaded> {
         let sizes: Vec<usize> = self.input_shape.iter().map(|&n| n as usize).collect();
         let given = (!sizes.is_empty()).then_some(sizes.as_slice());
         file::load(&self.model, self.fold_batch_norm, given)

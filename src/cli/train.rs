@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::files::outputs;
+use pimento::setup;
 use pimento::sweep::models::training_label;
 use pimento::train::{self, Job};
 use pimento::{Error, Result};
@@ -69,18 +70,17 @@ impl Train {
         let cache = self.experiment.common.cache.as_deref();
         let data = images::load(&point.data, cache, &terminal)?;
         let backend = self.backend.open()?;
+        let ready = setup::point(&experiment, &data, self.experiment.point)?;
         let model = train::train(&Job {
             backend: &*backend,
-            experiment: &point,
-            data: &data,
+            point: &ready,
             label: training_label(&point),
             checkpoint: Some(partial.clone()),
             resume: self.resume,
             observer: &terminal,
         })?;
         drop(terminal);
-        let seen = train::SeenImages::new(&point, &data.train)?;
-        train::save_model(&self.out, &model, &train::training_key(&point, &seen)?)?;
+        train::save_model(&self.out, &model, &train::training_key(&ready)?)?;
         if partial.exists() {
             std::fs::remove_file(&partial).map_err(|e| Error::io(&partial, e))?;
         }

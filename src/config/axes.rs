@@ -6,7 +6,7 @@ use std::fmt;
 
 use toml::de::DeValue;
 
-use super::choice::choices;
+use crate::choice::choices;
 use crate::random::{Purpose, Stream};
 
 pub(super) use read::{Trial, written};

@@ -6,12 +6,13 @@ pub(super) mod preset;
 #[cfg(test)]
 mod tests;
 
-pub use converter::{Accumulate, Adc, AdcCodes, AdcGroup, AdcMethod, AdcRange, Dac, InputSigns};
+pub use converter::{Accumulate, Adc, AdcCodes, AdcGroup, AdcMethod, AdcRange, Dac};
 pub use curve::Curve;
 pub use preset::PRESETS;
 
-use super::choice::choices;
 use super::reader::{self, Section};
+use crate::choice::choices;
+use crate::program::{Storage, Topology};
 
 choices! {
     /// How rows and columns are cut into arrays.
@@ -40,26 +41,6 @@ choices! {
         Analog = "analog",
         /// After two converters.
         Digital = "digital",
-    }
-}
-
-choices! {
-    /// How a simulation keeps programmed conductances.
-    pub enum Storage {
-        /// As they are computed.
-        F32 = "f32",
-        /// Rounded to half precision, in half the memory.
-        F16 = "f16",
-    }
-}
-
-choices! {
-    /// Topology of the wires.
-    pub enum WireTopology {
-        /// The cells' currents flow in the input lines (resistive cells between two lines).
-        InputSource = "input-source",
-        /// Input lines are gates and carry no current; every output has a supply line (flash).
-        SeparateSource = "separate-source",
     }
 }
 
@@ -300,7 +281,7 @@ pub struct Wires {
     /// Added at the sense end of every column, ohm.
     pub col_terminal_ohm: f64,
     /// Which line carries the cells' current.
-    pub topology: WireTopology,
+    pub topology: Topology,
     /// How the currents are found. Exact.
     pub method: WireMethod,
     /// Sweeps of the fast method: each solves all output lines, then all input lines; each
@@ -318,7 +299,7 @@ impl Default for Wires {
             col_ohm: 0.0,
             row_terminal_ohm: 0.0,
             col_terminal_ohm: 0.0,
-            topology: WireTopology::InputSource,
+            topology: Topology::InputSource,
             method: WireMethod::Exact,
             sweeps: 2,
             activity: 0.5,

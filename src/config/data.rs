@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
-use super::choice::choices;
 use super::reader::{self, Section};
+use crate::choice::choices;
 
 choices! {
     /// Where the images come from.

@@ -13,7 +13,6 @@
 mod axes;
 mod check;
 pub mod chip;
-mod choice;
 mod data;
 mod documents;
 mod network;
@@ -37,26 +36,22 @@ use toml::de::DeTable;
 
 pub use axes::{Axis, AxisValue, Design, Mode, Values, field_path};
 pub use chip::Chip;
-pub use choice::Choice;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use network::{Activation, Network, NetworkKind, Pool};
 pub use points::{Point, n_trainings};
 pub use quantize::{
-    ActivationRange, ActivationStep, BinaryGroup, BinaryWeightGroup, LinearInputs, Profile,
-    Quantize, Rounding, StraightThrough, WeightStep,
+    ActivationRange, ActivationStep, BinaryWeightGroup, LinearInputs, Profile, Quantize, WeightStep,
 };
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
 pub use tuning::{Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
 pub use until::{Quantity, Until};
-pub use variation::{
-    Distribution, Kernel, Law, Mapping, OffsetReference, Sampling, Variation, Wafer,
-};
+pub use variation::{Distribution, Kernel, Mapping, OffsetReference, Sampling, Variation, Wafer};
 pub use worst_case::{SearchImages, WorstCase};
 
+use crate::choice::choices;
 use crate::error::{Error, Result};
 use axes::Trial;
-use choice::choices;
 use reader::Reader;
 
 choices! {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::choice::choices;
 use super::reader::Section;
+use crate::choice::choices;
 use crate::error::{Error, Result};
 
 choices! {

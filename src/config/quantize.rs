@@ -1,8 +1,9 @@
 //! Resolution of weights and activations.
 
-use super::choice::choices;
 use super::network::Activation;
 use super::reader::Section;
+use crate::choice::choices;
+use crate::program::{BinaryGroup, Rounding, StraightThrough};
 
 choices! {
     /// Where the defaults of the section come from.
@@ -45,16 +46,6 @@ choices! {
 }
 
 choices! {
-    /// Rounding of the activation quantizer.
-    pub enum Rounding {
-        /// Nearest, ties to even.
-        Nearest = "nearest",
-        /// Next below (the reference code).
-        Floor = "floor",
-    }
-}
-
-choices! {
     /// Codes of the activation quantizer.
     pub enum ActivationRange {
         /// `0 .. 2^b - 1`.
@@ -65,32 +56,12 @@ choices! {
 }
 
 choices! {
-    /// Gradient of a quantizer with respect to its input.
-    pub enum StraightThrough {
-        /// 1 inside the representable range, 0 outside.
-        Clip = "clip",
-        /// 1 everywhere.
-        Identity = "identity",
-    }
-}
-
-choices! {
     /// Whether the inputs of fully connected layers are quantized.
     pub enum LinearInputs {
         /// As those of convolutions.
         Quantized = "quantized",
         /// In full precision (the reference code computes but does not use the quantized ones).
         Float = "float",
-    }
-}
-
-choices! {
-    /// Over what the magnitude of a one-bit activation is averaged.
-    pub enum BinaryGroup {
-        /// Per image and channel, over the map.
-        Channel = "channel",
-        /// Per image, over all values.
-        Image = "image",
     }
 }
 

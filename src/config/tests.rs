@@ -226,7 +226,7 @@ fn the_profile_sets_only_defaults() {
     let q = Experiment::parse(text, "x.toml").unwrap().quantize;
     assert_eq!(q.weight_step, WeightStep::LineSearch);
     assert_eq!(q.activation_range, ActivationRange::Signed);
-    assert_eq!(q.activation_rounding, Rounding::Nearest);
+    assert_eq!(q.activation_rounding, crate::program::Rounding::Nearest);
     assert_eq!(q.linear_inputs, LinearInputs::Float);
 }
 

@@ -1,9 +1,9 @@
 //! How the weights come about.
 
 use super::Fidelity;
-use super::choice::choices;
 use super::reader::{self, Section};
 use super::variation::SIGMA;
+use crate::choice::choices;
 
 choices! {
     /// What training knows of the chip.

@@ -1,7 +1,7 @@
 //! What a chip does about its own deviation.
 
-use super::choice::choices;
 use super::reader::Section;
+use crate::choice::choices;
 
 choices! {
     /// Correction applied on every chip before it is used.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use toml::de::DeValue;
 
-use super::choice::{Choice, choices};
+use crate::choice::{Choice, choices};
 
 choices! {
     /// What is estimated over the chips of a point.

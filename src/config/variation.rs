@@ -2,19 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::choice::choices;
 use super::reader::Section;
-
-choices! {
-    /// Which deviation a weight has, `eps` being the sum of all parts.
-    pub enum Law {
-        /// `w' = w (1 + eps)`.
-        WeightProportional = "weight-proportional",
-        /// `w' = w + w_max eps`, `w_max` the largest weight the layer's code can represent (with
-        /// `quantize.per_channel` the channel's: what a fully conducting cell of its column holds).
-        LayerFixed = "layer-fixed",
-    }
-}
+use crate::choice::choices;
+use crate::program::Law;
 
 choices! {
     /// How signed weights become conductances. It decides what a common deviation does.

@@ -1,7 +1,7 @@
 //! How the worst chip within a bound is searched.
 
-use super::choice::choices;
 use super::reader::{self, Section};
+use crate::choice::choices;
 
 choices! {
     /// Images that the search looks at.

@@ -2,7 +2,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::chip::SliceBits;
-use crate::program::InputSigns;
 
 fn sizes() -> impl Strategy<Value = ArraySize> {
     let split = prop_oneof![Just(Split::Even), Just(Split::Filled)];
@@ -119,7 +118,7 @@ fn the_largest_layer_of_resnet20_in_numbers() {
     let dac = Dac {
         input_bits: 8,
         dac_bits: 1,
-        signs: InputSigns::Unsigned,
+        signs: None,
         table: None,
         analog_sum: false,
     };

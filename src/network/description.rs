@@ -4,6 +4,7 @@
 //! A file of that kind comes from outside (with the names that PyTorch gives to tensors), or from
 //! here: the metadata of every network that is written holds the description of itself.
 
+use crate::network::state::Part;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -16,7 +17,6 @@ use super::parameters::{Parameters, Tensor};
 use crate::error::{Error, Result};
 use crate::program::{
     Activation, BinaryGroup, ConvGeometry, NO_SOURCE, PoolGeometry, Rounding, StraightThrough,
-    WeightStep,
 };
 
 mod op;
@@ -86,7 +86,7 @@ impl Quantizers {
     fn numerics(&self) -> Numerics {
         Numerics {
             weight_bits: self.weight_bits,
-            weight_step: WeightStep::Keep,
+            weight_step: None,
             weight_step_learned: false,
             per_channel: self.per_channel,
             binary_per_input: self.binary_per_input,
@@ -466,20 +466,20 @@ impl Reading<'_> {
     fn parameters_of(&mut self, kind: &Kind, id: NodeId) -> Step<()> {
         let node = &self.graph.nodes[id];
         let c = node.shape.0;
-        let mut wanted: Vec<(&str, String, Vec<usize>)> = vec![];
+        let mut wanted: Vec<(Part, String, Vec<usize>)> = vec![];
         match (kind, &node.layer) {
             (
                 Kind::Conv2d(op::Conv { weight, bias, .. }) | Kind::Linear { weight, bias, .. },
                 Layer::Conv { geo, .. },
             ) => {
                 let shape = vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw];
-                wanted.push(("weight", weight.clone(), shape));
+                wanted.push((Part::Weight, weight.clone(), shape));
                 if let Some(bias) = bias {
-                    wanted.push(("bias", bias.clone(), vec![geo.c_out]));
+                    wanted.push((Part::Bias, bias.clone(), vec![geo.c_out]));
                 }
                 // Of a training here, where they are there.
-                for part in ["weight_step", "input_step"] {
-                    let own = format!("{}.{part}", node.name);
+                for part in [Part::WeightStep, Part::InputStep] {
+                    let own = part.of(&node.name);
                     if let Some(t) = self.tensors.tensors.get(&own) {
                         wanted.push((part, own, t.shape.clone()));
                     }
@@ -488,21 +488,17 @@ impl Reading<'_> {
             (Kind::Batchnorm { prefix, .. }, _) => {
                 // PyTorch's names, or those of a network that was written here.
                 let torch = ["weight", "bias", "running_mean", "running_var"];
-                let own = ["gamma", "beta", "mean", "var"];
-                let is_own = self
-                    .tensors
-                    .tensors
-                    .contains_key(&format!("{prefix}.gamma"));
-                for (part, torch) in own.into_iter().zip(torch) {
-                    let name = if is_own { part } else { torch };
+                let is_own = self.tensors.get(prefix, Part::Gamma).is_some();
+                for (part, torch) in Part::NORM.into_iter().zip(torch) {
+                    let name = if is_own { part.as_str() } else { torch };
                     wanted.push((part, format!("{prefix}.{name}"), vec![c]));
                 }
             }
             (Kind::Affine { scale, shift }, _) => {
-                wanted.push(("scale", scale.clone(), vec![c]));
-                wanted.push(("shift", shift.clone(), vec![c]));
+                wanted.push((Part::Scale, scale.clone(), vec![c]));
+                wanted.push((Part::Shift, shift.clone(), vec![c]));
             }
-            (Kind::Quantize { step, .. }, _) => wanted.push(("step", step.clone(), vec![1])),
+            (Kind::Quantize { step, .. }, _) => wanted.push((Part::Step, step.clone(), vec![1])),
             _ => {}
         }
         for (part, name, shape) in wanted {
@@ -516,8 +512,8 @@ impl Reading<'_> {
                 ));
             }
             let data = t.data.clone();
-            let own = format!("{}.{part}", node.name);
-            if !matches!(part, "scale" | "shift" | "step") {
+            let own = part.of(&node.name);
+            if !matches!(part, Part::Scale | Part::Shift | Part::Step) {
                 self.sources.entry(name).or_default().push(own.clone());
             }
             self.parameters.tensors.insert(own, Tensor { shape, data });

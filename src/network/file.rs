@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -34,44 +32,6 @@ pub struct Loaded {
     pub tied: Vec<Vec<String>>,
 }
 
-/// What was read last, so that the points of a sweep share it.
-static LAST: Mutex<Option<Last>> = Mutex::new(None);
-
-struct Last {
-    key: Key,
-    loaded: Arc<Loaded>,
-    /// See [`content_sha256`]; where somebody asked.
-    sha256: Option<String>,
-}
-
-/// Path, whether batch norm is folded, the shape asked for, and length and time of change of the file and of those that may
-/// hold a part of the network.
-type Key = (
-    PathBuf,
-    bool,
-    Option<Vec<usize>>,
-    Vec<Option<(u64, SystemTime)>>,
-);
-
-/// Length and time of change of a file and of those that usually go with it.
-fn stamps(path: &Path) -> Vec<Option<(u64, SystemTime)>> {
-    let beside = ["safetensors", "json", "data", "bin"].map(|e| path.with_extension(e));
-    // `net.onnx.data`, `net.onnx_data`.
-    let behind = [".data", "_data"].map(|ending| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    });
-    let all = std::iter::once(path.to_path_buf())
-        .chain(beside)
-        .chain(behind);
-    let stamp = |path: PathBuf| {
-        let about = std::fs::metadata(path).ok()?;
-        Some((about.len(), about.modified().ok()?))
-    };
-    all.map(stamp).collect()
-}
-
 /// Reads a network: ONNX, safetensors of a training here, or a JSON description with its
 /// safetensors file (docs/networks.md). `fold_batch_norm` multiplies batch norm into the weights
 /// before it. `input` gives the sizes of the input behind the batch, which an ONNX model may leave
@@ -79,68 +39,8 @@ fn stamps(path: &Path) -> Vec<Option<(u64, SystemTime)>> {
 ///
 /// # Errors
 /// A file that cannot be read or is none of these, with the place in it.
-pub fn load(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<Arc<Loaded>> {
-    with_last(path, fold_batch_norm, input, |last| Ok(last.loaded.clone()))
-}
-
-/// SHA-256 of a network as [`load`] reads it: of its description and all its tensors, whatever files
-/// they are spread over and whatever else these hold. Hexadecimal.
-///
-/// # Errors
-/// As [`load`].
-pub fn content_sha256(
-    path: &Path,
-    fold_batch_norm: bool,
-    input: Option<&[usize]>,
-) -> Result<String> {
-    with_last(path, fold_batch_norm, input, |last| {
-        if let Some(known) = &last.sha256 {
-            return Ok(known.clone());
-        }
-        let Loaded {
-            graph,
-            parameters,
-            numerics,
-            tied,
-            ..
-        } = &*last.loaded;
-        let mut hash = Sha256::new();
-        hash.update(description::to_json_with_ties(graph, numerics, tied)?);
-        parameters.digest(&mut hash);
-        let found: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        last.sha256 = Some(found.clone());
-        Ok(found)
-    })
-}
-
-/// Reads the file unless it was the last one, and is as it was.
-fn with_last<T>(
-    path: &Path,
-    fold_batch_norm: bool,
-    input: Option<&[usize]>,
-    then: impl FnOnce(&mut Last) -> Result<T>,
-) -> Result<T> {
+pub fn load(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<Loaded> {
     std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-    let key: Key = (
-        path.to_path_buf(),
-        fold_batch_norm,
-        input.map(<[usize]>::to_vec),
-        stamps(path),
-    );
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = last.take().filter(|known| known.key == key);
-    let known = match known {
-        Some(known) => known,
-        None => Last {
-            key,
-            loaded: Arc::new(read(path, fold_batch_norm, input)?),
-            sha256: None,
-        },
-    };
-    then(last.insert(known))
-}
-
-fn read(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<Loaded> {
     let ends = |with: &str| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case(with))
@@ -196,6 +96,21 @@ fn read(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Result<L
         checked.map_err(|e| e.context(path.display()))?;
     }
     Ok(loaded)
+}
+
+impl Loaded {
+    /// SHA-256 of the network's description and all its tensors, whatever files they are spread over
+    /// and whatever else these hold. Hexadecimal.
+    ///
+    /// # Errors
+    /// None that a network can cause.
+    pub fn sha256(&self) -> Result<String> {
+        let mut hash = Sha256::new();
+        let text = description::to_json_with_ties(&self.graph, &self.numerics, &self.tied)?;
+        hash.update(text);
+        self.parameters.digest(&mut hash);
+        Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    }
 }
 
 fn text(path: &Path) -> Result<String> {

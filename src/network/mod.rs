@@ -16,6 +16,7 @@ pub mod parameters;
 mod rewrite;
 pub mod run;
 pub mod seal;
+pub mod state;
 pub mod zoo;
 
 pub use graph::Graph;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::graph::{Graph, Layer};
 use super::lower::{StateTensor, layer_address};
 use super::seal;
+use super::state::Part;
 use crate::backend::Session;
 use crate::error::{Error, Result, escaped};
 use crate::random::{self, Purpose, Stream};
@@ -29,8 +30,8 @@ impl Tensor {
         if let Some(at) = self.data.iter().position(|v| !v.is_finite()) {
             return Err(self.refused(name, at, "finite numbers"));
         }
-        let low = name.ends_with(".var") || name.ends_with("_step");
-        match self.data.iter().position(|v| low && *v < 0.0) {
+        let least = Part::least(name);
+        match self.data.iter().position(|v| *v < least) {
             Some(at) => Err(self.refused(name, at, "0 and more")),
             None => Ok(()),
         }
@@ -59,6 +60,20 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// A state of a node.
+    pub fn get(&self, node: &str, part: Part) -> Option<&Tensor> {
+        self.tensors.get(&part.of(node))
+    }
+
+    /// The values of a state that a trained network has.
+    ///
+    /// # Errors
+    /// It is missing, which is a bug.
+    pub fn need(&self, node: &str, part: Part) -> Result<&[f32]> {
+        let found = self.get(node, part).map(|t| t.data.as_slice());
+        found.ok_or_else(|| Error::Internal(format!("the model lacks `{}`", part.of(node))))
+    }
+
     /// Fresh parameters: weights and biases uniform in `+-1/sqrt(rows)` (the customary
     /// initialisation of convolution and linear layers), batch norm at identity, steps at 0.
     /// A pure function of the seed.
@@ -66,13 +81,10 @@ impl Parameters {
         let mut rows = BTreeMap::new();
         for (index, (node, geo, _)) in graph.crossbars().into_iter().enumerate() {
             let name = &graph.nodes[node].name;
-            rows.insert(
-                format!("{name}.weight"),
-                (geo.rows(), layer_address(index), 0),
-            );
+            rows.insert(Part::Weight.of(name), (geo.rows(), layer_address(index), 0));
             let after_weights = geo.weights().next_multiple_of(4) as u32;
             rows.insert(
-                format!("{name}.bias"),
+                Part::Bias.of(name),
                 (geo.rows(), layer_address(index), after_weights),
             );
         }
@@ -92,9 +104,9 @@ impl Parameters {
                     .map(|i| bound * (2.0 * random::uniform(stream.word(first + i)) - 1.0))
                     .collect()
             } else {
-                let one = norms
-                    .iter()
-                    .any(|b| s.name == format!("{b}.gamma") || s.name == format!("{b}.var"));
+                let one = Part::parse(&s.name).is_some_and(|(node, part)| {
+                    matches!(part, Part::Gamma | Part::Var) && norms.contains(&node)
+                });
                 vec![if one { 1.0 } else { 0.0 }; n]
             };
             tensors.insert(
@@ -110,7 +122,8 @@ impl Parameters {
 
     /// Forgets the quantizer steps of crossbar layers, so that others can be chosen.
     pub fn drop_steps(&mut self) {
-        self.tensors.retain(|name, _| !name.ends_with("_step"));
+        self.tensors
+            .retain(|name, _| !Part::any(name, Part::is_chosen));
     }
 
     /// Takes over the tensors of `other`. Quantizer steps may be missing there or be as many as
@@ -124,7 +137,7 @@ impl Parameters {
                 Some(theirs) if theirs.data.len() == tensor.data.len() => {
                     tensor.data.clone_from(&theirs.data);
                 }
-                _ if name.ends_with("_step") => {}
+                _ if Part::any(name, Part::is_chosen) => {}
                 Some(theirs) => {
                     return Err(Error::input(format!(
                         "parameter `{name}` has shape {:?}; the network needs {:?}",
@@ -149,13 +162,15 @@ impl Parameters {
             tensor.check(name)?;
         }
         for node in &graph.nodes {
-            let part = |part: &str| {
-                let name = format!("{}.{part}", node.name);
+            let part = |part: Part| {
+                let name = part.of(&node.name);
                 self.tensors.get(&name).map(|t| (name, t))
             };
             let (found, allowed) = match node.layer {
-                Layer::BatchNorm { eps: 0.0, .. } => (part("var"), "above 0, as the epsilon is 0"),
-                Layer::Quantize { .. } => (part("step"), "above 0"),
+                Layer::BatchNorm { eps: 0.0, .. } => {
+                    (part(Part::Var), "above 0, as the epsilon is 0")
+                }
+                Layer::Quantize { .. } => (part(Part::Step), "above 0"),
                 _ => continue,
             };
             if let Some((name, t)) = found
@@ -183,7 +198,7 @@ impl Parameters {
                         s.name, t.shape, s.shape
                     )));
                 }
-                None if s.name.ends_with("_step") => {}
+                None if Part::any(&s.name, Part::is_chosen) => {}
                 None => {
                     return Err(Error::input(format!(
                         "parameter `{}` of shape {:?} is missing",

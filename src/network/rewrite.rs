@@ -1,6 +1,7 @@
 //! Graphs made simpler without changing what they compute: what imports need before they look like
 //! networks that were built here.
 
+use crate::network::state::Part;
 use std::sync::Arc;
 
 use super::file::Loaded;
@@ -63,13 +64,13 @@ fn only_readers(graph: &Graph) -> Vec<Option<NodeId>> {
     reader
 }
 
-fn take(net: &mut Loaded, id: NodeId, part: &str) -> Option<Vec<f32>> {
-    let name = format!("{}.{part}", net.graph.nodes[id].name);
+fn take(net: &mut Loaded, id: NodeId, part: Part) -> Option<Vec<f32>> {
+    let name = part.of(&net.graph.nodes[id].name);
     net.parameters.tensors.remove(&name).map(|t| t.data)
 }
 
-fn put(net: &mut Loaded, id: NodeId, part: &str, shape: Vec<usize>, data: Vec<f32>) {
-    let name = format!("{}.{part}", net.graph.nodes[id].name);
+fn put(net: &mut Loaded, id: NodeId, part: Part, shape: Vec<usize>, data: Vec<f32>) {
+    let name = part.of(&net.graph.nodes[id].name);
     net.parameters.tensors.insert(name, Tensor { shape, data });
 }
 
@@ -134,7 +135,7 @@ pub(super) fn merge(net: &mut Loaded) {
 
 /// `s2 (s1 x + b1) + b2` as one.
 fn join_factors(net: &mut Loaded, first: NodeId, second: NodeId) -> bool {
-    let mut of = |id: NodeId| Some((take(net, id, "scale")?, take(net, id, "shift")?));
+    let mut of = |id: NodeId| Some((take(net, id, Part::Scale)?, take(net, id, Part::Shift)?));
     let (Some((s1, b1)), Some((s2, b2))) = (of(first), of(second)) else {
         return false;
     };
@@ -144,22 +145,23 @@ fn join_factors(net: &mut Loaded, first: NodeId, second: NodeId) -> bool {
     let shift = (0..c)
         .map(|i| (wide(s2[i]) * wide(b1[i]) + wide(b2[i])) as f32)
         .collect();
-    put(net, first, "scale", vec![c], scale);
-    put(net, first, "shift", vec![c], shift);
+    put(net, first, Part::Scale, vec![c], scale);
+    put(net, first, Part::Shift, vec![c], shift);
     true
 }
 
 /// A sum with a constant per channel becomes the bias of the layer before it.
 fn make_bias(net: &mut Loaded, conv: NodeId, affine: NodeId) -> bool {
-    let name = format!("{}.scale", net.graph.nodes[affine].name);
-    let one = net.parameters.tensors.get(&name);
+    let one = net
+        .parameters
+        .get(&net.graph.nodes[affine].name, Part::Scale);
     if !one.is_some_and(|t| t.data.iter().all(|s| *s == 1.0)) {
         return false;
     }
-    let Some(shift) = take(net, affine, "shift") else {
+    let Some(shift) = take(net, affine, Part::Shift) else {
         return false;
     };
-    put(net, conv, "bias", vec![shift.len()], shift);
+    put(net, conv, Part::Bias, vec![shift.len()], shift);
     if let Layer::Conv { bias, .. } = &mut net.graph.nodes[conv].layer {
         *bias = true;
     }
@@ -195,11 +197,14 @@ pub(super) fn fold_factors(net: &mut Loaded) {
 fn factors(net: &mut Loaded, id: NodeId) -> Option<(Vec<f64>, Vec<f64>)> {
     let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Vec<f64>>();
     match net.graph.nodes[id].layer {
-        Layer::Affine => Some((wide(take(net, id, "scale")?), wide(take(net, id, "shift")?))),
+        Layer::Affine => Some((
+            wide(take(net, id, Part::Scale)?),
+            wide(take(net, id, Part::Shift)?),
+        )),
         Layer::BatchNorm { eps, .. } => {
-            let mut part = |name: &str| take(net, id, name).map(wide);
-            let (gamma, beta) = (part("gamma")?, part("beta")?);
-            let (mean, var) = (part("mean")?, part("var")?);
+            let mut part = |part: Part| take(net, id, part).map(wide);
+            let (gamma, beta) = (part(Part::Gamma)?, part(Part::Beta)?);
+            let (mean, var) = (part(Part::Mean)?, part(Part::Var)?);
             let scale: Vec<f64> = gamma
                 .iter()
                 .zip(&var)
@@ -215,17 +220,17 @@ fn factors(net: &mut Loaded, id: NodeId) -> Option<(Vec<f64>, Vec<f64>)> {
 }
 
 fn scale_rows(net: &mut Loaded, conv: NodeId, rows: usize, scale: &[f64], shift: &[f64]) {
-    let name = format!("{}.weight", net.graph.nodes[conv].name);
+    let name = Part::Weight.of(&net.graph.nodes[conv].name);
     if let Some(weight) = net.parameters.tensors.get_mut(&name) {
         for (row, s) in weight.data.chunks_mut(rows).zip(scale) {
             row.iter_mut().for_each(|w| *w = (f64::from(*w) * s) as f32);
         }
     }
-    let old = take(net, conv, "bias").unwrap_or_else(|| vec![0.0; scale.len()]);
+    let old = take(net, conv, Part::Bias).unwrap_or_else(|| vec![0.0; scale.len()]);
     let bias = (0..scale.len())
         .map(|i| (scale[i] * f64::from(old[i]) + shift[i]) as f32)
         .collect();
-    put(net, conv, "bias", vec![scale.len()], bias);
+    put(net, conv, Part::Bias, vec![scale.len()], bias);
     if let Layer::Conv { bias, .. } = &mut net.graph.nodes[conv].layer {
         *bias = true;
     }

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use super::{ConvGeometry, Dac};
 #[cfg(doc)]
 use super::{Crossbar, IrDrop, ProgramCells, RunArgs};
+use crate::choice::choices;
 use crate::effects::{CellReadNoise, Effects, Lines, Target, levels};
 
 /// How signed codes become cells.
@@ -327,16 +328,18 @@ impl Programming {
     }
 }
 
-/// Topology of the wires of an array (as in CrossSim, whose names these are).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Topology {
-    /// The cells' currents flow in the input lines: node `A[j][i]` on input line `i`, driven at `j = 0`
-    /// through one segment; cell `g[j][i]` from `A[j][i]` to `B[j][i]` on output line `j`, whose
-    /// end after the last input is at virtual ground through one segment.
-    InputSource,
-    /// Input lines carry no current (gates): every output `j` has a supply line beside its output
-    /// line, both along `i`; a cell conducts only where its input is on.
-    SeparateSource,
+choices! {
+    /// Topology of the wires of an array (as in CrossSim, whose names these are).
+    pub enum Topology {
+        /// The cells' currents flow in the input lines (resistive cells between two lines): node
+        /// `A[j][i]` on input line `i`, driven at `j = 0` through one segment; cell `g[j][i]` from
+        /// `A[j][i]` to `B[j][i]` on output line `j`, whose end after the last input is at virtual
+        /// ground through one segment.
+        InputSource = "input-source",
+        /// Input lines are gates and carry no current (flash): every output `j` has a supply line
+        /// beside its output line, both along `i`; a cell conducts only where its input is on.
+        SeparateSource = "separate-source",
+    }
 }
 
 /// Wires of the arrays of a layer. Resistances are relative: `ohm * G_max`.

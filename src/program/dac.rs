@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-/// Signs of input codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InputSigns {
-    /// Codes are not negative.
-    Unsigned,
-    /// Digits of the magnitude, all with the sign of the code (positive and negative voltages).
-    SignMagnitude,
-    /// Digits of the two's complement; the top step counts negative.
-    TwosComplement,
+use crate::choice::choices;
+
+choices! {
+    /// Digits of signed input codes.
+    pub enum InputSigns {
+        /// Digits of the magnitude, all driven with the sign of the code (positive and negative
+        /// voltages).
+        SignMagnitude = "sign-magnitude",
+        /// Digits of the two's complement; the top step, of one bit, counts negative.
+        TwosComplement = "twos-complement",
+    }
 }
 
 /// How inputs are driven.
@@ -21,8 +23,8 @@ pub struct Dac {
     /// Bits per step, 1 to `input_bits`; `ceil(input_bits / dac_bits)` steps, least significant
     /// first, the last with the bits that are left.
     pub dac_bits: u32,
-    /// Signs.
-    pub signs: InputSigns,
+    /// Digits of signed codes; `None`: no code is negative.
+    pub signs: Option<InputSigns>,
     /// Drive of every digit of a step instead of the digit itself (`2^dac_bits` values), in units of
     /// one level.
     pub table: Option<Arc<[f32]>>,
@@ -62,7 +64,7 @@ impl Dac {
     pub fn place(&self, t: usize) -> i32 {
         let value = 1 << (t as u32 * self.dac_bits);
         match self.signs {
-            InputSigns::TwosComplement if t + 1 == self.steps() => {
+            Some(InputSigns::TwosComplement) if t + 1 == self.steps() => {
                 // The top digit of a two's complement counts `digit - 2^bits` when its top bit is
                 // set; with one bit per step that is the place value with its sign turned.
                 if self.step_bits(t) == 1 {
@@ -97,7 +99,8 @@ impl Dac {
     pub fn is_possible(&self) -> bool {
         (1..=8).contains(&self.input_bits)
             && (1..=self.input_bits).contains(&self.dac_bits)
-            && (self.signs != InputSigns::TwosComplement || self.step_bits(self.steps() - 1) == 1)
+            && (self.signs != Some(InputSigns::TwosComplement)
+                || self.step_bits(self.steps() - 1) == 1)
             && self
                 .table
                 .as_ref()

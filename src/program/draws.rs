@@ -256,7 +256,7 @@ mod tests {
             dac: Dac {
                 input_bits: 8,
                 dac_bits: 1,
-                signs: InputSigns::Unsigned,
+                signs: None,
                 table: None,
                 analog_sum: false,
             },

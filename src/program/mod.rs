@@ -36,6 +36,8 @@ mod ops;
 
 use std::ops::Range;
 
+use crate::choice::choices;
+
 pub use crate::effects::{CellReadNoise, Curve, Deviate, Law};
 pub use cells::{Adc, Arrays, ConverterErrors, Encoding, Programming, Reading, Topology, Wires};
 pub(crate) use check::Check;
@@ -44,7 +46,7 @@ pub use draws::Draws;
 pub use fabrication::{Fabrication, Mapping};
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use numerics::{
-    ActQuant, Activation, BinaryGroup, Post, Rate, Rounding, StraightThrough, WeightStep,
+    ActQuant, Activation, BinaryGroup, Post, Rate, Rounding, Step, StraightThrough,
 };
 pub use operands::{Access, Operand};
 pub use ops::*;
@@ -137,29 +139,22 @@ pub enum Role {
     Temp,
 }
 
-/// How a tensor's values are kept between the operator that writes them and those that read them.
-///
-/// Only a chip's read planes may be kept in halves: what [`ProgramCells`] or [`IrDrop`] writes
-/// and [`Crossbar`], [`PartialSums`] and [`CollapsePlanes`] read. The writer rounds (see
-/// [`crate::backend::storage`]), the readers compute in `f32` with the rounded values; what the host
-/// writes is rounded, and it reads `f32`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Storage {
-    /// As they are computed.
-    #[default]
-    F32,
-    /// Flat tensors only: IEEE 754 binary16, value `i` of a chip in bits `16 (i % 2)` and up of its 32-bit
-    /// word `i / 2`.
-    F16,
-}
-
-impl Storage {
-    /// In the words of experiment files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Storage::F32 => "f32",
-            Storage::F16 => "f16",
-        }
+choices! {
+    /// How a tensor's values are kept between the operator that writes them and the operators that
+    /// read them.
+    ///
+    /// Only a chip's read planes may be kept in halves: what [`Op::ProgramCells`] or [`Op::IrDrop`]
+    /// writes and [`Op::Crossbar`], [`Op::PartialSums`] and [`Op::CollapsePlanes`] read. The writer
+    /// rounds (see [`crate::backend::storage`]), the readers compute in `f32` with the rounded values;
+    /// what the host writes is rounded, and it reads `f32`.
+    #[derive(Default)]
+    pub enum Storage {
+        /// As they are computed.
+        #[default]
+        F32 = "f32",
+        /// Flat tensors only: IEEE 754 binary16, value `i` of a chip in bits `16 (i % 2)` and up of
+        /// its 32-bit word `i / 2`.
+        F16 = "f16",
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::TensorId;
 #[cfg(doc)]
-use super::{ActivationGrad, Lerp, RunArgs, WeightScale};
+use super::{ActivationGrad, Lerp, RunArgs};
+use crate::choice::choices;
 
 /// Element-wise non-linearity.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,40 +112,40 @@ impl Activation {
     }
 }
 
-/// Rounding of a quantizer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rounding {
-    /// Nearest integer, ties to even.
-    Nearest,
-    /// Next integer below (the reference code's activation quantizer).
-    Floor,
+choices! {
+    /// Rounding of a quantizer.
+    pub enum Rounding {
+        /// Nearest integer, ties to even.
+        Nearest = "nearest",
+        /// Next integer below (the reference code's activation quantizer).
+        Floor = "floor",
+    }
 }
 
-/// Gradient of a quantizer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StraightThrough {
-    /// 1 everywhere (the reference code for 2 bits and more).
-    Identity,
-    /// 1 inside the representable range, 0 outside. For 1 bit the range is `[-1, 1]`.
-    Clip,
+choices! {
+    /// Gradient of a quantizer with respect to its input.
+    pub enum StraightThrough {
+        /// 1 inside the representable range, 0 outside. For 1 bit the range is `[-1, 1]`.
+        Clip = "clip",
+        /// 1 everywhere (the reference code for 2 bits and more).
+        Identity = "identity",
+    }
 }
 
-/// How [`WeightScale`] chooses the step `d`. `Q = 2^(bits-1) - 1` (1 for one bit).
+/// How a quantizer's step `d` is chosen from values `x`, `Q` being its highest code.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum WeightStep {
-    /// `d = max|w| / Q`.
+pub enum Step {
+    /// `d = max|x| / Q`: the largest magnitude becomes the highest code.
     MaxAbs,
-    /// `d = percentile_p(|w|) / Q`, `p` in percent, linear interpolation between order statistics.
+    /// `d = percentile_p(|x|) / Q`, `p` in percent, linear interpolation between order statistics.
     Percentile(f32),
-    /// The reference code's search: 10 evenly spaced candidates from `max|w|/Q` down to
-    /// `median|w|/Q` (lower median), both included; the one with the least squared error
-    /// `sum (w - d clamp(round(w/d), -Q, Q))^2` wins, the first on ties.
+    /// The reference code's search: 10 evenly spaced candidates from `max|x|/Q` down to
+    /// `median|x|/Q` (lower median), both included; the one with the least squared error
+    /// `sum (x - d clamp(round(x/d), -Q, Q))^2` wins, the first on ties.
     LineSearch,
-    /// Least squared error over 100 candidates `i/100 * max|w|/Q`, `i = 100, 99, .., 1`; the first
+    /// Least squared error over 100 candidates `i/100 * max|x|/Q`, `i = 100, 99, .., 1`; the first
     /// on ties.
     Mse,
-    /// Keep the step that is in `scale` (LSQ, or frozen).
-    Keep,
 }
 
 /// Post-processing of a pre-activation value, in this order, each part optional:
@@ -194,13 +195,14 @@ pub struct ActQuant {
     pub rounding: Rounding,
 }
 
-/// Over what the magnitude of a one-bit activation is averaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BinaryGroup {
-    /// Per image and channel, over the map.
-    Channel,
-    /// Per image, over all values.
-    Image,
+choices! {
+    /// Over what the magnitude of a one-bit activation is averaged.
+    pub enum BinaryGroup {
+        /// Per image and channel, over the map.
+        Channel = "channel",
+        /// Per image, over all values.
+        Image = "image",
+    }
 }
 
 /// How fast [`Lerp`] moves. `step` is [`RunArgs::step`].

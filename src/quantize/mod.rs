@@ -18,6 +18,8 @@ pub mod weight;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::program::Step;
+
 /// Slack of the ends of a quantizer's range, relative. What sets a step (the largest magnitude over
 /// the highest code) is inside the range that it sets, however the quotient and the product round:
 /// each by half a unit in the last place on a processor, by 2.5 units in WGSL.
@@ -35,22 +37,6 @@ pub(crate) fn upper_end(code: f32, d: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn lower_end(code: f32, d: f32) -> f32 {
     -upper_end(-code, d)
-}
-
-/// How a step is chosen from data.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Step {
-    /// The largest magnitude becomes the highest code.
-    MaxAbs,
-    /// A percentile (in percent) of the magnitudes becomes the highest code; linear interpolation
-    /// between order statistics.
-    Percentile(f32),
-    /// The least squared error over 10 evenly spaced candidates from the largest to the (lower)
-    /// median magnitude over the highest code; the first wins ties.
-    LineSearch,
-    /// The least squared error over 100 candidates `i/100` of the largest magnitude over the
-    /// highest code, `i = 100, 99, .., 1`; the first wins ties.
-    Mse,
 }
 
 /// Largest magnitude, 0 for no values. A NaN is skipped.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Experiment, Fidelity, Mapping, OffsetReference};
+use crate::config::{Fidelity, Mapping, OffsetReference};
 use crate::error::Result;
 use crate::mapping::Counts;
-use crate::train::{Model, settings};
+use crate::setup::Point;
 use crate::tuning::TuningCost;
 
 use super::wave::Simulator;
@@ -23,14 +23,11 @@ use super::wave::Simulator;
 ///
 /// # Errors
 /// At cell level an impossible chip; the device.
-pub fn costs(
-    experiment: &Experiment,
-    model: &Model,
-    simulator: &mut Simulator,
-) -> Result<BTreeMap<String, f64>> {
+pub fn costs(point: &Point, simulator: &mut Simulator) -> Result<BTreeMap<String, f64>> {
+    let experiment = point.experiment();
     let tuning = simulator.cost();
     if experiment.fidelity == Fidelity::Cell {
-        let mut found = of_arrays(experiment, model, tuning.unwrap_or_default())?;
+        let mut found = of_arrays(point, tuning.unwrap_or_default())?;
         if experiment.chip.adc.count_clips
             && let Some(share) = simulator.clipped_share()?
         {
@@ -39,7 +36,7 @@ pub fn costs(
         return Ok(found);
     }
     let v = &experiment.variation;
-    let layers = model.graph.crossbars();
+    let layers = point.start.graph.crossbars();
     let sum = |of: &dyn Fn(&crate::program::ConvGeometry) -> usize| -> f64 {
         layers.iter().map(|(_, geo, _)| of(geo) as f64).sum()
     };
@@ -70,19 +67,15 @@ fn with_tuning(cells: f64, conversions: f64, tuning: TuningCost) -> BTreeMap<Str
     named.map(|(name, n)| (name.to_string(), n)).into()
 }
 
-fn of_arrays(
-    experiment: &Experiment,
-    model: &Model,
-    tuning: TuningCost,
-) -> Result<BTreeMap<String, f64>> {
-    let layers = settings::cell_layers(experiment, &model.graph, &model.numerics)?;
+fn of_arrays(point: &Point, tuning: TuningCost) -> Result<BTreeMap<String, f64>> {
+    let layers = point.cell_layers()?;
     let (mut arrays, mut cells, mut conversions) = (0, 0, 0);
-    for (layer, (_, geo, _)) in layers.iter().zip(model.graph.crossbars()) {
+    for (layer, (_, geo, _)) in layers.iter().zip(point.start.graph.crossbars()) {
         let reading = &layer.reading;
         // Reference columns of tuning are in its own cost.
         let counts = Counts::new(
             &reading.arrays,
-            &experiment.chip.array,
+            &point.experiment().chip.array,
             &reading.dac,
             &geo,
             0,

@@ -1,9 +1,10 @@
 //! Which layer is the first whose output is not finite: asked only after a chip's loss was not.
 
-use super::wave::{Images, Simulator};
+use super::wave::Simulator;
 use crate::error::{Error, Result};
 use crate::network::graph::Layer;
 use crate::program::LANES;
+use crate::setup::Images;
 use crate::train::Model;
 
 /// Makes the simulator of a network, of the point in question.

@@ -13,22 +13,13 @@ use super::outdir::MODELS;
 use super::result::{Axes, Provenance};
 use super::runner::SweepOptions;
 use crate::backend::{Backend, DeviceInfo};
-use crate::config::{Experiment, Point, Recipe, Sweep};
-use crate::data::Split;
+use crate::config::{Experiment, Sweep};
 use crate::error::{Error, Result};
-use crate::network::lower::Numerics;
-use crate::train::{network_sha256, settings};
+use crate::setup::{Inputs, Point, Setup};
 
 /// Coordinates of a point, and what its network is made with.
 pub(super) fn axes(point: &Point) -> Axes {
-    let e = &point.experiment;
-    let n = match e.train.recipe {
-        Recipe::Float => Numerics::FLOAT,
-        // Bits, which do not depend on the images.
-        Recipe::Ptq | Recipe::PtqVat | Recipe::Qat | Recipe::Qavat => {
-            settings::numerics_of(e, true)
-        }
-    };
+    let (e, n) = (point.experiment(), &point.numerics);
     let bits = |b: u32| if b == 0 { 32 } else { b };
     let mut extra = serde_json::Map::new();
     let named = [
@@ -45,7 +36,7 @@ pub(super) fn axes(point: &Point) -> Axes {
         "train.variation",
         "train.seed",
     ];
-    for (axis, value) in &point.axes {
+    for (axis, value) in &point.config.axes {
         if !named.contains(&axis.as_str()) {
             let value = serde_json::to_value(value).unwrap_or_default();
             extra.insert(axis.clone(), value);
@@ -81,11 +72,10 @@ pub(super) fn axes(point: &Point) -> Axes {
 /// What a run of this sweep must have in common with every other one in the same directory.
 pub(super) fn header(
     backends: &[&dyn Backend],
-    experiment: &Experiment,
-    points: &[Point],
-    data: &Split,
+    setup: &Setup,
     options: &SweepOptions,
 ) -> Result<Header> {
+    let (experiment, data) = (setup.experiment, setup.inputs.data);
     let Some(backend) = backends.first() else {
         return Err(Error::Internal("a sweep without a backend".into()));
     };
@@ -96,7 +86,7 @@ pub(super) fn header(
             rule.name()
         )));
     }
-    let (paths, planned) = planned(experiment, points, data)?;
+    let (paths, planned) = planned(setup)?;
     let least = planned.iter().map(|p| p.chips).min().unwrap_or(0);
     if let Some(shard) = options.shard.filter(|s| s.count > least) {
         return Err(Error::input(format!(
@@ -104,7 +94,7 @@ pub(super) fn header(
              shards"
         )));
     }
-    let inputs = digests(points, data)?;
+    let inputs = digests(setup);
     let mut settled = experiment.clone();
     settled.make_paths_absolute();
     let models = options.models.clone();
@@ -134,13 +124,10 @@ pub(super) fn header(
 
 /// The fields that vary, and all points with their hashes. Points with equal settings are told apart
 /// by their order.
-fn planned(
-    experiment: &Experiment,
-    points: &[Point],
-    data: &Split,
-) -> Result<(Vec<String>, Vec<PlannedPoint>)> {
-    let paths = experiment.axis_paths();
-    let images = images(data);
+fn planned(setup: &Setup) -> Result<(Vec<String>, Vec<PlannedPoint>)> {
+    let points = &setup.points;
+    let paths = setup.experiment.axis_paths();
+    let images = images(&setup.inputs);
     let mut seen: HashMap<String, u32> = HashMap::new();
     let mut planned = Vec::with_capacity(points.len());
     for point in points {
@@ -152,13 +139,13 @@ fn planned(
                 1 => id,
                 again => format!("{id}-{again}"),
             },
-            label: point.label(),
-            chips: point.experiment.sweep.most_chips() as u32,
-            yield_limit: point.experiment.sweep.yield_limit,
-            basis: Basis::new(&point.experiment, data.test.classes),
+            label: point.config.label(),
+            chips: point.experiment().sweep.most_chips() as u32,
+            yield_limit: point.experiment().sweep.yield_limit,
+            basis: Basis::new(point.experiment(), setup.inputs.data.test.classes),
             axes: axes(point),
-            settings: point.settings(&paths)?,
-            training: training_of_point(point),
+            settings: point.config.settings(&paths)?,
+            training: training_of_point(&point.config),
         });
     }
     Ok((paths, planned))
@@ -168,21 +155,21 @@ fn planned(
 /// images and of a network's files, not names, places, numbers of chips or limits that only count
 /// them.
 fn point_id(point: &Point, images: &serde_json::Map<String, serde_json::Value>) -> Result<String> {
-    let mut e = point.experiment.clone();
+    let mut e = point.experiment().clone();
     e.name.clear();
     e.title.clear();
     e.about.clear();
     e.data.make_placeless();
     (e.network.file, e.network.file_sha256) = Default::default();
     // A seed or noise that training takes from elsewhere is the same as one that is written down.
-    e.train.seed = Some(point.experiment.training_seed());
-    e.train.sigma_w = Some(point.experiment.training_sigma_w());
+    e.train.seed = Some(point.experiment().training_seed());
+    e.train.sigma_w = Some(point.experiment().training_sigma_w());
     e.worst_case = None;
     e.sweep = Sweep {
         images: e.sweep.images,
         ..Sweep::default()
     };
-    let network = network_sha256(&point.experiment)?;
+    let network = point.start.sha256();
     let settings = serde_json::json!({
         "revision": REVISION, "settings": json(&e)?, "images": images, "network": network,
     });
@@ -196,31 +183,28 @@ fn json(experiment: &Experiment) -> Result<serde_json::Value> {
 }
 
 /// SHA-256 of the images, by name.
-fn images(data: &Split) -> serde_json::Map<String, serde_json::Value> {
+fn images(inputs: &Inputs) -> serde_json::Map<String, serde_json::Value> {
     let mut images = serde_json::Map::new();
-    images.insert("train_data_sha256".into(), data.train.sha256().into());
-    images.insert("test_data_sha256".into(), data.test.sha256().into());
+    images.insert("train_data_sha256".into(), inputs.sha256().into());
+    images.insert("test_data_sha256".into(), inputs.data.test.sha256().into());
     images
 }
 
 /// SHA-256 of what a sweep reads: the images, and the networks that come from files, by name.
-pub(super) fn digests(
-    points: &[Point],
-    data: &Split,
-) -> Result<serde_json::Map<String, serde_json::Value>> {
-    let mut inputs = images(data);
-    for point in points {
-        let name = match point.experiment.network.fold_batch_norm {
+pub(super) fn digests(setup: &Setup) -> serde_json::Map<String, serde_json::Value> {
+    let mut inputs = images(&setup.inputs);
+    for point in &setup.points {
+        let name = match point.experiment().network.fold_batch_norm {
             false => "network_sha256",
             true => "folded_network_sha256",
         };
         if !inputs.contains_key(name)
-            && let Some(sha256) = network_sha256(&point.experiment)?
+            && let Some(sha256) = point.start.sha256()
         {
             inputs.insert(name.into(), sha256.into());
         }
     }
-    Ok(inputs)
+    inputs
 }
 
 fn provenance(

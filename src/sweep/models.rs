@@ -10,16 +10,15 @@ use sha2::{Digest, Sha256};
 
 use super::finite;
 use super::hex;
-use super::wave::{Images, Simulator};
+use super::wave::Simulator;
 use crate::backend::Backend;
-use crate::config::{Experiment, Point};
-use crate::data::Split;
+use crate::config::{self, Experiment};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::network::Parameters;
 use crate::progress::Observer;
-use crate::train::settings::{self, Steps};
-use crate::train::{self, Job, Model, SeenImages, TrainRecord};
+use crate::setup::{Images, Point};
+use crate::train::settings::Steps;
+use crate::train::{self, Job, Model};
 
 /// How often a process looks whether another one has finished its training.
 const POLL: Duration = Duration::from_millis(200);
@@ -28,11 +27,8 @@ const POLL: Duration = Duration::from_millis(200);
 /// share: one trains a network, the others wait for it.
 pub(super) struct Models<'a> {
     backend: &'a dyn Backend,
-    data: &'a Split,
     dir: Option<PathBuf>,
     observer: &'a dyn Observer,
-    /// The training images, once somebody asked.
-    images: Option<SeenImages>,
     models: HashMap<String, Arc<Model>>,
     ideals: HashMap<String, f64>,
     /// SHA-256 of the parameters that every training has led to, for points that share it.
@@ -40,31 +36,15 @@ pub(super) struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    pub fn new(
-        backend: &'a dyn Backend,
-        data: &'a Split,
-        dir: Option<PathBuf>,
-        observer: &'a dyn Observer,
-    ) -> Self {
+    pub fn new(backend: &'a dyn Backend, dir: Option<PathBuf>, observer: &'a dyn Observer) -> Self {
         Self {
             backend,
-            data,
             dir,
             observer,
-            images: None,
             models: HashMap::new(),
             ideals: HashMap::new(),
             parameters: HashMap::new(),
         }
-    }
-
-    /// Training key of a point.
-    fn key(&mut self, experiment: &Experiment) -> Result<String> {
-        let seen = match self.images.take() {
-            Some(seen) => seen,
-            None => SeenImages::new(experiment, &self.data.train)?,
-        };
-        train::training_key(experiment, self.images.insert(seen))
     }
 
     /// Notes which parameters the training of a point has led to: whatever shares it must have the
@@ -72,8 +52,8 @@ impl<'a> Models<'a> {
     ///
     /// # Errors
     /// Others were noted before.
-    pub fn expect(&mut self, experiment: &Experiment, sha256: &str, place: &str) -> Result<()> {
-        let key = self.key(experiment)?;
+    pub fn expect(&mut self, point: &Point, sha256: &str, place: &str) -> Result<()> {
+        let key = train::training_key(point)?;
         let known = self.parameters.entry(key).or_insert_with(|| sha256.into());
         if known != sha256 {
             return Err(Error::input(format!(
@@ -91,52 +71,46 @@ impl<'a> Models<'a> {
     }
 
     /// The model of a point: from memory, from the directory, or trained now.
-    pub fn get(&mut self, experiment: &Experiment) -> Result<Arc<Model>> {
-        let key = self.key(experiment)?;
+    pub fn get(&mut self, point: &Point) -> Result<Arc<Model>> {
+        let key = train::training_key(point)?;
         if let Some(model) = self.models.get(&key) {
             return Ok(model.clone());
         }
         let path = self.dir.as_ref();
-        let path = path.map(|d| d.join(model_file(experiment, &key)));
+        let path = path.map(|d| d.join(model_file(point.experiment(), &key)));
         let model = match &path {
-            Some(path) if path.exists() => self.load(experiment, path, &key)?,
-            Some(path) => self.load_or_train(experiment, path, &key)?,
-            None => self.train(experiment, &key, None)?,
+            Some(path) if path.exists() => self.load(point, path, &key)?,
+            Some(path) => self.load_or_train(point, path, &key)?,
+            None => self.train(point, &key, None)?,
         };
-        // Training takes a while, and its network is read again when it begins.
-        if self.key(experiment)? != key {
-            return Err(Error::input(format!(
-                "{}: changed while the program ran; allowed: a file that stays what it is",
-                experiment
-                    .network
-                    .file
-                    .as_deref()
-                    .unwrap_or(Path::new(""))
-                    .display()
-            )));
-        }
         let place = match &path {
             Some(path) => path.display().to_string(),
-            None => training_label(experiment),
+            None => training_label(point.experiment()),
         };
-        self.expect(experiment, &digest(&model)?, &place)?;
+        self.expect(point, &digest(&model)?, &place)?;
         let model = Arc::new(model);
         self.models.insert(key, model.clone());
         Ok(model)
     }
 
-    fn load(&self, experiment: &Experiment, path: &Path, key: &str) -> Result<Model> {
-        let steps = match (&self.images, experiment.train.epochs) {
-            (Some(seen), 1..) => Steps::new(&experiment.train, seen.trained_on())?,
-            _ => Steps::NONE,
+    fn load(&self, point: &Point, path: &Path, key: &str) -> Result<Model> {
+        let t = &point.experiment().train;
+        let steps = match t.epochs {
+            0 => Steps::NONE,
+            _ => Steps::new(t, point.inputs.n_trained_on())?,
         };
         let (parameters, record) = train::load_model(path, key, steps)?;
         remove_leftovers(path);
-        self.assemble(experiment, parameters, record)
+        Ok(Model {
+            graph: point.start.graph.clone(),
+            numerics: point.numerics,
+            parameters,
+            record,
+        })
     }
 
     /// Trains, unless another process does: then its result is waited for.
-    fn load_or_train(&self, experiment: &Experiment, path: &Path, key: &str) -> Result<Model> {
+    fn load_or_train(&self, point: &Point, path: &Path, key: &str) -> Result<Model> {
         let dir = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
         let ours = |name: &str| name.ends_with(".safetensors") || name.ends_with(".partial");
@@ -159,15 +133,15 @@ impl<'a> Models<'a> {
             }
             if !told {
                 told = true;
-                let label = training_label(experiment);
+                let label = training_label(point.experiment());
                 self.observer
                     .message(&format!("{label}: waiting for the process that trains it"));
             }
             std::thread::sleep(POLL);
         }
         let model = match path.exists() {
-            true => self.load(experiment, path, key),
-            false => self.train(experiment, key, Some(path)),
+            true => self.load(point, path, key),
+            false => self.train(point, key, Some(path)),
         };
         // Whoever waits for the lock finds the network, or trains it where this process was
         // interrupted; a file that is gone already is fine.
@@ -175,27 +149,12 @@ impl<'a> Models<'a> {
         model
     }
 
-    fn assemble(
-        &self,
-        experiment: &Experiment,
-        parameters: Parameters,
-        record: TrainRecord,
-    ) -> Result<Model> {
-        Ok(Model {
-            graph: settings::start(experiment, &self.data.train)?.graph,
-            numerics: settings::inference_numerics(experiment, &self.data.train)?,
-            parameters,
-            record,
-        })
-    }
-
-    fn train(&self, experiment: &Experiment, key: &str, path: Option<&Path>) -> Result<Model> {
+    fn train(&self, point: &Point, key: &str, path: Option<&Path>) -> Result<Model> {
         let checkpoint = path.map(|p| p.with_extension("partial"));
         let model = train::train(&Job {
             backend: self.backend,
-            experiment,
-            data: self.data,
-            label: training_label(experiment),
+            point,
+            label: training_label(point.experiment()),
             checkpoint: checkpoint.clone(),
             resume: true,
             observer: self.observer,
@@ -210,24 +169,16 @@ impl<'a> Models<'a> {
     }
 
     /// Accuracy of the model without variation.
-    pub fn ideal(
-        &mut self,
-        experiment: &Experiment,
-        model: &Model,
-        images: &Images,
-    ) -> Result<f64> {
-        let key = self.key(experiment)?;
+    pub fn ideal(&mut self, point: &Point, model: &Model, images: &Images) -> Result<f64> {
+        let key = train::training_key(point)?;
         if let Some(&a) = self.ideals.get(&key) {
             return Ok(a);
         }
-        let mut nominal = experiment.clone();
-        nominal.sweep.chips = 1;
-        nominal.sweep.until = None;
-        let mut simulator = Simulator::ideal(self.backend, &nominal, model, images)?;
+        let mut simulator = Simulator::ideal(self.backend, point, model, images)?;
         let rows = simulator.run(0, 0..1, self.observer).map_err(|e| {
             let chip = simulator.not_finite();
             finite::explain(e, chip, model, images, &|model, images| {
-                Simulator::ideal(self.backend, &nominal, model, images)
+                Simulator::ideal(self.backend, point, model, images)
             })
         })?;
         let accuracy = rows[0].accuracy;
@@ -267,7 +218,7 @@ pub fn training_label(experiment: &Experiment) -> String {
 }
 
 /// A point's training in words, with the axes that its label does not tell.
-pub(super) fn training_of_point(point: &Point) -> String {
+pub(super) fn training_of_point(point: &config::Point) -> String {
     let mut label = training_label(&point.experiment);
     for (axis, value) in &point.axes {
         let part = axis.split('.').next();

@@ -7,20 +7,19 @@ mod given;
 
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::ChipVariation;
-use crate::chip::cells::{self, InputCodes, LayerCells, Ranges};
-use crate::chip::ranges;
+use crate::chip::calibrate::Calibration;
+use crate::chip::cells::{self, InputCodes};
+use crate::chip::layer::{CellLayer, Pairs, Tuned};
 use crate::config::{Experiment, TuningMethod};
 use crate::error::{Error, Result};
-use crate::network::lower::cells::{CellLayer, Tuned, program_ops};
+use crate::network::lower::cells::program_ops;
 use crate::network::lower::layer_address;
 use crate::program::{
     Arrays, ConvGeometry, ConverterFold, Crossbar, IrDrop, Op, PartialSums, Post, Program, Role,
     Scope, SectionId, Shape, TensorId,
 };
 use crate::quantize::{self, activation, weight};
-use crate::tuning::cells::{CellTuner, Held, TunedLayer, reference_columns, tuned};
-
-use super::cells::{check_tuning, lowered};
+use crate::tuning::cells::{CellTuner, Held, TunedLayer, tune};
 
 /// What stands in the cells.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +113,7 @@ pub fn solve(
     }
     let (inputs, kind) = Codes::of_inputs(experiment, problem)?;
     let weight_bits = experiment.quantize.weight_bits;
-    let cells = cells::layer(
+    let mut layer = cells::layer(
         &experiment.chip,
         &experiment.variation,
         &geo,
@@ -125,14 +124,12 @@ pub fn solve(
     let weights = Codes::of_weights(problem, weight_bits)?;
     check_product(weights.step, inputs.step)?;
     let t = &experiment.tuning;
-    let mut layer = lowered(&cells, tuned(t));
-    layer.programming.reference_columns = reference_columns(t);
-    check_tuning(t, std::slice::from_ref(&layer))?;
-    let pairs = ranges_of(&cells, &layer, &weights, &inputs, problem)?;
-    layer.reading.integer = layer.tuned != Tuned::Digital
-        && pairs
-            .as_ref()
-            .is_some_and(|p| ranges::add_integers(&layer.reading, p));
+    tune(std::slice::from_mut(&mut layer), t)?;
+    let ranges = match Calibration::of(&layer, &experiment.chip.adc) {
+        Some(histograms) => Some(calibrated(histograms, &layer, &weights, &inputs, problem)?),
+        None => layer.ranges.take(),
+    };
+    layer.set_ranges(ranges);
     layer.reading.exact = false;
 
     let chips = ChipVariation::new(&experiment.variation)?;
@@ -159,7 +156,7 @@ pub fn solve(
     s.write(net.x, &inputs.values)?;
     s.write(net.w_step, &[weights.step])?;
     s.write(net.array, &tuned.arrays)?;
-    if let (Some(range), Some(pairs)) = (net.range, &pairs) {
+    if let (Some(range), Some(pairs)) = (net.range, &layer.ranges) {
         s.write(range, pairs.as_flattened())?;
     }
     if let Some(correct) = net.correct {
@@ -213,7 +210,7 @@ pub fn solve(
         codes,
         input_codes: inputs.codes(),
         weight_codes: weights.codes(),
-        ranges: pairs.map_or(vec![], |p| p.as_flattened().to_vec()),
+        ranges: layer.ranges.map_or(vec![], |p| p.as_flattened().to_vec()),
         steps: (weights.step, inputs.step),
         conversions: layer.reading.dac.conversions(),
         arrays: layer.programming.arrays.clone(),
@@ -329,22 +326,15 @@ fn ideal(weights: &Codes, inputs: &Codes, (n_out, n_in): (usize, usize)) -> Vec<
     out
 }
 
-/// Ranges of the converters; calibrated ones from the sums of the inputs themselves on a nominal chip.
-fn ranges_of(
-    cells: &LayerCells,
+/// Calibrated ranges: of the sums of the inputs themselves on a nominal chip.
+fn calibrated(
+    mut histograms: Calibration,
     layer: &CellLayer,
     weights: &Codes,
     inputs: &Codes,
     problem: &Problem,
-) -> Result<Option<Vec<[f32; 2]>>> {
-    let mut histograms = match &cells.ranges {
-        Ranges::None => return Ok(None),
-        Ranges::Known(pairs) => return Ok(Some(pairs.clone())),
-        Ranges::Calibrated(histograms) => histograms.clone(),
-    };
-    let mut nominal = layer.nominal();
-    nominal.reading = nominal.reading.without_converter();
-    nominal.tuned = Tuned::No;
+) -> Result<Pairs> {
+    let nominal = layer.nominal().without_converter();
     let geo = ConvGeometry::linear(problem.size.1, problem.size.0);
     let net = Net::new(&nominal, geo);
     let count = inputs.values.len() / geo.c_in.max(1);
@@ -381,7 +371,7 @@ fn ranges_of(
         counts[group * bins + bin as usize] += 1.0;
     }
     histograms.add(&counts);
-    Ok(Some(histograms.ranges(false)))
+    Ok(histograms.ranges(false))
 }
 
 /// Codes of sums from the converters' constants.

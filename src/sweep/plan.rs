@@ -9,17 +9,19 @@ use super::journal::Journal;
 use super::models::{self, training_label};
 use super::outdir::{self, Existing};
 use super::prepare::prepare;
-use super::runner::{SweepOptions, test_images};
+use super::runner::SweepOptions;
 use super::tracking::share;
-use super::wave::{Images, Simulator};
+use super::wave::Simulator;
 use crate::backend::{Backend, MemoryBudget};
-use crate::config::{Experiment, Point};
+use crate::config::{self, Experiment};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::network::Parameters;
 use crate::network::lower::inference::{self, Chips, NormMode};
+use crate::network::state::Part;
 use crate::progress::{Observer, TrainProgress};
-use crate::train::{self, Job, Model, SeenImages, TrainRecord, settings};
+use crate::setup::{self, Images, Point, setup};
+use crate::train::{self, Job, Model, TrainRecord};
 
 /// How long a training, and the chips of a point, are measured.
 const MEASURE: Duration = Duration::from_millis(500);
@@ -87,17 +89,16 @@ pub fn plan(
     options: &SweepOptions,
     observer: &dyn Observer,
 ) -> Result<Plan> {
-    let points = experiment.points()?;
-    prepare(backends, &points, data)?;
-    let images = test_images(experiment, data)?;
-    let points = experiment.points()?;
+    let setup = setup(experiment, data)?;
+    prepare(backends, &setup.points)?;
+    let images = setup.points[0].test_images()?;
     let journal = match options.existing {
         Existing::Continue => Journal::read(&options.out.join(outdir::JOURNAL)).ok(),
         _ => None,
     };
     let journal = match journal {
         Some(mut journal) => {
-            let now = identity::header(backends, experiment, &points, data, options)?;
+            let now = identity::header(backends, &setup, options)?;
             outdir::may_continue(&journal, &now)?;
             journal.adopt(now)?;
             Some(journal)
@@ -113,34 +114,34 @@ pub fn plan(
         trainings: vec![],
         points: vec![],
     };
-    let seen = SeenImages::new(experiment, &data.train)?;
     let mut trained = Vec::new();
     let mut speeds: HashMap<(String, String), Vec<Speed>> = HashMap::new();
-    for point in points {
-        let e = &point.experiment;
-        let key = train::training_key(e, &seen)?;
+    for point in &setup.points {
+        let e = point.experiment();
+        let key = train::training_key(point)?;
         let chips = share(e.sweep.most_chips() as u32, options.shard);
-        let there = journal.as_ref().map_or(0, |j| j.chips(point.index));
+        let there = journal.as_ref().map_or(0, |j| j.chips(point.config.index));
         let chips = chips.saturating_sub(there);
         if chips > 0 && !trained.contains(&key) {
             let file = models.join(models::model_file(e, &key));
             plan.trainings
-                .push(training(backends[0], e, data, file.exists(), observer)?);
+                .push(training(backends[0], point, file.exists(), observer)?);
             trained.push(key.clone());
         }
         let kind = (key, e.tuning.method.to_string());
         if !speeds.contains_key(&kind) {
-            let model = untrained(e, data)?;
-            let of = |b: &&dyn Backend| speed(*b, &point, &model, &images, data, observer);
+            let model = untrained(point);
+            let of = |b: &&dyn Backend| speed(*b, point, &model, &images, observer);
             let measured: Result<Vec<Speed>> = backends.iter().map(of).collect();
             speeds.insert(kind.clone(), measured?);
         }
-        plan.points.push(planned(&point, chips, &speeds[&kind]));
+        plan.points
+            .push(planned(&point.config, chips, &speeds[&kind]));
     }
     Ok(plan)
 }
 
-fn planned(point: &Point, chips: u64, speeds: &[Speed]) -> PlannedChips {
+fn planned(point: &config::Point, chips: u64, speeds: &[Speed]) -> PlannedChips {
     let chips_per_s: f64 = speeds.iter().map(|s| s.chips_per_s).sum();
     // Every adapter does its part of the chips, in waves of its own size.
     let waves = speeds.iter().map(|s| {
@@ -169,17 +170,16 @@ fn speed(
     point: &Point,
     model: &Model,
     images: &Images,
-    data: &Split,
     observer: &dyn Observer,
 ) -> Result<Speed> {
-    let mut simulator = Simulator::new(backend, &point.experiment, model, images, &data.train)?;
+    let mut simulator = Simulator::new(backend, point, model, images)?;
     let wave = simulator.wave_size();
     // The first wave also makes memory and kernels ready.
-    simulator.wave(point.index, &(0..1), observer)?;
+    simulator.wave(point.config.index, &(0..1), observer)?;
     let mut chips = 1;
     loop {
         let at = Instant::now();
-        simulator.wave(point.index, &(0..chips as u32), observer)?;
+        simulator.wave(point.config.index, &(0..chips as u32), observer)?;
         let seconds = at.elapsed().as_secs_f64().max(1e-9);
         if chips == wave || 2.0 * seconds >= MEASURE.as_secs_f64() {
             return Ok(Speed {
@@ -195,41 +195,39 @@ fn speed(
 
 /// The network of an experiment with the parameters that training starts from: as much work for a
 /// chip as the trained one.
-fn untrained(experiment: &Experiment, data: &Split) -> Result<Model> {
-    let start = settings::start(experiment, &data.train)?;
-    let numerics = settings::inference_numerics(experiment, &data.train)?;
-    let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
+fn untrained(point: &Point) -> Model {
+    let (experiment, graph) = (point.experiment(), &point.start.graph);
+    let noise = setup::cell_noise(&experiment.variation, 0.0, 0);
     let lowered = inference::lower(
-        &start.graph,
-        &numerics,
+        graph,
+        &point.numerics,
         Chips::Weight(&noise),
         NormMode::Frozen,
         false,
     );
-    let mut parameters = Parameters::initial(&start.graph, &lowered.states, experiment.seed);
+    let mut parameters = Parameters::initial(graph, &lowered.states, experiment.seed);
     for (name, tensor) in &mut parameters.tensors {
-        if name.ends_with("_step") {
+        if Part::any(name, Part::is_chosen) {
             // Any step that is one; 0 would turn every value into 0.
             tensor.data.fill(0.1);
         }
     }
-    Ok(Model {
-        graph: start.graph,
-        numerics,
+    Model {
+        graph: graph.clone(),
+        numerics: point.numerics,
         parameters,
         record: TrainRecord::default(),
-    })
+    }
 }
 
 /// Times the first steps of a training.
 fn training(
     backend: &dyn Backend,
-    experiment: &Experiment,
-    data: &Split,
+    point: &Point,
     there: bool,
     observer: &dyn Observer,
 ) -> Result<PlannedTraining> {
-    let label = training_label(experiment);
+    let label = training_label(point.experiment());
     if there {
         return Ok(PlannedTraining {
             label,
@@ -244,8 +242,7 @@ fn training(
     let at = Instant::now();
     let done = train::train(&Job {
         backend,
-        experiment,
-        data,
+        point,
         label: label.clone(),
         checkpoint: None,
         resume: false,

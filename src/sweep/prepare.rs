@@ -7,11 +7,10 @@ use std::collections::HashSet;
 
 use super::wave;
 use crate::backend::Backend;
-use crate::chip::ChipVariation;
-use crate::config::{Experiment, Fidelity, Point};
-use crate::data::{Dataset, Split};
+use crate::config::{self, Fidelity};
 use crate::error::{Error, Result};
-use crate::train::{self, settings};
+use crate::setup::{Point, at_point};
+use crate::train;
 
 /// Memory of the largest waves that the points of a sweep have on a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -28,20 +27,19 @@ pub struct Waves {
 ///
 /// # Errors
 /// What a sweep of these points would refuse, with the point's axes.
-pub fn prepare(backends: &[&dyn Backend], points: &[Point], data: &Split) -> Result<Waves> {
+pub fn prepare(backends: &[&dyn Backend], points: &[Point]) -> Result<Waves> {
     let mut waves = Waves::default();
     let (mut wafers, mut cells, mut built) = (HashSet::new(), HashSet::new(), HashSet::new());
     for point in points {
-        let at = |e: Error| at_point(e, point);
-        let e = &point.experiment;
+        let at = |e: Error| at_point(e, &point.config);
         if built.is_empty() {
             // The images, and how they are normalised, are the same at all points.
-            let normalise = settings::normalise(e, &data.train)?;
+            let (data, normalise) = (point.inputs.data, &point.inputs.normalise);
             normalise.check(&data.train)?;
             normalise.check(&data.test)?;
         }
-        if built.insert(shape_of(point)) {
-            let (chips, bytes) = build(backends, e, data).map_err(at)?;
+        if built.insert(shape_of(&point.config)) {
+            let (chips, bytes) = build(backends, point).map_err(at)?;
             waves.bytes = waves.bytes.max(bytes);
             waves.chips = match waves.chips {
                 0 => chips,
@@ -50,40 +48,22 @@ pub fn prepare(backends: &[&dyn Backend], points: &[Point], data: &Split) -> Res
         }
         // What depends on the values of a point, and not only on which of them are 0. A wafer's
         // field takes long to be factorised.
-        if wafers.insert(axes_of(point, &WAFER)) && wafers.len() > 1 {
-            ChipVariation::new(&e.variation).map_err(at)?;
+        if wafers.insert(axes_of(&point.config, &WAFER)) && wafers.len() > 1 {
+            point.chips().map_err(at)?;
         }
-        if cells.insert(axes_of(point, &CELLS)) {
-            cell_values(e, &data.train).map_err(at)?;
+        if cells.insert(axes_of(&point.config, &CELLS)) {
+            cell_values(point).map_err(at)?;
         }
     }
     Ok(waves)
 }
 
-/// Names the point.
-fn at_point(error: Error, point: &Point) -> Error {
-    let label = match point.axes.is_empty() {
-        true => String::new(),
-        false => format!(" (at the point {})", point.label()),
-    };
-    match error {
-        Error::Input(text) => Error::Input(format!("{text}{label}")),
-        Error::Capacity(text) => Error::Capacity(format!("{text}{label}")),
-        other => other,
-    }
-}
-
 /// Builds a point on every backend; one that can suffices, as a sweep goes on without the others.
-fn build(backends: &[&dyn Backend], e: &Experiment, data: &Split) -> Result<(usize, u64)> {
-    let start = settings::start(e, &data.train)?;
-    let images = match e.sweep.images {
-        0 => data.test.len(),
-        n => n.min(data.test.len()),
-    };
+fn build(backends: &[&dyn Backend], point: &Point) -> Result<(usize, u64)> {
     let one = |backend: &&dyn Backend| -> Result<(usize, u64)> {
         // Weights first: what has none of the memory needs no look at its cells.
-        let waves = wave::check(*backend, e, &start.graph, &data.train, images)?;
-        train::check(*backend, e, &data.train)?;
+        let waves = wave::check(*backend, point)?;
+        train::check(*backend, point)?;
         Ok(waves)
     };
     let mut first = None;
@@ -103,11 +83,11 @@ fn build(backends: &[&dyn Backend], e: &Experiment, data: &Split) -> Result<(usi
 }
 
 /// Sees that the arrays of a point can be.
-fn cell_values(e: &Experiment, train: &Dataset) -> Result<()> {
+fn cell_values(point: &Point) -> Result<()> {
+    let e = point.experiment();
     let at_cells = e.fidelity == Fidelity::Cell || e.train.level == Fidelity::Cell;
     if at_cells {
-        let start = settings::start(e, train)?;
-        settings::cell_layers(e, &start.graph, &settings::inference_numerics(e, train)?)?;
+        point.cell_layers()?;
     }
     Ok(())
 }
@@ -126,7 +106,7 @@ const CELLS: [&str; 6] = [
 ];
 
 /// The axes in these sections, as a key.
-fn axes_of<'p>(point: &'p Point, sections: &[&str]) -> Vec<(&'p str, String)> {
+fn axes_of<'p>(point: &'p config::Point, sections: &[&str]) -> Vec<(&'p str, String)> {
     let within = |path: &str| {
         let of = |section: &&str| {
             let rest = path.strip_prefix(*section);
@@ -157,7 +137,7 @@ const MANY_CHIPS: f64 = 4096.0;
 
 /// What of a point's axes shapes its programs, as a key: which real numbers are 0, below 1, 1 or
 /// above, and everything else as it is.
-fn shape_of(point: &Point) -> Vec<(&str, String)> {
+fn shape_of(point: &config::Point) -> Vec<(&str, String)> {
     let class = |x: f64| match x {
         0.0 => "0",
         1.0 => "1",

@@ -19,13 +19,14 @@ use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
 use super::tracking::Progress;
-use super::wave::{Images, Simulator};
+use super::wave::Simulator;
 use super::workers::{self, Worker};
 use crate::backend::Backend;
-use crate::config::{Experiment, Point};
+use crate::config::Experiment;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
+use crate::setup::{self, Images, Point, setup};
 use crate::train::Model;
 
 /// Results are written between points when the last writing took at most one part in so many of the
@@ -86,10 +87,11 @@ pub fn run(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    let points = experiment.points()?;
     // Everything that can be wrong with the input is found before anything is written.
-    prepare(backends, &points, data)?;
-    let header = header(backends, experiment, &points, data, options)?;
+    let setup = setup(experiment, data)?;
+    let points = &setup.points;
+    prepare(backends, points)?;
+    let header = header(backends, &setup, options)?;
     let mut journal = outdir::claim(&options.out, header, options.existing, &options.inputs)?;
     if journal.dropped() > 0 {
         observer.message(&format!(
@@ -110,38 +112,39 @@ pub fn run(
     let before: f64 = (0..points.len()).map(|p| journal.seconds(p)).sum();
     let models = options.models.clone();
     let models = models.unwrap_or_else(|| options.out.join(outdir::MODELS));
-    let images = test_images(experiment, data)?;
+    let images = points[0].test_images()?;
     let mut sweep = Sweep {
         images: &images,
         adapters: backends.iter().map(|b| Adapter::from(b.info())).collect(),
         lost: vec![false; backends.len()],
-        models: Models::new(backends[0], data, Some(models), observer),
-        progress: Progress::new(&points, options.shard, &journal),
+        models: Models::new(backends[0], Some(models), observer),
+        progress: Progress::new(points.len(), options.shard, &journal),
         backends,
-        data,
         options,
         observer,
     };
-    for point in &points {
-        if let Some(facts) = journal.facts(point.index) {
-            let place = format!("{}: point {}", journal.path().display(), point.index);
+    for point in points {
+        let index = point.config.index;
+        if let Some(facts) = journal.facts(index) {
+            let place = format!("{}: point {index}", journal.path().display());
             let models = &mut sweep.models;
-            models.expect(&point.experiment, &facts.model_sha256, &place)?;
+            models.expect(point, &facts.model_sha256, &place)?;
         }
     }
     let mut result = outcome::blank(&journal);
     let mut written = (Instant::now(), Duration::ZERO);
-    for point in &points {
-        let done = match journal.ended(point.index) {
+    for point in points {
+        let index = point.config.index;
+        let done = match journal.ended(index) {
             Some(_) => Ok(()),
             None => sweep.point(point, &mut journal),
         };
         if done.is_ok() {
-            outcome::add(&mut result, &journal, point.index)?;
+            outcome::add(&mut result, &journal, index)?;
         }
         result.elapsed_s = before + started.elapsed().as_secs_f64();
         outcome::name_adapters(&mut result, &journal, &sweep.adapters);
-        let last = point.index + 1 == points.len();
+        let last = index + 1 == points.len();
         let due = written.0.elapsed() >= written.1 * WRITING_SHARE;
         let some = !result.points.is_empty();
         if some && (last || due || matches!(done, Err(Error::Interrupted(_)))) {
@@ -164,7 +167,6 @@ struct Sweep<'a> {
     adapters: Vec<Adapter>,
     /// Backends that failed and are not asked again.
     lost: Vec<bool>,
-    data: &'a Split,
     images: &'a Images,
     models: Models<'a>,
     progress: Progress,
@@ -175,7 +177,7 @@ struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     /// Simulates what the journal lacks of a point. Where it lacks nothing, no network is needed.
     fn point(&mut self, point: &Point, journal: &mut Journal) -> Result<()> {
-        let index = point.index;
+        let index = point.config.index;
         let mut workers = None;
         if journal.facts(index).is_none() {
             workers = Some(self.prepare(point, journal)?);
@@ -184,12 +186,12 @@ impl<'a> Sweep<'a> {
         let range = journal.share(index);
         let (mut before, mut census) = (Census::default(), Census::default());
         let mut at = range.start;
-        self.progress.begin(point, journal)?;
+        self.progress.begin(&point.config, journal)?;
         self.progress.show(self.observer);
         let end = loop {
             let look = self.options.stopping.as_ref();
             let look = look.map_or(Look::Again(range.end), |rule| {
-                rule.look(point, basis, &before, &census)
+                rule.look(&point.config, basis, &before, &census)
             });
             let end = match look {
                 Look::Enough => break at,
@@ -236,13 +238,12 @@ impl<'a> Sweep<'a> {
 
     /// Adds to the error of a wave which layer's output is not finite, where that is what is wrong.
     fn explain(&mut self, point: &Point, error: Error, chip: Option<u32>) -> Error {
-        let model = match chip.map(|_| self.models.get(&point.experiment)) {
+        let model = match chip.map(|_| self.models.get(point)) {
             Some(Ok(model)) => model,
             Some(Err(_)) | None => return error,
         };
         finite::explain(error, chip, &model, self.images, &|m, i| {
-            let experiment = &point.experiment;
-            Simulator::new(self.backends[0], experiment, m, i, &self.data.train)
+            Simulator::new(self.backends[0], point, m, i)
         })
     }
 
@@ -258,7 +259,7 @@ impl<'a> Sweep<'a> {
         loop {
             let first = self.alive()[0];
             self.models.train_on(self.backends[first]);
-            match self.models.get(&point.experiment) {
+            match self.models.get(point) {
                 Err(e) if e.is_of_adapter() => self.lose(first, e)?,
                 other => return other,
             }
@@ -288,13 +289,7 @@ impl<'a> Sweep<'a> {
         let mut workers = Vec::new();
         for i in self.alive() {
             let backend = self.backends[i];
-            match Simulator::new(
-                backend,
-                &point.experiment,
-                model,
-                self.images,
-                &self.data.train,
-            ) {
+            match Simulator::new(backend, point, model, self.images) {
                 Ok(simulator) => workers.push(Worker {
                     adapter: journal.adapter(&self.adapters[i])?,
                     name: self.adapters[i].name.clone(),
@@ -317,8 +312,9 @@ impl<'a> Sweep<'a> {
         journal: &mut Journal,
     ) -> Result<()> {
         let model_sha256 = models::digest(model)?;
-        same_network(journal, point.index, &model_sha256)?;
-        if journal.facts(point.index).is_some() {
+        let index = point.config.index;
+        same_network(journal, index, &model_sha256)?;
+        if journal.facts(index).is_some() {
             return Ok(());
         }
         let known = journal.history(&model_sha256).is_some();
@@ -328,13 +324,13 @@ impl<'a> Sweep<'a> {
         };
         let facts = PointFacts {
             history,
-            ideal: self.models.ideal(&point.experiment, model, self.images)?,
+            ideal: self.models.ideal(point, model, self.images)?,
             tuning_cost: simulator.cost(),
-            costs: costs(&point.experiment, model, simulator)?,
+            costs: costs(point, simulator)?,
             predicted_variance: simulator.predicted_variance(),
             model_sha256,
         };
-        journal.begin_point(point.index, facts)
+        journal.begin_point(index, facts)
     }
 }
 
@@ -368,7 +364,9 @@ pub fn one_chip(
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
     let models = run.map(|d| d.join(outdir::MODELS));
-    alone(backend, experiment, data, place, (models, None), observer)
+    let (index, chip) = place;
+    let point = setup::point(experiment, data, index)?;
+    alone(backend, &point, chip, (models, None), observer)
 }
 
 /// Simulates a chip of a run again, with what the run was made with.
@@ -384,7 +382,8 @@ pub fn chip_of_run(
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
     let header = journal.header();
-    let now = digests(&experiment.points()?, data)?;
+    let setup = setup(experiment, data)?;
+    let now = digests(&setup);
     if let Some((name, there)) = header.inputs.iter().find(|(k, v)| now.get(*k) != Some(v)) {
         return Err(Error::input(format!(
             "{}: the images or the network are others than those of the run: {name} is {there} there, \
@@ -399,67 +398,55 @@ pub fn chip_of_run(
         true => Some(beside),
         false => header.models.clone(),
     };
-    alone(
-        backend,
-        experiment,
-        data,
-        place,
-        (models, Some(journal)),
-        observer,
-    )
+    let (index, chip) = place;
+    let Some(point) = setup.points.get(index) else {
+        return Err(setup::no_point(index, setup.points.len()));
+    };
+    alone(backend, point, chip, (models, Some(journal)), observer)
 }
 
 fn alone(
     backend: &dyn Backend,
-    experiment: &Experiment,
-    data: &Split,
-    (point, chip): (usize, u32),
+    point: &Point,
+    chip: u32,
     (models, journal): (Option<PathBuf>, Option<&Journal>),
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
-    let points = experiment.points()?;
-    let Some(p) = points.get(point) else {
-        return Err(Error::input(format!(
-            "point {point} does not exist; the experiment has points 0 to {}",
-            points.len() - 1
-        )));
-    };
-    prepare(&[backend], std::slice::from_ref(p), data)?;
+    let (index, experiment) = (point.config.index, point.experiment());
+    prepare(&[backend], std::slice::from_ref(point))?;
     let at = Instant::now();
-    let mut store = Models::new(backend, data, models, observer);
-    let model = store.get(&p.experiment)?;
+    let mut store = Models::new(backend, models, observer);
+    let model = store.get(point)?;
     if let Some(journal) = journal {
-        same_network(journal, point, &models::digest(&model)?)?;
+        same_network(journal, index, &models::digest(&model)?)?;
     }
-    let images = test_images(experiment, data)?;
-    let ideal = store.ideal(&p.experiment, &model, &images)?;
-    let mut alone = p.experiment.clone();
-    alone.sweep.chips = 1;
-    alone.sweep.until = None;
-    let mut simulator = Simulator::new(backend, &alone, &model, &images, &data.train)?;
+    let images = point.test_images()?;
+    let ideal = store.ideal(point, &model, &images)?;
+    let one = point.with_one_chip();
+    let mut simulator = Simulator::new(backend, &one, &model, &images)?;
     let end = chip.checked_add(1).ok_or_else(|| {
         Error::input(format!(
             "chip {chip} does not exist; allowed: 0 to {}",
             chip - 1
         ))
     })?;
-    let rows = simulator.run(point, chip..end, observer).map_err(|e| {
+    let rows = simulator.run(index, chip..end, observer).map_err(|e| {
         let not_finite = simulator.not_finite();
         finite::explain(e, not_finite, &model, &images, &|m, i| {
-            Simulator::new(backend, &alone, m, i, &data.train)
+            Simulator::new(backend, &one, m, i)
         })
     })?;
     let inputs = PointInputs {
         ideal,
-        yield_limit: p.experiment.sweep.yield_limit,
+        yield_limit: experiment.sweep.yield_limit,
         tuning_cost: simulator.cost(),
-        costs: costs(&p.experiment, &model, &mut simulator)?,
-        basis: Basis::new(&p.experiment, data.test.classes),
+        costs: costs(point, &mut simulator)?,
+        basis: Basis::new(experiment, point.inputs.data.test.classes),
         predicted_variance: simulator.predicted_variance(),
         elapsed_s: at.elapsed().as_secs_f64(),
     };
     let census = rows.iter().collect();
-    let summary = PointSummary::new(axes(p), &census, &inputs);
+    let summary = PointSummary::new(axes(point), &census, &inputs);
     Ok((summary, rows[0]))
 }
 
@@ -473,15 +460,5 @@ fn same_network(journal: &Journal, point: usize, model_sha256: &str) -> Result<(
             facts.model_sha256
         ))),
         _ => Ok(()),
-    }
-}
-
-/// The test images that every chip classifies.
-pub(super) fn test_images(experiment: &Experiment, data: &Split) -> Result<Images> {
-    match experiment.sweep.images {
-        n if n > 0 && n < data.test.len() => {
-            Images::new(&data.test.limit(n), &data.train, experiment)
-        }
-        _ => Images::new(&data.test, &data.train, experiment),
     }
 }

@@ -22,14 +22,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub fn new(points: &[Point], shard: Option<Shard>, journal: &Journal) -> Self {
+    pub fn new(points: usize, shard: Option<Shard>, journal: &Journal) -> Self {
         let planned = journal.header().points.iter().enumerate();
         let all = planned.map(|(i, p)| match journal.ended(i) {
             Some(_) => (journal.chips(i), journal.chips(i)),
             None => (journal.chips(i), share(p.chips, shard)),
         });
         Self {
-            points: points.len(),
+            points,
             shard,
             all: all.fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1)),
             point: 0,

@@ -14,15 +14,15 @@ use super::result::{ChipRow, TuningCost};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::{ChipVariation, Deviation};
 use crate::config::{Experiment, Fidelity};
-use crate::data::{self, Dataset};
 use crate::error::{Error, Result};
-use crate::files::reading;
 use crate::network::lower::CellNoise;
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{Inference, NormMode};
 use crate::program::CHIP_FIELDS;
 use crate::progress::Observer;
 use crate::random::RECALIBRATION;
-use crate::train::{Model, settings};
+use crate::setup::{self, Images, Point};
+use crate::train::Model;
 use crate::tuning::cells::CellChipTuning;
 use crate::tuning::{ChipTuning, Tuner};
 
@@ -45,61 +45,6 @@ const CLIP_IMAGES: usize = 64;
 /// Most chips of a wave whose batch norm is measured: statistics over a batch need the whole maps
 /// of all chips of the wave at once.
 const RECALIBRATION_WAVE: usize = 8;
-
-/// Images in the form that a session takes.
-#[derive(Debug, Clone)]
-pub struct Images {
-    pixels: Vec<f32>,
-    labels: Vec<f32>,
-    n: usize,
-}
-
-impl Images {
-    /// All images of a set, normalised as the experiment says; what it leaves to be measured is
-    /// measured on `train`.
-    pub fn new(data: &Dataset, train: &Dataset, experiment: &Experiment) -> Result<Self> {
-        let normalise = settings::normalise(experiment, train)?;
-        normalise.check(data)?;
-        let mut pixels = reading::room_for(data.len() * data.pixels(), &data.name)?;
-        let mut labels = vec![];
-        data.gather(0..data.len(), &normalise, &mut pixels);
-        data.gather_labels(0..data.len(), &mut labels);
-        Ok(Self {
-            pixels,
-            labels,
-            n: data.len(),
-        })
-    }
-
-    /// The first `n` images, all with label 0.
-    pub(super) fn first(&self, n: usize) -> Self {
-        let each = self.pixels.len() / self.n.max(1);
-        let n = n.min(self.n);
-        Self {
-            pixels: self.pixels[..n * each].to_vec(),
-            labels: vec![0.0; n],
-            n,
-        }
-    }
-
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.n
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.n == 0
-    }
-
-    pub(super) fn range(&self, r: &Range<usize>) -> (&[f32], &[f32]) {
-        let each = self.pixels.len() / self.n;
-        (
-            &self.pixels[r.start * each..r.end * each],
-            &self.labels[r.clone()],
-        )
-    }
-}
 
 /// A point of a sweep, ready to simulate any chip.
 pub struct Simulator<'a> {
@@ -145,43 +90,50 @@ impl Wave {
 }
 
 impl<'a> Simulator<'a> {
-    /// Prepares the network of `model` for the chips of `experiment` (one point, fully resolved).
-    /// `train` gives the calibration images of batch-norm recalibration.
+    /// Prepares the network of `model` for the chips of a point.
+    ///
+    /// # Errors
+    /// An impossible chip; what does not fit the backend.
     pub fn new(
         backend: &dyn Backend,
-        experiment: &Experiment,
+        point: &Point,
         model: &Model,
         images: &'a Images,
-        train: &Dataset,
     ) -> Result<Self> {
-        let chips = ChipVariation::new(&experiment.variation)?;
+        let (experiment, inputs) = (point.experiment(), &point.inputs);
+        let chips = point.chips()?;
         let level = match experiment.fidelity {
             Fidelity::Weight => layout::weight_level(experiment, &chips, &model.graph),
-            Fidelity::Cell => {
-                Level::Cell(Box::new(CellLevel::new(experiment, model, &chips, train)?))
-            }
+            Fidelity::Cell => Level::Cell(Box::new(CellLevel::new(point, model, &chips)?)),
         };
         let norm = layout::norm(experiment);
         let mut simulator =
             Self::prepare(backend, experiment, model, images, (level, norm), chips)?;
         if let Some(input) = simulator.inference.calibration {
-            let calibration =
-                calibration_images(experiment, train, simulator.batches * simulator.batch)?;
-            let calibration = Images::new(&calibration, train, experiment)?;
-            simulator.session.write(input, &calibration.pixels)?;
+            let n = simulator.batches * simulator.batch;
+            let calibration = inputs.calibration(experiment.seed, n);
+            let calibration = Images::new(&calibration, &inputs.normalise)?;
+            simulator
+                .session
+                .write(input, calibration.range(&(0..n)).0)?;
         }
         Ok(simulator)
     }
 
     /// Prepares the quantized network without any variation: one nominal chip.
+    ///
+    /// # Errors
+    /// What does not fit the backend.
     pub fn ideal(
         backend: &dyn Backend,
-        experiment: &Experiment,
+        point: &Point,
         model: &Model,
         images: &'a Images,
     ) -> Result<Self> {
+        let point = point.with_one_chip();
+        let experiment = point.experiment();
         let level = Level::Weight {
-            noise: settings::cell_noise(&experiment.variation, 0.0, 0),
+            noise: setup::cell_noise(&experiment.variation, 0.0, 0),
             tuner: Box::new(Tuner::untuned(&experiment.variation, &model.graph)),
         };
         Self::prepare(
@@ -215,7 +167,7 @@ impl<'a> Simulator<'a> {
             .parameters
             .load_into(session.as_mut(), &inference.states)?;
         if let Level::Cell(cells) = &level {
-            cells.write_shared(session.as_mut(), &inference)?;
+            write_ranges(session.as_mut(), &inference.cells, &cells.layers)?;
         }
         Ok(Self {
             session,
@@ -440,19 +392,4 @@ impl<'a> Simulator<'a> {
         });
         Ok(rows.collect())
     }
-}
-
-/// `n` training images in an order drawn from the experiment's seed: what a chip is shown when its
-/// batch norm is measured. Repeats the set if it is smaller. Images that are held out are not shown.
-pub(super) fn calibration_images(
-    experiment: &Experiment,
-    train: &Dataset,
-    n: usize,
-) -> Result<Dataset> {
-    let kept = settings::kept(experiment, train)?;
-    let len = kept.as_ref().map_or(train.len(), Vec::len);
-    let order = data::permutation(len, experiment.seed, u32::MAX);
-    let place = |i: usize| kept.as_ref().map_or(i, |kept| kept[i]);
-    let indices: Vec<usize> = order.iter().map(|&i| place(i)).cycle().take(n).collect();
-    Ok(train.select(&indices))
 }

@@ -24,8 +24,9 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
 use crate::random::Purpose;
+use crate::setup::{self, Images, Point};
 use crate::train::Model;
-use device::{Classifier, Images, Layer, Slope};
+use device::{Classifier, Layer, Slope};
 use search::{Search, deviate, random as random_deviations};
 
 /// Common deviations tried on either side of 0.
@@ -193,30 +194,24 @@ pub fn run(
     run: Option<&Path>,
     observer: &dyn Observer,
 ) -> Result<Report> {
-    let mut points = experiment.points()?;
-    if point >= points.len() {
-        return Err(Error::input(format!("point {point} does not exist")));
-    }
-    let point = points.swap_remove(point);
-    check_level(&point.experiment)?;
+    check_level(experiment)?;
+    let point = setup::point(experiment, data, point)?;
     let models = run.map(|d| d.join(outdir::MODELS));
-    let model = Models::new(backend, data, models, observer).get(&point.experiment)?;
-    let mut report = search(backend, &point.experiment, &model, data, observer)?;
-    report.point = point.label();
-    Ok(report)
+    let model = Models::new(backend, models, observer).get(&point)?;
+    search(backend, &point, &model, observer)
 }
 
-/// Searches the worst chips of a point (an experiment without axes) with its trained model.
+/// Searches the worst chips of a point with its trained model.
 ///
 /// # Errors
 /// A network with a layer that has no gradient; the device's; an interruption.
 pub fn search(
     backend: &dyn Backend,
-    experiment: &Experiment,
+    point: &Point,
     model: &Model,
-    data: &Split,
     observer: &dyn Observer,
 ) -> Result<Report> {
+    let (experiment, data) = (point.experiment(), point.inputs.data);
     check_level(experiment)?;
     let goal = experiment.worst_case.clone().unwrap_or_default();
     let layers = device::layers(model)?;
@@ -228,11 +223,12 @@ pub fn search(
         SearchImages::Train => data.train.limit(goal.search_images),
         SearchImages::Test => test.limit(goal.search_images),
     };
-    let test = Images::new(&test, &data.train, experiment)?;
-    let searched = Images::new(&searched, &data.train, experiment)?;
+    let normalise = &point.inputs.normalise;
+    let test = Images::new(&test, normalise)?;
+    let searched = Images::new(&searched, normalise)?;
     let mut classifier = Classifier::new(backend, experiment, model)?;
     let mut slope = Slope::new(backend, model, &layers)?;
-    let share = |hits: usize, images: &Images| hits as f64 / images.n as f64;
+    let share = |hits: usize, images: &Images| hits as f64 / images.len() as f64;
 
     classifier.set_weights(&deviate(&layers, &zeros(&layers)))?;
     let ideal = share(classifier.hits(1, &test)?[0] as usize, &test);
@@ -300,11 +296,11 @@ pub fn search(
     Ok(Report {
         pimento: env!("CARGO_PKG_VERSION").to_string(),
         experiment: experiment.name.clone(),
-        point: String::new(),
+        point: point.config.label(),
         seed: experiment.seed,
         weights: layers.iter().map(|l| l.weights.len()).sum(),
-        search_images: searched.n,
-        test_images: test.n,
+        search_images: searched.len(),
+        test_images: test.len(),
         goal,
         ideal,
         random,
@@ -381,7 +377,7 @@ fn random_chips(
         }
         classifier.set_weights(&wave)?;
         for (chip, hits) in (first..).zip(classifier.hits(chips, test)?) {
-            let accuracy = f64::from(hits) / test.n as f64;
+            let accuracy = f64::from(hits) / test.len() as f64;
             moments.push(accuracy);
             if accuracy < min {
                 (min, worst) = (accuracy, chip as u32);
@@ -423,7 +419,7 @@ fn common(
     Ok(WorstCommon {
         bound,
         eps_b: worst.1,
-        searched: f64::from(worst.0) / searched.n as f64,
-        test: f64::from(hits) / test.n as f64,
+        searched: f64::from(worst.0) / searched.len() as f64,
+        test: f64::from(hits) / test.len() as f64,
     })
 }

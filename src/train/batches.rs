@@ -18,7 +18,7 @@ pub(super) struct Batch {
 /// What a batch is made of; a batch is a pure function of this and its step.
 pub(super) struct Batches<'a> {
     pub(super) train: &'a Dataset,
-    pub(super) normalise: Normalise,
+    pub(super) normalise: &'a Normalise,
     pub(super) augment: Option<Augment>,
     pub(super) seed: u64,
     /// Images per step.
@@ -38,7 +38,7 @@ impl Batches<'_> {
         let augment = augment.map(|(augment, epoch)| (augment, self.seed, epoch as u32));
         let images = &mut batch.images;
         self.train
-            .gather_moved(indices, &self.normalise, augment, images);
+            .gather_moved(indices, self.normalise, augment, images);
         batch.labels.clear();
         self.train
             .gather_labels(indices.iter().copied(), &mut batch.labels);
@@ -100,10 +100,11 @@ mod tests {
     #[test]
     fn from_any_step_on_the_batches_are_the_same() {
         let train = Embedded::Digits8x8.load().unwrap().train.limit(100);
+        let normalise = Normalise::unit(&train);
         let make = |augment| {
             Arc::new(Batches {
                 train: &train,
-                normalise: Normalise::unit(&train),
+                normalise: &normalise,
                 augment,
                 seed: 4,
                 batch: 30,

@@ -2,30 +2,29 @@
 //! every step tells them.
 
 use crate::backend::Session;
-use crate::chip::cells::LayerCells;
-use crate::chip::ranges;
+use crate::chip::calibrate::follows_sums;
+use crate::chip::layer::{CellLayer, Pairs};
 use crate::config::chip::Adc;
 use crate::config::{Experiment, Fidelity};
 use crate::data::{self, Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
-use crate::network::lower::cells::{CellLayer, CellTensors, Tuned};
+use crate::network::lower::cells::CellTensors;
 use crate::network::lower::training::CellTraining;
 use crate::network::parameters::Tensor;
 use crate::network::{Graph, Parameters};
 
-use super::converters::{self, Network, Pairs};
-use super::settings;
+use super::converters::{self, Network};
+use crate::setup;
 
 /// Crossbar layers of a training at cell level.
 #[derive(Debug, Clone)]
 pub(super) struct CellSteps {
     layers: Vec<CellLayer>,
-    ranges: Vec<Option<Pairs>>,
     rescale: bool,
     adc: Adc,
-    /// Where ranges follow the sums: the layers with histograms that are still empty.
-    uncalibrated: Option<Vec<LayerCells>>,
+    /// Whether ranges follow the sums, and so the weights.
+    follow: bool,
 }
 
 impl CellSteps {
@@ -65,35 +64,21 @@ impl CellSteps {
         if experiment.train.level != Fidelity::Cell || !experiment.train.recipe.sees_quantizers() {
             return Ok(None);
         }
-        let cells = settings::cell_layers(experiment, graph, numerics)?;
-        let follow = converters::follow_sums(&cells);
-        let ranges = match follow {
-            true => vec![None; cells.len()],
-            false => converters::ranges(&experiment.chip.adc, &cells),
-        };
-        let mut layers = vec![];
-        for (cells, pairs) in cells.iter().zip(&ranges) {
-            let mut layer = CellLayer {
-                programming: cells.programming.clone(),
-                reading: cells.reading.clone(),
-                wires: cells.wires.clone(),
-                errors: cells.errors.clone(),
-                tuned: Tuned::No,
-                storage: cells.storage,
-            };
+        let adc = &experiment.chip.adc;
+        let mut layers = setup::cell_layers(experiment, graph, numerics)?;
+        for layer in &mut layers {
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;
-            layer.reading.integer = pairs
-                .as_ref()
-                .is_some_and(|p| ranges::add_integers(&layer.reading, p));
-            layers.push(layer);
+        }
+        let follow = follows_sums(adc);
+        if !follow {
+            converters::share(adc, &mut layers);
         }
         Ok(Some(Self {
             layers,
-            ranges,
             rescale: experiment.train.rescale,
-            adc: experiment.chip.adc.clone(),
-            uncalibrated: follow.then_some(cells),
+            adc: adc.clone(),
+            follow,
         }))
     }
 
@@ -114,14 +99,13 @@ impl CellSteps {
     pub fn without_converters(mut self) -> Self {
         let layers = self.layers.iter().map(CellLayer::without_converter);
         self.layers = layers.collect();
-        self.ranges = vec![None; self.layers.len()];
-        self.uncalibrated = None;
+        self.follow = false;
         self
     }
 
     /// Whether ranges follow the sums, and so the weights.
     pub fn follow_sums(&self) -> bool {
-        self.uncalibrated.is_some()
+        self.follow
     }
 
     /// Ranges for the sums that images of `train` give with `parameters` on a nominal chip, where ranges
@@ -137,9 +121,9 @@ impl CellSteps {
         normalise: &Normalise,
         seed: u64,
     ) -> Result<()> {
-        let Some(mut cells) = self.uncalibrated.clone() else {
+        if !self.follow {
             return Ok(());
-        };
+        }
         let mut order = data::permutation(train.len(), seed, 0);
         order.truncate(self.adc.calibration_images);
         let images = train.select(&order);
@@ -147,21 +131,28 @@ impl CellSteps {
             graph,
             numerics,
             parameters,
-            layers: &self.layers,
         };
-        converters::add_sums(&network, &images, normalise, &mut cells)?;
-        self.ranges = converters::ranges(&self.adc, &cells);
+        let mut layers = self.layers.clone();
+        converters::calibrate(&network, &images, normalise, &self.adc, &mut layers)?;
+        self.take_ranges(layers.into_iter().map(|l| l.ranges));
         Ok(())
+    }
+
+    /// Sets the ranges. Codes are added as the program was lowered: without a range, as floats.
+    fn take_ranges(&mut self, ranges: impl Iterator<Item = Option<Pairs>>) {
+        for (layer, ranges) in self.layers.iter_mut().zip(ranges) {
+            layer.ranges = ranges;
+        }
     }
 
     /// Adds calibrated ranges to what a checkpoint keeps: they are those of the weights at the
     /// beginning of the epoch.
     pub fn save(&self, to: &mut Parameters) {
-        if !self.follow_sums() {
+        if !self.follow {
             return;
         }
-        for (i, pairs) in self.ranges.iter().enumerate() {
-            if let Some(pairs) = pairs {
+        for (i, layer) in self.layers.iter().enumerate() {
+            if let Some(pairs) = &layer.ranges {
                 let tensor = Tensor {
                     shape: vec![pairs.len(), 2],
                     data: pairs.as_flattened().to_vec(),
@@ -176,16 +167,16 @@ impl CellSteps {
     /// # Errors
     /// They are missing, or of another network.
     pub fn load(&mut self, from: &Parameters) -> Result<()> {
-        let Some(cells) = &self.uncalibrated else {
+        if !self.follow {
             return Ok(());
-        };
-        for (i, layer) in cells.iter().enumerate() {
+        }
+        for (i, layer) in self.layers.iter_mut().enumerate() {
             let arrays = &layer.programming.arrays;
             let name = range_name(i);
             let pairs = from.tensors.get(&name).map(|t| t.data.as_chunks().0);
             match pairs {
                 Some(pairs) if pairs.len() == arrays.read_planes() * arrays.cols => {
-                    self.ranges[i] = Some(pairs.to_vec());
+                    layer.ranges = Some(pairs.to_vec());
                 }
                 _ => {
                     return Err(Error::input(format!(
@@ -204,16 +195,6 @@ impl CellSteps {
             layers: self.layers.clone().into(),
             rescale: self.rescale,
         }
-    }
-
-    /// Writes what chips have in common.
-    pub fn write_shared(&self, session: &mut dyn Session, cells: &[CellTensors]) -> Result<()> {
-        for (tensors, pairs) in cells.iter().zip(&self.ranges) {
-            if let (Some(range), Some(pairs)) = (tensors.range, pairs) {
-                session.write(range, pairs.as_flattened())?;
-            }
-        }
-        Ok(())
     }
 
     /// Writes the common deviation of every chip of a step or wave.

@@ -4,19 +4,16 @@
 use crate::backend::cpu::CpuBackend;
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::calibrate::Calibration;
-use crate::chip::cells::{LayerCells, Ranges};
+use crate::chip::layer::{CellLayer, Pairs};
 use crate::chip::ranges;
 use crate::config::chip::Adc;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
-use crate::network::lower::cells::{CellLayer, Tap, Tapped};
+use crate::network::lower::cells::{Tap, Tapped};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::{Graph, Parameters};
 use crate::program::LANES;
-
-/// Pairs `(lsb, lo)` of `[read plane][column]`.
-pub type Pairs = Vec<[f32; 2]>;
 
 /// A network whose converters are calibrated.
 #[derive(Debug, Clone, Copy)]
@@ -27,54 +24,60 @@ pub struct Network<'a> {
     pub numerics: &'a Numerics,
     /// Weights, batch norm, quantizer steps.
     pub parameters: &'a Parameters,
-    /// Crossbar layers; their errors, noise, tuning and converters are left out.
-    pub layers: &'a [CellLayer],
 }
 
-/// Whether any layer's ranges are calibrated.
-pub fn follow_sums(cells: &[LayerCells]) -> bool {
-    cells
-        .iter()
-        .any(|c| matches!(c.ranges, Ranges::Calibrated(_)))
-}
-
-/// Ranges of the layers that have converters. Calibrated ones are those of the sums so far.
-pub fn ranges(adc: &Adc, cells: &[LayerCells]) -> Vec<Option<Pairs>> {
-    // With one reference for the chip those that have seen something decide.
-    let seen = |c: &LayerCells| match &c.ranges {
-        Ranges::None => false,
-        Ranges::Known(_) => true,
-        Ranges::Calibrated(histograms) => !histograms.saw_nothing(),
-    };
-    let others_decide = adc.shared && cells.iter().any(seen);
-    let mut found: Vec<Option<Pairs>> = cells
-        .iter()
-        .map(|c| match &c.ranges {
-            Ranges::None => None,
-            Ranges::Known(pairs) => Some(pairs.clone()),
-            Ranges::Calibrated(histograms) => Some(histograms.ranges(others_decide)),
-        })
-        .collect();
-    if adc.shared {
-        let of = cells.iter().zip(&mut found);
-        let of = of.filter_map(|(c, r)| Some((&c.programming.arrays, r.as_mut()?)));
-        ranges::share(&mut of.collect::<Vec<_>>());
+/// Makes the largest step of all layers the step of every converter, where they share one reference.
+pub fn share(adc: &Adc, layers: &mut [CellLayer]) {
+    if !adc.shared {
+        return;
     }
-    found
+    let mut found: Vec<Option<Pairs>> = layers.iter_mut().map(|l| l.ranges.take()).collect();
+    let of = layers.iter().zip(&mut found);
+    let of = of.filter_map(|(l, r)| Some((&l.programming.arrays, r.as_mut()?)));
+    ranges::share(&mut of.collect::<Vec<_>>());
+    for (layer, ranges) in layers.iter_mut().zip(found) {
+        layer.set_ranges(ranges);
+    }
 }
 
-/// Adds the sums that `images` give on a nominal chip to the histograms of `cells`. The CPU makes
-/// them for every backend, so that all have the same ranges.
+/// Ranges of converters that follow sums: of the sums that `images` give on a nominal chip. Errors,
+/// noise, tuning and converters of `layers` are left out. The CPU computes the sums for every backend,
+/// so that all have the same ranges.
 ///
 /// # Errors
 /// A parameter is missing; the sums of a block of images do not fit the memory.
-pub fn add_sums(
+pub fn calibrate(
     network: &Network,
     images: &Dataset,
     normalise: &Normalise,
-    cells: &mut [LayerCells],
+    adc: &Adc,
+    layers: &mut [CellLayer],
 ) -> Result<()> {
-    let layout = Layout::new((network.graph, network.numerics), network.layers, cells)?;
+    let mut histograms = histograms(adc, layers);
+    add_sums(network, images, normalise, layers, &mut histograms)?;
+    // With one reference for the chip those that have seen something decide.
+    let seen = histograms.iter().flatten().any(|h| !h.saw_nothing());
+    for (layer, histogram) in layers.iter_mut().zip(histograms) {
+        layer.set_ranges(histogram.map(|h| h.ranges(adc.shared && seen)));
+    }
+    share(adc, layers);
+    Ok(())
+}
+
+/// Empty histograms of the layers whose ranges follow sums.
+fn histograms(adc: &Adc, layers: &[CellLayer]) -> Vec<Option<Calibration>> {
+    layers.iter().map(|l| Calibration::of(l, adc)).collect()
+}
+
+/// Adds the sums that images give to the histograms of the layers.
+fn add_sums(
+    network: &Network,
+    images: &Dataset,
+    normalise: &Normalise,
+    layers: &[CellLayer],
+    histograms: &mut [Option<Calibration>],
+) -> Result<()> {
+    let layout = Layout::new((network.graph, network.numerics), layers, histograms)?;
     let Layout {
         backend,
         net,
@@ -97,7 +100,9 @@ pub fn add_sums(
         return Err(Error::Internal("a calibration without taps".into()));
     };
     for tap in tapped {
-        if let (Tapped::Counts { limit, .. }, Some(h)) = (tap, histograms(cells, tap)) {
+        if let Tapped::Counts { layer, limit, .. } = tap
+            && let Some(h) = &histograms[*layer]
+        {
             session.write(*limit, &h.limits)?;
         }
     }
@@ -110,11 +115,10 @@ pub fn add_sums(
         session.write(net.labels, &labels[group.clone()])?;
         session.run(*section, &RunArgs::wave(0, 0, 1, 0..group.len()))?;
         for tap in tapped {
-            if let Tapped::Counts { counts, .. } = tap {
-                let counts = session.read(*counts)?;
-                if let Some(h) = histograms(cells, tap) {
-                    h.add(&counts);
-                }
+            if let Tapped::Counts { layer, counts, .. } = tap
+                && let Some(h) = &mut histograms[*layer]
+            {
+                h.add(&session.read(*counts)?);
             }
         }
         start = group.end;
@@ -122,8 +126,16 @@ pub fn add_sums(
     Ok(())
 }
 
+/// Sees that the sums of `layers` can be computed; takes no memory for it.
+///
+/// # Errors
+/// As [`calibrate`].
+pub fn check(graph: &Graph, numerics: &Numerics, adc: &Adc, layers: &[CellLayer]) -> Result<()> {
+    Layout::new((graph, numerics), layers, &histograms(adc, layers)).map(|_| ())
+}
+
 /// The program that gives the sums, before any memory is taken for it.
-pub(crate) struct Layout {
+struct Layout {
     backend: CpuBackend,
     net: Inference,
     layers: Vec<CellLayer>,
@@ -135,19 +147,19 @@ impl Layout {
     ///
     /// # Errors
     /// The sums of a block of images do not fit the memory.
-    pub(crate) fn new(
+    fn new(
         (graph, numerics): (&Graph, &Numerics),
         layers: &[CellLayer],
-        cells: &[LayerCells],
+        histograms: &[Option<Calibration>],
     ) -> Result<Self> {
-        let taps: Vec<Tap> = cells
+        let taps: Vec<Tap> = histograms
             .iter()
-            .map(|c| match &c.ranges {
-                Ranges::Calibrated(h) => Tap::Counts {
+            .map(|histogram| match histogram {
+                Some(h) => Tap::Counts {
                     groups: h.groups(),
                     bins: h.bins,
                 },
-                _ => Tap::No,
+                None => Tap::No,
             })
             .collect();
         // What stands in front of the converters is that of a network without them.
@@ -181,16 +193,5 @@ impl Layout {
             layers,
             fits,
         })
-    }
-}
-
-/// The histograms a tap fills.
-fn histograms<'a>(cells: &'a mut [LayerCells], tap: &Tapped) -> Option<&'a mut Calibration> {
-    match tap {
-        Tapped::Counts { layer, .. } => match &mut cells[*layer].ranges {
-            Ranges::Calibrated(h) => Some(h),
-            _ => None,
-        },
-        Tapped::Sums { .. } => None,
     }
 }

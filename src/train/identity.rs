@@ -4,53 +4,44 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::settings;
-use crate::config::{Experiment, NetworkKind, Variation};
+#[cfg(doc)]
+use crate::config::Experiment;
+use crate::config::Variation;
+#[cfg(doc)]
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::network::file;
+use crate::setup::{Inputs, Point};
 
 /// Grows whenever an experiment trains to other bits than it did before, so that no network of an
 /// earlier program is taken for one of this.
 const REVISION: u32 = 2;
 
 /// The training images of a set as trainings see them: their content, wherever it came from.
-///
-/// The same for all points of a sweep, which have the same section `[data]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SeenImages {
+struct SeenImages<'a> {
     /// [`Dataset::sha256`] of the training images, with those that are held out.
-    sha256: String,
+    sha256: &'a str,
     images: usize,
     /// Channels, rows, columns.
     shape: [usize; 3],
     classes: usize,
-    /// How many are held out ([`settings::hold_out`] says which).
+    /// How many are held out ([`Inputs::held_out`] says which).
     held_out: usize,
     /// Mean and standard deviation of every channel.
-    normalisation: Vec<(f64, f64)>,
+    normalisation: &'a [(f64, f64)],
 }
 
-impl SeenImages {
-    /// Of `train`, as `[data]` of the experiment uses it.
-    ///
-    /// # Errors
-    /// Constants of the normalisation that do not fit the images.
-    pub fn new(experiment: &Experiment, train: &Dataset) -> Result<Self> {
-        let normalise = settings::normalise(experiment, train)?;
-        Ok(Self {
-            sha256: train.sha256(),
+impl<'a> SeenImages<'a> {
+    fn new(inputs: &'a Inputs) -> Self {
+        let train = &inputs.data.train;
+        Self {
+            sha256: inputs.sha256(),
             images: train.len(),
             shape: [train.c, train.h, train.w],
             classes: train.classes,
-            held_out: experiment.data.validation,
-            normalisation: normalise.constants().to_vec(),
-        })
-    }
-
-    /// Images that are trained on.
-    pub fn trained_on(&self) -> usize {
-        self.images.saturating_sub(self.held_out)
+            held_out: inputs.n_held_out(),
+            normalisation: inputs.normalise.constants(),
+        }
     }
 }
 
@@ -58,10 +49,10 @@ impl SeenImages {
 #[derive(Serialize)]
 struct Identity<'a> {
     revision: u32,
-    images: &'a SeenImages,
+    images: SeenImages<'a>,
     /// Content of the network's file, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    network_sha256: Option<String>,
+    network_sha256: Option<&'a str>,
     /// What held-out images are classified on, where they are: the record says how that went.
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluated_on: Option<Variation>,
@@ -87,8 +78,9 @@ const NOT_OF_TRAINING: [&str; 8] = [
 /// whoever shares models between them says that either will do.
 ///
 /// # Errors
-/// The network's file cannot be read.
-pub fn training_key(experiment: &Experiment, images: &SeenImages) -> Result<String> {
+/// None that an experiment can cause.
+pub fn training_key(point: &Point) -> Result<String> {
+    let experiment = point.experiment();
     let json = |e| Error::Internal(format!("experiment to JSON: {e}"));
     let mut settings = serde_json::to_value(experiment.training()).map_err(json)?;
     if let Some(sections) = settings.as_object_mut() {
@@ -96,24 +88,12 @@ pub fn training_key(experiment: &Experiment, images: &SeenImages) -> Result<Stri
     }
     let identity = Identity {
         revision: REVISION,
-        images,
-        network_sha256: network_sha256(experiment)?,
+        images: SeenImages::new(&point.inputs),
+        network_sha256: point.start.sha256(),
         evaluated_on: experiment.evaluated_on(),
         settings,
     };
     serde_json::to_string(&identity).map_err(json)
-}
-
-/// Content of the file that the experiment's network begins with; none for a network of the zoo.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn network_sha256(experiment: &Experiment) -> Result<Option<String>> {
-    let n = &experiment.network;
-    let file = n.file.as_ref().filter(|_| n.kind == NetworkKind::File);
-    let input = Some(n.input.as_slice()).filter(|sizes| !sizes.is_empty());
-    file.map(|path| file::content_sha256(path, n.fold_batch_norm, input))
-        .transpose()
 }
 
 /// Most differences that a message lists.

@@ -28,5 +28,17 @@ mod validate;
 pub use check::check;
 pub(crate) use checkpoint::keep_model;
 pub use checkpoint::{load_model, save_model};
-pub use identity::{SeenImages, network_sha256, training_key};
+pub use identity::training_key;
 pub use trainer::{EpochRecord, Job, Model, TrainRecord, Validation, train};
+
+use crate::config::Recipe;
+use crate::network::lower::Numerics;
+use crate::setup::Point;
+
+/// Number formats that the steps of a training see.
+fn trained_numerics(point: &Point) -> Numerics {
+    match point.experiment().train.recipe {
+        Recipe::Float | Recipe::Ptq | Recipe::PtqVat => Numerics::FLOAT,
+        Recipe::Qat | Recipe::Qavat => point.quantized,
+    }
+}

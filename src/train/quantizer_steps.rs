@@ -7,9 +7,10 @@ use crate::error::Result;
 use crate::network::Parameters;
 use crate::network::lower::Numerics;
 use crate::network::lower::training::Training;
-use crate::program::{ActQuant, Rounding};
+use crate::network::state::Part;
+use crate::program::{ActQuant, Rounding, Step};
+use crate::quantize;
 use crate::quantize::activation::Codes;
-use crate::quantize::{self, Step};
 
 /// Step of an activation quantizer from samples of its input.
 pub fn activation_step(q: &Quantize, samples: &[f32], quant: ActQuant) -> f32 {
@@ -50,10 +51,10 @@ pub fn initial_weight_steps(
 ) -> Result<()> {
     let top = (1 << (numerics.weight_bits.max(2) - 1)) - 1;
     for state in &training.states {
-        let Some(layer) = state.name.strip_suffix(".weight_step") else {
+        let Some((layer, Part::WeightStep)) = Part::parse(&state.name) else {
             continue;
         };
-        let Some(weight) = parameters.tensors.get(&format!("{layer}.weight")) else {
+        let Some(weight) = parameters.get(layer, Part::Weight) else {
             continue;
         };
         let steps: usize = state.shape.iter().product();

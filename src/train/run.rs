@@ -12,19 +12,21 @@ use layout::Layout;
 use super::batches::{Ahead, Batch, Batches};
 use super::cells::CellSteps;
 use super::checkpoint::{self, EpochSums, Position};
-use super::identity::{SeenImages, training_key};
-use super::settings::{HeldOut, Steps};
+use super::identity::training_key;
+use super::settings::Steps;
 use super::trainer::{EpochRecord, Job, TrainRecord};
 use super::{quantizer_steps, settings, validate};
 use crate::backend::{RunArgs, SectionId, Session};
 use crate::chip::ChipVariation;
 use crate::error::{Error, Result};
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::training::Training;
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::program::CHIP_FIELDS;
 use crate::progress::TrainProgress;
 use crate::random::TRAINING;
+use crate::setup::HeldOut;
 
 /// Batches that batch norm sees before converters are calibrated for the first time: its statistics
 /// then keep 3 % of what they began with.
@@ -81,18 +83,17 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Prepares the training of `graph` on the images that `held_out` leaves.
+    /// Prepares a training on the images that `held_out` leaves.
     pub(super) fn new(
         job: &'a Job<'a>,
-        graph: &'a Graph,
         numerics: &Numerics,
         held_out: &'a HeldOut<'a>,
         purpose: Purpose,
     ) -> Result<Self> {
-        let experiment = job.experiment;
+        let (experiment, graph) = (job.point.experiment(), &job.point.start.graph);
         let t = &experiment.train;
         let n = held_out.train.len();
-        let layout = Layout::new(job.backend, experiment, graph, numerics, n, purpose)?;
+        let layout = Layout::new(job.backend, job.point, numerics, purpose)?;
         let Layout {
             training,
             cells,
@@ -103,14 +104,12 @@ impl<'a> Run<'a> {
         let (chips, parts) = (t.chips_per_batch, t.accumulate);
         let mut session = job.backend.prepare(&training.program, want)?;
         if let Some(cells) = &cells {
-            cells.write_shared(session.as_mut(), &training.cells)?;
+            write_ranges(session.as_mut(), &training.cells, cells.layers())?;
         }
         let steps_per_epoch = n / batch;
         let seed = experiment.training_seed();
         let key = match (&job.checkpoint, purpose) {
-            (Some(_), Purpose::Train) => {
-                training_key(experiment, &SeenImages::new(experiment, &job.data.train)?)?
-            }
+            (Some(_), Purpose::Train) => training_key(job.point)?,
             // Nothing is saved.
             _ => String::new(),
         };
@@ -124,7 +123,7 @@ impl<'a> Run<'a> {
             numerics: *numerics,
             batches: Arc::new(Batches {
                 train: &held_out.train,
-                normalise: settings::normalise(experiment, &job.data.train)?,
+                normalise: &job.point.inputs.normalise,
                 augment: settings::augment(t),
                 seed,
                 batch,
@@ -152,7 +151,8 @@ impl<'a> Run<'a> {
         let path = self.job.checkpoint.as_ref();
         match path.filter(|p| self.job.resume && p.exists()) {
             Some(path) => {
-                let steps = Steps::new(&self.job.experiment.train, self.batches.train.len())?;
+                let steps =
+                    Steps::new(&self.job.point.experiment().train, self.batches.train.len())?;
                 let (mut parameters, position) = checkpoint::load_position(path, &self.key, steps)?;
                 self.tally = checkpoint::take_tally(path, &mut parameters, self.chips)?;
                 self.parameters = parameters;
@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
                 match &mut self.cells {
                     Some(cells) => {
                         cells.load(&self.parameters)?;
-                        cells.write_shared(session, &training.cells)
+                        write_ranges(session, &training.cells, cells.layers())
                     }
                     None => Ok(()),
                 }
@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
             None if self.follows_sums() => {
                 let purpose = Purpose::Settle;
                 let numerics = &self.numerics;
-                let mut run = Run::new(self.job, self.graph, numerics, self.held_out, purpose)?;
+                let mut run = Run::new(self.job, numerics, self.held_out, purpose)?;
                 run.parameters = std::mem::take(&mut self.parameters);
                 self.parameters = run.settled()?;
                 let states = &self.training.states;
@@ -244,15 +244,15 @@ impl<'a> Run<'a> {
         if let Some(cells) = &mut self.cells {
             let network = (self.graph, &self.numerics);
             let b = &self.batches;
-            cells.calibrate(network, &parameters, b.train, &b.normalise, self.seed)?;
-            cells.write_shared(self.session.as_mut(), &self.training.cells)?;
+            cells.calibrate(network, &parameters, b.train, b.normalise, self.seed)?;
+            write_ranges(self.session.as_mut(), &self.training.cells, cells.layers())?;
         }
         Ok(())
     }
 
     /// All remaining epochs; a thread makes the batches ahead of the steps.
     pub(super) fn epochs(&mut self) -> Result<TrainRecord> {
-        let steps = self.job.experiment.train.epochs * self.steps_per_epoch;
+        let steps = self.job.point.experiment().train.epochs * self.steps_per_epoch;
         std::thread::scope(|scope| {
             let batches = Arc::clone(&self.batches);
             let ahead = Ahead::start(scope, batches, self.step..steps);
@@ -261,7 +261,7 @@ impl<'a> Run<'a> {
     }
 
     fn remaining_steps(&mut self, steps: usize, ahead: &Ahead) -> Result<TrainRecord> {
-        let t = &self.job.experiment.train;
+        let t = &self.job.point.experiment().train;
         let report_every = (self.steps_per_epoch / 20).max(1);
         let mut saved = Instant::now();
         let started = Instant::now();
@@ -356,7 +356,7 @@ impl<'a> Run<'a> {
 
     /// Notes how an epoch went and, every so many epochs, what the held-out images say.
     fn end_epoch(&mut self, epoch: usize, loss: f64, accuracy: f64) -> Result<()> {
-        let t = &self.job.experiment.train;
+        let t = &self.job.point.experiment().train;
         let asked =
             t.evaluate_every > 0 && (epoch.is_multiple_of(t.evaluate_every) || epoch == t.epochs);
         let validation = match &self.held_out.validation {
@@ -462,7 +462,11 @@ impl<'a> Run<'a> {
     }
 
     fn learning_rate(&self, step: usize) -> f32 {
-        settings::learning_rate(&self.job.experiment.train, step, self.steps_per_epoch)
+        settings::learning_rate(
+            &self.job.point.experiment().train,
+            step,
+            self.steps_per_epoch,
+        )
     }
 
     fn run(&mut self, section: SectionId, step: usize) -> Result<()> {

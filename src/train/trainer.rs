@@ -6,14 +6,13 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::run::{Purpose, Run};
-use super::settings;
 use crate::backend::Backend;
-use crate::config::{Experiment, Recipe};
-use crate::data::Split;
+use crate::config::Recipe;
 use crate::error::Result;
 use crate::network::lower::Numerics;
 use crate::network::{Graph, Parameters};
 use crate::progress::Observer;
+use crate::setup::Point;
 
 /// A trained network, ready for chips.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,10 +76,8 @@ pub struct Validation {
 pub struct Job<'a> {
     /// Where it runs.
     pub backend: &'a dyn Backend,
-    /// What to train.
-    pub experiment: &'a Experiment,
-    /// Images; only `train` is looked at.
-    pub data: &'a Split,
+    /// What to train; of its images only the training images are looked at.
+    pub point: &'a Point<'a>,
     /// Name for progress reports.
     pub label: String,
     /// Where an unfinished training is saved, if anywhere.
@@ -93,18 +90,14 @@ pub struct Job<'a> {
 
 /// Trains a network (or continues to). Only training images are used.
 pub fn train(job: &Job) -> Result<Model> {
-    let experiment = job.experiment;
-    let from = settings::start(experiment, &job.data.train)?;
-    let held_out = settings::hold_out(experiment, &job.data.train)?;
-    let full = settings::numerics(experiment, &job.data.train)?;
+    let experiment = job.point.experiment();
+    let held_out = job.point.inputs.held_out();
     let recipe = experiment.train.recipe;
-    let numerics = match recipe {
-        Recipe::Float | Recipe::Ptq | Recipe::PtqVat => Numerics::FLOAT,
-        Recipe::Qat | Recipe::Qavat => full,
-    };
-    let graph = &from.graph;
+    let numerics = super::trained_numerics(job.point);
+    let full = job.point.quantized;
+    let (graph, file) = (&job.point.start.graph, &job.point.start.file);
     let started = Instant::now();
-    let given = from.parameters.as_ref().map(|loaded| &loaded.parameters);
+    let given = file.as_ref().map(|given| &given.loaded.parameters);
     let mut record = TrainRecord::default();
     let mut parameters = match given {
         Some(parameters) if experiment.train.epochs == 0 => {
@@ -115,7 +108,7 @@ pub fn train(job: &Job) -> Result<Model> {
             parameters
         }
         _ => {
-            let mut run = Run::new(job, graph, &numerics, &held_out, Purpose::Train)?;
+            let mut run = Run::new(job, &numerics, &held_out, Purpose::Train)?;
             if let Some(parameters) = given {
                 run.parameters.overwrite(parameters)?;
             }
@@ -139,7 +132,7 @@ pub fn train(job: &Job) -> Result<Model> {
         // quantization leaves the network as it is.
         let frozen_norm = recipe == Recipe::Ptq;
         let purpose = Purpose::Quantize { frozen_norm };
-        let mut run = Run::new(job, graph, &full, &held_out, purpose)?;
+        let mut run = Run::new(job, &full, &held_out, purpose)?;
         run.parameters = parameters;
         parameters = run.quantize_afterwards(frozen_norm)?;
         model.numerics = full;

@@ -1,17 +1,17 @@
 //! Accuracy on held-out training images while training goes on.
 
 use super::cells::CellSteps;
-use super::settings;
 use super::trainer::{Job, Validation};
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::ChipVariation;
-use crate::config::Experiment;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::{CellNoise, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::random::TRAINING;
+use crate::setup::{self, Point};
 
 /// First chip word of validation: far from the chips of training steps and of calibration, which
 /// share the purpose.
@@ -37,25 +37,25 @@ pub(super) fn accuracy(network: &Network, images: &Dataset) -> Result<Validation
     let Network {
         graph, numerics, ..
     } = *network;
-    let experiment = network.job.experiment;
-    let normalise = settings::normalise(experiment, &network.job.data.train)?;
+    let point = network.job.point;
+    let (experiment, normalise) = (point.experiment(), &point.inputs.normalise);
     let chips = experiment.train.evaluate_chips;
     let (ideal, varied) = match CellSteps::deployed(experiment, graph, numerics)? {
         Some(mut cells) => {
             let (parameters, seed) = (network.parameters, experiment.training_seed());
             let of = (graph, numerics);
-            cells.calibrate(of, parameters, network.train, &normalise, seed)?;
+            cells.calibrate(of, parameters, network.train, normalise, seed)?;
             (Level::Cell(cells.nominal()), Level::Cell(cells))
         }
         None => {
             let v = &experiment.variation;
-            let noise = |sigma_w| Level::Weight(settings::cell_noise(v, sigma_w, 0));
+            let noise = |sigma_w| Level::Weight(setup::cell_noise(v, sigma_w, 0));
             (noise(0.0), noise(v.sigma_w))
         }
     };
-    let common = ChipVariation::new(&experiment.variation)?;
-    let ideal = on_chips(network, images, &normalise, &ideal, (None, 1))?[0];
-    let each = on_chips(network, images, &normalise, &varied, (Some(&common), chips))?;
+    let common = point.chips()?;
+    let ideal = on_chips(network, images, normalise, &ideal, (None, 1))?[0];
+    let each = on_chips(network, images, normalise, &varied, (Some(&common), chips))?;
     let n = each.len() as f64;
     let mean = each.iter().sum::<f64>() / n;
     let squares: f64 = each.iter().map(|a| (a - mean) * (a - mean)).sum();
@@ -104,19 +104,15 @@ fn layout(
     Ok((net, capacity))
 }
 
-/// Sees that `n` held-out images can be classified as [`accuracy`] does.
+/// Sees that the held-out images can be classified as [`accuracy`] does.
 ///
 /// # Errors
 /// An impossible chip; what does not fit.
-pub(super) fn check(
-    backend: &dyn Backend,
-    experiment: &Experiment,
-    (graph, numerics): (&Graph, &Numerics),
-    n: usize,
-) -> Result<()> {
+pub(super) fn check(backend: &dyn Backend, point: &Point, numerics: &Numerics) -> Result<()> {
+    let (experiment, graph) = (point.experiment(), &point.start.graph);
     let cells = CellSteps::deployed(experiment, graph, numerics)?;
-    ChipVariation::new(&experiment.variation)?;
-    let noise = settings::cell_noise(&experiment.variation, experiment.variation.sigma_w, 0);
+    point.chips()?;
+    let noise = setup::cell_noise(&experiment.variation, experiment.variation.sigma_w, 0);
     let made = match &cells {
         Some(cells) => Chips::Cell {
             layers: cells.layers(),
@@ -126,7 +122,14 @@ pub(super) fn check(
         None => Chips::Weight(&noise),
     };
     let chips = experiment.train.evaluate_chips;
-    layout(backend, (graph, numerics), made, n, chips).map(|_| ())
+    layout(
+        backend,
+        (graph, numerics),
+        made,
+        point.inputs.n_held_out(),
+        chips,
+    )
+    .map(|_| ())
 }
 
 /// Accuracy of every chip. `common` draws what a chip's cells have in common.
@@ -155,7 +158,7 @@ fn on_chips(
         .parameters
         .load_into(session.as_mut(), &net.states)?;
     if let Level::Cell(cells) = level {
-        cells.write_shared(session.as_mut(), &net.cells)?;
+        write_ranges(session.as_mut(), &net.cells, cells.layers())?;
     }
     let (mut pixels, mut labels) = (vec![], vec![]);
     let all: Vec<usize> = (0..n).collect();
@@ -163,7 +166,7 @@ fn on_chips(
     images.gather_labels(all.iter().copied(), &mut labels);
     session.write(net.images, &pixels)?;
     session.write(net.labels, &labels)?;
-    let seed = job.experiment.training_seed();
+    let seed = job.point.experiment().training_seed();
     let mut accuracies = Vec::with_capacity(chips);
     for first in (0..chips).step_by(wave) {
         let now = wave.min(chips - first);

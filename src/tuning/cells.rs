@@ -25,11 +25,13 @@ mod tests;
 use super::correct;
 use super::cost::TuningCost;
 use super::reads::Line;
+use crate::chip::layer::{CellLayer, Tuned};
 use crate::chip::{ChipVariation, Deviation};
 use crate::config::{self, TuningMethod, TuningPlace, TuningScope};
-use crate::network::lower::cells::{CellLayer, Tuned};
+use crate::error::Result;
 use crate::network::lower::layer_address;
 use crate::program::{ConvGeometry, Programming};
+use crate::random::{Reach, product};
 pub use fit::Held;
 use fit::{Fit, Pair};
 use gauge::{Gauge, Place};
@@ -117,6 +119,42 @@ pub fn added_columns(tuning: &config::Tuning) -> u32 {
         | TuningMethod::Oracle
         | TuningMethod::BnRecalibration => 0,
     }
+}
+
+/// Makes layers what a chip with this tuning has: where corrections act, and reference columns.
+///
+/// # Errors
+/// More test cells and reference columns than random numbers have addresses for: [`crate::Error::Input`]
+/// with the layer and the count.
+pub fn tune(layers: &mut [CellLayer], tuning: &config::Tuning) -> Result<()> {
+    for layer in layers {
+        layer.tuned = tuned(tuning);
+        layer.programming.reference_columns = reference_columns(tuning);
+        let p = &layer.programming;
+        p.draws().check()?;
+        let a = &p.arrays;
+        if tuning.method == TuningMethod::SelfTuning && tuning.scope == TuningScope::Array {
+            Reach::Numbers.check(
+                product(&[a.cell_arrays(), tuning.test_cells]),
+                &format!(
+                    "test cells of layer {} (arrays x tuning.test_cells)",
+                    p.layer
+                ),
+            )?;
+        }
+        if tuning.method == TuningMethod::LevelColumns {
+            let columns = tuning.reference_columns as usize;
+            Reach::Numbers.check(
+                product(&[a.cell_planes(), a.col_tiles(), columns, a.rows]),
+                &format!(
+                    "columns at a known level of layer {} (cell planes x column tiles x \
+                     tuning.reference_columns x rows)",
+                    p.layer
+                ),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 impl CellTuner {

@@ -83,7 +83,7 @@ impl Tuner {
         };
         Self {
             method: tuning.method,
-            law: terms::law(variation),
+            law: variation.law,
             mapping: terms::mapping(variation),
             gain_floor: tuning.gain_floor,
             columns: tuning.reference_columns,

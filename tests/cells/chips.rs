@@ -128,13 +128,13 @@ fn layer(seed: u64) -> Layer {
         arrays: arrays.clone(),
     };
     let signs = [
-        InputSigns::Unsigned,
-        InputSigns::SignMagnitude,
-        InputSigns::TwosComplement,
+        None,
+        Some(InputSigns::SignMagnitude),
+        Some(InputSigns::TwosComplement),
     ][d.below(3)];
     let dac = Dac {
         input_bits: 5,
-        dac_bits: if signs == InputSigns::TwosComplement {
+        dac_bits: if signs == Some(InputSigns::TwosComplement) {
             2
         } else {
             1 + d.below(5) as u32
@@ -176,9 +176,9 @@ fn layer(seed: u64) -> Layer {
         arrays: arrays.clone(),
     };
     let input = |d: &mut Draw| match signs {
-        InputSigns::Unsigned => d.below(32) as i32,
-        InputSigns::SignMagnitude => d.below(63) as i32 - 31,
-        InputSigns::TwosComplement => d.below(31) as i32 - 15,
+        None => d.below(32) as i32,
+        Some(InputSigns::SignMagnitude) => d.below(63) as i32 - 31,
+        Some(InputSigns::TwosComplement) => d.below(31) as i32 - 15,
     };
     Layer {
         errors: ConverterErrors {

@@ -95,8 +95,8 @@ fn product(case: &Value) -> Product {
         input_bits,
         dac_bits: if serial { 1 } else { input_bits },
         signs: match signed {
-            true => InputSigns::SignMagnitude,
-            false => InputSigns::Unsigned,
+            true => Some(InputSigns::SignMagnitude),
+            false => None,
         },
         table: None,
         analog_sum: serial && !is("adc_per_ibit"),

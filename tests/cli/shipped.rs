@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use pimento::config::{BinaryWeightGroup, Experiment, Law, Recipe, TuningMethod, n_trainings};
+use pimento::config::{BinaryWeightGroup, Experiment, Recipe, TuningMethod, n_trainings};
+use pimento::program::Law;
 
 use super::{pimento, text};
 

@@ -49,7 +49,7 @@ pub fn arrays(cols: usize, rows: usize, encoding: Encoding) -> Arrays {
 }
 
 /// Bit-serial unsigned inputs.
-pub fn dac(input_bits: u32, dac_bits: u32, signs: InputSigns) -> Dac {
+pub fn dac(input_bits: u32, dac_bits: u32, signs: Option<InputSigns>) -> Dac {
     Dac {
         input_bits,
         dac_bits,
@@ -86,9 +86,9 @@ pub fn integers(lo: i32, hi: i32) -> impl Fn(usize, u64) -> Vec<f32> {
 pub fn codes(dac: &Dac) -> impl Fn(usize, u64) -> Vec<f32> {
     let top = 1 << dac.input_bits;
     let range = match dac.signs {
-        InputSigns::Unsigned => integers(0, top),
-        InputSigns::SignMagnitude => integers(-top, top),
-        InputSigns::TwosComplement => integers(-top / 2 - 1, top / 2),
+        None => integers(0, top),
+        Some(InputSigns::SignMagnitude) => integers(-top, top),
+        Some(InputSigns::TwosComplement) => integers(-top / 2 - 1, top / 2),
     };
     move |n, seed| range(n, seed).iter().map(|c| c * X_STEP).collect()
 }

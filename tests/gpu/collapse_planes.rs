@@ -15,7 +15,7 @@ fn effective_weights_match_cpu() {
     let encodings = ENCODINGS.map(|encoding| (encoding, None));
     for (encoding, levels) in encodings.into_iter().chain([digital]) {
         let mut case = Case::new();
-        let mut spec = reading(&geo, encoding, dac(8, 1, InputSigns::Unsigned), None);
+        let mut spec = reading(&geo, encoding, dac(8, 1, None), None);
         spec.arrays.levels = levels;
         let n = spec.arrays.plane_len();
         let layer = Layer::new(&mut case, geo, spec, |n, seed| {

@@ -4,10 +4,10 @@ use pimento::program::*;
 use super::arrays::*;
 use super::harness::*;
 
-const SIGNS: [InputSigns; 3] = [
-    InputSigns::Unsigned,
-    InputSigns::SignMagnitude,
-    InputSigns::TwosComplement,
+const SIGNS: [Option<InputSigns>; 3] = [
+    None,
+    Some(InputSigns::SignMagnitude),
+    Some(InputSigns::TwosComplement),
 ];
 
 /// Integer conductances, converters that lose nothing, steps that are powers of two: every number
@@ -18,7 +18,7 @@ fn integers_match_cpu_exactly() {
         for j in [i % 3, (i + 1) % 3] {
             let encoding = ENCODINGS[2 * j];
             let signs = SIGNS[(i + j) % 3];
-            let bits = if signs == InputSigns::TwosComplement {
+            let bits = if signs == Some(InputSigns::TwosComplement) {
                 1
             } else {
                 [1, 3, 2][(i + 2 * j) % 3]
@@ -164,7 +164,7 @@ fn unconverted_sums_match_cpu() {
         let mut case = Case::new();
         let dac = Dac {
             analog_sum,
-            ..dac(8, 1, InputSigns::Unsigned)
+            ..dac(8, 1, None)
         };
         let layer = Layer::new(
             &mut case,
@@ -221,10 +221,10 @@ fn noise_of_summed_steps_matches_cpu() {
 fn counted_bits_give_the_same_codes() {
     // Geometry, encoding, bits of a step, signs, one conversion for all steps.
     let cases = [
-        (0, ENCODINGS[0], 1, InputSigns::Unsigned, false),
-        (1, ENCODINGS[4], 3, InputSigns::SignMagnitude, false),
-        (2, ENCODINGS[2], 1, InputSigns::TwosComplement, true),
-        (3, ENCODINGS[5], 1, InputSigns::TwosComplement, false),
+        (0, ENCODINGS[0], 1, None, false),
+        (1, ENCODINGS[4], 3, Some(InputSigns::SignMagnitude), false),
+        (2, ENCODINGS[2], 1, Some(InputSigns::TwosComplement), true),
+        (3, ENCODINGS[5], 1, Some(InputSigns::TwosComplement), false),
     ];
     for (i, encoding, bits, signs, analog_sum) in cases {
         let geo = match i {
@@ -283,7 +283,7 @@ fn largest_counts_match_cpu_exactly() {
     let slice_bits = [1, 4, 2];
     // A slice of four bits that may be negative has 31 levels above its lowest: 31 x 1057 = 2^15 - 1.
     for rows in [1057, 1058] {
-        for signs in [InputSigns::Unsigned, InputSigns::SignMagnitude] {
+        for signs in [None, Some(InputSigns::SignMagnitude)] {
             let geo = ConvGeometry::linear(rows, 8);
             let mut spec = Reading {
                 exact: true,
@@ -304,7 +304,7 @@ fn largest_counts_match_cpu_exactly() {
             };
             let mut layer = Layer::new(&mut case, geo, spec, extremes);
             let code = match signs {
-                InputSigns::SignMagnitude => -31.0,
+                Some(InputSigns::SignMagnitude) => -31.0,
                 _ => 31.0,
             };
             layer.x = case.input_of([rows, 1, 1], Scope::Shared, move |n, _| {
@@ -334,11 +334,11 @@ fn pieces_match_cpu_exactly() {
         groups,
     };
     let (shared, own) = (Scope::Shared, Scope::PerChip);
-    let unsigned = dac(8, 1, InputSigns::Unsigned);
-    let signed = dac(6, 2, InputSigns::SignMagnitude);
+    let unsigned = dac(8, 1, None);
+    let signed = dac(6, 2, Some(InputSigns::SignMagnitude));
     let sum = Dac {
         analog_sum: true,
-        ..dac(5, 1, InputSigns::TwosComplement)
+        ..dac(5, 1, Some(InputSigns::TwosComplement))
     };
     // Three groups of 108 rows.
     let grouped = conv(36, 9, 12, 3);

@@ -116,7 +116,7 @@ fn what_sets_the_step_is_inside_on_both() {
                 full_scale,
                 run,
                 bits,
-                step: WeightStep::MaxAbs,
+                step: Some(Step::MaxAbs),
             }),
             Op::from(QuantizeWeightGrad {
                 w,

@@ -69,7 +69,7 @@ fn layer(rows: usize, dac: Dac, per_cell: bool, exact: bool) -> Case {
 /// Four read planes: a quarter of the rounds each.
 #[test]
 fn long_sums_of_arrays() {
-    let dac = dac(1, 1, InputSigns::Unsigned);
+    let dac = dac(1, 1, None);
     check("sums of arrays", 70_000, 0.0, |rows| {
         layer(rows, dac.clone(), false, false)
     });
@@ -77,7 +77,7 @@ fn long_sums_of_arrays() {
 
 #[test]
 fn long_sums_with_noise_of_every_cell() {
-    let dac = dac(2, 1, InputSigns::Unsigned);
+    let dac = dac(2, 1, None);
     // A code at a threshold may differ by one, which moves an output by at most 1 (steps of 0.25 and 0.5,
     // places up to 8): room for eight of some hundred conversions.
     check("noise of every cell", 20_000, 8.0, |rows| {
@@ -87,7 +87,7 @@ fn long_sums_with_noise_of_every_cell() {
 
 #[test]
 fn long_counts_of_ones() {
-    let dac = dac(8, 1, InputSigns::Unsigned);
+    let dac = dac(8, 1, None);
     check("counts of ones", 4_000_000, 0.0, |rows| {
         layer(rows, dac.clone(), false, true)
     });

@@ -124,12 +124,7 @@ fn halves_are_read_as_their_values() {
         };
         let spec = Reading {
             noise_per_cell: per_cell,
-            ..reading(
-                &geo,
-                ENCODINGS[i],
-                dac(5, 1, InputSigns::Unsigned),
-                Some(adc),
-            )
+            ..reading(&geo, ENCODINGS[i], dac(5, 1, None), Some(adc))
         };
         let layers = layers(&mut case, geo, spec);
         let variance = noisy.then(|| layers[0].variances(&mut case));
@@ -180,7 +175,7 @@ fn halves_are_read_as_their_values() {
 fn integers_match_cpu_exactly() {
     for (geo, encoding) in geometries().into_iter().zip(ENCODINGS) {
         let mut case = Case::new();
-        let spec = reading(&geo, encoding, dac(5, 1, InputSigns::Unsigned), Some(WIDE));
+        let spec = reading(&geo, encoding, dac(5, 1, None), Some(WIDE));
         // 11 bits and more: what is no half is rounded by the host's writes.
         let layer = Layer::new(&mut case, geo, spec, integers(-2_500, 2_500));
         case.program.keep(layer.g, Storage::F16);

@@ -11,11 +11,12 @@ use pimento::backend::wgpu::WgpuBackend;
 use pimento::config::Experiment;
 use pimento::data::Embedded;
 use pimento::progress::Observer;
+use pimento::setup::{self, Images};
 use pimento::sweep::journal::Journal;
 use pimento::sweep::outdir::Existing;
 use pimento::sweep::result::ChipRow;
 use pimento::sweep::rows::Rows;
-use pimento::sweep::wave::{Images, Simulator};
+use pimento::sweep::wave::Simulator;
 use pimento::sweep::{self, SweepOptions};
 use pimento::train::{self, Job, Model};
 use pimento::{Error, report};
@@ -42,8 +43,9 @@ const LOSS_APART: f64 = 0.01;
 
 fn rows(backend: &dyn Backend, e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let data = Embedded::Digits8x8.load().expect("embedded");
-    let images = Images::new(&data.test, &data.train, e).expect("images");
-    let mut s = Simulator::new(backend, e, m, &images, &data.train).expect("prepared");
+    let point = setup::point(e, &data, 0).expect("images");
+    let images = Images::new(&data.test, &point.inputs.normalise).expect("images");
+    let mut s = Simulator::new(backend, &point, m, &images).expect("prepared");
     s.run(0, 3..8, &()).expect("simulated")
 }
 
@@ -75,8 +77,7 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
         let e = experiment(variation, tuning);
         let m = train::train(&Job {
             backend: &cpu,
-            experiment: &e,
-            data: &data,
+            point: &setup::point(&e, &data, 0).unwrap(),
             label: "test".into(),
             checkpoint: None,
             resume: false,
@@ -98,8 +99,9 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
             );
         }
         // The GPU repeats itself to the bit, also for a chip alone.
-        let images = Images::new(&data.test, &data.train, &e).expect("images");
-        let mut s = Simulator::new(gpu, &e, &m, &images, &data.train).expect("prepared");
+        let point = setup::point(&e, &data, 0).expect("images");
+        let images = Images::new(&data.test, &point.inputs.normalise).expect("images");
+        let mut s = Simulator::new(gpu, &point, &m, &images).expect("prepared");
         let alone = s.run(0, 5..6, &()).expect("simulated");
         assert_eq!((alone[0].correct, alone[0].loss), (b[2].correct, b[2].loss));
     }
@@ -135,8 +137,7 @@ fn chips_kept_in_halves_are_the_same_on_both_backends() {
         let (floats, halves) = (with("f32"), with("f16"));
         let m = train::train(&Job {
             backend: &cpu,
-            experiment: &halves,
-            data: &data,
+            point: &setup::point(&halves, &data, 0).unwrap(),
             label: "test".into(),
             checkpoint: None,
             resume: false,

@@ -48,7 +48,7 @@ struct Layer {
     d_effective: TensorId,
     dq: TensorId,
     dw: TensorId,
-    step: WeightStep,
+    step: Option<Step>,
     run: usize,
     spec: Fabrication,
 }
@@ -56,7 +56,7 @@ struct Layer {
 const BITS: u32 = 4;
 
 impl Layer {
-    fn new(case: &mut Case, step: WeightStep, steps: usize, spec: Fabrication) -> Self {
+    fn new(case: &mut Case, step: Option<Step>, steps: usize, spec: Fabrication) -> Self {
         let n = spec.cols * spec.rows;
         let mut temp = |scope| {
             let name = format!("layer{}.{}", spec.layer, case.program.tensors.len());
@@ -230,7 +230,7 @@ impl Network {
             x,
             labels,
             chip,
-            convolution: Layer::new(case, WeightStep::LineSearch, 1, spec),
+            convolution: Layer::new(case, Some(Step::LineSearch), 1, spec),
             norm: Norm::new(case),
             quant: ActQuant {
                 scale: case.result(1, Scope::Shared),
@@ -238,7 +238,7 @@ impl Network {
                 hi: 15,
                 rounding: Rounding::Nearest,
             },
-            linear: Layer::new(case, WeightStep::Mse, CLASSES, linear),
+            linear: Layer::new(case, Some(Step::Mse), CLASSES, linear),
             bias: case.state(CLASSES, Scope::Shared),
             z: case.temp(MAP, Scope::PerChip),
             a: case.temp(MAP, Scope::PerChip),

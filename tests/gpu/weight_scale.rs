@@ -54,13 +54,13 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
     for &bits in all_bits {
         for (groups, run) in layouts(w.len(), cols) {
             for step in [
-                WeightStep::MaxAbs,
-                WeightStep::Percentile(50.0),
-                WeightStep::Percentile(97.3),
-                WeightStep::Percentile(100.0),
-                WeightStep::LineSearch,
-                WeightStep::Mse,
-                WeightStep::Keep,
+                Some(Step::MaxAbs),
+                Some(Step::Percentile(50.0)),
+                Some(Step::Percentile(97.3)),
+                Some(Step::Percentile(100.0)),
+                Some(Step::LineSearch),
+                Some(Step::Mse),
+                None,
             ] {
                 let scale = case.result(groups, Scope::Shared);
                 let full_scale = case.result(groups, Scope::Shared);
@@ -99,10 +99,7 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
                 continue;
             }
             // Another candidate: allowed only where both are as good.
-            assert!(
-                matches!(step, WeightStep::LineSearch | WeightStep::Mse),
-                "{ctx}"
-            );
+            assert!(matches!(step, Some(Step::LineSearch | Step::Mse)), "{ctx}");
             let (best, other) = (error(part, e, bits), error(part, a, bits));
             assert!((other - best).abs() <= TIE * best, "{ctx}: {best} {other}");
         }

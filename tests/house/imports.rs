@@ -8,7 +8,7 @@ use super::source::{Source, paths, room_named, room_of, rust};
 /// stands.
 const FLOORS: &[&[&str]] = &[
     &["error"],
-    &["vector", "files", "memory", "progress"],
+    &["choice", "vector", "files", "memory", "progress"],
     &["random"],
     &["effects"],
     &["program"],
@@ -16,7 +16,9 @@ const FLOORS: &[&[&str]] = &[
     &["quantize", "chip", "mapping"],
     &["backend"],
     &["network"],
-    &["train", "tuning"],
+    &["tuning"],
+    &["setup"],
+    &["train"],
     &["sweep"],
     &["report"],
     &["cli", "bench", "demo", "lib", "main"],

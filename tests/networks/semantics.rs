@@ -488,7 +488,7 @@ fn tied_tensors_are_known() {
     .unwrap();
     let again = file::load(&path, false, None).unwrap();
     assert_eq!(again.tied, network.tied);
-    assert_eq!(*again, network);
+    assert_eq!(again, network);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use pimento::network::lower::{CellNoise, Numerics};
 use pimento::network::onnx::{self, Options};
 use pimento::network::{Parameters, npy, zoo};
 use pimento::program::{Activation, PoolGeometry};
+use pimento::setup;
 use pimento::train::{self, Job};
 
 use super::{TOLERANCE, distance, outputs};
@@ -21,18 +22,17 @@ fn trained(sections: &str, path: &std::path::Path) -> Loaded {
     let experiment = Experiment::parse(&text, "test").unwrap_or_else(|e| panic!("{e}"));
     let mut data = pimento::data::Embedded::Digits8x8.load().unwrap();
     data.train = data.train.limit(300);
+    let point = setup::point(&experiment, &data, 0).unwrap();
     let model = train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: &experiment,
-        data: &data,
+        point: &point,
         label: "test".into(),
         checkpoint: None,
         resume: false,
         observer: &(),
     })
     .unwrap_or_else(|e| panic!("{e}"));
-    let seen = train::SeenImages::new(&experiment, &data.train).unwrap();
-    let key = train::training_key(&experiment, &seen).unwrap();
+    let key = train::training_key(&point).unwrap();
     train::save_model(path, &model, &key).unwrap();
     Loaded {
         tied: vec![],
@@ -196,8 +196,7 @@ fn deploy(path: &std::path::Path, train: &str) -> pimento::Result<train::Model> 
     data.train = data.train.limit(300);
     train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: &experiment,
-        data: &data,
+        point: &setup::point(&experiment, &data, 0)?,
         label: "test".into(),
         checkpoint: None,
         resume: false,

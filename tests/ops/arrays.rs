@@ -112,12 +112,12 @@ pub fn arrays(rng: &mut Rng, geo: &ConvGeometry) -> Arrays {
 pub fn dac(rng: &mut Rng, table: bool) -> Dac {
     let input_bits = rng.pick(1, 8) as u32;
     let signs = [
-        InputSigns::Unsigned,
-        InputSigns::SignMagnitude,
-        InputSigns::TwosComplement,
+        None,
+        Some(InputSigns::SignMagnitude),
+        Some(InputSigns::TwosComplement),
     ][rng.pick(0, 2)];
     let mut dac_bits = rng.pick(1, input_bits as usize) as u32;
-    if signs == InputSigns::TwosComplement && !(input_bits - 1).is_multiple_of(dac_bits) {
+    if signs == Some(InputSigns::TwosComplement) && !(input_bits - 1).is_multiple_of(dac_bits) {
         dac_bits = 1;
     }
     let table = table.then(|| {
@@ -138,9 +138,9 @@ pub fn dac(rng: &mut Rng, table: bool) -> Dac {
 pub fn codes(dac: &Dac) -> (i32, i32) {
     let top = (1 << dac.input_bits) - 1;
     match dac.signs {
-        InputSigns::Unsigned => (0, top),
-        InputSigns::SignMagnitude => (-top, top),
-        InputSigns::TwosComplement => (-(top + 1) / 2, top / 2),
+        None => (0, top),
+        Some(InputSigns::SignMagnitude) => (-top, top),
+        Some(InputSigns::TwosComplement) => (-(top + 1) / 2, top / 2),
     }
 }
 
@@ -161,7 +161,7 @@ pub fn inputs(rng: &mut Rng, dac: &Dac, n: usize) -> Vec<f32> {
 fn step(dac: &Dac, code: i32, t: usize) -> f64 {
     let (magnitude, sign) = match dac.signs {
         // The bits below the sign, and the sign's own as the last.
-        InputSigns::TwosComplement => (code & ((1 << dac.input_bits) - 1), 1.0),
+        Some(InputSigns::TwosComplement) => (code & ((1 << dac.input_bits) - 1), 1.0),
         _ => (code.abs(), if code < 0 { -1.0 } else { 1.0 }),
     };
     let mut digit = 0;
@@ -182,7 +182,7 @@ fn step(dac: &Dac, code: i32, t: usize) -> f64 {
 pub fn place(dac: &Dac, t: usize) -> f64 {
     let value = 2f64.powi(t as i32 * dac.dac_bits as i32);
     match dac.signs {
-        InputSigns::TwosComplement if t + 1 == dac.steps() => -value,
+        Some(InputSigns::TwosComplement) if t + 1 == dac.steps() => -value,
         _ => value,
     }
 }

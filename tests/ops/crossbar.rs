@@ -593,7 +593,7 @@ fn aggregate_noise_has_the_law_of_the_cells() {
         let dac = Dac {
             input_bits: 2,
             dac_bits: 2,
-            signs: InputSigns::Unsigned,
+            signs: None,
             table: None,
             analog_sum: false,
         };
@@ -668,7 +668,7 @@ fn inputs_out_of_range() {
     let (lo, hi) = codes(&Dac {
         input_bits: 3,
         dac_bits: 1,
-        signs: InputSigns::TwosComplement,
+        signs: Some(InputSigns::TwosComplement),
         table: None,
         analog_sum: false,
     });
@@ -694,7 +694,7 @@ fn inputs_out_of_range() {
             dac: Dac {
                 input_bits: 3,
                 dac_bits: 1,
-                signs: InputSigns::TwosComplement,
+                signs: Some(InputSigns::TwosComplement),
                 table: None,
                 analog_sum: false,
             },

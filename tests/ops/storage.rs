@@ -222,7 +222,7 @@ fn what_halves_cost_a_product() {
     let drive = Dac {
         input_bits: 8,
         dac_bits: 8,
-        signs: InputSigns::Unsigned,
+        signs: None,
         table: None,
         analog_sum: false,
     };

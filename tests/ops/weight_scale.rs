@@ -1,8 +1,8 @@
 use crate::harness::*;
 use pimento::program::*;
-use pimento::quantize::{Step, max_abs, mean_abs, weight};
+use pimento::quantize::{max_abs, mean_abs, weight};
 
-fn scales(w0: &[f32], run: usize, bits: u32, step: WeightStep, kept: &[f32]) -> [Vec<f32>; 2] {
+fn scales(w0: &[f32], run: usize, bits: u32, step: Option<Step>, kept: &[f32]) -> [Vec<f32>; 2] {
     let mut rig = Rig::new(1, 0);
     let w = rig.shared(w0);
     let scale = rig.shared(kept);
@@ -22,17 +22,18 @@ fn scales(w0: &[f32], run: usize, bits: u32, step: WeightStep, kept: &[f32]) -> 
 fn every_choice_for_a_layer_and_for_every_channel() {
     let (cols, rows) = (6, 75);
     let w = normals(1, cols * rows);
-    for (step, choice) in [
-        (WeightStep::MaxAbs, Step::MaxAbs),
-        (WeightStep::Percentile(97.0), Step::Percentile(97.0)),
-        (WeightStep::LineSearch, Step::LineSearch),
-        (WeightStep::Mse, Step::Mse),
+    for step in [
+        Step::MaxAbs,
+        Step::Percentile(97.0),
+        Step::LineSearch,
+        Step::Mse,
     ] {
         for bits in 0..=8 {
             for groups in [1, cols] {
-                let [scale, full] = scales(&w, w.len() / groups, bits, step, &vec![9.0; groups]);
+                let kept = vec![9.0; groups];
+                let [scale, full] = scales(&w, w.len() / groups, bits, Some(step), &kept);
                 for (g, part) in w.chunks(w.len() / groups).enumerate() {
-                    let want = weight::step(part, bits, choice);
+                    let want = weight::step(part, bits, step);
                     assert_eq!(scale[g], want, "{step:?} {bits}");
                     let q = weight::highest_code(bits);
                     let top = if bits == 0 { max_abs(part) } else { q * want };
@@ -41,7 +42,7 @@ fn every_choice_for_a_layer_and_for_every_channel() {
             }
         }
     }
-    let [scale, _] = scales(&w, w.len(), 1, WeightStep::Mse, &[9.0]);
+    let [scale, _] = scales(&w, w.len(), 1, Some(Step::Mse), &[9.0]);
     assert_eq!(scale, [mean_abs(&w)]);
 }
 
@@ -50,18 +51,14 @@ fn every_choice_for_a_layer_and_for_every_channel() {
 fn runs_take_the_steps_in_turn() {
     let (outputs, inputs, pixels) = (5, 3, 4);
     let w = normals(2, outputs * inputs * pixels);
-    for (bits, step, choice) in [
-        (1, WeightStep::MaxAbs, Step::MaxAbs),
-        (4, WeightStep::LineSearch, Step::LineSearch),
-        (0, WeightStep::MaxAbs, Step::MaxAbs),
-    ] {
-        let [scale, full] = scales(&w, pixels, bits, step, &vec![9.0; inputs]);
+    for (bits, step) in [(1, Step::MaxAbs), (4, Step::LineSearch), (0, Step::MaxAbs)] {
+        let [scale, full] = scales(&w, pixels, bits, Some(step), &vec![9.0; inputs]);
         for c in 0..inputs {
             let of_channel: Vec<f32> = (0..outputs)
                 .flat_map(|o| &w[(o * inputs + c) * pixels..][..pixels])
                 .copied()
                 .collect();
-            let want = weight::step(&of_channel, bits, choice);
+            let want = weight::step(&of_channel, bits, step);
             assert_eq!(scale[c], want, "{bits} bits");
             assert_eq!(full[c], weight::full_scale(&of_channel, want, bits));
         }
@@ -71,16 +68,10 @@ fn runs_take_the_steps_in_turn() {
 #[test]
 fn a_kept_step_stays() {
     let w = normals(1, 40);
+    assert_eq!(scales(&w, 40, 4, None, &[0.25]), [vec![0.25], vec![1.75]]);
+    assert_eq!(scales(&w, 40, 1, None, &[0.25]), [vec![0.25], vec![0.25]]);
     assert_eq!(
-        scales(&w, 40, 4, WeightStep::Keep, &[0.25]),
-        [vec![0.25], vec![1.75]]
-    );
-    assert_eq!(
-        scales(&w, 40, 1, WeightStep::Keep, &[0.25]),
-        [vec![0.25], vec![0.25]]
-    );
-    assert_eq!(
-        scales(&w, 40, 0, WeightStep::Keep, &[0.25]),
+        scales(&w, 40, 0, None, &[0.25]),
         [vec![1.0], vec![max_abs(&w)]]
     );
 }

@@ -3,8 +3,9 @@
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
+use pimento::setup::{self, Images};
 use pimento::sweep::result::ChipRow;
-use pimento::sweep::wave::{Images, Simulator};
+use pimento::sweep::wave::Simulator;
 use pimento::train::{self, Job, Model};
 
 use crate::{digits, experiment};
@@ -26,8 +27,7 @@ fn trained(e: &Experiment) -> Model {
     let data = digits();
     train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: e,
-        data: &data,
+        point: &setup::point(e, &data, 0).unwrap(),
         label: "test".into(),
         checkpoint: None,
         resume: false,
@@ -39,17 +39,19 @@ fn trained(e: &Experiment) -> Model {
 /// Rows of some chips.
 fn rows(e: &Experiment, m: &Model, chips: std::ops::Range<u32>) -> Vec<ChipRow> {
     let data = digits();
-    let images = Images::new(&data.test, &data.train, e).unwrap();
+    let point = setup::point(e, &data, 0).unwrap();
+    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
     let backend = CpuBackend::new();
-    let mut s = Simulator::new(&backend, e, m, &images, &data.train).unwrap();
+    let mut s = Simulator::new(&backend, &point, m, &images).unwrap();
     s.run(0, chips, &()).unwrap()
 }
 
 fn ideal(e: &Experiment, m: &Model) -> ChipRow {
     let data = digits();
-    let images = Images::new(&data.test, &data.train, e).unwrap();
+    let point = setup::point(e, &data, 0).unwrap();
+    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
     let backend = CpuBackend::new();
-    let mut s = Simulator::ideal(&backend, e, m, &images).unwrap();
+    let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
     s.run(0, 0..1, &()).unwrap()[0]
 }
 
@@ -304,12 +306,13 @@ fn held_out_images_go_through_the_converters_too() {
     );
     assert_eq!(held_out.mean, held_out.ideal);
     let data = digits();
-    let images = train::settings::hold_out(&e, &data.train).unwrap();
-    let images = Images::new(&images.validation.unwrap(), &data.train, &e).unwrap();
+    let point = setup::point(&e, &data, 0).unwrap();
+    let images = point.inputs.held_out().validation.unwrap();
+    let images = Images::new(&images, &point.inputs.normalise).unwrap();
     let backend = CpuBackend::new();
-    let mut chip = Simulator::new(&backend, &e, &model, &images, &data.train).unwrap();
+    let mut chip = Simulator::new(&backend, &point, &model, &images).unwrap();
     let chip = f64::from(chip.run(0, 0..1, &()).unwrap()[0].correct);
-    let mut digital = Simulator::ideal(&backend, &e, &model, &images).unwrap();
+    let mut digital = Simulator::ideal(&backend, &point, &model, &images).unwrap();
     let digital = f64::from(digital.run(0, 0..1, &()).unwrap()[0].correct);
     let seen = 200.0 * held_out.ideal;
     // The steps of the last weights are chosen after the last look at held-out images.

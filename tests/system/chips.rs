@@ -3,7 +3,8 @@
 use pimento::Result;
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{Backend, Capacity, Program, Session};
-use pimento::sweep::wave::{Images, Simulator};
+use pimento::setup::{self, Images};
+use pimento::sweep::wave::Simulator;
 use pimento::train::{self, Job};
 
 use crate::{digits, experiment};
@@ -45,18 +46,18 @@ fn waves_of_any_size_and_order_give_the_same_rows() {
     let data = digits();
     let m = train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: &e,
-        data: &data,
+        point: &setup::point(&e, &data, 0).unwrap(),
         label: "test".into(),
         checkpoint: None,
         resume: false,
         observer: &(),
     })
     .unwrap();
-    let images = Images::new(&data.test, &data.train, &e).unwrap();
+    let point = setup::point(&e, &data, 0).unwrap();
+    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
     let run = |wave: usize, range: std::ops::Range<u32>| {
         let backend = Waves(CpuBackend::new(), wave);
-        let mut s = Simulator::new(&backend, &e, &m, &images, &data.train).unwrap();
+        let mut s = Simulator::new(&backend, &point, &m, &images).unwrap();
         // As text, since a chip without a wafer has no position and NaN is not equal to itself.
         let rows = s.run(0, range, &()).unwrap();
         rows.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>()

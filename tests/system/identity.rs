@@ -10,6 +10,7 @@ use pimento::data::{Dataset, Pixels, Split};
 use pimento::network::Parameters;
 use pimento::progress::{Observer, SweepProgress, TrainProgress};
 use pimento::random::{Purpose, Stream};
+use pimento::setup;
 use pimento::sweep::outdir::Existing;
 use pimento::sweep::result::{ChipRow, SweepResult};
 use pimento::sweep::rows::Rows;
@@ -73,8 +74,7 @@ impl Observer for Stop {
 fn trained(e: &Experiment, data: &Split, file: Option<PathBuf>, stop: usize) -> Result<Model> {
     train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: e,
-        data,
+        point: &setup::point(e, data, 0)?,
         label: "test".into(),
         checkpoint: file,
         resume: true,
@@ -255,10 +255,10 @@ fn a_flipped_bit_in_a_model_is_refused() {
     let file = dir.path().join("model.safetensors");
     let (e, data) = (small("recipe = \"qat\"\n"), data());
     let model = trained(&e, &data, None, usize::MAX).unwrap();
-    let seen = train::SeenImages::new(&e, &data.train).unwrap();
-    let key = train::training_key(&e, &seen).unwrap();
+    let point = setup::point(&e, &data, 0).unwrap();
+    let key = train::training_key(&point).unwrap();
     train::save_model(&file, &model, &key).unwrap();
-    let steps = train::settings::Steps::new(&e.train, seen.trained_on()).unwrap();
+    let steps = train::settings::Steps::new(&e.train, point.inputs.n_trained_on()).unwrap();
     flips(&file, || train::load_model(&file, &key, steps));
 }
 
@@ -339,9 +339,9 @@ fn a_course_that_cannot_be_is_refused() {
     assert!(error.to_string().contains("has no checksum"), "{error}");
 
     let model = trained(&e, &data, None, usize::MAX).unwrap();
-    let seen = train::SeenImages::new(&e, &data.train).unwrap();
-    let key = train::training_key(&e, &seen).unwrap();
-    let steps = train::settings::Steps::new(&e.train, seen.trained_on()).unwrap();
+    let point = setup::point(&e, &data, 0).unwrap();
+    let key = train::training_key(&point).unwrap();
+    let steps = train::settings::Steps::new(&e.train, point.inputs.n_trained_on()).unwrap();
     train::save_model(&file, &model, &key).unwrap();
     for (from, to, says) in [
         (

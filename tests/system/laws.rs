@@ -2,8 +2,9 @@
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
+use pimento::setup::{self, Images};
 use pimento::sweep::result::ChipRow;
-use pimento::sweep::wave::{Images, Simulator};
+use pimento::sweep::wave::Simulator;
 use pimento::train::{self, Job, Model};
 
 use crate::{digits, experiment};
@@ -14,8 +15,7 @@ fn model(e: &Experiment) -> Model {
     let data = digits();
     train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: e,
-        data: &data,
+        point: &setup::point(e, &data, 0).unwrap(),
         label: "test".into(),
         checkpoint: None,
         resume: false,
@@ -26,17 +26,19 @@ fn model(e: &Experiment) -> Model {
 
 fn rows(e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let data = digits();
-    let images = Images::new(&data.test, &data.train, e).unwrap();
+    let point = setup::point(e, &data, 0).unwrap();
+    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
     let backend = CpuBackend::new();
-    let mut s = Simulator::new(&backend, e, m, &images, &data.train).unwrap();
+    let mut s = Simulator::new(&backend, &point, m, &images).unwrap();
     s.run(0, 0..CHIPS, &()).unwrap()
 }
 
 fn ideal(e: &Experiment, m: &Model) -> ChipRow {
     let data = digits();
-    let images = Images::new(&data.test, &data.train, e).unwrap();
+    let point = setup::point(e, &data, 0).unwrap();
+    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
     let backend = CpuBackend::new();
-    let mut s = Simulator::ideal(&backend, e, m, &images).unwrap();
+    let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
     s.run(0, 0..1, &()).unwrap()[0]
 }
 

@@ -13,7 +13,8 @@ use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{ActStep, Numerics};
 use pimento::program::*;
 use pimento::random::TRAINING;
-use pimento::sweep::wave::{Images, Simulator};
+use pimento::setup::{self, Images};
+use pimento::sweep::wave::Simulator;
 use pimento::train::{self, Job, Model};
 use serde::Deserialize;
 
@@ -58,9 +59,9 @@ fn check(case: &Case) {
     let numerics = Numerics {
         weight_bits: case.weight_bits,
         weight_step: if case.learned {
-            WeightStep::Keep
+            None
         } else {
-            WeightStep::MaxAbs
+            Some(Step::MaxAbs)
         },
         weight_step_learned: case.learned,
         per_channel: case.per_channel,
@@ -143,8 +144,7 @@ fn perceptron(quantize: &str, rest: &str) -> pimento::config::Experiment {
 fn trained(e: &pimento::config::Experiment, data: &Split) -> Model {
     train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: e,
-        data,
+        point: &setup::point(e, data, 0).unwrap(),
         label: "test".into(),
         checkpoint: None,
         resume: false,
@@ -155,9 +155,10 @@ fn trained(e: &pimento::config::Experiment, data: &Split) -> Model {
 
 /// Right images without variation.
 fn right(e: &pimento::config::Experiment, m: &Model, data: &Split, of: &Dataset) -> u32 {
-    let images = Images::new(of, &data.train, e).unwrap();
+    let point = setup::point(e, data, 0).unwrap();
+    let images = Images::new(of, &point.inputs.normalise).unwrap();
     let backend = CpuBackend::new();
-    let mut s = Simulator::ideal(&backend, e, m, &images).unwrap();
+    let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
     s.run(0, 0..1, &()).unwrap()[0].correct
 }
 
@@ -193,9 +194,10 @@ fn learned_steps_stay_positive() {
         );
         let digital = right(&e, &m, &data, &data.test);
         e.fidelity = pimento::config::Fidelity::Cell;
-        let images = Images::new(&data.test, &data.train, &e).unwrap();
+        let point = setup::point(&e, &data, 0).unwrap();
+        let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
         let backend = CpuBackend::new();
-        let mut s = Simulator::new(&backend, &e, &m, &images, &data.train).unwrap();
+        let mut s = Simulator::new(&backend, &point, &m, &images).unwrap();
         let cells = s.run(0, 0..1, &()).unwrap()[0].correct;
         // Sums of another order round differently: two images may lie on a threshold.
         assert!(
@@ -224,10 +226,8 @@ fn held_out_images_see_the_network_that_is_deployed() {
         let m = trained(&e, &data);
         assert_eq!(m.parameters, blind.parameters, "{quantize}");
         let seen = m.record.history.last().unwrap().validation.unwrap();
-        let held_out = train::settings::hold_out(&e, &data.train)
-            .unwrap()
-            .validation
-            .unwrap();
+        let point = setup::point(&e, &data, 0).unwrap();
+        let held_out = point.inputs.held_out().validation.unwrap();
         let deployed = right(&e, &m, &data, &held_out);
         assert_eq!(
             (300.0 * seen.ideal).round(),
@@ -327,9 +327,13 @@ fn weights_that_are_all_zero_move() {
 fn images_have_the_codes_of_their_sign() {
     let data = digits();
     let code = |e: &pimento::config::Experiment, train: &Dataset, bits| {
-        let g = train::settings::start(e, train).unwrap().graph;
-        let n = train::settings::numerics(e, train).unwrap();
-        (n.code_range(&g, 0, bits), n, g)
+        let split = Split {
+            train: train.clone(),
+            test: train.clone(),
+        };
+        let point = setup::point(e, &split, 0).unwrap();
+        let range = point.numerics.code_range(&point.start.graph, 0, bits);
+        (range, point.cell_layers().unwrap())
     };
     for range in ["unsigned", "signed"] {
         for bits in [2u32, 4] {
@@ -345,11 +349,10 @@ fn images_have_the_codes_of_their_sign() {
                 "a mean is subtracted"
             );
             e.data.mean = 0.0.into();
-            let (found, n, g) = code(&e, &data.train, bits);
+            let (found, cells) = code(&e, &data.train, bits);
             assert_eq!(found, (0, top));
-            let cells = train::settings::cell_layers(&e, &g, &n).unwrap();
             let dac = &cells[0].reading.dac;
-            assert_eq!((dac.signs, dac.input_bits), (InputSigns::Unsigned, bits));
+            assert_eq!((dac.signs, dac.input_bits), (None, bits));
             e.data.mean = pimento::config::Constants::Auto;
             assert_eq!(code(&e, &data.train, bits).0, (-half, half));
             // Floats stand for themselves: they may be negative without a mean.
@@ -381,7 +384,8 @@ fn held_out_images_are_seen_by_nothing_that_is_deployed() {
     e.data.validation = 500;
     e.train.epochs = 1;
     let data = digits();
-    let kept = train::settings::kept(&e, &data.train).unwrap().unwrap();
+    let inputs = setup::Inputs::new(&e, &data).unwrap();
+    let kept = inputs.kept();
     let mut white = data.clone();
     if let pimento::data::Pixels::Bytes(pixels) = &mut white.train.images {
         for i in (0..data.train.len()).filter(|i| kept.binary_search(i).is_err()) {
@@ -389,19 +393,18 @@ fn held_out_images_are_seen_by_nothing_that_is_deployed() {
         }
     }
     let constants = |d: &Split| {
-        train::settings::normalise(&e, &d.train)
-            .unwrap()
-            .constants()
-            .to_vec()
+        let inputs = setup::Inputs::new(&e, d).unwrap();
+        inputs.normalise.constants().to_vec()
     };
     assert_eq!(constants(&data), constants(&white));
     let model = trained(&e, &data);
     assert_eq!(model.parameters, trained(&e, &white).parameters);
     e.fidelity = pimento::config::Fidelity::Cell;
     let rows = |d: &Split| {
-        let images = Images::new(&data.test, &d.train, &e).unwrap();
+        let point = setup::point(&e, d, 0).unwrap();
+        let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
         let backend = CpuBackend::new();
-        let mut s = Simulator::new(&backend, &e, &model, &images, &d.train).unwrap();
+        let mut s = Simulator::new(&backend, &point, &model, &images).unwrap();
         s.run(0, 0..2, &()).unwrap()
     };
     let loss = |d: &Split| rows(d).iter().map(|r| r.loss).collect::<Vec<_>>();

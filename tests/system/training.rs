@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::progress::{Observer, TrainProgress};
+use pimento::setup;
 use pimento::train::{self, Job, Model};
 use pimento::{Error, config::Experiment};
 
@@ -38,8 +39,7 @@ fn run(
     let data = digits();
     train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: e,
-        data: &data,
+        point: &setup::point(e, &data, 0)?,
         label: "test".into(),
         checkpoint,
         resume: true,

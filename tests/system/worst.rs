@@ -1,6 +1,7 @@
 //! The worst chip within a bound, on a small network whose bound really hurts.
 
 use pimento::backend::cpu::CpuBackend;
+use pimento::setup;
 use pimento::sweep::worst;
 use pimento::train::{self, Job, Model};
 
@@ -30,8 +31,7 @@ random_chips = 100
 fn model(e: &pimento::config::Experiment) -> Model {
     train::train(&Job {
         backend: &CpuBackend::new(),
-        experiment: e,
-        data: &digits(),
+        point: &setup::point(e, &digits(), 0).unwrap(),
         label: "test".into(),
         checkpoint: None,
         resume: false,
@@ -40,12 +40,21 @@ fn model(e: &pimento::config::Experiment) -> Model {
     .unwrap()
 }
 
+fn search(
+    backend: &CpuBackend,
+    e: &pimento::config::Experiment,
+    m: &Model,
+) -> pimento::Result<worst::Report> {
+    let data = digits();
+    worst::search(backend, &setup::point(e, &data, 0)?, m, &())
+}
+
 #[test]
 fn the_worst_is_far_below_any_random_chip_and_inside_the_box() {
     let e = experiment(TEXT);
     let m = model(&e);
     let backend = CpuBackend::new();
-    let report = worst::search(&backend, &e, &m, &digits(), &()).unwrap();
+    let report = search(&backend, &e, &m).unwrap();
     let all = &report.worst[0];
     assert!(report.ideal > 0.85, "{report:?}");
     // Random chips keep nearly all of their accuracy, the one that was searched loses most of it.
@@ -74,7 +83,7 @@ fn the_worst_is_far_below_any_random_chip_and_inside_the_box() {
     let common = report.worst_eps_b.unwrap();
     assert!(common.eps_b.abs() <= 0.5 && common.test <= report.ideal + 0.01);
     // The same again.
-    let again = worst::search(&backend, &e, &m, &digits(), &()).unwrap();
+    let again = search(&backend, &e, &m).unwrap();
     assert_eq!(report, again);
 }
 
@@ -82,7 +91,7 @@ fn the_worst_is_far_below_any_random_chip_and_inside_the_box() {
 fn a_search_on_the_test_images_says_so() {
     let text = TEXT.replace("steps = 30", "steps = 3\nsearch_on = \"test\"");
     let e = experiment(&text.replace("restarts = 2", "restarts = 1"));
-    let report = worst::search(&CpuBackend::new(), &e, &model(&e), &digits(), &()).unwrap();
+    let report = search(&CpuBackend::new(), &e, &model(&e)).unwrap();
     assert!(
         report
             .table()
@@ -100,7 +109,7 @@ fn no_random_chip_is_worse_than_the_worst() {
         .replace("search_images = 1000", "search_images = 1")
         .replace("sparse = [1, 100]", "sparse = [1]");
     let e = experiment(&text);
-    let report = worst::search(&CpuBackend::new(), &e, &model(&e), &digits(), &()).unwrap();
+    let report = search(&CpuBackend::new(), &e, &model(&e)).unwrap();
     let all = &report.worst[0];
     assert_eq!(all.test, report.random.min, "{report:?}");
     assert_eq!(all.random_chip, Some(report.random.worst), "{report:?}");
@@ -121,7 +130,7 @@ fn cells_are_not_searched() {
         fidelity: pimento::config::Fidelity::Cell,
         ..e
     };
-    let refused = worst::search(&CpuBackend::new(), &cells, &m, &digits(), &()).unwrap_err();
+    let refused = search(&CpuBackend::new(), &cells, &m).unwrap_err();
     assert!(
         refused.to_string().contains("fidelity = \"cell\""),
         "{refused}"

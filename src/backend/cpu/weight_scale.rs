@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::memory::Memory;
 use super::step::{WholeOp, scheduled};
-use crate::program::{RunArgs, WeightScale, WeightStep};
-use crate::quantize::{self, weight};
+use crate::program::{RunArgs, WeightScale};
+use crate::quantize::weight;
 
 scheduled!(WeightScale: whole);
 
@@ -22,14 +22,12 @@ impl WholeOp for WeightScale {
 /// Writes the step of every group of weights (runs of `run` weights take the steps in turn) and
 /// the largest representable magnitude; `scale` is read where the step is kept.
 fn forward(op: &WeightScale, w: &[f32], scale: &mut [f32], full_scale: &mut [f32]) {
-    let &WeightScale { run, bits, .. } = op;
-    let choice = match op.step {
-        WeightStep::MaxAbs => Some(quantize::Step::MaxAbs),
-        WeightStep::Percentile(p) => Some(quantize::Step::Percentile(p)),
-        WeightStep::LineSearch => Some(quantize::Step::LineSearch),
-        WeightStep::Mse => Some(quantize::Step::Mse),
-        WeightStep::Keep => None,
-    };
+    let &WeightScale {
+        run,
+        bits,
+        step: choice,
+        ..
+    } = op;
     let groups = scale.len();
     let steps = scale.par_iter_mut().zip(full_scale).enumerate();
     steps.for_each(|(group, (scale, full))| {

@@ -161,7 +161,7 @@ pub(super) fn input_bits(
     spare: u64,
 ) -> InputBits {
     let (geo, dac) = (input.geo, &input.spec.dac);
-    let signed = dac.signs == InputSigns::SignMagnitude;
+    let signed = dac.signs == Some(InputSigns::SignMagnitude);
     let entries = dac.input_bits as usize + usize::from(signed) + usize::from(sum_codes);
     let count = at.words();
     let word = entries * QUADS;
@@ -197,7 +197,7 @@ pub(super) fn input_bits(
         Work::flat(items).per_block().per_chip(per_chip),
     )
     .constant("SIGNED", signed)
-    .constant("TWOS", dac.signs == InputSigns::TwosComplement)
+    .constant("TWOS", dac.signs == Some(InputSigns::TwosComplement))
     .constant("SUM_CODES", sum_codes)
     .constant("INPUT_BITS", dac.input_bits)
     .params(&params)

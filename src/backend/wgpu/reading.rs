@@ -118,8 +118,8 @@ impl Padded {
             h: reach(geo.h_out(), geo.stride[0], geo.kh, geo.dilation[0]),
             w: reach(geo.w_out(), geo.stride[1], geo.kw, geo.dilation[1]),
             width: match dac.signs {
-                InputSigns::SignMagnitude => 2,
-                InputSigns::Unsigned | InputSigns::TwosComplement => 1,
+                Some(InputSigns::SignMagnitude) => 2,
+                None | Some(InputSigns::TwosComplement) => 1,
             },
         }
     }
@@ -144,9 +144,9 @@ impl Padded {
 fn code_range(dac: &Dac) -> [f32; 2] {
     let all = (1u32 << dac.input_bits) as f32;
     match dac.signs {
-        InputSigns::Unsigned => [0.0, all - 1.0],
-        InputSigns::SignMagnitude => [1.0 - all, all - 1.0],
-        InputSigns::TwosComplement => [-0.5 * all, 0.5 * all - 1.0],
+        None => [0.0, all - 1.0],
+        Some(InputSigns::SignMagnitude) => [1.0 - all, all - 1.0],
+        Some(InputSigns::TwosComplement) => [-0.5 * all, 0.5 * all - 1.0],
     }
 }
 
@@ -181,7 +181,7 @@ fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatc
         .per_chip(per_chip);
     let call = Dispatch::new("crossbar_codes", work)
         .params(&params)
-        .constant("SIGNED", dac.signs == InputSigns::SignMagnitude)
+        .constant("SIGNED", dac.signs == Some(InputSigns::SignMagnitude))
         .read(input.x)
         .read(input.x_step)
         .write(operand);
@@ -376,8 +376,8 @@ pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, cx: &LowerContext<'_>) 
 /// Adds the constants of `shaders/shared/digits.wgsl` and `shaders/shared/reading.wgsl`.
 pub(super) fn digits(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
     let dac = &input.spec.dac;
-    call.constant("SIGNED", dac.signs == InputSigns::SignMagnitude)
-        .constant("TWOS", dac.signs == InputSigns::TwosComplement)
+    call.constant("SIGNED", dac.signs == Some(InputSigns::SignMagnitude))
+        .constant("TWOS", dac.signs == Some(InputSigns::TwosComplement))
         .constant("DAC_BITS", dac.dac_bits)
         .constant("DAC_TABLE", dac.table.is_some())
         .constant("DAC_STEPS", dac.steps() as u32)

@@ -11,7 +11,7 @@ use bytemuck::{Pod, Zeroable};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, Work};
 use super::zero::zero;
 use crate::error::{Error, Result};
-use crate::program::{Scope, TensorId, WeightScale, WeightStep};
+use crate::program::{Scope, Step, TensorId, WeightScale};
 use crate::quantize::weight::highest_code;
 
 /// Weights of a workgroup; twin of `CHUNK` in `shaders/shared/weight_scale.wgsl`.
@@ -23,7 +23,7 @@ const BINS: u64 = 2048;
 /// Candidates that one workgroup tries; twin of `BATCH` in `shaders/weight_scale_errors.wgsl`.
 const BATCH: usize = 12;
 
-/// Candidates of [`WeightStep::LineSearch`] and [`WeightStep::Mse`].
+/// Candidates of [`Step::LineSearch`] and [`Step::Mse`].
 const LINE_SEARCH: u32 = 10;
 const MSE: u32 = 100;
 
@@ -147,20 +147,20 @@ impl OnGpu for WeightScale {
         let chunks = size.div_ceil(CHUNK);
         let method = match (bits, step) {
             (0, _) => method::UNQUANTIZED,
-            (_, WeightStep::Keep) => method::KEEP,
+            (_, None) => method::KEEP,
             (1, _) => method::MEAN,
-            (_, WeightStep::MaxAbs) => method::MAX,
-            (_, WeightStep::Percentile(_)) => method::PERCENTILE,
-            (_, WeightStep::LineSearch | WeightStep::Mse) => method::SEARCH,
+            (_, Some(Step::MaxAbs)) => method::MAX,
+            (_, Some(Step::Percentile(_))) => method::PERCENTILE,
+            (_, Some(Step::LineSearch | Step::Mse)) => method::SEARCH,
         };
         let candidates = match (method, step) {
-            (method::SEARCH, WeightStep::Mse) => MSE,
+            (method::SEARCH, Some(Step::Mse)) => MSE,
             (method::SEARCH, _) => LINE_SEARCH,
             _ => 0,
         };
         let last = (size - 1) as f64;
         let position = match step {
-            WeightStep::Percentile(p) => f64::from(p).clamp(0.0, 100.0) / 100.0 * last,
+            Some(Step::Percentile(p)) => f64::from(p).clamp(0.0, 100.0) / 100.0 * last,
             // The lower median.
             _ => (last / 2.0).floor(),
         };
@@ -176,7 +176,7 @@ impl OnGpu for WeightScale {
                 digit: 0,
                 rank: position.floor() as u32,
                 candidates,
-                line_search: u32::from(step == WeightStep::LineSearch),
+                line_search: u32::from(step == Some(Step::LineSearch)),
                 method,
                 q: highest_code(bits),
                 fraction: position.fract() as f32,
@@ -197,7 +197,7 @@ impl OnGpu for WeightScale {
             calls.push(zero(passes.state, 4 * n_groups));
             calls.push(passes.stats());
         }
-        let line_search = method == method::SEARCH && step == WeightStep::LineSearch;
+        let line_search = method == method::SEARCH && step == Some(Step::LineSearch);
         if line_search || method == method::PERCENTILE {
             passes.select(&mut calls);
         }

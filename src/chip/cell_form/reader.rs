@@ -92,11 +92,11 @@ impl Reader<'_> {
         let most = (1i32 << dac.input_bits) - 1;
         let step = |t: usize| {
             let (magnitude, sign) = match dac.signs {
-                InputSigns::Unsigned => (code.clamp(0, most), 1.0),
-                InputSigns::SignMagnitude => {
+                None => (code.clamp(0, most), 1.0),
+                Some(InputSigns::SignMagnitude) => {
                     (code.abs().min(most), if code < 0 { -1.0 } else { 1.0 })
                 }
-                InputSigns::TwosComplement => {
+                Some(InputSigns::TwosComplement) => {
                     let half = 1i32 << (dac.input_bits - 1);
                     (code.clamp(-half, half - 1) & most, 1.0)
                 }

@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chip::cells::{InputCodes, LayerCells, Ranges, layer};
+use crate::chip::cells::{InputCodes, layer};
+use crate::chip::layer::CellLayer;
 use crate::config::chip::{
-    Accumulate, AdcCodes, AdcRange, CellEncoding, Curve as Config, InputSigns as Signs, SliceBits,
-    Split, Subtraction,
+    Accumulate, AdcCodes, AdcRange, CellEncoding, Curve as Config, SliceBits, Split, Subtraction,
 };
-use crate::config::{self, Chip, Variation};
-use crate::program::{Adc, ConvGeometry};
+use crate::config::{Chip, Variation};
+use crate::program::{Adc, ConvGeometry, InputSigns, Law};
 
 const KEY: Key = Key {
     seed: 5,
@@ -44,7 +44,7 @@ fn spec(
     cols: usize,
     weight_bits: u32,
     input: InputCodes,
-) -> LayerCells {
+) -> CellLayer {
     layer(
         chip,
         variation,
@@ -56,11 +56,10 @@ fn spec(
     .unwrap()
 }
 
-fn known(cells: &LayerCells) -> Vec<[f32; 2]> {
-    match &cells.ranges {
-        Ranges::Known(pairs) => pairs.clone(),
-        _ => vec![[1.0, 0.0]; cells.reading.arrays.read_planes() * cells.reading.arrays.cols],
-    }
+fn known(cells: &CellLayer) -> Vec<[f32; 2]> {
+    let a = &cells.reading.arrays;
+    let none = || vec![[1.0, 0.0]; a.read_planes() * a.cols];
+    cells.ranges.clone().unwrap_or_else(none)
 }
 
 const PLACE: Place = Place {
@@ -69,14 +68,14 @@ const PLACE: Place = Place {
     pixels: 1,
 };
 
-fn read(cells: &LayerCells, weights: &[i32], inputs: &[i32], array: &[f32], key: Key) -> Pixel {
+fn read(cells: &CellLayer, weights: &[i32], inputs: &[i32], array: &[f32], key: Key) -> Pixel {
     let made = program(weights, array, &cells.programming, key);
     let ranges = known(cells);
     let converters = converters(&ranges, None, &cells.errors, key);
     let reader = Reader {
         spec: &cells.reading,
         g: &made.g,
-        variance: cells.noisy.then_some(&made.variance),
+        variance: cells.reads_noise().then_some(&made.variance),
         converters: &converters,
         ranges: &ranges,
         correct: None,
@@ -121,9 +120,9 @@ fn chips() -> impl Strategy<Value = (Chip, u32, InputCodes)> {
         let twos = twos && signed && (bits - 1) % step == 0;
         chip.dac.bits = step;
         chip.dac.signs = if twos {
-            Signs::TwosComplement
+            InputSigns::TwosComplement
         } else {
-            Signs::SignMagnitude
+            InputSigns::SignMagnitude
         };
         if analog {
             chip.dac.accumulate = Accumulate::Analog;
@@ -180,7 +179,7 @@ fn an_additive_common_deviation_cancels_where_two_real_cells_are_subtracted() {
         signed: false,
     };
     let variation = Variation {
-        law: config::Law::LayerFixed,
+        law: Law::LayerFixed,
         ..Variation::default()
     };
     let outputs = |encoding, reference, e: f32| {
@@ -338,7 +337,7 @@ fn a_converter_rounds_limits_and_counts_what_it_must() {
     };
     let mut cells = spec(&chip, &Variation::default(), 1, 1, 4, input);
     let see =
-        |cells: &LayerCells, w: i32, x: i32| read(cells, &[w], &[x], &[0.0; 2], KEY).conversions[0];
+        |cells: &CellLayer, w: i32, x: i32| read(cells, &[w], &[x], &[0.0; 2], KEY).conversions[0];
     let c = see(&cells, -5, 1);
     assert_eq!((c.sum, c.code, c.clipped), (-5.0, -5, false));
     let c = see(&cells, 3, 3);

@@ -135,7 +135,7 @@ law = [\"layer-fixed\", \"weight-proportional\"]
     assert_eq!(
         points
             .iter()
-            .filter(|e| e.variation.law == Law::LayerFixed)
+            .filter(|e| e.variation.law == crate::program::Law::LayerFixed)
             .count(),
         10
     );

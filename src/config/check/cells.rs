@@ -1,9 +1,10 @@
 //! Contradictions of the cell level: what codes need of slices, steps and converters.
 
-use crate::config::chip::{AdcCodes, AdcRange, CellEncoding, InputSigns, SliceBits, Subtraction};
+use crate::config::chip::{AdcCodes, AdcRange, CellEncoding, SliceBits, Subtraction};
 use crate::config::{
-    ActivationRange, Experiment, Fidelity, Law, LinearInputs, Recipe, TuningMethod, TuningPlace,
+    ActivationRange, Experiment, Fidelity, LinearInputs, Recipe, TuningMethod, TuningPlace,
 };
+use crate::program::{InputSigns, Law};
 
 /// Calls `add` with the fields and the message of every contradiction.
 pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {

@@ -1,18 +1,9 @@
 //! Section `[chip.dac]` and `[chip.adc]`: from codes to drives and from currents to codes.
 
 use super::SHARE;
-use crate::config::choice::choices;
+use crate::choice::choices;
 use crate::config::reader::{self, Section};
-
-choices! {
-    /// Codes of signed inputs; inputs that cannot be negative have unsigned codes.
-    pub enum InputSigns {
-        /// The digits of the magnitude, driven with the sign of the code.
-        SignMagnitude = "sign-magnitude",
-        /// The digits of the two's complement; the top step, of one bit, is subtracted.
-        TwosComplement = "twos-complement",
-    }
-}
+use crate::program::InputSigns;
 
 choices! {
     /// Where the steps of an input are added up.

@@ -55,7 +55,7 @@ fn how_conductances_are_kept_is_written_only_where_it_is_not_f32() {
     };
     let (usual, named, halves) = (of(""), of("storage = \"f32\""), of("storage = \"f16\""));
     assert_eq!(usual, named);
-    assert_eq!(usual.chip.cells.storage, chip::Storage::F32);
+    assert_eq!(usual.chip.cells.storage, crate::program::Storage::F32);
     assert!(!usual.to_toml().unwrap().contains("storage"));
     assert!(halves.to_toml().unwrap().contains("storage = \"f16\""));
     let again = Experiment::parse(&halves.to_toml().unwrap(), "y.toml").unwrap();

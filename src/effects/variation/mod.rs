@@ -12,17 +12,22 @@
 mod cpu;
 
 use super::{Cell, Curve, Draws, Effect, Layer, Lines, Numbers, Step, Target, at};
+use crate::choice::choices;
 use crate::effects::Constant;
 use crate::random::{self, Purpose};
 
-/// Which deviation a cell's conductance has (docs/MODEL.md 3), with `full = full_scale[o or 0]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Law {
-    /// `w' = w (1 + eps)`: proportional to the conductance.
-    #[default]
-    WeightProportional,
-    /// `w' = w + full eps`: independent of it.
-    LayerFixed,
+choices! {
+    /// Which deviation `eps`, the sum of all parts, gives a cell's conductance (docs/MODEL.md 3).
+    #[derive(Default)]
+    pub enum Law {
+        /// `w' = w (1 + eps)`: proportional to the conductance.
+        #[default]
+        WeightProportional = "weight-proportional",
+        /// `w' = w + full eps`: independent of it. `full = full_scale[o or 0]` is the largest weight
+        /// that the layer's code can represent (with a step for every output channel the channel's:
+        /// what a fully conducting cell of its column holds).
+        LayerFixed = "layer-fixed",
+    }
 }
 
 /// Distribution of a cell's deviate `z`, made from one 32-bit word of the generator

@@ -1,5 +1,6 @@
 //! The operations of a description.
 
+use crate::network::state::Part;
 use serde::{Deserialize, Serialize};
 
 use super::LARGEST;
@@ -293,7 +294,7 @@ impl Kind {
 
 /// The operation of a node.
 pub fn kind(node: &Node) -> Kind {
-    let tensor = |part: &str| format!("{}.{part}", node.name);
+    let tensor = |part: Part| part.of(&node.name);
     let (c, h, w) = node.shape;
     let pool = |g: &PoolGeometry| Pool {
         kernel: Sizes::Each(vec![g.kh, g.kw]),
@@ -302,8 +303,8 @@ pub fn kind(node: &Node) -> Kind {
     };
     match &node.layer {
         Layer::Conv { geo, bias } => {
-            let weight = tensor("weight");
-            let bias = bias.then(|| tensor("bias"));
+            let weight = tensor(Part::Weight);
+            let bias = bias.then(|| tensor(Part::Bias));
             if geo.is_linear() && geo.groups == 1 {
                 return Kind::Linear {
                     weight,
@@ -350,11 +351,11 @@ pub fn kind(node: &Node) -> Kind {
         Layer::Add => Kind::Add,
         Layer::Multiply => Kind::Multiply,
         Layer::Affine => Kind::Affine {
-            scale: tensor("scale"),
-            shift: tensor("shift"),
+            scale: tensor(Part::Scale),
+            shift: tensor(Part::Shift),
         },
         Layer::Quantize { lo, hi } => Kind::Quantize {
-            step: tensor("step"),
+            step: tensor(Part::Step),
             lo: *lo,
             hi: *hi,
         },

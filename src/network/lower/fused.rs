@@ -1,8 +1,9 @@
 //! The forward pass of an inference program: element-wise layers are fused into the operator before
 //! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`]).
 
-use super::cells::{CellLayer, Maps, Product, Tap, Tapped, read_layer, tap_layer};
+use super::cells::{Maps, Product, Tap, Tapped, read_layer, tap_layer};
 use super::*;
+use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;
 
 /// What a node needs at evaluation.

@@ -7,9 +7,10 @@
 //! * `recalibrate`, `refold` (only with [`NormMode::Recalibrated`]): batch norm statistics of each
 //!   chip from calibration images, as a running mean over the batches.
 
-use super::cells::{CellLayer, CellTensors, Place, Product, Tap, Tapped, program_layer};
+use super::cells::{CellTensors, Place, Product, Tap, Tapped, program_layer};
 use super::fused::{Clips, Prepared, Taps, Walk};
 use super::*;
+use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;
 
 /// Where batch norm gets its statistics.
@@ -239,7 +240,7 @@ fn fabricate_layer(
     noise: &CellNoise,
 ) -> (TensorId, TensorId) {
     let name = b.graph.nodes[id].name.clone();
-    let (q, full_scale) = b.quantized_weight(ops, geo, &s, WeightStep::Keep);
+    let (q, full_scale) = b.quantized_weight(ops, geo, &s, None);
     let chip = b.program.tensor(
         format!("{name}.chip"),
         Shape::Flat(CHIP_FIELDS),

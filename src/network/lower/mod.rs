@@ -14,6 +14,7 @@ pub mod training;
 mod update;
 
 use super::graph::{Graph, NodeId};
+use super::state::Part;
 use crate::backend::TensorId;
 use crate::program::*;
 
@@ -33,8 +34,8 @@ pub enum ActStep {
 pub struct Numerics {
     /// Weight bits, 0 for none.
     pub weight_bits: u32,
-    /// Choice of the weight step while training; [`WeightStep::Keep`] when learned.
-    pub weight_step: WeightStep,
+    /// Choice of the weight step while training; `None` when learned.
+    pub weight_step: Option<Step>,
     /// The weight step is learned (LSQ).
     pub weight_step_learned: bool,
     /// One weight step per output channel.
@@ -67,7 +68,7 @@ impl Numerics {
     /// No quantization.
     pub const FLOAT: Numerics = Numerics {
         weight_bits: 0,
-        weight_step: WeightStep::MaxAbs,
+        weight_step: Some(Step::MaxAbs),
         weight_step_learned: false,
         per_channel: false,
         binary_per_input: false,
@@ -272,19 +273,19 @@ impl<'a> Builder<'a> {
         let name = self.graph.nodes[node].name.clone();
         let n = self.numerics;
         let weight = self.state(
-            format!("{name}.weight"),
+            Part::Weight.of(&name),
             vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw],
         );
-        let bias = bias.then(|| self.state(format!("{name}.bias"), vec![geo.c_out]));
+        let bias = bias.then(|| self.state(Part::Bias.of(&name), vec![geo.c_out]));
         let (steps, run) = n.weight_steps(geo);
-        let weight_step = self.state(format!("{name}.weight_step"), vec![steps]);
+        let weight_step = self.state(Part::WeightStep.of(&name), vec![steps]);
         let source = self.graph.nodes[node].inputs[0];
         let input = match n.input_bits_of(self.graph, source, geo) {
             0 => InputQuantizer::None,
             1 => InputQuantizer::Binary(n.binary_group_of(self.graph, source, geo)),
             bits => {
                 let (lo, hi) = n.code_range(self.graph, source, bits);
-                let scale = self.state(format!("{name}.input_step"), vec![1]);
+                let scale = self.state(Part::InputStep.of(&name), vec![1]);
                 InputQuantizer::Uniform(ActQuant {
                     scale,
                     lo,
@@ -305,12 +306,12 @@ impl<'a> Builder<'a> {
     pub fn norm_states(&mut self, node: NodeId) -> NormStates {
         let name = self.graph.nodes[node].name.clone();
         let c = self.graph.nodes[node].shape.0;
-        let mut s = |part: &str| self.state(format!("{name}.{part}"), vec![c]);
+        let mut s = |part: Part| self.state(part.of(&name), vec![c]);
         NormStates {
-            gamma: s("gamma"),
-            beta: s("beta"),
-            mean: s("mean"),
-            var: s("var"),
+            gamma: s(Part::Gamma),
+            beta: s(Part::Beta),
+            mean: s(Part::Mean),
+            var: s(Part::Var),
         }
     }
 
@@ -318,15 +319,15 @@ impl<'a> Builder<'a> {
     pub fn affine_states(&mut self, node: NodeId) -> (TensorId, TensorId) {
         let name = self.graph.nodes[node].name.clone();
         let c = self.graph.nodes[node].shape.0;
-        let scale = self.state(format!("{name}.scale"), vec![c]);
-        (scale, self.state(format!("{name}.shift"), vec![c]))
+        let scale = self.state(Part::Scale.of(&name), vec![c]);
+        (scale, self.state(Part::Shift.of(&name), vec![c]))
     }
 
     /// The quantizer of [`crate::network::graph::Layer::Quantize`].
     pub fn fixed_quantizer(&mut self, node: NodeId, lo: i32, hi: i32) -> ActQuant {
         let name = self.graph.nodes[node].name.clone();
         ActQuant {
-            scale: self.state(format!("{name}.step"), vec![1]),
+            scale: self.state(Part::Step.of(&name), vec![1]),
             lo,
             hi,
             rounding: Rounding::Nearest,
@@ -382,7 +383,7 @@ impl<'a> Builder<'a> {
         ops: &mut Vec<Op>,
         geo: &ConvGeometry,
         s: &ConvStates,
-        step: WeightStep,
+        step: Option<Step>,
     ) -> (TensorId, TensorId) {
         let bits = self.numerics.weight_bits;
         let shape = self.program.desc(s.weight_step).shape;
@@ -404,7 +405,7 @@ impl<'a> Builder<'a> {
                 full_scale: largest,
                 run: shape.len(),
                 bits: 0,
-                step: WeightStep::MaxAbs,
+                step: Some(Step::MaxAbs),
             }));
             full_scale = largest;
         }

@@ -106,7 +106,7 @@ fn part(weights: &[Op], maps: &[Op]) -> Vec<Op> {
             if let Op::WeightScale(WeightScale { bits, step, .. }) = &mut op
                 && *bits > 0
             {
-                *step = WeightStep::Keep;
+                *step = None;
             }
             ahead.push(op);
         }

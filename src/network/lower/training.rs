@@ -12,10 +12,11 @@ use std::collections::HashMap;
 
 pub use super::backward::check_trainable;
 use super::cells::{
-    CellLayer, CellTensors, Life, Maps, Place, Product, converted, program_quantized, read_layer,
+    CellTensors, Life, Maps, Place, Product, converted, program_quantized, read_layer,
 };
 use super::update::Trained;
 use super::*;
+use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;
 
 /// Optimizer and its constants.

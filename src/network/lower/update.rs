@@ -51,12 +51,11 @@ impl Trainer<'_> {
             return (vec![], vec![]);
         }
         let trained: Vec<TensorId> = self.params.iter().map(|p| p.0).collect();
-        let statistics = |name: &str| name.ends_with(".mean") || name.ends_with(".var");
         let averaged: Vec<StateTensor> = self
             .b
             .states
             .iter()
-            .filter(|s| trained.contains(&s.tensor) || statistics(&s.name))
+            .filter(|s| trained.contains(&s.tensor) || Part::any(&s.name, Part::is_statistic))
             .cloned()
             .collect();
         let average = |s: &StateTensor| {

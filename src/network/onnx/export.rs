@@ -4,6 +4,7 @@
 //! operator needs four again. Names of nodes are those of the graph; what is added around them is
 //! `NODE/what`, which no node of a graph is called.
 
+use crate::network::state::Part;
 use prost::Message;
 
 use super::proto::{
@@ -128,8 +129,8 @@ impl Writer<'_> {
     }
 
     /// A parameter of a node.
-    pub fn parameter(&self, name: &str, part: &str, len: usize) -> Result<&[f32]> {
-        let full = format!("{name}.{part}");
+    pub fn parameter(&self, name: &str, part: Part, len: usize) -> Result<&[f32]> {
+        let full = part.of(name);
         match self.network.parameters.tensors.get(&full) {
             Some(t) if t.data.len() == len => Ok(&t.data),
             Some(t) => Err(Error::input(format!(
@@ -205,9 +206,9 @@ impl Writer<'_> {
                 let c = node.shape.0;
                 let (inputs, flat) = self.alike(&node.inputs);
                 let mut all = inputs;
-                for part in ["gamma", "beta", "mean", "var"] {
+                for part in Part::NORM {
                     let values = self.parameter(name, part, c)?.to_vec();
-                    all.push(self.constant(floats(&format!("{name}.{part}"), &[c], &values)));
+                    all.push(self.constant(floats(&part.of(name), &[c], &values)));
                 }
                 let all: Vec<&str> = all.iter().map(String::as_str).collect();
                 let attributes = [
@@ -225,7 +226,7 @@ impl Writer<'_> {
             Layer::Softmax => simple(self, "Softmax", &[("axis", Attribute::Int(1))]),
             Layer::Affine => self.affine(node),
             Layer::Quantize { lo, hi } => {
-                let step = self.parameter(name, "step", 1)?[0];
+                let step = self.parameter(name, Part::Step, 1)?[0];
                 let (inputs, flat) = self.alike(&node.inputs);
                 let nearest = crate::program::Rounding::Nearest;
                 let to = self.quantizer(&inputs[0], name, name, step, (*lo, *hi), nearest);
@@ -307,8 +308,8 @@ impl Writer<'_> {
         };
         let mut inputs = vec![input, self.weight(node, geo, gemm)?];
         if bias {
-            let values = self.parameter(name, "bias", geo.c_out)?.to_vec();
-            let tensor = floats(&format!("{name}.bias"), &[geo.c_out], &values);
+            let values = self.parameter(name, Part::Bias, geo.c_out)?.to_vec();
+            let tensor = floats(&Part::Bias.of(name), &[geo.c_out], &values);
             inputs.push(self.constant(tensor));
         }
         let wide = |v: &[usize]| Attribute::Ints(v.iter().map(|&i| i as i64).collect());
@@ -389,11 +390,11 @@ impl Writer<'_> {
         let name = node.name.as_str();
         let (inputs, flat) = self.alike(&node.inputs);
         let c = node.shape.0;
-        let scale = self.parameter(name, "scale", c)?.to_vec();
-        let shift = self.parameter(name, "shift", c)?.to_vec();
+        let scale = self.parameter(name, Part::Scale, c)?.to_vec();
+        let shift = self.parameter(name, Part::Shift, c)?.to_vec();
         let dims: &[usize] = if flat { &[1, c] } else { &[1, c, 1, 1] };
-        let scale = self.constant(floats(&format!("{name}.scale"), dims, &scale));
-        let shift = self.constant(floats(&format!("{name}.shift"), dims, &shift));
+        let scale = self.constant(floats(&Part::Scale.of(name), dims, &scale));
+        let shift = self.constant(floats(&Part::Shift.of(name), dims, &shift));
         let scaled = self.op("Mul", &[&inputs[0], &scale], &format!("{name}/scaled"), &[]);
         let name = self.op("Add", &[&scaled, &shift], name, &[]);
         Ok(Written { name, flat })

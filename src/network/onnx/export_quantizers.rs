@@ -4,6 +4,7 @@ use super::export::Writer;
 use super::write::{Attribute, codes, floats};
 use crate::error::Result;
 use crate::network::graph::Node;
+use crate::network::state::Part;
 use crate::program::{BinaryGroup, ConvGeometry, Rounding};
 
 impl Writer<'_> {
@@ -39,7 +40,7 @@ impl Writer<'_> {
             bits => {
                 let range = n.code_range(graph, source, bits);
                 let rounding = n.act_rounding;
-                let step = self.step(&node.name, "input_step")[0];
+                let step = self.step(&node.name, Part::InputStep)[0];
                 let x = self.map(source);
                 let done = self.quantizer(&x, &to, &to, step, range, rounding);
                 Ok(Some(done))
@@ -48,9 +49,8 @@ impl Writer<'_> {
     }
 
     /// Steps of a quantizer; one that was never calibrated is 0.
-    fn step(&self, name: &str, part: &str) -> Vec<f32> {
-        let full = format!("{name}.{part}");
-        let found = self.network.parameters.tensors.get(&full);
+    fn step(&self, name: &str, part: Part) -> Vec<f32> {
+        let found = self.network.parameters.get(name, part);
         match found.map(|t| t.data.clone()) {
             Some(steps) if !steps.is_empty() => steps,
             _ => vec![0.0],
@@ -113,17 +113,17 @@ impl Writer<'_> {
     /// The weight of a crossbar layer, as codes where it is quantized.
     pub fn weight(&mut self, node: &Node, geo: &ConvGeometry, gemm: bool) -> Result<String> {
         let name = node.name.as_str();
-        let values = self.parameter(name, "weight", geo.weights())?.to_vec();
+        let values = self.parameter(name, Part::Weight, geo.weights())?.to_vec();
         let dims = match gemm {
             true => vec![geo.c_out, geo.c_in],
             false => vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw],
         };
-        let full = format!("{name}.weight");
+        let full = Part::Weight.of(name);
         let bits = self.network.numerics.weight_bits;
         if bits == 0 {
             return Ok(self.constant(floats(&full, &dims, &values)));
         }
-        let steps = self.step(name, "weight_step");
+        let steps = self.step(name, Part::WeightStep);
         let (_, run) = self.network.numerics.weight_steps(geo);
         let each = |i: usize| steps[i / run % steps.len()];
         let top = if bits == 1 {

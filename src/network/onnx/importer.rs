@@ -1,5 +1,6 @@
 //! What is known while a model is read: the graph so far, and what every name stands for.
 
+use crate::network::state::Part;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -161,8 +162,8 @@ impl Importer {
     }
 
     /// Stores a parameter `NODE.part`.
-    pub fn parameter(&mut self, map: &Map, part: &str, shape: Vec<usize>, data: Vec<f32>) {
-        let name = format!("{}.{part}", self.graph.nodes[map.node].name);
+    pub fn parameter(&mut self, map: &Map, part: Part, shape: Vec<usize>, data: Vec<f32>) {
+        let name = part.of(&self.graph.nodes[map.node].name);
         let tensor = Tensor { shape, data };
         self.parameters.tensors.insert(name, tensor);
     }
@@ -171,12 +172,12 @@ impl Importer {
     pub fn trained(
         &mut self,
         map: &Map,
-        part: &str,
+        part: Part,
         shape: Vec<usize>,
         data: Vec<f32>,
         from: &Constant,
     ) {
-        let name = format!("{}.{part}", self.graph.nodes[map.node].name);
+        let name = part.of(&self.graph.nodes[map.node].name);
         self.origins.push((name, from.origins.clone()));
         self.parameter(map, part, shape, data);
     }
@@ -211,8 +212,8 @@ impl Importer {
         let empty = self.rearrange(&format!("{name}.empty"), &input, dims, nowhere, 0.0)?;
         let source = self.shaped(&empty, (n, 1, 1));
         let out = self.push(name, Layer::Affine, vec![source], vec![n])?;
-        self.parameter(&out, "scale", vec![n], vec![1.0; n]);
-        self.parameter(&out, "shift", vec![n], values);
+        self.parameter(&out, Part::Scale, vec![n], vec![1.0; n]);
+        self.parameter(&out, Part::Shift, vec![n], values);
         Ok(out.with(empty.dims))
     }
 

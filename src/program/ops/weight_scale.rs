@@ -1,14 +1,14 @@
 //! Steps of a weight quantizer.
 
 use crate::error::Result;
-use crate::program::{Check, Operand, Operator, TensorId, WeightStep};
+use crate::program::{Check, Operand, Operator, Step, TensorId};
 
 /// Chooses the quantization steps of a weight `w: Flat(cols*rows)` and writes the largest
 /// representable magnitude `full_scale = Q * scale` (same shape). Weight `i` has step
 /// `(i / run) % n` of the `n` of `scale`: one for the layer (`run = cols*rows`), one per output
 /// channel (`run = rows`, `n = cols`) or one per input channel (`run` the pixels of a kernel).
 /// `bits = 0`: no quantization, `scale = 1`, `full_scale = max|w|`.
-/// `bits = 1`: `scale = full_scale = mean|w|` whatever the method (except `Keep`).
+/// `bits = 1`: `scale = full_scale = mean|w|` whatever the choice (except none).
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightScale {
     /// Master weight.
@@ -21,8 +21,8 @@ pub struct WeightScale {
     pub run: usize,
     /// Bits, 0 to 8.
     pub bits: u32,
-    /// Choice of the step.
-    pub step: WeightStep,
+    /// Choice of the step; `None` keeps the one that is in `scale` (LSQ, or frozen).
+    pub step: Option<Step>,
 }
 
 impl Operator for WeightScale {
@@ -30,11 +30,8 @@ impl Operator for WeightScale {
 
     fn operands(&self) -> Vec<Operand> {
         let scale = match self.step {
-            WeightStep::Keep => Operand::update(self.scale),
-            WeightStep::MaxAbs
-            | WeightStep::Percentile(_)
-            | WeightStep::LineSearch
-            | WeightStep::Mse => Operand::write(self.scale),
+            None => Operand::update(self.scale),
+            Some(_) => Operand::write(self.scale),
         };
         vec![
             Operand::read(self.w),

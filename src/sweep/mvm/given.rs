@@ -2,8 +2,8 @@
 
 use super::Net;
 use crate::backend::Session;
+use crate::chip::layer::CellLayer;
 use crate::error::Result;
-use crate::network::lower::cells::CellLayer;
 use crate::program::{Arrays, CellReadNoise, Encoding, Programming};
 
 impl Net {

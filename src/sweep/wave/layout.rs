@@ -5,13 +5,12 @@ use super::{Level, MOST, RECALIBRATION_WAVE, WAVE, WORK};
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
 use crate::config::{Experiment, Fidelity, TuningMethod};
-use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::network::Graph;
 use crate::network::lower::Numerics;
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::program::LANES;
-use crate::train::settings;
+use crate::setup::{self, Point};
 use crate::tuning::Tuner;
 
 /// The program of a point and how much of it fits a backend.
@@ -104,7 +103,7 @@ pub(super) fn norm(experiment: &Experiment) -> NormMode {
 pub(super) fn weight_level(experiment: &Experiment, chips: &ChipVariation, graph: &Graph) -> Level {
     let v = &experiment.variation;
     let tuner = Tuner::new(&experiment.tuning, v, chips, graph);
-    let noise = settings::cell_noise(v, v.sigma_w, tuner.reference_columns());
+    let noise = setup::cell_noise(v, v.sigma_w, tuner.reference_columns());
     let tuner = Box::new(tuner);
     Level::Weight { noise, tuner }
 }
@@ -114,29 +113,29 @@ pub(super) fn weight_level(experiment: &Experiment, chips: &ChipVariation, graph
 ///
 /// # Errors
 /// As [`super::Simulator::new`].
-pub(in crate::sweep) fn check(
-    backend: &dyn Backend,
-    experiment: &Experiment,
-    graph: &Graph,
-    train: &Dataset,
-    images: usize,
-) -> Result<(usize, u64)> {
-    let numerics = settings::inference_numerics(experiment, train)?;
-    let chips = ChipVariation::new(&experiment.variation)?;
-    let of = (graph, &numerics);
-    let mut nominal = experiment.clone();
-    nominal.sweep.chips = 1;
-    nominal.sweep.until = None;
+pub(in crate::sweep) fn check(backend: &dyn Backend, point: &Point) -> Result<(usize, u64)> {
+    let (experiment, graph, images) = (
+        point.experiment(),
+        &point.start.graph,
+        point.n_test_images(),
+    );
+    let chips = point.chips()?;
+    let of = (graph, &point.numerics);
+    let one = point.with_one_chip();
     let ideal = Level::Weight {
-        noise: settings::cell_noise(&experiment.variation, 0.0, 0),
+        noise: setup::cell_noise(&experiment.variation, 0.0, 0),
         tuner: Box::new(Tuner::untuned(&experiment.variation, graph)),
     };
-    Layout::new(backend, &nominal, of, images, (&ideal, NormMode::Frozen))?;
+    Layout::new(
+        backend,
+        one.experiment(),
+        of,
+        images,
+        (&ideal, NormMode::Frozen),
+    )?;
     let level = match experiment.fidelity {
         Fidelity::Weight => weight_level(experiment, &chips, graph),
-        Fidelity::Cell => Level::Cell(Box::new(CellLevel::of_untrained(
-            experiment, graph, &numerics, &chips,
-        )?)),
+        Fidelity::Cell => Level::Cell(Box::new(CellLevel::of_untrained(point, &chips)?)),
     };
     let layout = Layout::new(backend, experiment, of, images, (&level, norm(experiment)))?;
     let bytes = backend.bytes(&layout.inference.program, layout.capacity)?;

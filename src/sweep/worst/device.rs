@@ -4,14 +4,15 @@ use std::ops::Range;
 
 use crate::backend::{Backend, Capacity, RunArgs, Session, TensorId};
 use crate::config::Experiment;
-use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec, Training};
 use crate::network::lower::{ActStep, CellNoise, Numerics};
+use crate::network::state::Part;
 use crate::program::{CHIP_FIELDS, LANES};
 use crate::quantize::weight;
-use crate::train::{Model, settings};
+use crate::setup::{self, Images};
+use crate::train::Model;
 
 /// The weights of one layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,15 +38,10 @@ pub(super) fn layers(model: &Model) -> Result<Vec<Layer>> {
     let bits = model.numerics.weight_bits;
     let layer = |(node, geo, _): (usize, crate::program::ConvGeometry, bool)| {
         let name = model.graph.nodes[node].name.clone();
-        let tensor = |part: &str| {
-            let key = format!("{name}.{part}");
-            let found = model.parameters.tensors.get(&key);
-            found.ok_or_else(|| Error::Internal(format!("the model lacks `{key}`")))
-        };
-        let w = &tensor("weight")?.data;
+        let w = model.parameters.need(&name, Part::Weight)?;
         let steps = match bits {
             0 => vec![1.0],
-            _ => tensor("weight_step")?.data.clone(),
+            _ => model.parameters.need(&name, Part::WeightStep)?.to_vec(),
         };
         let rows = geo.weights() / steps.len();
         let columns = w.chunks(rows).zip(&steps);
@@ -61,41 +57,6 @@ pub(super) fn layers(model: &Model) -> Result<Vec<Layer>> {
         })
     };
     model.graph.crossbars().into_iter().map(layer).collect()
-}
-
-/// Images and labels as a session takes them.
-pub(super) struct Images {
-    pixels: Vec<f32>,
-    labels: Vec<f32>,
-    pub n: usize,
-}
-
-impl Images {
-    pub fn new(data: &Dataset, train: &Dataset, experiment: &Experiment) -> Result<Self> {
-        let normalise = settings::normalise(experiment, train)?;
-        let (mut pixels, mut labels) = (vec![], vec![]);
-        data.gather(0..data.len(), &normalise, &mut pixels);
-        data.gather_labels(0..data.len(), &mut labels);
-        Ok(Self {
-            pixels,
-            labels,
-            n: data.len(),
-        })
-    }
-
-    fn pixels(&self, images: Range<usize>) -> &[f32] {
-        let each = self.pixels.len() / self.n;
-        &self.pixels[images.start * each..images.end * each]
-    }
-
-    /// The images with these indices.
-    fn select(&self, indices: &[usize]) -> (Vec<f32>, Vec<f32>) {
-        let mut pixels = vec![];
-        for &i in indices {
-            pixels.extend_from_slice(self.pixels(i..i + 1));
-        }
-        (pixels, indices.iter().map(|&i| self.labels[i]).collect())
-    }
 }
 
 /// Most chips, and images, of a run.
@@ -114,7 +75,7 @@ pub(super) struct Classifier {
 
 impl Classifier {
     pub fn new(backend: &dyn Backend, experiment: &Experiment, model: &Model) -> Result<Self> {
-        let noise = settings::cell_noise(&experiment.variation, 0.0, 0);
+        let noise = setup::cell_noise(&experiment.variation, 0.0, 0);
         let norm = NormMode::Frozen;
         let inference = inference::lower(
             &model.graph,
@@ -207,7 +168,7 @@ impl Classifier {
         self.chunks(1, images, |session, chunk| {
             let z = session.read(logits)?;
             for (i, z) in chunk.zip(z.chunks(classes)) {
-                let label = images.labels[i] as usize;
+                let label = images.label(i);
                 let beaten = |(j, &other): (usize, &f32)| j == label || other < z[label];
                 if z.iter().enumerate().all(beaten) {
                     right.push(i);
@@ -226,12 +187,11 @@ impl Classifier {
     ) -> Result<()> {
         let most = self.capacity.chunk.min(self.capacity.images);
         let mut start = 0;
-        while start < images.n {
-            let chunk = start..(start + most).min(images.n);
-            self.session
-                .write(self.inference.images, images.pixels(chunk.clone()))?;
-            self.session
-                .write(self.inference.labels, &images.labels[chunk.clone()])?;
+        while start < images.len() {
+            let chunk = start..(start + most).min(images.len());
+            let (pixels, labels) = images.range(&chunk);
+            self.session.write(self.inference.images, pixels)?;
+            self.session.write(self.inference.labels, labels)?;
             let args = RunArgs::wave(0, 0, chips, 0..chunk.len());
             self.session.run(self.inference.evaluate, &args)?;
             start = chunk.end;
@@ -300,7 +260,7 @@ impl Slope {
         // One weight has one step where there is no quantizer.
         parameters
             .tensors
-            .retain(|name, _| !name.ends_with(".weight_step"));
+            .retain(|name, _| !Part::any(name, |part| part == Part::WeightStep));
         parameters.load_into(session.as_mut(), &training.states)?;
         let find = |name: &str| {
             let tensors = training.gradients.iter();
@@ -308,7 +268,7 @@ impl Slope {
             let found = found.next().copied();
             found.ok_or_else(|| Error::Internal(format!("no gradient of `{name}`")))
         };
-        let layers = layers.iter().map(|l| find(&format!("{}.weight", l.name)));
+        let layers = layers.iter().map(|l| find(&Part::Weight.of(&l.name)));
         let layers = layers.collect::<Result<_>>()?;
         Ok(Self {
             session,

@@ -1,10 +1,11 @@
 //! Projected gradient ascent on the deviations of all weights.
 
-use super::device::{Classifier, Images, Layer, Slope};
+use super::device::{Classifier, Layer, Slope};
 use crate::config::WorstCase;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
 use crate::random::{Purpose, Stream, uniform};
+use crate::setup::Images;
 
 /// Share of the old direction that a step keeps (MI-FGSM, Dong et al., arXiv 1710.06081).
 const MOMENTUM: f32 = 0.9;

@@ -6,8 +6,10 @@ use toml::{Table, Value};
 
 use super::*;
 use crate::backend::cpu::CpuBackend;
+use crate::config::Experiment;
 use crate::data::{Embedded, Split};
 use crate::network::Parameters;
+use crate::setup;
 use crate::train::{EpochRecord, Job, train};
 
 fn images() -> Split {
@@ -22,8 +24,7 @@ fn images() -> Split {
 fn outcome(e: &Experiment, data: &Split) -> Result<(Parameters, Vec<EpochRecord>)> {
     let model = train(&Job {
         backend: &CpuBackend::new(),
-        experiment: e,
-        data,
+        point: &setup::point(e, data, 0)?,
         label: String::new(),
         checkpoint: None,
         resume: false,
@@ -142,10 +143,7 @@ const SINGLE: [&str; 1] = ["network.kind"];
 #[test]
 fn a_field_is_in_the_key_or_changes_nothing() {
     let data = images();
-    let key = |e: &Experiment| {
-        let seen = SeenImages::new(e, &data.train).unwrap();
-        training_key(e, &seen).unwrap()
-    };
+    let key = |e: &Experiment| training_key(&setup::point(e, &data, 0).unwrap()).unwrap();
     let (mut tried, mut all) = (BTreeSet::new(), BTreeSet::new());
     let (mut keyed, mut idle) = (0, 0);
     for text in WHOLE {
@@ -192,12 +190,15 @@ fn a_field_is_in_the_key_or_changes_nothing() {
 fn what_differs_is_named() {
     let data = images();
     let e = Experiment::parse(WHOLE[1], "x.toml").unwrap();
-    let key = |e: &Experiment, train: &Dataset| {
-        training_key(e, &SeenImages::new(e, train).unwrap()).unwrap()
+    let key =
+        |e: &Experiment, data: &Split| training_key(&setup::point(e, data, 0).unwrap()).unwrap();
+    let turned = Split {
+        train: data.test.clone(),
+        test: data.train.clone(),
     };
     let mut other = e.clone();
     other.train.learning_rate = 0.5;
-    let (a, b) = (key(&e, &data.train), key(&other, &data.test));
+    let (a, b) = (key(&e, &data), key(&other, &turned));
     let text = differences(&a, &b);
     for line in [
         "images.images: 66 there, 10 now",

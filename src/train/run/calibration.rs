@@ -8,6 +8,7 @@ use crate::backend::{SectionId, TensorId};
 use crate::error::{Error, Result};
 use crate::network::Parameters;
 use crate::network::lower::ActStep;
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::training::QuantizedInput;
 use crate::train::quantizer_steps;
 
@@ -27,10 +28,16 @@ impl Run<'_> {
     /// norm statistics do not move.
     pub(super) fn calibrate_activations(&mut self) -> Result<()> {
         self.choose_weight_steps()?;
-        let q = &self.job.experiment.quantize;
+        let q = &self.job.point.experiment().quantize;
         let order = self.batches.shuffled(0);
         let all = self.steps_per_epoch * self.parts;
-        let batches = self.job.experiment.train.calibration_batches.min(all);
+        let batches = self
+            .job
+            .point
+            .experiment()
+            .train
+            .calibration_batches
+            .min(all);
         let alone = batches == 1;
         // What a batch left behind, where another one takes its place in between.
         let mut left: Vec<HashMap<TensorId, Vec<f32>>> = vec![HashMap::new(); batches];
@@ -129,7 +136,7 @@ impl Run<'_> {
         states.load_into(self.session.as_mut(), &self.training.states)?;
         self.cells = cells;
         if let Some(cells) = &self.cells {
-            cells.write_shared(self.session.as_mut(), &self.training.cells)?;
+            write_ranges(self.session.as_mut(), &self.training.cells, cells.layers())?;
         }
         Ok(deployed)
     }

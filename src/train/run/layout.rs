@@ -3,12 +3,11 @@
 use super::Purpose;
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
-use crate::config::Experiment;
 use crate::error::{Error, Result};
-use crate::network::Graph;
 use crate::network::lower::Numerics;
 use crate::network::lower::training::{self, TrainSpec, Training};
 use crate::random::{Reach, product};
+use crate::setup::{self, Point};
 use crate::train::cells::CellSteps;
 use crate::train::settings::{self, Steps};
 
@@ -27,27 +26,26 @@ pub(in crate::train) struct Layout {
 }
 
 impl Layout {
-    /// Lowers the training of `graph` on `n` images and sees that a step fits the backend.
+    /// Lowers the training of a point and sees that a step fits the backend.
     ///
     /// # Errors
     /// Batches that cannot be, an impossible chip, a step that does not fit.
     pub fn new(
         backend: &dyn Backend,
-        experiment: &Experiment,
-        graph: &Graph,
+        point: &Point,
         numerics: &Numerics,
-        n: usize,
         purpose: Purpose,
     ) -> Result<Self> {
+        let (experiment, graph) = (point.experiment(), &point.start.graph);
         let t = &experiment.train;
         let (chips, parts) = (t.chips_per_batch, t.accumulate);
-        let steps = Steps::new(t, n)?;
+        let steps = Steps::new(t, point.inputs.n_trained_on())?;
         let batch = steps.batch;
         let noisy = t.recipe.sees_variation();
         let v = &experiment.variation;
-        let noise = noisy.then(|| settings::cell_noise(v, experiment.training_sigma_w(), 0));
+        let noise = noisy.then(|| setup::cell_noise(v, experiment.training_sigma_w(), 0));
         let common = (noisy && experiment.training_sigma_b() > 0.0)
-            .then(|| ChipVariation::new(v))
+            .then(|| point.chips())
             .transpose()?;
         let mut cells = CellSteps::new(experiment, graph, numerics)?;
         if purpose == Purpose::Settle {

@@ -23,16 +23,10 @@ fn tuner(text: &str) -> (CellTuner, ChipVariation, Experiment) {
         bits: 4,
         signed: false,
     };
-    let layer = cells::layer(&e.chip, &e.variation, &geo, 4, input, layer_address(0)).unwrap();
+    let mut cells = cells::layer(&e.chip, &e.variation, &geo, 4, input, layer_address(0)).unwrap();
+    (cells.wires, cells.tuned) = (None, tuned(&e.tuning));
     let layer = TunedLayer {
-        cells: CellLayer {
-            programming: layer.programming,
-            reading: layer.reading,
-            wires: None,
-            errors: layer.errors,
-            tuned: tuned(&e.tuning),
-            storage: layer.storage,
-        },
+        cells,
         geo,
         held: Held::default(),
     };

@@ -23,9 +23,9 @@ impl Drive {
     pub fn new(dac: &Dac) -> Self {
         let top = (1 << dac.input_bits) - 1;
         let limits = match dac.signs {
-            InputSigns::Unsigned => (0, top),
-            InputSigns::SignMagnitude => (-top, top),
-            InputSigns::TwosComplement => {
+            None => (0, top),
+            Some(InputSigns::SignMagnitude) => (-top, top),
+            Some(InputSigns::TwosComplement) => {
                 let half = 1 << (dac.input_bits - 1);
                 (-half, half - 1)
             }
@@ -52,7 +52,7 @@ impl Drive {
     fn digit(&self, code: i32, t: usize) -> (u32, f32) {
         let code = code.clamp(self.limits.0, self.limits.1);
         let (magnitude, sign) = match self.dac.signs {
-            InputSigns::TwosComplement => (code as u32, 1.0),
+            Some(InputSigns::TwosComplement) => (code as u32, 1.0),
             _ if code < 0 => (code.unsigned_abs(), -1.0),
             _ => (code.unsigned_abs(), 1.0),
         };
@@ -134,7 +134,7 @@ impl Drive {
             None => isa.run(Digits {
                 shift: t as u32 * self.dac.dac_bits,
                 mask: (1 << self.dac.step_bits(t)) - 1,
-                magnitude: self.dac.signs == InputSigns::SignMagnitude,
+                magnitude: self.dac.signs == Some(InputSigns::SignMagnitude),
                 codes,
                 out,
             }),

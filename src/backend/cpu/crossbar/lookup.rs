@@ -46,7 +46,7 @@ impl Lookup {
     /// does not permute.
     pub fn new(isa: Isa, spec: &Reading, cols: usize) -> Option<Self> {
         let dac = &spec.dac;
-        let signed = dac.signs == InputSigns::SignMagnitude;
+        let signed = dac.signs == Some(InputSigns::SignMagnitude);
         let bits = dac.dac_bits + u32::from(signed);
         let a = &spec.arrays;
         let few = cols * a.read_planes() < LEAST;

@@ -170,9 +170,9 @@ fn programming_kernels_are_valid() {
 pub(super) fn dacs() -> Vec<Dac> {
     let mut all = Vec::new();
     for signs in [
-        InputSigns::Unsigned,
-        InputSigns::SignMagnitude,
-        InputSigns::TwosComplement,
+        None,
+        Some(InputSigns::SignMagnitude),
+        Some(InputSigns::TwosComplement),
     ] {
         for (input_bits, dac_bits) in [(8, 1), (4, 1), (7, 3), (1, 1)] {
             for analog_sum in [false, true] {

@@ -31,11 +31,11 @@ fn weight_kernels_are_valid() {
         let dscale = shared(&mut p, &format!("dscale{groups}x{run}"), groups);
         for bits in [0, 1, 4] {
             for step in [
-                WeightStep::MaxAbs,
-                WeightStep::Percentile(99.0),
-                WeightStep::LineSearch,
-                WeightStep::Mse,
-                WeightStep::Keep,
+                Some(Step::MaxAbs),
+                Some(Step::Percentile(99.0)),
+                Some(Step::LineSearch),
+                Some(Step::Mse),
+                None,
             ] {
                 ops.push(Op::from(WeightScale {
                     w,

@@ -4,6 +4,7 @@ use super::super::constant::Constant;
 use super::super::fold::{spread, together};
 use super::super::importer::{Importer, Inputs, Map, Step, Value, canonical, unsupported, wrong};
 use crate::network::graph::Layer;
+use crate::network::state::Part;
 
 fn one(map: Map) -> Step<Vec<Value>> {
     Ok(vec![Value::Map(map)])
@@ -52,8 +53,8 @@ pub(super) fn affine(
     if let (Some(scale), Some(shift)) = (scale.scalar(), shift.scalar()) {
         let node = im.node_of(map);
         let out = im.push(name, Layer::Affine, vec![node], vec![c, h, w])?;
-        im.parameter(&out, "scale", vec![c], vec![scale; c]);
-        im.parameter(&out, "shift", vec![c], vec![shift; c]);
+        im.parameter(&out, Part::Scale, vec![c], vec![scale; c]);
+        im.parameter(&out, Part::Shift, vec![c], vec![shift; c]);
         return Ok(out.with(map.dims.clone()));
     }
     im.spend(4 * n)?;
@@ -71,8 +72,8 @@ pub(super) fn affine(
     };
     let (rows, columns) = if c == n && h * w != 1 { (1, 1) } else { (h, w) };
     let out = im.push(name, Layer::Affine, vec![node], vec![c, rows, columns])?;
-    im.parameter(&out, "scale", vec![c], scale);
-    im.parameter(&out, "shift", vec![c], shift);
+    im.parameter(&out, Part::Scale, vec![c], scale);
+    im.parameter(&out, Part::Shift, vec![c], shift);
     Ok(out.with(map.dims.clone()))
 }
 

@@ -7,6 +7,7 @@ use super::super::importer::{
 };
 use super::combine::{affine, number, sum, with_constant};
 use crate::network::graph::{Layer, norm_rate};
+use crate::network::state::Part;
 use crate::program::Activation;
 
 fn one(map: Map) -> Step<Vec<Value>> {
@@ -213,8 +214,8 @@ pub(super) fn batch_norm(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>>
     }
     let c = canonical(&map.dims).0;
     let mut parts = vec![];
-    for (i, name) in ["gamma", "beta", "mean", "var"].into_iter().enumerate() {
-        let values = inputs.needed(i + 1, name)?;
+    for (i, name) in Part::NORM.into_iter().enumerate() {
+        let values = inputs.needed(i + 1, name.as_str())?;
         if values.dims != [c] {
             return wrong(format!("{name} of {:?} for {c} channels", values.dims));
         }

@@ -5,6 +5,7 @@ use super::super::fold::product;
 use super::super::importer::{Importer, Inputs, Map, Step, Value, canonical, unsupported, wrong};
 use super::super::node::Node;
 use crate::network::graph::Layer;
+use crate::network::state::Part;
 use crate::program::ConvGeometry;
 
 /// Padding that keeps the size `ceil(n / stride)`, as `auto_pad` asks for: `(before, after)`.
@@ -143,9 +144,9 @@ pub(super) fn conv(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let name = im.layer_name(node, &weight);
     let out = im.push(&name, layer, vec![source], out)?;
     let shape = vec![c_out, c_in / groups, kh, kw];
-    im.trained(&out, "weight", shape, weight.to_floats(), &weight);
+    im.trained(&out, Part::Weight, shape, weight.to_floats(), &weight);
     if let Some(bias) = bias {
-        im.trained(&out, "bias", vec![c_out], bias.to_floats(), &bias);
+        im.trained(&out, Part::Bias, vec![c_out], bias.to_floats(), &bias);
     }
     Ok(vec![Value::Map(out)])
 }
@@ -171,9 +172,15 @@ fn linear(im: &mut Importer, node: &Node, map: &Map, layer: Linear) -> Step<Map>
     };
     let name = im.layer_name(node, weight.1);
     let out = im.push(&name, layer, vec![map.node], vec![n_out])?;
-    im.trained(&out, "weight", vec![n_out, n_in, 1, 1], weight.0, weight.1);
+    im.trained(
+        &out,
+        Part::Weight,
+        vec![n_out, n_in, 1, 1],
+        weight.0,
+        weight.1,
+    );
     if let Some((values, from)) = bias {
-        im.trained(&out, "bias", vec![n_out], values, from);
+        im.trained(&out, Part::Bias, vec![n_out], values, from);
     }
     Ok(out)
 }
@@ -288,7 +295,7 @@ pub(super) fn matmul(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let layer = Layer::Conv { geo, bias: false };
     let name = im.layer_name(node, &matrix);
     let out = im.push(&name, layer, vec![source], vec![n_out, places, 1])?;
-    im.trained(&out, "weight", vec![n_out, n_in, 1, 1], weight, &matrix);
+    im.trained(&out, Part::Weight, vec![n_out, n_in, 1, 1], weight, &matrix);
     let columns = out.with(vec![n_out, places]);
     let back = im.transpose(&format!("{}.out", node.name), &columns, &[1, 0])?;
     let dims = [front, &[n_out]].concat();

@@ -6,6 +6,7 @@ use super::super::importer::{Importer, Inputs, Map, Step, Value, unsupported, wr
 use super::Reader;
 use super::elementwise::clamp;
 use crate::network::graph::Layer;
+use crate::network::state::Part;
 
 /// Largest code of a rounding without limits: all whole numbers that `f32` tells apart.
 const UNLIMITED: i32 = 1 << 24;
@@ -15,7 +16,7 @@ fn quantizer(im: &mut Importer, name: &str, map: &Map, step: f32, lo: i32, hi: i
     let (c, h, w) = im.graph.nodes[map.node].shape;
     let layer = Layer::Quantize { lo, hi };
     let out = im.push(name, layer, vec![map.node], vec![c, h, w])?;
-    im.parameter(&out, "step", vec![1], vec![step]);
+    im.parameter(&out, Part::Step, vec![1], vec![step]);
     Ok(out.with(map.dims.clone()))
 }
 
@@ -235,7 +236,7 @@ fn limited(im: &mut Importer, inputs: &Inputs, codes: Codes) -> Step<Value> {
             };
             let (c, h, w) = shape;
             let out = im.push(&node.name, layer, vec![source], vec![c, h, w])?;
-            im.parameter(&out, "step", vec![1], vec![codes.step]);
+            im.parameter(&out, Part::Step, vec![1], vec![codes.step]);
             out.with(codes.map.dims.clone())
         }
         _ => {

@@ -6,9 +6,9 @@ use super::*;
 use crate::chip::ChipVariation;
 use crate::chip::cell_form::{self, Key, Place, Reader};
 use crate::chip::cells::{self, InputCodes};
+use crate::chip::layer::CellLayer;
 use crate::config::Experiment;
 use crate::effects::Limits;
-use crate::network::lower::cells::CellLayer;
 use crate::network::lower::layer_address;
 use crate::program::{ConvGeometry, Reading};
 use crate::random::{self, Purpose, Stream};
@@ -101,16 +101,9 @@ impl Case {
             bits: 4,
             signed: true,
         };
-        let cells =
+        let mut layer =
             cells::layer(&e.chip, &e.variation, &geo, bits, input, layer_address(0)).unwrap();
-        let layer = CellLayer {
-            programming: cells.programming,
-            reading: cells.reading,
-            wires: None,
-            errors: cells.errors,
-            tuned: tuned(&e.tuning),
-            storage: cells.storage,
-        };
+        (layer.wires, layer.tuned) = (None, tuned(&e.tuning));
         let top = (1 << (bits - 1)) - 1;
         // Some layers have weights of one sign mostly, and many zeros.
         let shift = d.of(&[0, 0, 1]);

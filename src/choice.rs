@@ -34,7 +34,7 @@ macro_rules! choices {
             }
         }
 
-        impl $crate::config::Choice for $name {
+        impl $crate::choice::Choice for $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             fn name(self) -> &'static str {
@@ -50,4 +50,4 @@ macro_rules! choices {
     };
 }
 
-pub(super) use choices;
+pub(crate) use choices;

@@ -1,0 +1,152 @@
+//! One crossbar layer at cell level: the constants of its operators, and how it is evaluated.
+//!
+//! # The cheapest exactly equivalent route
+//! [`Route::of`] picks, layer by layer:
+//! * [`Route::Product`]: without converters and read noise the sum over steps, planes and row tiles is
+//!   linear, so the planes collapse into one effective weight matrix per chip
+//!   ([`CollapsePlanes`]) and evaluation is an ordinary [`Conv2d`];
+//! * [`Route::Counting`]: cells without any error are integers that all chips share; the sums are
+//!   counts of bits ([`Reading::exact`]);
+//! * [`Route::Arrays`]: everything else, [`Crossbar`] in full.
+
+use super::ranges;
+use crate::program::{Adc, CellReadNoise, ConverterErrors, Programming, Reading, Storage, Wires};
+#[cfg(doc)]
+use crate::program::{CollapsePlanes, Conv2d, ConverterFold, Crossbar, ProgramCells};
+
+/// Ranges of the converters of a layer: pairs `(lsb, lo)` of `[read plane][column]`, as in
+/// [`ConverterFold`].
+pub type Pairs = Vec<[f32; 2]>;
+
+/// One crossbar layer at cell level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellLayer {
+    /// How its cells are programmed. With wires, [`Programming::raw`] is set.
+    pub programming: Programming,
+    /// How they are read; [`Reading::integer`] is set where the ranges are known and allow it.
+    pub reading: Reading,
+    /// Wires, where they resist.
+    pub wires: Option<Wires>,
+    /// Errors of the converters; without effect where there are none.
+    pub errors: ConverterErrors,
+    /// Ranges of the converters; `None` without converters, and before calibrated ranges are known.
+    pub ranges: Option<Pairs>,
+    /// What the layer's tuning writes.
+    pub tuned: Tuned,
+    /// How its read planes are kept, see [`CellLayer::kept`].
+    pub storage: Storage,
+}
+
+/// Where a chip's tuning acts in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tuned {
+    /// Nowhere.
+    No,
+    /// On every converter's result, before results are added.
+    Digital,
+    /// On the converters' reference.
+    Reference,
+}
+
+impl CellLayer {
+    /// Whether every read draws noise of the cells, so that [`ProgramCells`] must give variances.
+    pub fn reads_noise(&self) -> bool {
+        !self.programming.read_noise.is_quiet()
+    }
+
+    /// Sets the ranges of the converters, and whether codes are added as integers with them.
+    pub fn set_ranges(&mut self, ranges: Option<Pairs>) {
+        self.ranges = ranges;
+        let fit = |pairs: &Pairs| ranges::add_integers(&self.reading, pairs);
+        self.reading.integer =
+            self.tuned != Tuned::Digital && self.ranges.as_ref().is_some_and(fit);
+    }
+
+    /// Whether integers are converted without noise.
+    fn counts_exactly(&self) -> bool {
+        let quiet = |a: &Adc| a.noise == 0.0 && a.inl.is_none();
+        self.reading.exact
+            && self.tuned == Tuned::No
+            && self.programming.reference_columns == 0
+            && self.reading.dac.table.is_none()
+            && self.reading.adc.as_ref().is_none_or(quiet)
+    }
+
+    /// How the read planes are kept: digits that are counted are no conductances.
+    pub fn kept(&self) -> Storage {
+        match Route::of(self) {
+            Route::Counting => Storage::F32,
+            Route::Product | Route::Arrays => self.storage,
+        }
+    }
+
+    /// Bytes of a chip that are there while images are evaluated: read planes and the variances of their
+    /// noise, or effective weights.
+    pub fn bytes(&self) -> usize {
+        let a = &self.programming.arrays;
+        if Route::of(self) == Route::Product {
+            return 4 * a.plane_len();
+        }
+        let of_cell = match self.kept() {
+            Storage::F32 => 4,
+            Storage::F16 => 2,
+        };
+        let of_noise = if self.reads_noise() { 4 } else { 0 };
+        (of_cell + of_noise) * a.read_planes() * a.plane_len()
+    }
+
+    /// The same layer without any error: what ranges are calibrated on. Wires stay, as they are no
+    /// accident.
+    pub fn nominal(&self) -> CellLayer {
+        let mut layer = self.clone();
+        let p = &mut layer.programming;
+        p.effects.make_nominal();
+        p.read_noise = CellReadNoise::default();
+        p.reference_columns = 0;
+        layer
+    }
+
+    /// The same arrays without converters, and without the tuning that goes with them.
+    pub fn without_converter(&self) -> CellLayer {
+        CellLayer {
+            reading: self.reading.without_converter(),
+            ranges: None,
+            tuned: Tuned::No,
+            ..self.clone()
+        }
+    }
+}
+
+/// How a layer is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// One product with effective weights.
+    Product,
+    /// Integer counts.
+    Counting,
+    /// Arrays, step by step, plane by plane.
+    Arrays,
+}
+
+impl Route {
+    /// The cheapest route that is exactly equivalent.
+    pub fn of(layer: &CellLayer) -> Route {
+        let linear = layer.reading.adc.is_none() && layer.reading.dac.table.is_none();
+        if linear && !layer.reads_noise() {
+            Route::Product
+        } else if layer.counts_exactly() {
+            Route::Counting
+        } else {
+            Route::Arrays
+        }
+    }
+
+    /// In the words of `pimento inspect --plan`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Route::Product => "one product with effective weights",
+            Route::Counting => "counts of bits",
+            Route::Arrays => "arrays, step by step",
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! An experiment and its data become points, once: what training, sweeps, plans and the command line
+//! work with.
+//!
+//! [`setup`] reads the network's file, measures the images, and resolves the grid. Points share what
+//! they have in common: images, and networks whose section `[network]` is the same.
+
+mod cells;
+mod inputs;
+mod numerics;
+mod start;
+
+use std::sync::Arc;
+
+pub use cells::cell_layers;
+pub use inputs::{HeldOut, Images, Inputs};
+pub use numerics::{cell_noise, numerics};
+pub use start::{Given, Start};
+
+use crate::chip::ChipVariation;
+use crate::chip::layer::CellLayer;
+use crate::config::{self, Experiment};
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::network::lower::Numerics;
+
+/// An experiment with its data.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// The experiment.
+    pub experiment: &'a Experiment,
+    /// Its images.
+    pub inputs: Arc<Inputs<'a>>,
+    /// Its points, in order.
+    pub points: Vec<Point<'a>>,
+}
+
+/// A point of an experiment with everything that depends neither on a chip nor on a training.
+#[derive(Debug, Clone)]
+pub struct Point<'a> {
+    /// Its place in the sweep and its experiment, which has no design of its own.
+    pub config: config::Point,
+    /// The images.
+    pub inputs: Arc<Inputs<'a>>,
+    /// The network before training.
+    pub start: Arc<Start>,
+    /// Number formats while training sees quantizers.
+    pub quantized: Numerics,
+    /// Number formats of the trained network on chips.
+    pub numerics: Numerics,
+}
+
+/// The points of an experiment with its data.
+///
+/// # Errors
+/// A grid that cannot be; images that do not fit; a network that does not fit the images, or its
+/// training, with the point.
+pub fn setup<'a>(experiment: &'a Experiment, data: &'a Split) -> Result<Setup<'a>> {
+    let points = experiment.points()?;
+    let inputs = Arc::new(Inputs::new(experiment, data)?);
+    let mut starts: Vec<(config::Network, Arc<Start>)> = vec![];
+    let point = |config: config::Point| {
+        let network = &config.experiment.network;
+        let known = starts.iter().find(|(known, _)| known == network);
+        let start = match known {
+            Some((_, start)) => start.clone(),
+            None => {
+                let start = Start::new(network, &inputs).map_err(|e| at_point(e, &config))?;
+                let start = Arc::new(start);
+                starts.push((network.clone(), start.clone()));
+                start
+            }
+        };
+        Point::new(config, &inputs, start)
+    };
+    let points = points.into_iter().map(point).collect::<Result<_>>()?;
+    Ok(Setup {
+        experiment,
+        inputs,
+        points,
+    })
+}
+
+/// One point of an experiment alone.
+///
+/// # Errors
+/// As [`setup`]; a point that does not exist.
+pub fn point<'a>(experiment: &Experiment, data: &'a Split, index: usize) -> Result<Point<'a>> {
+    let mut points = experiment.points()?;
+    if index >= points.len() {
+        return Err(no_point(index, points.len()));
+    }
+    let config = points.swap_remove(index);
+    let inputs = Arc::new(Inputs::new(experiment, data)?);
+    let start =
+        Start::new(&config.experiment.network, &inputs).map_err(|e| at_point(e, &config))?;
+    Point::new(config, &inputs, Arc::new(start))
+}
+
+/// The error of a point that an experiment with `n` points does not have.
+pub(crate) fn no_point(index: usize, n: usize) -> Error {
+    Error::input(format!(
+        "point {index} does not exist; the experiment has points 0 to {}",
+        n - 1
+    ))
+}
+
+/// Names the point in an error of its experiment.
+pub(crate) fn at_point(error: Error, point: &config::Point) -> Error {
+    let label = match point.axes.is_empty() {
+        true => String::new(),
+        false => format!(" (at the point {})", point.label()),
+    };
+    match error {
+        Error::Input(text) => Error::Input(format!("{text}{label}")),
+        Error::Capacity(text) => Error::Capacity(format!("{text}{label}")),
+        other => other,
+    }
+}
+
+impl<'a> Point<'a> {
+    fn new(config: config::Point, inputs: &Arc<Inputs<'a>>, start: Arc<Start>) -> Result<Self> {
+        let experiment = &config.experiment;
+        start::check(experiment, &start).map_err(|e| at_point(e, &config))?;
+        let quantized = numerics(experiment, inputs.signed);
+        Ok(Self {
+            quantized,
+            numerics: numerics::deployed(experiment.train.recipe, quantized),
+            inputs: inputs.clone(),
+            start,
+            config,
+        })
+    }
+
+    /// The experiment of this point.
+    pub fn experiment(&self) -> &Experiment {
+        &self.config.experiment
+    }
+
+    /// The point with one chip only: waves then take no memory for more.
+    pub(crate) fn with_one_chip(&self) -> Self {
+        let mut point = self.clone();
+        let sweep = &mut point.config.experiment.sweep;
+        (sweep.chips, sweep.until) = (1, None);
+        point
+    }
+
+    /// What the chips have in common, and how it varies between them.
+    ///
+    /// # Errors
+    /// An impossible wafer.
+    pub fn chips(&self) -> Result<ChipVariation> {
+        ChipVariation::new(&self.experiment().variation)
+    }
+
+    /// The crossbar layers at cell level, before any tuning.
+    ///
+    /// # Errors
+    /// See [`cell_layers()`].
+    pub fn cell_layers(&self) -> Result<Vec<CellLayer>> {
+        cell_layers(self.experiment(), &self.start.graph, &self.numerics)
+    }
+
+    /// The test images that every chip classifies.
+    ///
+    /// # Errors
+    /// See [`Images::new`].
+    pub fn test_images(&self) -> Result<Images> {
+        let test = &self.inputs.data.test;
+        match self.experiment().sweep.images {
+            n if n > 0 && n < test.len() => Images::new(&test.limit(n), &self.inputs.normalise),
+            _ => Images::new(test, &self.inputs.normalise),
+        }
+    }
+
+    /// How many test images every chip classifies.
+    pub fn n_test_images(&self) -> usize {
+        let all = self.inputs.data.test.len();
+        match self.experiment().sweep.images {
+            0 => all,
+            n => n.min(all),
+        }
+    }
+}

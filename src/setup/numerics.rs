@@ -1,0 +1,60 @@
+//! Number formats of networks, and the noise of their cells, from the words of an experiment file.
+
+use crate::chip::terms;
+use crate::config::{self, Experiment, Recipe};
+use crate::network::lower::{ActStep, CellNoise, Numerics};
+use crate::program::Step;
+
+/// Number formats while training sees quantizers, and of the trained network;
+/// `signed_images`: whether an image can have a negative value.
+pub fn numerics(experiment: &Experiment, signed_images: bool) -> Numerics {
+    let q = &experiment.quantize;
+    let learned = q.weight_step == config::WeightStep::Lsq;
+    Numerics {
+        weight_bits: q.weight_bits,
+        weight_step: match q.weight_step {
+            config::WeightStep::MaxAbs => Some(Step::MaxAbs),
+            config::WeightStep::Percentile => Some(Step::Percentile(q.weight_percentile as f32)),
+            config::WeightStep::LineSearch => Some(Step::LineSearch),
+            config::WeightStep::Mse => Some(Step::Mse),
+            config::WeightStep::Lsq if q.weight_bits > 1 => None,
+            // One bit has nothing to learn: its step is the mean magnitude.
+            config::WeightStep::Lsq => Some(Step::MaxAbs),
+        },
+        weight_step_learned: learned,
+        per_channel: q.per_channel,
+        binary_per_input: q.binary_weight_group == config::BinaryWeightGroup::InputChannel,
+        act_bits: q.activation_bits,
+        act_step: match q.activation_step {
+            config::ActivationStep::MaxAbs => ActStep::MovingMax,
+            config::ActivationStep::Percentile | config::ActivationStep::Mse => ActStep::Fixed,
+            config::ActivationStep::Lsq => ActStep::Learned,
+        },
+        act_rounding: q.activation_rounding,
+        act_signed: q.activation_range == config::ActivationRange::Signed,
+        straight_through: q.straight_through,
+        linear_inputs: q.linear_inputs == config::LinearInputs::Quantized,
+        input_bits: q.input_bits,
+        signed_images,
+        binary_group: q.binary_group,
+    }
+}
+
+/// Number formats of the trained network on chips: with the recipe `float` it is not quantized.
+pub(super) fn deployed(recipe: Recipe, numerics: Numerics) -> Numerics {
+    match recipe {
+        Recipe::Float => Numerics::FLOAT,
+        Recipe::Ptq | Recipe::PtqVat | Recipe::Qat | Recipe::Qavat => numerics,
+    }
+}
+
+/// Within-chip noise with standard deviation `sigma_w`.
+pub fn cell_noise(v: &config::Variation, sigma_w: f64, reference_columns: u32) -> CellNoise {
+    CellNoise {
+        law: v.law,
+        mapping: terms::mapping(v),
+        deviate: terms::deviate(v),
+        sigma_w: sigma_w as f32,
+        reference_columns,
+    }
+}
