@@ -28,8 +28,8 @@ impl Table {
 /// Fields of a uniform struct of 32-bit numbers, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
-    /// Names of the fields, and their bits.
-    pub fields: Vec<(&'static str, u32)>,
+    /// Name, type and bits of every field.
+    pub fields: Vec<(&'static str, &'static str, u32)>,
 }
 
 /// Everything that effects tell a kernel.
@@ -49,9 +49,9 @@ impl Numbers {
         self.blocks.push(Block::default());
     }
 
-    fn field(&mut self, name: &'static str, bits: u32) {
+    fn field(&mut self, name: &'static str, kind: &'static str, bits: u32) {
         if let Some(block) = self.blocks.last_mut() {
-            block.fields.push((name, bits));
+            block.fields.push((name, kind, bits));
         }
     }
 
@@ -67,13 +67,13 @@ impl Numbers {
 
     /// A field of the effect's struct.
     pub fn f32(&mut self, name: &'static str, value: f32) {
-        self.field(name, value.to_bits());
+        self.field(name, "f32", value.to_bits());
     }
 
     /// Two fields: where a curve starts in the table, and how many values it has.
     pub fn curve(&mut self, names: [&'static str; 2], curve: Option<&Curve>) {
         let [at, len] = self.table.append(curve);
-        self.field(names[0], at);
-        self.field(names[1], len);
+        self.field(names[0], "u32", at);
+        self.field(names[1], "u32", len);
     }
 }

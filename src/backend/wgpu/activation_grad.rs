@@ -1,25 +1,23 @@
 //! `dx = dy f'(y) scale`: `shaders/activation_grad.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use super::post;
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::ActivationGrad;
 
-/// Twin of `Params` in `shaders/activation_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub y: View,
-    pub dy: View,
-    pub dx: View,
-    pub scale: View,
-    /// Quads of a channel: `h * w * 4`.
-    pub channel_quads: u32,
-    pub pad0: u32,
-    /// Constants of the activation.
-    pub act: [f32; 2],
+uniform! {
+    /// Twin of `Params` in `shaders/activation_grad.wgsl`.
+    struct Params {
+        y: View,
+        dy: View,
+        dx: View,
+        scale: View,
+        /// Quads of a channel: `h * w * 4`.
+        channel_quads: u32,
+        /// Constants of the activation.
+        act: [f32; 2],
+    }
 }
 
 impl OnGpu for ActivationGrad {
@@ -39,7 +37,6 @@ impl OnGpu for ActivationGrad {
             dx: cx.view(dx),
             scale: cx.view_opt(scale),
             channel_quads: (h * w * QUADS) as u32,
-            pad0: 0,
             act: act.constants(),
         };
         let work = Work::flat(cx.shape(dx).len() * QUADS)

@@ -1,24 +1,23 @@
 //! Adam and AdamW: `shaders/adam.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Adam;
 
-/// Twin of `Params` in `shaders/adam.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub w: View,
-    pub beta1: f32,
-    pub beta2: f32,
-    pub log_beta1: f32,
-    pub log_beta2: f32,
-    pub eps: f32,
-    pub weight_decay: f32,
-    pub decoupled: u32,
-    pub positive: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/adam.wgsl`.
+    struct Params {
+        w: View,
+        beta1: f32,
+        beta2: f32,
+        log_beta1: f32,
+        log_beta2: f32,
+        eps: f32,
+        weight_decay: f32,
+        decoupled: u32,
+        positive: u32,
+    }
 }
 
 impl OnGpu for Adam {

@@ -1,18 +1,17 @@
 //! `y = a + b`: `shaders/add.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Add;
 
-/// Twin of `Params` in `shaders/add.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub a: View,
-    pub b: View,
-    pub y: View,
+uniform! {
+    /// Twin of `Params` in `shaders/add.wgsl`.
+    struct Params {
+        a: View,
+        b: View,
+        y: View,
+    }
 }
 
 impl OnGpu for Add {

@@ -1,59 +1,53 @@
 //! Batch norm: `shaders/batch_norm_stats.wgsl`, `shaders/batch_norm_fold.wgsl`,
 //! `shaders/batch_norm_grad_sums.wgsl`, `shaders/batch_norm_grad.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::combine::REDUCE;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::{BatchNormFold, BatchNormGrad, BatchNormGradSums, BatchNormStats};
 
-/// Twin of `Params` in `shaders/batch_norm_stats.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct StatsParams {
-    pub x: View,
-    pub mean: View,
-    pub channels: u32,
-    pub quads: u32,
-    pub over_chips: u32,
-    pub unused: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/batch_norm_stats.wgsl`.
+    struct StatsParams {
+        x: View,
+        mean: View,
+        channels: u32,
+        quads: u32,
+        over_chips: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/batch_norm_fold.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct FoldParams {
-    pub statistics: View,
-    pub eps: f32,
-    pub unused0: u32,
-    pub unused1: u32,
-    pub unused2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/batch_norm_fold.wgsl`.
+    struct FoldParams {
+        statistics: View,
+        eps: f32,
+    }
 }
 
-/// Twin of `Params` in `shaders/batch_norm_grad_sums.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct SumsParams {
-    pub x: View,
-    pub dy: View,
-    pub channels: u32,
-    pub quads: u32,
-    pub over_chips: u32,
-    pub eps: f32,
+uniform! {
+    /// Twin of `Params` in `shaders/batch_norm_grad_sums.wgsl`.
+    struct SumsParams {
+        x: View,
+        dy: View,
+        channels: u32,
+        quads: u32,
+        over_chips: u32,
+        eps: f32,
+    }
 }
 
-/// Twin of `Params` in `shaders/batch_norm_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct GradParams {
-    pub x: View,
-    pub dy: View,
-    pub dx: View,
-    pub quads: u32,
-    pub over_chips: u32,
-    pub eps: f32,
-    pub unused: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/batch_norm_grad.wgsl`.
+    struct GradParams {
+        x: View,
+        dy: View,
+        dx: View,
+        quads: u32,
+        over_chips: u32,
+        eps: f32,
+    }
 }
 
 /// Rounds of a thread that adds up its share of a channel of so many quads.
@@ -79,7 +73,6 @@ impl OnGpu for BatchNormStats {
             channels: c as u32,
             quads: (h * w * QUADS) as u32,
             over_chips: u32::from(cx.per_chip(x) && !per_chip),
-            unused: 0,
         };
         Ok(vec![
             Dispatch::new("batch_norm_stats", Work::groups(c).per_chip(per_chip))
@@ -107,9 +100,6 @@ impl OnGpu for BatchNormFold {
         let params = FoldParams {
             statistics: cx.view(mean),
             eps,
-            unused0: 0,
-            unused1: 0,
-            unused2: 0,
         };
         let work = Work::flat(cx.shape(mean).len()).per_chip(cx.per_chip(mean));
         Ok(vec![
@@ -183,7 +173,6 @@ impl OnGpu for BatchNormGrad {
             quads: (h * w * QUADS) as u32,
             over_chips: u32::from(per_chip),
             eps,
-            unused: 0,
         };
         let work = Work::flat(cx.shape(dx).len() * QUADS)
             .per_block()

@@ -1,30 +1,27 @@
 //! One-bit activations: `shaders/binarize_act.wgsl`, `shaders/binarize_act_grad.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::{BinarizeAct, BinarizeActGrad, BinaryGroup};
 
-/// Twin of `Params` in `shaders/binarize_act.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub y: View,
-    pub groups: u32,
-    pub positions: u32,
-    pub unused0: u32,
-    pub unused1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/binarize_act.wgsl`.
+    struct Params {
+        x: View,
+        y: View,
+        groups: u32,
+        positions: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/binarize_act_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct GradParams {
-    pub x: View,
-    pub dy: View,
-    pub dx: View,
+uniform! {
+    /// Twin of `Params` in `shaders/binarize_act_grad.wgsl`.
+    struct GradParams {
+        x: View,
+        dy: View,
+        dx: View,
+    }
 }
 
 /// Threads that take a quad of a position each; twin of `WORKERS` in `shaders/binarize_act.wgsl`.
@@ -44,8 +41,6 @@ impl OnGpu for BinarizeAct {
             y: cx.view(y),
             groups: groups as u32,
             positions: positions as u32,
-            unused0: 0,
-            unused1: 0,
         };
         let work = Work::groups(groups).per_block().per_chip(cx.per_chip(y));
         Ok(vec![

@@ -1,25 +1,23 @@
 //! Sum per channel (gradient of a bias): `shaders/channel_sum.wgsl`, then
 //! `shaders/sum_partials.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use super::sum_partials;
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::ChannelSum;
 
 /// Workgroups that keep a large GPU busy.
 const GROUPS: usize = 1 << 10;
 
-/// Twin of `Params` in `shaders/channel_sum.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub channels: u32,
-    pub channel_quads: u32,
-    pub splits: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/channel_sum.wgsl`.
+    struct Params {
+        x: View,
+        channels: u32,
+        channel_quads: u32,
+        splits: u32,
+    }
 }
 
 impl OnGpu for ChannelSum {
@@ -35,7 +33,6 @@ impl OnGpu for ChannelSum {
             channels: c as u32,
             channel_quads: (h * w * QUADS) as u32,
             splits: splits as u32,
-            pad0: 0,
         };
         let partial = Operand::Scratch {
             index: 0,

@@ -2,27 +2,23 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::CollapsePlanes;
 
-/// Twin of `Params` in `shaders/collapse_planes.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub g: View,
-    pub correct: View,
-    pub out: View,
-    pub rows: u32,
-    pub cols: u32,
-    pub planes: u32,
-    pub per_column: u32,
-    pub base: f32,
-    pub pad0: u32,
-    pub pad1: u32,
-    pub pad2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/collapse_planes.wgsl`.
+    struct Params {
+        g: View,
+        correct: View,
+        out: View,
+        rows: u32,
+        cols: u32,
+        planes: u32,
+        per_column: u32,
+        base: f32,
+    }
 }
 
 impl OnGpu for CollapsePlanes {
@@ -45,9 +41,6 @@ impl OnGpu for CollapsePlanes {
             planes: arrays.read_planes() as u32,
             per_column: u32::from(cx.shape(*w_step).len() > 1),
             base: arrays.digital_base(),
-            pad0: 0,
-            pad1: 0,
-            pad2: 0,
         };
         let tiles = (0..arrays.rows).map(|k| arrays.row_tile(k) as u32);
         let places = (0..arrays.read_planes()).map(|p| arrays.place(p).cast_unsigned());

@@ -1,8 +1,7 @@
 //! Second stage of the deterministic reductions: `shaders/combine.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, Work};
+use super::uniform::uniform;
 use crate::program::TensorId;
 
 /// Quads of a block that one workgroup of a first stage takes: 16 for each of 256 threads.
@@ -14,18 +13,16 @@ pub(super) const REDUCE: u64 = 256;
 /// Scratch number of the partial results.
 const PARTIAL: u32 = 0;
 
-/// Twin of `Params` in `shaders/combine.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub items: u32,
-    pub by_block: u32,
-    pub by_chip: u32,
-    pub groups: u32,
-    pub factor: f32,
-    pub divisor: f32,
-    pub unused0: u32,
-    pub unused1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/combine.wgsl`.
+    struct Params {
+        items: u32,
+        by_block: u32,
+        by_chip: u32,
+        groups: u32,
+        factor: f32,
+        divisor: f32,
+    }
 }
 
 /// What the second stage does with the partial results.
@@ -82,8 +79,6 @@ impl Parts {
             groups: 1,
             factor,
             divisor,
-            unused0: 0,
-            unused1: 0,
         };
         dispatch(&params, fold, self.partial, out).rounds(floats.div_ceil(REDUCE))
     }
@@ -104,8 +99,6 @@ pub(super) fn sum_groups(
         groups,
         factor,
         divisor: 1.0,
-        unused0: 0,
-        unused1: 0,
     };
     dispatch(&params, Fold::Sum, partial, out).rounds(u64::from(items).div_ceil(REDUCE))
 }

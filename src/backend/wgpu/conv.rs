@@ -1,34 +1,31 @@
 //! What the three convolution operators share: geometry for the kernels and packed weights
 //! (`shaders/shared/conv.wgsl`, `shaders/conv2d_pack.wgsl`).
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use super::uniform::uniform;
 use crate::program::{ConvGeometry, TensorId};
 
 /// Channels of a tile in `shaders/shared/tile.wgsl`.
 const TILE: usize = 8;
 
-/// Twin of `Conv` in `shaders/shared/conv.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct ConvParams {
-    pub h_in: u32,
-    pub w_in: u32,
-    pub h_out: u32,
-    pub w_out: u32,
-    pub kh: u32,
-    pub kw: u32,
-    pub stride_y: u32,
-    pub stride_x: u32,
-    pub dilation_y: u32,
-    pub dilation_x: u32,
-    pub pad_top: u32,
-    pub pad_left: u32,
-    pub group_in: u32,
-    pub group_out: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Conv` in `shaders/shared/conv.wgsl`.
+    struct ConvParams {
+        h_in: u32,
+        w_in: u32,
+        h_out: u32,
+        w_out: u32,
+        kh: u32,
+        kw: u32,
+        stride_y: u32,
+        stride_x: u32,
+        dilation_y: u32,
+        dilation_x: u32,
+        pad_top: u32,
+        pad_left: u32,
+        group_in: u32,
+        group_out: u32,
+    }
 }
 
 impl From<&ConvGeometry> for ConvParams {
@@ -48,29 +45,25 @@ impl From<&ConvGeometry> for ConvParams {
             pad_left: geo.pad[1] as u32,
             group_in: (geo.c_in / geo.groups) as u32,
             group_out: (geo.c_out / geo.groups) as u32,
-            pad0: 0,
-            pad1: 0,
         }
     }
 }
 
-/// Twin of `Params` in `shaders/conv2d_pack.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct PackParams {
-    pub w: View,
-    pub w_chip: u32,
-    pub groups: u32,
-    pub tiles: u32,
-    pub channels: u32,
-    pub a: u32,
-    pub b: u32,
-    pub a_stride: u32,
-    pub b_stride: u32,
-    pub j_stride: u32,
-    pub group_stride: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/conv2d_pack.wgsl`.
+    struct PackParams {
+        w: View,
+        w_chip: u32,
+        groups: u32,
+        tiles: u32,
+        channels: u32,
+        a: u32,
+        b: u32,
+        a_stride: u32,
+        b_stride: u32,
+        j_stride: u32,
+        group_stride: u32,
+    }
 }
 
 /// Weights with the channels of a tile side by side.
@@ -125,8 +118,6 @@ pub(super) fn pack(
         b_stride: 1,
         j_stride: j_stride as u32,
         group_stride: (outputs * rows) as u32,
-        pad0: 0,
-        pad1: 0,
     };
     let operand = Operand::Scratch {
         index: 0,

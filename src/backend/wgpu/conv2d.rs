@@ -1,25 +1,23 @@
 //! Convolution and linear layers with their epilogue: `shaders/conv2d.wgsl` on packed weights.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::conv::{self, ConvParams};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::post::{self, PostParams};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Conv2d;
 
-/// Twin of `Params` in `shaders/conv2d.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub y: View,
-    pub post: PostParams,
-    pub conv: ConvParams,
-    pub w_chip: u32,
-    pub tiles: u32,
-    pub groups: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/conv2d.wgsl`.
+    struct Params {
+        x: View,
+        y: View,
+        post: PostParams,
+        conv: ConvParams,
+        w_chip: u32,
+        tiles: u32,
+        groups: u32,
+    }
 }
 
 impl OnGpu for Conv2d {
@@ -35,7 +33,6 @@ impl OnGpu for Conv2d {
             w_chip: packed.chip_stride,
             tiles: packed.tiles,
             groups: geo.groups as u32,
-            pad0: 0,
         };
         let items = conv::tile_items(packed.tiles, geo.groups, geo.h_out() * geo.w_out());
         let work = Work::flat(items).per_block().per_chip(cx.per_chip(y));

@@ -1,23 +1,21 @@
 //! Gradient of a convolution's input: `shaders/conv2d_grad_input.wgsl` on packed weights.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::conv::{self, ConvParams};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Conv2dGradInput;
 
-/// Twin of `Params` in `shaders/conv2d_grad_input.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub dy: View,
-    pub dx: View,
-    pub conv: ConvParams,
-    pub w_chip: u32,
-    pub tiles: u32,
-    pub groups: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/conv2d_grad_input.wgsl`.
+    struct Params {
+        dy: View,
+        dx: View,
+        conv: ConvParams,
+        w_chip: u32,
+        tiles: u32,
+        groups: u32,
+    }
 }
 
 impl OnGpu for Conv2dGradInput {
@@ -32,7 +30,6 @@ impl OnGpu for Conv2dGradInput {
             w_chip: packed.chip_stride,
             tiles: packed.tiles,
             groups: geo.groups as u32,
-            pad0: 0,
         };
         let items = conv::tile_items(packed.tiles, geo.groups, geo.h_in * geo.w_in);
         let work = Work::flat(items).per_block().per_chip(cx.per_chip(dx));

@@ -1,11 +1,10 @@
 //! Gradient of a convolution's weight: `shaders/conv2d_grad_weight.wgsl`, then
 //! `shaders/sum_partials.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::conv::ConvParams;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use super::sum_partials;
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Conv2dGradWeight;
 
@@ -18,17 +17,17 @@ const PARTIAL_FLOATS: usize = 8 << 20;
 /// Channels and rows of a thread's tile.
 const TILE: usize = 4;
 
-/// Twin of `Params` in `shaders/conv2d_grad_weight.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub dy: View,
-    pub conv: ConvParams,
-    pub weights: u32,
-    pub rows: u32,
-    pub splits: u32,
-    pub groups: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/conv2d_grad_weight.wgsl`.
+    struct Params {
+        x: View,
+        dy: View,
+        conv: ConvParams,
+        weights: u32,
+        rows: u32,
+        splits: u32,
+        groups: u32,
+    }
 }
 
 impl OnGpu for Conv2dGradWeight {

@@ -2,27 +2,26 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::ConverterFold;
 
-/// Twin of `Params` in `shaders/converter_fold.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub range: View,
-    pub scale: View,
-    pub out: View,
-    pub cols: u32,
-    pub col_tiles: u32,
-    pub planes: u32,
-    pub converters: u32,
-    pub groups: u32,
-    pub layer: u32,
-    pub gain: f32,
-    pub offset: f32,
+uniform! {
+    /// Twin of `Params` in `shaders/converter_fold.wgsl`.
+    struct Params {
+        range: View,
+        scale: View,
+        out: View,
+        cols: u32,
+        col_tiles: u32,
+        planes: u32,
+        converters: u32,
+        groups: u32,
+        layer: u32,
+        gain: f32,
+        offset: f32,
+    }
 }
 
 impl OnGpu for ConverterFold {

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, WINDOW_ALIGN, Work};
 use super::reading::{Inputs, Prepared, deviate_rounds};
+use super::uniform::uniform;
 use crate::program::{Arrays, Encoding, InputSigns};
 
 /// Rows of a word.
@@ -18,59 +17,55 @@ pub(super) const ALIGN: usize = WINDOW_ALIGN as usize / 16;
 /// Bits that a thread of `shaders/crossbar_planes.wgsl` makes.
 const BITS: u32 = 4;
 
-/// Twin of `Words` in `shaders/shared/words.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct WordsParams {
-    pub chip: u32,
-    pub block: u32,
-    pub pixel: u32,
-    pub group: u32,
-    pub word: u32,
-    pub g_chip: u32,
-    pub g_tile: u32,
-    pub g_plane: u32,
-    pub g_word: u32,
-    pub tile_at: u32,
-    pub plane_at: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Words` in `shaders/shared/words.wgsl`.
+    struct WordsParams {
+        chip: u32,
+        block: u32,
+        pixel: u32,
+        group: u32,
+        word: u32,
+        g_chip: u32,
+        g_tile: u32,
+        g_plane: u32,
+        g_word: u32,
+        tile_at: u32,
+        plane_at: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_bits.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct BitsParams {
-    pub codes_chip: u32,
-    pub codes_block: u32,
-    pub codes_group: u32,
-    pub codes_y: u32,
-    pub codes_x: u32,
-    pub w_out: u32,
-    pub pixels: u32,
-    pub groups: u32,
-    pub words: u32,
-    pub chip: u32,
-    pub word_at: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_bits.wgsl`.
+    struct BitsParams {
+        codes_chip: u32,
+        codes_block: u32,
+        codes_group: u32,
+        codes_y: u32,
+        codes_x: u32,
+        w_out: u32,
+        pixels: u32,
+        groups: u32,
+        words: u32,
+        chip: u32,
+        word_at: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_planes.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct PlanesParams {
-    pub g: View,
-    pub chip: u32,
-    pub words: u32,
-    pub depth: u32,
-    pub rows: u32,
-    pub cols: u32,
-    pub planes: u32,
-    pub group_out: u32,
-    pub tiles: u32,
-    pub plane_at: u32,
-    pub word_at: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_planes.wgsl`.
+    struct PlanesParams {
+        g: View,
+        chip: u32,
+        words: u32,
+        depth: u32,
+        rows: u32,
+        cols: u32,
+        planes: u32,
+        group_out: u32,
+        tiles: u32,
+        plane_at: u32,
+        word_at: u32,
+    }
 }
 
 /// The reading's table with what the kernels of words need behind it.
@@ -189,7 +184,6 @@ pub(super) fn input_bits(
         words: count,
         chip: chip as u32,
         word_at: at.word_at,
-        pad0: 0,
     };
     let items = pixels * geo.groups * count as usize * QUADS;
     let call = Dispatch::new(
@@ -215,7 +209,7 @@ pub(super) fn input_bits(
             word: word as u32,
             tile_at: at.tile_at,
             plane_at: at.plane_at,
-            ..WordsParams::zeroed()
+            ..WordsParams::default()
         },
     }
 }
@@ -313,8 +307,6 @@ pub(super) fn prepare(
         tiles: r.tiles,
         plane_at: at.plane_at,
         word_at: at.word_at,
-        pad0: 0,
-        pad1: 0,
     };
     let planes = Operand::Scratch {
         index: 4,

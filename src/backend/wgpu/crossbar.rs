@@ -3,69 +3,66 @@
 //! `shaders/crossbar_count.wgsl` after [`super::counting`], on software adapters
 //! `shaders/crossbar_fields.wgsl` after [`super::fields`]; then `shaders/crossbar_post.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::counting::{self, WordsParams};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use super::fields::{self, Fields, PiecesParams};
 use super::post::{self, PostParams};
 use super::reading::{self, Inputs, Prepared, ReadingParams};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::{Crossbar, Dac, Reading, TensorId};
 
-/// Twin of `Conversion` in `shaders/shared/conversion.wgsl`, with its `Adc`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct ConversionParams {
-    pub lo: f32,
-    pub hi: f32,
-    pub noise: f32,
-    pub inl_at: u32,
-    pub y: View,
-    pub clipped: View,
-    pub adc_chip: u32,
-    pub correct_chip: u32,
-    pub base: f32,
-    pub places: f32,
+uniform! {
+    /// Twin of `Conversion` in `shaders/shared/conversion.wgsl`, with its `Adc`.
+    struct ConversionParams {
+        lo: f32,
+        hi: f32,
+        noise: f32,
+        inl_at: u32,
+        y: View,
+        clipped: View,
+        adc_chip: u32,
+        correct_chip: u32,
+        base: f32,
+        places: f32,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub reading: ReadingParams,
-    pub conversion: ConversionParams,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar.wgsl`.
+    struct Params {
+        reading: ReadingParams,
+        conversion: ConversionParams,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_count.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct CountParams {
-    pub reading: ReadingParams,
-    pub conversion: ConversionParams,
-    pub words: WordsParams,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_count.wgsl`.
+    struct CountParams {
+        reading: ReadingParams,
+        conversion: ConversionParams,
+        words: WordsParams,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_fields.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct FieldsParams {
-    pub reading: ReadingParams,
-    pub conversion: ConversionParams,
-    pub words: WordsParams,
-    pub pieces: PiecesParams,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_fields.wgsl`.
+    struct FieldsParams {
+        reading: ReadingParams,
+        conversion: ConversionParams,
+        words: WordsParams,
+        pieces: PiecesParams,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_post.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct FinishParams {
-    pub y: View,
-    pub post: PostParams,
-    pub channel_quads: u32,
-    pub per_column: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_post.wgsl`.
+    struct FinishParams {
+        y: View,
+        post: PostParams,
+        channel_quads: u32,
+        per_column: u32,
+    }
 }
 
 /// Sum of the place values of an input's conversions.
@@ -251,8 +248,6 @@ impl Crossbar {
             post: post::params(&self.post, cx),
             channel_quads: (self.geo.h_out() * self.geo.w_out() * QUADS) as u32,
             per_column: u32::from(cx.shape(self.w_step).len() > 1),
-            pad0: 0,
-            pad1: 0,
         };
         let work = Work::flat(cx.shape(self.y).len() * QUADS)
             .per_block()

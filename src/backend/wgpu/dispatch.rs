@@ -16,8 +16,7 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
+use super::uniform::{Bytes, Uniform, uniform};
 use crate::backend::RunArgs;
 use crate::error::Result;
 use crate::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
@@ -213,8 +212,8 @@ pub(super) struct Dispatch {
     pub windows: Vec<Pieces>,
     /// Constant data of `u32`, too long for parameters.
     pub tables: Vec<Arc<[u32]>>,
-    /// Bytes of binding 1.
-    pub params: Vec<u8>,
+    /// Binding 1.
+    pub params: Bytes,
     /// Constants in front of the shader's text.
     pub consts: Vec<(&'static str, Const)>,
     /// Threads.
@@ -232,7 +231,7 @@ impl Dispatch {
             buffers: Vec::new(),
             windows: Vec::new(),
             tables: Vec::new(),
-            params: Vec::new(),
+            params: Bytes::default(),
             consts: Vec::new(),
             work,
             rounds: 0,
@@ -246,14 +245,8 @@ impl Dispatch {
     }
 
     /// Sets the parameters.
-    pub fn params<P: Pod>(mut self, params: &P) -> Self {
-        self.params = bytemuck::bytes_of(params).to_vec();
-        self
-    }
-
-    /// The uniform block, its first bytes made elsewhere.
-    pub fn params_after<P: Pod>(mut self, first: &[u8], params: &P) -> Self {
-        self.params = [first, bytemuck::bytes_of(params)].concat();
+    pub fn params(mut self, params: &impl Uniform) -> Self {
+        self.params = Bytes::of(params);
         self
     }
 
@@ -307,40 +300,44 @@ impl From<Option<TensorId>> for Operand {
     }
 }
 
-/// How a kernel finds a tensor's values; twin of `View` in `shaders/shared/run.wgsl`. Units are
-/// `vec4<f32>` for image tensors and `f32` for flat ones.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Pod, Zeroable)]
-pub(super) struct View {
-    /// From chip to chip; 0 for shared tensors.
-    pub chip_stride: u32,
-    /// From block to block of images.
-    pub block_stride: u32,
-    /// 1 where the tensor holds all resident images, so that the run's first block counts.
-    pub resident: u32,
-    /// Values per chip and image.
-    pub len: u32,
+uniform! {
+    /// How a kernel finds a tensor's values; twin of `View` in `shaders/shared/run.wgsl`. Units are
+    /// `vec4<f32>` for image tensors and `f32` for flat ones.
+    struct View {
+        /// From chip to chip; 0 for shared tensors.
+        chip_stride: u32,
+        /// From block to block of images.
+        block_stride: u32,
+        /// 1 where the tensor holds all resident images, so that the run's first block counts.
+        resident: u32,
+        /// Values per chip and image.
+        len: u32,
+    }
 }
 
-/// What differs between runs; twin of `Run` in `shaders/shared/run.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
-pub(super) struct RunUniform {
-    pub seed_lo: u32,
-    pub seed_hi: u32,
-    pub first_chip: u32,
-    pub chips: u32,
-    pub first_block: u32,
-    pub blocks: u32,
-    pub images: u32,
-    pub purpose: u32,
-    pub step: u32,
-    pub lr: f32,
-    pub first_image: u32,
-    pub pad0: u32,
+uniform! {
+    /// What differs between runs; twin of `Run` in `shaders/shared/run.wgsl`.
+    struct RunUniform {
+        seed_lo: u32,
+        seed_hi: u32,
+        first_chip: u32,
+        chips: u32,
+        first_block: u32,
+        blocks: u32,
+        images: u32,
+        purpose: u32,
+        step: u32,
+        lr: f32,
+        first_image: u32,
+    }
 }
 
 impl RunUniform {
+    /// Bytes of the block.
+    pub fn bytes() -> u64 {
+        Bytes::of(&Self::default()).bytes.len() as u64
+    }
+
     /// From the arguments of a run.
     pub fn new(args: &RunArgs) -> Self {
         let images = args.images.len();
@@ -356,7 +353,6 @@ impl RunUniform {
             step: args.step,
             lr: args.lr,
             first_image: args.first_image,
-            pad0: 0,
         }
     }
 }

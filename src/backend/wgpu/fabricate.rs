@@ -1,48 +1,46 @@
 //! Fabrication of chips and its gradient: `shaders/fabricate_reference.wgsl`,
 //! `shaders/fabricate.wgsl`, `shaders/fabricate_grad.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, View, Work};
+use super::uniform::uniform;
 use crate::error::{Error, Result};
 use crate::program::{Deviate, Fabricate, FabricateGrad, Fabrication, Law, Mapping};
 use crate::random;
 
-/// Twin of `Params` in `shaders/fabricate_reference.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct ReferenceParams {
-    pub rows: u32,
-    pub copies: u32,
-    pub columns: u32,
-    pub layer: u32,
-    pub shape: [f32; 2],
-    pub sigma: f32,
-    pub unused: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/fabricate_reference.wgsl`.
+    struct ReferenceParams {
+        rows: u32,
+        copies: u32,
+        columns: u32,
+        layer: u32,
+        shape: [f32; 2],
+        sigma: f32,
+    }
 }
 
-/// Twin of `Params` in `shaders/fabricate.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub out: View,
-    pub rows: u32,
-    pub cols: u32,
-    pub per_column: u32,
-    pub layer: u32,
-    pub shape: [f32; 2],
-    pub sigma: f32,
-    pub g_min: f32,
+uniform! {
+    /// Twin of `Params` in `shaders/fabricate.wgsl`.
+    struct Params {
+        out: View,
+        rows: u32,
+        cols: u32,
+        per_column: u32,
+        layer: u32,
+        shape: [f32; 2],
+        sigma: f32,
+        g_min: f32,
+    }
 }
 
-/// Twin of `Params` in `shaders/fabricate_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct GradParams {
-    pub dout: View,
-    pub shape: [f32; 2],
-    pub sigma: f32,
-    pub layer: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/fabricate_grad.wgsl`.
+    struct GradParams {
+        dout: View,
+        shape: [f32; 2],
+        sigma: f32,
+        layer: u32,
+    }
 }
 
 /// The shape parameters of a deviate, see `deviate4` in `shaders/shared/cell.wgsl`.
@@ -114,7 +112,6 @@ impl OnGpu for Fabricate {
                 layer: spec.layer,
                 shape: shape(spec),
                 sigma: spec.sigma_w,
-                unused: 0,
             };
             let work = Work::flat(spec.rows).per_chip(true);
             calls.push(

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
 use super::counting::{self, ALIGN, WordTable, WordsParams};
 use super::dispatch::{Dispatch, LowerContext, Operand, Pieces, QUADS, View, WINDOW, Work};
 use super::reading::{Inputs, Prepared};
+use super::uniform::uniform;
 
 /// Words of a row tile, whose masks are kept while the columns take turns.
 const WORDS: u32 = 4;
@@ -24,33 +23,30 @@ const VEC4: u64 = 16;
 /// Threads of a workgroup of `shaders/crossbar_fields.wgsl`.
 const GROUP: u32 = 16;
 
-/// Twin of `Pieces` in `shaders/crossbar_fields.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct PiecesParams {
-    pub sites: u32,
-    pub tiles: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Pieces` in `shaders/crossbar_fields.wgsl`.
+    struct PiecesParams {
+        sites: u32,
+        tiles: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_fields_pack.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct PackParams {
-    pub g: View,
-    pub chip: u32,
-    pub row_tiles: u32,
-    pub rows: u32,
-    pub cols: u32,
-    pub planes: u32,
-    pub group_out: u32,
-    pub tiles: u32,
-    pub threads: u32,
-    pub tile_at: u32,
-    pub plane_at: u32,
-    pub word_at: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_fields_pack.wgsl`.
+    struct PackParams {
+        g: View,
+        chip: u32,
+        row_tiles: u32,
+        rows: u32,
+        cols: u32,
+        planes: u32,
+        group_out: u32,
+        tiles: u32,
+        threads: u32,
+        tile_at: u32,
+        plane_at: u32,
+        word_at: u32,
+    }
 }
 
 /// Bits of the input and digits of the conductances.
@@ -129,7 +125,6 @@ pub(super) fn prepare(
         tile_at: at.tile_at,
         plane_at: at.plane_at,
         word_at: at.word_at,
-        pad0: 0,
     };
     let fields = Operand::Scratch {
         index: 4,
@@ -159,8 +154,6 @@ pub(super) fn prepare(
         pieces: PiecesParams {
             sites: bits.items,
             tiles: columns.items,
-            pad0: 0,
-            pad1: 0,
         },
         table,
         bits: (found.bits, bits),

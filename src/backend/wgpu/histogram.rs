@@ -1,8 +1,7 @@
 //! Counts of a map's values: `shaders/histogram_count.wgsl`, `shaders/histogram.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
+use super::uniform::uniform;
 use super::zero;
 use crate::error::Result;
 use crate::program::Histogram;
@@ -11,30 +10,25 @@ use crate::program::Histogram;
 const WINDOW: usize = 2048;
 const PART: usize = 4096;
 
-/// Twin of `Params` in `shaders/histogram_count.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct CountParams {
-    pub x: View,
-    pub group_quads: u32,
-    pub parts: u32,
-    pub windows: u32,
-    pub groups: u32,
-    pub bins: u32,
-    pub chip_counts: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/histogram_count.wgsl`.
+    struct CountParams {
+        x: View,
+        group_quads: u32,
+        parts: u32,
+        windows: u32,
+        groups: u32,
+        bins: u32,
+        chip_counts: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/histogram.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub out: View,
-    pub chip_counts: u32,
-    pub pad0: u32,
-    pub pad1: u32,
-    pub pad2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/histogram.wgsl`.
+    struct Params {
+        out: View,
+        chip_counts: u32,
+    }
 }
 
 impl OnGpu for Histogram {
@@ -65,8 +59,6 @@ impl OnGpu for Histogram {
             groups: groups as u32,
             bins: bins as u32,
             chip_counts,
-            pad0: 0,
-            pad1: 0,
         };
         let per_chip = cx.per_chip(x) || cx.per_chip(out);
         let work = Work::groups(parts * windows * groups)
@@ -80,9 +72,6 @@ impl OnGpu for Histogram {
         let params = Params {
             out: cx.view(out),
             chip_counts,
-            pad0: 0,
-            pad1: 0,
-            pad2: 0,
         };
         let convert = Dispatch::new(
             "histogram",

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, GROUP, LowerContext, OnGpu, Operand, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::{Arrays, Encoding, IrDrop, TensorId, Topology, Wires};
 
@@ -23,32 +22,32 @@ const SEGMENTS: usize = 5;
 /// State of one chip that the kernel may use to work on several inputs of an array at once, values.
 const CHIP_STATE: usize = 1 << 20;
 
-/// Twin of `Params` in `shaders/ir_drop.wgsl` and `shaders/ir_drop_separate.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub g: View,
-    pub out: View,
-    pub rows: u32,
-    pub cols: u32,
-    pub row_tiles: u32,
-    pub col_tiles: u32,
-    pub planes: u32,
-    pub poles: u32,
-    pub slots: u32,
-    pub segment: u32,
-    pub row: f32,
-    pub col: f32,
-    pub driver: f32,
-    pub end: f32,
-    pub sweeps: u32,
-    pub settled: f32,
-    pub activity: f32,
-    pub turns: u32,
-    pub first: u32,
-    pub count: u32,
-    pub begins: u32,
-    pub ends: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/ir_drop.wgsl` and `shaders/ir_drop_separate.wgsl`.
+    struct Params {
+        g: View,
+        out: View,
+        rows: u32,
+        cols: u32,
+        row_tiles: u32,
+        col_tiles: u32,
+        planes: u32,
+        poles: u32,
+        slots: u32,
+        segment: u32,
+        row: f32,
+        col: f32,
+        driver: f32,
+        end: f32,
+        sweeps: u32,
+        settled: f32,
+        activity: f32,
+        turns: u32,
+        first: u32,
+        count: u32,
+        begins: u32,
+        ends: u32,
+    }
 }
 
 /// Rounds of a thread's loops for one item of a call, and for one of its sweeps.
@@ -155,12 +154,12 @@ fn table(arrays: &Arrays) -> Arc<[u32]> {
     cuts.chain(units).collect()
 }
 
-/// Twin of `Params` in `shaders/ir_drop_halves.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct HalvesParams {
-    pub x: View,
-    pub out: View,
+uniform! {
+    /// Twin of `Params` in `shaders/ir_drop_halves.wgsl`.
+    struct HalvesParams {
+        x: View,
+        out: View,
+    }
 }
 
 /// Read planes before they are rounded to halves.
@@ -250,7 +249,7 @@ impl OnGpu for IrDrop {
             settled,
             activity: spec.activity,
             turns,
-            ..Params::zeroed()
+            ..Params::default()
         };
         let state = Operand::Scratch {
             index: 0,

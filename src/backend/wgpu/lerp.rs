@@ -1,21 +1,19 @@
 //! Running averages: `shaders/lerp.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::{Lerp, Rate};
 
-/// Twin of `Params` in `shaders/lerp.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub state: View,
-    pub value: View,
-    pub kind: u32,
-    pub rate: f32,
-    pub times: f32,
-    pub unused: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/lerp.wgsl`.
+    struct Params {
+        state: View,
+        value: View,
+        kind: u32,
+        rate: f32,
+        times: f32,
+    }
 }
 
 impl OnGpu for Lerp {
@@ -39,7 +37,6 @@ impl OnGpu for Lerp {
             kind,
             rate,
             times,
-            unused: 0,
         };
         let work = Work::flat(cx.shape(state).len().div_ceil(4)).per_chip(cx.per_chip(state));
         Ok(vec![

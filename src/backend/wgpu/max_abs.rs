@@ -1,21 +1,18 @@
 //! `out = max|x| / divisor`: `shaders/max_abs.wgsl`, then `shaders/combine.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::combine::{Fold, Parts};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::MaxAbs;
 
-/// Twin of `Params` in `shaders/max_abs.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub parts: u32,
-    pub quads: u32,
-    pub unused0: u32,
-    pub unused1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/max_abs.wgsl`.
+    struct Params {
+        x: View,
+        parts: u32,
+        quads: u32,
+    }
 }
 
 impl OnGpu for MaxAbs {
@@ -27,8 +24,6 @@ impl OnGpu for MaxAbs {
             x: cx.view(x),
             parts: parts.parts,
             quads: parts.quads,
-            unused0: 0,
-            unused1: 0,
         };
         Ok(vec![
             Dispatch::new("max_abs", parts.work)

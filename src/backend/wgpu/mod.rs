@@ -57,6 +57,7 @@ mod sum_partials;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod uniform;
 mod variance_ratio;
 mod weight_scale;
 mod zero;

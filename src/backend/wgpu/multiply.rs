@@ -1,23 +1,19 @@
 //! `y = a * b`: `shaders/multiply.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Multiply;
 
-/// Twin of `Params` in `shaders/multiply.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub a: View,
-    pub b: View,
-    pub y: View,
-    /// Quads of a channel: `h * w * 4`.
-    pub channel_quads: u32,
-    pub pad0: u32,
-    pub pad1: u32,
-    pub pad2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/multiply.wgsl`.
+    struct Params {
+        a: View,
+        b: View,
+        y: View,
+        /// Quads of a channel: `h * w * 4`.
+        channel_quads: u32,
+    }
 }
 
 impl OnGpu for Multiply {
@@ -30,9 +26,6 @@ impl OnGpu for Multiply {
             b: cx.view(b),
             y: cx.view(y),
             channel_quads: (h * w * QUADS) as u32,
-            pad0: 0,
-            pad1: 0,
-            pad2: 0,
         };
         let work = Work::flat(cx.shape(y).len() * QUADS)
             .per_block()

@@ -1,19 +1,18 @@
 //! What converters see: `shaders/partial_sums.wgsl` after the first kernels of
 //! [`super::crossbar`].
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View};
 use super::reading::{self, Inputs, ReadingParams};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::PartialSums;
 
-/// Twin of `Params` in `shaders/partial_sums.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub reading: ReadingParams,
-    pub y: View,
+uniform! {
+    /// Twin of `Params` in `shaders/partial_sums.wgsl`.
+    struct Params {
+        reading: ReadingParams,
+        y: View,
+    }
 }
 
 impl OnGpu for PartialSums {

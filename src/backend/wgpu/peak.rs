@@ -3,11 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use bytemuck::{Pod, Zeroable};
-
 use super::WgpuBackend;
 use super::context::Context;
 use super::dispatch::{Dispatch, Operand, RunUniform, Work};
+use super::uniform::uniform;
 use crate::backend::{MeasurePeak, Peak};
 use crate::error::Result;
 
@@ -20,24 +19,19 @@ const FMA_OPERATIONS: f64 = 32.0 * 4.0 * 2.0;
 /// Bytes of one of the two buffers of the copy, where the adapter binds so much: beyond caches.
 const COPY_BYTES: u64 = 128 << 20;
 
-/// Twin of `Params` in `shaders/peak_fma.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct FmaParams {
-    pub iterations: u32,
-    pub threads: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/peak_fma.wgsl`.
+    struct FmaParams {
+        iterations: u32,
+        threads: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/peak_copy.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct CopyParams {
-    pub quads: u32,
-    pub pad0: u32,
-    pub pad1: u32,
-    pub pad2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/peak_copy.wgsl`.
+    struct CopyParams {
+        quads: u32,
+    }
 }
 
 impl MeasurePeak for WgpuBackend {
@@ -73,8 +67,6 @@ pub(super) fn fma_dispatch(iterations: u32) -> Dispatch {
     let params = FmaParams {
         iterations,
         threads: FMA_THREADS,
-        pad0: 0,
-        pad1: 0,
     };
     Dispatch::new("peak_fma", Work::flat(FMA_THREADS as usize))
         .rounds(u64::from(iterations))
@@ -86,9 +78,6 @@ pub(super) fn fma_dispatch(iterations: u32) -> Dispatch {
 pub(super) fn copy_dispatch(bytes: u64) -> Dispatch {
     let params = CopyParams {
         quads: (bytes / 16) as u32,
-        pad0: 0,
-        pad1: 0,
-        pad2: 0,
     };
     Dispatch::new("peak_copy", Work::flat((bytes / 16) as usize))
         .params(&params)
@@ -114,9 +103,11 @@ fn best_seconds(
 ) -> Result<f64> {
     use ::wgpu::BufferUsages as Usage;
     let uniform = Usage::UNIFORM | Usage::COPY_DST;
-    let run = context.buffer("run", size_of::<RunUniform>() as u64, uniform)?;
-    let params = context.buffer("params", dispatch.params.len() as u64, uniform)?;
-    context.queue.write_buffer(&params, 0, &dispatch.params);
+    let run = context.buffer("run", RunUniform::bytes(), uniform)?;
+    let params = context.buffer("params", dispatch.params.bytes.len() as u64, uniform)?;
+    context
+        .queue
+        .write_buffer(&params, 0, &dispatch.params.bytes);
     let mut storage = Vec::new();
     for (operand, _) in &dispatch.buffers {
         if let Operand::Scratch { floats, .. } = operand {

@@ -1,24 +1,20 @@
 //! `y = post(x)`: `shaders/pointwise.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
 use super::post::{self, PostParams};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Pointwise;
 
-/// Twin of `Params` in `shaders/pointwise.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub y: View,
-    pub post: PostParams,
-    /// Quads of a channel: `h * w * 4`.
-    pub channel_quads: u32,
-    pub pad0: u32,
-    pub pad1: u32,
-    pub pad2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/pointwise.wgsl`.
+    struct Params {
+        x: View,
+        y: View,
+        post: PostParams,
+        /// Quads of a channel: `h * w * 4`.
+        channel_quads: u32,
+    }
 }
 
 impl OnGpu for Pointwise {
@@ -31,9 +27,6 @@ impl OnGpu for Pointwise {
             y: cx.view(y),
             post: post::params(&post, cx),
             channel_quads: (h * w * QUADS) as u32,
-            pad0: 0,
-            pad1: 0,
-            pad2: 0,
         };
         let work = Work::flat(cx.shape(y).len() * QUADS)
             .per_block()

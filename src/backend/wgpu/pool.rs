@@ -1,57 +1,54 @@
 //! Pooling, forward and backward: `shaders/{max,avg}_pool.wgsl` and their `_grad`, one thread a quad
 //! of images of the written map.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::{AvgPool, AvgPoolGrad, MaxPool, MaxPoolGrad, PoolGeometry, TensorId};
 
-/// Twin of `Pool` in `shaders/shared/pool.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct PoolParams {
-    pub h_in: u32,
-    pub w_in: u32,
-    pub h_out: u32,
-    pub w_out: u32,
-    pub kh: u32,
-    pub kw: u32,
-    pub stride_y: u32,
-    pub stride_x: u32,
-    pub pad_top: u32,
-    pub pad_left: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Pool` in `shaders/shared/pool.wgsl`.
+    struct PoolParams {
+        h_in: u32,
+        w_in: u32,
+        h_out: u32,
+        w_out: u32,
+        kh: u32,
+        kw: u32,
+        stride_y: u32,
+        stride_x: u32,
+        pad_top: u32,
+        pad_left: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/max_pool.wgsl` and `shaders/avg_pool.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct ForwardParams {
-    pub x: View,
-    pub y: View,
-    pub pool: PoolParams,
+uniform! {
+    /// Twin of `Params` in `shaders/max_pool.wgsl` and `shaders/avg_pool.wgsl`.
+    struct ForwardParams {
+        x: View,
+        y: View,
+        pool: PoolParams,
+    }
 }
 
-/// Twin of `Params` in `shaders/max_pool_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct MaxGradParams {
-    pub x: View,
-    pub y: View,
-    pub dy: View,
-    pub dx: View,
-    pub pool: PoolParams,
+uniform! {
+    /// Twin of `Params` in `shaders/max_pool_grad.wgsl`.
+    struct MaxGradParams {
+        x: View,
+        y: View,
+        dy: View,
+        dx: View,
+        pool: PoolParams,
+    }
 }
 
-/// Twin of `Params` in `shaders/avg_pool_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct AvgGradParams {
-    pub dy: View,
-    pub dx: View,
-    pub pool: PoolParams,
+uniform! {
+    /// Twin of `Params` in `shaders/avg_pool_grad.wgsl`.
+    struct AvgGradParams {
+        dy: View,
+        dx: View,
+        pool: PoolParams,
+    }
 }
 
 impl OnGpu for MaxPool {
@@ -157,7 +154,5 @@ fn pool(
         stride_x: geo.stride[1] as u32,
         pad_top: geo.pad[0] as u32,
         pad_left: geo.pad[1] as u32,
-        pad0: 0,
-        pad1: 0,
     }
 }

@@ -1,23 +1,22 @@
 //! The epilogue of convolutions and of [`super::pointwise`]: constants, parameters and bindings
 //! for `shaders/shared/post.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Const, Dispatch, LowerContext, View};
+use super::uniform::uniform;
 use crate::program::{Activation, Post, Rounding};
 
-/// Twin of `Post` in `shaders/shared/post.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct PostParams {
-    pub scale: View,
-    pub shift: View,
-    pub residual: View,
-    /// Lowest and highest code of the quantizer.
-    pub lo: f32,
-    pub hi: f32,
-    /// Constants of the activation.
-    pub act: [f32; 2],
+uniform! {
+    /// Twin of `Post` in `shaders/shared/post.wgsl`.
+    struct PostParams {
+        scale: View,
+        shift: View,
+        residual: View,
+        /// Lowest and highest code of the quantizer.
+        lo: f32,
+        hi: f32,
+        /// Constants of the activation.
+        act: [f32; 2],
+    }
 }
 
 /// Parameters of an epilogue.

@@ -1,54 +1,48 @@
 //! Programming of cells: `shaders/program_cells_reference.wgsl`, `shaders/program_cells.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, View, Work};
+use super::uniform::{Bytes, Uniform, uniform};
 use crate::effects::{Constant, Numbers};
 use crate::error::Result;
 use crate::program::{Arrays, Encoding, ProgramCells, Programming};
 use crate::random;
 
-/// First fields of `Programming` in `shaders/shared/programming.wgsl`; the structs of read noise and of
-/// the effects follow ([`Cells`]).
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct CellParams {
-    pub rows: u32,
-    pub cols: u32,
-    pub col_tiles: u32,
-    pub slices: u32,
-    pub offset_code: i32,
-    pub layer: u32,
-    pub col_tile_at: u32,
-    pub slice_at: u32,
-    pub levels_at: u32,
-    pub g_min: f32,
-    pub code_low: f32,
-    pub code_high: f32,
+uniform! {
+    /// First fields of `Programming` in `shaders/shared/programming.wgsl`; the structs of read noise and of
+    /// the effects follow ([`Cells`]).
+    struct CellParams {
+        rows: u32,
+        cols: u32,
+        col_tiles: u32,
+        slices: u32,
+        offset_code: i32,
+        layer: u32,
+        col_tile_at: u32,
+        slice_at: u32,
+        levels_at: u32,
+        g_min: f32,
+        code_low: f32,
+        code_high: f32,
+    }
 }
 
-/// Last fields of `Params` in `shaders/program_cells.wgsl`, after `cells`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub out: View,
-    pub variance: View,
-    pub array: View,
-    pub per_column: u32,
-    pub pad0: u32,
-    pub pad1: u32,
-    pub pad2: u32,
+uniform! {
+    /// Last fields of `Params` in `shaders/program_cells.wgsl`, after `cells`.
+    struct Params {
+        out: View,
+        variance: View,
+        array: View,
+        per_column: u32,
+    }
 }
 
-/// Last fields of `Params` in `shaders/program_cells_reference.wgsl`, after `cells`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct ReferenceParams {
-    pub array: View,
-    pub count: u32,
-    pub row_quads: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Last fields of `Params` in `shaders/program_cells_reference.wgsl`, after `cells`.
+    struct ReferenceParams {
+        array: View,
+        count: u32,
+        row_quads: u32,
+    }
 }
 
 /// `Programming` of the shaders.
@@ -58,16 +52,16 @@ pub(super) struct Cells {
     pub numbers: Numbers,
 }
 
-impl Cells {
-    /// The bytes of `Programming`: every struct begins at a multiple of 16 bytes.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = bytemuck::bytes_of(&self.first).to_vec();
+impl Uniform for Cells {
+    fn write(&self, name: &'static str, bytes: &mut Bytes) {
+        self.first.write(name, bytes);
         for block in &self.numbers.blocks {
-            let fields = block.fields.iter();
-            bytes.extend(fields.flat_map(|(_, bits)| bits.to_ne_bytes()));
-            bytes.resize(bytes.len().next_multiple_of(16), 0);
+            bytes.align(16);
+            for (name, kind, bits) in &block.fields {
+                bytes.field(name, kind, &[*bits]);
+            }
         }
-        bytes
+        bytes.align(16);
     }
 }
 
@@ -188,7 +182,6 @@ impl OnGpu for ProgramCells {
         let arrays = &spec.arrays;
         let cells = cells(spec);
         let table = cells.numbers.table.0.clone().into();
-        let numbers = cells.bytes();
         let per_chip = cx.per_chip(*out);
         let mut calls = Vec::new();
         let mut reference = Operand::Unused;
@@ -204,14 +197,12 @@ impl OnGpu for ProgramCells {
                 array: cx.view(*array),
                 count,
                 row_quads: row_quads as u32,
-                pad0: 0,
-                pad1: 0,
             };
             let work = Work::flat(reads * row_quads).per_chip(per_chip);
             calls.push(
                 call("program_cells_reference", work, spec, &cells, flags)
                     .rounds(2 * u64::from(count))
-                    .params_after(&numbers, &params)
+                    .params(&(&cells, params))
                     .read(*array)
                     .table(&table)
                     .write(reference),
@@ -222,9 +213,6 @@ impl OnGpu for ProgramCells {
             variance: cx.view_opt(*variance),
             array: cx.view(*array),
             per_column: u32::from(cx.shape(*step).len() > 1),
-            pad0: 0,
-            pad1: 0,
-            pad2: 0,
         };
         // A kernel may not read and write what stands for nothing.
         let variance_or_nothing = match variance {
@@ -241,7 +229,7 @@ impl OnGpu for ProgramCells {
                 .constant("HAS_REFERENCE", columns.is_some())
                 .constant("HAS_VARIANCE", variance.is_some())
                 .constant("HALF", cx.halves(*out))
-                .params_after(&numbers, &params)
+                .params(&(&cells, params))
                 .read(*w)
                 .read(*step)
                 .read(*array)

@@ -1,40 +1,37 @@
 //! Uniform activation quantizer and its gradients: `shaders/quantize_act.wgsl`,
 //! `shaders/quantize_act_grad.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::combine::{Fold, Parts};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::{QuantizeAct, QuantizeActGrad, Rounding, StraightThrough};
 
-/// Twin of `Params` in `shaders/quantize_act.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub y: View,
-    pub lo: f32,
-    pub hi: f32,
-    pub take_floor: u32,
-    pub unused: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/quantize_act.wgsl`.
+    struct Params {
+        x: View,
+        y: View,
+        lo: f32,
+        hi: f32,
+        take_floor: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/quantize_act_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct GradParams {
-    pub x: View,
-    pub dy: View,
-    pub dx: View,
-    pub parts: u32,
-    pub quads: u32,
-    pub take_floor: u32,
-    pub clip: u32,
-    pub lo: f32,
-    pub hi: f32,
-    pub learned: u32,
-    pub unused: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/quantize_act_grad.wgsl`.
+    struct GradParams {
+        x: View,
+        dy: View,
+        dx: View,
+        parts: u32,
+        quads: u32,
+        take_floor: u32,
+        clip: u32,
+        lo: f32,
+        hi: f32,
+        learned: u32,
+    }
 }
 
 impl OnGpu for QuantizeAct {
@@ -47,7 +44,6 @@ impl OnGpu for QuantizeAct {
             lo: quant.lo as f32,
             hi: quant.hi as f32,
             take_floor: u32::from(quant.rounding == Rounding::Floor),
-            unused: 0,
         };
         let work = Work::flat(cx.shape(y).len() * QUADS)
             .per_block()
@@ -85,7 +81,6 @@ impl OnGpu for QuantizeActGrad {
             lo: quant.lo as f32,
             hi: quant.hi as f32,
             learned: u32::from(dscale.is_some()),
-            unused: 0,
         };
         let partial = dscale.map_or(Operand::Unused, |_| parts.partial);
         let mut calls = vec![

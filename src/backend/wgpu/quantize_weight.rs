@@ -1,10 +1,9 @@
 //! Weight quantizer and its gradients: `shaders/quantize_weight.wgsl`,
 //! `shaders/quantize_weight_grad.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::combine;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, Work};
+use super::uniform::uniform;
 use super::weight_scale::groups;
 use crate::error::Result;
 use crate::program::{QuantizeWeight, QuantizeWeightGrad, StraightThrough};
@@ -13,32 +12,29 @@ use crate::quantize::weight::highest_code;
 /// Weights of a workgroup of the gradient; twin of `CHUNK` in its shader.
 const CHUNK: usize = 4096;
 
-/// Twin of `Params` in `shaders/quantize_weight.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub len: u32,
-    pub run: u32,
-    pub groups: u32,
-    pub bits: u32,
-    pub q: f32,
-    pub unused0: u32,
-    pub unused1: u32,
-    pub unused2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/quantize_weight.wgsl`.
+    struct Params {
+        len: u32,
+        run: u32,
+        groups: u32,
+        bits: u32,
+        q: f32,
+    }
 }
 
-/// Twin of `Params` in `shaders/quantize_weight_grad.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct GradParams {
-    pub size: u32,
-    pub chunks: u32,
-    pub groups: u32,
-    pub bits: u32,
-    pub clip: u32,
-    pub learned: u32,
-    pub q: f32,
-    pub run: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/quantize_weight_grad.wgsl`.
+    struct GradParams {
+        size: u32,
+        chunks: u32,
+        groups: u32,
+        bits: u32,
+        clip: u32,
+        learned: u32,
+        q: f32,
+        run: u32,
+    }
 }
 
 impl OnGpu for QuantizeWeight {
@@ -59,9 +55,6 @@ impl OnGpu for QuantizeWeight {
             groups: groups as u32,
             bits,
             q: highest_code(bits),
-            unused0: 0,
-            unused1: 0,
-            unused2: 0,
         };
         Ok(vec![
             Dispatch::new("quantize_weight", Work::flat(len))

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::program::{Arrays, ConvGeometry, Dac, InputSigns, Reading, TensorId};
 
 /// Columns of a thread.
@@ -14,68 +13,65 @@ const TILE: usize = 4;
 /// Most steps of one pass over the rows: 32 accumulators of four images.
 const MOST_STEPS: usize = 8;
 
-/// Twin of `Reading` in `shaders/shared/reading.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct ReadingParams {
-    pub codes_chip: u32,
-    pub codes_block: u32,
-    pub codes_group: u32,
-    pub codes_y: u32,
-    pub codes_x: u32,
-    pub g_chip: u32,
-    pub g_tile: u32,
-    pub g_plane: u32,
-    pub variance_at: u32,
-    pub rows: u32,
-    pub cols: u32,
-    pub row_tiles: u32,
-    pub planes: u32,
-    pub group_out: u32,
-    pub tiles: u32,
-    pub groups: u32,
-    pub w_out: u32,
-    pub pixels: u32,
-    pub input_bits: u32,
-    pub layer: u32,
-    pub tile_at: u32,
-    pub place_at: u32,
-    pub dac_at: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Reading` in `shaders/shared/reading.wgsl`.
+    struct ReadingParams {
+        codes_chip: u32,
+        codes_block: u32,
+        codes_group: u32,
+        codes_y: u32,
+        codes_x: u32,
+        g_chip: u32,
+        g_tile: u32,
+        g_plane: u32,
+        variance_at: u32,
+        rows: u32,
+        cols: u32,
+        row_tiles: u32,
+        planes: u32,
+        group_out: u32,
+        tiles: u32,
+        groups: u32,
+        w_out: u32,
+        pixels: u32,
+        input_bits: u32,
+        layer: u32,
+        tile_at: u32,
+        place_at: u32,
+        dac_at: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_codes.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct CodesParams {
-    pub x: View,
-    pub block_words: u32,
-    pub chip_words: u32,
-    pub h: u32,
-    pub w: u32,
-    pub h_in: u32,
-    pub w_in: u32,
-    pub top: u32,
-    pub left: u32,
-    pub lo: f32,
-    pub hi: f32,
-    pub mask: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_codes.wgsl`.
+    struct CodesParams {
+        x: View,
+        block_words: u32,
+        chip_words: u32,
+        h: u32,
+        w: u32,
+        h_in: u32,
+        w_in: u32,
+        top: u32,
+        left: u32,
+        lo: f32,
+        hi: f32,
+        mask: u32,
+    }
 }
 
-/// Twin of `Params` in `shaders/crossbar_pack.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct PackParams {
-    pub g: View,
-    pub chip: u32,
-    pub first: u32,
-    pub rows: u32,
-    pub cols: u32,
-    pub planes: u32,
-    pub group_out: u32,
-    pub tiles: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/crossbar_pack.wgsl`.
+    struct PackParams {
+        g: View,
+        chip: u32,
+        first: u32,
+        rows: u32,
+        cols: u32,
+        planes: u32,
+        group_out: u32,
+        tiles: u32,
+    }
 }
 
 /// The operands of a crossbar operator's sums.
@@ -174,7 +170,6 @@ fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatc
         lo,
         hi,
         mask: (1 << dac.input_bits) - 1,
-        pad0: 0,
     };
     let work = Work::flat(block / padded.width)
         .per_block()
@@ -246,7 +241,6 @@ pub(super) fn pack(input: &Inputs<'_>, to: &mut Prepared, cx: &LowerContext<'_>)
             planes: arrays.read_planes() as u32,
             group_out: (geo.c_out / geo.groups) as u32,
             tiles: tiles as u32,
-            pad0: 0,
         };
         Dispatch::new("crossbar_pack", Work::flat(chip).per_chip(per_chip))
             .constant("HALF", cx.halves(t))
@@ -292,7 +286,6 @@ pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
         tile_at,
         place_at,
         dac_at,
-        pad0: 0,
     };
     Prepared {
         calls: vec![codes_call],

@@ -1,21 +1,19 @@
 //! Copies of values to other places: `shaders/rearrange.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Rearrange;
 
-/// Twin of `Params` in `shaders/rearrange.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub y: View,
-    pub first: u32,
-    pub len: u32,
-    pub fill: f32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/rearrange.wgsl`.
+    struct Params {
+        x: View,
+        y: View,
+        first: u32,
+        len: u32,
+        fill: f32,
+    }
 }
 
 impl OnGpu for Rearrange {
@@ -34,7 +32,6 @@ impl OnGpu for Rearrange {
             first: *first as u32,
             len: table.len() as u32,
             fill: *fill,
-            pad0: 0,
         };
         let work = Work::flat(table.len() * QUADS)
             .per_block()

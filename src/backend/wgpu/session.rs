@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::dispatch::{LowerContext, Pieces, RunUniform, Work};
 use super::plan::{Place, Plan, Step};
+use super::uniform::Bytes;
 use crate::backend::{RunArgs, Session, storage};
 use crate::error::{Error, Result};
 use crate::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
@@ -143,8 +144,7 @@ impl WgpuSession {
             })
             .collect::<Result<_>>()?;
         let uniform = Usage::UNIFORM | Usage::COPY_DST;
-        let run_bytes = size_of::<RunUniform>() as u64;
-        let run_uniform = context.buffer("run", run_bytes, uniform)?;
+        let run_uniform = context.buffer("run", RunUniform::bytes(), uniform)?;
         let unused = context.buffer("unused", UNUSED_BYTES, Usage::STORAGE)?;
         let (params, offsets) = pack_params(&plan, context.limits.uniform_align);
         let params_buffer = context.buffer("params", params.len() as u64, uniform)?;
@@ -194,7 +194,7 @@ impl WgpuSession {
         let params = ::wgpu::BufferBinding {
             buffer: &shared.params,
             offset,
-            size: ::wgpu::BufferSize::new(params_len(&step.dispatch.params)),
+            size: ::wgpu::BufferSize::new(params_len(&step.dispatch.params.bytes)),
         };
         let storage = step.places.iter().map(|place| match *place {
             Place::Own(id) => self.own(id),
@@ -394,7 +394,7 @@ impl Session for WgpuSession {
         let submission = context.guarded("run", || {
             context
                 .queue
-                .write_buffer(&self.run_uniform, 0, bytemuck::bytes_of(&uniform));
+                .write_buffer(&self.run_uniform, 0, &Bytes::of(&uniform).bytes);
             let mut encoder = context.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -431,8 +431,9 @@ fn pack_params(plan: &Plan, align: u64) -> (Vec<u8>, Vec<u64>) {
     for step in plan.sections.iter().flatten() {
         bytes.resize(bytes.len().next_multiple_of(align as usize), 0);
         offsets.push(bytes.len() as u64);
-        bytes.extend_from_slice(&step.dispatch.params);
-        let end = offsets[offsets.len() - 1] + params_len(&step.dispatch.params);
+        let params = &step.dispatch.params.bytes;
+        bytes.extend_from_slice(params);
+        let end = offsets[offsets.len() - 1] + params_len(params);
         bytes.resize(end as usize, 0);
     }
     bytes.resize(bytes.len().max(16), 0);

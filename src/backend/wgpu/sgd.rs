@@ -1,20 +1,19 @@
 //! Stochastic gradient descent with momentum: `shaders/sgd.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Sgd;
 
-/// Twin of `Params` in `shaders/sgd.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub w: View,
-    pub momentum: f32,
-    pub weight_decay: f32,
-    pub nesterov: u32,
-    pub positive: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/sgd.wgsl`.
+    struct Params {
+        w: View,
+        momentum: f32,
+        weight_decay: f32,
+        nesterov: u32,
+        positive: u32,
+    }
 }
 
 impl OnGpu for Sgd {

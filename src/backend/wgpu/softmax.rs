@@ -1,22 +1,19 @@
 //! Softmax over channels: `shaders/softmax.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Softmax;
 
-/// Twin of `Params` in `shaders/softmax.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub x: View,
-    pub y: View,
-    pub channels: u32,
-    /// Quads of a channel: `h * w * 4`.
-    pub channel_quads: u32,
-    pub pad0: u32,
-    pub pad1: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/softmax.wgsl`.
+    struct Params {
+        x: View,
+        y: View,
+        channels: u32,
+        /// Quads of a channel: `h * w * 4`.
+        channel_quads: u32,
+    }
 }
 
 impl OnGpu for Softmax {
@@ -29,8 +26,6 @@ impl OnGpu for Softmax {
             y: cx.view(y),
             channels: c as u32,
             channel_quads: (h * w * QUADS) as u32,
-            pad0: 0,
-            pad1: 0,
         };
         let work = Work::flat(h * w * QUADS)
             .per_block()

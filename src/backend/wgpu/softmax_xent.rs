@@ -1,24 +1,22 @@
 //! Loss, hits and the gradient of the logits: `shaders/softmax_xent.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::SoftmaxXent;
 
-/// Twin of `Params` in `shaders/softmax_xent.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub logits: View,
-    pub labels: View,
-    pub loss: View,
-    pub hit: View,
-    pub dlogits: View,
-    pub classes: u32,
-    pub smoothing: f32,
-    pub per_chip: u32,
-    pub pad0: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/softmax_xent.wgsl`.
+    struct Params {
+        logits: View,
+        labels: View,
+        loss: View,
+        hit: View,
+        dlogits: View,
+        classes: u32,
+        smoothing: f32,
+        per_chip: u32,
+    }
 }
 
 impl OnGpu for SoftmaxXent {
@@ -42,7 +40,6 @@ impl OnGpu for SoftmaxXent {
             classes: cx.shape(logits).len() as u32,
             smoothing,
             per_chip: u32::from(per_chip),
-            pad0: 0,
         };
         // The gradient's binding is written by its text even where the variant has none.
         let gradient = dlogits.map_or(

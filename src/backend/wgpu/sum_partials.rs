@@ -1,19 +1,18 @@
 //! Second stage of sums over images and chips: `shaders/sum_partials.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, Operand, View, Work};
+use super::uniform::uniform;
 use crate::program::TensorId;
 
-/// Twin of `Params` in `shaders/sum_partials.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub out: View,
-    pub len: u32,
-    pub splits: u32,
-    pub chip_stride: u32,
-    pub all_chips: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/sum_partials.wgsl`.
+    struct Params {
+        out: View,
+        len: u32,
+        splits: u32,
+        chip_stride: u32,
+        all_chips: u32,
+    }
 }
 
 /// `out = sum of partial[chip][split][..]` over splits, and over the chips where the partial sums

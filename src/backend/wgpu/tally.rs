@@ -1,18 +1,17 @@
 //! Hits and losses of a chip, summed over all runs: `shaders/tally.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, QUADS, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Tally;
 
-/// Twin of `Params` in `shaders/tally.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub hit: View,
-    pub loss: View,
-    pub tally: View,
+uniform! {
+    /// Twin of `Params` in `shaders/tally.wgsl`.
+    struct Params {
+        hit: View,
+        loss: View,
+        tally: View,
+    }
 }
 
 impl OnGpu for Tally {

@@ -1,18 +1,11 @@
 //! Tests of all kernels without a device: every variant that any program can ask for is joined,
-//! parsed and validated by naga, and the parameter structs have the layout that naga computes.
+//! parsed and validated by naga, and its uniform block has the layout that naga computes.
 
 use std::collections::HashSet;
-use std::mem::{offset_of, size_of};
 
-use super::conv::{ConvParams, PackParams};
-use super::dispatch::{Dispatch, LowerContext, OnGpu, RunUniform, View};
-use super::peak::{self, CopyParams, FmaParams};
-use super::pool::{AvgGradParams, ForwardParams, MaxGradParams, PoolParams};
-use super::post::PostParams;
-use super::{
-    activation_grad, add, channel_sum, conv2d, conv2d_grad_input, conv2d_grad_weight, multiply,
-    pointwise, rearrange, shader, softmax, softmax_xent, sum_partials, tally,
-};
+use super::dispatch::{Dispatch, LowerContext, OnGpu};
+use super::peak;
+use super::shader;
 use crate::program::*;
 
 const CAPACITY: Capacity = Capacity {
@@ -46,6 +39,7 @@ fn validate(dispatch: &Dispatch) -> naga::Module {
         dispatch.entry
     );
     check_bindings(dispatch, &module);
+    layout::check(dispatch, &module);
     rounds::check(dispatch, &module);
     module
 }
@@ -303,228 +297,14 @@ fn peak_kernels_are_valid() {
     validate(&peak::copy_dispatch(1 << 20));
 }
 
-/// One entry a parameter struct: shader, name in WGSL, fields with offsets, size.
-type StructLayout = (
-    &'static str,
-    &'static str,
-    Vec<(&'static str, usize)>,
-    usize,
-);
-
-macro_rules! layout {
-    ($shader:literal, $wgsl:literal, $rust:ty, [$($field:ident),* $(,)?]) => {
-        (
-            $shader,
-            $wgsl,
-            vec![$((stringify!($field), offset_of!($rust, $field))),*],
-            size_of::<$rust>(),
-        )
-    };
-}
-
 mod cells;
 mod device;
-mod effects;
 mod half;
 mod integers;
+mod layout;
 mod programming;
 mod random;
 mod rounds;
-
-fn layouts() -> Vec<StructLayout> {
-    vec![
-        layout!(
-            "add",
-            "View",
-            View,
-            [chip_stride, block_stride, resident, len]
-        ),
-        layout!(
-            "add",
-            "Run",
-            RunUniform,
-            [
-                seed_lo,
-                seed_hi,
-                first_chip,
-                chips,
-                first_block,
-                blocks,
-                images,
-                purpose,
-                step,
-                lr,
-                first_image,
-                pad0
-            ]
-        ),
-        layout!(
-            "pointwise",
-            "Post",
-            PostParams,
-            [scale, shift, residual, lo, hi, act]
-        ),
-        layout!("add", "Params", add::Params, [a, b, y]),
-        layout!(
-            "pointwise",
-            "Params",
-            pointwise::Params,
-            [x, y, post, channel_quads, pad0, pad1, pad2]
-        ),
-        layout!(
-            "conv2d",
-            "Conv",
-            ConvParams,
-            [
-                h_in, w_in, h_out, w_out, kh, kw, stride_y, stride_x, dilation_y, dilation_x,
-                pad_top, pad_left, group_in, group_out, pad0, pad1
-            ]
-        ),
-        layout!(
-            "conv2d",
-            "Params",
-            conv2d::Params,
-            [x, y, post, conv, w_chip, tiles, groups, pad0]
-        ),
-        layout!(
-            "conv2d_pack",
-            "Params",
-            PackParams,
-            [
-                w,
-                w_chip,
-                groups,
-                tiles,
-                channels,
-                a,
-                b,
-                a_stride,
-                b_stride,
-                j_stride,
-                group_stride,
-                pad0,
-                pad1
-            ]
-        ),
-        layout!(
-            "conv2d_grad_input",
-            "Params",
-            conv2d_grad_input::Params,
-            [dy, dx, conv, w_chip, tiles, groups, pad0]
-        ),
-        layout!(
-            "conv2d_grad_weight",
-            "Params",
-            conv2d_grad_weight::Params,
-            [x, dy, conv, weights, rows, splits, groups]
-        ),
-        layout!(
-            "sum_partials",
-            "Params",
-            sum_partials::Params,
-            [out, len, splits, chip_stride, all_chips]
-        ),
-        layout!(
-            "channel_sum",
-            "Params",
-            channel_sum::Params,
-            [x, channels, channel_quads, splits, pad0]
-        ),
-        layout!(
-            "max_pool",
-            "Pool",
-            PoolParams,
-            [
-                h_in, w_in, h_out, w_out, kh, kw, stride_y, stride_x, pad_top, pad_left, pad0, pad1
-            ]
-        ),
-        layout!("max_pool", "Params", ForwardParams, [x, y, pool]),
-        layout!("avg_pool", "Params", ForwardParams, [x, y, pool]),
-        layout!(
-            "max_pool_grad",
-            "Params",
-            MaxGradParams,
-            [x, y, dy, dx, pool]
-        ),
-        layout!("avg_pool_grad", "Params", AvgGradParams, [dy, dx, pool]),
-        layout!(
-            "activation_grad",
-            "Params",
-            activation_grad::Params,
-            [y, dy, dx, scale, channel_quads, pad0, act]
-        ),
-        layout!(
-            "softmax_xent",
-            "Params",
-            softmax_xent::Params,
-            [
-                logits, labels, loss, hit, dlogits, classes, smoothing, per_chip, pad0
-            ]
-        ),
-        layout!(
-            "peak_fma",
-            "Params",
-            FmaParams,
-            [iterations, threads, pad0, pad1]
-        ),
-        layout!("peak_copy", "Params", CopyParams, [quads, pad0, pad1, pad2]),
-        layout!(
-            "multiply",
-            "Params",
-            multiply::Params,
-            [a, b, y, channel_quads, pad0, pad1, pad2]
-        ),
-        layout!(
-            "softmax",
-            "Params",
-            softmax::Params,
-            [x, y, channels, channel_quads, pad0, pad1]
-        ),
-        layout!(
-            "rearrange",
-            "Params",
-            rearrange::Params,
-            [x, y, first, len, fill, pad0]
-        ),
-        layout!("tally", "Params", tally::Params, [hit, loss, tally]),
-    ]
-}
-
-/// Constants that make any shader parse.
-const ANY_CONSTS: &str = "const HAS_SCALE: bool = true; const HAS_SHIFT: bool = true; \
-    const HAS_RESIDUAL: bool = true; const ACT: u32 = 2u; const HAS_QUANT: bool = true; \
-    const QUANT_FLOOR: bool = true; const ONE_TAP: bool = true; \
-    const HAS_GRADIENT: bool = true; const BY_CHANNEL: bool = true;";
-
-#[test]
-fn parameter_structs_have_the_layout_of_the_shaders() {
-    check_layouts(layouts(), ANY_CONSTS);
-}
-
-fn check_layouts(layouts: Vec<StructLayout>, consts: &str) {
-    for (file, name, fields, size) in layouts {
-        let source = shader::compose(file, consts).expect("source");
-        let module = naga::front::wgsl::parse_str(&source.text)
-            .unwrap_or_else(|e| panic!("{file}: {}", e.emit_to_string(&source.text)));
-        let (members, span) = module
-            .types
-            .iter()
-            .find_map(|(_, ty)| match &ty.inner {
-                naga::TypeInner::Struct { members, span } if ty.name.as_deref() == Some(name) => {
-                    Some((members, *span))
-                }
-                _ => None,
-            })
-            .unwrap_or_else(|| panic!("{file}: no struct {name}"));
-        let wgsl: Vec<(&str, usize)> = members
-            .iter()
-            .map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize))
-            .collect();
-        assert_eq!(wgsl, fields, "{file}: {name}");
-        assert_eq!(span as usize, size, "{file}: size of {name}");
-        assert!(size.is_multiple_of(16), "{file}: {name} is not a uniform");
-    }
-}
 
 #[test]
 fn refused_allocations_are_errors() {

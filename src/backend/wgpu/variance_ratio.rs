@@ -1,18 +1,17 @@
 //! Ratio of spreads: `shaders/variance_ratio.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::VarianceRatio;
 
-/// Twin of `Params` in `shaders/variance_ratio.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub a: View,
-    pub b: View,
-    pub out: View,
+uniform! {
+    /// Twin of `Params` in `shaders/variance_ratio.wgsl`.
+    struct Params {
+        a: View,
+        b: View,
+        out: View,
+    }
 }
 
 impl OnGpu for VarianceRatio {

@@ -6,9 +6,8 @@
 //! each digit costs a histogram of the magnitudes that share the digits found so far. Counts are
 //! integers, sums are fixed trees, so a step is the same in every run.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, Work};
+use super::uniform::uniform;
 use super::zero::zero;
 use crate::error::{Error, Result};
 use crate::program::{Scope, Step, TensorId, WeightScale};
@@ -27,22 +26,21 @@ const BATCH: usize = 12;
 const LINE_SEARCH: u32 = 10;
 const MSE: u32 = 100;
 
-/// Twin of `ScaleParams` in `shaders/shared/weight_scale.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct ScaleParams {
-    pub size: u32,
-    pub chunks: u32,
-    pub groups: u32,
-    pub digit: u32,
-    pub rank: u32,
-    pub candidates: u32,
-    pub line_search: u32,
-    pub method: u32,
-    pub q: f32,
-    pub fraction: f32,
-    pub run: u32,
-    pub unused: u32,
+uniform! {
+    /// Twin of `ScaleParams` in `shaders/shared/weight_scale.wgsl`.
+    struct ScaleParams {
+        size: u32,
+        chunks: u32,
+        groups: u32,
+        digit: u32,
+        rank: u32,
+        candidates: u32,
+        line_search: u32,
+        method: u32,
+        q: f32,
+        fraction: f32,
+        run: u32,
+    }
 }
 
 /// Twins of the constants `METHOD_*` in `shaders/weight_scale_choose.wgsl`.
@@ -181,7 +179,6 @@ impl OnGpu for WeightScale {
                 q: highest_code(bits),
                 fraction: position.fract() as f32,
                 run: run as u32,
-                unused: 0,
             },
             state: scratch(0, 4 * n_groups),
             sums: scratch(1, n_groups * n_chunks),

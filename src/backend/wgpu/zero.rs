@@ -1,19 +1,15 @@
 //! Clears flat tensors: `shaders/zero.wgsl`.
 
-use bytemuck::{Pod, Zeroable};
-
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, Work};
+use super::uniform::uniform;
 use crate::error::Result;
 use crate::program::Zero;
 
-/// Twin of `Params` in `shaders/zero.wgsl`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Params {
-    pub quads: u32,
-    pub unused0: u32,
-    pub unused1: u32,
-    pub unused2: u32,
+uniform! {
+    /// Twin of `Params` in `shaders/zero.wgsl`.
+    struct Params {
+        quads: u32,
+    }
 }
 
 impl OnGpu for Zero {
@@ -32,9 +28,6 @@ pub(super) fn zero(operand: Operand, floats: u64) -> Dispatch {
     let quads = floats / 4;
     let params = Params {
         quads: quads as u32,
-        unused0: 0,
-        unused1: 0,
-        unused2: 0,
     };
     Dispatch::new("zero", Work::flat(quads as usize))
         .params(&params)
