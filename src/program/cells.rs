@@ -169,7 +169,7 @@ impl Arrays {
         let value = 1 << self.shift(self.slice_of(p));
         match self.encoding {
             Encoding::Differential { digital: true, .. } if p % 2 == 1 => -value,
-            _ => value,
+            Encoding::Differential { .. } | Encoding::Offset { .. } => value,
         }
     }
 
@@ -197,7 +197,7 @@ impl Arrays {
                     |s| self.place(s) as f32 * (self.offset_conductance(s) * self.level_units(s));
                 slices.map(held).sum()
             }
-            _ => 0.0,
+            (Encoding::Offset { reference: 1.. } | Encoding::Differential { .. }, _) => 0.0,
         }
     }
 

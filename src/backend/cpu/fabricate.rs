@@ -1,5 +1,5 @@
 //! Fabrication of chips: from nominal weights to what a chip's cells make of them after digital
-//! tuning. The equations are at [`Fabricate`](crate::program::Fabricate) and
+//! tuning. The equations are at [`Fabricate`] and
 //! [`Mapping`]; the module `chip::closed_form` writes them down in `f64` for the tests.
 //!
 //! A layer is cut into parts of [`PART`] cells that are made independently: deviates first (a

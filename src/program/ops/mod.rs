@@ -1,7 +1,7 @@
 //! The operators: each a struct in the file of its family, with its equation, the tensors it reads and
 //! writes, and the check of their shapes.
 //!
-//! [`operators!`] is the one list of them. It makes [`Op`], and [`with_operator!`], by which a backend
+//! `operators!` is the one list of them. It makes [`Op`], and `with_operator!`, by which a backend
 //! reaches the struct inside: an operator that a backend does not implement does not compile.
 
 mod activation_grad;

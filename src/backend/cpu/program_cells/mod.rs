@@ -1,5 +1,5 @@
 //! Programming of cells: from a quantized weight to conductances. The equations are at
-//! [`ProgramCells`](crate::program::ProgramCells) and [`Programming`].
+//! [`ProgramCells`] and [`Programming`].
 //!
 //! As in `fabricate`, a plane is cut into parts of [`PART`] cells that are made independently, effect
 //! after effect ([`crate::effects`]). Cells are kept as their digit, exact in level units, and the
