@@ -25,6 +25,8 @@
 //!
 //! # In a few lines
 //!
+//! The programs in `examples/` show more: own networks, own images, one matrix, self-tuning, an observer.
+//!
 //! ```
 //! use pimento::backend::cpu::CpuBackend;
 //! use pimento::config::Experiment;

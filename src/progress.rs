@@ -1,5 +1,8 @@
 //! What long work tells whoever watches, and how it is asked to stop.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// State of a training run after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainProgress {
@@ -60,8 +63,7 @@ pub trait Observer: Sync {
     /// Some more images are decoded.
     fn loading(&self, _progress: &LoadProgress) {}
 
-    /// A training step is done (called a few times a second at most matters to nobody: rate-limit
-    /// in the observer).
+    /// A training step is done. May be called often; the observer limits the rate.
     fn training(&self, _progress: &TrainProgress) {}
 
     /// A wave of a sweep begins: these chips of a point, on the adapter of that name.
@@ -84,3 +86,102 @@ pub trait Observer: Sync {
 }
 
 impl Observer for () {}
+
+/// A switch that asks long work to stop; clones are the same switch. It is an observer too, for work
+/// that nobody watches otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Observer for Cancel {
+    fn interrupted(&self) -> bool {
+        self.is_cancelled()
+    }
+}
+
+/// A closure that is told something.
+type Told<'a, T> = Option<Box<dyn Fn(&T) + Sync + 'a>>;
+
+/// An observer made of closures. It watches nothing that no closure was given for.
+///
+/// ```
+/// use pimento::progress::{Callbacks, Cancel};
+///
+/// let cancel = Cancel::default();
+/// let watch = Callbacks::default()
+///     .on_training(|p| println!("step {} of {}, loss {:.3}", p.step, p.steps, p.loss))
+///     .until(&cancel);
+/// # let _: &dyn pimento::progress::Observer = &watch;
+/// ```
+#[derive(Default)]
+pub struct Callbacks<'a> {
+    training: Told<'a, TrainProgress>,
+    sweep: Told<'a, SweepProgress>,
+    message: Told<'a, str>,
+    cancel: Cancel,
+}
+
+impl<'a> Callbacks<'a> {
+    /// Calls `f` after steps of trainings.
+    pub fn on_training(mut self, f: impl Fn(&TrainProgress) + Sync + 'a) -> Self {
+        self.training = Some(Box::new(f));
+        self
+    }
+
+    /// Calls `f` after waves of a sweep that has an output directory.
+    pub fn on_sweep(mut self, f: impl Fn(&SweepProgress) + Sync + 'a) -> Self {
+        self.sweep = Some(Box::new(f));
+        self
+    }
+
+    /// Calls `f` with messages and warnings.
+    pub fn on_message(mut self, f: impl Fn(&str) + Sync + 'a) -> Self {
+        self.message = Some(Box::new(f));
+        self
+    }
+
+    /// Asks to stop when `cancel` does.
+    pub fn until(mut self, cancel: &Cancel) -> Self {
+        self.cancel = cancel.clone();
+        self
+    }
+}
+
+fn tell<T: ?Sized>(told: &Told<'_, T>, what: &T) {
+    if let Some(f) = told {
+        f(what);
+    }
+}
+
+impl Observer for Callbacks<'_> {
+    fn training(&self, progress: &TrainProgress) {
+        tell(&self.training, progress);
+    }
+
+    fn sweep(&self, progress: &SweepProgress) {
+        tell(&self.sweep, progress);
+    }
+
+    fn message(&self, text: &str) {
+        tell(&self.message, text);
+    }
+
+    fn warning(&self, text: &str) {
+        tell(&self.message, text);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}

@@ -16,7 +16,7 @@ use crate::progress::{LoadProgress, Observer};
 pub const MAX_FILE: u64 = 64 << 20;
 
 /// Most values of all pictures together, 16 GiB.
-const MAX_VALUES: usize = 1 << 34;
+const MAX_VALUES: u64 = 1 << 34;
 
 /// Pictures that are read before they are handed to the decoding threads: this many, or this many
 /// bytes, whichever comes first.
@@ -189,7 +189,7 @@ fn decode(
                 )));
             }
             values += picture.pixels.len();
-            if values > MAX_VALUES {
+            if values as u64 > MAX_VALUES {
                 return Err(Error::input(format!(
                     "{name}: more than {MAX_VALUES} values up to here; allowed: smaller pictures \
                      (resize = [rows, columns]) or fewer"

@@ -2,7 +2,7 @@
 //! statistics over chips.
 //!
 //! * [`runner`]: a whole experiment, or the part of a [`shard`]; [`merge`](mod@merge) puts the parts
-//!   together. * [`wave`]: chips in waves on a backend. * `workers`: waves on several backends.
+//!   together. * `in_memory`: rows without an output directory. * [`wave`]: chips in waves on a backend. * `workers`: waves on several backends.
 //! * [`cells`]: a point's crossbar layers at cell level. * [`mvm`](mod@mvm): one matrix on one chip, every
 //!   stage visible.
 //! * [`prepare`](mod@prepare): whether it can be done, which `check`, `--dry-run` and a run begin with.
@@ -22,6 +22,7 @@ pub mod compare;
 pub mod cost;
 mod finite;
 mod identity;
+mod in_memory;
 pub mod journal;
 pub mod merge;
 pub mod models;
@@ -42,11 +43,12 @@ pub mod wave;
 mod workers;
 pub mod worst;
 
+pub use in_memory::{Measured, chip_of_run, in_memory, one_chip};
 pub use merge::{MergeOptions, merge};
 pub use outcome::Outcome;
 pub use plan::{Plan, plan};
 pub use prepare::prepare;
-pub use runner::{SweepOptions, chip_of_run, one_chip, run};
+pub use runner::{SweepOptions, run};
 
 /// Bytes as hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

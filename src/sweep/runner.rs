@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::census::{Basis, Census};
+use super::census::Census;
 use super::compare::comparisons;
 use super::cost::costs;
 use super::finite;
-use super::identity::{axes, digests, header, this_run};
+use super::identity::{header, this_run};
 use super::journal::{Adapter, Journal, PointFacts};
 use super::models::{self, Models};
 use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
 use super::prepare::prepare;
-use super::result::{ChipRow, PointInputs, PointSummary};
+use super::result::ChipRow;
 use super::rows::Rows;
 use super::shard::Shard;
 use super::stopping::{Look, StoppingRule};
@@ -26,7 +26,7 @@ use crate::config::Experiment;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
-use crate::setup::{self, Images, Point, setup};
+use crate::setup::{Images, Point, setup};
 use crate::train::Model;
 
 /// Results are written between points when the last writing took at most one part in so many of the
@@ -350,108 +350,8 @@ fn what_is_safe(error: Error, journal: &Journal, out: &Path) -> Error {
     }
 }
 
-/// Simulates one chip of one point alone; the row equals that of the sweep. `run` is a directory
-/// with trained networks.
-///
-/// # Errors
-/// A point that does not exist; wrong input; the device; an interruption.
-pub fn one_chip(
-    backend: &dyn Backend,
-    experiment: &Experiment,
-    data: &Split,
-    place: (usize, u32),
-    run: Option<&Path>,
-    observer: &dyn Observer,
-) -> Result<(PointSummary, ChipRow)> {
-    let models = run.map(|d| d.join(outdir::MODELS));
-    let (index, chip) = place;
-    let point = setup::point(experiment, data, index)?;
-    alone(backend, &point, chip, (models, None), observer)
-}
-
-/// Simulates a chip of a run again, with what the run was made with.
-///
-/// # Errors
-/// As [`one_chip`]; other images, or another network, than those of the run.
-pub fn chip_of_run(
-    backend: &dyn Backend,
-    experiment: &Experiment,
-    data: &Split,
-    place: (usize, u32),
-    journal: &Journal,
-    observer: &dyn Observer,
-) -> Result<(PointSummary, ChipRow)> {
-    let header = journal.header();
-    let setup = setup(experiment, data)?;
-    let now = digests(&setup);
-    if let Some((name, there)) = header.inputs.iter().find(|(k, v)| now.get(*k) != Some(v)) {
-        return Err(Error::input(format!(
-            "{}: the images or the network are others than those of the run: {name} is {there} there, \
-             {} now; allowed: the same (--data says where images are)",
-            journal.path().display(),
-            now.get(name).unwrap_or(&serde_json::Value::Null)
-        )));
-    }
-    let beside = journal.path().with_file_name(outdir::MODELS);
-    // The directory may be a copy: its own networks come first.
-    let models = match beside.is_dir() {
-        true => Some(beside),
-        false => header.models.clone(),
-    };
-    let (index, chip) = place;
-    let Some(point) = setup.points.get(index) else {
-        return Err(setup::no_point(index, setup.points.len()));
-    };
-    alone(backend, point, chip, (models, Some(journal)), observer)
-}
-
-fn alone(
-    backend: &dyn Backend,
-    point: &Point,
-    chip: u32,
-    (models, journal): (Option<PathBuf>, Option<&Journal>),
-    observer: &dyn Observer,
-) -> Result<(PointSummary, ChipRow)> {
-    let (index, experiment) = (point.config.index, point.experiment());
-    prepare(&[backend], std::slice::from_ref(point))?;
-    let at = Instant::now();
-    let mut store = Models::new(backend, models, observer);
-    let model = store.get(point)?;
-    if let Some(journal) = journal {
-        same_network(journal, index, &models::digest(&model)?)?;
-    }
-    let images = point.test_images()?;
-    let ideal = store.ideal(point, &model, &images)?;
-    let one = point.with_one_chip();
-    let mut simulator = Simulator::new(backend, &one, &model, &images)?;
-    let end = chip.checked_add(1).ok_or_else(|| {
-        Error::input(format!(
-            "chip {chip} does not exist; allowed: 0 to {}",
-            chip - 1
-        ))
-    })?;
-    let rows = simulator.run(index, chip..end, observer).map_err(|e| {
-        let not_finite = simulator.not_finite();
-        finite::explain(e, not_finite, &model, &images, &|m, i| {
-            Simulator::new(backend, &one, m, i)
-        })
-    })?;
-    let inputs = PointInputs {
-        ideal,
-        yield_limit: experiment.sweep.yield_limit,
-        tuning_cost: simulator.cost(),
-        costs: costs(point, &mut simulator)?,
-        basis: Basis::new(experiment, point.inputs.data.test.classes),
-        predicted_variance: simulator.predicted_variance(),
-        elapsed_s: at.elapsed().as_secs_f64(),
-    };
-    let census = rows.iter().collect();
-    let summary = PointSummary::new(axes(point), &census, &inputs);
-    Ok((summary, rows[0]))
-}
-
 /// Refuses to measure chips of a point on another network than its first chips.
-fn same_network(journal: &Journal, point: usize, model_sha256: &str) -> Result<()> {
+pub(super) fn same_network(journal: &Journal, point: usize, model_sha256: &str) -> Result<()> {
     match journal.facts(point) {
         Some(facts) if facts.model_sha256 != model_sha256 => Err(Error::input(format!(
             "{}: the trained network of point {point} is another one: parameters with SHA-256 {} \

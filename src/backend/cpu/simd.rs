@@ -29,6 +29,7 @@ enum Kind {
 impl Isa {
     /// All instruction sets of this processor, the best one last.
     pub fn available() -> Vec<Isa> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
         let mut all = vec![Isa(Kind::Portable)];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
