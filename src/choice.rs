@@ -8,6 +8,9 @@ pub trait Choice: Copy + Sized + 'static {
     /// The name in experiment files and results.
     fn name(self) -> &'static str;
 
+    /// Meaning in a sentence.
+    fn about(self) -> &'static str;
+
     /// The value of a name.
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|v| v.name() == name)
@@ -17,14 +20,16 @@ pub trait Choice: Copy + Sized + 'static {
 /// Declares an enum and its names in one place, so that the file format, the results and the
 /// error messages cannot drift apart.
 macro_rules! choices {
+    (@doc doc = $text:literal) => { $text };
+    (@doc default) => { "" };
     (
         $(#[$meta:meta])*
-        pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }
+        pub enum $name:ident { $($(#[$($attribute:tt)+])+ $variant:ident = $text:literal,)+ }
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
         pub enum $name {
-            $($(#[$vmeta])* #[serde(rename = $text)] $variant,)+
+            $($(#[$($attribute)+])+ #[serde(rename = $text)] $variant,)+
         }
 
         impl $name {
@@ -39,6 +44,10 @@ macro_rules! choices {
 
             fn name(self) -> &'static str {
                 self.as_str()
+            }
+
+            fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($(choices!(@doc $($attribute)+)),+),)+ }
             }
         }
 

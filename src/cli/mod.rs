@@ -7,12 +7,14 @@ mod bench;
 mod check;
 mod chip;
 mod completions;
+mod config;
 mod demo;
 mod devices;
 mod diff;
 mod export;
 mod images;
 mod infer;
+mod init;
 mod inspect;
 mod log;
 mod merge;
@@ -20,6 +22,7 @@ mod mvm;
 mod options;
 mod output;
 mod plan;
+mod presets;
 mod progress;
 mod report;
 mod signals;
@@ -45,6 +48,9 @@ An experiment is one TOML file; every run is a pure function of that file and it
 const AFTER: &str = "\
 Examples:
   pimento demo                                         two minutes: what variation does, and tuning
+  pimento init my.toml                                 an experiment of your own, with comments
+  pimento config chip.adc.bits                         what a field means, and what it may be
+  pimento presets                                      chips from the literature
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
   pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
@@ -89,6 +95,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Init(init::Init),
+    Config(config::Config),
+    Presets(presets::Presets),
     Sweep(sweep::Sweep),
     Merge(merge::Merge),
     Train(train::Train),
@@ -123,6 +132,9 @@ pub fn run() -> ExitCode {
     };
     let done = match command {
         Command::Demo(c) => c.run(),
+        Command::Init(c) => c.run(),
+        Command::Config(c) => c.run(),
+        Command::Presets(c) => c.run(),
         Command::Sweep(c) => c.run(),
         Command::Merge(c) => c.run(),
         Command::Train(c) => c.run(),

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use crate::choice::choices;
 use crate::random::{Purpose, Stream};
 
-pub(super) use read::{Trial, written};
+pub(super) use read::{SHARED, SHORT, Trial, written};
 
 choices! {
     /// How the values of a design's axes make points.
@@ -207,7 +207,7 @@ pub struct Axis {
 
 /// The path of the field that an axis is called after: itself, or what a short name stands for.
 pub fn field_path(name: &str) -> &str {
-    let short = read::SHORT.iter().find(|(short, _)| *short == name);
+    let short = SHORT.iter().find(|(short, _)| *short == name);
     short.map_or(name, |(_, path)| path)
 }
 

@@ -1,10 +1,16 @@
 //! Which images are classified.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use serde::ser::SerializeStruct;
+use serde_json::json;
 use toml::de::DeValue;
 
-use super::reader::{self, Section};
+use super::reader::Section;
+use super::reference::{Field, Table};
+use super::rule::{Allowed, Any, Each, List, Maybe, Relative, Rule, Text, either};
+use super::section::{Declared, Entry, section};
 use crate::choice::choices;
 
 choices! {
@@ -24,7 +30,7 @@ choices! {
         Folder = "folder",
         /// The same layout inside the .tar or .tar.gz [`Data::file`], which is read as a stream.
         Archive = "archive",
-        /// NPY or NPZ arrays: [`Data::arrays`], relative to [`Data::dir`].
+        /// NPY or NPZ arrays in [`Data::dir`]: `train_images`, `train_labels`, `test_images`, `test_labels`.
         Npy = "npy",
     }
 }
@@ -104,103 +110,165 @@ impl serde::Serialize for Constants {
     }
 }
 
-/// Section `[data]`: the images, and how their pixels become numbers.
-///
-/// A pixel of value `p` enters the network as `(p/top - mean)/std`, `top` the set's brightest value
-/// (255; 16 for `digits-8x8`; 1 for floating-point arrays). The inputs of the
-/// first layer are signed unless `mean = 0`; under the layer-fixed law the common error of an
-/// output grows with the *sum* of its inputs, so the choice matters there.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Data {
-    /// Where the images come from.
-    pub kind: DataKind,
-    /// The embedded set; ignored for other kinds.
-    pub set: EmbeddedSet,
-    /// Directory of the files. Relative to the experiment file. Absent: `--data` or
-    /// `PIMENTO_DATA` must name it (for `npy`: the experiment file's folder).
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "serialize_path"
-    )]
-    pub dir: Option<PathBuf>,
-    /// The archive. Relative to the experiment file. Absent: `--data` or `PIMENTO_DATA` must name
-    /// it.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "serialize_path"
-    )]
-    pub file: Option<PathBuf>,
-    /// The arrays of kind `npy`; left out of results for other kinds.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub arrays: Option<Arrays>,
-    /// Rows and columns that decoded images are resized to (bilinear with an antialiasing filter
-    /// where it shrinks, aspect ratio not kept). Absent: all images must have one size.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resize: Option<[usize; 2]>,
-    /// Whether decoded images (`folder`, `archive`) are kept in the cache directory (`--cache`,
-    /// `PIMENTO_CACHE`, or the user's) for the next run.
-    #[serde(skip_serializing_if = "is_true")]
-    pub cache: bool,
-    /// Training images used; 0 for all. Balanced for every kind: the first image of every class, the
-    /// second of every class, and so on in the order of the set, until there are as many. A smaller
-    /// limit is a prefix of a larger one.
-    pub train_limit: usize,
-    /// Test images loaded, likewise; 0 for all.
-    pub test_limit: usize,
-    /// Training images held out, of every class in proportion: training never sees them, nor does what
-    /// is measured or calibrated; `train.evaluate_every` classifies them. 0 for none.
-    #[serde(skip_serializing_if = "is_none")]
-    pub validation: usize,
-    /// Subtracted from `p/top`. Default: the mean of the embedded set, 0 for IDX files, `"auto"` for
-    /// the other kinds.
-    pub mean: Constants,
-    /// Divisor after that. Default: the standard deviation of the embedded set, 1 for IDX files,
-    /// `"auto"` for the other kinds.
-    pub std: Constants,
+section! {
+    /// Section `[data]`: the images, and how their pixels become numbers.
+    ///
+    /// A pixel of value `p` enters the network as `(p/top - mean)/std`, `top` the set's brightest value
+    /// (255; 16 for `digits-8x8`; 1 for floating-point arrays). The inputs of the
+    /// first layer are signed unless `mean = 0`; under the layer-fixed law the common error of an
+    /// output grows with the *sum* of its inputs, so the choice matters there.
+    pub struct Data {
+        /// Where the images come from.
+        kind: DataKind = DataKind::Embedded;
+        /// The embedded set; ignored for other kinds.
+        set: EmbeddedSet = EmbeddedSet::Fashion10k;
+        /// Directory of the files. Absent: `--data` or `PIMENTO_DATA` must name it (for kind "npy": the
+        /// experiment file's folder).
+        dir: Option<PathBuf> = None, Relative;
+        /// The archive. Absent: `--data` or `PIMENTO_DATA` must name it.
+        file: Option<PathBuf> = None, Relative;
+        /// The arrays of kind "npy"; left out of results for other kinds.
+        arrays: Option<Arrays> => Npy;
+        /// Rows and columns that decoded images are resized to (bilinear with an antialiasing filter
+        /// where it shrinks, aspect ratio not kept). Absent: all images must have one size.
+        resize: Option<[usize; 2]> = None, Maybe(Each(SIDES)), "pixels";
+        /// Whether decoded images (kinds "folder" and "archive") are kept in the cache directory
+        /// (`--cache`, `PIMENTO_CACHE`, or the user's) for the next run.
+        [quiet] cache: bool = true;
+        /// Training images used; 0 for all. Balanced for every kind: the first image of every class, the
+        /// second of every class, and so on in the order of the set, until there are as many. A smaller
+        /// limit is a prefix of a larger one.
+        train_limit: usize = 0, IMAGES, "images";
+        /// Test images loaded, likewise; 0 for all.
+        test_limit: usize = 0, IMAGES, "images";
+        /// Training images held out, of every class in proportion: training never sees them, and nothing
+        /// is measured or calibrated on them; `train.evaluate_every` classifies them. 0 for none.
+        [quiet] validation: usize = 0, IMAGES, "images";
+        /// Subtracted from `p/top`. By default the mean of the embedded set, 0 for IDX files, "auto" for
+        /// the other kinds.
+        mean: Constants = 0.2863.into(), Normalisation(-1e6..=1e6);
+        /// Divisor after that. By default the standard deviation of the embedded set, 1 for IDX files,
+        /// "auto" for the other kinds.
+        std: Constants = 0.3540.into(), Normalisation(1e-6..=1e6);
+    }
 }
 
-/// Arrays of kind `npy`, each a path relative to [`Data::dir`]: of an NPY file, or of an NPZ file
-/// followed by `:` and the array's name, `set.npz:x_train`.
-///
-/// Images are `(N, C, H, W)`, `(N, H, W, C)` with 1 or 3 channels, or `(N, H, W)`; of unsigned bytes
-/// or of floats (`f4`, `f8`, which become `f32`). Labels are `(N,)` or `(N, 1)` of any integer type.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Arrays {
-    /// Training images; default `train_images.npy`.
-    pub train_images: String,
-    /// Training labels; default `train_labels.npy`.
-    pub train_labels: String,
-    /// Test images; default `test_images.npy`.
-    pub test_images: String,
-    /// Test labels; default `test_labels.npy`.
-    pub test_labels: String,
+section! {
+    /// Arrays of kind `npy`, each a path relative to [`Data::dir`]: of an NPY file, or of an NPZ file
+    /// followed by `:` and the array's name, `set.npz:x_train`.
+    ///
+    /// Images are `(N, C, H, W)`, `(N, H, W, C)` with 1 or 3 channels, or `(N, H, W)`; of unsigned bytes
+    /// or of floats (`f4`, `f8`, which become `f32`). Labels are `(N,)` or `(N, 1)` of any integer type.
+    pub struct Arrays {
+        /// Training images of kind "npy": an NPY file relative to `dir`, or an NPZ file followed by `:` and
+        /// the array's name, `set.npz:x_train`; `(N, C, H, W)`, `(N, H, W, C)` with 1 or 3 channels, or
+        /// `(N, H, W)`, of unsigned bytes or floats.
+        train_images: String = "train_images.npy".into(), Text;
+        /// Training labels of kind "npy": `(N,)` or `(N, 1)` of any integer type.
+        train_labels: String = "train_labels.npy".into(), Text;
+        /// Test images of kind "npy".
+        test_images: String = "test_images.npy".into(), Text;
+        /// Test labels of kind "npy".
+        test_labels: String = "test_labels.npy".into(), Text;
+    }
 }
 
-fn is_true(value: &bool) -> bool {
-    *value
-}
+/// The fields of [`Arrays`], which stand in the section itself and only with kind `npy`.
+struct Npy;
 
-impl Default for Data {
-    fn default() -> Self {
-        let (mean, std) = normalisation(DataKind::Embedded, EmbeddedSet::Fashion10k);
-        Self {
-            kind: DataKind::Embedded,
-            set: EmbeddedSet::Fashion10k,
-            dir: None,
-            file: None,
-            arrays: None,
-            resize: None,
-            cache: true,
-            train_limit: 0,
-            test_limit: 0,
-            validation: 0,
-            mean,
-            std,
+impl Entry<Option<Arrays>> for Npy {
+    fn take(&self, s: &mut Section, _: &'static str, default: Option<Arrays>) -> Option<Arrays> {
+        let mut arrays = Arrays::take(s, default.unwrap_or_default());
+        let usual = Arrays::default();
+        for (name, usual) in [
+            (&mut arrays.train_images, usual.train_images),
+            (&mut arrays.train_labels, usual.train_labels),
+            (&mut arrays.test_images, usual.test_images),
+            (&mut arrays.test_labels, usual.test_labels),
+        ] {
+            if name.is_empty() {
+                *name = usual;
+            }
         }
+        if s.peek("kind", &Any) == Some(DataKind::Npy) {
+            return Some(arrays);
+        }
+        for key in ["train_images", "train_labels", "test_images", "test_labels"] {
+            if s.peek(key, &Text).is_some_and(|text| !text.is_empty()) {
+                s.refuse(key, "allowed with kind = \"npy\" only");
+            }
+        }
+        None
+    }
+
+    fn write<M: SerializeStruct>(
+        &self,
+        map: &mut M,
+        _: &'static str,
+        value: &Option<Arrays>,
+    ) -> Result<(), M::Error> {
+        value.as_ref().map_or(Ok(()), |arrays| arrays.write(map))
+    }
+
+    fn describe(&self, field: Field, _: &Option<Arrays>, book: &mut Vec<Table>) {
+        Arrays::describe(field.section(), book);
     }
 }
 
 impl Data {
+    /// The defaults for images of a kind, and for kind `embedded` of a set.
+    fn of(kind: DataKind, set: EmbeddedSet) -> Self {
+        let given = |mean: f64, std: f64| (mean.into(), std.into());
+        let usual = Self::default();
+        let (mean, std) = match (kind, set) {
+            (DataKind::Embedded, EmbeddedSet::Fashion10k) => (usual.mean, usual.std),
+            (DataKind::Embedded, EmbeddedSet::Digits8x8) => given(0.3057, 0.3756),
+            (DataKind::Idx, _) => given(0.0, 1.0),
+            (
+                DataKind::Cifar10
+                | DataKind::Cifar100
+                | DataKind::Folder
+                | DataKind::Archive
+                | DataKind::Npy,
+                _,
+            ) => (Constants::Auto, Constants::Auto),
+        };
+        Self { mean, std, ..usual }
+    }
+
+    /// The defaults of the section, which its kind and set decide.
+    pub(super) fn defaults(s: &Section) -> Self {
+        let usual = Self::default();
+        let kind = s.peek("kind", &Any).unwrap_or(usual.kind);
+        Self::of(kind, s.peek("set", &Any).unwrap_or(usual.set))
+    }
+
+    /// Fields that have no meaning for the kind, with the reason.
+    pub(super) fn misplaced(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let mut add = |field, text: &str| found.push((field, text.to_string()));
+        if self.dir.is_some() {
+            match self.kind.place() {
+                Place::None => add(
+                    "data.dir",
+                    "an embedded set has no directory; allowed: kind = \"idx\", \"cifar10\", \"cifar100\", \"folder\", \"npy\"",
+                ),
+                Place::File => add("data.dir", "an archive is a file; allowed: `file` instead"),
+                Place::Directory => {}
+            }
+        }
+        if self.file.is_some() && self.kind.place() != Place::File {
+            add("data.file", "allowed with kind = \"archive\" only");
+        }
+        if self.resize.is_some() && !self.kind.is_decoded() {
+            add(
+                "data.resize",
+                "allowed with kind = \"folder\" and \"archive\" only",
+            );
+        }
+        found
+    }
+
     /// Whether images can be negative once they are normalised, where the file alone tells: those of
     /// 8 bits where something is subtracted.
     pub fn signed_images(&self) -> Option<bool> {
@@ -209,126 +277,51 @@ impl Data {
     }
 }
 
-/// Default mean and standard deviation of `p/top`.
-fn normalisation(kind: DataKind, set: EmbeddedSet) -> (Constants, Constants) {
-    let given = |mean: f64, std: f64| (mean.into(), std.into());
-    match (kind, set) {
-        (DataKind::Embedded, EmbeddedSet::Fashion10k) => given(0.2863, 0.3540),
-        (DataKind::Embedded, EmbeddedSet::Digits8x8) => given(0.3057, 0.3756),
-        (DataKind::Idx, _) => given(0.0, 1.0),
-        _ => (Constants::Auto, Constants::Auto),
-    }
-}
-
-/// A path as text; what is not Unicode is replaced (it is provenance, not read back).
-fn serialize_path<S: serde::Serializer>(path: &Option<PathBuf>, s: S) -> Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => s.serialize_str(&path.to_string_lossy()),
-        None => s.serialize_none(),
-    }
-}
-
-// Left out of results where it does nothing.
-fn is_none(n: &usize) -> bool {
-    *n == 0
-}
-
 /// Most images of a set: IDX counts are 32 bits, and this is what a host can hold.
-const IMAGES: std::ops::RangeInclusive<usize> = 0..=100_000_000;
+const IMAGES: RangeInclusive<usize> = 0..=100_000_000;
 
 /// Sides of resized images; the decoder's own limit.
-const SIDES: std::ops::RangeInclusive<usize> = 1..=4096;
+const SIDES: RangeInclusive<usize> = 1..=4096;
 
-/// Most channels a list of constants can be for.
-const CHANNELS: std::ops::RangeInclusive<usize> = 1..=1024;
+/// A number, a list with one for each channel, or "auto".
+struct Normalisation(RangeInclusive<f64>);
 
-fn constants(value: &DeValue, range: &std::ops::RangeInclusive<f64>) -> Result<Constants, String> {
-    if value.as_str() == Some("auto") {
-        return Ok(Constants::Auto);
+impl Rule<Constants> for Normalisation {
+    fn read(&self, value: &DeValue) -> Result<Constants, String> {
+        if value.as_str() == Some("auto") {
+            return Ok(Constants::Auto);
+        }
+        match value.as_array() {
+            Some(_) => self.channels().read(value).map(Constants::Given),
+            None => self
+                .0
+                .read(value)
+                .map(Constants::from)
+                .map_err(|e| format!("{e}, a list of them (one a channel), \"auto\"")),
+        }
     }
-    match value.as_array() {
-        Some(_) => reader::reals(value, range, &CHANNELS).map(Constants::Given),
-        None => reader::real(value, range)
-            .map(Constants::from)
-            .map_err(|e| format!("{e}, a list of them (one a channel), \"auto\"")),
+
+    fn allowed(&self) -> Allowed {
+        let auto = Allowed::new("\"auto\"", "\"auto\"", json!({"enum": ["auto"]}));
+        let one: Allowed = Rule::<f64>::allowed(&self.0);
+        let list: Allowed = Rule::<Vec<f64>>::allowed(&self.channels());
+        Allowed {
+            kind: "number, list of numbers or \"auto\"".into(),
+            ..either(&either(&one, &list), &auto)
+        }
+    }
+}
+
+impl Normalisation {
+    fn channels(&self) -> List<RangeInclusive<f64>> {
+        List {
+            each: self.0.clone(),
+            length: 1..=1024,
+        }
     }
 }
 
 impl Data {
-    pub(super) fn read(mut s: Section) -> Self {
-        let kind = s.choice("kind", DataKind::Embedded);
-        let set = s.choice("set", EmbeddedSet::Fashion10k);
-        let mut path = |key| {
-            let text = s.text(key, "");
-            (!text.is_empty()).then(|| PathBuf::from(text))
-        };
-        let (dir, file) = (path("dir"), path("file"));
-        let mut array = |key: &'static str| {
-            let text = s.text(key, "");
-            match text.is_empty() {
-                true => (format!("{key}.npy"), false),
-                false => (text, true),
-            }
-        };
-        let arrays = [
-            array("train_images"),
-            array("train_labels"),
-            array("test_images"),
-            array("test_labels"),
-        ];
-        let named = arrays.iter().any(|(_, given)| *given);
-        let [train_images, train_labels, test_images, test_labels] = arrays.map(|(text, _)| text);
-        let (mean, std) = normalisation(kind, set);
-        let data = Self {
-            kind,
-            set,
-            dir,
-            file,
-            arrays: (kind == DataKind::Npy).then_some(Arrays {
-                train_images,
-                train_labels,
-                test_images,
-                test_labels,
-            }),
-            resize: s.optional("resize", |v| {
-                let sides = reader::counts(v, &SIDES, &(2..=2))?;
-                Ok([sides[0], sides[1]])
-            }),
-            cache: s.bool("cache", true),
-            train_limit: s.count("train_limit", 0, IMAGES),
-            test_limit: s.count("test_limit", 0, IMAGES),
-            validation: s.count("validation", 0, IMAGES),
-            mean: s.field("mean", mean, |v| constants(v, &(-1e6..=1e6))),
-            std: s.field("std", std, |v| constants(v, &(1e-6..=1e6))),
-        };
-        if kind == DataKind::Embedded && data.dir.is_some() {
-            s.refuse(
-                "dir",
-                "an embedded set has no directory; allowed: kind = \"idx\", \"cifar10\", \"cifar100\", \"folder\", \"npy\"",
-            );
-        } else if data.dir.is_some() && kind.place() != Place::Directory {
-            s.refuse("dir", "an archive is a file; allowed: `file` instead");
-        }
-        if data.file.is_some() && kind.place() != Place::File {
-            s.refuse("file", "allowed with kind = \"archive\" only");
-        }
-        if named && kind != DataKind::Npy {
-            for key in ["train_images", "train_labels", "test_images", "test_labels"] {
-                if s.reader().sets(&s.path_of(key)) {
-                    s.refuse(key, "allowed with kind = \"npy\" only");
-                }
-            }
-        }
-        if data.resize.is_some() && !kind.is_decoded() {
-            s.refuse(
-                "resize",
-                "allowed with kind = \"folder\" and \"archive\" only",
-            );
-        }
-        s.finish();
-        data
-    }
-
     /// Makes relative paths relative to the folder of the experiment file.
     pub(super) fn resolve(&mut self, folder: &Path) {
         if self.kind == DataKind::Npy && self.dir.is_none() {

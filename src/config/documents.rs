@@ -18,7 +18,8 @@ const MAX_SYNTAX: usize = 20;
 const MAX_QUOTED: usize = 160;
 
 /// The mistakes of a text that is no TOML, with their lines.
-pub(super) fn syntax(reader: &Reader, source: &str, errors: &[SyntaxError]) -> Vec<String> {
+pub(super) fn syntax(reader: &Reader, errors: &[SyntaxError]) -> Vec<String> {
+    let source = reader.source();
     let told = errors.iter().take(MAX_SYNTAX).map(|e| {
         let line = e.span().map_or(1, |span| reader.line_at(span.start));
         let text = e.to_string();
@@ -40,7 +41,7 @@ pub(super) fn syntax(reader: &Reader, source: &str, errors: &[SyntaxError]) -> V
 /// Reads a document that the program wrote: the messages have no lines, and combinations are not
 /// judged.
 pub(super) fn read_document(document: &DeTable) -> Result<Experiment, Vec<String>> {
-    let reader = Reader::new("", "");
+    let reader = Reader::new("", None);
     let (experiment, _) = read_root(&reader, document, "experiment");
     let mut messages: Vec<String> = reader.errors().into_iter().map(|(_, m)| m).collect();
     messages.dedup();

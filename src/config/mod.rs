@@ -2,7 +2,9 @@
 //!
 //! An [`Experiment`] is one TOML file. Every section is a struct here, which owns the meaning of
 //! its parameters: the physics is documented at [`Variation`], [`Quantize`], [`Tuning`] and
-//! [`Train`]. Every field has a default, so an empty file is a valid experiment.
+//! [`Train`]. Every field has a default, so an empty file is a valid experiment. A section is declared
+//! once (`section.rs`), with the default, the allowed values and the unit of every field: struct,
+//! reader, [`reference`](mod@reference) and JSON schema come from the declaration.
 //!
 //! # Mistakes
 //! A file is read as a whole and every mistake is reported at once, as
@@ -15,10 +17,15 @@ mod check;
 pub mod chip;
 mod data;
 mod documents;
+mod name;
 mod network;
 mod points;
 mod quantize;
 mod reader;
+pub mod reference;
+mod rule;
+mod schema;
+mod section;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -52,7 +59,9 @@ pub use worst_case::{SearchImages, WorstCase};
 use crate::choice::choices;
 use crate::error::{Error, Result};
 use axes::Trial;
-use reader::Reader;
+use reader::{Reader, Section};
+use rule::{Any, Text};
+use section::{Declared, OptionalTable, Table, section};
 
 choices! {
     /// Level of the simulation.
@@ -64,60 +73,37 @@ choices! {
     }
 }
 
-/// One experiment: everything that decides its result but the machine.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Experiment {
-    /// Short name, used for files and directories: letters, digits, `-`, `_`, and `.` between them; no
-    /// name that a system reserves (`con`, `nul`, ...).
-    pub name: String,
-    /// Title of the report.
-    pub title: String,
-    /// What the experiment should show.
-    pub about: String,
-    /// Key of all random numbers: chip `k` of a seed is the same chip everywhere.
-    pub seed: u64,
-    /// Level of the simulation.
-    pub fidelity: Fidelity,
-    /// The images.
-    pub data: Data,
-    /// The network.
-    pub network: Network,
-    /// Resolution of weights and activations.
-    pub quantize: Quantize,
-    /// How the weights come about.
-    pub train: Train,
-    /// Arrays, cells, wires and converters of `fidelity = "cell"`.
-    #[serde(skip_serializing_if = "Chip::is_default")]
-    pub chip: Chip,
-    /// What fabrication does to the cells.
-    pub variation: Variation,
-    /// What a chip does about it.
-    pub tuning: Tuning,
-    /// How many chips, over what.
-    pub sweep: Sweep,
-    /// How the worst chip is searched, where the file says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub worst_case: Option<WorstCase>,
-}
-
-impl Default for Experiment {
-    fn default() -> Self {
-        Self {
-            name: "experiment".into(),
-            title: String::new(),
-            about: String::new(),
-            seed: 1,
-            fidelity: Fidelity::Weight,
-            data: Data::default(),
-            network: Network::default(),
-            quantize: Quantize::default(),
-            train: Train::default(),
-            chip: Chip::default(),
-            variation: Variation::default(),
-            tuning: Tuning::default(),
-            sweep: Sweep::default(),
-            worst_case: None,
-        }
+section! {
+    /// One experiment: everything that decides its result but the machine.
+    pub struct Experiment {
+        /// Short name, used for files and directories. By default the file's.
+        name: String = "experiment".into(), name::Name;
+        /// Title of the report.
+        title: String = String::new(), Text;
+        /// What the experiment should show.
+        about: String = String::new(), Text;
+        /// Key of all random numbers: chip `k` of a seed is the same chip everywhere.
+        seed: u64 = 1, train::SEED;
+        /// Level of the simulation.
+        fidelity: Fidelity = Fidelity::Weight;
+        /// The images.
+        data: Data => Table;
+        /// The network.
+        network: Network => Table;
+        /// Resolution of weights and activations.
+        quantize: Quantize => Table;
+        /// How the weights come about.
+        train: Train => Table;
+        /// Arrays, cells, wires and converters of `fidelity = "cell"`.
+        [quiet] chip: Chip => Table;
+        /// How fabricated cells deviate.
+        variation: Variation => Table;
+        /// How a chip corrects its own deviation.
+        tuning: Tuning => Table;
+        /// How many chips, over which points.
+        sweep: Sweep => Table;
+        /// How the worst chip is searched, where the file says so.
+        worst_case: Option<WorstCase> => OptionalTable;
     }
 }
 
@@ -145,17 +131,7 @@ impl Experiment {
                 "{source}: byte {at} is not UTF-8; allowed: a TOML text in UTF-8"
             ))
         })?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let stem: String = stem
-            .chars()
-            .map(|c| if is_name_char(c) { c } else { '-' })
-            .take(MAX_NAME)
-            .collect();
-        let name = match is_plain_name(&stem) {
-            true => &stem,
-            false => "experiment",
-        };
-        let mut experiment = read(&text, &source, name)?;
+        let mut experiment = read(&text, Some(&source), &name::of_file(path))?;
         if let Some(folder) = path.parent() {
             experiment.data.resolve(folder);
         }
@@ -169,7 +145,26 @@ impl Experiment {
 
     /// Reads the text of an experiment file that is called `source` in messages.
     pub fn parse(text: &str, source: &str) -> Result<Self> {
-        read(text, source, "experiment")
+        read(text, Some(source), "experiment")
+    }
+
+    /// Checks an experiment that was built in code as if it came from a file: every field, the designs,
+    /// and the contradictions at every point.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every mistake; each names the path of its field.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut experiment = pimento::config::Experiment::default();
+    /// experiment.check()?;
+    /// experiment.variation.sigma_w = f64::NAN;
+    /// let error = experiment.check().unwrap_err().to_string();
+    /// assert!(error.contains("`variation.sigma_w`"), "{error}");
+    /// # Ok::<(), pimento::Error>(())
+    /// ```
+    pub fn check(&self) -> Result<()> {
+        read(&self.to_toml()?, None, &self.name).map(drop)
     }
 
     /// Makes the paths of images and network absolute, so that they hold wherever the experiment is
@@ -197,68 +192,9 @@ impl Experiment {
     }
 }
 
-/// A number that JSON can carry: infinity as the text `inf`.
-fn serialize_infinite<S: serde::Serializer>(x: &f64, s: S) -> std::result::Result<S::Ok, S::Error> {
-    if x.is_infinite() {
-        s.serialize_str("inf")
-    } else {
-        s.serialize_f64(*x)
-    }
-}
-
-/// A path as text; what is not Unicode is replaced (it is provenance, not read back).
-fn serialize_path<S: serde::Serializer>(
-    path: &Option<std::path::PathBuf>,
-    s: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    match path {
-        Some(path) => s.serialize_str(&path.to_string_lossy()),
-        None => s.serialize_none(),
-    }
-}
-
-/// Longest experiment name.
-const MAX_NAME: usize = 100;
-
-fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
-}
-
-/// Whether a name is one plain component of a path on every system: it neither leaves its directory
-/// nor hides in it, and Windows takes it as it is.
-fn is_plain_name(name: &str) -> bool {
-    // Windows knows these as devices, whatever ending follows.
-    const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
-    let stem = name
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let numbered = |device: &str| {
-        let number = stem.strip_prefix(device);
-        number.is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
-    };
-    !name.is_empty()
-        && name.len() <= MAX_NAME
-        && name.chars().all(is_name_char)
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && !DEVICES.contains(&stem.as_str())
-        && !numbered("com")
-        && !numbered("lpt")
-}
-
-fn read(text: &str, source: &str, default_name: &str) -> Result<Experiment> {
+fn read(text: &str, source: Option<&str>, default_name: &str) -> Result<Experiment> {
     let reader = Reader::new(text, source);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        return Err(Error::Config(documents::syntax(&reader, source, &errors)));
-    }
-    let (experiment, trials) = read_root(&reader, document.get_ref(), default_name);
-    // Too many points are a mistake already; nobody waits until all of them were tried.
-    if experiment.sweep.n_points() <= MAX_POINTS {
-        documents::try_axes(&reader, document.get_ref(), &trials);
-    }
+    let experiment = read_fields(text, &reader, default_name)?;
     if reader.is_content() {
         check_points(&reader, &experiment)?;
     }
@@ -268,6 +204,20 @@ fn read(text: &str, source: &str, default_name: &str) -> Result<Experiment> {
     }
 }
 
+/// Reads every field, and tries every value of the axes; combinations are not judged.
+fn read_fields(text: &str, reader: &Reader, default_name: &str) -> Result<Experiment> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(Error::Config(documents::syntax(reader, &errors)));
+    }
+    let (experiment, trials) = read_root(reader, document.get_ref(), default_name);
+    // Too many points are a mistake already; nobody waits until all of them were tried.
+    if experiment.sweep.n_points() <= MAX_POINTS {
+        documents::try_axes(reader, document.get_ref(), &trials);
+    }
+    Ok(experiment)
+}
+
 /// The experiment, and the values of its axes, which are yet to be tried.
 fn read_root<'t>(
     reader: &'t Reader,
@@ -275,44 +225,38 @@ fn read_root<'t>(
     default_name: &str,
 ) -> (Experiment, Vec<Trial<'t>>) {
     let mut s = reader.root(document);
-    let d = Experiment::default();
-    let name = s.text("name", default_name);
-    if !is_plain_name(&name) {
-        let text = format!(
-            "value {:?} is not allowed; allowed: 1 to {MAX_NAME} letters, digits, '-', '_' or '.', no '.' at \
-             either end, no name that a system reserves",
-            reader::short(&name)
-        );
-        s.refuse("name", text);
+    let defaults = defaults(&s, default_name);
+    let e = Experiment::take(&mut s, defaults);
+    let misplaced = [
+        e.data.misplaced(),
+        e.network.misplaced(),
+        e.sweep.misplaced(),
+    ];
+    for (field, text) in misplaced.into_iter().flatten() {
+        s.refuse(field, text);
     }
-    let title = s.text("title", &d.title);
-    let about = s.text("about", &d.about);
-    let seed = s.u64("seed", d.seed, train::SEED);
-    let fidelity = s.choice("fidelity", d.fidelity);
-    let network = Network::read(s.section("network"));
-    let from_file = network.kind == NetworkKind::File;
-    let mut chip = s.section("chip");
-    let (preset, variation) = chip::preset::read(&mut chip);
-    let mut experiment = Experiment {
-        name,
-        title,
-        about,
-        seed,
-        fidelity,
-        data: Data::read(s.section("data")),
-        quantize: Quantize::read(s.section("quantize"), network.activation),
-        network,
-        train: Train::read(s.section("train"), from_file),
-        chip: Chip::read(chip, preset),
-        variation: Variation::read(s.section("variation"), variation),
-        tuning: Tuning::read(s.section("tuning")),
-        sweep: Sweep::default(),
-        worst_case: WorstCase::read(s.section("worst_case")),
-    };
-    let (sweep, trials) = Sweep::read(s.section("sweep"));
-    experiment.sweep = sweep;
+    let trials = std::mem::take(&mut s.trials);
     s.finish();
-    (experiment, trials)
+    (e, trials)
+}
+
+/// The defaults of a document: some fields decide the defaults of others.
+fn defaults(s: &Section, name: &str) -> Experiment {
+    let section = s.glance("network");
+    let network = Network::defaults(&section);
+    let activation = section.peek("activation", &Any);
+    let activation = activation.unwrap_or(network.activation);
+    let (chip, variation) = chip::preset::defaults(&s.glance("chip"));
+    Experiment {
+        name: name.into(),
+        data: Data::defaults(&s.glance("data")),
+        quantize: Quantize::defaults(&s.glance("quantize"), activation),
+        train: Train::defaults(network.kind == NetworkKind::File),
+        network,
+        chip,
+        variation,
+        ..Experiment::default()
+    }
 }
 
 /// Reports the points that cannot be read, and the contradictions of all others, each once, at the

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
+use toml::de::DeValue;
 
 use super::reader::Section;
+use super::rule::{Allowed, Any, List, Maybe, Relative, Rule};
+use super::section::section;
 use crate::choice::choices;
 use crate::error::{Error, Result};
 
@@ -37,6 +41,22 @@ choices! {
 }
 
 impl NetworkKind {
+    /// The non-linearity of the architecture.
+    pub(super) fn activation(self) -> Activation {
+        match self {
+            NetworkKind::Lenet5 => Activation::Tanh,
+            NetworkKind::Mobilenetv2 => Activation::Relu6,
+            NetworkKind::Mlp
+            | NetworkKind::Cnn
+            | NetworkKind::Vgg11
+            | NetworkKind::Resnet18
+            | NetworkKind::Resnet20
+            | NetworkKind::Resnet32
+            | NetworkKind::Resnet56
+            | NetworkKind::File => Activation::Relu,
+        }
+    }
+
     /// Whether the architecture has batch norm unless told otherwise.
     fn has_batch_norm(self) -> bool {
         !matches!(
@@ -68,140 +88,124 @@ choices! {
     }
 }
 
-/// Section `[network]`: the graph.
-///
-/// Weights are analog; biases, batch norm and activations are digital and free of variation. That
-/// is why they decide what a common deviation does: a bias-free ReLU network without batch norm
-/// only scales its logits under weight-proportional eps_B and loses nothing, while a frozen batch
-/// norm, a bias or a saturating activation does not scale along.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Network {
-    /// Family.
-    pub kind: NetworkKind,
-    /// The network (`file`): ONNX, a safetensors file of a training here, or the JSON description
-    /// that goes with a safetensors file (docs/networks.md). Relative to the experiment file.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "super::serialize_path"
-    )]
-    pub file: Option<PathBuf>,
-    /// SHA-256 of the file, 64 hexadecimal digits; a file with another one is refused. Absent: that
-    /// of the file as it is now, which is then part of the run's configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file_sha256: Option<String>,
-    /// Multiply batch norm into the weights before it (`file`), so that it lives on the crossbars.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub fold_batch_norm: bool,
-    /// Sizes of one input (`file`), for an ONNX model that leaves them free: `[3, 224, 224]`. Empty:
-    /// those of the file, with which they must agree else.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub input: Vec<usize>,
-    /// Factor on every number of channels and hidden units but the classes.
-    pub width: f64,
-    /// Units of the hidden layers (`mlp`); empty for none.
-    pub hidden: Vec<usize>,
-    /// Output channels of the blocks (`cnn`).
-    pub channels: Vec<usize>,
-    /// Hidden units before the classifier (`cnn`); 0 for none.
-    pub features: usize,
-    /// Non-linearity. Default tanh for LeNet-5, ReLU6 for MobileNetV2, else ReLU.
-    pub activation: Activation,
-    /// Pooling. Default average for LeNet-5, else maximum.
-    pub pool: Pool,
-    /// Batch norm after every layer but the last. Default for all but `lenet5` and `mlp`.
-    pub batch_norm: bool,
-    /// Digital biases. Default none, as in the reference code.
-    pub bias: bool,
+section! {
+    /// Section `[network]`: the graph.
+    ///
+    /// Weights are analog; biases, batch norm and activations are digital and free of variation. That
+    /// is why they decide what a common deviation does: a bias-free ReLU network without batch norm
+    /// only scales its logits under weight-proportional eps_B and loses nothing, while a frozen batch
+    /// norm, a bias or a saturating activation does not scale along.
+    pub struct Network {
+        /// Family.
+        kind: NetworkKind = NetworkKind::Cnn;
+        /// The network of kind "file": ONNX, a safetensors file of a training here, or the JSON description
+        /// that goes with a safetensors file (docs/networks.md).
+        file: Option<PathBuf> = None, Relative;
+        /// SHA-256 of the file; a file with another one is refused. Absent: that of the file as it is now,
+        /// which is then part of the run's configuration.
+        file_sha256: Option<String> = None, Maybe(Sha);
+        /// With kind "file": multiply batch norm into the weights before it, so that it lives on the
+        /// crossbars.
+        [quiet] fold_batch_norm: bool = false;
+        /// With kind "file": sizes of one input, for an ONNX model that leaves them free: `[3, 224, 224]`.
+        /// Where the file has sizes they must be the same. Empty: the sizes of the file.
+        [quiet] input: Vec<usize> = Vec::new(), List { each: 1..=1 << 24, length: 0..=4 };
+        /// Factor on every number of channels and hidden units but the classes.
+        width: f64 = 1.0, 0.0625..=4.0;
+        /// Units of the hidden layers of kind "mlp"; empty for none. By default `[256, 128]` there.
+        hidden: Vec<usize> = Vec::new(), List { each: 1..=65_536, length: 0..=16 };
+        /// Output channels of the blocks of kind "cnn".
+        channels: Vec<usize> = vec![16, 32], List { each: 1..=4_096, length: 0..=8 };
+        /// Hidden units before the classifier of kind "cnn"; 0 for none.
+        features: usize = 0, 0..=65_536;
+        /// Non-linearity. By default tanh for LeNet-5, ReLU6 for MobileNetV2, else ReLU.
+        activation: Activation = Activation::Relu;
+        /// Pooling. By default average for LeNet-5, else maximum.
+        pool: Pool = Pool::Max;
+        /// Batch norm after every layer but the last. By default for all but "lenet5", "mlp" and "file".
+        batch_norm: bool = true;
+        /// Digital biases; the reference code has none.
+        bias: bool = false;
+    }
 }
 
 impl Network {
     /// The defaults of a family.
     pub fn of(kind: NetworkKind) -> Self {
-        let lenet = kind == NetworkKind::Lenet5;
-        let cnn = kind == NetworkKind::Cnn;
+        let usual = Self::default();
         Self {
             kind,
-            file: None,
-            file_sha256: None,
-            fold_batch_norm: false,
-            input: Vec::new(),
-            width: 1.0,
-            hidden: match kind {
-                NetworkKind::Mlp => vec![256, 128],
-                _ => Vec::new(),
+            hidden: match kind == NetworkKind::Mlp {
+                true => vec![256, 128],
+                false => Vec::new(),
             },
-            channels: if cnn { vec![16, 32] } else { Vec::new() },
-            features: 0,
-            activation: match kind {
-                NetworkKind::Lenet5 => Activation::Tanh,
-                NetworkKind::Mobilenetv2 => Activation::Relu6,
-                _ => Activation::Relu,
+            channels: match kind == NetworkKind::Cnn {
+                true => usual.channels,
+                false => Vec::new(),
             },
-            pool: if lenet { Pool::Avg } else { Pool::Max },
+            activation: kind.activation(),
+            pool: match kind == NetworkKind::Lenet5 {
+                true => Pool::Avg,
+                false => Pool::Max,
+            },
             batch_norm: kind.has_batch_norm(),
-            bias: false,
+            ..usual
         }
     }
 
-    pub(super) fn read(mut s: Section) -> Self {
-        let kind = s.choice("kind", NetworkKind::Cnn);
-        let d = Self::of(kind);
-        let file = s.text("file", "");
-        let network = Self {
-            kind,
-            file: (!file.is_empty()).then(|| PathBuf::from(file)),
-            file_sha256: s.optional("file_sha256", sha256),
-            fold_batch_norm: s.bool("fold_batch_norm", false),
-            input: s.counts("input", &[], 1..=1 << 24, 0..=4),
-            width: s.real("width", d.width, WIDTH),
-            hidden: s.counts("hidden", &d.hidden, 1..=65_536, 0..=16),
-            channels: s.counts("channels", &d.channels, 1..=4_096, 0..=8),
-            features: s.count("features", d.features, 0..=65_536),
-            activation: s.choice("activation", d.activation),
-            pool: s.choice("pool", d.pool),
-            batch_norm: s.bool("batch_norm", d.batch_norm),
-            bias: s.bool("bias", d.bias),
+    /// The defaults of the section, which its kind decides.
+    pub(super) fn defaults(s: &Section) -> Self {
+        s.peek("kind", &Any).map_or_else(Self::default, Self::of)
+    }
+
+    /// Fields that have no meaning for the kind, with the reason.
+    pub(super) fn misplaced(&self) -> Vec<(&'static str, String)> {
+        let kind = self.kind;
+        let mut found = Vec::new();
+        let mut refuse = |fields: &[(&'static str, bool)], text: String| {
+            let set = fields.iter().filter(|(_, set)| *set);
+            found.extend(set.map(|(field, _)| (*field, text.clone())));
+        };
+        let only = |of: NetworkKind| {
+            format!("has no meaning for kind \"{kind}\"; allowed: kind = \"{of}\"")
         };
         if kind == NetworkKind::File {
-            network.refuse_zoo_keys(&s, &d);
-            if network.file.is_none() {
-                s.refuse(
-                    "kind",
-                    "\"file\" needs the key `file`, the path of a network",
-                );
-            }
-        } else {
-            let set = [
-                ("file", network.file.is_some()),
-                ("file_sha256", network.file_sha256.is_some()),
-                ("fold_batch_norm", network.fold_batch_norm),
-                ("input", !network.input.is_empty()),
-            ];
-            for (key, _) in set.iter().filter(|(_, set)| *set) {
-                let text = format!("has no meaning for kind \"{kind}\"; allowed: kind = \"file\"");
-                s.refuse(key, text);
-            }
-        }
-        if kind != NetworkKind::Mlp && !network.hidden.is_empty() {
-            s.refuse(
-                "hidden",
-                format!("has no meaning for kind \"{kind}\"; allowed: kind = \"mlp\""),
+            let d = Self::of(kind);
+            refuse(
+                &[
+                    ("network.width", self.width != d.width),
+                    ("network.activation", self.activation != d.activation),
+                    ("network.pool", self.pool != d.pool),
+                    ("network.batch_norm", self.batch_norm != d.batch_norm),
+                    ("network.bias", self.bias != d.bias),
+                ],
+                "the network's file decides that; allowed: a kind of the zoo".into(),
             );
+            refuse(
+                &[("network.kind", self.file.is_none())],
+                "\"file\" needs the key `file`, the path of a network".into(),
+            );
+        } else {
+            let fields = [
+                ("network.file", self.file.is_some()),
+                ("network.file_sha256", self.file_sha256.is_some()),
+                ("network.fold_batch_norm", self.fold_batch_norm),
+                ("network.input", !self.input.is_empty()),
+            ];
+            refuse(&fields, only(NetworkKind::File));
+        }
+        if kind != NetworkKind::Mlp {
+            let fields = [("network.hidden", !self.hidden.is_empty())];
+            refuse(&fields, only(NetworkKind::Mlp));
         }
         if kind != NetworkKind::Cnn {
-            for (key, set) in [
-                ("channels", !network.channels.is_empty()),
-                ("features", network.features > 0),
-            ] {
-                if set {
-                    let text =
-                        format!("has no meaning for kind \"{kind}\"; allowed: kind = \"cnn\"");
-                    s.refuse(key, text);
-                }
-            }
+            let fields = [
+                ("network.channels", !self.channels.is_empty()),
+                ("network.features", self.features > 0),
+            ];
+            refuse(&fields, only(NetworkKind::Cnn));
         }
-        s.finish();
-        network
+        found
     }
 
     /// Writes down which file `path` is now, or refuses it if [`Network::file_sha256`] says that it
@@ -227,38 +231,22 @@ impl Network {
             _ => Ok(()),
         }
     }
+}
 
-    /// A file decides its network; the keys that shape the zoo's may not say otherwise.
-    fn refuse_zoo_keys(&self, s: &Section, d: &Self) {
-        let set = [
-            ("width", self.width != d.width),
-            ("activation", self.activation != d.activation),
-            ("pool", self.pool != d.pool),
-            ("batch_norm", self.batch_norm != d.batch_norm),
-            ("bias", self.bias != d.bias),
-        ];
-        for (key, _) in set.iter().filter(|(_, set)| *set) {
-            s.refuse(
-                key,
-                "the network's file decides that; allowed: a kind of the zoo",
-            );
+/// The SHA-256 of a file.
+struct Sha;
+
+impl Rule<String> for Sha {
+    fn read(&self, value: &DeValue) -> std::result::Result<String, String> {
+        let text = value.as_str().unwrap_or_default();
+        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(text.to_ascii_lowercase());
         }
+        Err("is not a SHA-256; allowed: 64 hexadecimal digits".into())
     }
-}
 
-fn sha256(v: &toml::de::DeValue) -> std::result::Result<String, String> {
-    let text = v.as_str().unwrap_or_default();
-    if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    Err("is not a SHA-256; allowed: 64 hexadecimal digits".into())
-}
-
-/// Allowed [`Network::width`].
-pub(super) const WIDTH: std::ops::RangeInclusive<f64> = 0.0625..=4.0;
-
-impl Default for Network {
-    fn default() -> Self {
-        Self::of(NetworkKind::Cnn)
+    fn allowed(&self) -> Allowed {
+        let schema = json!({"type": "string", "pattern": "^[0-9A-Fa-f]{64}$"});
+        Allowed::new("text", "64 hexadecimal digits", schema)
     }
 }

@@ -1,27 +1,29 @@
 //! Reads the tables of a TOML document field by field and collects every mistake with its line.
 //!
 //! A derived deserializer stops at the first mistake and knows ranges only through further code.
-//! Here a field is read by one call that names it, its default and what is allowed; asking for a
-//! field is also what makes it known, so [`Section::finish`] can report the unknown ones.
+//! Here every field is asked for by name, which also makes it known, so that [`Section::finish`] can
+//! report the unknown ones; its [`Rule`] judges the value.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::rc::Rc;
 
+use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::choice::Choice;
+use super::axes::Trial;
+use super::rule::{Rule, wrong_type};
 
 /// A value with its place in the text.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// Where the mistakes of one document are collected.
 pub(super) struct Reader {
-    source: String,
+    /// Name of the document; none: a document without places.
+    source: Option<String>,
     /// Byte offset of the first character of every line.
     line_starts: Rc<[usize]>,
     errors: RefCell<Vec<(usize, String)>>,
@@ -36,11 +38,11 @@ const MAX_MESSAGES: usize = 100;
 const MAX_SHOWN: usize = 120;
 
 impl Reader {
-    /// For a text that is called `source` in messages.
-    pub(super) fn new(text: &str, source: &str) -> Self {
+    /// For a text that is called `source` in messages; without a name messages have no places.
+    pub(super) fn new(text: &str, source: Option<&str>) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         Self {
-            source: source.to_string(),
+            source: source.map(str::to_string),
             line_starts: std::iter::once(0)
                 .chain(breaks.map(|(i, _)| i + 1))
                 .collect(),
@@ -57,6 +59,11 @@ impl Reader {
             errors: RefCell::default(),
             lines: RefCell::default(),
         }
+    }
+
+    /// Name of the document in messages.
+    pub(super) fn source(&self) -> &str {
+        self.source.as_deref().unwrap_or("experiment")
     }
 
     /// Line (from 1) of a byte offset.
@@ -102,11 +109,16 @@ impl Reader {
         errors.dedup();
         let more = errors.len().saturating_sub(MAX_MESSAGES);
         let told = errors.into_iter().take(MAX_MESSAGES);
+        let place = |line: Option<usize>| match (&self.source, line) {
+            (None, _) => String::new(),
+            (Some(source), None) => format!("{source}: "),
+            (Some(source), Some(line)) => format!("{source}:{line}: "),
+        };
         let mut messages: Vec<String> = told
-            .map(|(line, message)| format!("{}:{line}: {message}", self.source))
+            .map(|(line, message)| place(Some(line)) + &message)
             .collect();
         if more > 0 {
-            messages.push(format!("{}: and {more} more mistakes", self.source));
+            messages.push(place(None) + &format!("and {more} more mistakes"));
         }
         messages
     }
@@ -128,6 +140,7 @@ impl Reader {
             path: String::new(),
             table: Some(table),
             known: Vec::new(),
+            trials: Vec::new(),
         }
     }
 }
@@ -138,6 +151,8 @@ pub(super) struct Section<'t> {
     path: String,
     table: Option<&'t DeTable<'t>>,
     known: Vec<&'static str>,
+    /// Values of axes, which are yet to be tried.
+    pub(super) trials: Vec<Trial<'t>>,
 }
 
 impl<'t> Section<'t> {
@@ -160,8 +175,8 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// Makes a field known and finds it.
-    fn take(&mut self, key: &'static str) -> Option<&'t Value<'t>> {
+    /// Makes a field known and finds its value.
+    pub(super) fn value(&mut self, key: &'static str) -> Option<&'t Value<'t>> {
         self.known.push(key);
         let value = self.table?.get(key)?;
         let line = self.reader.line_at(value.span().start);
@@ -176,146 +191,40 @@ impl<'t> Section<'t> {
         self.reader.error(self.reader.line_of(&path), text);
     }
 
-    /// Reads a field with a function that explains what is wrong, `default` where it is absent or
-    /// wrong.
-    pub(super) fn field<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&DeValue<'t>) -> Result<T, String>,
-    ) -> T {
-        let Some(value) = self.take(key) else {
-            return default;
-        };
-        read(value.get_ref()).unwrap_or_else(|message| {
-            self.refuse(key, message);
-            default
-        })
+    /// Reads a field of which only the value matters here: another call reports its mistakes.
+    pub(super) fn peek<T: Serialize>(&self, key: &str, rule: &impl Rule<T>) -> Option<T> {
+        rule.read(self.table?.get(key)?.get_ref()).ok()
     }
 
-    /// A whole number that fits the range.
-    pub(super) fn u64(&mut self, key: &'static str, d: u64, range: RangeInclusive<u64>) -> u64 {
-        self.field(key, d, |v| integer(v, &range))
+    /// A table inside this one, to [`Section::peek`] into.
+    pub(super) fn glance(&self, key: &str) -> Section<'t> {
+        let value = self.table.and_then(|table| table.get(key));
+        self.inner(key, value.and_then(|v| v.get_ref().as_table()))
     }
 
-    /// A small whole number.
-    pub(super) fn u32(&mut self, key: &'static str, d: u32, range: RangeInclusive<u32>) -> u32 {
-        let wide = u64::from(*range.start())..=u64::from(*range.end());
-        // The range is one of u32, so the conversion cannot fail.
-        u32::try_from(self.u64(key, d.into(), wide)).unwrap_or(d)
-    }
-
-    /// A count.
-    pub(super) fn count(
-        &mut self,
-        key: &'static str,
-        d: usize,
-        range: RangeInclusive<usize>,
-    ) -> usize {
-        let wide = *range.start() as u64..=*range.end() as u64;
-        self.u64(key, d as u64, wide) as usize
-    }
-
-    /// A list of counts.
-    pub(super) fn counts(
-        &mut self,
-        key: &'static str,
-        default: &[usize],
-        each: RangeInclusive<usize>,
-        length: RangeInclusive<usize>,
-    ) -> Vec<usize> {
-        self.field(key, default.to_vec(), |v| counts(v, &each, &length))
-    }
-
-    /// A number in the range; integers are accepted.
-    pub(super) fn real(&mut self, key: &'static str, d: f64, range: RangeInclusive<f64>) -> f64 {
-        self.field(key, d, |v| real(v, &range))
-    }
-
-    /// A number above a limit, `inf` included.
-    pub(super) fn real_above(&mut self, key: &'static str, default: f64, limit: f64) -> f64 {
-        self.field(key, default, |v| {
-            let allowed = format!("numbers above {limit}, or inf");
-            let x = match v.as_str() {
-                // How JSON, which has no infinity, carries it.
-                Some("inf") => f64::INFINITY,
-                _ => number(v).ok_or_else(|| wrong_type(v, "a number", &allowed))?,
-            };
-            if x > limit {
-                Ok(x)
-            } else {
-                Err(not_allowed(v, &allowed))
-            }
-        })
-    }
-
-    /// Two numbers in the range.
-    pub(super) fn pair(
-        &mut self,
-        key: &'static str,
-        default: [f64; 2],
-        range: RangeInclusive<f64>,
-    ) -> [f64; 2] {
-        self.field(key, default, |v| {
-            let list = array(v, &(2..=2), "numbers")?;
-            Ok([
-                real(list[0].get_ref(), &range)?,
-                real(list[1].get_ref(), &range)?,
-            ])
-        })
-    }
-
-    /// `true` or `false`.
-    pub(super) fn bool(&mut self, key: &'static str, default: bool) -> bool {
-        self.field(key, default, |v| {
-            v.as_bool()
-                .ok_or_else(|| wrong_type(v, "a boolean", "true, false"))
-        })
-    }
-
-    /// Free text.
-    pub(super) fn text(&mut self, key: &'static str, default: &str) -> String {
-        self.field(key, default.to_string(), |v| {
-            let text = v
-                .as_str()
-                .ok_or_else(|| wrong_type(v, "a string", "any text"))?;
-            Ok(text.to_string())
-        })
-    }
-
-    /// One of the names of an enumeration.
-    pub(super) fn choice<T: Choice>(&mut self, key: &'static str, default: T) -> T {
-        self.field(key, default, choice)
-    }
-
-    /// An optional field: `None` where it is absent or wrong.
-    pub(super) fn optional<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&DeValue<'t>) -> Result<T, String>,
-    ) -> Option<T> {
-        self.field(key, None, |v| read(v).map(Some))
+    fn inner(&self, key: &str, table: Option<&'t DeTable<'t>>) -> Section<'t> {
+        Section {
+            reader: self.reader,
+            path: self.path_of(key),
+            table,
+            known: Vec::new(),
+            trials: Vec::new(),
+        }
     }
 
     /// A table inside this one.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'t> {
-        let value = self.take(key);
+        let value = self.value(key);
         let table = value.and_then(|v| v.get_ref().as_table());
         if let (Some(value), None) = (value, table) {
             self.refuse(key, wrong_type(value.get_ref(), "a table", "a table"));
         }
-        let path = self.path_of(key);
-        Section {
-            reader: self.reader,
-            path,
-            table,
-            known: Vec::new(),
-        }
+        self.inner(key, table)
     }
 
     /// An array of tables, each with its line and its entries in the order of the file.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Entries<'t>> {
-        let Some(value) = self.take(key) else {
+        let Some(value) = self.value(key) else {
             return Vec::new();
         };
         let Some(list) = value.get_ref().as_array() else {
@@ -343,7 +252,7 @@ impl<'t> Section<'t> {
 
     /// A table whose keys are not fields: its entries in the order of the file.
     pub(super) fn entries(&mut self, key: &'static str) -> Option<Entries<'t>> {
-        let value = self.take(key)?;
+        let value = self.value(key)?;
         let path = self.path_of(key);
         match value.get_ref().as_table() {
             Some(table) => Some(self.entries_of(path, table)),
@@ -366,6 +275,12 @@ impl<'t> Section<'t> {
         }
         let entries = entries.into_iter().map(|(_, k, v)| (k, v)).collect();
         Entries { path, entries }
+    }
+
+    /// Ends a section inside this one.
+    pub(super) fn finish_inner(&mut self, mut inner: Section<'t>) {
+        self.trials.append(&mut inner.trials);
+        inner.finish();
     }
 
     /// Reports the fields nobody asked for. Every section ends with this.
@@ -441,111 +356,5 @@ pub(super) fn shown(value: &DeValue) -> String {
         DeValue::Datetime(d) => d.to_string(),
         DeValue::Array(a) => format!("an array of {}", a.len()),
         DeValue::Table(_) => "a table".to_string(),
-    }
-}
-
-fn not_allowed(value: &DeValue, allowed: &str) -> String {
-    format!("value {} is not allowed; allowed: {allowed}", shown(value))
-}
-
-fn wrong_type(value: &DeValue, expected: &str, allowed: &str) -> String {
-    let found = match value {
-        DeValue::Array(_) | DeValue::Table(_) => shown(value),
-        _ => format!("the {} {}", value.type_str(), shown(value)),
-    };
-    format!("expected {expected}, found {found}; allowed: {allowed}")
-}
-
-fn number(value: &DeValue) -> Option<f64> {
-    match value {
-        DeValue::Float(x) => x.as_str().parse().ok(),
-        DeValue::Integer(i) => i128::from_str_radix(i.as_str(), i.radix())
-            .ok()
-            .map(|i| i as f64),
-        _ => None,
-    }
-}
-
-/// A whole number in a range.
-pub(super) fn integer(value: &DeValue, range: &RangeInclusive<u64>) -> Result<u64, String> {
-    let allowed = format!("{} to {}", range.start(), range.end());
-    let DeValue::Integer(i) = value else {
-        return Err(wrong_type(value, "an integer", &allowed));
-    };
-    i128::from_str_radix(i.as_str(), i.radix())
-        .ok()
-        .and_then(|i| u64::try_from(i).ok())
-        .filter(|i| range.contains(i))
-        .ok_or_else(|| not_allowed(value, &allowed))
-}
-
-/// A finite number in a range.
-pub(super) fn real(value: &DeValue, range: &RangeInclusive<f64>) -> Result<f64, String> {
-    let allowed = format!("{} to {}", range.start(), range.end());
-    let x = number(value).ok_or_else(|| wrong_type(value, "a number", &allowed))?;
-    if range.contains(&x) {
-        // `-0.0` is in the range of `0.0` but would be another value in the results.
-        Ok(x + 0.0)
-    } else {
-        Err(not_allowed(value, &allowed))
-    }
-}
-
-/// A list of whole numbers, each in a range.
-pub(super) fn counts(
-    value: &DeValue,
-    each: &RangeInclusive<usize>,
-    length: &RangeInclusive<usize>,
-) -> Result<Vec<usize>, String> {
-    let wide = *each.start() as u64..=*each.end() as u64;
-    let list = array(value, length, "integers")?;
-    let numbers = list.iter().map(|v| integer(v.get_ref(), &wide));
-    numbers.map(|n| n.map(|n| n as usize)).collect()
-}
-
-/// A list of finite numbers, each in a range.
-pub(super) fn reals(
-    value: &DeValue,
-    each: &RangeInclusive<f64>,
-    length: &RangeInclusive<usize>,
-) -> Result<Vec<f64>, String> {
-    let list = array(value, length, "numbers")?;
-    list.iter().map(|v| real(v.get_ref(), each)).collect()
-}
-
-/// One of the names of an enumeration.
-pub(super) fn choice<T: Choice>(value: &DeValue) -> Result<T, String> {
-    let names: Vec<&str> = T::ALL.iter().map(|v| v.name()).collect();
-    let quoted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
-    let allowed = quoted.join(", ");
-    let text = value
-        .as_str()
-        .ok_or_else(|| wrong_type(value, "a string", &allowed))?;
-    T::from_name(text).ok_or_else(|| {
-        let hint = match nearest(text, &names) {
-            Some(near) => format!("; did you mean \"{near}\"?"),
-            None => String::new(),
-        };
-        format!("{}{hint}", not_allowed(value, &allowed))
-    })
-}
-
-fn array<'v, 't>(
-    value: &'v DeValue<'t>,
-    length: &RangeInclusive<usize>,
-    of: &str,
-) -> Result<&'v [Value<'t>], String> {
-    let allowed = if length.start() == length.end() {
-        format!("a list of {} {of}", length.start())
-    } else {
-        format!("a list of {} to {} {of}", length.start(), length.end())
-    };
-    let list = value
-        .as_array()
-        .ok_or_else(|| wrong_type(value, "an array", &allowed))?;
-    if length.contains(&list.len()) {
-        Ok(list)
-    } else {
-        Err(not_allowed(value, &allowed))
     }
 }

@@ -1,64 +1,44 @@
 //! How many chips, and over what.
 
-use super::axes::{Design, Trial};
+use serde::ser::SerializeStruct;
+use serde_json::json;
+
+use super::axes::Design;
 use super::reader::Section;
+use super::reference::{self, Field, Table};
+use super::rule::{Allowed, Any, Maybe};
+use super::schema::DESIGN;
+use super::section::{Entry, section};
 use super::until::Until;
 
-/// Section `[sweep]`: every point of the designs is one experiment on the same chips.
-///
-/// Chip `k` is the same chip at every point, as far as the point's sigmas let it: differences
-/// between points are paired.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Sweep {
-    /// Chips per point; with [`Sweep::until`], the fewest.
-    pub chips: usize,
-    /// Test images per chip, from the first; 0 for all.
-    pub images: usize,
-    /// A chip yields when its accuracy (a fraction) is at least this.
-    pub yield_limit: f64,
-    /// Whether the interval of a mean has a part for chips not yet seen: 3 of as many chips as there
-    /// are, at chance level. Left out of results where it is the default.
-    #[serde(skip_serializing_if = "is_on")]
-    pub unseen: bool,
-    /// When a point has chips enough, from [`Sweep::chips`] on and at most [`Sweep::max_chips`];
-    /// absent: it has [`Sweep::chips`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Until>,
-    /// Most chips of a point with [`Sweep::until`]. Left out of results where it is the default.
-    #[serde(skip_serializing_if = "is_usual")]
-    pub max_chips: usize,
-    /// The union of these designs; none: one point.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub grid: Vec<Design>,
-    /// `[sweep.axes]`: one design, instead of [`Sweep::grid`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub axes: Option<Design>,
-}
-
-impl Default for Sweep {
-    fn default() -> Self {
-        Self {
-            chips: 100,
-            images: 0,
-            yield_limit: 0.8,
-            unseen: true,
-            until: None,
-            max_chips: USUAL_MOST,
-            grid: Vec::new(),
-            axes: None,
-        }
+section! {
+    /// Section `[sweep]`: every point of the designs is one experiment on the same chips.
+    ///
+    /// Chip `k` is the same chip at every point, as far as the point's sigmas let it: differences
+    /// between points are paired.
+    pub struct Sweep {
+        /// Chips per point; with `until`, the fewest.
+        chips: usize = 100, 1..=MAX_CHIPS, "chips";
+        /// Test images per chip, from the first; 0 for all.
+        images: usize = 0, 0..=100_000_000, "images";
+        /// A chip yields when its accuracy (a fraction) is at least this.
+        yield_limit: f64 = 0.8, 0.0..=1.0;
+        /// Whether the interval of a mean has a part for chips not yet seen: 3 of as many chips as there
+        /// are, at chance level.
+        [quiet] unseen: bool = true;
+        /// When a point has chips enough, from `chips` on and at most `max_chips`; absent: it has `chips`.
+        until: Option<Until> = None, Maybe(Any);
+        /// Most chips of a point with `until`.
+        [quiet] max_chips: usize = 100_000, 1..=MAX_CHIPS, "chips";
+        /// Designs, `[[sweep.grid]]`: the points of the sweep are their union; none: one point. Keys as in
+        /// `[sweep.axes]`.
+        grid: Vec<Design> => Grid;
+        /// One design, instead of `grid`. `mode` says how its axes make points ("grid", "zip" or
+        /// "latin-hypercube", which needs `samples`); every other key is an axis: a short name such as
+        /// `sigma_w` or the path of any field, its value a list, one value, or, in a Latin hypercube,
+        /// `{ from, to, log, integer }` (docs/sweeps.md).
+        axes: Option<Design> => Axes;
     }
-}
-
-/// Default of [`Sweep::max_chips`].
-const USUAL_MOST: usize = 100_000;
-
-fn is_on(on: &bool) -> bool {
-    *on
-}
-
-fn is_usual(n: &usize) -> bool {
-    *n == USUAL_MOST
 }
 
 /// Most chips of a point; a chip's index is a 32-bit word of the generator's counter, and its
@@ -96,38 +76,77 @@ impl Sweep {
         }
     }
 
-    /// Reads the section, and the values of its axes, which are yet to be tried.
-    pub(super) fn read<'t>(mut s: Section<'t>) -> (Self, Vec<Trial<'t>>) {
-        let d = Self::default();
-        let mut trials = Vec::new();
-        let sweep = Self {
-            chips: s.count("chips", d.chips, 1..=MAX_CHIPS),
-            images: s.count("images", d.images, 0..=100_000_000),
-            yield_limit: s.real("yield_limit", d.yield_limit, 0.0..=1.0),
-            unseen: s.bool("unseen", d.unseen),
-            until: s.optional("until", Until::read),
-            max_chips: s.count("max_chips", d.max_chips, 1..=MAX_CHIPS),
-            grid: {
-                let tables = s.tables("grid");
-                let designs = tables.iter().map(|t| Design::read(t, &s, &mut trials));
-                designs.collect()
-            },
-            axes: {
-                let table = s.entries("axes");
-                table.map(|t| Design::read(&t, &s, &mut trials))
-            },
-        };
-        if sweep.axes.is_some() && !sweep.grid.is_empty() {
-            s.refuse("axes", "there is [[sweep.grid]] too; allowed: one of both");
+    /// A plan that cannot be: the field and the reason.
+    pub(super) fn misplaced(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        if self.axes.is_some() && !self.grid.is_empty() {
+            let text = "there is [[sweep.grid]] too; allowed: one of both";
+            found.push(("sweep.axes", text.into()));
         }
-        if sweep.n_points() > MAX_POINTS {
-            let n = sweep.n_points();
-            s.refuse(
-                if sweep.axes.is_some() { "axes" } else { "grid" },
-                format!("{n} points are not allowed; allowed: 1 to {MAX_POINTS}"),
-            );
+        let n = self.n_points();
+        if n > MAX_POINTS {
+            let field = match self.axes {
+                Some(_) => "sweep.axes",
+                None => "sweep.grid",
+            };
+            let text = format!("{n} points are not allowed; allowed: 1 to {MAX_POINTS}");
+            found.push((field, text));
         }
-        s.finish();
-        (sweep, trials)
+        found
+    }
+}
+
+/// An array of designs.
+struct Grid;
+
+impl Entry<Vec<Design>> for Grid {
+    fn take(&self, s: &mut Section, key: &'static str, _: Vec<Design>) -> Vec<Design> {
+        let tables = s.tables(key);
+        tables.iter().map(|table| Design::read(table, s)).collect()
+    }
+
+    fn write<M: SerializeStruct>(
+        &self,
+        map: &mut M,
+        key: &'static str,
+        value: &Vec<Design>,
+    ) -> Result<(), M::Error> {
+        match value.is_empty() {
+            true => Ok(()),
+            false => map.serialize_field(key, value),
+        }
+    }
+
+    fn describe(&self, mut field: Field, _: &Vec<Design>, book: &mut Vec<Table>) {
+        let schema = json!({"type": "array", "items": {"$ref": DESIGN}});
+        field.set_allowed(Allowed::new("array of tables", "designs", schema));
+        reference::add(book, field);
+    }
+}
+
+/// One design.
+struct Axes;
+
+impl Entry<Option<Design>> for Axes {
+    fn take(&self, s: &mut Section, key: &'static str, _: Option<Design>) -> Option<Design> {
+        let table = s.entries(key)?;
+        Some(Design::read(&table, s))
+    }
+
+    fn write<M: SerializeStruct>(
+        &self,
+        map: &mut M,
+        key: &'static str,
+        value: &Option<Design>,
+    ) -> Result<(), M::Error> {
+        match value {
+            Some(value) => map.serialize_field(key, value),
+            None => Ok(()),
+        }
+    }
+
+    fn describe(&self, mut field: Field, _: &Option<Design>, book: &mut Vec<Table>) {
+        field.set_allowed(Allowed::new("table", "a design", json!({"$ref": DESIGN})));
+        reference::add(book, field);
     }
 }

@@ -1,7 +1,12 @@
 //! How the weights come about.
 
+use std::ops::RangeInclusive;
+
+use toml::de::DeValue;
+
 use super::Fidelity;
-use super::reader::{self, Section};
+use super::rule::{Allowed, Maybe, Rule};
+use super::section::{Table, section};
 use super::variation::SIGMA;
 use crate::choice::choices;
 
@@ -58,169 +63,92 @@ choices! {
     }
 }
 
-/// Section `[train.augment]`: what is done at random to every training image before every step. All
-/// off by default; nothing of it touches test images or calibration passes.
-///
-/// The order is that of the fields: an image of the old size is cut out of the padded one, then
-/// perhaps mirrored, then rotated (bilinear). What comes from outside is the pixel 0 before
-/// normalisation (black), as with torchvision's `RandomCrop(32, padding=4)`,
-/// `RandomHorizontalFlip()` and `RandomRotation(degrees)` ahead of `ToTensor()` and `Normalize()`.
-/// Each draw is a function of (training seed, epoch, index of the image) alone.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-pub struct TrainAugment {
-    /// Pixels of padding on each side before the crop, 0 to 1024.
-    pub pad: usize,
-    /// Mirror left to right with probability 1/2.
-    pub flip: bool,
-    /// Largest angle of rotation either way, degrees.
-    pub rotate: f64,
-}
-
-impl TrainAugment {
-    fn read(mut s: Section) -> Self {
-        let augment = Self {
-            pad: s.count("pad", 0, 0..=1024),
-            flip: s.bool("flip", false),
-            rotate: s.real("rotate", 0.0, 0.0..=180.0),
-        };
-        s.finish();
-        augment
-    }
-
-    fn is_none(&self) -> bool {
-        *self == Self::default()
+section! {
+    /// Section `[train.augment]`: what is done at random to every training image before every step. All
+    /// off by default; test images and calibration passes are left alone.
+    ///
+    /// The order is that of the fields: an image of the old size is cut out of the padded one, then
+    /// perhaps mirrored, then rotated (bilinear). Pixels from outside are 0 before
+    /// normalisation (black), as with torchvision's `RandomCrop(32, padding=4)`,
+    /// `RandomHorizontalFlip()` and `RandomRotation(degrees)` ahead of `ToTensor()` and `Normalize()`.
+    /// Each draw is a function of (training seed, epoch, index of the image) alone.
+    pub struct TrainAugment {
+        /// Padding on each side before the crop.
+        pad: usize = 0, 0..=1024, "pixels";
+        /// Mirror left to right with probability 1/2.
+        flip: bool = false;
+        /// Largest angle of rotation either way.
+        rotate: f64 = 0.0, 0.0..=180.0, "degrees";
     }
 }
 
-/// Section `[train]`: recipe, optimizer and schedule.
-///
-/// Variability-aware recipes draw [`Train::chips_per_batch`] fresh chips every step; the minibatch
-/// is divided among them. Training chips are never chips of the sweep.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Train {
-    /// What training knows of the chip.
-    pub recipe: Recipe,
-    /// Passes over the training images. A network from a file may have 0, its default: it is
-    /// deployed as it is (recipes `float` and `ptq`; `qat` and `qavat` where the file holds the
-    /// quantizer steps, as one of a training here does).
-    pub epochs: usize,
-    /// Images per step.
-    pub batch: usize,
-    /// Optimizer.
-    pub optimizer: Optimizer,
-    /// Learning rate at its highest.
-    pub learning_rate: f64,
-    /// Momentum (`sgd`).
-    pub momentum: f64,
-    /// Nesterov momentum (`sgd`).
-    pub nesterov: bool,
-    /// Weight decay: L2 (`sgd`, `adam`) or decoupled (`adamw`).
-    pub weight_decay: f64,
-    /// Learning rate over the epochs.
-    pub schedule: Schedule,
-    /// For [`Schedule::Step`].
-    pub step_epochs: usize,
-    /// For [`Schedule::Step`].
-    pub step_factor: f64,
-    /// Epochs of linear warm-up from zero.
-    pub warmup_epochs: usize,
-    /// Label smoothing: target `(1-s) onehot + s/classes`.
-    pub label_smoothing: f64,
-    /// Fresh chips per step; divides the batch, which is cut to a multiple of it. Without variation in
-    /// the recipe they are all nominal, and yet batch norm sees the images of each by themselves.
-    pub chips_per_batch: usize,
-    /// Parts of a batch that are computed one after the other, for batches that do not fit the
-    /// adapter. The gradient is that of the whole batch; batch norm sees one part at a time, and
-    /// every part has fresh chips.
-    #[serde(skip_serializing_if = "is_one")]
-    pub accumulate: usize,
-    /// Decay of the running average of the parameters (and batch norm statistics) that is deployed
-    /// instead of their last values; 0 for none.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub average: f64,
-    /// Classify the held-out images (`data.validation`) every so many epochs; 0 for never.
-    #[serde(skip_serializing_if = "is_none")]
-    pub evaluate_every: usize,
-    /// Chips that classify them, beside the network without variation.
-    #[serde(skip_serializing_if = "is_usual")]
-    pub evaluate_chips: usize,
-    /// What a training step goes through: one deviation per weight, or cells and converters
-    /// (section `[chip]`; recipes `qat`, with nominal cells, and `qavat`). The gradient goes straight
-    /// through the converters. Held-out images are classified at this level too.
-    #[serde(skip_serializing_if = "is_weight")]
-    pub level: Fidelity,
-    /// With `level = "cell"`: a layer's gradient is multiplied by the ratio of the spreads of its
-    /// outputs with and without converters (PIM-QAT, arXiv 2209.08617).
-    #[serde(skip_serializing_if = "is_true")]
-    pub rescale: bool,
-    /// Which variation is in the training noise.
-    pub variation: TrainVariation,
-    /// sigma_W of the training noise; absent: that of the sweep point.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sigma_w: Option<f64>,
-    /// Seed of initialisation, shuffling and training chips; absent: the experiment's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seed: Option<u64>,
-    /// Batches for activation steps that are calibrated.
-    pub calibration_batches: usize,
-    /// How training images are moved. Left out of results where nothing is done.
-    #[serde(skip_serializing_if = "TrainAugment::is_none")]
-    pub augment: TrainAugment,
-}
-
-impl Default for Train {
-    fn default() -> Self {
-        Self {
-            recipe: Recipe::Qavat,
-            epochs: 10,
-            batch: 128,
-            optimizer: Optimizer::Adam,
-            learning_rate: 1e-3,
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 0.0,
-            schedule: Schedule::Cosine,
-            step_epochs: 30,
-            step_factor: 0.1,
-            warmup_epochs: 0,
-            label_smoothing: 0.0,
-            chips_per_batch: 1,
-            accumulate: 1,
-            average: 0.0,
-            evaluate_every: 0,
-            evaluate_chips: USUAL_CHIPS,
-            level: Fidelity::Weight,
-            rescale: true,
-            variation: TrainVariation::Within,
-            sigma_w: None,
-            seed: None,
-            calibration_batches: 8,
-            augment: TrainAugment::default(),
-        }
+section! {
+    /// Section `[train]`: recipe, optimizer and schedule.
+    ///
+    /// Variability-aware recipes draw `chips_per_batch` fresh chips every step; the minibatch
+    /// is divided among them. Training chips are never chips of the sweep.
+    pub struct Train {
+        /// What training knows of the chip. By default "ptq" for a network from a file.
+        recipe: Recipe = Recipe::Qavat;
+        /// Passes over the training images. A network from a file may have 0, its default: it is
+        /// deployed as it is (recipes "float" and "ptq"; "qat" and "qavat" where the file holds the
+        /// quantizer steps, as one of a training here does).
+        epochs: usize = 10, Epochs;
+        /// Images per step.
+        batch: usize = 128, 1..=65_536, "images";
+        /// Optimizer.
+        optimizer: Optimizer = Optimizer::Adam;
+        /// Learning rate at its highest.
+        learning_rate: f64 = 1e-3, 1e-9..=10.0;
+        /// Momentum of optimizer "sgd".
+        momentum: f64 = 0.9, 0.0..=0.9999;
+        /// Nesterov momentum of optimizer "sgd".
+        nesterov: bool = false;
+        /// Weight decay: L2 ("sgd", "adam") or decoupled ("adamw").
+        weight_decay: f64 = 0.0, 0.0..=1.0;
+        /// Learning rate over the epochs.
+        schedule: Schedule = Schedule::Cosine;
+        /// With schedule "step": epochs between two steps.
+        step_epochs: usize = 30, 1..=100_000, "epochs";
+        /// With schedule "step": factor of a step.
+        step_factor: f64 = 0.1, 1e-6..=1.0;
+        /// Linear warm-up from zero.
+        warmup_epochs: usize = 0, 0..=100_000, "epochs";
+        /// Label smoothing: target `(1-s) onehot + s/classes`.
+        label_smoothing: f64 = 0.0, 0.0..=0.9;
+        /// Fresh chips per step; divides the batch, which is cut to a multiple of it. Without variation in
+        /// the recipe they are all nominal, and yet batch norm sees the images of each by themselves.
+        chips_per_batch: usize = 1, 1..=1_024, "chips";
+        /// Parts of a batch that are computed one after the other, for batches that do not fit the
+        /// adapter. The gradient is that of the whole batch; batch norm sees one part at a time, and
+        /// every part has fresh chips.
+        [quiet] accumulate: usize = 1, 1..=1_024;
+        /// Decay of the running average of the parameters (and batch norm statistics) that is deployed
+        /// instead of their last values; 0 for none.
+        [quiet] average: f64 = 0.0, 0.0..=0.999_999;
+        /// Epochs from one classification of the held-out images (`data.validation`) to the next; 0 for
+        /// never.
+        [quiet] evaluate_every: usize = 0, 0..=100_000, "epochs";
+        /// Chips that classify them, in addition to the network without variation.
+        [quiet] evaluate_chips: usize = 16, 1..=10_000, "chips";
+        /// What a training step goes through: one deviation per weight, or cells and converters
+        /// (section `[chip]`; recipes "qat", with nominal cells, and "qavat"). The gradient goes straight
+        /// through the converters. Held-out images are classified at this level too.
+        [quiet] level: Fidelity = Fidelity::Weight;
+        /// With level "cell": a layer's gradient is multiplied by the ratio of the spreads of its
+        /// outputs with and without converters (PIM-QAT, arXiv 2209.08617).
+        [quiet] rescale: bool = true;
+        /// Which variation is in the training noise.
+        variation: TrainVariation = TrainVariation::Within;
+        /// sigma_W of the training noise; absent: that of the sweep point.
+        sigma_w: Option<f64> = None, Maybe(SIGMA);
+        /// Seed of initialisation, shuffling and training chips; absent: the experiment's.
+        seed: Option<u64> = None, Maybe(SEED);
+        /// Batches for activation steps that are calibrated.
+        calibration_batches: usize = 8, 1..=10_000, "batches";
+        /// How training images are moved.
+        [quiet] augment: TrainAugment => Table;
     }
-}
-
-/// Default of [`Train::evaluate_chips`].
-const USUAL_CHIPS: usize = 16;
-
-// Options that came later are left out of results where they do nothing.
-fn is_one(n: &usize) -> bool {
-    *n == 1
-}
-fn is_none(n: &usize) -> bool {
-    *n == 0
-}
-fn is_usual(n: &usize) -> bool {
-    *n == USUAL_CHIPS
-}
-fn is_weight(level: &Fidelity) -> bool {
-    *level == Fidelity::Weight
-}
-fn is_true(b: &bool) -> bool {
-    *b
-}
-fn is_zero(x: &f64) -> bool {
-    *x == 0.0
 }
 
 impl Recipe {
@@ -241,43 +169,38 @@ impl Recipe {
 }
 
 /// Seeds fit a TOML integer.
-pub(super) const SEED: std::ops::RangeInclusive<u64> = 0..=i64::MAX as u64;
+pub(super) const SEED: RangeInclusive<u64> = 0..=i64::MAX as u64;
+
+/// Number of epochs: any, 0 only where that is the default.
+struct Epochs;
+
+impl Rule<usize> for Epochs {
+    fn read(&self, value: &DeValue) -> Result<usize, String> {
+        self.read_instead(value, &0)
+    }
+
+    fn allowed(&self) -> Allowed {
+        let values = "1 to 100000, and 0 for a network from a file".into();
+        let any: Allowed = Rule::<usize>::allowed(&(0..=100_000));
+        Allowed { values, ..any }
+    }
+
+    fn read_instead(&self, value: &DeValue, default: &usize) -> Result<usize, String> {
+        (usize::from(*default > 0)..=100_000).read(value)
+    }
+}
 
 impl Train {
-    pub(super) fn read(mut s: Section, network_from_file: bool) -> Self {
-        let mut d = Self::default();
-        let mut fewest = 1;
-        if network_from_file {
-            (d.recipe, d.epochs, fewest) = (Recipe::Ptq, 0, 0);
+    /// The defaults: a network from a file is deployed as it is.
+    pub(super) fn defaults(network_from_file: bool) -> Self {
+        let usual = Self::default();
+        match network_from_file {
+            true => Self {
+                recipe: Recipe::Ptq,
+                epochs: 0,
+                ..usual
+            },
+            false => usual,
         }
-        let train = Self {
-            recipe: s.choice("recipe", d.recipe),
-            epochs: s.count("epochs", d.epochs, fewest..=100_000),
-            batch: s.count("batch", d.batch, 1..=65_536),
-            optimizer: s.choice("optimizer", d.optimizer),
-            learning_rate: s.real("learning_rate", d.learning_rate, 1e-9..=10.0),
-            momentum: s.real("momentum", d.momentum, 0.0..=0.9999),
-            nesterov: s.bool("nesterov", d.nesterov),
-            weight_decay: s.real("weight_decay", d.weight_decay, 0.0..=1.0),
-            schedule: s.choice("schedule", d.schedule),
-            step_epochs: s.count("step_epochs", d.step_epochs, 1..=100_000),
-            step_factor: s.real("step_factor", d.step_factor, 1e-6..=1.0),
-            warmup_epochs: s.count("warmup_epochs", d.warmup_epochs, 0..=100_000),
-            label_smoothing: s.real("label_smoothing", d.label_smoothing, 0.0..=0.9),
-            chips_per_batch: s.count("chips_per_batch", d.chips_per_batch, 1..=1_024),
-            accumulate: s.count("accumulate", 1, 1..=1_024),
-            average: s.real("average", 0.0, 0.0..=0.999_999),
-            evaluate_every: s.count("evaluate_every", 0, 0..=100_000),
-            evaluate_chips: s.count("evaluate_chips", USUAL_CHIPS, 1..=10_000),
-            level: s.choice("level", d.level),
-            rescale: s.bool("rescale", d.rescale),
-            variation: s.choice("variation", d.variation),
-            sigma_w: s.optional("sigma_w", |v| reader::real(v, &SIGMA)),
-            seed: s.optional("seed", |v| reader::integer(v, &SEED)),
-            calibration_batches: s.count("calibration_batches", d.calibration_batches, 1..=10_000),
-            augment: TrainAugment::read(s.section("augment")),
-        };
-        s.finish();
-        train
     }
 }

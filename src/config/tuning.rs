@@ -1,6 +1,6 @@
 //! What a chip does about its own deviation.
 
-use super::reader::Section;
+use super::section::section;
 use crate::choice::choices;
 
 choices! {
@@ -62,106 +62,42 @@ choices! {
     }
 }
 
-/// Section `[tuning]`: the correction and its price.
-///
-/// The mean of N test cells has `Var m = sigma_w^2/N` plus read noise. At weight level the proportional law is
-/// corrected by the gain `1/max(1 + eps_hat, gain_floor)`, the fixed one by subtracting
-/// `eps_hat w_max S`, `S` the sum of an output's inputs; at cell level every array has the gain and the offset
-/// that leave the least (docs/cells.md 7).
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Tuning {
-    /// Correction.
-    pub method: TuningMethod,
-    /// Where the correction acts.
-    #[serde(skip_serializing_if = "is_digital")]
-    pub place: TuningPlace,
-    /// What has an estimate of its own.
-    #[serde(skip_serializing_if = "is_chip")]
-    pub scope: TuningScope,
-    /// Test cells per chip (or array, see [`Tuning::scope`]).
-    pub test_cells: usize,
-    /// Estimator.
-    pub estimator: Estimator,
-    /// Conductance relative to `G_max` that test cells and columns at a known level are programmed to, not
-    /// below the lowest; cell level only. Cells that are limited at `G_max` need a lower one to show that they
-    /// conduct too much.
-    #[serde(skip_serializing_if = "is_full")]
-    pub level: f64,
-    /// Standard deviation of the noise of one read, in the unit of deviations: the conductance aimed at
-    /// (weight-proportional law), the range of conductances (layer-fixed). A read is of one test cell, or of
-    /// one column relative to its rows.
-    pub read_noise: f64,
-    /// Resolution of a read, in the same unit; 0: exact. Adds `lsb^2/12` where reads spread over some steps,
-    /// else an error that no number of reads averages away.
-    pub read_lsb: f64,
-    /// Smallest `1 + eps_hat` that is divided by.
-    pub gain_floor: f64,
-    /// Columns per array of reference-columns and level-columns.
-    pub reference_columns: u32,
-    /// Batches per chip of batch norm recalibration.
-    pub recalibration_batches: usize,
-    /// Images per batch of recalibration.
-    pub recalibration_batch: usize,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self {
-            method: TuningMethod::None,
-            place: TuningPlace::Digital,
-            scope: TuningScope::Chip,
-            test_cells: 256,
-            estimator: Estimator::Mean,
-            level: 1.0,
-            read_noise: 0.0,
-            read_lsb: 0.0,
-            gain_floor: 0.1,
-            reference_columns: 4,
-            recalibration_batches: 4,
-            recalibration_batch: 128,
-        }
-    }
-}
-
-// Options that came later are left out of results where they do nothing.
-fn is_digital(place: &TuningPlace) -> bool {
-    *place == TuningPlace::Digital
-}
-fn is_chip(scope: &TuningScope) -> bool {
-    *scope == TuningScope::Chip
-}
-
-fn is_full(level: &f64) -> bool {
-    *level == 1.0
-}
-
-/// Allowed [`Tuning::test_cells`].
-pub(super) const TEST_CELLS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
-/// Allowed [`Tuning::reference_columns`].
-pub(super) const REFERENCE_COLUMNS: std::ops::RangeInclusive<u32> = 1..=1_024;
-
-impl Tuning {
-    pub(super) fn read(mut s: Section) -> Self {
-        let d = Self::default();
-        let tuning = Self {
-            method: s.choice("method", d.method),
-            place: s.choice("place", d.place),
-            scope: s.choice("scope", d.scope),
-            test_cells: s.count("test_cells", d.test_cells, TEST_CELLS),
-            estimator: s.choice("estimator", d.estimator),
-            level: s.real("level", d.level, 1e-3..=1.0),
-            read_noise: s.real("read_noise", d.read_noise, 0.0..=10.0),
-            read_lsb: s.real("read_lsb", d.read_lsb, 0.0..=1.0),
-            gain_floor: s.real("gain_floor", d.gain_floor, 1e-3..=1.0),
-            reference_columns: s.u32("reference_columns", d.reference_columns, REFERENCE_COLUMNS),
-            recalibration_batches: s.count(
-                "recalibration_batches",
-                d.recalibration_batches,
-                1..=10_000,
-            ),
-            recalibration_batch: s.count("recalibration_batch", d.recalibration_batch, 2..=65_536),
-        };
-        s.finish();
-        tuning
+section! {
+    /// Section `[tuning]`: the correction and its price.
+    ///
+    /// The mean of N test cells has `Var m = sigma_w^2/N` plus read noise. At weight level the proportional law is
+    /// corrected by the gain `1/max(1 + eps_hat, gain_floor)`, the fixed one by subtracting
+    /// `eps_hat w_max S`, `S` the sum of an output's inputs; at cell level every array has the gain and the offset
+    /// that leave the least (docs/cells.md 7).
+    pub struct Tuning {
+        /// Correction.
+        method: TuningMethod = TuningMethod::None;
+        /// Where the correction acts.
+        [quiet] place: TuningPlace = TuningPlace::Digital;
+        /// Whether a chip or every array has an estimate of its own.
+        [quiet] scope: TuningScope = TuningScope::Chip;
+        /// Test cells per chip (or array, see `scope`).
+        test_cells: usize = 256, 1..=1_000_000, "cells";
+        /// Estimator of eps_B.
+        estimator: Estimator = Estimator::Mean;
+        /// Conductance that test cells and columns at a known level are programmed to, not below the lowest;
+        /// cell level only. Cells that are limited at `G_max` need a lower one to show that they conduct too
+        /// much.
+        [quiet] level: f64 = 1.0, 1e-3..=1.0, "G_max";
+        /// Standard deviation of the noise of one read, in the unit of deviations: the conductance aimed at
+        /// (weight-proportional law), the range of conductances (layer-fixed). A read is of one test cell, or of
+        /// one column relative to its rows.
+        read_noise: f64 = 0.0, 0.0..=10.0;
+        /// Resolution of a read, in the unit of `read_noise`; 0: exact. Adds `lsb^2/12` where reads spread over
+        /// some steps, else an error that no number of reads averages away.
+        read_lsb: f64 = 0.0, 0.0..=1.0;
+        /// Smallest `1 + eps_hat` that is divided by.
+        gain_floor: f64 = 0.1, 1e-3..=1.0;
+        /// Columns per array of methods "reference-columns" and "level-columns".
+        reference_columns: u32 = 4, 1..=1_024, "columns";
+        /// Batches per chip of batch norm recalibration.
+        recalibration_batches: usize = 4, 1..=10_000, "batches";
+        /// Images per batch of recalibration.
+        recalibration_batch: usize = 128, 2..=65_536, "images";
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde_json::json;
 use toml::de::DeValue;
 
+use super::rule::{Allowed, Any, Rule};
 use crate::choice::{Choice, choices};
 
 choices! {
@@ -72,9 +74,22 @@ impl std::str::FromStr for Until {
     }
 }
 
-impl Until {
-    pub(super) fn read(value: &DeValue) -> Result<Until, String> {
+impl Rule<Until> for Any {
+    fn read(&self, value: &DeValue) -> Result<Until, String> {
         value.as_str().unwrap_or_default().parse()
+    }
+
+    fn allowed(&self) -> Allowed {
+        let (lo, hi) = POINTS.into_inner();
+        let values = format!(
+            "\"ci(mean) < Xpt\" or \"ci(yield) < Xpt\", X from {lo} to {hi} percentage points"
+        );
+        let pattern = r"^\s*ci\s*\(\s*(mean|yield)\s*\)\s*<\s*[0-9.eE+-]+\s*pt\s*$";
+        Allowed::new(
+            "text",
+            values,
+            json!({"type": "string", "pattern": pattern}),
+        )
     }
 }
 

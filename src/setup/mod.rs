@@ -52,9 +52,10 @@ pub struct Point<'a> {
 /// The points of an experiment with its data.
 ///
 /// # Errors
-/// A grid that cannot be; images that do not fit; a network that does not fit the images, or its
+/// What [`Experiment::check`] refuses; images that do not fit; a network that does not fit the images, or its
 /// training, with the point.
 pub fn setup<'a>(experiment: &'a Experiment, data: &'a Split) -> Result<Setup<'a>> {
+    experiment.check()?;
     let points = experiment.points()?;
     let inputs = Arc::new(Inputs::new(experiment, data)?);
     let mut starts: Vec<(config::Network, Arc<Start>)> = vec![];
@@ -85,6 +86,7 @@ pub fn setup<'a>(experiment: &'a Experiment, data: &'a Split) -> Result<Setup<'a
 /// # Errors
 /// As [`setup`]; a point that does not exist.
 pub fn point<'a>(experiment: &Experiment, data: &'a Split, index: usize) -> Result<Point<'a>> {
+    experiment.check()?;
     let mut points = experiment.points()?;
     if index >= points.len() {
         return Err(no_point(index, points.len()));

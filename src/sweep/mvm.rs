@@ -95,6 +95,7 @@ pub fn solve(
     problem: &Problem,
     chip: u32,
 ) -> Result<Answer> {
+    experiment.check()?;
     let (n_out, n_in) = problem.size;
     let geo = ConvGeometry::linear(n_in, n_out);
     if let (

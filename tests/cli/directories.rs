@@ -377,6 +377,9 @@ fn quiet_is_quiet_and_json_is_json() {
         &["export", net, "--output", "net.onnx"],
         &["devices"],
         &["completions", "bash"],
+        &["init", "new.toml", "--force"],
+        &["config", "chip"],
+        &["presets"],
     ];
     for json in [false, true] {
         for args in all {
@@ -384,7 +387,8 @@ fn quiet_is_quiet_and_json_is_json() {
                 (false, _) => &["--quiet"],
                 (
                     true,
-                    "check" | "chip" | "report" | "diff" | "inspect" | "devices" | "completions",
+                    "check" | "chip" | "report" | "diff" | "inspect" | "devices" | "completions"
+                    | "init" | "config" | "presets",
                 ) => &["-q", "--json"],
                 (true, _) if args.contains(&"--dry-run") => &["-q", "--json"],
                 (true, _) => &["-q", "--json", "--force"],

@@ -5,8 +5,11 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 12] = [
+const SUBCOMMANDS: [&str; 15] = [
     "demo",
+    "init",
+    "config",
+    "presets",
     "sweep",
     "merge",
     "train",

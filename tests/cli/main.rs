@@ -9,6 +9,7 @@ mod directories;
 mod help;
 mod mvm;
 mod networks;
+mod reference;
 mod runs;
 mod shapes;
 mod shipped;

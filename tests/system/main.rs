@@ -10,6 +10,7 @@ mod identity;
 mod laws;
 mod pictures;
 mod quantizers;
+mod refused;
 mod sweeps;
 mod training;
 mod tuned;

@@ -7,9 +7,10 @@ use toml::de::DeValue;
 use super::{Axis, AxisValue, Design, Mode, Values};
 use crate::config::MAX_POINTS;
 use crate::config::reader::{self, Entries, Section, Value};
+use crate::config::rule::{Any, Rule};
 
 /// Short names that are accepted for fields; what is written has the path.
-pub(super) const SHORT: [(&str, &str); 17] = [
+pub(in crate::config) const SHORT: [(&str, &str); 17] = [
     ("recipe", "train.recipe"),
     ("law", "variation.law"),
     ("mapping", "variation.mapping"),
@@ -30,7 +31,7 @@ pub(super) const SHORT: [(&str, &str); 17] = [
 ];
 
 /// Fields, or sections, that all points of a sweep share, and why.
-const SHARED: [(&str, &str); 8] = [
+pub(in crate::config) const SHARED: [(&str, &str); 8] = [
     ("name", "a sweep has one name"),
     ("title", "a sweep has one title"),
     ("about", "a sweep has one text"),
@@ -74,22 +75,26 @@ pub(in crate::config) struct Trial<'t> {
 type Lengths = Vec<(String, usize)>;
 
 impl Design {
-    pub(in crate::config) fn read<'t>(
-        table: &Entries<'t>,
-        s: &Section,
-        trials: &mut Vec<Trial<'t>>,
-    ) -> Self {
+    /// Reads a design; the values of its axes are left to try in the section.
+    pub(in crate::config) fn read<'t>(table: &Entries<'t>, s: &mut Section<'t>) -> Self {
+        let mut trials = std::mem::take(&mut s.trials);
+        let design = Self::read_axes(table, s, &mut trials);
+        s.trials = trials;
+        design
+    }
+
+    fn read_axes<'t>(table: &Entries<'t>, s: &Section, trials: &mut Vec<Trial<'t>>) -> Self {
         let mut design = Design::none();
         let mut axes = Vec::new();
         for (key, value) in &table.entries {
             let refuse = |m: String| refuse(s, &format!("{}.{key}", table.path), m);
             match *key {
-                "mode" => match reader::choice(value.get_ref()) {
+                "mode" => match Any.read(value.get_ref()) {
                     Ok(mode) => design.mode = mode,
                     Err(m) => refuse(m),
                 },
-                "samples" => match reader::integer(value.get_ref(), &(1..=MAX_SAMPLES)) {
-                    Ok(n) => design.samples = n as usize,
+                "samples" => match (1..=MAX_POINTS).read(value.get_ref()) {
+                    Ok(n) => design.samples = n,
                     Err(m) => refuse(m),
                 },
                 _ => flatten(key, value, &mut axes),
@@ -170,9 +175,6 @@ impl Design {
         })
     }
 }
-
-/// Most points of a Latin hypercube.
-const MAX_SAMPLES: u64 = MAX_POINTS as u64;
 
 fn refuse(s: &Section, place: &str, message: String) {
     let line = s.reader().line_of(place);
@@ -292,7 +294,7 @@ fn range<'t>(
                 place: place.to_string(),
                 value: v,
             });
-            reader::real(v.get_ref(), &(-1e300..=1e300)).map(Some)
+            (-1e300..=1e300).read(v.get_ref()).map(Some)
         };
         let read = match key.get_ref().as_ref() {
             "from" => end().map(|x| from = x),

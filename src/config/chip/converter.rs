@@ -1,8 +1,11 @@
 //! Section `[chip.dac]` and `[chip.adc]`: from codes to drives and from currents to codes.
 
+use std::ops::RangeInclusive;
+
 use super::SHARE;
 use crate::choice::choices;
-use crate::config::reader::{self, Section};
+use crate::config::rule::{List, OneOr};
+use crate::config::section::section;
 use crate::program::InputSigns;
 
 choices! {
@@ -15,28 +18,18 @@ choices! {
     }
 }
 
-/// Section `[chip.dac]`: how inputs are driven.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Dac {
-    /// Input bits per step, at most those the input has: 1 is bit-serial, 8 one step. 1.
-    pub bits: u32,
-    /// Codes of signed inputs. Sign and magnitude.
-    pub signs: InputSigns,
-    /// Drive of every digit in units of one level, digit 0 first: the converter's non-linearity.
-    /// `2^bits` values; empty: linear.
-    pub table: Vec<f64>,
-    /// Where the steps are added up. Digital.
-    pub accumulate: Accumulate,
-}
-
-impl Default for Dac {
-    fn default() -> Self {
-        Self {
-            bits: 1,
-            signs: InputSigns::SignMagnitude,
-            table: Vec::new(),
-            accumulate: Accumulate::Digital,
-        }
+section! {
+    /// Section `[chip.dac]`: how inputs are driven.
+    pub struct Dac {
+        /// Input bits per step, at most those the input has: 1 is bit-serial, 8 one step.
+        bits: u32 = 1, 1..=8, "bits";
+        /// Codes of signed inputs.
+        signs: InputSigns = InputSigns::SignMagnitude;
+        /// Drive of every digit, digit 0 first: the converter's non-linearity. `2^bits` values; empty:
+        /// linear.
+        table: Vec<f64> = Vec::new(), List { each: 0.0..=1e4, length: 0..=256 }, "levels";
+        /// Where the steps are added up.
+        accumulate: Accumulate = Accumulate::Digital;
     }
 }
 
@@ -85,69 +78,48 @@ choices! {
     pub enum AdcGroup {
         /// All converters of a layer.
         Layer = "layer",
-        /// Those of a slice (and polarity, with digital subtraction).
+        /// The converters of a slice (and polarity, with digital subtraction).
         Slice = "slice",
-        /// Those of a column of a slice.
+        /// The converters of a column of a slice.
         Column = "column",
     }
 }
 
-/// Section `[chip.adc]`: how the sum of a column is converted.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Adc {
-    /// Bits, 1 to 14; 0: no converter, sums are exact. 8.
-    pub bits: u32,
-    /// Codes. Sign and magnitude.
-    pub codes: AdcCodes,
-    /// Where the range comes from. Full.
-    pub range: AdcRange,
-    /// [`AdcRange::Fixed`]: the largest sum that does not clip, in fully conducting cells
-    /// (`G_max` at one level of drive); a number, or a list with one for every slice.
-    pub limit: Vec<f64>,
-    /// [`AdcRange::Calibrated`]: how it is chosen. Percentile.
-    pub method: AdcMethod,
-    /// Percentile of the magnitudes. 99.99 (CrossSim's).
-    pub percentile: f64,
-    /// What shares a range. Slice.
-    pub per: AdcGroup,
-    /// All layers have the largest of their ranges, in current: one reference for the whole chip.
-    pub shared: bool,
-    /// Training images that a calibration looks at. 100.
-    pub calibration_images: usize,
-    /// Standard deviation of a converter's relative gain error, which leaves code 0 where it is.
-    pub gain_error: f64,
-    /// Standard deviation of a converter's offset, codes.
-    pub offset_error: f64,
-    /// Standard deviation of the thermal noise of a conversion, codes.
-    pub noise: f64,
-    /// Integral non-linearity, codes, one value per code from the lowest on; empty: none.
-    pub inl: Vec<f64>,
-    /// Neighbouring columns of an array that share a converter, and so its errors; with what is left
-    /// over an array's last converter has less. 1.
-    pub sharing: usize,
-    /// Count the conversions beyond the range.
-    pub count_clips: bool,
-}
-
-impl Default for Adc {
-    fn default() -> Self {
-        Self {
-            bits: 8,
-            codes: AdcCodes::SignMagnitude,
-            range: AdcRange::Full,
-            limit: Vec::new(),
-            method: AdcMethod::Percentile,
-            percentile: 99.99,
-            per: AdcGroup::Slice,
-            shared: false,
-            calibration_images: 100,
-            gain_error: 0.0,
-            offset_error: 0.0,
-            noise: 0.0,
-            inl: Vec::new(),
-            sharing: 1,
-            count_clips: false,
-        }
+section! {
+    /// Section `[chip.adc]`: how the sum of a column is converted.
+    pub struct Adc {
+        /// Resolution; 0: no converter, sums are exact.
+        bits: u32 = 8, 0..=14, "bits";
+        /// Codes of the converter.
+        codes: AdcCodes = AdcCodes::SignMagnitude;
+        /// Where the range comes from.
+        range: AdcRange = AdcRange::Full;
+        /// With range "fixed": the largest sum that does not clip, in fully conducting cells
+        /// (`G_max` at one level of drive); a number, or a list with one for every slice.
+        limit: Vec<f64> = Vec::new(), OneOr(List { each: LIMIT, length: 0..=16 }), "cells";
+        /// With range "calibrated": how it is chosen.
+        method: AdcMethod = AdcMethod::Percentile;
+        /// Percentile of the magnitudes; by default CrossSim's.
+        percentile: f64 = 99.99, 50.0..=100.0, "%";
+        /// Converters that share a calibrated range.
+        per: AdcGroup = AdcGroup::Slice;
+        /// All layers have the largest of their ranges, in current: one reference for the whole chip.
+        shared: bool = false;
+        /// Training images that a calibration looks at.
+        calibration_images: usize = 100, 1..=1_000_000, "images";
+        /// Standard deviation of a converter's relative gain error, which leaves code 0 where it is.
+        gain_error: f64 = 0.0, SHARE;
+        /// Standard deviation of a converter's offset.
+        offset_error: f64 = 0.0, 0.0..=16_384.0, "codes";
+        /// Standard deviation of the thermal noise of a conversion.
+        noise: f64 = 0.0, 0.0..=16_384.0, "codes";
+        /// Integral non-linearity, one value per code from the lowest on; empty: none.
+        inl: Vec<f64> = Vec::new(), List { each: -16_384.0..=16_384.0, length: 0..=16_384 }, "codes";
+        /// Neighbouring columns of an array that share a converter, and so its errors; an array's last
+        /// converter has the columns that are left over.
+        sharing: usize = 1, 1..=65_536, "columns";
+        /// Count the conversions beyond the range.
+        count_clips: bool = false;
     }
 }
 
@@ -165,48 +137,4 @@ impl Adc {
 }
 
 /// Limits of converters, in cells. The smallest one keeps the constants of a conversion finite.
-const LIMIT: std::ops::RangeInclusive<f64> = 1e-6..=1e9;
-
-impl Dac {
-    pub(super) fn read(mut s: Section, d: Self) -> Self {
-        let dac = Self {
-            bits: s.u32("bits", d.bits, 1..=8),
-            signs: s.choice("signs", d.signs),
-            table: s.field("table", d.table, |v| {
-                reader::reals(v, &(0.0..=1e4), &(0..=256))
-            }),
-            accumulate: s.choice("accumulate", d.accumulate),
-        };
-        s.finish();
-        dac
-    }
-}
-
-impl Adc {
-    pub(super) fn read(mut s: Section, d: Self) -> Self {
-        let adc = Self {
-            bits: s.u32("bits", d.bits, 0..=14),
-            codes: s.choice("codes", d.codes),
-            range: s.choice("range", d.range),
-            limit: s.field("limit", d.limit, |v| match v.as_array() {
-                Some(_) => reader::reals(v, &LIMIT, &(0..=16)),
-                None => reader::real(v, &LIMIT).map(|x| vec![x]),
-            }),
-            method: s.choice("method", d.method),
-            percentile: s.real("percentile", d.percentile, 50.0..=100.0),
-            per: s.choice("per", d.per),
-            shared: s.bool("shared", d.shared),
-            calibration_images: s.count("calibration_images", d.calibration_images, 1..=1_000_000),
-            gain_error: s.real("gain_error", d.gain_error, SHARE),
-            offset_error: s.real("offset_error", d.offset_error, 0.0..=16_384.0),
-            noise: s.real("noise", d.noise, 0.0..=16_384.0),
-            inl: s.field("inl", d.inl, |v| {
-                reader::reals(v, &(-16_384.0..=16_384.0), &(0..=16_384))
-            }),
-            sharing: s.count("sharing", d.sharing, 1..=65_536),
-            count_clips: s.bool("count_clips", d.count_clips),
-        };
-        s.finish();
-        adc
-    }
-}
+const LIMIT: RangeInclusive<f64> = 1e-6..=1e9;

@@ -1,8 +1,11 @@
 //! Quantities that depend on a cell's conductance.
 
-use toml::de::DeValue;
+use std::ops::RangeInclusive;
 
-use crate::config::reader;
+use serde_json::json;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::rule::{Allowed, Any, Each, List, Maybe, Rule, either};
 
 /// A function of the conductance `g` relative to `G_max`, from 0 to 1: a number, a list of values at
 /// equally spaced `g` (both ends included, linear between), or a table with one formula.
@@ -29,7 +32,7 @@ pub enum Curve {
 /// `G_max`, by 1e-3 at a hundredth of it.
 const INTERVALS: usize = 1024;
 
-const NUMBER: std::ops::RangeInclusive<f64> = -1e6..=1e6;
+const NUMBER: RangeInclusive<f64> = -1e6..=1e6;
 
 impl Curve {
     /// Value at a conductance.
@@ -79,39 +82,30 @@ impl Curve {
         self.sampled().into_iter().fold(f64::INFINITY, f64::min)
     }
 
-    pub(super) fn read(v: &DeValue) -> Result<Self, String> {
-        const ALLOWED: &str = "a number, a list of 2 to 4096 numbers, or one of { polynomial = [c0, ..] }, \
-                               { log = [a, b, min, max] }, { power = [a, p, max] }, { saturating = [a, b] }";
-        let curve = if v.as_array().is_some() {
-            Curve::Table(reader::reals(v, &NUMBER, &(2..=4096))?)
-        } else if let Some(table) = v.as_table() {
-            let mut entries = table.iter();
-            let (Some((name, list)), None) = (entries.next(), entries.next()) else {
-                return Err(format!(
-                    "a table of {} entries is not allowed; allowed: {ALLOWED}",
-                    table.len()
-                ));
-            };
-            let list = list.get_ref();
-            fn fixed<const N: usize>(list: &DeValue) -> Result<[f64; N], String> {
-                let values = reader::reals(list, &NUMBER, &(N..=N))?;
-                Ok(std::array::from_fn(|i| values[i]))
-            }
-            match name.get_ref().as_ref() {
-                "polynomial" => Curve::Polynomial(reader::reals(list, &NUMBER, &(1..=16))?),
-                "log" => Curve::Log(fixed(list)?),
-                "power" => Curve::Power(fixed(list)?),
-                "saturating" => Curve::Saturating(fixed(list)?),
-                other => {
-                    return Err(format!(
-                        "formula \"{other}\" is not allowed; allowed: {ALLOWED}"
-                    ));
-                }
-            }
-        } else {
-            Curve::Constant(reader::real(v, &NUMBER).map_err(|e| format!("{e}, or {ALLOWED}"))?)
+    /// The curve of a table with one formula.
+    fn formula(table: &DeTable) -> Result<Self, String> {
+        let mut entries = table.iter();
+        let (Some((name, list)), None) = (entries.next(), entries.next()) else {
+            return Err(format!(
+                "a table of {} entries is not allowed; allowed: {ALLOWED}",
+                table.len()
+            ));
         };
-        match &curve {
+        let list = list.get_ref();
+        match name.get_ref().as_ref() {
+            "polynomial" => COEFFICIENTS.read(list).map(Curve::Polynomial),
+            "log" => Each(NUMBER).read(list).map(Curve::Log),
+            "power" => Each(NUMBER).read(list).map(Curve::Power),
+            "saturating" => Each(NUMBER).read(list).map(Curve::Saturating),
+            other => Err(format!(
+                "formula \"{other}\" is not allowed; allowed: {ALLOWED}"
+            )),
+        }
+    }
+
+    /// Explains a curve that has a negative value or no meaning.
+    fn check(&self) -> Result<(), String> {
+        match self {
             Curve::Log([.., min, max]) if min > max => {
                 return Err(format!(
                     "a smallest value of {min} above the largest of {max} is not allowed; allowed: min <= max"
@@ -120,27 +114,93 @@ impl Curve {
             Curve::Saturating([_, b]) if *b <= 0.0 => {
                 return Err(format!("b = {b} is not allowed; allowed: above 0"));
             }
-            _ => {}
+            Curve::Log(_)
+            | Curve::Saturating(_)
+            | Curve::Polynomial(_)
+            | Curve::Power(_)
+            | Curve::Constant(_)
+            | Curve::Table(_) => {}
         }
-        let smallest = curve.smallest();
-        if smallest >= 0.0 {
-            Ok(curve)
-        } else {
-            Err(format!(
+        match self.smallest() {
+            smallest if smallest >= 0.0 => Ok(()),
+            smallest => Err(format!(
                 "the value {smallest} is not allowed; allowed: 0 and more for every conductance from 0 to 1"
-            ))
+            )),
+        }
+    }
+}
+
+const ALLOWED: &str = "a number, a list of 2 to 4096 numbers, or one of { polynomial = [c0, ..] }, \
+                       { log = [a, b, min, max] }, { power = [a, p, max] }, { saturating = [a, b] }";
+const VALUES: List<RangeInclusive<f64>> = List {
+    each: NUMBER,
+    length: 2..=4096,
+};
+const COEFFICIENTS: List<RangeInclusive<f64>> = List {
+    each: NUMBER,
+    length: 1..=16,
+};
+
+impl Rule<Curve> for Any {
+    fn read(&self, value: &DeValue) -> Result<Curve, String> {
+        let curve = if value.as_array().is_some() {
+            Curve::Table(VALUES.read(value)?)
+        } else if let Some(table) = value.as_table() {
+            Curve::formula(table)?
+        } else {
+            let number = NUMBER.read(value);
+            Curve::Constant(number.map_err(|e| format!("{e}, or {ALLOWED}"))?)
+        };
+        curve.check().map(|()| curve)
+    }
+
+    fn allowed(&self) -> Allowed {
+        let numbers = |least: usize, most: usize| {
+            json!({"type": "array", "items": Rule::<f64>::allowed(&NUMBER).schema,
+                "minItems": least, "maxItems": most})
+        };
+        let formulas = json!({
+            "polynomial": numbers(1, 16),
+            "log": numbers(4, 4),
+            "power": numbers(3, 3),
+            "saturating": numbers(2, 2),
+        });
+        let formula = json!({"type": "object", "properties": formulas,
+            "additionalProperties": false, "minProperties": 1, "maxProperties": 1});
+        let schema = json!({"anyOf": [
+            Rule::<f64>::allowed(&NUMBER).schema,
+            numbers(2, 4096),
+            formula,
+        ]});
+        Allowed::new("curve", ALLOWED, schema)
+    }
+}
+
+/// A curve; the text "none" is no curve.
+pub(super) struct OrNone;
+
+impl Rule<Option<Curve>> for OrNone {
+    fn read(&self, value: &DeValue) -> Result<Option<Curve>, String> {
+        match value.as_str() {
+            Some("none") => Ok(None),
+            Some(_) => Any
+                .read(value)
+                .map(Some)
+                .map_err(|e| format!("{e}, or \"none\"")),
+            None => Any.read(value).map(Some),
         }
     }
 
-    /// As [`Curve::read`]; the text "none" is no curve.
-    pub(super) fn read_optional(v: &DeValue) -> Result<Option<Self>, String> {
-        match v.as_str() {
-            Some("none") => Ok(None),
-            Some(_) => Self::read(v)
-                .map(Some)
-                .map_err(|e| format!("{e}, or \"none\"")),
-            None => Self::read(v).map(Some),
+    fn allowed(&self) -> Allowed {
+        let none = Allowed::new("text", "\"none\"", json!({"enum": ["none"]}));
+        Allowed {
+            kind: "curve".into(),
+            ..either(&Rule::<Curve>::allowed(&Any), &none)
         }
+    }
+
+    fn written(&self, value: &Option<Curve>) -> Option<toml::Value> {
+        Maybe(Any).written(value)
     }
 }
 

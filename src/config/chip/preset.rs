@@ -1,61 +1,126 @@
 //! Presets: chips from the literature as files in the program.
 
-use toml::de::DeTable;
+use serde_json::json;
+use toml::de::{DeTable, DeValue};
 
 use super::Chip;
 use crate::config::Variation;
 use crate::config::reader::{Reader, Section, nearest};
+use crate::config::rule::{Allowed, Rule};
+use crate::config::section::{Entry, Table};
+use crate::error::Error;
+
+/// A chip from the literature.
+#[derive(Debug, Clone, Copy)]
+pub struct Preset {
+    /// Name, for `chip.preset`.
+    pub name: &'static str,
+    /// Values of `[chip]` and `[variation]` as TOML, under a head of comments.
+    pub text: &'static str,
+}
+
+impl Preset {
+    /// The preset of a name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a name that there is not, with those that there are.
+    pub fn find(name: &str) -> crate::Result<&'static Preset> {
+        find(name).map_err(Error::Input)
+    }
+
+    /// Kind of the chip.
+    pub fn about(&self) -> String {
+        self.head().swap_remove(0)
+    }
+
+    /// Source of the values; none for an ideal chip.
+    pub fn source(&self) -> Option<String> {
+        let head = self.head();
+        let source = head.iter().find_map(|text| text.strip_prefix("Source: "));
+        source.map(str::to_string)
+    }
+
+    /// Paragraphs of the comments above the values.
+    fn head(&self) -> Vec<String> {
+        let lines = self.text.lines().map_while(|line| line.strip_prefix('#'));
+        let lines: Vec<&str> = lines.map(str::trim).collect();
+        let paragraphs = lines.split(|line| line.is_empty());
+        paragraphs.map(|lines| lines.join(" ")).collect()
+    }
+}
+
+fn find(name: &str) -> Result<&'static Preset, String> {
+    PRESETS
+        .iter()
+        .find(|preset| preset.name == name)
+        .ok_or_else(|| {
+            let hint = nearest(name, &names()).map(|n| format!("; did you mean \"{n}\"?"));
+            format!(
+                "no preset {name:?}; allowed: {}{}",
+                names().join(", "),
+                hint.unwrap_or_default()
+            )
+        })
+}
 
 macro_rules! presets {
     ($($name:literal)*) => {
-        /// Names and texts of the presets.
-        pub const PRESETS: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../../assets/presets/", $name, ".toml"))),)*
+        /// The chips that come with the program.
+        pub const PRESETS: &[Preset] = &[
+            $(Preset {
+                name: $name,
+                text: include_str!(concat!("../../../assets/presets/", $name, ".toml")),
+            },)*
         ];
     };
 }
 
 presets! { "ideal" "crosssim-2slice" "crosssim-4slice" "pcm" "rram-milo" "rram-wan" "sonos" }
 
-/// What a section says by its `preset`: the defaults of `[chip]` and `[variation]`.
-pub(in crate::config) fn read(s: &mut Section) -> (Chip, Variation) {
-    let found = s.field("preset", None, |v| {
-        let names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
-        let text = v.as_str().unwrap_or_default();
-        match PRESETS.iter().find(|(name, _)| *name == text) {
-            Some(preset) => Ok(Some(preset)),
-            None => {
-                let hint = nearest(text, &names).map(|n| format!("; did you mean \"{n}\"?"));
-                Err(format!(
-                    "no preset {text:?}; allowed: {}{}",
-                    names.join(", "),
-                    hint.unwrap_or_default()
-                ))
-            }
-        }
-    });
-    let Some((name, text)) = found else {
-        return Default::default();
-    };
-    match parse(name, text) {
-        Ok(preset) => preset,
-        Err(messages) => {
-            s.refuse("preset", messages.join("; "));
-            Default::default()
-        }
+/// The name of a [`Preset`].
+pub(super) struct Name;
+
+impl Rule<Option<&'static str>> for Name {
+    fn read(&self, value: &DeValue) -> Result<Option<&'static str>, String> {
+        find(value.as_str().unwrap_or_default()).map(|preset| Some(preset.name))
+    }
+
+    fn allowed(&self) -> Allowed {
+        Allowed::new("text", names().join(", "), json!({"enum": names()}))
+    }
+
+    fn written(&self, value: &Option<&'static str>) -> Option<toml::Value> {
+        value.map(|name| toml::Value::String(name.into()))
     }
 }
 
-fn parse(name: &'static str, text: &str) -> Result<(Chip, Variation), Vec<String>> {
-    let reader = Reader::new(text, name);
+fn names() -> Vec<&'static str> {
+    PRESETS.iter().map(|preset| preset.name).collect()
+}
+
+/// The defaults of `[chip]` and `[variation]` where the file names a preset in its section `[chip]`.
+pub(in crate::config) fn defaults(chip: &Section) -> (Chip, Variation) {
+    let name = chip.peek("preset", &Name).flatten();
+    let Some(preset) = PRESETS.iter().find(|preset| Some(preset.name) == name) else {
+        return Default::default();
+    };
+    parse(preset).unwrap_or_else(|messages| {
+        chip.refuse("preset", messages.join("; "));
+        Default::default()
+    })
+}
+
+fn parse(preset: &Preset) -> Result<(Chip, Variation), Vec<String>> {
+    let Preset { name, text } = *preset;
+    let reader = Reader::new(text, Some(name));
     let document = DeTable::parse(text).map_err(|e| vec![format!("{name}: {e}")])?;
     let mut root = reader.root(document.get_ref());
     let base = Chip {
         preset: Some(name),
         ..Chip::default()
     };
-    let chip = Chip::read(root.section("chip"), base);
-    let variation = Variation::read(root.section("variation"), Variation::default());
+    let chip = Table.take(&mut root, "chip", base);
+    let variation = Table.take(&mut root, "variation", Variation::default());
     root.finish();
     match reader.messages() {
         messages if messages.is_empty() => Ok((chip, variation)),
@@ -69,11 +134,12 @@ mod tests {
 
     #[test]
     fn every_preset_is_read_and_says_where_it_comes_from() {
-        for (name, text) in PRESETS {
-            let (chip, _) = parse(name, text).unwrap_or_else(|e| panic!("{e:?}"));
-            assert_eq!(chip.preset, Some(*name));
-            assert!(text.starts_with("# "), "{name}");
-            assert!(*name == "ideal" || text.contains("Source:"), "{name}");
+        for preset in PRESETS {
+            let name = preset.name;
+            let (chip, _) = parse(preset).unwrap_or_else(|e| panic!("{e:?}"));
+            assert_eq!(chip.preset, Some(name));
+            assert!(!preset.about().is_empty(), "{name}");
+            assert!(name == "ideal" || preset.source().is_some(), "{name}");
         }
     }
 }

@@ -37,7 +37,7 @@ fn the_cell_level_is_read_with_its_preset_under_it() {
     assert_eq!(e.chip.adc.limit, [3.0]);
     let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
     assert_eq!(e, again);
-    for (name, _) in chip::PRESETS {
+    for chip::Preset { name, .. } in chip::PRESETS {
         let text = format!("{CELL}[chip]\npreset = \"{name}\"\n");
         Experiment::parse(&text, "x.toml").unwrap_or_else(|e| panic!("{name}: {e}"));
     }

@@ -1,0 +1,49 @@
+//! Files that are generated from the declarations of the experiment file. `PIMENTO_BLESS=1` writes them
+//! anew.
+
+use pimento::config::reference;
+
+use super::source::root;
+
+fn is_up_to_date(path: &str, text: &str) {
+    let file = root().join(path);
+    if std::env::var_os("PIMENTO_BLESS").is_some() {
+        std::fs::write(&file, text).expect("the file can be written");
+    }
+    let there = std::fs::read_to_string(&file).unwrap_or_default();
+    let differs = there.lines().zip(text.lines()).position(|(a, b)| a != b);
+    assert!(
+        there == text,
+        "{path}:{}: is not what the declarations say; PIMENTO_BLESS=1 cargo test --test house generated",
+        differs.map_or(1, |line| line + 1)
+    );
+}
+
+#[test]
+fn the_reference_is_that_of_the_declarations() {
+    is_up_to_date("docs/reference.md", &reference::markdown());
+}
+
+#[test]
+fn the_schema_is_that_of_the_declarations() {
+    let text = serde_json::to_string_pretty(&reference::schema()).expect("JSON");
+    is_up_to_date("assets/experiment.schema.json", &(text + "\n"));
+}
+
+#[test]
+fn every_field_is_described() {
+    for table in reference::tables() {
+        assert!(!table.about.trim().is_empty(), "{}", table.path);
+        for f in &table.fields {
+            let around = f.path.rsplit_once('.').map_or("", |(section, _)| section);
+            assert_eq!(around, table.path, "{}", f.path);
+            assert!(f.about.ends_with('.'), "{}: {}", f.path, f.about);
+            assert!(!f.kind.is_empty() && !f.allowed.is_empty(), "{}", f.path);
+            assert!(
+                f.names.iter().all(|(_, about)| !about.is_empty()),
+                "{}",
+                f.path
+            );
+        }
+    }
+}
