@@ -309,7 +309,9 @@ pub fn kind(node: &Node) -> Kind {
     let tensor = |part: Part| part.of(&node.name);
     let (c, h, w) = node.shape;
     match &node.layer {
-        Layer::Conv { geo, bias } => crossbar(geo, tensor(Part::Weight), bias.then(|| tensor(Part::Bias))),
+        Layer::Conv { geo, bias } => {
+            crossbar(geo, tensor(Part::Weight), bias.then(|| tensor(Part::Bias)))
+        }
         Layer::BatchNorm { eps, rate } => Kind::Batchnorm {
             prefix: node.name.clone(),
             eps: *eps,

@@ -182,7 +182,13 @@ fn linear(im: &mut Importer, node: &Node, map: &Map, layer: Linear) -> Step<Map>
     };
     let name = im.layer_name(node, weight.1);
     let out = im.push(&name, layer, vec![map.node], vec![n_out])?;
-    im.trained(&out, Part::Weight, vec![n_out, n_in, 1, 1], weight.0, weight.1);
+    im.trained(
+        &out,
+        Part::Weight,
+        vec![n_out, n_in, 1, 1],
+        weight.0,
+        weight.1,
+    );
     if let Some((values, from)) = bias {
         im.trained(&out, Part::Bias, vec![n_out], values, from);
     }
