@@ -39,7 +39,7 @@ fn run(args: &[&str]) -> Run {
 fn sweep(file: &Path, out: &Path, more: &[&str]) {
     let args = [&["sweep", text(file), "--out", text(out)], more].concat();
     let run = run(&args);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    run.assert_ok();
 }
 
 fn place() -> (tempfile::TempDir, PathBuf) {

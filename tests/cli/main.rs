@@ -6,6 +6,8 @@ mod bench;
 mod compare;
 mod data;
 mod directories;
+#[cfg(target_os = "linux")]
+mod disk;
 mod help;
 mod mvm;
 mod networks;
@@ -24,6 +26,24 @@ struct Run {
     code: i32,
     stdout: String,
     stderr: String,
+}
+
+impl Run {
+    /// That it did its work, and said nothing on the standard error.
+    #[track_caller]
+    fn assert_ok(&self) {
+        assert_eq!((self.code, self.stderr.as_str()), (0, ""));
+    }
+
+    /// That its input was refused, in a message with these words.
+    #[track_caller]
+    fn assert_refused(&self, words: &[&str]) {
+        let said = (self.code, self.stdout.as_str());
+        assert_eq!(said, (2, ""), "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "{word}: {}", self.stderr);
+        }
+    }
 }
 
 /// Runs `pimento` with the environment variables that change its behaviour removed.

@@ -286,58 +286,70 @@ fn forge(file: &Path, from: &str, to: &str) -> Vec<u8> {
     good
 }
 
+/// Refuses what a forged file says; the good file is there again afterwards.
+fn assert_refused<T>(file: &Path, from: &str, to: &str, says: &str, read: impl Fn() -> Result<T>) {
+    let good = forge(file, from, to);
+    let error = read().err().expect("a refusal");
+    let text = error.to_string();
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        text.contains("x.partial") && text.contains(says),
+        "{says}: {text}"
+    );
+    std::fs::write(file, good).unwrap();
+}
+
 #[test]
 fn a_course_that_cannot_be_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.partial");
     let (e, data) = (small("recipe = \"qat\"\n"), data());
+    let resumed = || trained(&e, &data, Some(file.clone()), usize::MAX);
     // Four steps an epoch, twelve in all: in the middle of the second epoch.
     let stopped = trained(&e, &data, Some(file.clone()), 6);
     assert!(matches!(stopped, Err(Error::Interrupted(_))));
     for (from, to, says) in [
         (
-            "\"step\":6",
-            "\"step\":13",
+            r#""step":6"#,
+            r#""step":13"#,
             "step 13 of a training of 12 steps",
         ),
-        ("\"step\":6", "\"step\":12", "1 epochs in 12 steps of 4"),
+        (r#""step":6"#, r#""step":12"#, "1 epochs in 12 steps of 4"),
         (
-            "\"step\":6",
-            "\"step\":5",
+            r#""step":6"#,
+            r#""step":5"#,
             "where the epoch has 1 steps of 30 images",
         ),
-        ("\"step\":6", "\"step\":-1", "expected usize"),
+        (r#""step":6"#, r#""step":-1"#, "expected usize"),
         (
-            "\"epoch\":1",
-            "\"epoch\":2",
+            r#""epoch":1"#,
+            r#""epoch":2"#,
             "epoch 2 in the place of epoch 1",
         ),
-        ("\"images\":", "\"images\":1", "sums over 1"),
+        (r#""images":"#, r#""images":1"#, "sums over 1"),
         (
-            "\"accuracy\":0.",
-            "\"accuracy\":7.",
+            r#""accuracy":0."#,
+            r#""accuracy":7."#,
             "in the place of epoch 1",
         ),
-        ("\"history\"", "\"herstory\"", "unknown field `herstory`"),
+        (r#""history""#, r#""herstory""#, "unknown field `herstory`"),
     ] {
-        let good = forge(&file, from, to);
-        let error = trained(&e, &data, Some(file.clone()), usize::MAX).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(error.exit_code(), 2);
-        assert!(
-            text.contains("x.partial") && text.contains(says),
-            "{says}: {text}"
-        );
-        std::fs::write(&file, good).unwrap();
+        assert_refused(&file, from, to, says, resumed);
     }
-    // A file without its checksum, and a model in the place of a checkpoint.
+    // A file without its checksum.
     let good = std::fs::read(&file).unwrap();
     let (parameters, mut meta) = Parameters::from_bytes(&good, &file).unwrap();
     meta.remove("pimento.sha256");
     std::fs::write(&file, parameters.to_bytes(&meta).unwrap()).unwrap();
-    let error = trained(&e, &data, Some(file.clone()), usize::MAX).unwrap_err();
+    let error = resumed().unwrap_err();
     assert!(error.to_string().contains("has no checksum"), "{error}");
+}
 
+#[test]
+fn a_model_whose_record_cannot_be_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.partial");
+    let (e, data) = (small("recipe = \"qat\"\n"), data());
     let model = trained(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
     let key = train::training_key(&point).unwrap();
@@ -345,32 +357,25 @@ fn a_course_that_cannot_be_is_refused() {
     train::save_model(&file, &model, &key).unwrap();
     for (from, to, says) in [
         (
-            "\"steps\":12",
-            "\"steps\":11",
+            r#""steps":12"#,
+            r#""steps":11"#,
             "11 steps of a training of 12 steps",
         ),
         (
-            "\"epoch\":3",
-            "\"epoch\":4",
+            r#""epoch":3"#,
+            r#""epoch":4"#,
             "epoch 4 in the place of epoch 3",
         ),
-        ("\"loss\":", "\"loss\":1", "not those of the last epoch"),
+        (r#""loss":"#, r#""loss":1"#, "not those of the last epoch"),
     ] {
-        let good = forge(&file, from, to);
-        let error = train::load_model(&file, &key, steps)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("x.partial") && error.contains(says),
-            "{says}: {error}"
-        );
-        std::fs::write(&file, good).unwrap();
+        assert_refused(&file, from, to, says, || {
+            train::load_model(&file, &key, steps)
+        });
     }
+    // In the place of a checkpoint.
     let error = trained(&e, &data, Some(file), usize::MAX).unwrap_err();
-    assert!(
-        error.to_string().contains("`checkpoint` is needed"),
-        "{error}"
-    );
+    let text = error.to_string();
+    assert!(text.contains("`checkpoint` is needed"), "{text}");
 }
 
 /// Interrupted at every step: parameters and record are those of a training that was not.

@@ -50,50 +50,64 @@ fn steps_are_those_of_another_framework() {
     }
 }
 
-fn check(case: &Case) {
-    let images = case.labels.len();
-    let mut g = Graph::new("perceptron", case.images.len() / images, 1, 1);
-    let hidden = g.linear("hidden", 0, case.start["hidden.bias"].len(), true);
-    let act = g.activation("act", hidden, Activation::Relu);
-    g.linear("out", act, case.start["out.bias"].len(), true);
-    let numerics = Numerics {
-        weight_bits: case.weight_bits,
-        weight_step: if case.learned {
-            None
-        } else {
-            Some(Step::MaxAbs)
-        },
-        weight_step_learned: case.learned,
-        per_channel: case.per_channel,
-        act_bits: case.act_bits,
-        act_step: if case.learned {
-            ActStep::Learned
-        } else {
-            ActStep::MovingMax
-        },
-        ..Numerics::FLOAT
-    };
-    let spec = TrainSpec {
-        chips: 1,
-        batch: images,
-        noise: None,
-        cells: None,
-        optimizer: match case.optimizer.as_str() {
-            "sgd" => Optimizer::Sgd {
-                momentum: 0.9,
-                nesterov: false,
+impl Case {
+    /// Images of the one batch.
+    fn batch(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn graph(&self) -> Graph {
+        let mut g = Graph::new("perceptron", self.images.len() / self.batch(), 1, 1);
+        let hidden = g.linear("hidden", 0, self.start["hidden.bias"].len(), true);
+        let act = g.activation("act", hidden, Activation::Relu);
+        g.linear("out", act, self.start["out.bias"].len(), true);
+        g
+    }
+
+    fn numerics(&self) -> Numerics {
+        let (weight_step, act_step) = match self.learned {
+            true => (None, ActStep::Learned),
+            false => (Some(Step::MaxAbs), ActStep::MovingMax),
+        };
+        Numerics {
+            weight_bits: self.weight_bits,
+            weight_step,
+            weight_step_learned: self.learned,
+            per_channel: self.per_channel,
+            act_bits: self.act_bits,
+            act_step,
+            ..Numerics::FLOAT
+        }
+    }
+
+    fn spec(&self) -> TrainSpec {
+        TrainSpec {
+            chips: 1,
+            batch: self.batch(),
+            noise: None,
+            cells: None,
+            optimizer: match self.optimizer.as_str() {
+                "sgd" => Optimizer::Sgd {
+                    momentum: 0.9,
+                    nesterov: false,
+                },
+                _ => Optimizer::Adam { decoupled: false },
             },
-            _ => Optimizer::Adam { decoupled: false },
-        },
-        weight_decay: 0.0,
-        smoothing: 0.0,
-        norm_rate: 0.1,
-        frozen_norm: false,
-        forward_only: false,
-        accumulate: 1,
-        average_rate: 0.0,
-    };
-    let t = training::lower(&g, &numerics, &spec);
+            weight_decay: 0.0,
+            smoothing: 0.0,
+            norm_rate: 0.1,
+            frozen_norm: false,
+            forward_only: false,
+            accumulate: 1,
+            average_rate: 0.0,
+        }
+    }
+}
+
+fn check(case: &Case) {
+    let images = case.batch();
+    let g = case.graph();
+    let t = training::lower(&g, &case.numerics(), &case.spec());
     let capacity = Capacity {
         chips: 1,
         images,
