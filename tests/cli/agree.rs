@@ -124,11 +124,7 @@ fn what_check_calls_valid_is_swept() {
         std::fs::write(dir.path().join("x.toml"), &whole).unwrap();
         let check = run(dir.path(), "check", &[]);
         assert_eq!(check.code, 0, "{whole}\n{}", check.stderr);
-        assert!(
-            check.stdout.contains("memory    waves of 2 chips"),
-            "{}",
-            check.stdout
-        );
+        check.assert_says(&["memory    waves of 2 chips"]);
         let out = dir.path().join("out");
         let sweep = run(dir.path(), "sweep", &["--force", "--out", text(&out)]);
         assert_eq!(sweep.code, 0, "{whole}\n{}", sweep.stderr);
@@ -164,8 +160,7 @@ fn names_stay_in_their_place() {
     ] {
         std::fs::write(dir.path().join("x.toml"), format!("name = \"{name}\"\n")).unwrap();
         for subcommand in ["check", "sweep"] {
-            let run = run(dir.path(), subcommand, &[]);
-            run.assert_refused(&["x.toml:1: field `name`: value"]);
+            run(dir.path(), subcommand, &[]).assert_refused(&["x.toml:1: field `name`: value"]);
         }
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -1,11 +1,10 @@
 //! Directories of runs: used again by themselves, and what is never replaced.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{Run, pimento, pimento_with, text};
+use super::{Run, pimento, pimento_in, pimento_with, text};
 
 /// A network on arrays of images, both beside the experiment.
 const EXPERIMENT: &str = r#"
@@ -75,19 +74,8 @@ impl Place {
 
     /// Runs the program in a folder of this place, on the CPU.
     fn run_in(&self, folder: &str, args: &[&str]) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_pimento"))
-            .args(args)
-            .current_dir(self.path(folder))
-            .env_remove("PIMENTO_DATA")
-            .env("PIMENTO_BACKEND", "cpu")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Run {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let folder = self.path(folder);
+        pimento_in(&folder, args, &[("PIMENTO_BACKEND", "cpu")])
     }
 
     fn ok(&self, folder: &str, args: &[&str]) -> String {

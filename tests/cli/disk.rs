@@ -63,22 +63,23 @@ fn a_full_disk_costs_nothing_that_was_measured() {
     };
     let place = Undisturbed::new(5_000, "");
     let out = disk.dir.path().join("out");
-    let run = place.sweep_into(&out, &[]);
-    run.assert_refused(&["journal.bin", "No space left", "--resume"]);
+    place
+        .sweep_into(&out, &[])
+        .assert_refused(&["journal.bin", "No space left", "--resume"]);
     let journal = Journal::read(&out.join("journal.bin")).unwrap();
     let before = journal.chips(0);
     assert!(before > 0 && journal.dropped() == 0, "{before} chips");
     drop(journal);
     // Still full.
-    let run = place.sweep_into(&out, &["--resume"]);
-    run.assert_refused(&["No space left"]);
+    place
+        .sweep_into(&out, &["--resume"])
+        .assert_refused(&["No space left"]);
     assert_eq!(
         Journal::read(&out.join("journal.bin")).unwrap().chips(0),
         before
     );
     disk.remount("size=16m");
-    let run = place.sweep_into(&out, &["--resume"]);
-    run.assert_ok();
+    place.sweep_into(&out, &["--resume"]).assert_ok();
     place.assert_equal(&out);
 }
 
@@ -89,8 +90,7 @@ fn a_read_only_directory_is_left_as_it_is() {
     };
     let place = Undisturbed::new(300, "");
     let out = disk.dir.path().join("out");
-    let run = place.sweep_into(&out, &[]);
-    run.assert_ok();
+    place.sweep_into(&out, &[]).assert_ok();
     lose_chips(&out);
     disk.remount("ro");
     for (dir, args) in [
@@ -102,7 +102,6 @@ fn a_read_only_directory_is_left_as_it_is() {
         assert!(run.stderr.contains(text(disk.dir.path())), "{}", run.stderr);
     }
     disk.remount("rw");
-    let run = place.sweep_into(&out, &["--resume"]);
-    run.assert_ok();
+    place.sweep_into(&out, &["--resume"]).assert_ok();
     place.assert_equal(&out);
 }

@@ -35,6 +35,14 @@ impl Run {
         assert_eq!((self.code, self.stderr.as_str()), (0, ""));
     }
 
+    /// That its standard output has these words.
+    #[track_caller]
+    fn assert_says(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.stdout.contains(word), "{word}: {}", self.stdout);
+        }
+    }
+
     /// That its input was refused, in a message with these words.
     #[track_caller]
     fn assert_refused(&self, words: &[&str]) {
@@ -53,8 +61,14 @@ fn pimento(args: &[&str]) -> Run {
 
 /// Runs `pimento` with environment variables of the test's choice.
 fn pimento_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
+    pimento_in(Path::new("."), args, variables)
+}
+
+/// The same in a directory.
+fn pimento_in(directory: &Path, args: &[&str], variables: &[(&str, &str)]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_pimento"))
         .args(args)
+        .current_dir(directory)
         .env_remove("PIMENTO_DATA")
         .env_remove("PIMENTO_CACHE")
         .env_remove("WGPU_ADAPTER_NAME")

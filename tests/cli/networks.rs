@@ -65,8 +65,7 @@ fn infer_and_export_agree() {
     };
     let want = infer(&model("small_17"), "y.npy");
     for name in ["out.onnx", "out.safetensors"] {
-        let run = pimento(&["export", &model("small_17"), "--output", &at(name)]);
-        run.assert_ok();
+        pimento(&["export", &model("small_17"), "--output", &at(name)]).assert_ok();
         let got = infer(&at(name), "z.npy");
         let far = want.iter().zip(&got).map(|(a, b)| (a - b).abs());
         assert!(far.fold(0.0, f32::max) < 1e-5);
@@ -118,8 +117,7 @@ fn wrong_files_are_named() {
         ),
     ] {
         let args: Vec<&str> = args.iter().map(|a| a as &str).collect();
-        let run = pimento(&args);
-        run.assert_refused(&[words]);
+        pimento(&args).assert_refused(&[words]);
         assert!(!Path::new(&at("y.npy")).exists());
     }
 }

@@ -73,7 +73,7 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     let out = place.path("out");
     let run = place.run("sweep", &["--out", text(&out)]);
     run.assert_ok();
-    assert!(run.stdout.contains("self-tuning"), "{}", run.stdout);
+    run.assert_says(&["self-tuning"]);
     let mut expected = vec![
         "chips.csv",
         "experiment.toml",
@@ -110,8 +110,9 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     let before = std::fs::read(out.join("summary.json")).unwrap();
     let run = place.run("sweep", &["--out", text(&out)]);
     run.assert_refused(&["--force"]);
-    let run = place.run("sweep", &["--out", text(&out), "--resume", "--seed", "9"]);
-    run.assert_refused(&["seed"]);
+    place
+        .run("sweep", &["--out", text(&out), "--resume", "--seed", "9"])
+        .assert_refused(&["seed"]);
     assert_eq!(std::fs::read(out.join("summary.json")).unwrap(), before);
     let run = place.run(
         "sweep",
@@ -127,8 +128,9 @@ fn output_directories_that_cannot_be_used() {
     let file = place.path("small.toml");
     let below_a_file = file.join("out");
     for out in [&file, &below_a_file] {
-        let run = place.run("sweep", &["--out", text(out)]);
-        run.assert_refused(&[text(&file)]);
+        place
+            .run("sweep", &["--out", text(out)])
+            .assert_refused(&[text(&file)]);
     }
     assert_eq!(files(place.dir.path()), ["small.toml"]);
 }
@@ -165,8 +167,9 @@ fn a_training_alone() {
     assert_eq!(files(place.dir.path()), ["net.safetensors", "small.toml"]);
     let run = place.run("train", &["--out", text(&file)]);
     run.assert_refused(&["--force"]);
-    let run = place.run("train", &["--out", text(&place.path("no/net.safetensors"))]);
-    run.assert_refused(&["no such directory"]);
+    place
+        .run("train", &["--out", text(&place.path("no/net.safetensors"))])
+        .assert_refused(&["no such directory"]);
 }
 
 #[test]
@@ -176,8 +179,9 @@ fn points_that_do_not_exist() {
         &["chip", "--index", "0", "--point", "2"][..],
         &["train", "--out", "x", "--point", "2"],
     ] {
-        let run = place.run(args[0], &args[1..]);
-        run.assert_refused(&["--point 2", "0 to 1"]);
+        place
+            .run(args[0], &args[1..])
+            .assert_refused(&["--point 2", "0 to 1"]);
     }
     assert_eq!(pimento(&["chip", "x.toml"]).code, 2);
 }

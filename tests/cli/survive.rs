@@ -46,8 +46,7 @@ impl Undisturbed {
         );
         std::fs::write(dir.path().join("survive.toml"), experiment).unwrap();
         let this = Self { dir };
-        let run = this.sweep("undisturbed", &[]);
-        run.assert_ok();
+        this.sweep("undisturbed", &[]).assert_ok();
         this
     }
 
@@ -206,8 +205,7 @@ fn a_sweep_killed_at_50_random_moments_ends_with_the_same_bytes() {
             assert!(lost.is_empty() || lost[0] == begun.last().unwrap());
             waves_lost += lost.len();
         }
-        let run = place.sweep_into(&out, &["--resume"]);
-        run.assert_ok();
+        place.sweep_into(&out, &["--resume"]).assert_ok();
         place.assert_equal(&out);
     }
     println!("{kills} kills in {sweeps} sweeps, {waves_lost} waves done twice");
@@ -268,15 +266,16 @@ fn shards_in_any_order_two_of_them_killed_merge_to_the_same_bytes() {
     other.assert_ok();
     let run = merge(&[dirs[1].clone(), place.path("other")], "no");
     run.assert_refused(&["`seed = 1` there, `seed = 9` now"]);
-    let run = merge(&[place.path("models")], "no");
-    run.assert_refused(&["no journal of a sweep"]);
+    merge(&[place.path("models")], "no").assert_refused(&["no journal of a sweep"]);
 
     // A directory goes on as what it is.
-    let run = place.sweep_into(&dirs[2], &["--shard", "4/16", "--resume"]);
-    run.assert_refused(&["`shard 3/16` there, `shard 4/16` now"]);
+    place
+        .sweep_into(&dirs[2], &["--shard", "4/16", "--resume"])
+        .assert_refused(&["`shard 3/16` there, `shard 4/16` now"]);
     for wrong in ["0/4", "5/4", "slurm", "1/2000"] {
-        let run = place.sweep("wrong", &["--shard", wrong]);
-        run.assert_refused(&["allowed"]);
+        place
+            .sweep("wrong", &["--shard", wrong])
+            .assert_refused(&["allowed"]);
         assert!(!place.path("wrong").exists());
     }
 }
@@ -285,8 +284,7 @@ fn shards_in_any_order_two_of_them_killed_merge_to_the_same_bytes() {
 fn a_changed_network_or_a_damaged_journal_is_refused() {
     let place = Undisturbed::new(300, "");
     let out = place.path("out");
-    let run = place.sweep_into(&out, &[]);
-    run.assert_ok();
+    place.sweep_into(&out, &[]).assert_ok();
     let journal = out.join("journal.bin");
     let whole = std::fs::read(&journal).unwrap();
 
@@ -317,15 +315,15 @@ fn a_changed_network_or_a_damaged_journal_is_refused() {
         );
     }
     std::fs::write(&model, &trained).unwrap();
-    let run = place.sweep_into(&out, &["--resume"]);
-    run.assert_ok();
+    place.sweep_into(&out, &["--resume"]).assert_ok();
     place.assert_equal(&out);
 
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 0x01;
     std::fs::write(&journal, &damaged).unwrap();
-    let run = place.sweep_into(&out, &["--resume"]);
-    run.assert_refused(&["journal.bin: the record at byte"]);
+    place
+        .sweep_into(&out, &["--resume"])
+        .assert_refused(&["journal.bin: the record at byte"]);
     assert_eq!(std::fs::read(&journal).unwrap(), damaged);
 }
 
@@ -336,12 +334,14 @@ fn a_directory_belongs_to_one_process() {
     // This process holds it, the sweep's own record says who it was.
     let held = Claimed::new(&journal).unwrap();
     for args in [&["--resume"][..], &["--force"]] {
-        let run = place.sweep("undisturbed", args);
-        run.assert_refused(&["another process (process ", "journal.bin", "allowed"]);
+        place.sweep("undisturbed", args).assert_refused(&[
+            "another process (process ",
+            "journal.bin",
+            "allowed",
+        ]);
     }
     drop(held);
-    let run = place.sweep("undisturbed", &["--resume"]);
-    run.assert_ok();
+    place.sweep("undisturbed", &["--resume"]).assert_ok();
 }
 
 #[test]
@@ -349,15 +349,13 @@ fn a_dry_run_says_what_would_happen_and_writes_nothing() {
     let place = Undisturbed::new(90, "[[sweep.grid]]\ntuning = [\"none\", \"self-tuning\"]\n");
     let run = place.sweep("dry", &["--dry-run", "--chips", "1000"]);
     run.assert_ok();
-    for word in [
+    run.assert_says(&[
         "2000 chips of 150 images",
         "0 trainings",
         "is there",
         "chips/s",
         "memory",
-    ] {
-        assert!(run.stdout.contains(word), "{word}: {}", run.stdout);
-    }
+    ]);
     let none = place.path("none");
     let args = [
         "--dry-run",
@@ -386,14 +384,10 @@ fn a_dry_run_says_what_would_happen_and_writes_nothing() {
     assert!(plan["seconds"].as_f64().unwrap() > 0.0);
     assert!(!place.path("dry").exists() && !place.path("none").exists());
     let run = place.sweep("undisturbed", &["--dry-run", "--resume"]);
-    assert!(
-        run.stdout.contains("0 chips of 150 images"),
-        "{}",
-        run.stdout
-    );
+    run.assert_says(&["0 chips of 150 images"]);
     for wrong in ["4", "many", "1KiB"] {
-        let run = pimento(&["sweep", "x.toml", "--memory", wrong]);
-        run.assert_refused(&["such as 512MiB or 4GiB"]);
+        pimento(&["sweep", "x.toml", "--memory", wrong])
+            .assert_refused(&["such as 512MiB or 4GiB"]);
     }
 }
 

@@ -5,6 +5,7 @@
 //! breach too.
 
 mod imports;
+mod lengths;
 mod operators;
 mod source;
 mod text;

@@ -278,6 +278,15 @@ fn computed_constants_are_limited() {
     ));
 }
 
+/// The network from the file that it was written to.
+fn written(network: &Loaded) -> Loaded {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("net.safetensors");
+    let bytes = file::to_safetensors(network, &Default::default()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    Loaded::clone(&file::load(&path, false, None).unwrap())
+}
+
 #[test]
 fn tied_tensors_are_known() {
     let image = [
@@ -306,14 +315,7 @@ fn tied_tensors_are_known() {
     // What is written keeps the knowledge.
     let varied = floats("w", &[2, 2, 1, 1], &[1.0, 2.0, 3.0, 4.0]);
     let network = read(&with(&image, &[varied]));
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("net.safetensors");
-    std::fs::write(
-        &path,
-        file::to_safetensors(&network, &Default::default()).unwrap(),
-    )
-    .unwrap();
-    let again = file::load(&path, false, None).unwrap();
+    let again = written(&network);
     assert_eq!(again.tied, network.tied);
     assert_eq!(again, network);
 }
@@ -334,14 +336,7 @@ fn momentum_goes_in_and_out() {
     assert_eq!(rate(&network), 0.01);
     let bytes = onnx::export(&network).unwrap();
     assert_eq!(rate(&read(&bytes)), 0.01);
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("net.safetensors");
-    std::fs::write(
-        &path,
-        file::to_safetensors(&network, &Default::default()).unwrap(),
-    )
-    .unwrap();
-    assert_eq!(rate(&file::load(&path, false, None).unwrap()), 0.01);
+    assert_eq!(rate(&written(&network)), 0.01);
 }
 
 #[test]

@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
 use pimento::data::{Dataset, Pixels, Split};
 use pimento::network::Parameters;
-use pimento::progress::{Observer, SweepProgress, TrainProgress};
 use pimento::random::{Purpose, Stream};
 use pimento::setup;
 use pimento::sweep::outdir::Existing;
 use pimento::sweep::result::{ChipRow, SweepResult};
 use pimento::sweep::rows::Rows;
 use pimento::sweep::{Outcome, SweepOptions, run};
-use pimento::train::{self, Job, Model};
+use pimento::train;
 use pimento::{Error, Result};
 
-use crate::{digits, experiment};
+use crate::{Stop, digits, experiment, stop_at, train_until};
 
 /// A network that trains in milliseconds.
 fn small(more: &str) -> Experiment {
@@ -36,50 +35,6 @@ fn data() -> Split {
         train: all.train.limit(120),
         test: all.test.limit(60),
     }
-}
-
-/// Interrupts a training at a step and a sweep after so many waves.
-struct Stop {
-    step: usize,
-    waves: AtomicUsize,
-    at: AtomicUsize,
-}
-
-fn stop_at(step: usize) -> Stop {
-    Stop {
-        step,
-        waves: AtomicUsize::new(usize::MAX),
-        at: AtomicUsize::new(0),
-    }
-}
-
-impl Observer for Stop {
-    fn training(&self, p: &TrainProgress) {
-        self.at.store(p.step, Ordering::Relaxed);
-    }
-
-    fn sweep(&self, p: &SweepProgress) {
-        if p.chips_done > 0 {
-            let less = |n: usize| n.checked_sub(1);
-            let left = &self.waves;
-            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        }
-    }
-
-    fn interrupted(&self) -> bool {
-        self.at.load(Ordering::Relaxed) >= self.step || self.waves.load(Ordering::Relaxed) == 0
-    }
-}
-
-fn trained(e: &Experiment, data: &Split, file: Option<PathBuf>, stop: usize) -> Result<Model> {
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, data, 0)?,
-        label: "test".into(),
-        checkpoint: file,
-        resume: true,
-        observer: &stop_at(stop),
-    })
 }
 
 fn nothing(_: &Path, _: &SweepResult, _: &dyn Rows) -> Result<()> {
@@ -149,12 +104,12 @@ fn other_images_are_another_training() {
     assert_eq!(files(&dir.path().join("models"), ".safetensors").len(), 4);
     // A checkpoint says what is different.
     let file = dir.path().join("x.partial");
-    assert!(trained(&e, &first, Some(file.clone()), 5).is_err());
+    assert!(train_until(&e, &first, Some(file.clone()), 5).is_err());
     let now = Split {
         train: changed(&first.train, "one pixel"),
         ..first
     };
-    let error = trained(&e, &now, Some(file), usize::MAX).unwrap_err();
+    let error = train_until(&e, &now, Some(file), usize::MAX).unwrap_err();
     let text = error.to_string();
     assert_eq!(error.exit_code(), 2);
     assert!(
@@ -170,7 +125,7 @@ fn another_network_file_is_another_training() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("net.safetensors");
     let zoo = small("recipe = \"float\"\n");
-    let model = trained(&zoo, &data(), None, usize::MAX).unwrap();
+    let model = train_until(&zoo, &data(), None, usize::MAX).unwrap();
     train::save_model(&file, &model, "").unwrap();
     // Described in one file, its tensors in another, which no digest of the first knows of.
     let (mut parameters, meta) =
@@ -254,7 +209,7 @@ fn a_flipped_bit_in_a_model_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("model.safetensors");
     let (e, data) = (small("recipe = \"qat\"\n"), data());
-    let model = trained(&e, &data, None, usize::MAX).unwrap();
+    let model = train_until(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
     let key = train::training_key(&point).unwrap();
     train::save_model(&file, &model, &key).unwrap();
@@ -268,9 +223,9 @@ fn a_flipped_bit_in_a_checkpoint_is_refused() {
     let file = dir.path().join("x.partial");
     // The last step: what is left to do is nothing, so that a wrong bit would be seen.
     let (e, data) = (small("recipe = \"qat\"\n"), data());
-    assert!(trained(&e, &data, Some(file.clone()), 11).is_err());
+    assert!(train_until(&e, &data, Some(file.clone()), 11).is_err());
     flips(&file, || {
-        let model = trained(&e, &data, Some(file.clone()), usize::MAX)?;
+        let model = train_until(&e, &data, Some(file.clone()), usize::MAX)?;
         Ok((model.parameters, model.record.history))
     });
 }
@@ -304,9 +259,9 @@ fn a_course_that_cannot_be_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.partial");
     let (e, data) = (small("recipe = \"qat\"\n"), data());
-    let resumed = || trained(&e, &data, Some(file.clone()), usize::MAX);
+    let resumed = || train_until(&e, &data, Some(file.clone()), usize::MAX);
     // Four steps an epoch, twelve in all: in the middle of the second epoch.
-    let stopped = trained(&e, &data, Some(file.clone()), 6);
+    let stopped = train_until(&e, &data, Some(file.clone()), 6);
     assert!(matches!(stopped, Err(Error::Interrupted(_))));
     for (from, to, says) in [
         (
@@ -350,7 +305,7 @@ fn a_model_whose_record_cannot_be_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.partial");
     let (e, data) = (small("recipe = \"qat\"\n"), data());
-    let model = trained(&e, &data, None, usize::MAX).unwrap();
+    let model = train_until(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
     let key = train::training_key(&point).unwrap();
     let steps = train::settings::Steps::new(&e.train, point.inputs.n_trained_on()).unwrap();
@@ -373,7 +328,7 @@ fn a_model_whose_record_cannot_be_is_refused() {
         });
     }
     // In the place of a checkpoint.
-    let error = trained(&e, &data, Some(file), usize::MAX).unwrap_err();
+    let error = train_until(&e, &data, Some(file), usize::MAX).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("`checkpoint` is needed"), "{text}");
 }
@@ -387,13 +342,13 @@ fn a_resumed_training_has_the_record_of_an_unbroken_one() {
     // Sixty steps an epoch, reported every third, so that some sums are still in the adapter.
     e.train.batch = 2;
     e.train.epochs = 2;
-    let whole = trained(&e, &data, None, usize::MAX).unwrap();
+    let whole = train_until(&e, &data, None, usize::MAX).unwrap();
     assert_eq!(whole.record.steps, 120);
     let dir = tempfile::tempdir().unwrap();
     for stop in [1, 7, 30, 59, 60, 61, 62, 118, 119, 120] {
         let file = dir.path().join(format!("{stop}.partial"));
-        assert!(trained(&e, &data, Some(file.clone()), stop).is_err());
-        let resumed = trained(&e, &data, Some(file), usize::MAX).unwrap();
+        assert!(train_until(&e, &data, Some(file.clone()), stop).is_err());
+        let resumed = train_until(&e, &data, Some(file), usize::MAX).unwrap();
         assert_eq!(resumed.parameters, whole.parameters, "step {stop}");
         let record = train::TrainRecord {
             elapsed_s: whole.record.elapsed_s,

@@ -13,12 +13,11 @@ use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{ActStep, Numerics};
 use pimento::program::*;
 use pimento::random::TRAINING;
-use pimento::setup::{self, Images};
-use pimento::sweep::wave::Simulator;
-use pimento::train::{self, Job, Model};
+use pimento::setup;
+use pimento::train::{self, Model};
 use serde::Deserialize;
 
-use crate::{digits, experiment};
+use crate::{digits, experiment, ideal, rows, trained};
 
 /// Four steps of f32 on values up to 2 with learning rates up to 0.1; Adam divides by the root of
 /// a second moment whose factor 1 - 0.999 carries 3e-5 of itself.
@@ -155,25 +154,13 @@ fn perceptron(quantize: &str, rest: &str) -> pimento::config::Experiment {
     ))
 }
 
-fn trained(e: &pimento::config::Experiment, data: &Split) -> Model {
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, data, 0).unwrap(),
-        label: "test".into(),
-        checkpoint: None,
-        resume: false,
-        observer: &(),
-    })
-    .unwrap()
-}
-
 /// Right images without variation.
 fn right(e: &pimento::config::Experiment, m: &Model, data: &Split, of: &Dataset) -> u32 {
-    let point = setup::point(e, data, 0).unwrap();
-    let images = Images::new(of, &point.inputs.normalise).unwrap();
-    let backend = CpuBackend::new();
-    let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
-    s.run(0, 0..1, &()).unwrap()[0].correct
+    let data = Split {
+        train: data.train.clone(),
+        test: of.clone(),
+    };
+    ideal(e, m, &data).correct
 }
 
 /// At rates at which a step would run below 0 within an epoch, learned steps stay positive and the
@@ -208,11 +195,7 @@ fn learned_steps_stay_positive() {
         );
         let digital = right(&e, &m, &data, &data.test);
         e.fidelity = pimento::config::Fidelity::Cell;
-        let point = setup::point(&e, &data, 0).unwrap();
-        let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-        let backend = CpuBackend::new();
-        let mut s = Simulator::new(&backend, &point, &m, &images).unwrap();
-        let cells = s.run(0, 0..1, &()).unwrap()[0].correct;
+        let cells = rows(&e, &m, &data, 0..1)[0].correct;
         // Sums of another order round differently: two images may lie on a threshold.
         assert!(
             digital.abs_diff(cells) <= 2,
@@ -414,13 +397,9 @@ fn held_out_images_are_seen_by_nothing_that_is_deployed() {
     let model = trained(&e, &data);
     assert_eq!(model.parameters, trained(&e, &white).parameters);
     e.fidelity = pimento::config::Fidelity::Cell;
-    let rows = |d: &Split| {
-        let point = setup::point(&e, d, 0).unwrap();
-        let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-        let backend = CpuBackend::new();
-        let mut s = Simulator::new(&backend, &point, &model, &images).unwrap();
-        s.run(0, 0..2, &()).unwrap()
+    let loss = |d: &Split| -> Vec<f64> {
+        let rows = rows(&e, &model, d, 0..2);
+        rows.iter().map(|r| r.loss).collect()
     };
-    let loss = |d: &Split| rows(d).iter().map(|r| r.loss).collect::<Vec<_>>();
     assert_eq!(loss(&data), loss(&white));
 }

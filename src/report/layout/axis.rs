@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::config::field_path;
-use crate::report::text::compact;
+use crate::report::text::{compact, key};
 use crate::sweep::result::PointSummary;
 
 /// One axis of the sweep with every point's value.
@@ -164,13 +164,6 @@ pub(super) fn phrases<'a>(
 pub(super) fn join(parts: impl IntoIterator<Item = String>) -> String {
     let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
     parts.join(", ")
-}
-
-/// A value as a key: equal numbers are equal whatever their type.
-fn key(value: &Value) -> String {
-    value
-        .as_f64()
-        .map_or_else(|| value.to_string(), |x| x.to_string())
 }
 
 /// Distinct items in the order of their first appearance.
