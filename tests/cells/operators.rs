@@ -53,8 +53,16 @@ impl Written {
         self.program.tensor(name, shape, scope, Role::State)
     }
 
-    fn given(&mut self, name: &str, values: Vec<f32>, scope: Scope) -> TensorId {
-        let tensor = self.state(name, values.len(), scope);
+    /// A state of as many values as are given.
+    fn shared(&mut self, name: &str, values: Vec<f32>) -> TensorId {
+        let tensor = self.state(name, values.len(), Scope::Shared);
+        self.values.push((tensor, values));
+        tensor
+    }
+
+    /// A state of `len` values a chip.
+    fn per_chip(&mut self, name: &str, len: usize, values: Vec<f32>) -> TensorId {
+        let tensor = self.state(name, len, Scope::PerChip);
         self.values.push((tensor, values));
         tensor
     }
@@ -109,13 +117,13 @@ fn write(p: &mut Written, layer: &Layer) -> (SectionId, SectionId, Computed) {
     let a = &layer.reading.arrays;
     let full = layer.correct.is_some();
     let has_adc = layer.reading.adc.is_some();
-    let w = p.given("w", layer.weights.clone(), shared);
-    let w_step = p.given("w_step", vec![layer.w_step], shared);
-    let x_step = p.given("x_step", vec![layer.x_step], shared);
-    let array = p.given("array", layer.array.clone(), per_chip);
-    let range = p.given("range", layer.ranges.concat(), shared);
+    let w = p.shared("w", layer.weights.clone());
+    let w_step = p.shared("w_step", vec![layer.w_step]);
+    let x_step = p.shared("x_step", vec![layer.x_step]);
+    let array = p.per_chip("array", a.cell_arrays(), layer.array.clone());
+    let range = p.shared("range", layer.ranges.concat());
     let correct = layer.correct.clone();
-    let correct = correct.map(|values| p.given("correct", values, per_chip));
+    let correct = correct.map(|values| p.per_chip("correct", 2 * a.converters(), values));
     let planes = a.read_planes() * a.plane_len();
     let g = p.state("g", planes, per_chip);
     let variance = full.then(|| p.state("variance", planes, per_chip));

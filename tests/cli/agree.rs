@@ -77,6 +77,17 @@ fn write_networks(dir: &Path) {
     std::fs::write(dir.join("page.onnx"), "<!DOCTYPE html><p>not found").unwrap();
 }
 
+/// A message without the memory that is free at the moment.
+fn said(message: &str) -> String {
+    match message.split_once("the memory budget is ") {
+        Some((before, after)) => {
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}the memory budget is{after}")
+        }
+        None => message.into(),
+    }
+}
+
 #[test]
 fn check_and_sweep_refuse_alike() {
     let dir = tempfile::tempdir().unwrap();
@@ -98,15 +109,16 @@ fn check_and_sweep_refuse_alike() {
         assert!(check.stderr.contains(says), "{whole}\n{}", check.stderr);
         assert_eq!((check.code, check.stdout.as_str()), (2, ""), "{whole}");
         assert_eq!((sweep.code, plan.code), (2, 2), "{whole}\n{}", sweep.stderr);
-        assert_eq!(sweep.stderr, check.stderr);
-        assert_eq!(plan.stderr, check.stderr);
+        for run in [&sweep, &plan] {
+            assert_eq!(said(&run.stderr), said(&check.stderr));
+        }
         assert!(!out.exists(), "{whole}");
         let json = run(dir.path(), "check", &["--json"]);
-        assert_eq!((json.code, &json.stderr), (2, &check.stderr));
+        assert_eq!((json.code, said(&json.stderr)), (2, said(&check.stderr)));
         let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(document["valid"], false);
         let error = document["errors"][0].as_str().unwrap();
-        assert_eq!(format!("error: {error}\n"), check.stderr);
+        assert_eq!(format!("error: {error}\n"), json.stderr);
     }
 }
 
