@@ -222,140 +222,37 @@ fn resnet20() -> Vec<ConvGeometry> {
     layers
 }
 
+/// Highest code of an input.
+const TOP: i32 = (1 << BITS) - 1;
+/// Highest code of a converter.
+const MOST: i32 = (1 << (BITS - 1)) - 1;
+
 fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
-    let &Chip {
-        layers,
-        slices,
-        encoding,
-        dac_bits,
-        rows,
-        exact,
-        noise,
-        storage,
-        images: (few, some, many),
-    } = chip;
-    let layers = layers();
+    let layers = (chip.layers)();
     let matrix = layers.len() == 1;
-    let mut program = Program::default();
     let image = Shape::Image {
         c: layers[0].c_in,
         h: layers[0].h_in,
         w: layers[0].w_in,
     };
-    let images = program.tensor("images", image, Scope::Shared, Role::Input);
-    let one = program.tensor("one", Shape::Flat(1), Scope::Shared, Role::State);
-    let scope = if exact { Scope::Shared } else { Scope::PerChip };
-    let top = (1 << BITS) - 1;
-    let (mut cells, mut reads, mut states) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut x, mut macs, mut products) = (images, 0, 0);
-    for (i, geo) in layers.into_iter().enumerate() {
-        let a = arrays(geo.c_out, geo.rows(), slices, encoding, rows);
-        let dac = Dac {
-            input_bits: BITS,
-            dac_bits,
-            signs: None,
-            table: None,
-            analog_sum: false,
-        };
-        macs += geo.macs() * a.read_planes() * dac.steps();
-        products += geo.macs();
-        let mut flat = |name: &str, n, scope| {
-            let name = format!("{name}{i}");
-            program.tensor(name, Shape::Flat(n), scope, Role::State)
-        };
-        let w = flat("w", a.plane_len(), Scope::Shared);
-        let scale = flat("scale", 1, Scope::Shared);
-        let array = flat("array", a.cell_arrays(), scope);
-        let planes = a.read_planes() * a.plane_len();
-        let g = flat("g", planes, scope);
-        let variance = noise.then(|| flat("variance", planes, scope));
-        let range = flat("range", 2 * a.read_planes() * a.cols, Scope::Shared);
-        let adc = flat("adc", 2 * a.converters(), Scope::PerChip);
-        program.keep(g, storage);
-        let map = Shape::Image {
-            c: geo.c_out,
-            h: geo.h_out(),
-            w: geo.w_out(),
-        };
-        let y = program.tensor(format!("y{i}"), map, Scope::PerChip, Role::Temp);
-        // About two standard deviations of a sum, as levels.
-        let spread = 0.35 * f32::from(slices[0]).exp2() * (a.rows as f32).sqrt();
-        let full = 2.0 * spread * if dac_bits > 1 { top as f32 } else { 1.0 };
-        let most = (1 << (BITS - 1)) - 1;
-        let lsb = if exact { 1.0 } else { full / most as f32 };
-        let sigma = if exact { 0.0 } else { SIGMA };
-        cells.push(Op::from(ProgramCells {
-            w,
-            step: one,
-            array,
-            out: g,
-            variance,
-            spec: Programming {
-                read_noise: CellReadNoise {
-                    proportional: if noise { 0.01 } else { 0.0 },
-                    ..CellReadNoise::default()
-                },
-                ..programming(&a, sigma, i as u32)
-            },
-        }));
-        cells.push(Op::from(ConverterFold {
-            range,
-            scale: None,
-            out: adc,
-            spec: ConverterErrors {
-                arrays: a.clone(),
-                sharing: 1,
-                gain: 0.0,
-                offset: 0.0,
-                layer: i as u32,
-            },
-        }));
-        reads.push(Op::from(Crossbar {
-            x,
-            x_step: one,
-            g,
-            variance,
-            w_step: scale,
-            adc: Some(adc),
-            range: Some(range),
-            correct: None,
-            y,
-            clipped: None,
-            geo,
-            post: Post {
-                quant: Some(ActQuant {
-                    scale: one,
-                    lo: 0,
-                    hi: top,
-                    rounding: Rounding::Nearest,
-                }),
-                ..Post::NONE
-            },
-            spec: Reading {
-                arrays: a.clone(),
-                dac,
-                adc: Some(Adc {
-                    lo: -most,
-                    hi: most,
-                    noise: if noise { 0.3 } else { 0.0 },
-                    inl: None,
-                }),
-                noise_per_cell: false,
-                integer: exact,
-                exact,
-                layer: i as u32,
-            },
-        }));
-        states.push((w, codes(a.plane_len(), i as u32 + 1)));
-        // Keeps the activations between zero and the highest code.
-        states.push((scale, vec![1.0 / (60.0 * (a.rows as f32).sqrt())]));
-        let ranges = [lsb, 0.0].repeat(a.read_planes() * a.cols);
-        states.push((range, ranges));
-        x = y;
+    let mut network = Network::new(chip, image);
+    let (images, one) = (network.x, network.one);
+    for geo in layers {
+        network.add(geo);
     }
+    let Network {
+        mut program,
+        cells,
+        reads,
+        states,
+        macs,
+        products,
+        ..
+    } = network;
     let wait = wait_state(&mut program);
     let set = program.section("cells", cells);
     let read = program.section("read", reads);
+    let (few, some, many) = chip.images;
     let mut p = setup.prepare(&program, setup.pick(1, 2, 16), setup.pick(few, some, many))?;
     let pixels = values(p.images * image.len(), 99);
     let pixels = pixels.iter().map(|v| (60.0 * v.abs()).round().min(255.0));
@@ -380,4 +277,178 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
         unit: if matrix { "MAC" } else { "chip-image" },
         cost: Cost::Flops(2.0 * pairs * macs as f64),
     })
+}
+
+/// A network being lowered, layer after layer.
+struct Network<'a> {
+    chip: &'a Chip,
+    program: Program,
+    /// A state of 1.
+    one: TensorId,
+    /// Output of the last layer.
+    x: TensorId,
+    /// Number of layers.
+    layers: usize,
+    /// Operators that fabricate, and operators that read.
+    cells: Vec<Op>,
+    reads: Vec<Op>,
+    /// Values of the states.
+    states: Vec<(TensorId, Vec<f32>)>,
+    /// Multiply-accumulates of planes and steps, and of weights and inputs.
+    macs: usize,
+    products: usize,
+}
+
+impl<'a> Network<'a> {
+    fn new(chip: &'a Chip, image: Shape) -> Self {
+        let mut program = Program::default();
+        Self {
+            chip,
+            x: program.tensor("images", image, Scope::Shared, Role::Input),
+            one: program.tensor("one", Shape::Flat(1), Scope::Shared, Role::State),
+            program,
+            layers: 0,
+            cells: vec![],
+            reads: vec![],
+            states: vec![],
+            macs: 0,
+            products: 0,
+        }
+    }
+
+    fn state(&mut self, name: &str, len: usize, scope: Scope) -> TensorId {
+        let name = format!("{name}{}", self.layers);
+        self.program
+            .tensor(name, Shape::Flat(len), scope, Role::State)
+    }
+
+    /// Adds a layer: its states, the operators that fabricate it, the one that reads it.
+    fn add(&mut self, geo: ConvGeometry) {
+        let chip = self.chip;
+        let scope = match chip.exact {
+            true => Scope::Shared,
+            false => Scope::PerChip,
+        };
+        let a = arrays(geo.c_out, geo.rows(), chip.slices, chip.encoding, chip.rows);
+        let planes = a.read_planes() * a.plane_len();
+        let w = self.state("w", a.plane_len(), Scope::Shared);
+        let scale = self.state("scale", 1, Scope::Shared);
+        let array = self.state("array", a.cell_arrays(), scope);
+        let g = self.state("g", planes, scope);
+        let variance = chip.noise.then(|| self.state("variance", planes, scope));
+        let range = self.state("range", 2 * a.read_planes() * a.cols, Scope::Shared);
+        let adc = self.state("adc", 2 * a.converters(), Scope::PerChip);
+        self.program.keep(g, chip.storage);
+        let map = Shape::Image {
+            c: geo.c_out,
+            h: geo.h_out(),
+            w: geo.w_out(),
+        };
+        let y = format!("y{}", self.layers);
+        let y = self.program.tensor(y, map, Scope::PerChip, Role::Temp);
+
+        let layer = self.layers as u32;
+        self.cells.push(Op::from(ProgramCells {
+            w,
+            step: self.one,
+            array,
+            out: g,
+            variance,
+            spec: chip.programming(&a, layer),
+        }));
+        self.cells.push(Op::from(ConverterFold {
+            range,
+            scale: None,
+            out: adc,
+            spec: ConverterErrors {
+                arrays: a.clone(),
+                sharing: 1,
+                gain: 0.0,
+                offset: 0.0,
+                layer,
+            },
+        }));
+        let reading = chip.reading(&a, layer);
+        self.macs += geo.macs() * a.read_planes() * reading.dac.steps();
+        self.products += geo.macs();
+        self.reads.push(Op::from(Crossbar {
+            x: self.x,
+            x_step: self.one,
+            g,
+            variance,
+            w_step: scale,
+            adc: Some(adc),
+            range: Some(range),
+            correct: None,
+            y,
+            clipped: None,
+            geo,
+            post: Post {
+                quant: Some(ActQuant {
+                    scale: self.one,
+                    lo: 0,
+                    hi: TOP,
+                    rounding: Rounding::Nearest,
+                }),
+                ..Post::NONE
+            },
+            spec: reading,
+        }));
+        self.states.push((w, codes(a.plane_len(), layer + 1)));
+        // Keeps the activations between zero and the highest code.
+        let shrink = 1.0 / (60.0 * (a.rows as f32).sqrt());
+        self.states.push((scale, vec![shrink]));
+        let ranges = [chip.lsb(&a), 0.0].repeat(a.read_planes() * a.cols);
+        self.states.push((range, ranges));
+        self.x = y;
+        self.layers += 1;
+    }
+}
+
+impl Chip {
+    fn programming(&self, arrays: &Arrays, layer: u32) -> Programming {
+        let sigma = if self.exact { 0.0 } else { SIGMA };
+        Programming {
+            read_noise: CellReadNoise {
+                proportional: if self.noise { 0.01 } else { 0.0 },
+                ..CellReadNoise::default()
+            },
+            ..programming(arrays, sigma, layer)
+        }
+    }
+
+    fn reading(&self, arrays: &Arrays, layer: u32) -> Reading {
+        Reading {
+            arrays: arrays.clone(),
+            dac: Dac {
+                input_bits: BITS,
+                dac_bits: self.dac_bits,
+                signs: None,
+                table: None,
+                analog_sum: false,
+            },
+            adc: Some(Adc {
+                lo: -MOST,
+                hi: MOST,
+                noise: if self.noise { 0.3 } else { 0.0 },
+                inl: None,
+            }),
+            noise_per_cell: false,
+            integer: self.exact,
+            exact: self.exact,
+            layer,
+        }
+    }
+
+    /// Step of the converters, as levels.
+    fn lsb(&self, arrays: &Arrays) -> f32 {
+        if self.exact {
+            return 1.0;
+        }
+        // About two standard deviations of a sum, as levels.
+        let spread = 0.35 * f32::from(self.slices[0]).exp2() * (arrays.rows as f32).sqrt();
+        let whole = self.dac_bits > 1;
+        let full = 2.0 * spread * if whole { TOP as f32 } else { 1.0 };
+        full / MOST as f32
+    }
 }

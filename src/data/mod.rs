@@ -32,6 +32,8 @@ mod folder;
 mod gzip;
 pub mod idx;
 mod labelled;
+#[cfg(test)]
+mod mutations;
 pub mod npy;
 mod picture;
 pub mod shape;

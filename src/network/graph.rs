@@ -1,10 +1,10 @@
 //! A network as a directed acyclic graph of layers, before anything is quantized or noisy.
 
+mod check;
+
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
-use crate::random::{Reach, product};
+use crate::program::{Activation, ConvGeometry, PoolGeometry};
 
 /// Rate of running batch norm statistics where nothing else is said.
 pub const NORM_RATE: f32 = 0.1;
@@ -161,10 +161,7 @@ impl Graph {
             let (pixel, channel) = (i / c, i % c);
             (channel * h * w + pixel) as u32
         };
-        let mut name = "channels_last".to_string();
-        while self.nodes.iter().any(|n| n.name == name) {
-            name.push('_');
-        }
+        let name = self.unused_name("channels_last");
         self.nodes[0].shape = (c, h, w);
         for node in &mut self.nodes {
             node.inputs.iter_mut().for_each(|input| *input += 1);
@@ -188,11 +185,17 @@ impl Graph {
         if h * w == 1 {
             return;
         }
-        let mut name = "outputs".to_string();
+        let name = self.unused_name("outputs");
+        self.push(name, Layer::Reshape, vec![last], (c * h * w, 1, 1));
+    }
+
+    /// The name, with underscores appended until no node has it.
+    fn unused_name(&self, name: &str) -> String {
+        let mut name = name.to_string();
         while self.nodes.iter().any(|n| n.name == name) {
             name.push('_');
         }
-        self.push(name, Layer::Reshape, vec![last], (c * h * w, 1, 1));
+        name
     }
 
     /// The node added last.
@@ -305,11 +308,13 @@ impl Graph {
     /// The crossbar layers in order: `(node, geometry, has bias)`. Position + 1 is the layer's
     /// address in the random number counter.
     pub fn crossbars(&self) -> Vec<(NodeId, ConvGeometry, bool)> {
-        let conv = |(i, n): (NodeId, &Node)| match n.layer {
-            Layer::Conv { geo, bias } => Some((i, geo, bias)),
-            _ => None,
-        };
-        self.nodes.iter().enumerate().filter_map(conv).collect()
+        let mut all = vec![];
+        for (id, node) in self.nodes.iter().enumerate() {
+            if let Layer::Conv { geo, bias } = node.layer {
+                all.push((id, geo, bias));
+            }
+        }
+        all
     }
 
     /// Multiply-accumulates per image.
@@ -349,136 +354,6 @@ impl Graph {
         }
     }
 
-    /// Whether the layers fit together: inputs exist and come first, names differ, every output
-    /// shape is what the layer makes of its inputs. Anything else is an error that names the node.
-    pub fn check(&self) -> Result<()> {
-        let mut names = std::collections::HashSet::new();
-        for (id, node) in self.nodes.iter().enumerate() {
-            let wrong = |what: String| {
-                Err(Error::input(format!(
-                    "node `{}` ({}): {what}",
-                    node.name,
-                    node.layer.kind()
-                )))
-            };
-            if !names.insert(node.name.as_str()) {
-                return wrong("a second node of that name".into());
-            }
-            if let Some(&late) = node.inputs.iter().find(|&&i| i >= id) {
-                return wrong(format!("reads node {late}, which does not come before it"));
-            }
-            let wanted = match node.layer {
-                Layer::Input => 0..=0,
-                Layer::Add | Layer::Multiply => 2..=2,
-                Layer::Concat => 1..=usize::MAX,
-                _ => 1..=1,
-            };
-            if !wanted.contains(&node.inputs.len()) {
-                return wrong(format!("has {} inputs", node.inputs.len()));
-            }
-            let shapes: Vec<_> = node.inputs.iter().map(|&i| self.nodes[i].shape).collect();
-            let count = |(c, h, w): (usize, usize, usize)| c * h * w;
-            let (shape, text) = (node.shape, |s: (usize, usize, usize)| {
-                format!("{} x {} x {}", s.0, s.1, s.2)
-            });
-            let expected = match &node.layer {
-                Layer::Input => shape,
-                Layer::Conv { geo, .. } => {
-                    if !geo.is_possible() {
-                        return wrong(format!(
-                            "a kernel of {} x {} (stride {:?}, dilation {:?}, padding {:?}, {} groups) from {} \
-                             to {} channels on {} is impossible",
-                            geo.kh,
-                            geo.kw,
-                            geo.stride,
-                            geo.dilation,
-                            geo.pad,
-                            geo.groups,
-                            geo.c_in,
-                            geo.c_out,
-                            text(shapes[0])
-                        ));
-                    }
-                    let read = (geo.c_in, geo.h_in, geo.w_in);
-                    if read != shapes[0] && !(geo.is_linear() && geo.c_in == count(shapes[0])) {
-                        return wrong(format!(
-                            "expects an input of {}, gets {}",
-                            text(read),
-                            text(shapes[0])
-                        ));
-                    }
-                    (geo.c_out, geo.h_out(), geo.w_out())
-                }
-                Layer::MaxPool(geo) | Layer::AvgPool(geo) => {
-                    let (c, h, w) = shapes[0];
-                    if !geo.is_possible(h, w) {
-                        return wrong(format!(
-                            "a window of {} x {} with stride {:?} and padding {:?} on {} is impossible",
-                            geo.kh,
-                            geo.kw,
-                            geo.stride,
-                            geo.pad,
-                            text(shapes[0])
-                        ));
-                    }
-                    let (h, w) = geo.out(h, w);
-                    (c, h, w)
-                }
-                Layer::Add if shapes[0] != shapes[1] => {
-                    return wrong(format!("adds {} and {}", text(shapes[0]), text(shapes[1])));
-                }
-                Layer::Multiply if shapes[1] != shapes[0] && shapes[1] != (shapes[0].0, 1, 1) => {
-                    return wrong(format!(
-                        "multiplies {} by {}",
-                        text(shapes[0]),
-                        text(shapes[1])
-                    ));
-                }
-                Layer::Reshape | Layer::Concat => {
-                    let read: usize = shapes.iter().copied().map(count).sum();
-                    if read != count(shape) {
-                        return wrong(format!("{read} values do not fill {}", text(shape)));
-                    }
-                    shape
-                }
-                Layer::Rearrange { table, .. } => {
-                    let source = count(shapes[0]);
-                    if table.len() != count(shape)
-                        || table
-                            .iter()
-                            .any(|&t| t != NO_SOURCE && t as usize >= source)
-                    {
-                        return wrong(format!(
-                            "its table does not lead from {} to {}",
-                            text(shapes[0]),
-                            text(shape)
-                        ));
-                    }
-                    shape
-                }
-                _ => shapes[0],
-            };
-            if expected != shape {
-                return wrong(format!("gives {}, not {}", text(expected), text(shape)));
-            }
-        }
-        self.check_addresses()
-    }
-
-    /// Whether every layer and weight on arrays has random numbers of its own.
-    fn check_addresses(&self) -> Result<()> {
-        let layers = self.crossbars();
-        Reach::Layers.check(layers.len() as u128, "layers on arrays")?;
-        for (node, geo, _) in layers {
-            // Weights, then biases from a multiple of four on.
-            let parameters =
-                product(&[geo.c_out, geo.rows()]).next_multiple_of(4) + geo.c_out as u128;
-            let name = &self.nodes[node].name;
-            Reach::Numbers.check(parameters, &format!("weights and biases of node `{name}`"))?;
-        }
-        Ok(())
-    }
-
     /// Whether the node is the input image.
     pub fn is_image(&self, node: NodeId) -> bool {
         self.nodes[node].layer == Layer::Input
@@ -490,10 +365,12 @@ impl Graph {
         let mut readers = self.nodes.iter().filter(|n| n.inputs.contains(&node));
         self.nodes[node].layer == Layer::Reshape
             && node != self.last()
-            && readers.all(|n| match &n.layer {
-                Layer::Conv { geo, .. } => geo.is_linear(),
-                Layer::Reshape | Layer::Concat | Layer::Rearrange { .. } => true,
-                _ => false,
+            && readers.all(|n| {
+                is_linear(&n.layer)
+                    || matches!(
+                        n.layer,
+                        Layer::Reshape | Layer::Concat | Layer::Rearrange { .. }
+                    )
             })
     }
 
@@ -504,11 +381,10 @@ impl Graph {
         // New id of every old node; for a node that was left out, that of its source.
         let mut moved: Vec<NodeId> = vec![];
         for (id, node) in self.nodes.iter().enumerate() {
-            let readers = || self.nodes.iter().filter(|n| n.inputs.contains(&id));
+            let mut readers = self.nodes.iter().filter(|n| n.inputs.contains(&id));
             let flattens = node.layer == Layer::Reshape
                 && id != self.last()
-                && readers()
-                    .all(|n| matches!(&n.layer, Layer::Conv { geo, .. } if geo.is_linear()));
+                && readers.all(|n| is_linear(&n.layer));
             let same = node
                 .inputs
                 .first()
@@ -570,4 +446,8 @@ impl Graph {
         }
         readers
     }
+}
+
+fn is_linear(layer: &Layer) -> bool {
+    matches!(layer, Layer::Conv { geo, .. } if geo.is_linear())
 }

@@ -29,15 +29,34 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
         let run = runs.remove(0);
         return Ok((run.result, run.rows));
     }
-    let same = |of: &dyn Fn(&Run) -> String| {
+    let same_seed = runs.iter().all(|r| r.result.seed == runs[0].result.seed);
+    let mut whole = heading(&runs);
+    let mut rows = vec![];
+    for run in runs {
+        append(&mut whole, &mut rows, run);
+    }
+    if same_seed {
+        let rows_of = |point| {
+            let own = rows.iter().filter(move |r: &&ChipRow| r.point == point);
+            Ok(own.copied().map(Ok))
+        };
+        for pair in across(&whole.points) {
+            let compared = compare(&whole.points, pair, &rows_of)?;
+            whole.comparisons.push(compared);
+        }
+    }
+    Ok((whole, rows))
+}
+
+/// What is said of all runs together, without a point.
+fn heading(runs: &[Run]) -> SweepResult {
+    let distinct = |of: &dyn Fn(&Run) -> String| {
         let mut all: Vec<String> = runs.iter().map(of).collect();
         all.dedup();
         all
     };
-    let seeds = same(&|r| r.result.seed.to_string());
-    let names = same(&|r| r.name.clone());
     let mut more = serde_json::Map::new();
-    for run in &runs {
+    for run in runs {
         let r = &run.result;
         let text = format!(
             "{}, seed {}, configuration {}, Pimento {} on {}, {}",
@@ -50,13 +69,14 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
         );
         more.insert(format!("run {}", run.name), text.into());
     }
-    let mut whole = SweepResult {
+    let names = distinct(&|r| r.name.clone());
+    SweepResult {
         pimento: env!("CARGO_PKG_VERSION").into(),
-        experiment: same(&|r| r.result.experiment.clone()).join(", "),
+        experiment: distinct(&|r| r.result.experiment.clone()).join(", "),
         title: format!("Comparison of {}", names.join(", ")),
         seed: runs[0].result.seed,
-        backend: same(&|r| r.result.backend.clone()).join(" + "),
-        adapter: same(&|r| r.result.adapter.clone()).join(" + "),
+        backend: distinct(&|r| r.result.backend.clone()).join(" + "),
+        adapter: distinct(&|r| r.result.adapter.clone()).join(" + "),
         elapsed_s: runs.iter().map(|r| r.result.elapsed_s).sum(),
         config: serde_json::Value::Null,
         directory: None,
@@ -68,49 +88,34 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
             more,
             ..Provenance::default()
         },
-    };
-    let mut rows = vec![];
-    for run in runs {
-        let first = whole.points.len();
-        let of_run = run.result.trainings.into_iter();
-        whole.trainings.extend(of_run.map(|t| TrainingHistory {
-            label: format!("{}: {}", run.name, t.label),
-            ..t
-        }));
-        let own = run.result.comparisons.into_iter().map(|c| Comparison {
-            a: c.a + first,
-            b: c.b + first,
-            ..c
-        });
-        whole.comparisons.extend(own);
-        for mut point in run.result.points {
-            // Their numbers are those of their own run.
-            point.worst.clear();
-            point
-                .axes
-                .extra
-                .insert(AXIS.into(), run.name.clone().into());
-            whole.points.push(point);
-        }
-        rows.extend(run.rows.into_iter().map(|r| ChipRow {
-            point: r.point + first,
-            ..r
-        }));
     }
-    if seeds.len() == 1 {
-        let rows_of = |point| {
-            Ok(rows
-                .iter()
-                .filter(move |r| r.point == point)
-                .copied()
-                .map(Ok))
-        };
-        for pair in across(&whole.points) {
-            let compared = compare(&whole.points, pair, &rows_of)?;
-            whole.comparisons.push(compared);
-        }
+}
+
+/// Adds a run's trainings, points, comparisons and rows.
+fn append(whole: &mut SweepResult, rows: &mut Vec<ChipRow>, run: Run) {
+    let first = whole.points.len();
+    let of_run = run.result.trainings.into_iter();
+    whole.trainings.extend(of_run.map(|t| TrainingHistory {
+        label: format!("{}: {}", run.name, t.label),
+        ..t
+    }));
+    let own = run.result.comparisons.into_iter().map(|c| Comparison {
+        a: c.a + first,
+        b: c.b + first,
+        ..c
+    });
+    whole.comparisons.extend(own);
+    for mut point in run.result.points {
+        // Their numbers are those of their own run.
+        point.worst.clear();
+        let name = run.name.clone().into();
+        point.axes.extra.insert(AXIS.into(), name);
+        whole.points.push(point);
     }
-    Ok((whole, rows))
+    rows.extend(run.rows.into_iter().map(|r| ChipRow {
+        point: r.point + first,
+        ..r
+    }));
 }
 
 /// Which point of the first run is compared with which of a later one: that of the same axes, or

@@ -1,114 +1,16 @@
 //! Which axes of a sweep vary, what each point is called, and how points make up the lines and
 //! panels of a plot. Tables and plots share the answers, so a point has one name everywhere.
 
-use serde_json::Value;
+mod axis;
 
 use super::combine::AXIS;
-use super::text::compact;
-use crate::config::field_path;
 use crate::sweep::result::PointSummary;
+use axis::{axes, distinct, follows, join, keys, named, phrases};
+
+pub(super) use axis::{Axis, value_name};
 
 /// Most lines in one panel; with more, another axis becomes a panel axis.
 const MAX_LINES: usize = 6;
-
-/// One axis of the sweep with every point's value.
-#[derive(Debug, Clone)]
-pub(super) struct Axis {
-    /// Name as in `summary.json`.
-    pub name: String,
-    /// Value of each point; `Null` where a point has none.
-    pub values: Vec<Value>,
-}
-
-impl Axis {
-    /// Distinct values.
-    fn n_distinct(&self) -> usize {
-        distinct(self.values.iter().map(key)).len()
-    }
-
-    /// The point's value as a number.
-    pub fn number(&self, point: usize) -> Option<f64> {
-        self.values[point].as_f64()
-    }
-
-    /// Whether a plot can have this axis as its abscissa.
-    fn is_abscissa(&self) -> bool {
-        // Numbers that only tell runs apart have no order worth a line.
-        let label = matches!(self.name.as_str(), "train_seed" | "seed");
-        !label && (0..self.values.len()).all(|p| self.number(p).is_some())
-    }
-
-    /// Title of the axis on a plot.
-    pub fn title(&self) -> String {
-        match self.name.as_str() {
-            "sigma_w" => "within-chip standard deviation \u{3c3}_W (relative)".into(),
-            "sigma_b" => "between-chip standard deviation \u{3c3}_B (relative)".into(),
-            "weight_bits" => "weight bits".into(),
-            "activation_bits" => "activation bits".into(),
-            "test_cells" => "test cells per chip".into(),
-            name => field_path(name).to_string(),
-        }
-    }
-
-    /// Short name for a table's head.
-    pub fn head(&self) -> String {
-        match self.name.as_str() {
-            "sigma_w" => "\u{3c3}_W".into(),
-            "sigma_b" => "\u{3c3}_B".into(),
-            "weight_bits" => "W bits".into(),
-            "activation_bits" => "A bits".into(),
-            "train_variation" => "trained on".into(),
-            "recipe" | "law" | "mapping" | "distribution" | "tuning" => self.name.clone(),
-            name => field_path(name).to_string(),
-        }
-    }
-
-    /// The point's value as a person says it.
-    pub fn value(&self, point: usize) -> String {
-        match (self.name.as_str(), &self.values[point]) {
-            (_, Value::Null) => String::new(),
-            (name, Value::String(text)) => value_name(name, text),
-            ("test_cells", v) if v.as_u64() == Some(0) => String::new(),
-            ("weight_bits" | "activation_bits", v) if v.as_u64() == Some(32) => "float".into(),
-            (_, v) => v.as_f64().map_or_else(|| v.to_string(), |x| compact(x, 6)),
-        }
-    }
-
-    /// The point's value with as much of the name as it needs to be understood alone; empty where
-    /// there is nothing to say.
-    fn phrase(&self, point: usize) -> String {
-        let value = self.value(point);
-        match self.name.as_str() {
-            _ if value.is_empty() => value,
-            "recipe" | "tuning" | "distribution" => value,
-            "law" => format!("{value} law"),
-            "sigma_w" => format!("\u{3c3}_W = {value}"),
-            "sigma_b" => format!("\u{3c3}_B = {value}"),
-            "mapping" => format!("{value} mapping"),
-            "train_variation" => format!("trained on {value}"),
-            "weight_bits" => format!("{value}-bit weights"),
-            "activation_bits" => format!("{value}-bit activations"),
-            "train_seed" => format!("training seed {value}"),
-            "test_cells" => format!("N = {value}"),
-            name => format!("{} {value}", field_path(name)),
-        }
-    }
-}
-
-/// What a configuration's name is called in running text.
-pub(super) fn value_name(axis: &str, value: &str) -> String {
-    match (axis, value) {
-        ("recipe", "qat") => "QAT".into(),
-        ("recipe", "ptq-vat") => "PTQ-VAT".into(),
-        ("recipe", "qavat") => "QAVAT".into(),
-        ("tuning", "none") => "untuned".into(),
-        ("tuning", "oracle") => "oracle tuning".into(),
-        ("tuning", "reference-columns") => "reference columns".into(),
-        ("tuning", "level-columns") => "columns at a known level".into(),
-        ("tuning", "bn-recalibration") => "BN recalibration".into(),
-        _ => value.to_string(),
-    }
-}
 
 /// Points of one line, in ascending order of the abscissa.
 #[derive(Debug, Clone)]
@@ -157,87 +59,63 @@ impl Layout {
     /// Arranges the points.
     pub fn new(points: &[PointSummary]) -> Layout {
         let axes = axes(points);
-        let mut varying: Vec<usize> = (0..axes.len())
-            .filter(|&a| axes[a].n_distinct() > 1)
-            .collect();
-        // Where every run has one seed of its trainings, the run says it all.
-        let runs = named(&axes, &[AXIS]);
-        let seeds = named(&axes, &["train_seed"]);
-        varying.retain(|a| !seeds.contains(a) || runs.is_empty() || !follows(&axes, *a, &runs));
+        let varying = varying(&axes);
         let x = abscissa(&axes, &varying);
-        let rest = varying.iter().copied().filter(|&a| Some(a) != x);
-        let (mut panel_axes, mut line_axes): (Vec<usize>, Vec<usize>) =
-            rest.partition(|&a| axes[a].name == "law");
-        // What the panel or the abscissa already decides needs no line of its own. Recipe and
-        // tuning always have theirs: they are what is compared.
-        let compared = named(&axes, &["recipe", "tuning"]);
-        let settled = |a, by: &[usize]| !compared.contains(&a) && follows(&axes, a, by);
-        let law = panel_axes.clone();
-        panel_axes.extend(line_axes.extract_if(.., |&mut a| settled(a, &law)));
-        let known: Vec<usize> = panel_axes.iter().copied().chain(x).collect();
-        let with_x = line_axes
-            .extract_if(.., |&mut a| x.is_some() && settled(a, &known))
-            .collect();
-        while most_lines(&axes, &panel_axes, &line_axes, points.len()) > MAX_LINES {
-            let Some(a) = next_panel_axis(&axes, &line_axes) else {
-                break;
-            };
-            line_axes.retain(|&l| l != a);
-            panel_axes.push(a);
-        }
+        let roles = Roles::new(&axes, &varying, x, points.len());
         let names: Vec<String> = (0..points.len())
-            .map(|p| series_name(&axes, &line_axes, p))
+            .map(|p| series_name(&axes, &roles.line, p))
             .collect();
         let labels = distinct(names.iter().cloned());
-        let style: Vec<usize> = names
-            .iter()
-            .map(|n| labels.iter().position(|l| l == n).unwrap_or(0))
-            .collect();
-        let titles: Vec<String> = (0..points.len())
-            .map(|p| phrases(&axes, panel_axes.iter(), p))
-            .collect();
-        let panels = distinct(titles.iter().cloned())
-            .into_iter()
-            .map(|title| {
-                let inside: Vec<usize> =
-                    (0..points.len()).filter(|&p| titles[p] == title).collect();
-                let series = (0..labels.len())
-                    .map(|s| {
-                        let mut own: Vec<usize> =
-                            inside.iter().copied().filter(|&p| style[p] == s).collect();
-                        if let Some(x) = x {
-                            let at = |p: usize| axes[x].number(p).unwrap_or(f64::NAN);
-                            own.sort_by(|&a, &b| at(a).total_cmp(&at(b)));
-                        }
-                        Series {
-                            label: labels[s].clone(),
-                            style: s,
-                            points: own,
-                        }
-                    })
-                    .filter(|s| !s.points.is_empty())
-                    .collect();
-                let xs = inside.iter().filter_map(|&p| axes[x?].number(p));
-                let (lo, hi) = (
-                    xs.clone().fold(f64::NAN, f64::min),
-                    xs.fold(f64::NAN, f64::max),
-                );
-                Panel {
-                    title,
-                    x: (lo, hi),
-                    series,
-                }
-            })
-            .collect();
-        Layout {
+        let style = names.iter().map(|n| labels.iter().position(|l| l == n));
+        let style = style.map(|s| s.unwrap_or(0)).collect();
+        let mut layout = Layout {
             axes,
             varying,
             x,
-            panels,
+            panels: vec![],
             labels,
             style,
-            with_x,
-            panel_axes,
+            with_x: roles.with_x,
+            panel_axes: roles.panel,
+        };
+        layout.panels = layout.panels_of(points.len());
+        layout
+    }
+
+    /// The panels: one for every combination of values of the panel axes.
+    fn panels_of(&self, points: usize) -> Vec<Panel> {
+        let titles: Vec<String> = (0..points)
+            .map(|p| phrases(&self.axes, self.panel_axes.iter(), p))
+            .collect();
+        let panel = |title: String| {
+            let inside: Vec<usize> = (0..points).filter(|&p| titles[p] == title).collect();
+            let xs = inside.iter().filter_map(|&p| self.axes[self.x?].number(p));
+            let x = (
+                xs.clone().fold(f64::NAN, f64::min),
+                xs.fold(f64::NAN, f64::max),
+            );
+            let series = (0..self.labels.len()).map(|style| self.series(style, &inside));
+            Panel {
+                title,
+                x,
+                series: series.filter(|s| !s.points.is_empty()).collect(),
+            }
+        };
+        let titles = distinct(titles.iter().cloned());
+        titles.into_iter().map(panel).collect()
+    }
+
+    /// A series with its points of a panel.
+    fn series(&self, style: usize, panel: &[usize]) -> Series {
+        let own = panel.iter().copied().filter(|&p| self.style[p] == style);
+        let mut points: Vec<usize> = own.collect();
+        if self.x.is_some() {
+            points.sort_by(|&a, &b| self.x_of(a).total_cmp(&self.x_of(b)));
+        }
+        Series {
+            label: self.labels[style].clone(),
+            style,
+            points,
         }
     }
 
@@ -360,28 +238,56 @@ impl Layout {
     }
 }
 
-/// All axes in the order in which a reader wants them.
-fn axes(points: &[PointSummary]) -> Vec<Axis> {
-    let mut axes: Vec<Axis> = Vec::new();
-    let mut add = |name: &str, values: Vec<Value>| {
-        axes.push(Axis {
-            name: name.to_string(),
-            values,
-        });
-    };
-    macro_rules! field {
-        ($($name:ident)*) => {
-            $(add(stringify!($name), points.iter().map(|p| Value::from(p.axes.$name.clone())).collect());)*
-        };
+/// What tells apart the points of which part of a plot: axes by their indices.
+struct Roles {
+    /// Panels.
+    panel: Vec<usize>,
+    /// Lines of a panel.
+    line: Vec<usize>,
+    /// Points of a line, together with the abscissa.
+    with_x: Vec<usize>,
+}
+
+impl Roles {
+    /// Distributes the varying axes but the abscissa `x`.
+    fn new(axes: &[Axis], varying: &[usize], x: Option<usize>, points: usize) -> Roles {
+        let rest = varying.iter().copied().filter(|&a| Some(a) != x);
+        let (mut panel, mut line): (Vec<usize>, Vec<usize>) =
+            rest.partition(|&a| axes[a].name == "law");
+        // What the panel or the abscissa already decides needs no line of its own. Recipe and
+        // tuning always have theirs: they are what is compared.
+        let compared = named(axes, &["recipe", "tuning"]);
+        let settled = |a, by: &[usize]| !compared.contains(&a) && follows(axes, a, by);
+        let law = panel.clone();
+        panel.extend(line.extract_if(.., |&mut a| settled(a, &law)));
+        let known: Vec<usize> = panel.iter().copied().chain(x).collect();
+        let with_x = line
+            .extract_if(.., |&mut a| x.is_some() && settled(a, &known))
+            .collect();
+        while most_lines(axes, &panel, &line, points) > MAX_LINES {
+            let Some(a) = next_panel_axis(axes, &line) else {
+                break;
+            };
+            line.retain(|&l| l != a);
+            panel.push(a);
+        }
+        Roles {
+            panel,
+            line,
+            with_x,
+        }
     }
-    field!(recipe tuning test_cells train_variation law mapping distribution sigma_w sigma_b
-        weight_bits activation_bits train_seed);
-    let extra = distinct(points.iter().flat_map(|p| p.axes.extra.keys().cloned()));
-    for name in extra {
-        let value = |p: &PointSummary| p.axes.extra.get(&name).cloned().unwrap_or(Value::Null);
-        add(&name, points.iter().map(value).collect());
-    }
-    axes
+}
+
+/// The axes with more than one value.
+fn varying(axes: &[Axis]) -> Vec<usize> {
+    let several = (0..axes.len()).filter(|&a| axes[a].n_distinct() > 1);
+    let mut varying: Vec<usize> = several.collect();
+    // Where every run has one seed of its trainings, the run says it all.
+    let runs = named(axes, &[AXIS]);
+    let seeds = named(axes, &["train_seed"]);
+    varying.retain(|a| !seeds.contains(a) || runs.is_empty() || !follows(axes, *a, &runs));
+    varying
 }
 
 /// The varying numeric axis with the most values; the earlier one when two have as many.
@@ -398,27 +304,6 @@ fn abscissa(axes: &[Axis], varying: &[usize]) -> Option<usize> {
         .copied()
         .filter(|&a| axes[a].is_abscissa() && !follows(axes, a, &names))
         .max_by_key(|&a| (axes[a].n_distinct(), rank(a), usize::MAX - a))
-}
-
-/// Indices of the axes with these names.
-fn named(axes: &[Axis], names: &[&str]) -> Vec<usize> {
-    (0..axes.len())
-        .filter(|&a| names.contains(&axes[a].name.as_str()))
-        .collect()
-}
-
-/// Whether the value of axis `a` follows from those of the axes `given`, such as the 32 bits of
-/// float from the recipe, or the test cells from the one tuned variant.
-fn follows(axes: &[Axis], a: usize, given: &[usize]) -> bool {
-    let points = axes[a].values.len();
-    let keys = |p: usize| keys(axes, given, p);
-    let pairs = distinct((0..points).map(|p| (keys(p), key(&axes[a].values[p]))));
-    pairs.len() == distinct((0..points).map(keys)).len()
-}
-
-/// The values of the axes `on` as one key.
-fn keys(axes: &[Axis], on: &[usize], point: usize) -> Vec<String> {
-    on.iter().map(|&a| key(&axes[a].values[point])).collect()
 }
 
 /// The line axis that becomes a panel axis next: settings of the chip before settings of the
@@ -472,33 +357,4 @@ fn series_name(axes: &[Axis], line_axes: &[usize], point: usize) -> String {
     } else {
         name
     }
-}
-
-/// The values of some axes as one line of text.
-fn phrases<'a>(axes: &[Axis], on: impl Iterator<Item = &'a usize>, point: usize) -> String {
-    join(on.map(|&a| axes[a].phrase(point)))
-}
-
-/// Non-empty parts with commas between.
-fn join(parts: impl IntoIterator<Item = String>) -> String {
-    let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
-    parts.join(", ")
-}
-
-/// A value as a key: equal numbers are equal whatever their type.
-fn key(value: &Value) -> String {
-    value
-        .as_f64()
-        .map_or_else(|| value.to_string(), |x| x.to_string())
-}
-
-/// Distinct items in the order of their first appearance.
-fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut seen: Vec<T> = Vec::new();
-    for item in items {
-        if !seen.contains(&item) {
-            seen.push(item);
-        }
-    }
-    seen
 }

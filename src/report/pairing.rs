@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::text::compact;
+use super::text::{compact, key};
 use crate::config::field_path;
 use crate::sweep::result::{PointSummary, SweepResult};
 
@@ -217,13 +217,6 @@ fn keys(table: &Table, axes: &[String]) -> Vec<String> {
         values.collect::<Vec<_>>().join("\n")
     };
     (0..points).map(of).collect()
-}
-
-/// Equal numbers are equal whatever their type.
-fn key(value: &Value) -> String {
-    value
-        .as_f64()
-        .map_or_else(|| value.to_string(), |x| x.to_string())
 }
 
 /// Values that occur, in ascending order of their keys.

@@ -1,5 +1,7 @@
 //! Numbers and names as people read them, and the escapes of the formats we write.
 
+use serde_json::Value;
+
 use crate::sweep::statistics::Interval;
 
 /// Stands for a number that does not exist.
@@ -162,6 +164,13 @@ pub(super) fn csv_field(text: &str) -> String {
     } else {
         text.to_string()
     }
+}
+
+/// A value as a key: equal numbers are equal whatever their type.
+pub(super) fn key(value: &Value) -> String {
+    value
+        .as_f64()
+        .map_or_else(|| value.to_string(), |x| x.to_string())
 }
 
 #[cfg(test)]

@@ -110,22 +110,13 @@ fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
     };
     let right = PointSummary::new(found.axes.clone(), chips, &inputs);
     let numbers = |p: &PointSummary| {
-        [
-            ("mean", p.mean),
-            ("std", p.std),
-            ("min", p.min),
-            ("q05", p.q05),
-            ("q25", p.q25),
-            ("median", p.median),
-            ("q75", p.q75),
-            ("q95", p.q95),
-            ("max", p.max),
-            ("yield", p.yield_fraction),
+        let others = [
             ("mean_loss", p.mean_loss),
             ("loss_vs_ideal", p.loss_vs_ideal),
-        ]
+        ];
+        accuracies(p).into_iter().chain(others)
     };
-    for ((name, is), (_, of_rows)) in numbers(found).into_iter().zip(numbers(&right)) {
+    for ((name, is), (_, of_rows)) in numbers(found).zip(numbers(&right)) {
         if !close(is, of_rows) {
             return Err(format!(
                 "{name} is {is} in summary.json, {of_rows} by the rows"
@@ -145,6 +136,22 @@ fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
         true => Err(format!("{} worst chips in summary.json", found.worst.len())),
         false => Ok(()),
     }
+}
+
+/// Statistics of the accuracies of a point's chips.
+fn accuracies(p: &PointSummary) -> [(&'static str, f64); 10] {
+    [
+        ("mean", p.mean),
+        ("std", p.std),
+        ("min", p.min),
+        ("q05", p.q05),
+        ("q25", p.q25),
+        ("median", p.median),
+        ("q75", p.q75),
+        ("q95", p.q95),
+        ("max", p.max),
+        ("yield", p.yield_fraction),
+    ]
 }
 
 /// Equal up to rounding, or both no number.
@@ -200,25 +207,15 @@ fn point(p: &PointSummary) -> Result<(), String> {
     if p.chips > MAX_CHIPS {
         return Err(format!("{} chips; allowed: at most {MAX_CHIPS}", p.chips));
     }
-    let fractions = [
+    let others = [
         ("ideal", p.ideal),
-        ("mean", p.mean),
-        ("std", p.std),
         ("se", p.se),
         ("mean_unseen", p.mean_unseen),
         ("chance", p.chance),
         ("image_se", p.image_se),
-        ("min", p.min),
-        ("q05", p.q05),
-        ("q25", p.q25),
-        ("median", p.median),
-        ("q75", p.q75),
-        ("q95", p.q95),
-        ("max", p.max),
-        ("yield", p.yield_fraction),
         ("yield_limit", p.yield_limit),
     ];
-    for (name, x) in fractions {
+    for (name, x) in accuracies(p).into_iter().chain(others) {
         within(name, x, 0.0, 1.0)?;
     }
     let intervals = [

@@ -1,39 +1,34 @@
 //! One training program at work: steps, calibration, checkpoints.
 
 mod calibration;
+mod epochs;
 pub(super) mod layout;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use calibration::CALIBRATION_CHIPS;
 use layout::Layout;
 
-use super::batches::{Ahead, Batch, Batches};
+use super::batches::{Batch, Batches};
 use super::cells::CellSteps;
 use super::checkpoint::{self, EpochSums, Position};
 use super::identity::training_key;
 use super::settings::Steps;
-use super::trainer::{EpochRecord, Job, TrainRecord};
-use super::{quantizer_steps, settings, validate};
+use super::trainer::{EpochRecord, Job};
+use super::{quantizer_steps, settings};
 use crate::backend::{RunArgs, SectionId, Session};
 use crate::chip::ChipVariation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::network::lower::cells::write_ranges;
 use crate::network::lower::training::Training;
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
-use crate::program::CHIP_FIELDS;
-use crate::progress::TrainProgress;
 use crate::random::TRAINING;
 use crate::setup::HeldOut;
 
 /// Batches that batch norm sees before converters are calibrated for the first time: its statistics
 /// then keep 3 % of what they began with.
 const SETTLING: usize = 32;
-
-/// How often a running training saves itself.
-const SAVE_EVERY: Duration = Duration::from_secs(30);
 
 /// What a [`Run`] is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,149 +245,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// All remaining epochs; a thread makes the batches ahead of the steps.
-    pub(super) fn epochs(&mut self) -> Result<TrainRecord> {
-        let steps = self.job.point.experiment().train.epochs * self.steps_per_epoch;
-        std::thread::scope(|scope| {
-            let batches = Arc::clone(&self.batches);
-            let ahead = Ahead::start(scope, batches, self.step..steps);
-            self.remaining_steps(steps, &ahead)
-        })
-    }
-
-    fn remaining_steps(&mut self, steps: usize, ahead: &Ahead) -> Result<TrainRecord> {
-        let t = &self.job.point.experiment().train;
-        let report_every = (self.steps_per_epoch / 20).max(1);
-        let mut saved = Instant::now();
-        let started = Instant::now();
-        let mut shown = (f64::NAN, f64::NAN);
-        self.run(self.training.clear, 0)?;
-        if !self.tally.is_empty() {
-            let tally = std::mem::take(&mut self.tally);
-            self.session.write(self.training.tally, &tally)?;
-        }
-        while self.step < steps {
-            let (epoch, position) = (
-                self.step / self.steps_per_epoch,
-                self.step % self.steps_per_epoch,
-            );
-            if position == 0 {
-                self.epoch = EpochSums::default();
-                self.calibrate_converters()?;
-                if self.numerics.act_step == ActStep::Fixed {
-                    self.calibrate_activations()?;
-                    // Their sums are those of the new steps.
-                    self.calibrate_converters()?;
-                }
-            }
-            let batch = ahead.next()?;
-            for part in 0..self.parts {
-                self.write_part(&batch, part, self.parts, self.word(part))?;
-                self.run_part(part)?;
-            }
-            ahead.recycle(batch);
-            if let Some(update) = self.training.update {
-                self.run(update, self.step)?;
-            }
-            self.step += 1;
-            self.epoch.untold += 1;
-            if self.epoch.untold == report_every || position + 1 == self.steps_per_epoch {
-                let (hits, loss) = self.take_tally()?;
-                let images = self.epoch.untold * self.batch;
-                shown = (loss / images as f64, hits / images as f64);
-                self.epoch.hits += hits;
-                self.epoch.loss += loss;
-                self.epoch.images += images;
-                self.epoch.untold = 0;
-                let last_of_epoch = position + 1 == self.steps_per_epoch;
-                if !loss.is_finite() {
-                    return Err(Error::input(format!(
-                        "training diverged at step {}: the loss is {loss}; lower \
-                         train.learning_rate (now {})",
-                        self.step, t.learning_rate
-                    )));
-                }
-                if last_of_epoch {
-                    let EpochSums { hits, loss, .. } = self.epoch;
-                    let images = self.epoch.images as f64;
-                    self.end_epoch(epoch + 1, loss / images, hits / images)?;
-                }
-            }
-            self.job.observer.training(&TrainProgress {
-                label: self.job.label.clone(),
-                epoch,
-                epochs: t.epochs,
-                step: self.step,
-                steps,
-                loss: shown.0,
-                accuracy: shown.1,
-                batch: self.batch,
-            });
-            let interrupted = self.job.observer.interrupted();
-            if interrupted || saved.elapsed() > SAVE_EVERY {
-                self.save()?;
-                saved = Instant::now();
-            }
-            if interrupted {
-                let place = match &self.job.checkpoint {
-                    Some(path) => format!("; saved {}", path.display()),
-                    None => String::new(),
-                };
-                return Err(Error::Interrupted(format!(
-                    "training interrupted at step {} of {steps}{place}",
-                    self.step
-                )));
-            }
-        }
-        let last = self.history.last();
-        Ok(TrainRecord {
-            steps,
-            loss: last.map_or(0.0, |e| e.loss),
-            accuracy: last.map_or(0.0, |e| e.accuracy),
-            elapsed_s: started.elapsed().as_secs_f64(),
-            history: self.history.clone(),
-        })
-    }
-
-    /// Notes how an epoch went and, every so many epochs, what the held-out images say.
-    fn end_epoch(&mut self, epoch: usize, loss: f64, accuracy: f64) -> Result<()> {
-        let t = &self.job.point.experiment().train;
-        let asked =
-            t.evaluate_every > 0 && (epoch.is_multiple_of(t.evaluate_every) || epoch == t.epochs);
-        let validation = match &self.held_out.validation {
-            Some(images) if asked => {
-                let parameters = self.deployed_now()?;
-                let network = validate::Network {
-                    job: self.job,
-                    graph: self.graph,
-                    numerics: &self.numerics,
-                    parameters: &parameters,
-                    train: &self.held_out.train,
-                };
-                let v = validate::accuracy(&network, images)?;
-                self.job.observer.message(&format!(
-                    "{}: epoch {epoch}: {:.2} % of {} held-out images without variation, \
-                     {:.2} % (sd {:.2}) over {} chips",
-                    self.job.label,
-                    100.0 * v.ideal,
-                    v.images,
-                    100.0 * v.mean,
-                    100.0 * v.std,
-                    v.chips
-                ));
-                Some(v)
-            }
-            _ => None,
-        };
-        self.history.push(EpochRecord {
-            epoch,
-            loss,
-            accuracy,
-            validation,
-        });
-        Ok(())
-    }
-
     /// The network as it is.
     fn current_states(&mut self) -> Result<Parameters> {
         let mut all = Parameters::default();
@@ -413,52 +265,8 @@ impl<'a> Run<'a> {
         Ok(all)
     }
 
-    /// Writes a part of a batch, and the deviations of its chips. `word / chips` is its first chip
-    /// word.
-    fn write_part(&mut self, batch: &Batch, part: usize, parts: usize, word: u32) -> Result<()> {
-        let of = |values: &[f32]| {
-            let n = values.len() / parts;
-            part * n..(part + 1) * n
-        };
-        let images = &batch.images[of(&batch.images)];
-        self.session.write(self.training.images, images)?;
-        let labels = &batch.labels[of(&batch.labels)];
-        self.session.write(self.training.labels, labels)?;
-        let first = self.first_chip(word);
-        let common: Vec<f32> = (0..self.chips as u32)
-            .map(|chip| match &self.common {
-                Some(v) => v.eps_b(self.seed, TRAINING, first.wrapping_add(chip)) as f32,
-                None => 0.0,
-            })
-            .collect();
-        if let Some(cells) = &self.cells {
-            return cells.write_chips(self.session.as_mut(), &self.training.cells, &common);
-        }
-        let mut fields = Vec::with_capacity(self.chips * CHIP_FIELDS);
-        for e in common {
-            fields.extend_from_slice(&[e, 1.0, 0.0, 0.0]);
-        }
-        for &tensor in &self.training.chips {
-            self.session.write(tensor, &fields)?;
-        }
-        Ok(())
-    }
-
     fn first_chip(&self, step: u32) -> u32 {
         (step & CALIBRATION_CHIPS) | (step & !CALIBRATION_CHIPS).wrapping_mul(self.chips as u32)
-    }
-
-    /// The word of a part of the present step.
-    fn word(&self, part: usize) -> u32 {
-        (self.step * self.parts + part) as u32
-    }
-
-    /// Runs the training section on a part of the batch.
-    fn run_part(&mut self, part: usize) -> Result<()> {
-        let word = self.word(part);
-        // Without parts this section also updates, so it sees the step's rate.
-        let lr = self.learning_rate(self.step);
-        self.run_at(self.training.step, word, word, lr)
     }
 
     fn learning_rate(&self, step: usize) -> f32 {
@@ -486,14 +294,6 @@ impl<'a> Run<'a> {
             first_image: 0,
         };
         self.session.run(section, &args)
-    }
-
-    /// Hits and summed loss since the last call, over all chips.
-    fn take_tally(&mut self) -> Result<(f64, f64)> {
-        let tally = self.session.read(self.training.tally)?;
-        self.run(self.training.clear, 0)?;
-        let sum = |k: usize| tally.chunks_exact(2).map(|t| f64::from(t[k])).sum();
-        Ok((sum(0), sum(1)))
     }
 
     fn save(&mut self) -> Result<()> {

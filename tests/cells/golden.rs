@@ -46,100 +46,135 @@ pub fn products() -> Vec<Product> {
         .collect()
 }
 
+/// Parameters of a product.
+struct Params<'a>(&'a Value);
+
+impl Params<'_> {
+    fn integer(&self, key: &str) -> u32 {
+        self.0[key].as_u64().unwrap() as u32
+    }
+
+    fn real(&self, key: &str) -> f64 {
+        self.0[key].as_f64().unwrap()
+    }
+
+    fn is(&self, key: &str) -> bool {
+        self.0[key].as_bool().unwrap()
+    }
+
+    fn has_offset(&self) -> bool {
+        self.0["style"] == "OFFSET"
+    }
+
+    fn arrays(&self, cols: usize, rows: usize, cut: &[usize]) -> Arrays {
+        let (slices, weight_bits) = (self.integer("slices"), self.integer("weight_bits"));
+        let slice_bits: Vec<u8> = match (slices, self.has_offset()) {
+            // One slice holds the magnitude alone; several hold weight_bits / slices bits each.
+            (1, false) => vec![weight_bits as u8 - 1],
+            _ => vec![(weight_bits / slices) as u8; slices as usize],
+        };
+        Arrays {
+            cols,
+            rows,
+            tile_rows: cut.iter().map(|r| *r as u32).collect(),
+            tile_cols: [0, cols as u32].into(),
+            slice_bits: slice_bits.into(),
+            weight_bits,
+            encoding: match self.has_offset() {
+                true => Encoding::Offset { reference: 0 },
+                false => Encoding::Differential {
+                    two_sided: false,
+                    digital: false,
+                },
+            },
+            g_min: (self.real("Rmin") / self.real("Rmax")) as f32,
+            levels: None,
+        }
+    }
+
+    fn input_bits(&self) -> u32 {
+        self.integer("input_bits") - u32::from(self.is("input_signed"))
+    }
+
+    fn dac(&self) -> Dac {
+        let serial = self.is("input_bitslicing");
+        Dac {
+            input_bits: self.input_bits(),
+            dac_bits: if serial { 1 } else { self.input_bits() },
+            signs: match self.is("input_signed") {
+                true => Some(InputSigns::SignMagnitude),
+                false => None,
+            },
+            table: None,
+            analog_sum: serial && !self.is("adc_per_ibit"),
+        }
+    }
+
+    /// Highest code of a converter of sign and magnitude.
+    fn top(&self) -> i32 {
+        (1 << (self.integer("adc_bits").max(1) - 1)) - 1
+    }
+
+    fn adc(&self) -> Option<Adc> {
+        (self.integer("adc_bits") > 0).then_some(Adc {
+            lo: -self.top(),
+            hi: self.top(),
+            noise: 0.0,
+            inl: None,
+        })
+    }
+
+    /// End of a slice's range, in fully conducting cells at full drive.
+    fn limit(&self, slice: usize, rows: usize) -> f64 {
+        if self.0["adc_range_option"] == "MAX" {
+            // +-n of an array of n rows.
+            return rows as f64;
+        }
+        let all = numbers(&self.0["adc_range"]);
+        let [lo, hi] = [2 * slice, 2 * slice + 1].map(|i| all[i % all.len()]);
+        assert_eq!(lo, -hi);
+        hi
+    }
+
+    fn ranges(&self, arrays: &Arrays, dac: &Dac) -> Vec<[f32; 2]> {
+        let full_drive = match self.is("input_bitslicing") && !dac.analog_sum {
+            true => 1.0,
+            false => f64::from((1u32 << dac.input_bits) - 1),
+        };
+        let top = f64::from(self.top().max(1));
+        let unit = |slice| f64::from(arrays.level_units(slice)) * full_drive / top;
+        let lsb = |slice| (self.limit(slice, arrays.rows) * unit(slice)) as f32;
+        (0..arrays.read_planes())
+            .flat_map(|slice| vec![[lsb(slice), 0.0]; arrays.cols])
+            .collect()
+    }
+}
+
 fn product(case: &Value) -> Product {
-    let p = &case["params"];
-    let integer = |key: &str| p[key].as_u64().unwrap() as u32;
-    let real = |key: &str| p[key].as_f64().unwrap();
-    let is = |key: &str| p[key].as_bool().unwrap();
-    let offset = p["style"] == "OFFSET";
-    let (slices, weight_bits) = (integer("slices"), integer("weight_bits"));
-    let slice_bits: Vec<u8> = match (slices, offset) {
-        // One slice holds the magnitude alone; several hold weight_bits / slices bits each.
-        (1, false) => vec![weight_bits as u8 - 1],
-        _ => vec![(weight_bits / slices) as u8; slices as usize],
-    };
+    let p = Params(&case["params"]);
     let rows = case["W"][0].as_array().unwrap().len();
     let cols = case["W"].as_array().unwrap().len();
-    let cut = mapping::cuts(
-        rows,
-        integer("rows_max") as usize,
-        pimento::config::chip::Split::Even,
-    );
+    let most = p.integer("rows_max") as usize;
+    let cut = mapping::cuts(rows, most, pimento::config::chip::Split::Even);
     // [outputs, inputs] of every array.
     let sizes: Vec<f64> = cut
         .windows(2)
         .flat_map(|w| [cols, w[1] - w[0]].map(|n| n as f64))
         .collect();
     assert_eq!(numbers(&case["partitions"]), sizes);
-    let arrays = Arrays {
-        cols,
-        rows,
-        tile_rows: cut.iter().map(|r| *r as u32).collect(),
-        tile_cols: [0, cols as u32].into(),
-        slice_bits: slice_bits.into(),
-        weight_bits,
-        encoding: match offset {
-            true => Encoding::Offset { reference: 0 },
-            false => Encoding::Differential {
-                two_sided: false,
-                digital: false,
-            },
-        },
-        g_min: (real("Rmin") / real("Rmax")) as f32,
-        levels: None,
-    };
-    let signed = is("input_signed");
-    let input_bits = integer("input_bits") - u32::from(signed);
-    let serial = is("input_bitslicing");
-    let dac = Dac {
-        input_bits,
-        dac_bits: if serial { 1 } else { input_bits },
-        signs: match signed {
-            true => Some(InputSigns::SignMagnitude),
-            false => None,
-        },
-        table: None,
-        analog_sum: serial && !is("adc_per_ibit"),
-    };
-    // Converters of sign and magnitude, ranges in fully conducting cells at full drive.
-    let top = (1 << (integer("adc_bits").max(1) - 1)) - 1;
-    let adc = (integer("adc_bits") > 0).then_some(Adc {
-        lo: -top,
-        hi: top,
-        noise: 0.0,
-        inl: None,
-    });
-    let full_drive = match serial && !dac.analog_sum {
-        true => 1.0,
-        false => f64::from((1u32 << input_bits) - 1),
-    };
-    let limit = |slice: usize| match p["adc_range_option"].as_str().unwrap() {
-        // +-n of an array of n rows.
-        "MAX" => rows as f64,
-        _ => {
-            let all = numbers(&p["adc_range"]);
-            assert_eq!(
-                all[2 * slice % all.len()],
-                -all[(2 * slice + 1) % all.len()]
-            );
-            all[(2 * slice + 1) % all.len()]
-        }
-    };
-    let unit = |slice| f64::from(arrays.level_units(slice)) * full_drive / f64::from(top.max(1));
-    let ranges = (0..arrays.read_planes())
-        .flat_map(|s| vec![[(limit(s) * unit(s)) as f32, 0.0]; cols])
-        .collect();
-    let (wmax, xmax) = (real("wmax"), real("xmax"));
+    let arrays = p.arrays(cols, rows, &cut);
+    let dac = p.dac();
+    let (wmax, xmax) = (p.real("wmax"), p.real("xmax"));
     let codes = |values: &Value, most: f64, levels: f64| -> Vec<i32> {
         let codes = numbers(values).into_iter().map(|v| v / most * levels);
         codes.map(|v| v.round_ties_even() as i32).collect()
     };
-    let w_levels = f64::from((1 << (weight_bits - 1)) - 1);
-    let x_levels = f64::from((1 << input_bits) - 1);
+    let w_levels = f64::from((1 << (arrays.weight_bits - 1)) - 1);
+    let x_levels = f64::from((1 << dac.input_bits) - 1);
     // Offset cells of CrossSim are written with the slope (m - 1)/m of m = 2^bits - 1 levels and read
     // back with slope 1.
-    let m = f64::from((1 << weight_bits) - 1);
-    let slope = if offset { (m - 1.0) / m } else { 1.0 };
+    let m = f64::from((1 << arrays.weight_bits) - 1);
+    let slope = if p.has_offset() { (m - 1.0) / m } else { 1.0 };
     Product {
         name: case["name"].as_str().unwrap().to_owned(),
         programming: Programming::ideal(arrays.clone(), 1),
@@ -150,16 +185,16 @@ fn product(case: &Value) -> Product {
             offset: 0.0,
             layer: 1,
         },
+        ranges: p.ranges(&arrays, &dac),
         reading: Reading {
             arrays,
             dac,
-            adc,
+            adc: p.adc(),
             noise_per_cell: false,
             integer: false,
             exact: false,
             layer: 1,
         },
-        ranges,
         weights: codes(&case["W"], wmax, w_levels),
         w_step: wmax / w_levels * slope,
         inputs: codes(&case["x"], xmax, x_levels),

@@ -5,5 +5,6 @@ mod chips;
 mod golden;
 mod mvm;
 mod noisy_wires;
+mod operators;
 mod read_noise;
 mod wires;

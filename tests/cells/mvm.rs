@@ -1,12 +1,12 @@
 //! Every product of the golden file by the closed form and by the operators of both backends.
 
+use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::{Backend, Capacity};
 use pimento::chip::cell_form::{self, Key, Place, Reader};
 use pimento::mapping::digits;
-use pimento::program::*;
 
 use crate::golden::{self, Product};
+use crate::operators::{self, Chips, Layer};
 
 /// Demanded distance, relative to the largest output. CrossSim works in `f32`.
 const TOLERANCE: f64 = 1e-5;
@@ -81,100 +81,31 @@ fn the_closed_form_reproduces_every_product() {
 
 /// Output of the operators on one chip.
 fn by_operators(backend: &dyn Backend, p: &Product) -> Vec<f64> {
-    let mut program = Program::default();
-    let a = &p.reading.arrays;
-    let mut values: Vec<(TensorId, Vec<f32>)> = Vec::new();
-    let mut flat = |program: &mut Program, name: &str, v: Vec<f32>, scope| {
-        let t = program.tensor(name, Shape::Flat(v.len()), scope, Role::State);
-        values.push((t, v));
-        t
-    };
-    let w_step = p.w_step as f32;
-    let x_step = p.x_step as f32;
-    let weights = p.weights.iter().map(|c| *c as f32 * w_step).collect();
-    let w = flat(&mut program, "w", weights, Scope::Shared);
-    let w_step = flat(&mut program, "w_step", vec![w_step], Scope::Shared);
-    let x_step_t = flat(&mut program, "x_step", vec![x_step], Scope::Shared);
-    let array = flat(
-        &mut program,
-        "array",
-        vec![0.0; a.cell_arrays()],
-        Scope::PerChip,
-    );
-    let range = flat(&mut program, "range", p.ranges.concat(), Scope::Shared);
-    let planes = Shape::Flat(a.read_planes() * a.plane_len());
-    let g = program.tensor("g", planes, Scope::PerChip, Role::State);
-    let adc = program.tensor(
-        "adc",
-        Shape::Flat(2 * a.converters()),
-        Scope::PerChip,
-        Role::State,
-    );
-    let image = |c| Shape::Image { c, h: 1, w: 1 };
-    let x = program.tensor("x", image(a.rows), Scope::Shared, Role::Input);
-    values.push((x, p.inputs.iter().map(|c| *c as f32 * x_step).collect()));
-    let y = program.tensor("y", image(a.cols), Scope::PerChip, Role::Output);
-    let has_adc = p.reading.adc.is_some();
-    let mut ops = vec![Op::from(ProgramCells {
-        w,
-        step: w_step,
-        array,
-        out: g,
-        variance: None,
-        spec: p.programming.clone(),
-    })];
-    if has_adc {
-        ops.push(Op::from(ConverterFold {
-            range,
-            scale: None,
-            out: adc,
-            spec: p.errors.clone(),
-        }));
-    }
-    let make = program.section("make", ops);
-    let read = vec![Op::from(Crossbar {
-        x,
-        x_step: x_step_t,
-        g,
-        variance: None,
+    let (w_step, x_step) = (p.w_step as f32, p.x_step as f32);
+    let layer = Layer {
+        programming: &p.programming,
+        errors: &p.errors,
+        reading: &p.reading,
+        ranges: &p.ranges,
+        weights: p.weights.iter().map(|c| *c as f32 * w_step).collect(),
         w_step,
-        adc: has_adc.then_some(adc),
-        range: has_adc.then_some(range),
+        inputs: p.inputs.iter().map(|c| *c as f32 * x_step).collect(),
+        x_step,
+        array: vec![0.0; p.reading.arrays.cell_arrays()],
         correct: None,
-        y,
-        clipped: None,
-        geo: ConvGeometry::linear(a.rows, a.cols),
-        post: Post::NONE,
-        spec: p.reading.clone(),
-    })];
-    let read = program.section("read", read);
-    let capacity = Capacity {
-        chips: 1,
-        images: 1,
-        chunk: 1,
     };
-    let mut session = backend.prepare(&program, capacity).unwrap();
-    for (t, v) in &values {
-        session.write(*t, v).unwrap();
-    }
-    session
-        .run(make, &RunArgs::wave(KEY.seed, KEY.chip, 1, 0..0))
-        .unwrap();
-    session
-        .run(read, &RunArgs::wave(KEY.seed, KEY.chip, 1, 0..1))
-        .unwrap();
-    session
-        .read(y)
-        .unwrap()
-        .iter()
-        .map(|y| f64::from(*y))
-        .collect()
+    let chips = Chips {
+        seed: KEY.seed,
+        first: KEY.chip,
+    };
+    let y = operators::run(backend, &layer, chips).y;
+    y.into_iter().map(f64::from).collect()
 }
 
 /// A sum in `f32` may fall on the other side of a threshold that it is closer to than this, codes.
 const NEAR: f64 = 1e-4;
 
-fn operators(backend: &dyn Backend, who: &str) {
+fn check(backend: &dyn Backend, who: &str) {
     for p in golden::products() {
         let closed = by_closed_form(&p);
         let near = closed
@@ -189,13 +120,13 @@ fn operators(backend: &dyn Backend, who: &str) {
 
 #[test]
 fn the_cpu_operators_reproduce_every_product() {
-    operators(&CpuBackend::new(), "cpu");
+    check(&CpuBackend::new(), "cpu");
 }
 
 #[cfg(feature = "gpu")]
 #[test]
 fn the_shaders_reproduce_every_product() {
     if let Some(gpu) = crate::wires::adapter("the_shaders_reproduce_every_product") {
-        operators(&gpu, "shaders");
+        check(&gpu, "shaders");
     }
 }

@@ -77,6 +77,17 @@ fn write_networks(dir: &Path) {
     std::fs::write(dir.join("page.onnx"), "<!DOCTYPE html><p>not found").unwrap();
 }
 
+/// A message without the memory that is free at the moment.
+fn said(message: &str) -> String {
+    match message.split_once("the memory budget is ") {
+        Some((before, after)) => {
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}the memory budget is{after}")
+        }
+        None => message.into(),
+    }
+}
+
 #[test]
 fn check_and_sweep_refuse_alike() {
     let dir = tempfile::tempdir().unwrap();
@@ -98,15 +109,16 @@ fn check_and_sweep_refuse_alike() {
         assert!(check.stderr.contains(says), "{whole}\n{}", check.stderr);
         assert_eq!((check.code, check.stdout.as_str()), (2, ""), "{whole}");
         assert_eq!((sweep.code, plan.code), (2, 2), "{whole}\n{}", sweep.stderr);
-        assert_eq!(sweep.stderr, check.stderr);
-        assert_eq!(plan.stderr, check.stderr);
+        for run in [&sweep, &plan] {
+            assert_eq!(said(&run.stderr), said(&check.stderr));
+        }
         assert!(!out.exists(), "{whole}");
         let json = run(dir.path(), "check", &["--json"]);
-        assert_eq!((json.code, &json.stderr), (2, &check.stderr));
+        assert_eq!((json.code, said(&json.stderr)), (2, said(&check.stderr)));
         let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(document["valid"], false);
         let error = document["errors"][0].as_str().unwrap();
-        assert_eq!(format!("error: {error}\n"), check.stderr);
+        assert_eq!(format!("error: {error}\n"), json.stderr);
     }
 }
 
@@ -124,11 +136,7 @@ fn what_check_calls_valid_is_swept() {
         std::fs::write(dir.path().join("x.toml"), &whole).unwrap();
         let check = run(dir.path(), "check", &[]);
         assert_eq!(check.code, 0, "{whole}\n{}", check.stderr);
-        assert!(
-            check.stdout.contains("memory    waves of 2 chips"),
-            "{}",
-            check.stdout
-        );
+        check.assert_says(&["memory    waves of 2 chips"]);
         let out = dir.path().join("out");
         let sweep = run(dir.path(), "sweep", &["--force", "--out", text(&out)]);
         assert_eq!(sweep.code, 0, "{whole}\n{}", sweep.stderr);
@@ -164,13 +172,7 @@ fn names_stay_in_their_place() {
     ] {
         std::fs::write(dir.path().join("x.toml"), format!("name = \"{name}\"\n")).unwrap();
         for subcommand in ["check", "sweep"] {
-            let run = run(dir.path(), subcommand, &[]);
-            assert_eq!(run.code, 2, "{name}: {}", run.stderr);
-            assert!(
-                run.stderr.contains("x.toml:1: field `name`: value"),
-                "{}",
-                run.stderr
-            );
+            run(dir.path(), subcommand, &[]).assert_refused(&["x.toml:1: field `name`: value"]);
         }
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);

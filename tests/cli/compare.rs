@@ -38,8 +38,7 @@ fn run(args: &[&str]) -> Run {
 
 fn sweep(file: &Path, out: &Path, more: &[&str]) {
     let args = [&["sweep", text(file), "--out", text(out)], more].concat();
-    let run = run(&args);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    run(&args).assert_ok();
 }
 
 fn place() -> (tempfile::TempDir, PathBuf) {
@@ -61,11 +60,7 @@ fn runs_are_compared_by_diff_and_on_one_page() {
 
     let same = run(&["diff", text(&a), text(&b)]);
     assert_eq!((same.code, same.stderr.as_str()), (0, ""));
-    assert!(
-        same.stdout.contains("identical, chip by chip"),
-        "{}",
-        same.stdout
-    );
+    same.assert_says(&["identical, chip by chip"]);
     let other = run(&["diff", text(&a), text(&c), "--json"]);
     assert_eq!((other.code, other.stderr.as_str()), (3, ""));
     let json: Value = serde_json::from_str(&other.stdout).unwrap();
@@ -225,7 +220,7 @@ fn the_worst_chip_is_printed_and_written() {
     ];
     let done = run(&args);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
-    assert!(done.stdout.contains("worst found"), "{}", done.stdout);
+    done.assert_says(&["worst found"]);
     let json: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
     assert_eq!(
         json["point"],

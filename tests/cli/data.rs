@@ -80,9 +80,9 @@ fn an_archive_is_decoded_once_and_trained_on() {
     let says = "10 training and 4 test images of 8 x 8, 2 classes";
     let first = run(dir.path(), "check", ARCHIVE, &[]);
     assert_eq!(first.code, 0, "{}", first.stderr);
-    assert!(first.stdout.contains(says), "{}", first.stdout);
+    first.assert_says(&[says]);
     // Green is 10 in every picture.
-    assert!(first.stdout.contains(", 0.03922, "), "{}", first.stdout);
+    first.assert_says(&[", 0.03922, "]);
     let kept = || std::fs::read_dir(dir.path().join("cache")).unwrap().count();
     assert_eq!(kept(), 1);
     let four = ARCHIVE.replace("train_limit", "mean = [0, 0, 0, 0]\ntrain_limit");

@@ -1,11 +1,10 @@
 //! Directories of runs: used again by themselves, and what is never replaced.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{Run, pimento, pimento_with, text};
+use super::{Run, pimento, pimento_in, pimento_with, text};
 
 /// A network on arrays of images, both beside the experiment.
 const EXPERIMENT: &str = r#"
@@ -75,19 +74,8 @@ impl Place {
 
     /// Runs the program in a folder of this place, on the CPU.
     fn run_in(&self, folder: &str, args: &[&str]) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_pimento"))
-            .args(args)
-            .current_dir(self.path(folder))
-            .env_remove("PIMENTO_DATA")
-            .env("PIMENTO_BACKEND", "cpu")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Run {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let folder = self.path(folder);
+        pimento_in(&folder, args, &[("PIMENTO_BACKEND", "cpu")])
     }
 
     fn ok(&self, folder: &str, args: &[&str]) -> String {
@@ -97,9 +85,12 @@ impl Place {
     }
 
     fn refused(&self, folder: &str, args: &[&str], words: &str) {
-        let run = self.run_in(folder, args);
-        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
-        assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
+        self.run_in(folder, args).assert_refused(&[words]);
+    }
+
+    /// The chips of a run.
+    fn table(&self, run: &str) -> String {
+        String::from_utf8(self.read(&format!("{run}/chips.csv"))).unwrap()
     }
 
     fn read(&self, name: &str) -> Vec<u8> {
@@ -128,83 +119,75 @@ fn a_run_of_arrays_and_of_an_empty_list_is_used_again() {
     assert_eq!(chip["equal"], true, "{chip}");
 }
 
-#[test]
-fn a_run_is_used_again_from_anywhere() {
+/// A place with a run of some chips in `work/run`, whose table it gives too.
+fn with_run(chips: &str) -> (Place, String) {
     let place = Place::new();
-    place.ok(
-        "work",
-        &["sweep", "small.toml", "--out", "run", "--chips", "4"],
-    );
-    let csv = String::from_utf8(place.read("work/run/chips.csv")).unwrap();
+    let sweep = ["sweep", "small.toml", "--out", "run", "--chips", chips];
+    place.ok("work", &sweep);
+    let csv = place.table("work/run");
+    (place, csv)
+}
+
+/// What continues the run in `work/run`.
+const RESUME: [&str; 3] = ["sweep", "work/run/experiment.toml", "--resume"];
+
+/// What makes a chip of it again.
+const CHIP: [&str; 4] = ["chip", "work/run", "--index", "0"];
+
+/// A chip, as the report says it, from another folder: the paths of the run still hold.
+#[test]
+fn a_chip_of_a_run_is_made_again_from_anywhere() {
+    let (place, csv) = with_run("4");
     assert!(
         csv.starts_with("point,chip,tuning.method,accuracy,loss,"),
         "{csv}"
     );
-    assert!(
-        csv.lines().nth(6).unwrap().starts_with("1,1,self-tuning,"),
-        "{csv}"
-    );
-
-    // A chip, as the report says it, from another folder: the paths of the run still hold.
+    let row = csv.lines().nth(6).unwrap();
+    assert!(row.starts_with("1,1,self-tuning,"), "{csv}");
     let page = String::from_utf8(place.read("work/run/report.html")).unwrap();
     assert!(
         page.contains("pimento chip run --point 1 --index "),
         "the command"
     );
-    let chip = place.ok(
-        ".",
-        &["chip", "work/run", "--point", "1", "--index", "3", "--json"],
-    );
-    let chip: Value = serde_json::from_str(&chip).unwrap();
-    assert_eq!(chip["equal"], true, "{chip}");
+    let chip = |args: &[&str]| -> Value {
+        let args = [&["chip", "work/run", "--json"], args].concat();
+        serde_json::from_str(&place.ok(".", &args)).unwrap()
+    };
+    let last = chip(&["--point", "1", "--index", "3"]);
+    assert_eq!(last["equal"], true, "{last}");
     let row = csv.lines().last().unwrap();
     assert!(row.starts_with("1,3,"), "{row}");
     let loss: f64 = row.split(',').nth(4).unwrap().parse().unwrap();
-    assert_eq!(chip["chip"]["loss"], loss);
+    assert_eq!(last["chip"]["loss"], loss);
     let words = place.ok(".", &["chip", "work/run/experiment.toml", "--index", "0"]);
     assert!(words.contains("the same to the last bit"), "{words}");
     // A chip that the run does not have is made all the same.
-    let chip = place.ok(".", &["chip", "work/run", "--index", "5", "--json"]);
-    let chip: Value = serde_json::from_str(&chip).unwrap();
-    assert!(chip["equal"].is_null() && chip["recorded"].is_null());
-    place.refused(
-        ".",
-        &["chip", "work/run", "--index", "0", "--seed", "3"],
-        "--seed",
-    );
+    let new = chip(&["--index", "5"]);
+    assert!(new["equal"].is_null() && new["recorded"].is_null());
+    let seed = [&CHIP[..], &["--seed", "3"]].concat();
+    place.refused(".", &seed, "--seed");
     place.refused(".", &["chip", "work", "--index", "0"], "holds no run");
+}
 
-    // The same run again, and more chips of this one.
-    place.ok(
-        ".",
-        &["sweep", "work/run/experiment.toml", "--out", "again"],
-    );
-    assert_eq!(
-        place.read("again/chips.csv"),
-        place.read("work/run/chips.csv")
-    );
-    assert_eq!(
-        place.read("again/experiment.toml"),
-        place.read("work/run/experiment.toml")
-    );
-    let grow = [
-        "sweep",
-        "work/run/experiment.toml",
-        "--resume",
-        "--chips",
-        "9",
-    ];
-    place.ok(".", &grow);
-    place.ok(
-        "work",
-        &["sweep", "small.toml", "--out", "nine", "--chips", "9"],
-    );
-    assert_eq!(
-        place.read("work/run/chips.csv"),
-        place.read("work/nine/chips.csv")
-    );
+#[test]
+fn a_run_is_made_again_and_grows_from_anywhere() {
+    let (place, _) = with_run("4");
+    let again = ["sweep", "work/run/experiment.toml", "--out", "again"];
+    place.ok(".", &again);
+    for name in ["chips.csv", "experiment.toml"] {
+        let [run, again] = ["work/run", "again"].map(|dir| place.read(&format!("{dir}/{name}")));
+        assert!(run == again, "{name}");
+    }
+    place.ok(".", &[&RESUME[..], &["--chips", "9"]].concat());
+    let nine = ["sweep", "small.toml", "--out", "nine", "--chips", "9"];
+    place.ok("work", &nine);
+    assert_eq!(place.table("work/run"), place.table("work/nine"));
+}
 
-    // A value added by hand in the run's own file: it stays as it was written.
+/// A value added by hand in the run's own file: it stays as it was written.
+#[test]
+fn a_run_is_continued_with_a_value_added_in_its_own_file() {
+    let (place, before) = with_run("9");
     let file = place.path("work/run/experiment.toml");
     let edited = std::fs::read_to_string(&file).unwrap();
     let method = "\"tuning.method\" = [";
@@ -214,40 +197,27 @@ fn a_run_is_used_again_from_anywhere() {
     };
     let edited = edited.replacen(method, &format!("# mine\n{method}\"oracle\", "), 1);
     std::fs::write(&file, &edited).unwrap();
-    place.refused(
-        ".",
-        &["chip", "work/run", "--index", "0"],
-        "experiment.toml",
-    );
-    place.refused(
-        ".",
-        &grow[..3]
-            .iter()
-            .chain(&["--chips", "12"])
-            .copied()
-            .collect::<Vec<_>>(),
-        "in the file",
-    );
-    place.ok(".", &grow[..3]);
+    place.refused(".", &CHIP, "experiment.toml");
+    let more = [&RESUME[..], &["--chips", "12"]].concat();
+    place.refused(".", &more, "in the file");
+    place.ok(".", &RESUME);
     assert_eq!(place.read("work/run/experiment.toml"), edited.as_bytes());
-    let csv = String::from_utf8(place.read("work/run/chips.csv")).unwrap();
-    let nine = String::from_utf8(place.read("work/nine/chips.csv")).unwrap();
+    let csv = place.table("work/run");
     assert_eq!(csv.lines().count(), 1 + 3 * 9);
-    for (old, new) in nine.lines().skip(1).zip(csv.lines().skip(1 + 9)) {
+    for (old, new) in before.lines().skip(1).zip(csv.lines().skip(1 + 9)) {
         assert_eq!(old[1..], new[1..], "but for the point's number");
     }
+}
 
-    // Other images under the old path are noticed.
+#[test]
+fn other_images_under_the_path_of_a_run_are_noticed() {
+    let (place, _) = with_run("4");
     let labels = place.path("work/images/test_labels.npy");
     let mut bytes = std::fs::read(&labels).unwrap();
     *bytes.iter_mut().rev().nth(7).unwrap() ^= 1;
     std::fs::write(&labels, bytes).unwrap();
-    place.refused(
-        ".",
-        &["chip", "work/run", "--index", "0"],
-        "test_data_sha256",
-    );
-    place.refused(".", &grow[..3], "test_data_sha256");
+    place.refused(".", &CHIP, "test_data_sha256");
+    place.refused(".", &RESUME, "test_data_sha256");
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod bench;
 mod compare;
 mod data;
 mod directories;
+#[cfg(target_os = "linux")]
+mod disk;
 mod help;
 mod mvm;
 mod networks;
@@ -27,6 +29,32 @@ struct Run {
     stderr: String,
 }
 
+impl Run {
+    /// That it did its work, and said nothing on the standard error.
+    #[track_caller]
+    fn assert_ok(&self) {
+        assert_eq!((self.code, self.stderr.as_str()), (0, ""));
+    }
+
+    /// That its standard output has these words.
+    #[track_caller]
+    fn assert_says(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.stdout.contains(word), "{word}: {}", self.stdout);
+        }
+    }
+
+    /// That its input was refused, in a message with these words.
+    #[track_caller]
+    fn assert_refused(&self, words: &[&str]) {
+        let said = (self.code, self.stdout.as_str());
+        assert_eq!(said, (2, ""), "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "{word}: {}", self.stderr);
+        }
+    }
+}
+
 /// Runs `pimento` with the environment variables that change its behaviour removed.
 fn pimento(args: &[&str]) -> Run {
     pimento_with(args, &[])
@@ -34,8 +62,14 @@ fn pimento(args: &[&str]) -> Run {
 
 /// Runs `pimento` with environment variables of the test's choice.
 fn pimento_with(args: &[&str], variables: &[(&str, &str)]) -> Run {
+    pimento_in(Path::new("."), args, variables)
+}
+
+/// The same in a directory.
+fn pimento_in(directory: &Path, args: &[&str], variables: &[(&str, &str)]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_pimento"))
         .args(args)
+        .current_dir(directory)
         .env_remove("PIMENTO_DATA")
         .env_remove("PIMENTO_CACHE")
         .env_remove("WGPU_ADAPTER_NAME")

@@ -120,8 +120,9 @@ fn given_conductances_are_read_as_they_are() {
     let mut g = vec![0.0f32; 4 * 2 * 11];
     g[..22].fill(1.0 / 3.0);
     npy::write(place.at("g.npy").as_ref(), &[4, 2, 11], &g).unwrap();
-    let run = place.run(&["--conductances", &place.at("g.npy"), "--input-max", "15"]);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    place
+        .run(&["--conductances", &place.at("g.npy"), "--input-max", "15"])
+        .assert_ok();
     let (shape, y) = place.array("y.npy");
     assert_eq!(shape, [4, 2]);
     let x = place.array("x.npy").1;
@@ -141,8 +142,9 @@ fn a_reference_column_is_subtracted_from_given_conductances() {
     );
     for more in ["", "[chip.read]\nproportional = 0.2\nfixed = 0.05\n"] {
         let place = Place::new(&format!("{chip}[chip.adc]\nbits = 0\n{more}"));
-        let run = place.run(&["--weights", &place.at("w.npy"), "--tap", "weight-codes"]);
-        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        place
+            .run(&["--weights", &place.at("w.npy"), "--tap", "weight-codes"])
+            .assert_ok();
         let expected = place.array("y.npy").1;
         let codes = place.array("y.weight-codes.npy").1;
         // Code and offset in slices of 2, 2 and 1 bits.
@@ -151,8 +153,9 @@ fn a_reference_column_is_subtracted_from_given_conductances() {
             codes.iter().map(digit).collect::<Vec<_>>()
         });
         npy::write(place.at("g.npy").as_ref(), &[3, 5, 11], &g.concat()).unwrap();
-        let run = place.run(&["--conductances", &place.at("g.npy"), "--weight-max", "1"]);
-        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        place
+            .run(&["--conductances", &place.at("g.npy"), "--weight-max", "1"])
+            .assert_ok();
         let found = place.array("y.npy").1;
         // Thirds of three levels are rounded, 11 products of each of 3 slices.
         for (a, b) in expected.iter().zip(&found) {
@@ -326,9 +329,7 @@ fn wrong_input_is_refused_with_the_place_and_nothing_is_written() {
             })
             .collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let run = place.run(&args);
-        assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);
-        assert!(run.stderr.contains(message), "{args:?}: {}", run.stderr);
+        place.run(&args).assert_refused(&[message]);
         assert!(!Path::new(&place.at("y.npy")).exists());
     }
 }

@@ -15,7 +15,7 @@ fn model(name: &str) -> String {
 #[test]
 fn inspect_shows_layers_and_totals() {
     let run = pimento(&["inspect", &model("small_17")]);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    run.assert_ok();
     // 6 channels of 3 x 3 x 3 on 6 x 6 places; 27 rows, 6 columns, two cells a weight.
     let conv = run.stdout.lines().find(|l| l.starts_with("stem.0 "));
     let words: Vec<&str> = conv.unwrap().split_whitespace().collect();
@@ -65,8 +65,7 @@ fn infer_and_export_agree() {
     };
     let want = infer(&model("small_17"), "y.npy");
     for name in ["out.onnx", "out.safetensors"] {
-        let run = pimento(&["export", &model("small_17"), "--output", &at(name)]);
-        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        pimento(&["export", &model("small_17"), "--output", &at(name)]).assert_ok();
         let got = infer(&at(name), "z.npy");
         let far = want.iter().zip(&got).map(|(a, b)| (a - b).abs());
         assert!(far.fold(0.0, f32::max) < 1e-5);
@@ -118,9 +117,7 @@ fn wrong_files_are_named() {
         ),
     ] {
         let args: Vec<&str> = args.iter().map(|a| a as &str).collect();
-        let run = pimento(&args);
-        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
-        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+        pimento(&args).assert_refused(&[words]);
         assert!(!Path::new(&at("y.npy")).exists());
     }
 }

@@ -72,8 +72,8 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     let place = Place::new();
     let out = place.path("out");
     let run = place.run("sweep", &["--out", text(&out)]);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert!(run.stdout.contains("self-tuning"), "{}", run.stdout);
+    run.assert_ok();
+    run.assert_says(&["self-tuning"]);
     let mut expected = vec![
         "chips.csv",
         "experiment.toml",
@@ -100,7 +100,7 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     for more in [&["--run", text(&out)][..], &[]] {
         let args = [&["--point", "1", "--index", "3", "--json"], more].concat();
         let run = place.run("chip", &args);
-        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        run.assert_ok();
         let chip = json(&run.stdout);
         assert_eq!(chip["chip"]["chip"], 3);
         assert_eq!(chip["chip"]["accuracy"], accuracy);
@@ -109,17 +109,16 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     // Another run is not overwritten unless asked for.
     let before = std::fs::read(out.join("summary.json")).unwrap();
     let run = place.run("sweep", &["--out", text(&out)]);
-    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
-    assert!(run.stderr.contains("--force"), "{}", run.stderr);
-    let run = place.run("sweep", &["--out", text(&out), "--resume", "--seed", "9"]);
-    assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("seed"), "{}", run.stderr);
+    run.assert_refused(&["--force"]);
+    place
+        .run("sweep", &["--out", text(&out), "--resume", "--seed", "9"])
+        .assert_refused(&["seed"]);
     assert_eq!(std::fs::read(out.join("summary.json")).unwrap(), before);
     let run = place.run(
         "sweep",
         &["--out", text(&out), "--force", "--seed", "9", "--json"],
     );
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    run.assert_ok();
     assert_eq!(json(&run.stdout)["seed"], 9);
 }
 
@@ -129,9 +128,9 @@ fn output_directories_that_cannot_be_used() {
     let file = place.path("small.toml");
     let below_a_file = file.join("out");
     for out in [&file, &below_a_file] {
-        let run = place.run("sweep", &["--out", text(out)]);
-        assert_eq!((run.code, run.stdout.as_str()), (2, ""));
-        assert!(run.stderr.contains(text(&file)), "{}", run.stderr);
+        place
+            .run("sweep", &["--out", text(out)])
+            .assert_refused(&[text(&file)]);
     }
     assert_eq!(files(place.dir.path()), ["small.toml"]);
 }
@@ -163,15 +162,14 @@ fn a_training_alone() {
     let place = Place::new();
     let file = place.path("net.safetensors");
     let run = place.run("train", &["--out", text(&file), "--json"]);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    run.assert_ok();
     assert_eq!(json(&run.stdout)["config"]["train"]["epochs"], 2);
     assert_eq!(files(place.dir.path()), ["net.safetensors", "small.toml"]);
     let run = place.run("train", &["--out", text(&file)]);
-    assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("--force"), "{}", run.stderr);
-    let run = place.run("train", &["--out", text(&place.path("no/net.safetensors"))]);
-    assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("no such directory"), "{}", run.stderr);
+    run.assert_refused(&["--force"]);
+    place
+        .run("train", &["--out", text(&place.path("no/net.safetensors"))])
+        .assert_refused(&["no such directory"]);
 }
 
 #[test]
@@ -181,10 +179,9 @@ fn points_that_do_not_exist() {
         &["chip", "--index", "0", "--point", "2"][..],
         &["train", "--out", "x", "--point", "2"],
     ] {
-        let run = place.run(args[0], &args[1..]);
-        assert_eq!(run.code, 2);
-        assert!(run.stderr.contains("--point 2"), "{}", run.stderr);
-        assert!(run.stderr.contains("0 to 1"), "{}", run.stderr);
+        place
+            .run(args[0], &args[1..])
+            .assert_refused(&["--point 2", "0 to 1"]);
     }
     assert_eq!(pimento(&["chip", "x.toml"]).code, 2);
 }
@@ -197,10 +194,7 @@ fn too_much_for_the_memory_is_refused_with_the_numbers() {
     std::fs::write(place.path("small.toml"), large).unwrap();
     let out = place.path("out");
     let run = place.run("sweep", &["--memory", "1MiB", "--out", text(&out)]);
-    assert_eq!(run.code, 2, "{}", run.stderr);
-    for words in ["need ", " MiB", "the memory budget is 1 MiB (as asked for)"] {
-        assert!(run.stderr.contains(words), "{}", run.stderr);
-    }
+    run.assert_refused(&["need ", " MiB", "the memory budget is 1 MiB (as asked for)"]);
     let run = place.run("check", &[]);
     let mut memory = run.stdout.lines();
     assert!(

@@ -234,11 +234,6 @@ fn what_is_no_file_is_refused_at_once() {
         ),
     ] {
         let run = run(dir.path(), args);
-        assert_eq!(run.code, 2);
-        assert!(
-            run.stderr.contains(&format!(": {what}; allowed: a file")),
-            "{}",
-            run.stderr
-        );
+        run.assert_refused(&[&format!(": {what}; allowed: a file")]);
     }
 }

@@ -87,7 +87,7 @@ fn check_says_what_a_sweep_would_do() {
         "cpu",
     ];
     let run = pimento(&args);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    run.assert_ok();
     let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(json["chips"], 7);
     assert_eq!(json["images"], 100);
@@ -95,9 +95,5 @@ fn check_says_what_a_sweep_would_do() {
     assert_eq!(json["points"][0]["variation.law"], "weight-proportional");
     assert_eq!(json["points"][0]["variation.sigma_w"], 0.2);
     let run = pimento(&["check", text(&path)]);
-    assert!(
-        run.stdout.contains("x 200 chips x 2000 images"),
-        "{}",
-        run.stdout
-    );
+    run.assert_says(&["x 200 chips x 2000 images"]);
 }

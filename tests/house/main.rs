@@ -6,6 +6,7 @@
 
 mod generated;
 mod imports;
+mod lengths;
 mod operators;
 mod source;
 mod text;

@@ -25,6 +25,39 @@ pub struct Named {
     pub segments: Vec<String>,
 }
 
+/// A function with a body.
+pub struct Function {
+    pub name: String,
+    /// Line (from 1) of its `fn`.
+    pub line: usize,
+    /// Lines from there to its closing brace.
+    pub lines: usize,
+    /// What stands between its braces, as in [`Source::code`].
+    body: String,
+}
+
+impl Function {
+    /// Whether the body is nothing but an array or a vector.
+    pub fn is_table(&self) -> bool {
+        let body = self.body.trim();
+        let body = body.trim_start_matches('&');
+        let body = body.strip_prefix("vec!").unwrap_or(body);
+        body.starts_with('[') && closing(body) == Some(body.len() - 1)
+    }
+}
+
+/// Where the bracket that the text begins with is closed.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0;
+    for (i, c) in text.char_indices() {
+        depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
+        if depth == 0 {
+            return Some(i);
+        }
+    }
+    None
+}
+
 /// The repository's root: where cargo says it is now, else where it was when this was built.
 pub fn root() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR")
@@ -91,6 +124,26 @@ impl Source {
         format!("{}:{line}", self.path)
     }
 
+    /// All functions that have a body, in order; those inside others too.
+    pub fn functions(&self) -> Vec<Function> {
+        let mut found = Vec::new();
+        for (at, _) in self.code.match_indices("fn ") {
+            let rest = &self.code[at..];
+            let length = rest[3..].find(|c| !is_ident(c)).unwrap_or(0);
+            let outside = !self.code[..at].chars().next_back().is_some_and(is_ident);
+            if let (true, 1.., Some(open)) = (outside, length, body(rest)) {
+                let end = open + closing(&rest[open..]).expect("a closed body");
+                found.push(Function {
+                    name: rest[3..3 + length].into(),
+                    line: self.code[..at].matches('\n').count() + 1,
+                    lines: rest[..end].matches('\n').count() + 1,
+                    body: rest[open + 1..end].into(),
+                });
+            }
+        }
+        found
+    }
+
     /// Lines (from 1) on which `word` stands in the code as a whole word.
     pub fn lines_with(&self, word: &str) -> Vec<usize> {
         let lines = self.code.lines().enumerate();
@@ -105,6 +158,21 @@ impl Source {
             .map(|(i, _)| i + 1)
             .collect()
     }
+}
+
+/// Where the body of a function begins, if it has one: at the first brace outside of brackets.
+fn body(function: &str) -> Option<usize> {
+    let mut depth = 0;
+    for (i, c) in function.char_indices() {
+        match c {
+            '{' if depth == 0 => return Some(i),
+            ';' if depth == 0 => return None,
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_ident(c: char) -> bool {
@@ -377,6 +445,26 @@ fn comments_strings_and_tests_are_blanked() {
     assert!(source.code.contains("crate::z") && !source.product.contains("crate::z"));
     assert_eq!(source.code.lines().count(), text.lines().count());
     assert_eq!(source.lines_with("d"), [6]);
+}
+
+#[test]
+fn functions_are_measured() {
+    let text = "trait T {\n    fn none(&self) -> [u8; 2];\n}\nfn outer(f: fn(u8)) -> [u8; 2] {\n    \
+                fn inner() {}\n    let s = \"}\";\n}\nfn table() -> Vec<[u8; 1]> {\n    vec![\n        \
+                [1],\n    ]\n}\nfn sum() -> u8 {\n    [1][0] + [2][0]\n}\n";
+    let source = Source::new("src/a.rs".into(), text.into());
+    let functions = source.functions();
+    let found: Vec<_> = functions
+        .iter()
+        .map(|f| (f.name.as_str(), f.line, f.lines, f.is_table()))
+        .collect();
+    let want = [
+        ("outer", 4, 4, false),
+        ("inner", 5, 1, false),
+        ("table", 8, 5, true),
+        ("sum", 13, 3, false),
+    ];
+    assert_eq!(found, want);
 }
 
 #[test]

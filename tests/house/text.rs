@@ -1,18 +1,7 @@
-//! What may not stand in a file: unfinished work, machine paths, WGSL in strings, too many lines.
+//! What may not stand in a file: unfinished work, machine paths, WGSL in strings.
 
 use super::none;
 use super::source::{Source, files, read, rust};
-
-/// Longest Rust file. Half the house is far below; see the habits in ARCHITECTURE.md.
-const RUST_LINES: usize = 600;
-/// Longest shader.
-const WGSL_LINES: usize = 250;
-
-/// Longer files and why.
-const LONG: &[(&str, &str)] = &[(
-    "tests/ops/crossbar.rs",
-    "one operator: its equations in plain loops, which all of its tests share",
-)];
 
 /// Directories whose text is checked for machine paths.
 const TEXT: &[(&str, &str)] = &[
@@ -145,32 +134,6 @@ fn code_and_comments_are_ascii() {
         }
     }
     none("ASCII", &breaches);
-}
-
-#[test]
-fn files_are_short() {
-    let mut breaches = Vec::new();
-    let rust = ["src", "tests", "benches"]
-        .into_iter()
-        .flat_map(|d| files(d, "rs"));
-    let all = rust.map(|p| (p, RUST_LINES)).chain(
-        files("shaders", "wgsl")
-            .into_iter()
-            .map(|p| (p, WGSL_LINES)),
-    );
-    for (path, limit) in all {
-        let lines = read(&path).lines().count();
-        let excused = LONG.iter().any(|(file, _)| *file == path);
-        if lines > limit && !excused {
-            breaches.push(format!("{path}:{limit}: goes on to line {lines}"));
-        }
-        if lines <= limit && excused {
-            breaches.push(format!(
-                "tests/house/text.rs: LONG entry {path} is not needed"
-            ));
-        }
-    }
-    none("length", &breaches);
 }
 
 /// Lines above `unsafe` in which its reason must begin.

@@ -6,10 +6,12 @@
 //! the directory named by `PIMENTO_EXPORT_DIR`) against the same outputs. `graphs` beside them are
 //! random graphs, of `scripts/onnx_graphs.py`.
 
+mod batch;
 mod damaged;
 mod description;
 mod finite;
 mod golden;
+mod models;
 mod refusals;
 mod semantics;
 mod trained;

@@ -1,82 +1,11 @@
 //! What the standard says is done, or refused by name: element types, attributes of every operator set,
-//! training mode in every spelling, the batch, numbers that are none.
+//! training mode in every spelling, numbers that are none.
 
 use pimento::network::file::{self, Loaded};
 use pimento::network::graph::Layer;
 use pimento::network::onnx::{self, Options};
 
-use super::refusals::{IMAGE, field, message, model, node, number, ones, value, varint, with};
-
-const FLOAT: i64 = 1;
-const INT8: i64 = 3;
-const INT32: i64 = 6;
-const INT64: i64 = 7;
-const DOUBLE: i64 = 11;
-
-/// A node with attributes.
-fn node_with(kind: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
-    let plain = node(kind, "/n", inputs, outputs);
-    // Behind the tag (one byte) and the length of the node come its fields.
-    let at = 1 + plain[1..].iter().position(|b| b & 128 == 0).unwrap() + 1;
-    let mut inner = plain[at..].to_vec();
-    for a in attributes {
-        inner.extend(field(5, a));
-    }
-    field(1, &inner)
-}
-
-fn int(name: &str, v: i64) -> Vec<u8> {
-    [field(1, name.as_bytes()), number(3, v), kind(2)].concat()
-}
-
-fn float(name: &str, v: f32) -> Vec<u8> {
-    let bytes = [vec![(2 << 3) | 5], v.to_le_bytes().to_vec()].concat();
-    [field(1, name.as_bytes()), bytes, kind(1)].concat()
-}
-
-fn ints(name: &str, v: &[i64]) -> Vec<u8> {
-    let each = v.iter().flat_map(|&v| number(8, v)).collect::<Vec<u8>>();
-    [field(1, name.as_bytes()), each, kind(7)].concat()
-}
-
-fn kind(k: u64) -> Vec<u8> {
-    [varint(20 << 3), varint(k)].concat()
-}
-
-/// A constant of any type from its bytes.
-fn tensor(name: &str, element: i64, dims: &[i64], raw: &[u8]) -> Vec<u8> {
-    let mut out: Vec<u8> = dims.iter().flat_map(|&d| number(1, d)).collect();
-    out.extend(number(2, element));
-    out.extend(field(8, name.as_bytes()));
-    out.extend(field(9, raw));
-    field(5, &out)
-}
-
-fn floats(name: &str, dims: &[i64], values: &[f32]) -> Vec<u8> {
-    let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    tensor(name, FLOAT, dims, &raw)
-}
-
-fn sizes(name: &str, values: &[i64]) -> Vec<u8> {
-    let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    tensor(name, INT64, &[values.len() as i64], &raw)
-}
-
-/// A model of one operator set around `x` and `y`.
-fn at(opset: i64, batch: Option<i64>, nodes: &[Vec<u8>], constants: &[Vec<u8>]) -> Vec<u8> {
-    let image = [batch, IMAGE[1], IMAGE[2], IMAGE[3]];
-    let ends = [value(11, "x", &image), value(12, "y", &[None, Some(1)])];
-    model(opset, &[nodes, constants, &ends].concat())
-}
-
-fn read(bytes: &[u8]) -> Loaded {
-    onnx::import(bytes, "net.onnx".as_ref(), &Options::default()).unwrap_or_else(|e| panic!("{e}"))
-}
-
-fn assert_says(bytes: &[u8], words: &str) {
-    let text = message(bytes);
-    assert!(text.contains(words), "{words}: {text}");
-}
+use super::models::*;
 
 #[test]
 fn element_types_must_be_those_of_the_standard() {
@@ -247,108 +176,6 @@ fn attributes_and_inputs_that_an_operator_does_not_have_are_refused() {
 }
 
 #[test]
-fn the_batch_stays_what_it_is() {
-    let slice = |starts: i64, ends: i64, batch| {
-        let nodes = [node("Slice", "/s", &["x", "a", "b", "c"], &["y"])];
-        let parts = [sizes("a", &[starts]), sizes("b", &[ends]), sizes("c", &[0])];
-        at(17, batch, &nodes, &parts)
-    };
-    for (from, to) in [
-        (0, 1),
-        (0, 3),
-        (0, -1),
-        (1, i64::MAX),
-        (0, 1 << 20),
-        (-1, i64::MAX),
-    ] {
-        assert_says(&slice(from, to, None), "takes some images of the batch");
-    }
-    assert_says(&slice(0, 3, Some(4)), "takes some images of the batch");
-    read(&slice(0, i64::MAX, None));
-    read(&slice(0, 4, Some(4)));
-    let with_sizes = |op: &str, v: &[i64], batch| {
-        at(
-            17,
-            batch,
-            &[node(op, "/n", &["x", "k"], &["y"])],
-            &[sizes("k", v)],
-        )
-    };
-    for (op, values, batch, words) in [
-        ("Reshape", &[1, 50][..], None, "export with two images"),
-        ("Reshape", &[50, -1], None, "mixes images"),
-        ("Reshape", &[-1], None, "mixes images"),
-        ("Reshape", &[2, 25], Some(1), "mixes images"),
-        ("Reshape", &[3, 50], None, "mixes images"),
-        ("Squeeze", &[0], Some(1), "squeezes the batch"),
-        ("Unsqueeze", &[0], None, "in front of the batch"),
-        ("Tile", &[2, 1, 1, 1], None, "repeats images"),
-        ("Expand", &[3, 2, 5, 5], None, "repeats images"),
-        ("Pad", &[1, 0, 0, 0, 0, 0, 0, 0], None, "pads the batch"),
-        ("Gather", &[0], None, "along the batch"),
-    ] {
-        assert_says(&with_sizes(op, values, batch), words);
-    }
-    let one = |op: &str, batch, attributes: &[Vec<u8>]| {
-        at(17, batch, &[node_with(op, &["x"], &["y"], attributes)], &[])
-    };
-    for (op, batch, attributes, words) in [
-        ("Squeeze", Some(1), vec![], "squeezes the batch"),
-        (
-            "Transpose",
-            None,
-            vec![ints("perm", &[1, 0, 2, 3])],
-            "moves the batch",
-        ),
-        ("Transpose", None, vec![], "moves the batch"),
-        ("Flatten", None, vec![int("axis", 0)], "flattens the batch"),
-        ("Flatten", None, vec![int("axis", 2)], "flattens the batch"),
-        ("ReduceMean", None, vec![], "a mean over the batch"),
-        (
-            "ReduceMean",
-            None,
-            vec![ints("axes", &[0, 2])],
-            "a mean over the batch",
-        ),
-        ("Softmax", None, vec![int("axis", -4)], "along the batch"),
-        ("Split", None, vec![int("axis", 0)], "along the batch"),
-    ] {
-        assert_says(&one(op, batch, &attributes), words);
-    }
-    let join = [node_with("Concat", &["x", "x"], &["y"], &[int("axis", 0)])];
-    assert_says(&at(17, None, &join, &[]), "along the batch");
-    let constant = [node_with("Concat", &["x", "k"], &["y"], &[int("axis", 1)])];
-    assert_says(
-        &at(17, None, &constant, &[ones("k", &[1, 1, 5, 5])]),
-        "any number of images",
-    );
-    read(&at(17, Some(1), &constant, &[ones("k", &[1, 1, 5, 5])]));
-    // The number of images is no number to compute with.
-    for (op, attributes) in [("Cast", vec![int("to", FLOAT)]), ("Neg", vec![])] {
-        let nodes = [
-            node("Shape", "/s", &["x"], &["s"]),
-            node_with(op, &["s"], &["f"], &attributes),
-            node("Reshape", "/r", &["x", "f"], &["y"]),
-        ];
-        assert_says(
-            &at(17, None, &nodes, &[]),
-            "computes with the number of images",
-        );
-    }
-    for op in ["Equal", "Greater", "Max", "Pow", "Add", "Mul", "Div"] {
-        let nodes = [
-            node("Shape", "/s", &["x"], &["s"]),
-            node(op, "/o", &["s", "k"], &["f"]),
-            node("Reshape", "/r", &["x", "f"], &["y"]),
-        ];
-        assert_says(
-            &at(17, None, &nodes, &[sizes("k", &[2])]),
-            "computes with the number of images",
-        );
-    }
-}
-
-#[test]
 fn numbers_that_are_none_are_named() {
     let bad = |v: f32, at: usize| {
         let mut values = vec![0.5; 8];
@@ -451,6 +278,15 @@ fn computed_constants_are_limited() {
     ));
 }
 
+/// The network from the file that it was written to.
+fn written(network: &Loaded) -> Loaded {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("net.safetensors");
+    let bytes = file::to_safetensors(network, &Default::default()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    Loaded::clone(&file::load(&path, false, None).unwrap())
+}
+
 #[test]
 fn tied_tensors_are_known() {
     let image = [
@@ -479,14 +315,7 @@ fn tied_tensors_are_known() {
     // What is written keeps the knowledge.
     let varied = floats("w", &[2, 2, 1, 1], &[1.0, 2.0, 3.0, 4.0]);
     let network = read(&with(&image, &[varied]));
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("net.safetensors");
-    std::fs::write(
-        &path,
-        file::to_safetensors(&network, &Default::default()).unwrap(),
-    )
-    .unwrap();
-    let again = file::load(&path, false, None).unwrap();
+    let again = written(&network);
     assert_eq!(again.tied, network.tied);
     assert_eq!(again, network);
 }
@@ -507,14 +336,7 @@ fn momentum_goes_in_and_out() {
     assert_eq!(rate(&network), 0.01);
     let bytes = onnx::export(&network).unwrap();
     assert_eq!(rate(&read(&bytes)), 0.01);
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("net.safetensors");
-    std::fs::write(
-        &path,
-        file::to_safetensors(&network, &Default::default()).unwrap(),
-    )
-    .unwrap();
-    assert_eq!(rate(&file::load(&path, false, None).unwrap()), 0.01);
+    assert_eq!(rate(&written(&network)), 0.01);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
+use pimento::data::Split;
 use pimento::network::file::{self, Loaded};
 use pimento::network::graph::{Graph, Layer};
 use pimento::network::lower::inference::{self, Chips, NormMode};
@@ -19,9 +20,7 @@ fn trained(sections: &str, path: &std::path::Path) -> Loaded {
     let text = format!(
         "[data]\nset = \"digits-8x8\"\ntrain_limit = 300\n{sections}\n[variation]\nsigma_w = 0.1\n"
     );
-    let experiment = Experiment::parse(&text, "test").unwrap_or_else(|e| panic!("{e}"));
-    let mut data = pimento::data::Embedded::Digits8x8.load().unwrap();
-    data.train = data.train.limit(300);
+    let (experiment, data) = (experiment(&text), digits());
     let point = setup::point(&experiment, &data, 0).unwrap();
     let model = train::train(&Job {
         backend: &CpuBackend::new(),
@@ -40,6 +39,17 @@ fn trained(sections: &str, path: &std::path::Path) -> Loaded {
         parameters: model.parameters,
         numerics: model.numerics,
     }
+}
+
+fn experiment(text: &str) -> Experiment {
+    Experiment::parse(text, "test").unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Few of the embedded digits.
+fn digits() -> Split {
+    let mut data = pimento::data::Embedded::Digits8x8.load().unwrap();
+    data.train = data.train.limit(300);
+    data
 }
 
 /// Images of the 8x8 digits' kind.
@@ -191,9 +201,7 @@ fn deploy(path: &std::path::Path, train: &str) -> pimento::Result<train::Model> 
          [quantize]\nweight_bits = 4\nactivation_bits = 8\n[train]\n{train}\n",
         path.display()
     );
-    let experiment = Experiment::parse(&text, "test").unwrap_or_else(|e| panic!("{e}"));
-    let mut data = pimento::data::Embedded::Digits8x8.load().unwrap();
-    data.train = data.train.limit(300);
+    let (experiment, data) = (experiment(&text), digits());
     train::train(&Job {
         backend: &CpuBackend::new(),
         point: &setup::point(&experiment, &data, 0)?,

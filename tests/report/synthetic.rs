@@ -93,86 +93,104 @@ fn dies() -> Vec<(f64, f64)> {
     dies
 }
 
+impl Spec {
+    fn is_proportional(&self) -> bool {
+        self.law == "weight-proportional"
+    }
+
+    fn is_tuned(&self) -> bool {
+        self.tuning == "self-tuning"
+    }
+
+    fn ideal(&self) -> f64 {
+        match self.recipe {
+            "qat" => 0.8725,
+            "ptq-vat" => 0.8610,
+            _ => 0.8655,
+        }
+    }
+
+    /// A chip. Its deviates are the same at every point, as in a real sweep.
+    fn chip(&self, point: usize, chip: u32, images: u32) -> ChipRow {
+        let dies = dies();
+        let ideal = self.ideal();
+        let robust = if self.recipe == "qavat" { 0.35 } else { 1.0 };
+        let unit = if self.is_proportional() { 1.0 } else { 6.0 };
+        let mut n = Normal(u64::from(chip) * 1000 + 7);
+        let eps_b = self.sigma_b * n.next();
+        let (place, wafer) = (chip as usize % dies.len(), chip as usize / dies.len());
+        let (x, y) = dies[place];
+        let radial = if self.wafers {
+            -0.25 * (x.hypot(y) / 66.0).powi(2) + 0.08 * x / 66.0
+        } else {
+            0.0
+        };
+        let common = eps_b + radial;
+        let cells = f64::from(self.test_cells.max(1));
+        let hat = common + self.sigma_w / cells.sqrt() * n.next();
+        let rest = match self.tuning {
+            "none" => common,
+            "oracle" => 0.0,
+            _ => common - hat,
+        };
+        let within = robust * 2.2 * (unit * self.sigma_w).powi(2) * (1.0 + 0.15 * n.next());
+        let between = 4.0 * (unit * rest).powi(2) + 0.25 * (unit * rest).abs();
+        let a = ideal - (within + between) + 0.004 * n.next();
+        let a = 0.1 + 0.9 * ((a - 0.1) / 0.9).clamp(0.005, 1.0);
+        let correct = (a * f64::from(images)).round() as u32;
+        let some = |there: bool, value: f64| if there { value } else { f64::NAN };
+        ChipRow {
+            point,
+            chip,
+            accuracy: f64::from(correct) / f64::from(images),
+            loss: 2.4 * (1.0 - a),
+            correct,
+            images,
+            eps_b,
+            eps_common: common,
+            eps_hat: some(self.is_tuned(), hat),
+            wafer: wafer as u32,
+            die_x_mm: some(self.wafers, x),
+            die_y_mm: some(self.wafers, y),
+        }
+    }
+
+    fn axes(&self) -> Axes {
+        let mapping = match self.is_proportional() {
+            true => "differential",
+            false => "offset",
+        };
+        Axes {
+            recipe: self.recipe.into(),
+            law: self.law.into(),
+            mapping: mapping.into(),
+            sigma_w: self.sigma_w,
+            sigma_b: self.sigma_b,
+            tuning: self.tuning.into(),
+            weight_bits: 4,
+            activation_bits: 4,
+            train_variation: "within".into(),
+            train_seed: 1,
+            distribution: "gaussian".into(),
+            test_cells: self.test_cells,
+            extra: serde_json::Map::new(),
+        }
+    }
+}
+
 /// Chips and summary of one point.
 fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, Vec<ChipRow>) {
-    let dies = dies();
-    let wp = spec.law == "weight-proportional";
-    let ideal = match spec.recipe {
-        "qat" => 0.8725,
-        "ptq-vat" => 0.8610,
-        _ => 0.8655,
-    };
-    let robust = if spec.recipe == "qavat" { 0.35 } else { 1.0 };
-    let unit = if wp { 1.0 } else { 6.0 };
     let rows: Vec<ChipRow> = (0..chips)
-        .map(|chip| {
-            // The same deviates at every point, as in a real sweep.
-            let mut n = Normal(u64::from(chip) * 1000 + 7);
-            let eps_b = spec.sigma_b * n.next();
-            let (place, wafer) = (chip as usize % dies.len(), chip as usize / dies.len());
-            let (x, y) = dies[place];
-            let radial = if spec.wafers {
-                -0.25 * (x.hypot(y) / 66.0).powi(2) + 0.08 * x / 66.0
-            } else {
-                0.0
-            };
-            let common = eps_b + radial;
-            let cells = f64::from(spec.test_cells.max(1));
-            let hat = common + spec.sigma_w / cells.sqrt() * n.next();
-            let rest = match spec.tuning {
-                "none" => common,
-                "oracle" => 0.0,
-                _ => common - hat,
-            };
-            let within = robust * 2.2 * (unit * spec.sigma_w).powi(2) * (1.0 + 0.15 * n.next());
-            let between = 4.0 * (unit * rest).powi(2) + 0.25 * (unit * rest).abs();
-            let a = ideal - (within + between) + 0.004 * n.next();
-            let a = 0.1 + 0.9 * ((a - 0.1) / 0.9).clamp(0.005, 1.0);
-            let correct = (a * f64::from(images)).round() as u32;
-            ChipRow {
-                point: index,
-                chip,
-                accuracy: f64::from(correct) / f64::from(images),
-                loss: 2.4 * (1.0 - a),
-                correct,
-                images,
-                eps_b,
-                eps_common: common,
-                eps_hat: if spec.tuning == "self-tuning" {
-                    hat
-                } else {
-                    f64::NAN
-                },
-                wafer: wafer as u32,
-                die_x_mm: if spec.wafers { x } else { f64::NAN },
-                die_y_mm: if spec.wafers { y } else { f64::NAN },
-            }
-        })
+        .map(|chip| spec.chip(index, chip, images))
         .collect();
-    let tuned = spec.tuning == "self-tuning";
-    let axes = Axes {
-        recipe: spec.recipe.into(),
-        law: spec.law.into(),
-        mapping: if wp { "differential" } else { "offset" }.into(),
-        sigma_w: spec.sigma_w,
-        sigma_b: spec.sigma_b,
-        tuning: spec.tuning.into(),
-        weight_bits: 4,
-        activation_bits: 4,
-        train_variation: "within".into(),
-        train_seed: 1,
-        distribution: "gaussian".into(),
-        test_cells: spec.test_cells,
-        extra: serde_json::Map::new(),
-    };
     let inputs = PointInputs {
-        ideal,
+        ideal: spec.ideal(),
         yield_limit: 0.8,
-        tuning_cost: tuned.then_some(TuningCost {
+        tuning_cost: spec.is_tuned().then_some(TuningCost {
             cells: u64::from(spec.test_cells),
             conversions_once: u64::from(spec.test_cells),
             conversions_per_image: 0,
-            operations_per_image: if wp { 0 } else { 21_734 },
+            operations_per_image: if spec.is_proportional() { 0 } else { 21_734 },
             images_once: 0,
         }),
         costs: std::collections::BTreeMap::from([
@@ -183,14 +201,16 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
             stratified: false,
             chance: Some(0.1),
         },
-        predicted_variance: tuned.then(|| spec.sigma_w.powi(2) / f64::from(spec.test_cells)),
+        predicted_variance: spec
+            .is_tuned()
+            .then(|| spec.sigma_w.powi(2) / f64::from(spec.test_cells)),
         elapsed_s: 3.25,
     };
     let settings =
         serde_json::json!({"train.recipe": spec.recipe, "variation.sigma_w": spec.sigma_w});
     let summary = PointSummary {
         settings: settings.as_object().cloned().unwrap(),
-        ..PointSummary::new(axes, &rows.iter().collect(), &inputs)
+        ..PointSummary::new(spec.axes(), &rows.iter().collect(), &inputs)
     };
     (summary, rows)
 }

@@ -6,7 +6,7 @@ use pimento::config::Experiment;
 use pimento::setup::{self, Images};
 use pimento::sweep::result::ChipRow;
 use pimento::sweep::wave::Simulator;
-use pimento::train::{self, Job, Model};
+use pimento::train::Model;
 
 use crate::{digits, experiment};
 
@@ -24,35 +24,15 @@ fn on(chip: &str, variation: &str, tuning: &str) -> Experiment {
 }
 
 fn trained(e: &Experiment) -> Model {
-    let data = digits();
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, &data, 0).unwrap(),
-        label: "test".into(),
-        checkpoint: None,
-        resume: false,
-        observer: &(),
-    })
-    .unwrap()
+    crate::trained(e, &digits())
 }
 
-/// Rows of some chips.
 fn rows(e: &Experiment, m: &Model, chips: std::ops::Range<u32>) -> Vec<ChipRow> {
-    let data = digits();
-    let point = setup::point(e, &data, 0).unwrap();
-    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-    let backend = CpuBackend::new();
-    let mut s = Simulator::new(&backend, &point, m, &images).unwrap();
-    s.run(0, chips, &()).unwrap()
+    crate::rows(e, m, &digits(), chips)
 }
 
 fn ideal(e: &Experiment, m: &Model) -> ChipRow {
-    let data = digits();
-    let point = setup::point(e, &data, 0).unwrap();
-    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-    let backend = CpuBackend::new();
-    let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
-    s.run(0, 0..1, &()).unwrap()[0]
+    crate::ideal(e, m, &digits())
 }
 
 /// Integer products are exact; what follows them rounds: two images may lie on a threshold.

@@ -5,9 +5,8 @@ use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{Backend, Capacity, Program, Session};
 use pimento::setup::{self, Images};
 use pimento::sweep::wave::Simulator;
-use pimento::train::{self, Job};
 
-use crate::{digits, experiment};
+use crate::{digits, experiment, trained};
 
 /// The native backend with waves of a given size.
 struct Waves(CpuBackend, usize);
@@ -44,15 +43,7 @@ fn waves_of_any_size_and_order_give_the_same_rows() {
          [tuning]\nmethod = \"self-tuning\"\ntest_cells = 16\n[sweep]\nchips = 12\n",
     );
     let data = digits();
-    let m = train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(&e, &data, 0).unwrap(),
-        label: "test".into(),
-        checkpoint: None,
-        resume: false,
-        observer: &(),
-    })
-    .unwrap();
+    let m = trained(&e, &data);
     let point = setup::point(&e, &data, 0).unwrap();
     let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
     let run = |wave: usize, range: std::ops::Range<u32>| {

@@ -29,81 +29,34 @@ fn grow(choices: &[(u8, u8)]) -> Graph {
 fn add(g: &mut Graph, name: &str, x: NodeId, kind: u8, place: u8) {
     let shape @ (c, h, w) = g.nodes[x].shape;
     let p = usize::from(place);
-    let partner = (0..g.nodes.len())
-        .rev()
-        .find(|&n| n != x && g.nodes[n].shape == shape);
-    let window = |stride: usize| PoolGeometry {
-        kh: h.min(2),
-        kw: w.min(3),
-        stride: [stride, 1 + p % 2],
-        pad: [0, 0, p % 2 * usize::from(h > 1), usize::from(w > 1)],
-    };
-    match kind % 16 {
-        0..=2 => {
-            let groups = if c % 2 == 0 && p % 3 == 0 { 2 } else { 1 };
-            let geo = ConvGeometry {
-                c_in: c,
-                h_in: h,
-                w_in: w,
-                c_out: 4,
-                kh: h.min(3),
-                kw: w.min(2),
-                stride: [1 + p % 2, 1],
-                dilation: [1, 1 + usize::from(w > 3)],
-                pad: [p % 2, 0, 1, p % 2],
-                groups,
-            };
-            let layer = Layer::Conv {
-                geo,
-                bias: p % 2 == 0,
-            };
-            g.push(name, layer, vec![x], (4, geo.h_out(), geo.w_out()));
-        }
+    let other = |n: &NodeId| *n != x && g.nodes[*n].shape == shape;
+    let partner = (0..g.nodes.len()).rev().find(other).unwrap_or(x);
+    let (layer, inputs, shape) = match kind % 16 {
+        0..=2 => return conv(g, name, x, p),
         3 | 4 => {
             g.batch_norm(name, x, 1e-3);
+            return;
         }
         5 => {
-            let acts = [
-                Activation::Relu,
-                Activation::Tanh,
-                Activation::HardSwish,
-                Activation::Abs,
-                Activation::Sigmoid,
-                Activation::Clip { lo: -0.5, hi: 0.8 },
-                Activation::LeakyRelu { slope: 0.1 },
-                Activation::HardSigmoid {
-                    slope: 0.2,
-                    offset: 0.5,
-                },
-            ];
-            g.activation(name, x, acts[p % acts.len()]);
+            g.activation(name, x, ACTIVATIONS[p % ACTIVATIONS.len()]);
+            return;
         }
         6 => {
-            g.pool(name, x, window(1 + p % 2), p % 3 == 0);
+            let window = PoolGeometry {
+                kh: h.min(2),
+                kw: w.min(3),
+                stride: [1 + p % 2, 1 + p % 2],
+                pad: [0, 0, p % 2 * usize::from(h > 1), usize::from(w > 1)],
+            };
+            g.pool(name, x, window, p.is_multiple_of(3));
+            return;
         }
-        7 | 8 => {
-            g.add(name, x, partner.unwrap_or(x));
-        }
-        9 => {
-            g.push(name, Layer::Multiply, vec![x, partner.unwrap_or(x)], shape);
-        }
-        10 => {
-            g.push(name, Layer::Affine, vec![x], shape);
-        }
-        11 => {
-            g.push(name, Layer::Quantize { lo: -6, hi: 7 }, vec![x], shape);
-        }
-        12 => {
-            g.push(
-                name,
-                Layer::Concat,
-                vec![x, partner.unwrap_or(x)],
-                (2 * c, h, w),
-            );
-        }
-        13 => {
-            g.push(name, Layer::Softmax, vec![x], shape);
-        }
+        7 | 8 => (Layer::Add, vec![x, partner], shape),
+        9 => (Layer::Multiply, vec![x, partner], shape),
+        10 => (Layer::Affine, vec![x], shape),
+        11 => (Layer::Quantize { lo: -6, hi: 7 }, vec![x], shape),
+        12 => (Layer::Concat, vec![x, partner], (2 * c, h, w)),
+        13 => (Layer::Softmax, vec![x], shape),
         14 => {
             let whole = PoolGeometry {
                 kh: h,
@@ -112,11 +65,9 @@ fn add(g: &mut Graph, name: &str, x: NodeId, kind: u8, place: u8) {
                 pad: [0; 4],
             };
             let gate = g.pool(format!("{name}.mean"), x, whole, false);
-            g.push(name, Layer::Multiply, vec![x, gate], shape);
+            (Layer::Multiply, vec![x, gate], shape)
         }
-        _ if p % 2 == 0 => {
-            g.push(name, Layer::Reshape, vec![x], (w, c, h));
-        }
+        _ if p.is_multiple_of(2) => (Layer::Reshape, vec![x], (w, c, h)),
         _ => {
             let n = (c * h * w) as u32;
             let table = (0..n).rev().map(|i| if i % 5 == 0 { NO_SOURCE } else { i });
@@ -124,9 +75,46 @@ fn add(g: &mut Graph, name: &str, x: NodeId, kind: u8, place: u8) {
                 table: table.collect(),
                 fill: 0.25,
             };
-            g.push(name, layer, vec![x], shape);
+            (layer, vec![x], shape)
         }
-    }
+    };
+    g.push(name, layer, inputs, shape);
+}
+
+const ACTIVATIONS: [Activation; 8] = [
+    Activation::Relu,
+    Activation::Tanh,
+    Activation::HardSwish,
+    Activation::Abs,
+    Activation::Sigmoid,
+    Activation::Clip { lo: -0.5, hi: 0.8 },
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::HardSigmoid {
+        slope: 0.2,
+        offset: 0.5,
+    },
+];
+
+fn conv(g: &mut Graph, name: &str, x: NodeId, p: usize) {
+    let (c, h, w) = g.nodes[x].shape;
+    let grouped = c.is_multiple_of(2) && p.is_multiple_of(3);
+    let geo = ConvGeometry {
+        c_in: c,
+        h_in: h,
+        w_in: w,
+        c_out: 4,
+        kh: h.min(3),
+        kw: w.min(2),
+        stride: [1 + p % 2, 1],
+        dilation: [1, 1 + usize::from(w > 3)],
+        pad: [p % 2, 0, 1, p % 2],
+        groups: if grouped { 2 } else { 1 },
+    };
+    let layer = Layer::Conv {
+        geo,
+        bias: p.is_multiple_of(2),
+    };
+    g.push(name, layer, vec![x], (4, geo.h_out(), geo.w_out()));
 }
 
 /// Parameters that are all different from their neutral values.

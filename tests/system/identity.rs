@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
 use pimento::data::{Dataset, Pixels, Split};
 use pimento::network::Parameters;
-use pimento::progress::{Observer, SweepProgress, TrainProgress};
 use pimento::random::{Purpose, Stream};
 use pimento::setup;
 use pimento::sweep::outdir::Existing;
 use pimento::sweep::result::{ChipRow, SweepResult};
 use pimento::sweep::rows::Rows;
 use pimento::sweep::{Outcome, SweepOptions, run};
-use pimento::train::{self, Job, Model};
+use pimento::train;
 use pimento::{Error, Result};
 
-use crate::{digits, experiment};
+use crate::{Stop, digits, experiment, stop_at, train_until};
 
 /// A network that trains in milliseconds.
 fn small(more: &str) -> Experiment {
@@ -36,50 +35,6 @@ fn data() -> Split {
         train: all.train.limit(120),
         test: all.test.limit(60),
     }
-}
-
-/// Interrupts a training at a step and a sweep after so many waves.
-struct Stop {
-    step: usize,
-    waves: AtomicUsize,
-    at: AtomicUsize,
-}
-
-fn stop_at(step: usize) -> Stop {
-    Stop {
-        step,
-        waves: AtomicUsize::new(usize::MAX),
-        at: AtomicUsize::new(0),
-    }
-}
-
-impl Observer for Stop {
-    fn training(&self, p: &TrainProgress) {
-        self.at.store(p.step, Ordering::Relaxed);
-    }
-
-    fn sweep(&self, p: &SweepProgress) {
-        if p.chips_done > 0 {
-            let less = |n: usize| n.checked_sub(1);
-            let left = &self.waves;
-            let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        }
-    }
-
-    fn interrupted(&self) -> bool {
-        self.at.load(Ordering::Relaxed) >= self.step || self.waves.load(Ordering::Relaxed) == 0
-    }
-}
-
-fn trained(e: &Experiment, data: &Split, file: Option<PathBuf>, stop: usize) -> Result<Model> {
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, data, 0)?,
-        label: "test".into(),
-        checkpoint: file,
-        resume: true,
-        observer: &stop_at(stop),
-    })
 }
 
 fn nothing(_: &Path, _: &SweepResult, _: &dyn Rows) -> Result<()> {
@@ -149,12 +104,12 @@ fn other_images_are_another_training() {
     assert_eq!(files(&dir.path().join("models"), ".safetensors").len(), 4);
     // A checkpoint says what is different.
     let file = dir.path().join("x.partial");
-    assert!(trained(&e, &first, Some(file.clone()), 5).is_err());
+    assert!(train_until(&e, &first, Some(file.clone()), 5).is_err());
     let now = Split {
         train: changed(&first.train, "one pixel"),
         ..first
     };
-    let error = trained(&e, &now, Some(file), usize::MAX).unwrap_err();
+    let error = train_until(&e, &now, Some(file), usize::MAX).unwrap_err();
     let text = error.to_string();
     assert_eq!(error.exit_code(), 2);
     assert!(
@@ -170,7 +125,7 @@ fn another_network_file_is_another_training() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("net.safetensors");
     let zoo = small("recipe = \"float\"\n");
-    let model = trained(&zoo, &data(), None, usize::MAX).unwrap();
+    let model = train_until(&zoo, &data(), None, usize::MAX).unwrap();
     train::save_model(&file, &model, "").unwrap();
     // Described in one file, its tensors in another, which no digest of the first knows of.
     let (mut parameters, meta) =
@@ -254,7 +209,7 @@ fn a_flipped_bit_in_a_model_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("model.safetensors");
     let (e, data) = (small("recipe = \"qat\"\n"), data());
-    let model = trained(&e, &data, None, usize::MAX).unwrap();
+    let model = train_until(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
     let key = train::training_key(&point).unwrap();
     train::save_model(&file, &model, &key).unwrap();
@@ -268,9 +223,9 @@ fn a_flipped_bit_in_a_checkpoint_is_refused() {
     let file = dir.path().join("x.partial");
     // The last step: what is left to do is nothing, so that a wrong bit would be seen.
     let (e, data) = (small("recipe = \"qat\"\n"), data());
-    assert!(trained(&e, &data, Some(file.clone()), 11).is_err());
+    assert!(train_until(&e, &data, Some(file.clone()), 11).is_err());
     flips(&file, || {
-        let model = trained(&e, &data, Some(file.clone()), usize::MAX)?;
+        let model = train_until(&e, &data, Some(file.clone()), usize::MAX)?;
         Ok((model.parameters, model.record.history))
     });
 }
@@ -286,91 +241,96 @@ fn forge(file: &Path, from: &str, to: &str) -> Vec<u8> {
     good
 }
 
+/// Refuses what a forged file says; the good file is there again afterwards.
+fn assert_refused<T>(file: &Path, from: &str, to: &str, says: &str, read: impl Fn() -> Result<T>) {
+    let good = forge(file, from, to);
+    let error = read().err().expect("a refusal");
+    let text = error.to_string();
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        text.contains("x.partial") && text.contains(says),
+        "{says}: {text}"
+    );
+    std::fs::write(file, good).unwrap();
+}
+
 #[test]
 fn a_course_that_cannot_be_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.partial");
     let (e, data) = (small("recipe = \"qat\"\n"), data());
+    let resumed = || train_until(&e, &data, Some(file.clone()), usize::MAX);
     // Four steps an epoch, twelve in all: in the middle of the second epoch.
-    let stopped = trained(&e, &data, Some(file.clone()), 6);
+    let stopped = train_until(&e, &data, Some(file.clone()), 6);
     assert!(matches!(stopped, Err(Error::Interrupted(_))));
     for (from, to, says) in [
         (
-            "\"step\":6",
-            "\"step\":13",
+            r#""step":6"#,
+            r#""step":13"#,
             "step 13 of a training of 12 steps",
         ),
-        ("\"step\":6", "\"step\":12", "1 epochs in 12 steps of 4"),
+        (r#""step":6"#, r#""step":12"#, "1 epochs in 12 steps of 4"),
         (
-            "\"step\":6",
-            "\"step\":5",
+            r#""step":6"#,
+            r#""step":5"#,
             "where the epoch has 1 steps of 30 images",
         ),
-        ("\"step\":6", "\"step\":-1", "expected usize"),
+        (r#""step":6"#, r#""step":-1"#, "expected usize"),
         (
-            "\"epoch\":1",
-            "\"epoch\":2",
+            r#""epoch":1"#,
+            r#""epoch":2"#,
             "epoch 2 in the place of epoch 1",
         ),
-        ("\"images\":", "\"images\":1", "sums over 1"),
+        (r#""images":"#, r#""images":1"#, "sums over 1"),
         (
-            "\"accuracy\":0.",
-            "\"accuracy\":7.",
+            r#""accuracy":0."#,
+            r#""accuracy":7."#,
             "in the place of epoch 1",
         ),
-        ("\"history\"", "\"herstory\"", "unknown field `herstory`"),
+        (r#""history""#, r#""herstory""#, "unknown field `herstory`"),
     ] {
-        let good = forge(&file, from, to);
-        let error = trained(&e, &data, Some(file.clone()), usize::MAX).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(error.exit_code(), 2);
-        assert!(
-            text.contains("x.partial") && text.contains(says),
-            "{says}: {text}"
-        );
-        std::fs::write(&file, good).unwrap();
+        assert_refused(&file, from, to, says, resumed);
     }
-    // A file without its checksum, and a model in the place of a checkpoint.
+    // A file without its checksum.
     let good = std::fs::read(&file).unwrap();
     let (parameters, mut meta) = Parameters::from_bytes(&good, &file).unwrap();
     meta.remove("pimento.sha256");
     std::fs::write(&file, parameters.to_bytes(&meta).unwrap()).unwrap();
-    let error = trained(&e, &data, Some(file.clone()), usize::MAX).unwrap_err();
+    let error = resumed().unwrap_err();
     assert!(error.to_string().contains("has no checksum"), "{error}");
+}
 
-    let model = trained(&e, &data, None, usize::MAX).unwrap();
+#[test]
+fn a_model_whose_record_cannot_be_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.partial");
+    let (e, data) = (small("recipe = \"qat\"\n"), data());
+    let model = train_until(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
     let key = train::training_key(&point).unwrap();
     let steps = train::settings::Steps::new(&e.train, point.inputs.n_trained_on()).unwrap();
     train::save_model(&file, &model, &key).unwrap();
     for (from, to, says) in [
         (
-            "\"steps\":12",
-            "\"steps\":11",
+            r#""steps":12"#,
+            r#""steps":11"#,
             "11 steps of a training of 12 steps",
         ),
         (
-            "\"epoch\":3",
-            "\"epoch\":4",
+            r#""epoch":3"#,
+            r#""epoch":4"#,
             "epoch 4 in the place of epoch 3",
         ),
-        ("\"loss\":", "\"loss\":1", "not those of the last epoch"),
+        (r#""loss":"#, r#""loss":1"#, "not those of the last epoch"),
     ] {
-        let good = forge(&file, from, to);
-        let error = train::load_model(&file, &key, steps)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("x.partial") && error.contains(says),
-            "{says}: {error}"
-        );
-        std::fs::write(&file, good).unwrap();
+        assert_refused(&file, from, to, says, || {
+            train::load_model(&file, &key, steps)
+        });
     }
-    let error = trained(&e, &data, Some(file), usize::MAX).unwrap_err();
-    assert!(
-        error.to_string().contains("`checkpoint` is needed"),
-        "{error}"
-    );
+    // In the place of a checkpoint.
+    let error = train_until(&e, &data, Some(file), usize::MAX).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("`checkpoint` is needed"), "{text}");
 }
 
 /// Interrupted at every step: parameters and record are those of a training that was not.
@@ -382,13 +342,13 @@ fn a_resumed_training_has_the_record_of_an_unbroken_one() {
     // Sixty steps an epoch, reported every third, so that some sums are still in the adapter.
     e.train.batch = 2;
     e.train.epochs = 2;
-    let whole = trained(&e, &data, None, usize::MAX).unwrap();
+    let whole = train_until(&e, &data, None, usize::MAX).unwrap();
     assert_eq!(whole.record.steps, 120);
     let dir = tempfile::tempdir().unwrap();
     for stop in [1, 7, 30, 59, 60, 61, 62, 118, 119, 120] {
         let file = dir.path().join(format!("{stop}.partial"));
-        assert!(trained(&e, &data, Some(file.clone()), stop).is_err());
-        let resumed = trained(&e, &data, Some(file), usize::MAX).unwrap();
+        assert!(train_until(&e, &data, Some(file.clone()), stop).is_err());
+        let resumed = train_until(&e, &data, Some(file), usize::MAX).unwrap();
         assert_eq!(resumed.parameters, whole.parameters, "step {stop}");
         let record = train::TrainRecord {
             elapsed_s: whole.record.elapsed_s,

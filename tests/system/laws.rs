@@ -2,44 +2,23 @@
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
-use pimento::setup::{self, Images};
 use pimento::sweep::result::ChipRow;
-use pimento::sweep::wave::Simulator;
-use pimento::train::{self, Job, Model};
+use pimento::train::Model;
 
 use crate::{digits, experiment};
 
 const CHIPS: u32 = 24;
 
 fn model(e: &Experiment) -> Model {
-    let data = digits();
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, &data, 0).unwrap(),
-        label: "test".into(),
-        checkpoint: None,
-        resume: false,
-        observer: &(),
-    })
-    .unwrap()
+    crate::trained(e, &digits())
 }
 
 fn rows(e: &Experiment, m: &Model) -> Vec<ChipRow> {
-    let data = digits();
-    let point = setup::point(e, &data, 0).unwrap();
-    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-    let backend = CpuBackend::new();
-    let mut s = Simulator::new(&backend, &point, m, &images).unwrap();
-    s.run(0, 0..CHIPS, &()).unwrap()
+    crate::rows(e, m, &digits(), 0..CHIPS)
 }
 
 fn ideal(e: &Experiment, m: &Model) -> ChipRow {
-    let data = digits();
-    let point = setup::point(e, &data, 0).unwrap();
-    let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-    let backend = CpuBackend::new();
-    let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
-    s.run(0, 0..1, &()).unwrap()[0]
+    crate::ideal(e, m, &digits())
 }
 
 /// A perceptron on the digits; `extra` goes into the TOML.

@@ -13,12 +13,11 @@ use pimento::network::lower::training::{self, Optimizer, TrainSpec};
 use pimento::network::lower::{ActStep, Numerics};
 use pimento::program::*;
 use pimento::random::TRAINING;
-use pimento::setup::{self, Images};
-use pimento::sweep::wave::Simulator;
-use pimento::train::{self, Job, Model};
+use pimento::setup;
+use pimento::train::{self, Model};
 use serde::Deserialize;
 
-use crate::{digits, experiment};
+use crate::{digits, experiment, ideal, rows, trained};
 
 /// Four steps of f32 on values up to 2 with learning rates up to 0.1; Adam divides by the root of
 /// a second moment whose factor 1 - 0.999 carries 3e-5 of itself.
@@ -50,50 +49,64 @@ fn steps_are_those_of_another_framework() {
     }
 }
 
-fn check(case: &Case) {
-    let images = case.labels.len();
-    let mut g = Graph::new("perceptron", case.images.len() / images, 1, 1);
-    let hidden = g.linear("hidden", 0, case.start["hidden.bias"].len(), true);
-    let act = g.activation("act", hidden, Activation::Relu);
-    g.linear("out", act, case.start["out.bias"].len(), true);
-    let numerics = Numerics {
-        weight_bits: case.weight_bits,
-        weight_step: if case.learned {
-            None
-        } else {
-            Some(Step::MaxAbs)
-        },
-        weight_step_learned: case.learned,
-        per_channel: case.per_channel,
-        act_bits: case.act_bits,
-        act_step: if case.learned {
-            ActStep::Learned
-        } else {
-            ActStep::MovingMax
-        },
-        ..Numerics::FLOAT
-    };
-    let spec = TrainSpec {
-        chips: 1,
-        batch: images,
-        noise: None,
-        cells: None,
-        optimizer: match case.optimizer.as_str() {
-            "sgd" => Optimizer::Sgd {
-                momentum: 0.9,
-                nesterov: false,
+impl Case {
+    /// Images of the one batch.
+    fn batch(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn graph(&self) -> Graph {
+        let mut g = Graph::new("perceptron", self.images.len() / self.batch(), 1, 1);
+        let hidden = g.linear("hidden", 0, self.start["hidden.bias"].len(), true);
+        let act = g.activation("act", hidden, Activation::Relu);
+        g.linear("out", act, self.start["out.bias"].len(), true);
+        g
+    }
+
+    fn numerics(&self) -> Numerics {
+        let (weight_step, act_step) = match self.learned {
+            true => (None, ActStep::Learned),
+            false => (Some(Step::MaxAbs), ActStep::MovingMax),
+        };
+        Numerics {
+            weight_bits: self.weight_bits,
+            weight_step,
+            weight_step_learned: self.learned,
+            per_channel: self.per_channel,
+            act_bits: self.act_bits,
+            act_step,
+            ..Numerics::FLOAT
+        }
+    }
+
+    fn spec(&self) -> TrainSpec {
+        TrainSpec {
+            chips: 1,
+            batch: self.batch(),
+            noise: None,
+            cells: None,
+            optimizer: match self.optimizer.as_str() {
+                "sgd" => Optimizer::Sgd {
+                    momentum: 0.9,
+                    nesterov: false,
+                },
+                _ => Optimizer::Adam { decoupled: false },
             },
-            _ => Optimizer::Adam { decoupled: false },
-        },
-        weight_decay: 0.0,
-        smoothing: 0.0,
-        norm_rate: 0.1,
-        frozen_norm: false,
-        forward_only: false,
-        accumulate: 1,
-        average_rate: 0.0,
-    };
-    let t = training::lower(&g, &numerics, &spec);
+            weight_decay: 0.0,
+            smoothing: 0.0,
+            norm_rate: 0.1,
+            frozen_norm: false,
+            forward_only: false,
+            accumulate: 1,
+            average_rate: 0.0,
+        }
+    }
+}
+
+fn check(case: &Case) {
+    let images = case.batch();
+    let g = case.graph();
+    let t = training::lower(&g, &case.numerics(), &case.spec());
     let capacity = Capacity {
         chips: 1,
         images,
@@ -141,25 +154,13 @@ fn perceptron(quantize: &str, rest: &str) -> pimento::config::Experiment {
     ))
 }
 
-fn trained(e: &pimento::config::Experiment, data: &Split) -> Model {
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, data, 0).unwrap(),
-        label: "test".into(),
-        checkpoint: None,
-        resume: false,
-        observer: &(),
-    })
-    .unwrap()
-}
-
 /// Right images without variation.
 fn right(e: &pimento::config::Experiment, m: &Model, data: &Split, of: &Dataset) -> u32 {
-    let point = setup::point(e, data, 0).unwrap();
-    let images = Images::new(of, &point.inputs.normalise).unwrap();
-    let backend = CpuBackend::new();
-    let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
-    s.run(0, 0..1, &()).unwrap()[0].correct
+    let data = Split {
+        train: data.train.clone(),
+        test: of.clone(),
+    };
+    ideal(e, m, &data).correct
 }
 
 /// At rates at which a step would run below 0 within an epoch, learned steps stay positive and the
@@ -194,11 +195,7 @@ fn learned_steps_stay_positive() {
         );
         let digital = right(&e, &m, &data, &data.test);
         e.fidelity = pimento::config::Fidelity::Cell;
-        let point = setup::point(&e, &data, 0).unwrap();
-        let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-        let backend = CpuBackend::new();
-        let mut s = Simulator::new(&backend, &point, &m, &images).unwrap();
-        let cells = s.run(0, 0..1, &()).unwrap()[0].correct;
+        let cells = rows(&e, &m, &data, 0..1)[0].correct;
         // Sums of another order round differently: two images may lie on a threshold.
         assert!(
             digital.abs_diff(cells) <= 2,
@@ -400,13 +397,9 @@ fn held_out_images_are_seen_by_nothing_that_is_deployed() {
     let model = trained(&e, &data);
     assert_eq!(model.parameters, trained(&e, &white).parameters);
     e.fidelity = pimento::config::Fidelity::Cell;
-    let rows = |d: &Split| {
-        let point = setup::point(&e, d, 0).unwrap();
-        let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
-        let backend = CpuBackend::new();
-        let mut s = Simulator::new(&backend, &point, &model, &images).unwrap();
-        s.run(0, 0..2, &()).unwrap()
+    let loss = |d: &Split| -> Vec<f64> {
+        let rows = rows(&e, &model, d, 0..2);
+        rows.iter().map(|r| r.loss).collect()
     };
-    let loss = |d: &Split| rows(d).iter().map(|r| r.loss).collect::<Vec<_>>();
     assert_eq!(loss(&data), loss(&white));
 }

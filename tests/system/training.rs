@@ -1,27 +1,12 @@
 //! Training: learns, repeats to the bit, resumes to the bit.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 
-use pimento::backend::cpu::CpuBackend;
-use pimento::progress::{Observer, TrainProgress};
-use pimento::setup;
-use pimento::train::{self, Job, Model};
-use pimento::{Error, config::Experiment};
+use pimento::config::Experiment;
+use pimento::train::Model;
+use pimento::{Error, Result};
 
-use crate::{digits, experiment};
-
-/// Interrupts at a step.
-struct StopAt(usize, AtomicUsize);
-
-impl Observer for StopAt {
-    fn training(&self, p: &TrainProgress) {
-        self.1.store(p.step, Ordering::Relaxed);
-    }
-
-    fn interrupted(&self) -> bool {
-        self.1.load(Ordering::Relaxed) >= self.0
-    }
-}
+use crate::{digits, experiment, train_until};
 
 fn network(recipe: &str, quantize: &str, train: &str) -> Experiment {
     experiment(&format!(
@@ -31,20 +16,8 @@ fn network(recipe: &str, quantize: &str, train: &str) -> Experiment {
     ))
 }
 
-fn run(
-    e: &Experiment,
-    checkpoint: Option<std::path::PathBuf>,
-    stop: usize,
-) -> Result<Model, Error> {
-    let data = digits();
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, &data, 0)?,
-        label: "test".into(),
-        checkpoint,
-        resume: true,
-        observer: &StopAt(stop, AtomicUsize::new(0)),
-    })
+fn run(e: &Experiment, checkpoint: Option<PathBuf>, stop: usize) -> Result<Model> {
+    train_until(e, &digits(), checkpoint, stop)
 }
 
 #[test]

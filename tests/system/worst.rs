@@ -3,7 +3,7 @@
 use pimento::backend::cpu::CpuBackend;
 use pimento::setup;
 use pimento::sweep::worst;
-use pimento::train::{self, Job, Model};
+use pimento::train::Model;
 
 use crate::{digits, experiment};
 
@@ -29,15 +29,7 @@ random_chips = 100
 ";
 
 fn model(e: &pimento::config::Experiment) -> Model {
-    train::train(&Job {
-        backend: &CpuBackend::new(),
-        point: &setup::point(e, &digits(), 0).unwrap(),
-        label: "test".into(),
-        checkpoint: None,
-        resume: false,
-        observer: &(),
-    })
-    .unwrap()
+    crate::trained(e, &digits())
 }
 
 fn search(

@@ -1,9 +1,8 @@
 use super::*;
+use crate::data::mutations::read_mutations;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat, Luma, Rgb, Rgba};
 use proptest::prelude::*;
-use rand::RngExt;
-use rand_philox::Philox;
 
 fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
     let mut out = Cursor::new(vec![]);
@@ -141,31 +140,13 @@ fn absurd_sizes_cost_nothing() {
 /// Mutations of valid files: the answer is a picture of the size it says, or a refusal.
 #[test]
 fn ten_thousand_mutations_never_panic() {
-    let mut rng = Philox::from_u64_seed(20_260_102);
-    let seeds = [jpeg(16, 8), png(colours())];
-    let (mut accepted, mut refused) = (0, 0);
-    for round in 0..10_000 {
-        let mut bytes = seeds[round % 2].clone();
-        for _ in 0..rng.random_range(1..4) {
-            let at = rng.random_range(0..=bytes.len());
-            match rng.random_range(0..4) {
-                0 if at < bytes.len() => bytes[at] = rng.random(),
-                1 if at < bytes.len() => bytes[at] ^= 1 << rng.random_range(0..8),
-                2 => bytes.truncate(at),
-                _ => bytes.insert(at, rng.random()),
-            }
-        }
-        match decode_picture("f", &bytes, None) {
-            Ok(p) => {
-                assert_eq!(p.pixels.len(), p.c * p.h * p.w);
-                accepted += 1;
-            }
-            Err(e) => {
-                assert!(matches!(e, Error::Input(_)), "{e:?}");
-                refused += 1;
-            }
-        }
-    }
+    let (accepted, refused) = read_mutations(
+        20_260_102,
+        10_000,
+        &[jpeg(16, 8), png(colours())],
+        |bytes| decode_picture("f", bytes, None),
+        |p| assert_eq!(p.pixels.len(), p.c * p.h * p.w),
+    );
     assert!(accepted > 100 && refused > 1_000, "{accepted} {refused}");
 }
 

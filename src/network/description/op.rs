@@ -1,10 +1,10 @@
 //! The operations of a description.
 
-use crate::network::state::Part;
 use serde::{Deserialize, Serialize};
 
 use super::LARGEST;
 use crate::network::graph::{Layer, NORM_RATE, Node, momentum};
+use crate::network::state::Part;
 use crate::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
 
 /// All keys of operations, so that one that is misspelt is not overlooked.
@@ -171,8 +171,9 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// The geometry on a map of `c x h x w`.
-    pub fn geometry(&self, (c, h, w): (usize, usize, usize)) -> Result<ConvGeometry, String> {
+    /// The geometry on the output of a node.
+    pub fn geometry(&self, from: &Node) -> Result<ConvGeometry, String> {
+        let (c, h, w) = from.shape;
         let [kh, kw] = self.kernel.two("kernel", 1)?;
         let stride = self.stride.two("stride", 1)?;
         let dilation = self.dilation.two("dilation", 1)?;
@@ -215,8 +216,9 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The geometry on a map of `c x h x w`; the stride is the kernel unless given.
-    pub fn geometry(&self, (_, h, w): (usize, usize, usize)) -> Result<PoolGeometry, String> {
+    /// The geometry on the output of a node; the stride is the kernel unless given.
+    pub fn geometry(&self, from: &Node) -> Result<PoolGeometry, String> {
+        let (_, h, w) = from.shape;
         let [kh, kw] = self.kernel.two("kernel", 1)?;
         let stride = self
             .stride
@@ -236,6 +238,16 @@ impl Pool {
             stride,
             pad,
         })
+    }
+}
+
+impl From<&PoolGeometry> for Pool {
+    fn from(geo: &PoolGeometry) -> Self {
+        Self {
+            kernel: Sizes::Each(vec![geo.kh, geo.kw]),
+            stride: Some(Sizes::Each(geo.stride.to_vec())),
+            pad: Sizes::Each(geo.pad.to_vec()),
+        }
     }
 }
 
@@ -296,58 +308,18 @@ impl Kind {
 pub fn kind(node: &Node) -> Kind {
     let tensor = |part: Part| part.of(&node.name);
     let (c, h, w) = node.shape;
-    let pool = |g: &PoolGeometry| Pool {
-        kernel: Sizes::Each(vec![g.kh, g.kw]),
-        stride: Some(Sizes::Each(g.stride.to_vec())),
-        pad: Sizes::Each(g.pad.to_vec()),
-    };
     match &node.layer {
         Layer::Conv { geo, bias } => {
-            let weight = tensor(Part::Weight);
-            let bias = bias.then(|| tensor(Part::Bias));
-            if geo.is_linear() && geo.groups == 1 {
-                return Kind::Linear {
-                    weight,
-                    bias,
-                    cin: geo.c_in,
-                    cout: geo.c_out,
-                };
-            }
-            Kind::Conv2d(Conv {
-                weight,
-                bias,
-                cin: geo.c_in,
-                cout: geo.c_out,
-                kernel: Sizes::Each(vec![geo.kh, geo.kw]),
-                stride: Sizes::Each(geo.stride.to_vec()),
-                pad: Sizes::Each(geo.pad.to_vec()),
-                dilation: Sizes::Each(geo.dilation.to_vec()),
-                groups: geo.groups,
-            })
+            crossbar(geo, tensor(Part::Weight), bias.then(|| tensor(Part::Bias)))
         }
         Layer::BatchNorm { eps, rate } => Kind::Batchnorm {
             prefix: node.name.clone(),
             eps: *eps,
             momentum: (*rate != NORM_RATE).then(|| momentum(*rate)),
         },
-        Layer::Activation(act) => match *act {
-            Activation::Relu => Kind::Relu,
-            Activation::Tanh => Kind::Tanh,
-            Activation::Sigmoid => Kind::Sigmoid,
-            Activation::HardSwish => Kind::HardSwish,
-            Activation::Abs => Kind::Abs,
-            Activation::Sign => Kind::Sign,
-            Activation::Floor => Kind::Floor,
-            Activation::LeakyRelu { slope } => Kind::LeakyRelu { slope },
-            Activation::HardSigmoid { slope, offset } => Kind::HardSigmoid { slope, offset },
-            Activation::Clip { lo, hi } => Kind::Clip {
-                lo: lo.is_finite().then_some(lo),
-                hi: hi.is_finite().then_some(hi),
-            },
-            Activation::Identity => Kind::Identity,
-        },
-        Layer::MaxPool(g) => Kind::MaxPool(pool(g)),
-        Layer::AvgPool(g) => Kind::AvgPool(pool(g)),
+        Layer::Activation(act) => activation(*act),
+        Layer::MaxPool(geo) => Kind::MaxPool(geo.into()),
+        Layer::AvgPool(geo) => Kind::AvgPool(geo.into()),
         Layer::Add => Kind::Add,
         Layer::Multiply => Kind::Multiply,
         Layer::Affine => Kind::Affine {
@@ -373,5 +345,46 @@ pub fn kind(node: &Node) -> Kind {
             shape: [c, h, w],
         },
         Layer::Input => Kind::Identity,
+    }
+}
+
+fn crossbar(geo: &ConvGeometry, weight: String, bias: Option<String>) -> Kind {
+    if geo.is_linear() && geo.groups == 1 {
+        return Kind::Linear {
+            weight,
+            bias,
+            cin: geo.c_in,
+            cout: geo.c_out,
+        };
+    }
+    Kind::Conv2d(Conv {
+        weight,
+        bias,
+        cin: geo.c_in,
+        cout: geo.c_out,
+        kernel: Sizes::Each(vec![geo.kh, geo.kw]),
+        stride: Sizes::Each(geo.stride.to_vec()),
+        pad: Sizes::Each(geo.pad.to_vec()),
+        dilation: Sizes::Each(geo.dilation.to_vec()),
+        groups: geo.groups,
+    })
+}
+
+fn activation(act: Activation) -> Kind {
+    match act {
+        Activation::Relu => Kind::Relu,
+        Activation::Tanh => Kind::Tanh,
+        Activation::Sigmoid => Kind::Sigmoid,
+        Activation::HardSwish => Kind::HardSwish,
+        Activation::Abs => Kind::Abs,
+        Activation::Sign => Kind::Sign,
+        Activation::Floor => Kind::Floor,
+        Activation::LeakyRelu { slope } => Kind::LeakyRelu { slope },
+        Activation::HardSigmoid { slope, offset } => Kind::HardSigmoid { slope, offset },
+        Activation::Clip { lo, hi } => Kind::Clip {
+            lo: lo.is_finite().then_some(lo),
+            hi: hi.is_finite().then_some(hi),
+        },
+        Activation::Identity => Kind::Identity,
     }
 }

@@ -4,7 +4,6 @@
 //! operator needs four again. Names of nodes are those of the graph; what is added around them is
 //! `NODE/what`, which no node of a graph is called.
 
-use crate::network::state::Part;
 use prost::Message;
 
 use super::proto::{
@@ -15,10 +14,14 @@ use super::write::{Attribute, floats, ints, node};
 use crate::error::{Error, Result};
 use crate::network::file::Loaded;
 use crate::network::graph::{Layer, Node, NodeId, momentum};
-use crate::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry};
+use crate::network::state::Part;
+use crate::program::{Activation, ConvGeometry, NO_SOURCE, PoolGeometry, Rounding};
 
 /// The operator set that is written.
 const OPSET: i64 = 17;
+
+/// Along the dimension after the batch.
+const CHANNELS: [(&str, Attribute); 1] = [("axis", Attribute::Int(1))];
 
 /// The bytes of an ONNX model that computes what the network computes, with its quantizers.
 ///
@@ -151,7 +154,7 @@ impl Writer<'_> {
         }
         let source = self.values[id].name.clone();
         let to = format!("{}/flat", self.network.graph.nodes[id].name);
-        let name = self.op("Flatten", &[&source], &to, &[("axis", Attribute::Int(1))]);
+        let name = self.op("Flatten", &[&source], &to, &CHANNELS);
         self.flattened[id] = Some(name.clone());
         name
     }
@@ -192,105 +195,120 @@ impl Writer<'_> {
 
     fn layer(&mut self, id: NodeId) -> Result<Written> {
         let node: &Node = &self.network.graph.nodes[id];
-        let name = node.name.as_str();
-        let written = |name: String, flat: bool| Ok(Written { name, flat });
-        let simple = |w: &mut Self, kind: &str, attributes: &[(&str, Attribute)]| {
-            let (inputs, flat) = w.alike(&node.inputs);
-            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-            written(w.op(kind, &inputs, name, attributes), flat)
-        };
         match &node.layer {
-            Layer::Input => written("input".into(), false),
+            Layer::Input => Ok(Written {
+                name: "input".into(),
+                flat: false,
+            }),
             Layer::Conv { geo, bias } => self.crossbar(node, geo, *bias),
-            Layer::BatchNorm { eps, rate } => {
-                let c = node.shape.0;
-                let (inputs, flat) = self.alike(&node.inputs);
-                let mut all = inputs;
-                for part in Part::NORM {
-                    let values = self.parameter(name, part, c)?.to_vec();
-                    all.push(self.constant(floats(&part.of(name), &[c], &values)));
-                }
-                let all: Vec<&str> = all.iter().map(String::as_str).collect();
-                let attributes = [
-                    ("epsilon", Attribute::Float(*eps)),
-                    ("momentum", Attribute::Float(momentum(*rate))),
-                ];
-                let written_as = self.op("BatchNormalization", &all, name, &attributes);
-                written(written_as, flat)
-            }
+            Layer::BatchNorm { eps, rate } => self.batch_norm(node, *eps, *rate),
             Layer::Activation(act) => self.activation(node, *act),
             Layer::MaxPool(geo) => self.pool(node, geo, "MaxPool"),
             Layer::AvgPool(geo) => self.pool(node, geo, "AveragePool"),
-            Layer::Add => simple(self, "Add", &[]),
-            Layer::Multiply => simple(self, "Mul", &[]),
-            Layer::Softmax => simple(self, "Softmax", &[("axis", Attribute::Int(1))]),
+            Layer::Add => Ok(self.simple(node, "Add", &[])),
+            Layer::Multiply => Ok(self.simple(node, "Mul", &[])),
+            Layer::Softmax => Ok(self.simple(node, "Softmax", &CHANNELS)),
             Layer::Affine => self.affine(node),
-            Layer::Quantize { lo, hi } => {
-                let step = self.parameter(name, Part::Step, 1)?[0];
-                let (inputs, flat) = self.alike(&node.inputs);
-                let nearest = crate::program::Rounding::Nearest;
-                let to = self.quantizer(&inputs[0], name, name, step, (*lo, *hi), nearest);
-                written(to, flat)
-            }
+            Layer::Quantize { lo, hi } => self.quantize(node, *lo, *hi),
             Layer::Reshape => {
                 let source = self.flat(node.inputs[0]);
-                self.unflattened(&source, node)
+                Ok(self.unflattened(&source, node))
             }
-            Layer::Concat => {
-                let nodes = &self.network.graph.nodes;
-                let same = |&i: &NodeId| {
-                    let (_, h, w) = nodes[i].shape;
-                    (h, w) == (node.shape.1, node.shape.2)
-                };
-                if node.inputs.iter().all(same) {
-                    return simple(self, "Concat", &[("axis", Attribute::Int(1))]);
-                }
-                let parts: Vec<String> = node.inputs.iter().map(|&i| self.flat(i)).collect();
-                let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-                let axis = [("axis", Attribute::Int(1))];
-                let joined = self.op("Concat", &parts, &format!("{name}/joined"), &axis);
-                self.unflattened(&joined, node)
-            }
-            Layer::Rearrange { table, fill } => {
-                let mut source = self.flat(node.inputs[0]);
-                let (c, h, w) = self.network.graph.nodes[node.inputs[0]].shape;
-                let beyond = (c * h * w) as i64;
-                if table.contains(&NO_SOURCE) {
-                    // One more value behind all others, to be picked where there is no source.
-                    let pads = self.constant(ints(&format!("{name}/pads"), &[4], &[0, 0, 0, 1]));
-                    let fill = self.constant(floats(&format!("{name}/fill"), &[], &[*fill]));
-                    source = self.op("Pad", &[&source, &pads, &fill], &format!("{name}/pad"), &[]);
-                }
-                let of = |&t: &u32| if t == NO_SOURCE { beyond } else { i64::from(t) };
-                let indices: Vec<i64> = table.iter().map(of).collect();
-                let tensor = ints(&format!("{name}/table"), &[indices.len()], &indices);
-                let indices = self.constant(tensor);
-                let axis = [("axis", Attribute::Int(1))];
-                let (_, h, w) = node.shape;
-                let to = if h * w == 1 {
-                    name.to_string()
-                } else {
-                    format!("{name}/picked")
-                };
-                let picked = self.op("Gather", &[&source, &indices], &to, &axis);
-                if h * w == 1 {
-                    return written(picked, true);
-                }
-                let to = self.reshape(&picked, node.shape, name);
-                written(to, false)
-            }
+            Layer::Concat => Ok(self.concat(node)),
+            Layer::Rearrange { table, fill } => Ok(self.rearrange(node, table, *fill)),
         }
     }
 
+    /// An operator on the inputs as they are.
+    fn simple(&mut self, node: &Node, kind: &str, attributes: &[(&str, Attribute)]) -> Written {
+        let (inputs, flat) = self.alike(&node.inputs);
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let name = self.op(kind, &inputs, &node.name, attributes);
+        Written { name, flat }
+    }
+
+    fn batch_norm(&mut self, node: &Node, eps: f32, rate: f32) -> Result<Written> {
+        let (name, c) = (node.name.as_str(), node.shape.0);
+        let (mut inputs, flat) = self.alike(&node.inputs);
+        for part in Part::NORM {
+            let values = self.parameter(name, part, c)?.to_vec();
+            inputs.push(self.constant(floats(&part.of(name), &[c], &values)));
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let attributes = [
+            ("epsilon", Attribute::Float(eps)),
+            ("momentum", Attribute::Float(momentum(rate))),
+        ];
+        let name = self.op("BatchNormalization", &inputs, name, &attributes);
+        Ok(Written { name, flat })
+    }
+
+    fn quantize(&mut self, node: &Node, lo: i32, hi: i32) -> Result<Written> {
+        let name = node.name.as_str();
+        let step = self.parameter(name, Part::Step, 1)?[0];
+        let (inputs, flat) = self.alike(&node.inputs);
+        let name = self.quantizer(&inputs[0], name, name, step, (lo, hi), Rounding::Nearest);
+        Ok(Written { name, flat })
+    }
+
+    fn concat(&mut self, node: &Node) -> Written {
+        let (_, h, w) = node.shape;
+        let mut shapes = node
+            .inputs
+            .iter()
+            .map(|&i| self.network.graph.nodes[i].shape);
+        if shapes.all(|(_, height, width)| (height, width) == (h, w)) {
+            return self.simple(node, "Concat", &CHANNELS);
+        }
+        let parts: Vec<String> = node.inputs.iter().map(|&i| self.flat(i)).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let joined = self.op(
+            "Concat",
+            &parts,
+            &format!("{}/joined", node.name),
+            &CHANNELS,
+        );
+        self.unflattened(&joined, node)
+    }
+
+    fn rearrange(&mut self, node: &Node, table: &[u32], fill: f32) -> Written {
+        let name = node.name.as_str();
+        let mut source = self.flat(node.inputs[0]);
+        let (c, h, w) = self.network.graph.nodes[node.inputs[0]].shape;
+        let beyond = (c * h * w) as i64;
+        if table.contains(&NO_SOURCE) {
+            // One more value after all others, to be picked where there is no source.
+            let pads = self.constant(ints(&format!("{name}/pads"), &[4], &[0, 0, 0, 1]));
+            let fill = self.constant(floats(&format!("{name}/fill"), &[], &[fill]));
+            source = self.op("Pad", &[&source, &pads, &fill], &format!("{name}/pad"), &[]);
+        }
+        let of = |&t: &u32| if t == NO_SOURCE { beyond } else { i64::from(t) };
+        let indices: Vec<i64> = table.iter().map(of).collect();
+        let tensor = ints(&format!("{name}/table"), &[indices.len()], &indices);
+        let indices = self.constant(tensor);
+        let (_, h, w) = node.shape;
+        let flat = h * w == 1;
+        let to = match flat {
+            true => name.to_string(),
+            false => format!("{name}/picked"),
+        };
+        let picked = self.op("Gather", &[&source, &indices], &to, &CHANNELS);
+        let name = match flat {
+            true => picked,
+            false => self.reshape(&picked, node.shape, name),
+        };
+        Written { name, flat }
+    }
+
     /// A value of two dimensions as the node's.
-    fn unflattened(&mut self, source: &str, node: &Node) -> Result<Written> {
+    fn unflattened(&mut self, source: &str, node: &Node) -> Written {
         let (_, h, w) = node.shape;
         let flat = h * w == 1;
         let name = match flat {
             true => self.op("Identity", &[source], &node.name, &[]),
             false => self.reshape(source, node.shape, &node.name),
         };
-        Ok(Written { name, flat })
+        Written { name, flat }
     }
 
     fn crossbar(&mut self, node: &Node, geo: &ConvGeometry, bias: bool) -> Result<Written> {
@@ -298,10 +316,12 @@ impl Writer<'_> {
         let source = node.inputs[0];
         let gemm = geo.is_linear() && geo.groups == 1;
         let input = match self.input_quantizer(node, geo)? {
-            Some(quantized) if gemm => {
-                let axis = [("axis", Attribute::Int(1))];
-                self.op("Flatten", &[&quantized], &format!("{name}/values"), &axis)
-            }
+            Some(quantized) if gemm => self.op(
+                "Flatten",
+                &[&quantized],
+                &format!("{name}/values"),
+                &CHANNELS,
+            ),
             Some(quantized) => quantized,
             None if gemm => self.flat(source),
             None => self.map(source),
@@ -312,7 +332,6 @@ impl Writer<'_> {
             let tensor = floats(&Part::Bias.of(name), &[geo.c_out], &values);
             inputs.push(self.constant(tensor));
         }
-        let wide = |v: &[usize]| Attribute::Ints(v.iter().map(|&i| i as i64).collect());
         if gemm {
             let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
             let name = self.op("Gemm", &inputs, name, &[("transB", Attribute::Int(1))]);
@@ -336,7 +355,6 @@ impl Writer<'_> {
 
     fn pool(&mut self, node: &Node, geo: &PoolGeometry, kind: &str) -> Result<Written> {
         let input = self.map(node.inputs[0]);
-        let wide = |v: &[usize]| Attribute::Ints(v.iter().map(|&i| i as i64).collect());
         let attributes = [
             ("kernel_shape", wide(&[geo.kh, geo.kw])),
             ("strides", wide(&geo.stride)),
@@ -399,4 +417,8 @@ impl Writer<'_> {
         let name = self.op("Add", &[&scaled, &shift], name, &[]);
         Ok(Written { name, flat })
     }
+}
+
+fn wide(sizes: &[usize]) -> Attribute {
+    Attribute::Ints(sizes.iter().map(|&i| i as i64).collect())
 }

@@ -23,6 +23,7 @@ mod external;
 mod fold;
 mod import;
 mod importer;
+mod input;
 mod names;
 mod node;
 mod ops;

@@ -18,6 +18,9 @@ const MAX_DOTS: usize = 1000;
 const MAX_CSV: usize = 20_000;
 
 const WIDTH: f64 = 960.0;
+/// Right ends of the columns of numbers.
+const MEAN: f64 = WIDTH - 72.0;
+const Q05: f64 = WIDTH - 4.0;
 const HIST: f64 = 40.0;
 const STRIP: f64 = 15.0;
 const ROW: f64 = HIST + STRIP + 17.0;
@@ -81,28 +84,12 @@ pub(super) fn draw(
     shown: &[usize],
     top: f64,
 ) -> Option<(Svg, f64)> {
-    let mut chips: Vec<Vec<&ChipRow>> = vec![Vec::new(); result.points.len()];
-    for r in rows.iter().filter(|r| r.accuracy.is_finite()) {
-        if let Some(own) = chips.get_mut(r.point) {
-            own.push(r);
-        }
-    }
+    let chips = chips_by_point(result, rows);
     if shown.iter().all(|&p| chips[p].is_empty()) {
         return None;
     }
-    let d = decimals(&result.points);
     let mut svg = Svg::new(WIDTH);
-
-    let label_width = shown
-        .iter()
-        .flat_map(|&p| label(layout, p))
-        .map(|(class, line)| {
-            let bold = if class == "strong" { 1.1 } else { 1.0 };
-            text_width(&line, 13.0) * bold
-        })
-        .fold(60.0, f64::max)
-        + 20.0;
-    let (left, right) = (label_width, WIDTH - 186.0);
+    let left = label_width(layout, shown);
     let keys = [
         Key::Tick("median", "median chip"),
         Key::Tick("q05", "5 % quantile"),
@@ -110,38 +97,81 @@ pub(super) fn draw(
     ];
     let legend_height = legend(&mut svg, (left, top), WIDTH - left, &keys);
     let head = top + legend_height + 18.0;
-    let (mean_x, q05_x) = (WIDTH - 72.0, WIDTH - 4.0);
-    svg.text("soft small", (mean_x, head), Anchor::End, "mean (%)");
-    svg.text("soft small", (q05_x, head), Anchor::End, "q05 (%)");
+    svg.text("soft small", (MEAN, head), Anchor::End, "mean (%)");
+    svg.text("soft small", (Q05, head), Anchor::End, "q05 (%)");
 
-    let values = shown.iter().flat_map(|&p| {
-        chips[p]
-            .iter()
-            .map(|r| r.accuracy)
-            .chain([result.points[p].ideal])
+    let accuracies = shown.iter().flat_map(|&p| {
+        let own = chips[p].iter().map(|r| r.accuracy);
+        own.chain([result.points[p].ideal])
     });
-    let x = range(values, 0.03, 0.02, (0.0, 1.0));
     let scale = Scale {
-        data: x,
-        pixels: (left, right),
+        data: range(accuracies, 0.03, 0.02, (0.0, 1.0)),
+        pixels: (left, WIDTH - 186.0),
     };
-    let first = head + 10.0;
-    let groups: Vec<(&str, Vec<usize>)> = layout
-        .panels
-        .iter()
-        .map(|panel| {
-            let inside = |p: &usize| panel.series.iter().any(|s| s.points.contains(p));
-            let own = shown.iter().copied().filter(inside).collect();
-            (panel.title.as_str(), own)
-        })
-        .filter(|(_, own): &(&str, Vec<usize>)| !own.is_empty())
-        .collect();
+    let groups = groups(layout, shown);
     let titles = groups.iter().filter(|(title, _)| !title.is_empty()).count();
-    let bottom = first + ROW * shown.len() as f64 + GROUP * titles as f64;
-    let (marks, decimals) = ticks(100.0 * x.0, 100.0 * x.1, 7);
+    let mut row_top = head + 10.0;
+    let bottom = row_top + ROW * shown.len() as f64 + GROUP * titles as f64;
+    draw_abscissa(&mut svg, &scale, row_top, bottom);
+
+    let drawn = Rows {
+        result,
+        layout,
+        chips,
+        scale,
+        decimals: decimals(&result.points),
+    };
+    for (title, points) in groups {
+        if !title.is_empty() {
+            svg.text("soft strong", (0.0, row_top + 18.0), Anchor::Start, title);
+            row_top += GROUP;
+        }
+        for point in points {
+            drawn.draw(&mut svg, point, row_top);
+            row_top += ROW;
+        }
+    }
+    Some((svg, bottom + 50.0))
+}
+
+/// The chips of every point.
+fn chips_by_point<'a>(result: &SweepResult, rows: &'a [ChipRow]) -> Vec<Vec<&'a ChipRow>> {
+    let mut chips = vec![Vec::new(); result.points.len()];
+    for r in rows.iter().filter(|r| r.accuracy.is_finite()) {
+        if let Some(own) = chips.get_mut(r.point) {
+            own.push(r);
+        }
+    }
+    chips
+}
+
+/// Width of the widest label of these points.
+fn label_width(layout: &Layout, shown: &[usize]) -> f64 {
+    let lines = shown.iter().flat_map(|&p| label(layout, p));
+    let widths = lines.map(|(class, line)| {
+        let bold = if class == "strong" { 1.1 } else { 1.0 };
+        text_width(&line, 13.0) * bold
+    });
+    widths.fold(60.0, f64::max) + 20.0
+}
+
+/// The points in groups: the panels of other plots, with their titles.
+fn groups<'a>(layout: &'a Layout, shown: &[usize]) -> Vec<(&'a str, Vec<usize>)> {
+    let panels = layout.panels.iter().map(|panel| {
+        let inside = |p: &usize| panel.series.iter().any(|s| s.points.contains(p));
+        let own: Vec<usize> = shown.iter().copied().filter(inside).collect();
+        (panel.title.as_str(), own)
+    });
+    panels.filter(|(_, own)| !own.is_empty()).collect()
+}
+
+/// The axis under the rows, with a grid behind them.
+fn draw_abscissa(svg: &mut Svg, scale: &Scale, top: f64, bottom: f64) {
+    let (left, right) = scale.pixels;
+    let (marks, decimals) = ticks(100.0 * scale.data.0, 100.0 * scale.data.1, 7);
     for v in marks {
         let at = scale.at(v / 100.0);
-        svg.line("grid", (at, first), (at, bottom));
+        svg.line("grid", (at, top), (at, bottom));
         svg.text(
             "soft small",
             (at, bottom + 18.0),
@@ -156,40 +186,6 @@ pub(super) fn draw(
         Anchor::Middle,
         "accuracy of a chip (%)",
     );
-
-    let mut row_top = first;
-    for (title, own) in groups {
-        if !title.is_empty() {
-            svg.text("soft strong", (0.0, row_top + 18.0), Anchor::Start, title);
-            row_top += GROUP;
-        }
-        for p in own {
-            let point = &result.points[p];
-            let baseline = row_top + 6.0 + HIST;
-            draw_row(&mut svg, &chips[p], layout.style[p], &scale, baseline);
-            for (class, value) in [
-                ("ideal", point.ideal),
-                ("q05", point.q05),
-                ("median", point.median),
-            ] {
-                let at = scale.at(value);
-                svg.line(class, (at, row_top + 6.0), (at, baseline + STRIP + 2.0));
-            }
-            let lines = label(layout, p);
-            let first_line = baseline + 4.0 - 8.0 * lines.len() as f64;
-            for (i, (class, line)) in lines.iter().enumerate() {
-                let y = first_line + 16.0 * i as f64;
-                svg.text(class, (0.0, y), Anchor::Start, line);
-            }
-            let y = baseline - 4.0;
-            svg.text("strong", (mean_x, y), Anchor::End, &percent(point.mean, d));
-            let interval = ends(point.mean_ci95, d);
-            svg.text("soft small", (mean_x, y + 15.0), Anchor::End, &interval);
-            svg.text("", (q05_x, y), Anchor::End, &percent(point.q05, d));
-            row_top += ROW;
-        }
-    }
-    Some((svg, bottom + 50.0))
 }
 
 /// The lines of text before a row, each with its class: the series, then the abscissa.
@@ -202,42 +198,85 @@ fn label(layout: &Layout, point: usize) -> Vec<(&'static str, String)> {
     strong.chain(soft).collect()
 }
 
-/// Histogram on the baseline, dots under it.
-fn draw_row(svg: &mut Svg, chips: &[&ChipRow], style: usize, scale: &Scale, baseline: f64) {
-    let class = series_class(style);
-    let mut sorted: Vec<f64> = chips.iter().map(|r| r.accuracy).collect();
-    sorted.sort_by(f64::total_cmp);
-    let (Some(&lo), Some(&hi)) = (sorted.first(), sorted.last()) else {
-        return;
-    };
-    let width = bin_width(&sorted, scale, chips[0].images);
-    // The bins are centred on the chips, and reach beyond neither end of the axis.
-    let n = ((hi - lo) / width).floor() as usize + 1;
-    let start = (lo + hi - width * n as f64) / 2.0;
-    let mut bins = vec![0u32; n];
-    for a in &sorted {
-        bins[(((a - start) / width) as usize).min(n - 1)] += 1;
+/// What the rows of the plot show.
+struct Rows<'a> {
+    result: &'a SweepResult,
+    layout: &'a Layout,
+    /// The chips of every point.
+    chips: Vec<Vec<&'a ChipRow>>,
+    /// Of the accuracies.
+    scale: Scale,
+    /// Of percentages.
+    decimals: usize,
+}
+
+impl Rows<'_> {
+    /// Draws the row of a point: its label, its chips, its quantiles, its numbers.
+    fn draw(&self, svg: &mut Svg, point: usize, top: f64) {
+        let summary = &self.result.points[point];
+        let baseline = top + 6.0 + HIST;
+        self.draw_chips(svg, point, baseline);
+        for (class, value) in [
+            ("ideal", summary.ideal),
+            ("q05", summary.q05),
+            ("median", summary.median),
+        ] {
+            let at = self.scale.at(value);
+            svg.line(class, (at, top + 6.0), (at, baseline + STRIP + 2.0));
+        }
+        let lines = label(self.layout, point);
+        let first_line = baseline + 4.0 - 8.0 * lines.len() as f64;
+        for (i, (class, line)) in lines.iter().enumerate() {
+            let y = first_line + 16.0 * i as f64;
+            svg.text(class, (0.0, y), Anchor::Start, line);
+        }
+        let y = baseline - 4.0;
+        let mean = percent(summary.mean, self.decimals);
+        svg.text("strong", (MEAN, y), Anchor::End, &mean);
+        let interval = ends(summary.mean_ci95, self.decimals);
+        svg.text("soft small", (MEAN, y + 15.0), Anchor::End, &interval);
+        let q05 = percent(summary.q05, self.decimals);
+        svg.text("", (Q05, y), Anchor::End, &q05);
     }
-    let peak = bins.iter().copied().max().unwrap_or(1).max(1);
-    let at = |x: f64| scale.at(x.clamp(scale.data.0, scale.data.1));
-    let mut outline = vec![(at(start), baseline)];
-    for (i, &count) in bins.iter().enumerate() {
-        let y = baseline - HIST * f64::from(count) / f64::from(peak);
-        let from = start + width * i as f64;
-        outline.push((at(from), y));
-        outline.push((at(from + width), y));
+
+    /// Histogram on the baseline, dots under it.
+    fn draw_chips(&self, svg: &mut Svg, point: usize, baseline: f64) {
+        let (chips, scale) = (&self.chips[point], &self.scale);
+        let class = series_class(self.layout.style[point]);
+        let mut sorted: Vec<f64> = chips.iter().map(|r| r.accuracy).collect();
+        sorted.sort_by(f64::total_cmp);
+        let (Some(&lo), Some(&hi)) = (sorted.first(), sorted.last()) else {
+            return;
+        };
+        let width = bin_width(&sorted, scale, chips[0].images);
+        // The bins are centred on the chips, and reach beyond neither end of the axis.
+        let n = ((hi - lo) / width).floor() as usize + 1;
+        let start = (lo + hi - width * n as f64) / 2.0;
+        let mut bins = vec![0u32; n];
+        for a in &sorted {
+            bins[(((a - start) / width) as usize).min(n - 1)] += 1;
+        }
+        let peak = bins.iter().copied().max().unwrap_or(1).max(1);
+        let at = |x: f64| scale.at(x.clamp(scale.data.0, scale.data.1));
+        let mut outline = vec![(at(start), baseline)];
+        for (i, &count) in bins.iter().enumerate() {
+            let y = baseline - HIST * f64::from(count) / f64::from(peak);
+            let from = start + width * i as f64;
+            outline.push((at(from), y));
+            outline.push((at(from + width), y));
+        }
+        outline.push((at(start + width * n as f64), baseline));
+        svg.polyline(&format!("hist {class}"), &outline, true);
+        // Heights in the strip by the golden ratio: even, and the same in every run.
+        let dots = chips.iter().take(MAX_DOTS).enumerate().map(|(i, r)| {
+            let jitter = (i as f64 * 0.618_033_988_749_895).fract();
+            (
+                scale.at(r.accuracy),
+                baseline + 4.0 + jitter * (STRIP - 4.0),
+            )
+        });
+        svg.dots(&format!("dots {class}"), dots);
     }
-    outline.push((at(start + width * n as f64), baseline));
-    svg.polyline(&format!("hist {class}"), &outline, true);
-    // Heights in the strip by the golden ratio: even, and the same in every run.
-    let dots = chips.iter().take(MAX_DOTS).enumerate().map(|(i, r)| {
-        let jitter = (i as f64 * 0.618_033_988_749_895).fract();
-        (
-            scale.at(r.accuracy),
-            baseline + 4.0 + jitter * (STRIP - 4.0),
-        )
-    });
-    svg.dots(&format!("dots {class}"), dots);
 }
 
 /// Width of a bin by Freedman and Diaconis (Z. Wahrscheinlichkeitstheorie 57, 1981, 453-476), a

@@ -14,14 +14,48 @@ const MAX_DOTS: usize = 2000;
 
 const WIDTH: f64 = 960.0;
 
-/// The plot, if chips have estimates. Points that measured the same chips in the same way (other
-/// recipes, same tuning) have the same estimates: only the first is drawn.
+/// A point with its chips that have estimates.
+type Estimated<'a> = (usize, Vec<&'a ChipRow>);
+
+/// The plot, if chips have estimates.
 pub(in crate::report) fn figure(
     result: &SweepResult,
     rows: &[ChipRow],
     layout: &Layout,
 ) -> Option<Figure> {
-    let mut panels: Vec<(usize, Vec<&ChipRow>)> = Vec::new();
+    let (panels, more) = choose(rows, layout);
+    if panels.is_empty() {
+        return None;
+    }
+    let mut caption = format!(
+        "One dot a chip ({} per point): the deviation all its cells share against what its test \
+         cells or reference columns told. On the dashed line the estimate is right.",
+        super::chips_phrase(&result.points)
+    );
+    let mut views: Vec<View> = panels.iter().map(estimates).collect();
+    if let [panel] = &panels[..] {
+        // A lone plot leaves room to look closer.
+        views.push(errors(result, panel));
+        caption
+            .push_str(" Right: the error, with two predicted standard deviations to either side.");
+    }
+    if more > 0 {
+        caption.push_str(&format!(" {more} further points are in the table."));
+    }
+    let (svg, height) = draw(layout, &views);
+    Some(Figure {
+        title: "What the chips know of themselves".into(),
+        svg: svg.inline(height, "Estimates against true deviations"),
+        caption,
+        csv: csv(&panels),
+        file: "estimates.csv",
+    })
+}
+
+/// The points that are drawn, and the number of further ones. Points that measured the same chips in
+/// the same way (other recipes, same tuning) have the same estimates: only the first is taken.
+fn choose<'a>(rows: &'a [ChipRow], layout: &Layout) -> (Vec<Estimated<'a>>, usize) {
+    let mut panels: Vec<Estimated> = Vec::new();
     let mut more = 0;
     for p in layout.levels().into_iter().flatten() {
         let own: Vec<&ChipRow> = rows
@@ -29,7 +63,7 @@ pub(in crate::report) fn figure(
             .filter(|r| r.point == p && r.eps_hat.is_finite() && r.eps_common.is_finite())
             .take(MAX_DOTS)
             .collect();
-        let same = |(_, other): &(usize, Vec<&ChipRow>)| {
+        let same = |(_, other): &Estimated| {
             let pair = |r: &ChipRow| (r.chip, r.eps_hat.to_bits(), r.eps_common.to_bits());
             other.len() == own.len() && other.iter().zip(&own).all(|(a, b)| pair(a) == pair(b))
         };
@@ -42,70 +76,56 @@ pub(in crate::report) fn figure(
             panels.push((p, own));
         }
     }
-    if panels.is_empty() {
-        return None;
-    }
     panels.sort_by_key(|(p, _)| *p);
+    (panels, more)
+}
+
+fn csv(panels: &[Estimated]) -> String {
     let mut csv = String::from("point,chip,eps_common,eps_hat\n");
-    for (p, own) in &panels {
+    for (p, own) in panels {
         for r in own {
             csv.push_str(&format!("{p},{},{},{}\n", r.chip, r.eps_common, r.eps_hat));
         }
     }
-    let mut caption = format!(
-        "One dot a chip ({} per point): the deviation all its cells share against what its test \
-         cells or reference columns told. On the dashed line the estimate is right.",
-        super::chips_phrase(&result.points)
-    );
-    // Each panel has its own ranges: the laws' deviations are of different magnitudes.
-    let around = |values: &mut dyn Iterator<Item = f64>| range(values, 0.06, 1e-3, (-1e6, 1e6));
-    let mut views: Vec<View> = panels
-        .iter()
-        .map(|(p, own)| {
-            let x = around(&mut own.iter().map(|r| r.eps_common));
-            let y = around(&mut own.iter().flat_map(|r| [r.eps_hat, r.eps_common]));
-            View {
-                point: *p,
-                label: "estimate",
-                dots: own.iter().map(|r| (r.eps_common, r.eps_hat)).collect(),
-                x,
-                y,
-                lines: vec![(x.0.max(y.0), x.1.min(y.1), 1.0, 0.0)],
-            }
-        })
-        .collect();
-    if let [(p, own)] = &panels[..] {
-        // A lone plot leaves room to look closer.
-        let sd = result.points[*p]
-            .estimate
-            .map_or(f64::NAN, |e| e.predicted_variance.sqrt());
-        let error = |r: &&ChipRow| r.eps_hat - r.eps_common;
-        let x = around(&mut own.iter().map(|r| r.eps_common));
-        let mut ends = own.iter().map(error).chain([2.0 * sd, -2.0 * sd]);
-        views.push(View {
-            point: *p,
-            label: "estimate minus truth",
-            dots: own.iter().map(|r| (r.eps_common, error(r))).collect(),
-            x,
-            y: around(&mut ends),
-            lines: [0.0, 2.0 * sd, -2.0 * sd]
-                .map(|level| (x.0, x.1, 0.0, level))
-                .to_vec(),
-        });
-        caption
-            .push_str(" Right: the error, with two predicted standard deviations to either side.");
+    csv
+}
+
+/// Range of an axis. Each panel has its own: the laws' deviations are of different magnitudes.
+fn around(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    range(values, 0.06, 1e-3, (-1e6, 1e6))
+}
+
+/// Estimates over true deviations.
+fn estimates((point, chips): &Estimated) -> View {
+    let x = around(chips.iter().map(|r| r.eps_common));
+    let y = around(chips.iter().flat_map(|r| [r.eps_hat, r.eps_common]));
+    View {
+        point: *point,
+        label: "estimate",
+        dots: chips.iter().map(|r| (r.eps_common, r.eps_hat)).collect(),
+        x,
+        y,
+        lines: vec![(x.0.max(y.0), x.1.min(y.1), 1.0, 0.0)],
     }
-    if more > 0 {
-        caption.push_str(&format!(" {more} further points are in the table."));
+}
+
+/// Errors of the estimates over true deviations.
+fn errors(result: &SweepResult, (point, chips): &Estimated) -> View {
+    let predicted = result.points[*point].estimate;
+    let sd = predicted.map_or(f64::NAN, |e| e.predicted_variance.sqrt());
+    let error = |r: &&ChipRow| r.eps_hat - r.eps_common;
+    let x = around(chips.iter().map(|r| r.eps_common));
+    let bounds = [2.0 * sd, -2.0 * sd];
+    View {
+        point: *point,
+        label: "estimate minus truth",
+        dots: chips.iter().map(|r| (r.eps_common, error(r))).collect(),
+        x,
+        y: around(chips.iter().map(error).chain(bounds)),
+        lines: [0.0, 2.0 * sd, -2.0 * sd]
+            .map(|level| (x.0, x.1, 0.0, level))
+            .to_vec(),
     }
-    let (svg, height) = draw(layout, &views);
-    Some(Figure {
-        title: "What the chips know of themselves".into(),
-        svg: svg.inline(height, "Estimates against true deviations"),
-        caption,
-        csv,
-        file: "estimates.csv",
-    })
 }
 
 /// One panel: dots and straight lines over the true deviation.

@@ -1,5 +1,6 @@
 //! Accuracy against the axis with the most values: one line per series, one panel per law.
 
+use super::frame::Frame;
 use super::svg::{
     Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, text_width, ticks,
 };
@@ -53,22 +54,9 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
 /// Draws all panels, starting `top` pixels down; gives the picture and its height.
 pub(super) fn draw(result: &SweepResult, layout: &Layout, top: f64) -> Option<(Svg, f64)> {
     let x = layout.x?;
-    let points = &result.points;
     let panels = &layout.panels[..layout.panels.len().min(MAX_PANELS)];
     let mut svg = Svg::new(WIDTH);
-
-    let shown: Vec<usize> = panels
-        .iter()
-        .flat_map(|p| p.series.iter().map(|s| s.style))
-        .collect();
-    let mut keys: Vec<Key> = (0..layout.labels.len())
-        .filter(|s| shown.contains(s))
-        .map(|s| Key::Series(s, &layout.labels[s]))
-        .collect();
-    keys.push(Key::Band("5\u{2013}95 % of chips"));
-    keys.push(Key::Bar("95 % interval of the mean"));
-    keys.push(Key::Line("ideal", "ideal, no variation"));
-    let legend_height = legend(&mut svg, (LEFT, top), WIDTH - LEFT, &keys);
+    let top = top + legend(&mut svg, (LEFT, top), WIDTH - LEFT, &keys(layout, panels)) + 10.0;
 
     let columns = panels.len().min(2);
     let width = (WIDTH - GAP * (columns as f64 - 1.0)) / columns as f64;
@@ -79,34 +67,16 @@ pub(super) fn draw(result: &SweepResult, layout: &Layout, top: f64) -> Option<(S
     let foot = 64.0;
     let cell = head + plot_height + foot;
 
-    let y = range(
-        points.iter().flat_map(|p| {
-            [
-                p.q05,
-                p.q95,
-                p.mean_ci95.lo,
-                p.mean_ci95.hi,
-                p.mean,
-                p.ideal,
-            ]
-        }),
-        0.04,
-        0.02,
-        (0.0, 1.0),
-    );
+    let y = accuracies(result);
     // One scale for all panels, unless their values are of different magnitudes.
     let ends = || panels.iter().map(|p| p.x.1);
     let shared = ends().fold(f64::INFINITY, f64::min) > 0.5 * ends().fold(0.0, f64::max);
     for (i, panel) in panels.iter().enumerate() {
         let left = (i % columns) as f64 * (width + GAP);
-        let cell_top = top + legend_height + 10.0 + (i / columns) as f64 * cell;
+        let cell_top = top + (i / columns) as f64 * cell;
         if !panel.title.is_empty() {
-            svg.text(
-                "strong",
-                (left + LEFT, cell_top + 14.0),
-                Anchor::Start,
-                &panel.title,
-            );
+            let place = (left + LEFT, cell_top + 14.0);
+            svg.text("strong", place, Anchor::Start, &panel.title);
         }
         let frame = Frame {
             left: left + LEFT,
@@ -114,33 +84,40 @@ pub(super) fn draw(result: &SweepResult, layout: &Layout, top: f64) -> Option<(S
             top: cell_top + head,
             bottom: cell_top + head + plot_height,
         };
-        svg.text(
-            "soft small",
-            (left + 2.0, frame.top - 12.0),
-            Anchor::Start,
-            "accuracy (%)",
-        );
-        let ys = frame.ordinate(&mut svg, y);
-        let own = if shared { panels } else { &panels[i..=i] };
-        let abscissa = Abscissa::new(layout, own);
+        let place = (left + 2.0, frame.top - 12.0);
+        svg.text("soft small", place, Anchor::Start, "accuracy (%)");
+        let ys = frame.percentages(&mut svg, y);
+        let abscissa = Abscissa::new(layout, if shared { panels } else { &panels[i..=i] });
         let xs = abscissa.draw(&mut svg, &frame);
-        svg.text(
-            "soft",
-            ((frame.left + frame.right) / 2.0, frame.bottom + 40.0),
-            Anchor::Middle,
-            &layout.axes[x].title(),
-        );
-        draw_series(
-            &mut svg,
-            result,
-            layout,
-            panel,
-            &|p| xs.at(abscissa.place(layout.x_of(p))),
-            &ys,
-        );
+        frame.title(&mut svg, &layout.axes[x].title());
+        let at = |p| xs.at(abscissa.place(layout.x_of(p)));
+        draw_series(&mut svg, result, layout, panel, &at, &ys);
     }
     let rows = panels.len().div_ceil(columns) as f64;
-    Some((svg, top + legend_height + 10.0 + rows * cell))
+    Some((svg, top + rows * cell))
+}
+
+/// The legend: the series of the panels, then what is drawn for each of them.
+fn keys<'a>(layout: &'a Layout, panels: &[Panel]) -> Vec<Key<'a>> {
+    let series = || panels.iter().flat_map(|p| &p.series);
+    let shown = |style: &usize| series().any(|s| s.style == *style);
+    let mut keys: Vec<Key> = (0..layout.labels.len())
+        .filter(shown)
+        .map(|s| Key::Series(s, &layout.labels[s]))
+        .collect();
+    keys.push(Key::Band("5\u{2013}95 % of chips"));
+    keys.push(Key::Bar("95 % interval of the mean"));
+    keys.push(Key::Line("ideal", "ideal, no variation"));
+    keys
+}
+
+/// Range of the ordinate.
+fn accuracies(result: &SweepResult) -> (f64, f64) {
+    let all = result.points.iter().flat_map(|p| {
+        let ci = p.mean_ci95;
+        [p.q05, p.q95, ci.lo, ci.hi, p.mean, p.ideal]
+    });
+    range(all, 0.04, 0.02, (0.0, 1.0))
 }
 
 /// Bands under lines under error bars under markers, so that nothing hides a mean.
@@ -198,38 +175,6 @@ fn draw_series(
             );
             svg.marker(s.style, (at(p), ys.at(point.mean)), &tip);
         }
-    }
-}
-
-/// The rectangle of the data.
-pub(super) struct Frame {
-    pub left: f64,
-    pub right: f64,
-    pub top: f64,
-    pub bottom: f64,
-}
-
-impl Frame {
-    /// Draws horizontal grid lines with percentages and gives the scale of fractions.
-    pub fn ordinate(&self, svg: &mut Svg, y: (f64, f64)) -> Scale {
-        let percent = Scale {
-            data: (100.0 * y.0, 100.0 * y.1),
-            pixels: (self.bottom, self.top),
-        };
-        let (values, decimals) = ticks(percent.data.0, percent.data.1, 6);
-        for v in values {
-            let at = percent.at(v);
-            svg.line("grid", (self.left, at), (self.right, at));
-            let label = format!("{v:.decimals$}");
-            svg.text(
-                "soft small",
-                (self.left - 8.0, at + 4.0),
-                Anchor::End,
-                &label,
-            );
-        }
-        svg.line("axis", (self.left, self.bottom), (self.right, self.bottom));
-        Scale { data: y, ..percent }
     }
 }
 
@@ -299,14 +244,7 @@ impl Abscissa {
                 .collect()
         };
         for (v, label) in marks {
-            let at = scale.at(v);
-            svg.line("axis", (at, frame.bottom), (at, frame.bottom + 5.0));
-            svg.text(
-                "soft small",
-                (at, frame.bottom + 19.0),
-                Anchor::Middle,
-                &label,
-            );
+            frame.mark(svg, scale.at(v), &label);
         }
         scale
     }

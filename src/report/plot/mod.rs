@@ -2,6 +2,7 @@
 
 pub(super) mod distribution;
 pub(super) mod estimate;
+mod frame;
 pub(super) mod lines;
 pub(super) mod pareto;
 mod svg;

@@ -1,6 +1,6 @@
 //! Accuracy against what a chip costs, with the front of points that no other one beats in both.
 
-use super::lines::Frame;
+use super::frame::Frame;
 use super::svg::{Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, ticks};
 use super::{Figure, chips_phrase, images_phrase};
 use crate::report::layout::Layout;
@@ -86,13 +86,7 @@ fn on_front(
 pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option<Figure> {
     let choice = Choice::new(result)?;
     let mut svg = Svg::new(WIDTH);
-    let mut keys: Vec<Key> = Vec::new();
-    let mut styles: Vec<usize> = choice.points.iter().map(|&p| layout.style[p]).collect();
-    styles.sort_unstable();
-    styles.dedup();
-    keys.extend(styles.iter().map(|&s| Key::Series(s, &layout.labels[s])));
-    keys.push(Key::Bar("95 % interval of the mean"));
-    keys.push(Key::Line("front", "front: nothing is cheaper and better"));
+    let keys = keys(layout, &choice.points);
     let top = legend(&mut svg, (LEFT, 0.0), WIDTH - LEFT, &keys) + 10.0;
     let y = range(
         choice.points.iter().flat_map(|&p| {
@@ -121,7 +115,13 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
             Anchor::Start,
             "mean accuracy (%)",
         );
-        panel(&mut svg, result, layout, &choice.points, name, &frame, y);
+        let panel = Panel {
+            result,
+            layout,
+            points: &choice.points,
+            cost: name,
+        };
+        panel.draw(&mut svg, &frame, y);
     }
     let rows = choice.costs.len().div_ceil(columns) as f64;
     let title = "Accuracy against cost";
@@ -150,97 +150,98 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
     })
 }
 
-fn panel(
-    svg: &mut Svg,
-    result: &SweepResult,
-    layout: &Layout,
-    points: &[usize],
-    name: &str,
-    frame: &Frame,
-    y: (f64, f64),
-) {
-    let ys = frame.ordinate(svg, y);
-    let costs: Vec<f64> = points
-        .iter()
-        .filter_map(|&p| cost(result, p, name))
-        .collect();
-    let (lo, hi) = costs.iter().fold((f64::INFINITY, 0.0f64), |(lo, hi), &c| {
-        (lo.min(c), hi.max(c))
-    });
-    let log = lo > 0.0 && hi / lo > LOG_RATIO;
-    let place = |c: f64| if log { c.log10() } else { c };
-    let data = range(
-        costs.iter().map(|&c| place(c)),
-        0.06,
-        1e-9,
-        (f64::NEG_INFINITY, f64::INFINITY),
-    );
-    let xs = Scale {
-        data,
-        pixels: (frame.left + 10.0, frame.right - 10.0),
-    };
-    for (at, label) in marks(data, log) {
-        let x = xs.at(at);
-        svg.line("axis", (x, frame.bottom), (x, frame.bottom + 5.0));
-        svg.text(
-            "soft small",
-            (x, frame.bottom + 19.0),
-            Anchor::Middle,
-            &label,
-        );
-    }
-    let what = name.replace('_', " ");
-    let what = if log {
-        format!("{what} (logarithmic)")
-    } else {
-        what
-    };
-    svg.text(
-        "soft",
-        ((frame.left + frame.right) / 2.0, frame.bottom + 40.0),
-        Anchor::Middle,
-        &what,
-    );
-    let at =
-        |p: usize| cost(result, p, name).map(|c| (xs.at(place(c)), ys.at(result.points[p].mean)));
-    let mut front: Vec<(f64, f64)> = points
-        .iter()
-        .filter(|&&p| on_front(result, points, name, p, |p| p.mean))
-        .filter_map(|&p| at(p))
-        .collect();
-    front.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut steps: Vec<(f64, f64)> = Vec::new();
-    for &(x, y) in &front {
-        if let Some(&(_, before)) = steps.last() {
-            steps.push((x, before));
-        }
-        steps.push((x, y));
-    }
-    if let Some(&(_, last)) = steps.last() {
-        steps.push((frame.right, last));
-    }
-    svg.polyline("front", &steps, false);
-    for &p in points {
-        let (Some((x, y)), point) = (at(p), &result.points[p]) else {
-            continue;
+/// The legend: the series of the points, then what is drawn for each of them.
+fn keys<'a>(layout: &'a Layout, points: &[usize]) -> Vec<Key<'a>> {
+    let mut styles: Vec<usize> = points.iter().map(|&p| layout.style[p]).collect();
+    styles.sort_unstable();
+    styles.dedup();
+    let series = styles.iter().map(|&s| Key::Series(s, &layout.labels[s]));
+    let drawn = [
+        Key::Bar("95 % interval of the mean"),
+        Key::Line("front", "front: nothing is cheaper and better"),
+    ];
+    series.chain(drawn).collect()
+}
+
+/// A cost's panel.
+struct Panel<'a> {
+    result: &'a SweepResult,
+    layout: &'a Layout,
+    points: &'a [usize],
+    /// Name of the cost.
+    cost: &'a str,
+}
+
+impl Panel<'_> {
+    fn draw(&self, svg: &mut Svg, frame: &Frame, accuracies: (f64, f64)) {
+        let ys = frame.percentages(svg, accuracies);
+        let costs = self.points.iter().filter_map(|&p| self.of(p));
+        let costs: Vec<f64> = costs.collect();
+        let (lo, hi) = costs.iter().fold((f64::INFINITY, 0.0f64), |(lo, hi), &c| {
+            (lo.min(c), hi.max(c))
+        });
+        let log = lo > 0.0 && hi / lo > LOG_RATIO;
+        let place = |c: f64| if log { c.log10() } else { c };
+        let all = (f64::NEG_INFINITY, f64::INFINITY);
+        let xs = Scale {
+            data: range(costs.iter().map(|&c| place(c)), 0.06, 1e-9, all),
+            pixels: (frame.left + 10.0, frame.right - 10.0),
         };
-        let style = layout.style[p];
-        let ci = point.mean_ci95;
-        error_bar(
-            svg,
-            &format!("bar {}", series_class(style)),
-            x,
-            ys.at(ci.hi),
-            ys.at(ci.lo),
-        );
-        let tip = format!(
-            "{}: {} %, {} {}",
-            layout.name(p),
-            percent_with_interval(point.mean, ci, 2),
-            cost(result, p, name).unwrap_or(f64::NAN),
-            name.replace('_', " ")
-        );
-        svg.marker(style, (x, y), &tip);
+        for (at, label) in marks(xs.data, log) {
+            frame.mark(svg, xs.at(at), &label);
+        }
+        let logarithmic = if log { " (logarithmic)" } else { "" };
+        let name = self.cost.replace('_', " ");
+        frame.title(svg, &format!("{name}{logarithmic}"));
+        let at = |p: usize| {
+            let cost = self.of(p)?;
+            Some((xs.at(place(cost)), ys.at(self.result.points[p].mean)))
+        };
+        self.draw_front(svg, frame, &at);
+        self.draw_points(svg, &ys, &at);
+    }
+
+    fn of(&self, point: usize) -> Option<f64> {
+        cost(self.result, point, self.cost)
+    }
+
+    /// Steps that join the points of the front.
+    fn draw_front(&self, svg: &mut Svg, frame: &Frame, at: &dyn Fn(usize) -> Option<(f64, f64)>) {
+        let on_front = |&&p: &&usize| on_front(self.result, self.points, self.cost, p, |p| p.mean);
+        let front = self.points.iter().filter(on_front);
+        let mut front: Vec<(f64, f64)> = front.filter_map(|&p| at(p)).collect();
+        front.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut steps: Vec<(f64, f64)> = Vec::new();
+        for &(x, y) in &front {
+            if let Some(&(_, before)) = steps.last() {
+                steps.push((x, before));
+            }
+            steps.push((x, y));
+        }
+        if let Some(&(_, last)) = steps.last() {
+            steps.push((frame.right, last));
+        }
+        svg.polyline("front", &steps, false);
+    }
+
+    fn draw_points(&self, svg: &mut Svg, ys: &Scale, at: &dyn Fn(usize) -> Option<(f64, f64)>) {
+        for &p in self.points {
+            let (Some((x, y)), point) = (at(p), &self.result.points[p]) else {
+                continue;
+            };
+            let style = self.layout.style[p];
+            let ci = point.mean_ci95;
+            let class = format!("bar {}", series_class(style));
+            error_bar(svg, &class, x, ys.at(ci.hi), ys.at(ci.lo));
+            let tip = format!(
+                "{}: {} %, {} {}",
+                self.layout.name(p),
+                percent_with_interval(point.mean, ci, 2),
+                self.of(p).unwrap_or(f64::NAN),
+                self.cost.replace('_', " ")
+            );
+            svg.marker(style, (x, y), &tip);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the trainings went: accuracy and loss over the epochs, a row for each training.
 
 use super::svg::{Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, ticks};
-use super::{Figure, lines::Frame};
+use super::{Figure, frame::Frame};
 use crate::report::layout::value_name;
 use crate::report::text::{csv_field, percent};
 use crate::sweep::result::{EpochRecord, SweepResult, TrainingHistory};
@@ -99,7 +99,7 @@ fn row(svg: &mut Svg, training: &TrainingHistory, top: f64) {
             .map(|v| [v.ideal, v.mean - v.std, v.mean + v.std]);
         std::iter::once(e.accuracy).chain(held_out.into_iter().flatten())
     });
-    let ys = accuracy.ordinate(svg, range(seen, 0.06, 0.02, (0.0, 1.0)));
+    let ys = accuracy.percentages(svg, range(seen, 0.06, 0.02, (0.0, 1.0)));
     let xs = abscissa(svg, &accuracy, epochs);
     curve(svg, epochs, TRAINED, &xs, &ys, |e| Some(e.accuracy));
     curve(svg, epochs, IDEAL, &xs, &ys, |e| Some(e.validation?.ideal));
@@ -127,7 +127,7 @@ fn row(svg: &mut Svg, training: &TrainingHistory, top: f64) {
         svg.marker(ON_CHIPS, (x, ys.at(v.mean)), &tip);
     }
     let losses = epochs.iter().map(|e| e.loss);
-    let ys = ordinate(svg, &loss, range(losses, 0.06, 1e-3, (0.0, f64::MAX)));
+    let ys = loss.ordinate(svg, range(losses, 0.06, 1e-3, (0.0, f64::MAX)), 4);
     let xs = abscissa(svg, &loss, epochs);
     curve(svg, epochs, TRAINED, &xs, &ys, |e| Some(e.loss));
     if let Some(last) = epochs.last() {
@@ -192,24 +192,6 @@ fn abscissa(svg: &mut Svg, frame: &Frame, epochs: &[EpochRecord]) -> Scale {
     let place = (middle, frame.bottom + 34.0);
     svg.text("soft small", place, Anchor::Middle, "epoch");
     xs
-}
-
-/// Horizontal grid lines with numbers.
-fn ordinate(svg: &mut Svg, frame: &Frame, data: (f64, f64)) -> Scale {
-    let ys = Scale {
-        data,
-        pixels: (frame.bottom, frame.top),
-    };
-    let (values, decimals) = ticks(data.0, data.1, 4);
-    for v in values {
-        let at = ys.at(v);
-        svg.line("grid", (frame.left, at), (frame.right, at));
-        let place = (frame.left - 8.0, at + 4.0);
-        svg.text("soft small", place, Anchor::End, &format!("{v:.decimals$}"));
-    }
-    let (left, right) = ((frame.left, frame.bottom), (frame.right, frame.bottom));
-    svg.line("axis", left, right);
-    ys
 }
 
 /// One row an epoch.

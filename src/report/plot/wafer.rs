@@ -56,46 +56,77 @@ pub(in crate::report) fn figure(
     rows: &[ChipRow],
     layout: &Layout,
 ) -> Option<Figure> {
+    const GAP: f64 = 24.0;
+    const HEAD: f64 = 44.0;
     let maps = choose(result, rows, layout);
     if maps.is_empty() {
         return None;
     }
-    let dies = || maps.iter().flat_map(|m| m.dies.iter());
-    let values = range(dies().map(|r| r.accuracy), 0.0, 0.005, (0.0, 1.0));
-    let pitch = pitch(&maps);
-    // The farthest corner of a die is inside the disc.
-    let radius = dies()
-        .map(|r| r.die_x_mm.hypot(r.die_y_mm))
-        .fold(0.0, f64::max)
-        + pitch * 0.75;
-
+    let dies: Vec<&ChipRow> = maps.iter().flat_map(|m| m.dies.iter().copied()).collect();
     let columns = maps.len().min(if maps.len() == 4 { 2 } else { 3 });
     let room = WIDTH - 110.0;
-    let gap = 24.0;
-    let size = ((room - gap * (columns as f64 - 1.0)) / columns as f64).min(380.0);
-    let head = 44.0;
+    let size = ((room - GAP * (columns as f64 - 1.0)) / columns as f64).min(380.0);
+    let disc = Disc::new(&maps, &dies, size);
     let mut svg = Svg::new(WIDTH);
     for (i, map) in maps.iter().enumerate() {
-        let left = (i % columns) as f64 * (size + gap);
-        let top = (i / columns) as f64 * (size + head + 12.0);
+        let middle = (i % columns) as f64 * (size + GAP) + size / 2.0;
+        let top = (i / columns) as f64 * (size + HEAD + 12.0);
         let (title, detail) = heading(result, layout, map, &maps);
-        svg.text(
-            "strong",
-            (left + size / 2.0, top + 14.0),
-            Anchor::Middle,
-            &title,
-        );
-        svg.text(
-            "soft small",
-            (left + size / 2.0, top + 32.0),
-            Anchor::Middle,
-            &detail,
-        );
-        let centre = (left + size / 2.0, top + head + size / 2.0);
-        let mm = size / 2.0 / radius;
-        svg.circle("disc", centre, size / 2.0 - 1.0);
+        svg.text("strong", (middle, top + 14.0), Anchor::Middle, &title);
+        svg.text("soft small", (middle, top + 32.0), Anchor::Middle, &detail);
+        disc.draw(&mut svg, map, (middle, top + HEAD + size / 2.0));
+    }
+    let lines = maps.len().div_ceil(columns) as f64;
+    let height = lines * (size + HEAD + 12.0);
+    let used = columns as f64 * (size + GAP) - GAP;
+    colour_bar(&mut svg, used + 40.0, HEAD, size, disc.accuracies);
+    let caption = format!(
+        "Every square is a die at its place on the wafer, coloured by its accuracy over {}; one \
+         colour scale for all maps. {} drawn.",
+        super::images_phrase(&result.points),
+        count(dies.len() as u64, "die"),
+    );
+    Some(Figure {
+        title: "Where on the wafer".into(),
+        svg: svg.inline(height, "Wafer maps of the accuracy"),
+        caption,
+        csv: csv(&dies),
+        file: "wafer_maps.csv",
+    })
+}
+
+/// How all maps are drawn.
+struct Disc {
+    /// Diameter, px.
+    size: f64,
+    /// Pixels of a millimetre.
+    mm: f64,
+    /// Side of a die, mm.
+    pitch: f64,
+    /// Accuracies at the two ends of the colour scale.
+    accuracies: (f64, f64),
+}
+
+impl Disc {
+    fn new(maps: &[Map], dies: &[&ChipRow], size: f64) -> Self {
+        let pitch = pitch(maps);
+        let distances = dies.iter().map(|r| r.die_x_mm.hypot(r.die_y_mm));
+        // The farthest corner of a die is inside the disc.
+        let radius = distances.fold(0.0, f64::max) + pitch * 0.75;
+        Self {
+            size,
+            mm: size / 2.0 / radius,
+            pitch,
+            accuracies: range(dies.iter().map(|r| r.accuracy), 0.0, 0.005, (0.0, 1.0)),
+        }
+    }
+
+    /// Draws the dies of a map.
+    fn draw(&self, svg: &mut Svg, map: &Map, centre: (f64, f64)) {
+        let (mm, pitch, (worst, best)) = (self.mm, self.pitch, self.accuracies);
+        svg.circle("disc", centre, self.size / 2.0 - 1.0);
         for r in &map.dies {
-            let t = (r.accuracy - values.0) / (values.1 - values.0);
+            let t = (r.accuracy - worst) / (best - worst);
             let tip = format!(
                 "chip {}: {} % at ({}, {}) mm",
                 r.chip,
@@ -108,39 +139,21 @@ pub(in crate::report) fn figure(
                 centre.0 + mm * (r.die_x_mm - pitch / 2.0),
                 centre.1 - mm * (r.die_y_mm + pitch / 2.0),
             );
-            svg.rect(
-                "die",
-                corner,
-                (mm * pitch, mm * pitch),
-                Some(&colour(t)),
-                &tip,
-            );
+            let square = (mm * pitch, mm * pitch);
+            svg.rect("die", corner, square, Some(&colour(t)), &tip);
         }
     }
-    let lines = maps.len().div_ceil(columns) as f64;
-    let height = lines * (size + head + 12.0);
-    let used = columns as f64 * (size + gap) - gap;
-    colour_bar(&mut svg, used + 40.0, head, size, values);
-    let caption = format!(
-        "Every square is a die at its place on the wafer, coloured by its accuracy over {}; one \
-         colour scale for all maps. {} drawn.",
-        super::images_phrase(&result.points),
-        count(dies().count() as u64, "die"),
-    );
+}
+
+fn csv(dies: &[&ChipRow]) -> String {
     let mut csv = String::from("point,wafer,chip,die_x_mm,die_y_mm,accuracy\n");
-    for r in dies() {
+    for r in dies {
         csv.push_str(&format!(
             "{},{},{},{},{},{}\n",
             r.point, r.wafer, r.chip, r.die_x_mm, r.die_y_mm, r.accuracy
         ));
     }
-    Some(Figure {
-        title: "Where on the wafer".into(),
-        svg: svg.inline(height, "Wafer maps of the accuracy"),
-        caption,
-        csv,
-        file: "wafer_maps.csv",
-    })
+    csv
 }
 
 /// Which wafers of which points are drawn.

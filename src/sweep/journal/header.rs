@@ -198,14 +198,12 @@ impl Header {
         if now.points.iter().any(|p| there.contains(p.id.as_str())) {
             return None;
         }
-        let differ = first_difference(&self.config, &now.config, &MAY_CHANGE);
+        let may_change = [&MAY_CHANGE[..], &PLACES].concat();
         // Else the axes have no value in common.
         let axes = ["sweep.grid", "sweep.axes"];
-        let but: Vec<&str> = MAY_CHANGE
-            .into_iter()
-            .filter(|p| !axes.contains(p))
-            .collect();
-        differ
+        let mut but = may_change.clone();
+        but.retain(|path| !axes.contains(path));
+        first_difference(&self.config, &now.config, &may_change)
             .or_else(|| first_difference(&self.config, &now.config, &but))
             .or_else(|| Some("no point in common".into()))
     }
@@ -283,7 +281,7 @@ const PLACES: [&str; 8] = [
 ];
 
 /// What a run may change when it is continued, and [`PLACES`].
-const MAY_CHANGE: [&str; 18] = [
+const MAY_CHANGE: [&str; 10] = [
     "name",
     "title",
     "about",
@@ -294,14 +292,6 @@ const MAY_CHANGE: [&str; 18] = [
     "sweep.yield_limit",
     "sweep.grid",
     "sweep.axes",
-    "data.dir",
-    "data.file",
-    "data.cache",
-    "data.train_images",
-    "data.train_labels",
-    "data.test_images",
-    "data.test_labels",
-    "network.file",
 ];
 
 /// Most characters of a value in a message.

@@ -69,8 +69,30 @@ pub(super) fn conv(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
     let map = inputs.map(0)?;
     let weight = inputs.needed(1, "the weight")?;
     let bias = inputs.constant(2, "the bias")?;
-    let node = inputs.node;
     let rank = directions(&map, "a convolution")?;
+    let geo = conv_geometry(inputs, &map, &weight, rank)?;
+    if let Some(b) = bias.as_ref().filter(|b| b.dims != [geo.c_out]) {
+        return wrong(format!("biases of {:?} for {} channels", b.dims, geo.c_out));
+    }
+    let out = out_dims(rank, geo.c_out, geo.h_out(), geo.w_out());
+    let source = im.node_of(&map);
+    let layer = Layer::Conv {
+        geo,
+        bias: bias.is_some(),
+    };
+    let name = im.layer_name(inputs.node, &weight);
+    let out = im.push(&name, layer, vec![source], out)?;
+    let shape = vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw];
+    im.trained(&out, Part::Weight, shape, weight.to_floats(), &weight);
+    if let Some(bias) = bias {
+        im.trained(&out, Part::Bias, vec![geo.c_out], bias.to_floats(), &bias);
+    }
+    Ok(vec![Value::Map(out)])
+}
+
+/// The geometry of a convolution, if weight, attributes and map fit together.
+fn conv_geometry(inputs: &Inputs, map: &Map, weight: &Constant, rank: usize) -> Step<ConvGeometry> {
+    let node = inputs.node;
     if weight.dims.len() != rank + 2 {
         return wrong(format!(
             "a weight of {:?} for an input of {:?} per image",
@@ -106,20 +128,6 @@ pub(super) fn conv(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
             weight.dims
         ));
     }
-    let stride = node.sizes::<2>("strides", rank, 1, 1)?;
-    let dilation = node.sizes::<2>("dilations", rank, 1, 1)?;
-    let far = |k: usize, d: usize| (k - 1).checked_mul(d).map(|r| r + 1);
-    let (Some(down), Some(across)) = (far(kh, dilation[0]), far(kw, dilation[1])) else {
-        return wrong("the kernel is too large");
-    };
-    let pad = padding(inputs, rank, (h_in, w_in), [down, across], stride)?;
-    if down > h_in + pad[0] + pad[2] || across > w_in + pad[1] + pad[3] {
-        return wrong(format!(
-            "a kernel that reaches over {down} x {across} on a padded map of {} x {}",
-            h_in + pad[0] + pad[2],
-            w_in + pad[1] + pad[3]
-        ));
-    }
     let geo = ConvGeometry {
         c_in,
         h_in,
@@ -127,28 +135,30 @@ pub(super) fn conv(im: &mut Importer, inputs: &Inputs) -> Step<Vec<Value>> {
         c_out,
         kh,
         kw,
-        stride,
-        dilation,
-        pad,
+        stride: node.sizes::<2>("strides", rank, 1, 1)?,
+        dilation: node.sizes::<2>("dilations", rank, 1, 1)?,
+        pad: [0; 4],
         groups,
     };
-    if let Some(b) = bias.as_ref().filter(|b| b.dims != [c_out]) {
-        return wrong(format!("biases of {:?} for {c_out} channels", b.dims));
-    }
-    let out = out_dims(rank, c_out, geo.h_out(), geo.w_out());
-    let source = im.node_of(&map);
-    let layer = Layer::Conv {
-        geo,
-        bias: bias.is_some(),
+    padded(geo, inputs, rank)
+}
+
+/// The geometry with the node's padding, if the kernel then fits into the map.
+fn padded(geo: ConvGeometry, inputs: &Inputs, rank: usize) -> Step<ConvGeometry> {
+    let far = |k: usize, d: usize| (k - 1).checked_mul(d).map(|r| r + 1);
+    let [rows, columns] = geo.dilation;
+    let (Some(down), Some(across)) = (far(geo.kh, rows), far(geo.kw, columns)) else {
+        return wrong("the kernel is too large");
     };
-    let name = im.layer_name(node, &weight);
-    let out = im.push(&name, layer, vec![source], out)?;
-    let shape = vec![c_out, c_in / groups, kh, kw];
-    im.trained(&out, Part::Weight, shape, weight.to_floats(), &weight);
-    if let Some(bias) = bias {
-        im.trained(&out, Part::Bias, vec![c_out], bias.to_floats(), &bias);
+    let map = (geo.h_in, geo.w_in);
+    let pad = padding(inputs, rank, map, [down, across], geo.stride)?;
+    let (height, width) = (geo.h_in + pad[0] + pad[2], geo.w_in + pad[1] + pad[3]);
+    match down > height || across > width {
+        true => wrong(format!(
+            "a kernel that reaches over {down} x {across} on a padded map of {height} x {width}"
+        )),
+        false => Ok(ConvGeometry { pad, ..geo }),
     }
-    Ok(vec![Value::Map(out)])
 }
 
 /// The parameters of a fully connected layer, with the constants that they come from.

@@ -34,101 +34,91 @@ fn patched(mut payload: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     payload
 }
 
+/// Whether a record is refused with these words; taken where there are none.
+fn assert_refused(kind: u32, payload: Vec<u8>, want: &str) {
+    match with(&[(kind, payload)]) {
+        Ok(_) => assert_eq!(want, ""),
+        Err(e) => {
+            let e = e.to_string();
+            assert!(!want.is_empty() && e.contains(want), "{want}: {e}");
+            assert!(e.contains("the record at byte "), "{e}");
+        }
+    }
+}
+
 #[test]
-fn whole_records_that_cannot_be_meant_are_refused() {
-    let changed = |change: fn(&mut Header)| {
-        let mut header = header();
-        change(&mut header);
-        json(&header).unwrap()
-    };
+fn waves_that_cannot_be_meant_are_refused() {
     // The same two columns of counts, then seven of numbers, one value each.
-    let constant = |chips: u32| {
-        let mut payload = wave(1, 0, 1, 0);
-        payload[8..12].copy_from_slice(&chips.to_le_bytes());
-        payload
-    };
-    let infinite = f64::INFINITY.to_le_bytes();
-    let cases = [
-        (WAVE, wave(2, 0, 1, 0), "does not exist"),
-        (WAVE, wave(1, 90, 20, 0), "of a point of 100 chips"),
-        (WAVE, wave(1, 0, 1, 7), "adapter 7 does not exist"),
-        (WAVE, wave(0, 5, 1, 0), "there before"),
-        (WAVE, vec![0; 10], "too short"),
-        (WAVE, constant(0), "a wave of 0 chips"),
-        (WAVE, constant(u32::MAX), "a wave of 4294967295 chips"),
-        (WAVE, constant(10_000_000), "a wave of 10000000 chips"),
-        (WAVE, constant(4_096), "of a point of 100 chips"),
-        (WAVE, patched(wave(1, 0, 1, 0), 16, &infinite), "seconds"),
+    let constant = |chips: u32| patched(wave(1, 0, 1, 0), 8, &chips.to_le_bytes());
+    let infinite = patched(wave(1, 0, 1, 0), 16, &f64::INFINITY.to_le_bytes());
+    let columns =
+        |chips: u32, at: usize, bytes: &[u8]| patched(wave(1, 0, chips, 0), WAVE_HEAD + at, bytes);
+    for (payload, want) in [
+        (wave(2, 0, 1, 0), "does not exist"),
+        (wave(1, 90, 20, 0), "of a point of 100 chips"),
+        (wave(1, 0, 1, 7), "adapter 7 does not exist"),
+        (wave(0, 5, 1, 0), "there before"),
+        (vec![0; 10], "too short"),
+        (constant(0), "a wave of 0 chips"),
+        (constant(u32::MAX), "a wave of 4294967295 chips"),
+        (constant(10_000_000), "a wave of 10000000 chips"),
+        (constant(4_096), "of a point of 100 chips"),
+        (infinite, "seconds"),
+        (columns(2, 0, &[2]), "do not fit"),
+        (columns(2, 0, &[0]), "in a sweep of 50 images"),
         (
-            WAVE,
-            patched(wave(1, 0, 2, 0), WAVE_HEAD, &[2]),
-            "do not fit",
-        ),
-        (
-            WAVE,
-            patched(wave(1, 0, 2, 0), WAVE_HEAD, &[0]),
-            "in a sweep of 50 images",
-        ),
-        (
-            WAVE,
-            patched(wave(1, 0, 1, 0), WAVE_HEAD + 1, &51_u32.to_le_bytes()),
+            columns(1, 1, &51_u32.to_le_bytes()),
             "51 of 50 images are correct",
         ),
+        (columns(1, 6, &[0; 4]), "a chip of 0 images"),
+    ] {
+        assert_refused(WAVE, payload, want);
+    }
+}
+
+#[test]
+fn ends_that_cannot_be_meant_are_refused() {
+    for (payload, want) in [
+        ("[9, 1]", "does not exist"),
+        ("[0, 101]", "an end before chip 101"),
+        ("[1, 50]", "chips 0 to 39 before its end"),
+        ("{}", "makes no sense"),
+    ] {
+        assert_refused(END, payload.into(), want);
+    }
+    assert_refused(77, vec![], "kind is unknown");
+}
+
+#[test]
+fn headers_that_cannot_be_meant_are_refused() {
+    for (payload, want) in [("{}", "format"), (r#"{"format": 1}"#, "its format is 1")] {
+        assert_refused(HEADER, payload.into(), want);
+    }
+    type Change = fn(&mut Header);
+    let cases: [(Change, &str); 7] = [
+        (|h| h.points.swap_remove(0).chips = 0, ""),
+        (|h| h.points[0].chips = u32::MAX, "4294967295 chips"),
+        (|h| h.points[1].id = "a".into(), "there twice"),
         (
-            WAVE,
-            patched(wave(1, 0, 1, 0), WAVE_HEAD + 6, &[0; 4]),
-            "a chip of 0 images",
-        ),
-        (END, b"[9, 1]".to_vec(), "does not exist"),
-        (END, b"[0, 101]".to_vec(), "an end before chip 101"),
-        (END, b"[1, 50]".to_vec(), "chips 0 to 39 before its end"),
-        (END, b"{}".to_vec(), "makes no sense"),
-        (HEADER, b"{}".to_vec(), "format"),
-        (HEADER, br#"{"format": 1}"#.to_vec(), "its format is 1"),
-        (HEADER, changed(|h| h.points.swap_remove(0).chips = 0), ""),
-        (
-            HEADER,
-            changed(|h| h.points[0].chips = u32::MAX),
-            "4294967295 chips",
-        ),
-        (
-            HEADER,
-            changed(|h| h.points[1].id = "a".into()),
-            "there twice",
-        ),
-        (
-            HEADER,
-            changed(|h| h.columns[2].name = "correct".into()),
+            |h| h.columns[2].name = "correct".into(),
             "column `correct` is there twice",
         ),
         (
-            HEADER,
-            changed(|h| h.columns[0].name = "right".into()),
+            |h| h.columns[0].name = "right".into(),
             "column `correct` is missing",
         ),
-        (
-            HEADER,
-            changed(|h| h.columns[2].type_ = Type::U32),
-            "another type",
-        ),
-        (
-            HEADER,
-            changed(|h| h.points[0].yield_limit = 7.0),
-            "yield limit",
-        ),
-        (77, vec![], "kind is unknown"),
+        (|h| h.columns[2].type_ = Type::U32, "another type"),
+        (|h| h.points[0].yield_limit = 7.0, "yield limit"),
     ];
-    for (kind, payload, want) in cases {
-        match with(&[(kind, payload)]) {
-            Ok(_) => assert_eq!(want, ""),
-            Err(e) => {
-                let e = e.to_string();
-                assert!(!want.is_empty() && e.contains(want), "{want}: {e}");
-                assert!(e.contains("the record at byte "), "{e}");
-            }
-        }
+    for (change, want) in cases {
+        let mut header = header();
+        change(&mut header);
+        assert_refused(HEADER, json(&header).unwrap(), want);
     }
-    // Chips, or the end, of a point whose record was lost.
+}
+
+#[test]
+fn chips_or_the_end_of_a_point_whose_record_was_lost_are_refused() {
     let mut more = header();
     more.points.push(PlannedPoint {
         id: "c".into(),

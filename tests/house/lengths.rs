@@ -1,0 +1,132 @@
+//! How long files and functions are.
+
+use super::none;
+use super::source::{Function, files, read, rust};
+
+/// Longest Rust file.
+const RUST_LINES: usize = 500;
+/// Longest shader.
+const WGSL_LINES: usize = 250;
+/// Longest function, from its `fn` to its closing brace. A table is no function:
+/// [`Function::is_table`].
+const FUNCTION_LINES: usize = 80;
+
+/// Longer files, and the lines that they may have at most: the numbers only go down.
+const LONG_FILES: &[(&str, usize)] = &[
+    ("src/backend/wgpu/plan.rs", 530),
+    ("src/backend/wgpu/session.rs", 523),
+    ("src/config/reader.rs", 551),
+    ("src/network/lower/fused.rs", 520),
+    ("src/network/lower/training.rs", 598),
+    ("src/program/cells.rs", 504),
+    ("src/sweep/mvm.rs", 546),
+    ("tests/gpu/training.rs", 540),
+    ("tests/ops/crossbar.rs", 730),
+];
+
+/// Longer functions likewise.
+const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
+    ("src/backend/cpu/conv2d.rs", "grad_input", 93),
+    ("src/backend/wgpu/fields.rs", "prepare", 85),
+    ("src/backend/wgpu/ir_drop.rs", "lower", 89),
+    ("src/backend/wgpu/session.rs", "new", 88),
+    (
+        "src/backend/wgpu/tests/cells.rs",
+        "reading_kernels_are_valid",
+        100,
+    ),
+    (
+        "src/backend/wgpu/tests/integers.rs",
+        "integers_are_added_as_suits_the_adapter",
+        82,
+    ),
+    ("src/backend/wgpu/weight_scale.rs", "lower", 85),
+    ("src/config/check.rs", "problems", 155),
+    (
+        "src/config/chip/tests.rs",
+        "impossible_chips_are_refused_with_the_arithmetic",
+        123,
+    ),
+    ("src/network/lower/backward.rs", "backward", 168),
+    ("src/network/lower/inference.rs", "lower", 143),
+    ("src/network/lower/norm.rs", "norm", 81),
+    ("src/network/lower/training.rs", "conv", 114),
+    ("src/network/lower/training.rs", "forward", 101),
+    ("src/network/lower/training.rs", "lower", 91),
+    ("src/sweep/mvm.rs", "new", 106),
+    ("src/sweep/mvm.rs", "solve", 127),
+    ("src/sweep/runner.rs", "run", 81),
+    ("tests/gpu/conv2d.rs", "geometries", 111),
+    ("tests/gpu/crossbar.rs", "pieces_match_cpu_exactly", 99),
+    (
+        "tests/gpu/sweep.rs",
+        "a_device_lost_during_a_sweep_costs_no_chip_that_was_measured",
+        88,
+    ),
+    ("tests/gpu/training.rs", "backward", 107),
+    ("tests/ops/crossbar.rs", "ideal_cells_multiply_exactly", 132),
+    ("tests/ops/crossbar.rs", "layer", 138),
+    ("tests/ops/crossbar.rs", "want", 108),
+    ("tests/ops/partial_sums.rs", "sums_match_plain_loops", 121),
+    (
+        "tests/ops/program_cells.rs",
+        "cells_match_the_equations",
+        86,
+    ),
+    ("tests/ops/storage.rs", "what_halves_cost_a_product", 84),
+];
+
+#[test]
+fn files_are_short() {
+    let mut breaches = Vec::new();
+    let rust = ["src", "tests", "benches"].map(|d| files(d, "rs"));
+    let rust = rust.into_iter().flatten().map(|p| (p, RUST_LINES));
+    let shaders = files("shaders", "wgsl").into_iter();
+    let mut listed: Vec<&str> = LONG_FILES.iter().map(|(path, _)| *path).collect();
+    for (path, most) in rust.chain(shaders.map(|p| (p, WGSL_LINES))) {
+        let lines = read(&path).lines().count();
+        let exception = LONG_FILES.iter().find(|(file, _)| *file == path);
+        if lines > most {
+            listed.retain(|file| *file != path);
+        }
+        let most = exception.map_or(most, |(_, most)| *most);
+        if lines > most {
+            breaches.push(format!("{path}:{most}: goes on to line {lines}"));
+        }
+    }
+    breaches.extend(listed.into_iter().map(not_needed));
+    none("length of files", &breaches);
+}
+
+#[test]
+fn functions_are_short() {
+    let mut breaches = Vec::new();
+    let mut listed: Vec<(&str, &str)> = LONG_FUNCTIONS.iter().map(|(p, f, _)| (*p, *f)).collect();
+    for source in ["src", "tests", "benches"].into_iter().flat_map(rust) {
+        let functions = source.functions();
+        let long = |f: &&Function| f.lines > FUNCTION_LINES && !f.is_table();
+        for function in functions.iter().filter(long) {
+            let this = (source.path.as_str(), function.name.as_str());
+            listed.retain(|other| *other != this);
+            let exception = LONG_FUNCTIONS.iter().find(|(p, f, _)| (*p, *f) == this);
+            let most = exception.map_or(FUNCTION_LINES, |(_, _, most)| *most);
+            if function.lines > most {
+                breaches.push(format!(
+                    "{}: `{}` has {} lines; allowed: {most}",
+                    source.at(function.line),
+                    function.name,
+                    function.lines
+                ));
+            }
+        }
+    }
+    let listed = listed
+        .into_iter()
+        .map(|(path, f)| not_needed(&format!("{path}, `{f}`")));
+    breaches.extend(listed);
+    none("length of functions", &breaches);
+}
+
+fn not_needed(entry: &str) -> String {
+    format!("tests/house/lengths.rs: the exception of {entry} is not needed")
+}
