@@ -1,0 +1,156 @@
+//! The program of one matrix.
+
+use crate::backend::{Backend, Capacity, Session};
+use crate::chip::layer::{CellLayer, Tuned};
+use crate::error::{Error, Result};
+use crate::network::lower::cells::program_ops;
+use crate::program::{
+    ConvGeometry, ConverterFold, Crossbar, IrDrop, Op, PartialSums, Post, Program, Role, Scope,
+    SectionId, Shape, TensorId,
+};
+
+/// The program of one matrix.
+pub(super) struct Net {
+    pub program: Program,
+    pub x: TensorId,
+    pub x_step: TensorId,
+    pub w: TensorId,
+    pub w_step: TensorId,
+    pub array: TensorId,
+    pub cells: Option<TensorId>,
+    pub planes: TensorId,
+    pub variance: Option<TensorId>,
+    pub range: Option<TensorId>,
+    pub correct: Option<TensorId>,
+    pub scale: Option<TensorId>,
+    pub adc: Option<TensorId>,
+    pub y: TensorId,
+    pub clipped: TensorId,
+    pub sums: TensorId,
+    pub program_cells: SectionId,
+    pub wires: Option<SectionId>,
+    pub convert: Option<SectionId>,
+    pub read: SectionId,
+}
+
+impl Net {
+    pub fn new(layer: &CellLayer, geo: ConvGeometry) -> Self {
+        let mut p = Program::default();
+        let a = &layer.programming.arrays;
+        let mut flat = |name: &str, n, scope| p.tensor(name, Shape::Flat(n), scope, Role::State);
+        let (shared, chip) = (Scope::Shared, Scope::PerChip);
+        let planes_len = a.read_planes() * a.plane_len();
+        let x_step = flat("input step", 1, shared);
+        let w = flat("weights", a.plane_len(), shared);
+        let w_step = flat("weight step", 1, shared);
+        let array = flat("arrays", a.cell_arrays(), chip);
+        let raw = layer.wires.is_some();
+        let cells = raw.then(|| flat("cells", a.cells(), chip));
+        let planes = flat("planes", planes_len, chip);
+        let noisy = layer.reads_noise();
+        let variance = noisy.then(|| flat("variance", planes_len, chip));
+        let converts = layer.reading.adc.is_some();
+        let range = converts.then(|| flat("range", 2 * a.read_planes() * a.cols, shared));
+        let adc = converts.then(|| flat("converters", 2 * a.converters(), chip));
+        let correct =
+            (layer.tuned == Tuned::Digital).then(|| flat("correction", 2 * a.converters(), chip));
+        let read_arrays = a.row_tiles() * a.col_tiles() * a.read_planes();
+        let scale = (layer.tuned == Tuned::Reference && converts)
+            .then(|| flat("reference", read_arrays, chip));
+        p.keep(planes, layer.kept());
+        let mut map = |name: &str, c, scope, role| {
+            p.tensor(name, Shape::Image { c, h: 1, w: 1 }, scope, role)
+        };
+        let x = map("inputs", geo.c_in, shared, Role::Input);
+        let y = map("outputs", geo.c_out, chip, Role::Output);
+        let clipped = map("clipped", geo.c_out, chip, Role::Output);
+        let conversions = layer.reading.dac.conversions();
+        let sums = map("sums", a.converters() * conversions, chip, Role::Output);
+
+        let program_cells = p.section(
+            "program",
+            program_ops(layer, (w, w_step, array), planes, cells, variance),
+        );
+        let wires = layer.wires.as_ref().zip(cells).map(|(spec, g)| {
+            let op = Op::from(IrDrop {
+                g,
+                out: planes,
+                spec: spec.clone(),
+            });
+            p.section("wires", vec![op])
+        });
+        let convert = range.zip(adc).map(|(range, out)| {
+            let op = Op::from(ConverterFold {
+                range,
+                scale,
+                out,
+                spec: layer.errors.clone(),
+            });
+            p.section("convert", vec![op])
+        });
+        let before = PartialSums {
+            x,
+            x_step,
+            g: planes,
+            variance,
+            y: sums,
+            geo,
+            spec: layer.reading.without_converter(),
+        };
+        let whole = Crossbar {
+            x,
+            x_step,
+            g: planes,
+            variance,
+            w_step,
+            adc,
+            range,
+            correct,
+            y,
+            clipped: Some(clipped),
+            geo,
+            post: Post::NONE,
+            spec: layer.reading.clone(),
+        };
+        let read = p.section("read", vec![before.into(), whole.into()]);
+        Self {
+            program: p,
+            x,
+            x_step,
+            w,
+            w_step,
+            array,
+            cells,
+            planes,
+            variance,
+            range,
+            correct,
+            scale,
+            adc,
+            y,
+            clipped,
+            sums,
+            program_cells,
+            wires,
+            convert,
+            read,
+        }
+    }
+
+    pub fn open(&self, backend: &dyn Backend, count: usize) -> Result<Box<dyn Session>> {
+        let want = Capacity {
+            chips: 1,
+            images: count,
+            chunk: count,
+        };
+        self.program.check_images(count)?;
+        let fits = backend.fit(&self.program, want)?;
+        if fits.chunk < count {
+            return Err(Error::capacity(format!(
+                "{count} input vectors at once do not fit this backend, {} do; use fewer",
+                fits.chunk
+            )));
+        }
+        backend.prepare(&self.program, want)
+    }
+}
