@@ -187,8 +187,24 @@ impl Experiment {
 
     /// The experiment as a file: reading it gives an equal experiment.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string_pretty(self)
-            .map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))
+        let text = match self.chip.without().is_empty() {
+            true => toml::to_string_pretty(self),
+            false => toml::to_string_pretty(&self.table()?),
+        };
+        text.map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))
+    }
+
+    /// The experiment as a table, in which curves that only its preset has are "none".
+    fn table(&self) -> Result<toml::Table> {
+        let broken = |e| Error::Internal(format!("experiment to TOML: {e}"));
+        let mut whole = toml::Table::try_from(self).map_err(broken)?;
+        for [section, key] in self.chip.without() {
+            let chip = whole.get_mut("chip").and_then(|chip| chip.get_mut(section));
+            if let Some(toml::Value::Table(section)) = chip {
+                section.insert(key.into(), "none".into());
+            }
+        }
+        Ok(whole)
     }
 }
 

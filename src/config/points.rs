@@ -162,8 +162,7 @@ impl Experiment {
     /// The experiment as a document without what all points share, and without the fields that
     /// would have the same value if they were absent.
     fn document(&self) -> Result<toml::Table> {
-        let broken = |e| Error::Internal(format!("experiment to TOML: {e}"));
-        let mut whole = toml::Table::try_from(self).map_err(broken)?;
+        let mut whole = self.table()?;
         for shared in ["name", "title", "about", "data"] {
             whole.remove(shared);
         }

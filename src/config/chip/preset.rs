@@ -110,6 +110,35 @@ pub(in crate::config) fn defaults(chip: &Section) -> (Chip, Variation) {
     })
 }
 
+impl Chip {
+    /// Section and field of every curve that the preset has and this chip has not: left out of a file,
+    /// they would be the preset's.
+    pub(in crate::config) fn without(&self) -> Vec<[&'static str; 2]> {
+        let preset = PRESETS.iter().find(|p| Some(p.name) == self.preset);
+        let Some(Ok((preset, _))) = preset.map(parse) else {
+            return Vec::new();
+        };
+        let curves = |chip: &Chip| {
+            [
+                chip.programming.sigma.is_some(),
+                chip.read.sigma.is_some(),
+                chip.read.one_over_f.is_some(),
+            ]
+        };
+        let names = [
+            ["programming", "sigma"],
+            ["read", "sigma"],
+            ["read", "one_over_f"],
+        ];
+        let both = curves(&preset).into_iter().zip(curves(self));
+        let missing = names
+            .into_iter()
+            .zip(both)
+            .filter(|(_, both)| *both == (true, false));
+        missing.map(|(name, _)| name).collect()
+    }
+}
+
 fn parse(preset: &Preset) -> Result<(Chip, Variation), Vec<String>> {
     let Preset { name, text } = *preset;
     let reader = Reader::new(text, Some(name));

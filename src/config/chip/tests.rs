@@ -46,6 +46,30 @@ fn the_cell_level_is_read_with_its_preset_under_it() {
     assert_eq!(e.training(), weight.training());
 }
 
+/// What the file takes away from its preset stays away, in the file of a run and at every point.
+#[test]
+fn curves_of_a_preset_that_are_none_stay_none() {
+    for (preset, lines) in [
+        ("pcm", "[chip.programming]\nsigma = \"none\"\n"),
+        ("pcm", "[chip.read]\none_over_f = \"none\"\n"),
+        ("rram-wan", "[chip.programming]\nsigma = \"none\"\n"),
+    ] {
+        let text = format!(
+            "{CELL}[chip]\npreset = \"{preset}\"\n{lines}[sweep.axes]\n\"chip.adc.bits\" = [4, 5]\n"
+        );
+        let e = Experiment::parse(&text, "x.toml").unwrap();
+        let with = Experiment::parse(&text.replace(lines, ""), "x.toml").unwrap();
+        assert_ne!(e.chip, with.chip, "{preset}");
+        let again = Experiment::parse(&e.to_toml().unwrap(), "y.toml").unwrap();
+        assert_eq!(e, again);
+        for point in e.points().unwrap() {
+            assert_eq!(point.experiment.chip.programming, e.chip.programming);
+            assert_eq!(point.experiment.chip.read, e.chip.read);
+        }
+        e.check().unwrap();
+    }
+}
+
 /// Results and their identities from before there was a choice stay what they were.
 #[test]
 fn how_conductances_are_kept_is_written_only_where_it_is_not_f32() {
