@@ -6,9 +6,7 @@ use super::ranges::{self, Converters};
 use super::terms;
 use crate::config;
 use crate::config::chip::{Accumulate, AdcRange, WireMethod};
-use crate::effects::{
-    CellReadNoise, Curve, Drift, Effect, Effects, Limits, OpenLines, Stuck, Variation,
-};
+use crate::effects::{CellReadNoise, Curve, Drift, Effect, Limits, OpenLines, Stuck, Variation};
 use crate::error::{Error, Result};
 use crate::mapping;
 use crate::program::{
@@ -152,38 +150,32 @@ fn programming(
     let d = &chip.drift;
     let log_time = (d.time_s / d.t0_s).ln();
     let drifts = log_time > 0.0 && !(d.nu.is_zero() && d.sigma_nu.is_zero());
-    Programming {
-        effects: Effects {
-            variation: Variation {
-                law: variation.law,
-                deviate: terms::deviate(variation),
-                sigma: variation.sigma_w as f32,
-                curve: p.sigma.as_ref().map(|c| curve(c.sampled())),
-            },
-            drift: match drifts {
-                true => Drift::new(
-                    log_time as f32,
-                    curve(d.nu.sampled()),
-                    curve(d.sigma_nu.sampled()),
-                ),
-                false => Drift::default(),
-            },
-            stuck: Stuck {
-                off: p.stuck_off as f32,
-                on: p.stuck_on as f32,
-            },
-            limits: Limits {
-                clip: p.clip as f32,
-                clip_low: p.non_negative,
-            },
-            open_lines: OpenLines {
-                row: p.open_rows as f32,
-                col: p.open_cols as f32,
-            },
-        },
-        read_noise: read_noise(chip),
-        ..Programming::ideal(arrays.clone(), layer)
+    let mut programming = Programming::ideal(arrays.clone(), layer);
+    programming.read_noise = read_noise(chip);
+    let effects = &mut programming.effects;
+    effects.variation = Variation {
+        law: variation.law,
+        deviate: terms::deviate(variation),
+        sigma: variation.sigma_w as f32,
+        curve: p.sigma.as_ref().map(|c| curve(c.sampled())),
+    };
+    if drifts {
+        let (nu, sigma_nu) = (curve(d.nu.sampled()), curve(d.sigma_nu.sampled()));
+        effects.drift = Drift::new(log_time as f32, nu, sigma_nu);
     }
+    effects.stuck = Stuck {
+        off: p.stuck_off as f32,
+        on: p.stuck_on as f32,
+    };
+    effects.limits = Limits {
+        clip: p.clip as f32,
+        clip_low: p.non_negative,
+    };
+    effects.open_lines = OpenLines {
+        row: p.open_rows as f32,
+        col: p.open_cols as f32,
+    };
+    programming
 }
 
 /// Read noise at the chip's age.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
 use pimento::chip::cell_form::{self, Key, Pixel, Place, Reader};
-use pimento::effects::{Drift, Effects, Limits, OpenLines, Stuck, Variation};
+use pimento::effects::{Drift, Limits, OpenLines, Stuck, Variation};
 use pimento::program::*;
 use pimento::random::{Purpose, Stream, uniform};
 
@@ -152,46 +152,40 @@ fn arrays(d: &mut Draw) -> Arrays {
 }
 
 fn programming(d: &mut Draw, arrays: &Arrays, deviate: Deviate) -> Programming {
-    let effects = Effects {
-        variation: Variation {
-            law: match d.is() {
-                true => Law::WeightProportional,
-                false => Law::LayerFixed,
-            },
-            deviate,
-            sigma: 0.1,
-            curve: d.is().then(|| d.curve(0.1)),
+    let mut programming = Programming::ideal(arrays.clone(), 2);
+    let effects = &mut programming.effects;
+    effects.variation = Variation {
+        law: match d.is() {
+            true => Law::WeightProportional,
+            false => Law::LayerFixed,
         },
-        stuck: Stuck {
-            off: 0.05,
-            on: 0.04,
-        },
-        open_lines: OpenLines {
-            row: 0.03,
-            col: 0.06,
-        },
-        drift: match d.is() {
-            true => Drift::new(3.0, d.curve(0.1), d.curve(0.05)),
-            false => Drift::default(),
-        },
-        limits: Limits {
-            clip: 1.1,
-            clip_low: d.is(),
-        },
+        deviate,
+        sigma: 0.1,
+        curve: d.is().then(|| d.curve(0.1)),
     };
-    Programming {
-        effects,
-        read_noise: CellReadNoise {
-            proportional: 0.02,
-            fixed: 0.01,
-            curve: d.is().then(|| d.curve(0.03)),
-            one_over_f: d.is().then(|| d.curve(0.03)),
-        },
-        reference_columns: if d.is() { 3 } else { 0 },
-        layer: 2,
-        raw: false,
-        arrays: arrays.clone(),
+    effects.stuck = Stuck {
+        off: 0.05,
+        on: 0.04,
+    };
+    effects.open_lines = OpenLines {
+        row: 0.03,
+        col: 0.06,
+    };
+    if d.is() {
+        effects.drift = Drift::new(3.0, d.curve(0.1), d.curve(0.05));
     }
+    effects.limits = Limits {
+        clip: 1.1,
+        clip_low: d.is(),
+    };
+    programming.read_noise = CellReadNoise {
+        proportional: 0.02,
+        fixed: 0.01,
+        curve: d.is().then(|| d.curve(0.03)),
+        one_over_f: d.is().then(|| d.curve(0.03)),
+    };
+    programming.reference_columns = if d.is() { 3 } else { 0 };
+    programming
 }
 
 fn dac(d: &mut Draw) -> Dac {

@@ -1,6 +1,6 @@
 //! Programming of cells, against its equations one cell at a time.
 
-use pimento::effects::{Drift, Effects, Limits, OpenLines, Stuck, Variation};
+use pimento::effects::{Drift, Limits, OpenLines, Stuck, Variation};
 use pimento::program::*;
 use pimento::random::{OFFSET_REFERENCE, Purpose, REFERENCE, Stream, lognormal_shape, squeeze};
 
@@ -295,24 +295,17 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
         clip: [f32::INFINITY, 1.05][rng.pick(0, 1)],
         clip_low: rng.coin(),
     };
-    Programming {
-        arrays: a,
-        effects: Effects {
-            variation,
-            drift,
-            stuck: if broken { stuck } else { Stuck::default() },
-            limits,
-            open_lines: if broken { open } else { OpenLines::default() },
-        },
-        read_noise: if rng.coin() {
-            read_noise
-        } else {
-            CellReadNoise::default()
-        },
-        reference_columns: [0, 0, 3][rng.pick(0, 2)],
-        layer: 7,
-        raw: false,
+    let mut spec = Programming::ideal(a, 7);
+    let effects = &mut spec.effects;
+    (effects.variation, effects.drift, effects.limits) = (variation, drift, limits);
+    if broken {
+        (effects.stuck, effects.open_lines) = (stuck, open);
     }
+    if rng.coin() {
+        spec.read_noise = read_noise;
+    }
+    spec.reference_columns = [0, 0, 3][rng.pick(0, 2)];
+    spec
 }
 
 /// Deviates are the generator's own; what follows is a few `f32` operations on values below about 2,
