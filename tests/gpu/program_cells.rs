@@ -7,7 +7,7 @@ use super::harness::*;
 
 /// A dozen roundings and the deviates' 8 ulp (see the tests of the generator) of conductances of at
 /// most 4, in level units of at most `3 / (1 - 1/8)`.
-const TOLERANCE: f32 = 256.0 * EPS;
+const TOLERANCE: f64 = 256.0 * ULP;
 
 /// Cells of which fours straddle columns and planes, and such of which none do.
 const SIZES: [(usize, usize); 2] = [(5, 7), (6, 8)];
@@ -69,12 +69,12 @@ fn effects(arrays: &Arrays) -> Vec<Programming> {
 /// Programs a layer by every specification.
 fn program(case: &mut Case, specs: &[Programming], per_column: bool) {
     let a = &specs[0].arrays;
-    let w = case.state_of(a.plane_len(), Scope::Shared, |n, seed| {
+    let w = case.made(a.plane_len(), Scope::Shared, |n, seed| {
         integers(-7, 7)(n, seed).iter().map(|q| 0.5 * q).collect()
     });
     let steps = if per_column { a.cols } else { 1 };
-    let step = case.state_of(steps, Scope::Shared, |n, _| vec![0.5; n]);
-    let array = case.state_of(a.cell_arrays(), Scope::PerChip, |n, seed| {
+    let step = case.made(steps, Scope::Shared, |n, _| vec![0.5; n]);
+    let array = case.made(a.cell_arrays(), Scope::PerChip, |n, seed| {
         values(n, seed).iter().map(|v| 0.2 * v).collect()
     });
     let mut ops = Vec::new();
@@ -88,8 +88,8 @@ fn program(case: &mut Case, specs: &[Programming], per_column: bool) {
             w,
             step,
             array,
-            out: case.result(n, Scope::PerChip),
-            variance: (!spec.raw).then(|| case.result(n, Scope::PerChip)),
+            out: case.output(n, Scope::PerChip),
+            variance: (!spec.raw).then(|| case.output(n, Scope::PerChip)),
             spec: spec.clone(),
         }));
     }
@@ -101,7 +101,7 @@ fn program(case: &mut Case, specs: &[Programming], per_column: bool) {
 fn cells_match_cpu() {
     for (i, encoding) in ENCODINGS.into_iter().enumerate() {
         let (cols, rows) = SIZES[i % 2];
-        let mut case = Case::new();
+        let mut case = wave(1);
         let mut specs = effects(&arrays(cols, rows, encoding));
         if i > 0 {
             // Kernels are compiled one by one: plain, with everything, and what follows.
@@ -109,7 +109,7 @@ fn cells_match_cpu() {
         }
         program(&mut case, &specs, i % 2 == 0);
         case.runs[0].1.purpose = if i % 2 == 0 { 0 } else { TRAINING };
-        case.compare(&format!("program_cells {encoding:?}"), TOLERANCE);
+        case.matches_cpu(&format!("program_cells {encoding:?}"), TOLERANCE);
     }
 }
 
@@ -117,10 +117,10 @@ fn cells_match_cpu() {
 #[test]
 fn ideal_cells_are_integers() {
     for encoding in [ENCODINGS[0], ENCODINGS[1], ENCODINGS[5]] {
-        let mut case = Case::new();
+        let mut case = wave(1);
         let spec = programming(arrays(5, 7, encoding)).varied(0.0);
         program(&mut case, &[spec], false);
-        for (_, data) in &mut case.writes {
+        for data in case.values.values_mut() {
             // No common deviations either.
             if data.iter().all(|v| v.abs() <= 0.2) {
                 data.fill(0.0);
@@ -129,9 +129,9 @@ fn ideal_cells_are_integers() {
         let Some(gpu) = gpu_or_skip("ideal cells") else {
             return;
         };
-        let values = &case.run_on(gpu)[0];
+        let values = &case.results(gpu)[0];
         assert!(values.iter().any(|v| *v != 0.0));
         assert!(values.iter().all(|v| *v == v.round()), "{encoding:?}");
-        case.compare(&format!("ideal {encoding:?}"), 0.0);
+        case.matches_cpu(&format!("ideal {encoding:?}"), 0.0);
     }
 }

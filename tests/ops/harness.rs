@@ -48,18 +48,6 @@ impl Rig {
         self.tensor(Shape::Flat(n), scope, Role::State)
     }
 
-    /// A map with values `[chip][image][c][h][w]`.
-    pub fn map(&mut self, [c, h, w]: [usize; 3], scope: Scope, values: &[f32]) -> TensorId {
-        let t = self.tensor(Shape::Image { c, h, w }, scope, Role::Input);
-        self.values.push((t, values.to_vec()));
-        t
-    }
-
-    /// A map as a result.
-    pub fn map_result(&mut self, [c, h, w]: [usize; 3], scope: Scope) -> TensorId {
-        self.tensor(Shape::Image { c, h, w }, scope, Role::Output)
-    }
-
     /// Runs one operator and returns the tensors asked for.
     pub fn run<const N: usize>(&self, op: Op, results: [TensorId; N]) -> [Vec<f32>; N] {
         self.run_all(vec![op], results)
@@ -70,16 +58,6 @@ impl Rig {
         let mut session = self.session_of_all(ops, self.args.images.end.max(1));
         session.run(SectionId(0), &self.args).unwrap();
         results.map(|t| session.read(t).unwrap())
-    }
-
-    /// A session with the operator as its only section.
-    pub fn session(&self, op: Op) -> Box<dyn Session> {
-        self.session_of(op, self.args.images.end.max(1))
-    }
-
-    /// A session with room for more images than the run has.
-    pub fn session_of(&self, op: Op, images: usize) -> Box<dyn Session> {
-        self.session_of_all(vec![op], images)
     }
 
     fn session_of_all(&self, ops: Vec<Op>, images: usize) -> Box<dyn Session> {
