@@ -18,6 +18,8 @@ pub mod channel_sum;
 pub mod collapse_planes;
 pub mod conv2d;
 pub mod converter_fold;
+pub mod fabricate;
+pub mod fabricate_parts;
 pub mod histogram;
 pub mod ir_drop;
 pub mod lerp;
@@ -27,6 +29,7 @@ pub mod partial_sums;
 pub mod pointwise;
 pub mod pool;
 pub mod quantize_act;
+pub mod quantize_weight;
 pub mod rearrange;
 pub mod sgd;
 pub mod softmax;
@@ -48,6 +51,8 @@ macro_rules! lists {
             conv2d: maps, geometries_and_scopes, long_sums, epilogues, codes_of_exact_sums,
                 codes_without_a_step, input_gradients, weight_gradients, real_images;
             converter_fold: equations, encodings, no_range;
+            fabricate: closed_forms, nominal, gradients;
+            fabricate_parts: parts, reference_columns, no_weights, gradients;
             histogram: counts, fine_counts;
             ir_drop: cut, sweeps, large_arrays, large_ends;
             lerp: rates, averages, running_means;
@@ -57,6 +62,7 @@ macro_rules! lists {
             pointwise: maps, epilogues, quantizing_epilogues, special_values, large_values;
             pool: largest, largest_of_ties, means, first_of_ties;
             quantize_act: codes, gradients, largest_values, real_images;
+            quantize_weight: gradients, largest_weights;
             rearrange: tables, pieces, phases, chunks;
             sgd: updates, positive_updates, clamped_updates, few_updates;
             softmax: probabilities;

@@ -35,9 +35,26 @@ impl Case {
         ops: Vec<Op>,
         results: [TensorId; N],
     ) -> [Vec<f32>; N] {
+        self.run_as(backend, &self.args(), ops, results)
+    }
+
+    /// Runs the operators once with arguments of one's own and reads the results.
+    pub fn run_as<const N: usize>(
+        &self,
+        backend: &dyn Backend,
+        args: &RunArgs,
+        ops: Vec<Op>,
+        results: [TensorId; N],
+    ) -> [Vec<f32>; N] {
         let (mut session, section) = self.prepare(backend, ops);
-        session.run(section, &self.args()).unwrap();
+        session.run(section, args).unwrap();
         results.map(|t| session.read(t).unwrap())
+    }
+
+    /// Runs one operator once on two threads and reads the results.
+    pub fn run_one<const N: usize>(&self, op: Op, results: [TensorId; N]) -> [Vec<f32>; N] {
+        let backend = CpuBackend::new().with_threads(2).unwrap();
+        self.run(&backend, vec![op], results)
     }
 }
 

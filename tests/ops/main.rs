@@ -12,7 +12,6 @@ mod conv2d;
 mod converter_fold;
 mod crossbar;
 mod fabricate;
-mod harness;
 mod multiply;
 mod partial_sums;
 mod pointwise;
