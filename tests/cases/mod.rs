@@ -28,6 +28,7 @@ pub mod multiply;
 pub mod partial_sums;
 pub mod pointwise;
 pub mod pool;
+pub mod program_cells;
 pub mod quantize_act;
 pub mod quantize_weight;
 pub mod rearrange;
@@ -61,6 +62,7 @@ macro_rules! lists {
             partial_sums: sums, noisy_sums;
             pointwise: maps, epilogues, quantizing_epilogues, special_values, large_values;
             pool: largest, largest_of_ties, means, first_of_ties;
+            program_cells: encodings, digits, long_layers;
             quantize_act: codes, gradients, largest_values, real_images;
             quantize_weight: gradients, largest_weights;
             rearrange: tables, pieces, phases, chunks;
