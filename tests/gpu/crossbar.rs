@@ -1,4 +1,3 @@
-use pimento::backend::RunArgs;
 use pimento::program::*;
 
 use super::arrays::*;
@@ -24,7 +23,7 @@ fn integers_match_cpu_exactly() {
                 [1, 3, 2][(i + 2 * j) % 3]
             };
             let analog_sum = i == 3 && j == 1;
-            let mut case = Case::new();
+            let mut case = wave(1);
             let spec = Reading {
                 integer: j != 2 && i % 2 == 0,
                 ..reading(
@@ -43,7 +42,7 @@ fn integers_match_cpu_exactly() {
                 extra.range = Some(layer.range(case, 1.0, 0.0));
             });
             case.section(vec![op]);
-            case.compare(&format!("crossbar {geo:?} {encoding:?} {signs:?}"), 0.0);
+            case.matches_cpu(&format!("crossbar {geo:?} {encoding:?} {signs:?}"), 0.0);
         }
     }
 }
@@ -53,7 +52,7 @@ fn integers_match_cpu_exactly() {
 fn clipping_corrections_and_epilogue_match_cpu_exactly() {
     let geo = geometries()[0];
     for signs in SIGNS {
-        let mut case = Case::new();
+        let mut case = wave(1);
         let adc = Adc {
             lo: 0,
             hi: 15,
@@ -68,15 +67,15 @@ fn clipping_corrections_and_epilogue_match_cpu_exactly() {
             extra.correct = Some(layer.pairs(case, 1.5, 0.5, 0.0));
             extra.clipped = Some(case.output(map, Scope::PerChip));
             extra.post = Some(Post {
-                scale: Some(case.state_of(geo.c_out, Scope::PerChip, integers(1, 4))),
-                shift: Some(case.state_of(geo.c_out, Scope::Shared, integers(-9, 9))),
-                residual: Some(case.input_of(map, Scope::Shared, integers(-5, 5))),
+                scale: Some(case.made(geo.c_out, Scope::PerChip, integers(1, 4))),
+                shift: Some(case.made(geo.c_out, Scope::Shared, integers(-9, 9))),
+                residual: Some(case.made(map, Scope::Shared, integers(-5, 5))),
                 act: Activation::Relu,
                 quant: None,
             });
         });
         case.section(vec![op]);
-        case.compare(&format!("clipping {signs:?}"), 0.0);
+        case.matches_cpu(&format!("clipping {signs:?}"), 0.0);
     }
 }
 
@@ -84,7 +83,7 @@ fn clipping_corrections_and_epilogue_match_cpu_exactly() {
 /// bound is the probability that one of an output's conversions is: conversions times twice the
 /// rounding of a sum (here 2^6 steps of 2^-24 relative to codes) times a factor for luck of 16.
 fn may_differ(outputs: usize, conversions: usize) -> usize {
-    let each = conversions as f64 * 2.0 * 64.0 * f64::from(EPS);
+    let each = conversions as f64 * 2.0 * 64.0 * ULP;
     (outputs as f64 * each * 16.0).ceil() as usize
 }
 
@@ -94,8 +93,8 @@ fn compare_codes(case: &Case, test: &str, conversions: usize, most: f32) {
     let Some(gpu) = gpu_or_skip(test) else {
         return;
     };
-    let expected = case.run_on(&pimento::backend::cpu::CpuBackend::new());
-    let actual = case.run_on(gpu);
+    let expected = case.results(&pimento::backend::cpu::CpuBackend::new());
+    let actual = case.results(gpu);
     for (expected, actual) in expected.iter().zip(&actual) {
         let bound = may_differ(expected.len(), conversions);
         let mut different = 0;
@@ -103,7 +102,7 @@ fn compare_codes(case: &Case, test: &str, conversions: usize, most: f32) {
             let distance = (e - a).abs();
             assert!(distance <= most, "{test}: cpu {e}, gpu {a}");
             // Sums of codes in f32: a few roundings of values of at most 2^13.
-            different += usize::from(distance > 8192.0 * 8.0 * EPS);
+            different += usize::from(f64::from(distance) > 8192.0 * 8.0 * ULP);
         }
         assert!(different <= bound, "{test}: {different} of {bound} differ");
     }
@@ -116,7 +115,7 @@ fn noisy_codes_match_cpu() {
     // Noise: of the sum, of every cell, none.
     let noises = [(true, false), (true, true), (true, false), (false, false)];
     for (i, (geo, (noisy, per_cell))) in geometries().into_iter().zip(noises).enumerate() {
-        let mut case = Case::sized(2, 21);
+        let mut case = Case::new(1, 2, 21);
         let adc = Adc {
             lo: -31,
             hi: 31,
@@ -161,7 +160,7 @@ fn noisy_codes_match_cpu() {
 fn unconverted_sums_match_cpu() {
     let geo = geometries()[1];
     for analog_sum in [false, true] {
-        let mut case = Case::new();
+        let mut case = wave(1);
         let dac = Dac {
             analog_sum,
             ..dac(8, 1, None)
@@ -178,8 +177,8 @@ fn unconverted_sums_match_cpu() {
         case.section(vec![op]);
         // Sums of a dozen rows at codes of at most 255, slices of at most 4, steps of 1/8: each
         // rounded a dozen times.
-        let tolerance = 12.0 * 255.0 * 3.0 * 5.0 / 8.0 * 12.0 * EPS;
-        case.compare("unconverted", tolerance);
+        let tolerance = 12.0 * 255.0 * 3.0 * 5.0 / 8.0 * 12.0 * ULP;
+        case.matches_cpu("unconverted", tolerance);
     }
 }
 
@@ -191,7 +190,7 @@ fn noise_of_summed_steps_matches_cpu() {
         .into_iter()
         .flat_map(|p| SIGNS.map(|s| (p, s)))
     {
-        let mut case = Case::sized(2, 21);
+        let mut case = Case::new(1, 2, 21);
         let dac = Dac {
             analog_sum: true,
             ..dac(5, 1, signs)
@@ -210,8 +209,8 @@ fn noise_of_summed_steps_matches_cpu() {
         // Sums of a dozen rows at codes of at most 31 with noise of six deviates as large as a
         // conductance, slices of at most 4, steps of 1/8: each rounded a dozen times; normals of both
         // backends differ by 1e-6.
-        let tolerance = 12.0 * 31.0 * 9.0 * 5.0 / 8.0 * 24.0 * EPS;
-        case.compare(&format!("noisy sums {per_cell} {signs:?}"), tolerance);
+        let tolerance = 12.0 * 31.0 * 9.0 * 5.0 / 8.0 * 24.0 * ULP;
+        case.matches_cpu(&format!("noisy sums {per_cell} {signs:?}"), tolerance);
     }
 }
 
@@ -242,7 +241,7 @@ fn counted_bits_give_the_same_codes() {
             analog_sum,
             ..dac(5, bits, signs)
         };
-        let mut case = Case::new();
+        let mut case = wave(1);
         let spec = Reading {
             integer: i == 0,
             ..reading(&geo, encoding, drive, Some(adc))
@@ -265,7 +264,7 @@ fn counted_bits_give_the_same_codes() {
         }
         case.section(ops);
         for (kind, gpu) in both_kinds("counted bits").into_iter().enumerate() {
-            let results = case.run_on(gpu);
+            let results = case.results(gpu);
             let [clips, counted, other_clips, analog] = &results[..] else {
                 panic!("two maps of two crossbars");
             };
@@ -292,7 +291,7 @@ fn largest_counts_match_cpu_exactly() {
             spec.arrays.slice_bits = slice_bits.into();
             spec.arrays.weight_bits = 7;
             spec.arrays.tile_rows = [0, rows as u32].into();
-            let mut case = Case::new();
+            let mut case = wave(1);
             // Every column has another combination of signs.
             let extremes = |n, _| {
                 let level = |i: usize| {
@@ -307,12 +306,12 @@ fn largest_counts_match_cpu_exactly() {
                 Some(InputSigns::SignMagnitude) => -31.0,
                 _ => 31.0,
             };
-            layer.x = case.input_of([rows, 1, 1], Scope::Shared, move |n, _| {
+            layer.x = case.made([rows, 1, 1], Scope::Shared, move |n, _| {
                 vec![code * X_STEP; n]
             });
             let op = layer.crossbar(&mut case, |_, _| {});
             case.section(vec![op]);
-            case.compare_both(&format!("{rows} rows, {signs:?}"), 0.0);
+            case.matches_cpu_both(&format!("{rows} rows, {signs:?}"), 0.0);
         }
     }
 }
@@ -371,7 +370,7 @@ fn pieces_match_cpu_exactly() {
         ),
     ];
     for (i, (geo, encoding, slice_bits, most, dac, x, g)) in cases.into_iter().enumerate() {
-        let mut case = Case::new();
+        let mut case = wave(1);
         let adc = Adc {
             lo: -63,
             hi: 63,
@@ -391,7 +390,7 @@ fn pieces_match_cpu_exactly() {
             .map(|row| row as u32)
             .collect();
         let mut layer = Layer::new(&mut case, geo, spec, integers(0, 1));
-        layer.x = case.input_of([geo.c_in, geo.h_in, geo.w_in], x, codes(dac));
+        layer.x = case.made([geo.c_in, geo.h_in, geo.w_in], x, codes(dac));
         // Every digit of a slice, negative ones where pairs are subtracted.
         let arrays = layer.spec.arrays.clone();
         let (planes, n) = (arrays.read_planes(), arrays.plane_len());
@@ -407,15 +406,15 @@ fn pieces_match_cpu_exactly() {
                 .map(digit)
                 .collect()
         };
-        layer.g = case.state_of(planes * n, g, digits);
+        layer.g = case.made(planes * n, g, digits);
         let op = layer.crossbar(&mut case, |case, extra| {
             extra.adc = Some(layer.pairs(case, 1.0, 0.0, 0.0));
             extra.range = Some(layer.range(case, 1.0, 0.0));
         });
         let section = case.section(vec![op]);
         // The last run is what is read.
-        let args = RunArgs::wave(7, 0, 2, 16..IMAGES);
+        let args = RunArgs::wave(7, 0, 2, 16..case.images);
         case.runs.push((section, args));
-        case.compare_both(&format!("pieces, case {i}"), 0.0);
+        case.matches_cpu_both(&format!("pieces, case {i}"), 0.0);
     }
 }

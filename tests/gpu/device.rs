@@ -72,12 +72,14 @@ fn a_lost_device_is_an_error_and_not_zeros() {
     }
     // A device of its own: this one dies.
     let gpu = WgpuBackend::open(None).expect("opens");
-    let mut case = Case::new();
-    let x = case.input([1, 1, 1], Scope::Shared);
+    let mut case = wave(1);
+    let x = case.exact([1, 1, 1], Scope::Shared);
     let y = case.output([1, 1, 1], Scope::Shared);
     let section = case.section(vec![Op::from(Add { a: x, b: x, y })]);
-    let mut session = gpu.prepare(&case.program, case.capacity).expect("prepare");
-    session.write(x, &case.writes[0].1).expect("write");
+    let mut session = gpu
+        .prepare(&case.program, case.capacity())
+        .expect("prepare");
+    session.write(x, &case.values[&x]).expect("write");
     let args = case.runs[0].1.clone();
     session.run(section, &args).expect("first run");
     session.read(y).expect("first read");
@@ -91,7 +93,7 @@ fn a_lost_device_is_an_error_and_not_zeros() {
         }
     }
     assert!(matches!(
-        gpu.prepare(&case.program, case.capacity).err(),
+        gpu.prepare(&case.program, case.capacity()).err(),
         Some(Error::Device(_))
     ));
 }

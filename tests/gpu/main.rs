@@ -5,34 +5,35 @@
 //! `PIMENTO_REQUIRE_GPU=1`.
 #![cfg(feature = "gpu")]
 
-mod add;
 mod arrays;
-mod batch_norm;
-mod binarize_act;
-mod collapse_planes;
-mod conv2d;
-mod converter_fold;
+#[path = "../cases/mod.rs"]
+#[macro_use]
+mod cases;
 mod crossbar;
 mod device;
 mod fabricate;
-mod gradients;
 mod harness;
-mod histogram;
 mod ir_drop;
-mod loss;
-mod multiply;
-mod optimizers;
-mod partial_sums;
-mod pointwise;
-mod pool;
 mod program_cells;
-mod quantize_act;
 mod quantize_weight;
-mod rearrange;
 mod rounds;
-mod softmax;
 mod storage;
 mod sweep;
 mod training;
-mod variance_ratio;
 mod weight_scale;
+
+/// A test of every list of cases.
+mod walk {
+    macro_rules! tests {
+        ($($file:ident: $($list:ident),+;)+) => {
+            $(mod $file {
+                $(#[test]
+                fn $list() {
+                    let test = concat!(stringify!($file), "::", stringify!($list));
+                    crate::harness::walk(test, crate::cases::$file::$list());
+                })+
+            })+
+        };
+    }
+    lists!(tests);
+}

@@ -14,7 +14,7 @@ const ROWS: usize = 20_000;
 fn largest(gpu: &dyn Backend, most: usize, case: impl Fn(usize) -> Case) -> (usize, bool) {
     let fit = |rows: usize| {
         let case = case(rows);
-        gpu.fit(&case.program, case.capacity)
+        gpu.fit(&case.program, case.capacity())
     };
     if fit(most).is_ok() {
         return (ROWS, false);
@@ -35,20 +35,20 @@ fn largest(gpu: &dyn Backend, most: usize, case: impl Fn(usize) -> Case) -> (usi
     (fits, true)
 }
 
-fn check(test: &str, most: usize, tolerance: f32, case: impl Fn(usize) -> Case) {
+fn check(test: &str, most: usize, tolerance: f64, case: impl Fn(usize) -> Case) {
     let Some(gpu) = gpu_or_skip(test) else {
         return;
     };
     let (rows, limited) = largest(gpu, most, &case);
     let counts = gpu.info().name.contains("llvmpipe");
     assert_eq!(limited, counts, "{test}: {rows} rows fit");
-    case(rows).compare(&format!("{test}, {rows} rows"), tolerance);
+    case(rows).matches_cpu(&format!("{test}, {rows} rows"), tolerance);
 }
 
 /// A layer of `rows` inputs whose arrays have 512 rows; small integers, so that sums are exact.
 fn layer(rows: usize, dac: Dac, per_cell: bool, exact: bool) -> Case {
     let geo = ConvGeometry::linear(rows, 5);
-    let mut case = Case::sized(1, 16);
+    let mut case = Case::new(1, 1, 16);
     let mut spec = Reading {
         noise_per_cell: per_cell,
         exact,
@@ -96,10 +96,10 @@ fn long_counts_of_ones() {
 #[test]
 fn long_rows_of_a_linear_layer() {
     check("a linear layer", 140_000, 0.0, |rows| {
-        let mut case = Case::sized(1, 16);
+        let mut case = Case::new(1, 1, 16);
         let geo = ConvGeometry::linear(rows, 5);
-        let x = case.input_of([rows, 1, 1], Scope::Shared, integers(-3, 3));
-        let w = case.state_of(geo.weights(), Scope::PerChip, integers(-3, 3));
+        let x = case.made([rows, 1, 1], Scope::Shared, integers(-3, 3));
+        let w = case.made(geo.weights(), Scope::PerChip, integers(-3, 3));
         let y = case.output([5, 1, 1], Scope::PerChip);
         let post = Post::NONE;
         case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);

@@ -20,7 +20,7 @@ fn rounded(values: &[f32]) -> Vec<f32> {
 /// A flat tensor that is compared, in floats and in halves.
 fn both(case: &mut Case, n: usize) -> [TensorId; 2] {
     [Storage::F32, Storage::F16].map(|storage| {
-        let t = case.result(n, Scope::PerChip);
+        let t = case.output(n, Scope::PerChip);
         case.program.keep(t, storage);
         t
     })
@@ -36,13 +36,13 @@ fn halves_are_rounded_floats() {
     for (i, encoding) in ENCODINGS.into_iter().enumerate() {
         let a = arrays([5, 6, 3][i % 3], [7, 8, 11][i % 3], encoding);
         let n = a.read_planes() * a.plane_len();
-        let mut case = Case::new();
-        let w = case.state_of(a.plane_len(), Scope::Shared, integers(-7, 7));
-        let step = case.state_of(1, Scope::Shared, |_, _| vec![1.0]);
-        let array = case.state_of(a.cell_arrays(), Scope::PerChip, |n, seed| {
+        let mut case = wave(1);
+        let w = case.made(a.plane_len(), Scope::Shared, integers(-7, 7));
+        let step = case.made(1, Scope::Shared, |_, _| vec![1.0]);
+        let array = case.made(a.cell_arrays(), Scope::PerChip, |n, seed| {
             values(n, seed).iter().map(|v| 0.2 * v).collect()
         });
-        let cells = case.state(a.cells(), Scope::PerChip);
+        let cells = case.exact(a.cells(), Scope::PerChip);
         let mut ops = Vec::new();
         for out in both(&mut case, n) {
             ops.push(Op::from(ProgramCells {
@@ -72,7 +72,7 @@ fn halves_are_rounded_floats() {
             }));
         }
         case.section(ops);
-        let results = case.run_on(gpu);
+        let results = case.results(gpu);
         for pair in results.chunks(2) {
             assert!(pair[0].iter().any(|v| rounded(&[*v]) != [*v]));
             assert_eq!(pair[1], rounded(&pair[0]), "{encoding:?}");
@@ -92,9 +92,9 @@ fn layers(case: &mut Case, geo: ConvGeometry, spec: Reading) -> [Layer; 2] {
             .collect()
     };
     let floats = Layer::new(case, geo, spec.clone(), |n, seed| rounded(&wide(n, seed)));
-    let written = case.writes.last().expect("conductances").1.clone();
+    let written = case.values[&floats.g].clone();
     let halves = Layer {
-        g: case.state_of(
+        g: case.made(
             spec.arrays.read_planes() * spec.arrays.plane_len(),
             Scope::PerChip,
             |_, _| written,
@@ -115,7 +115,7 @@ fn halves_are_read_as_their_values() {
     };
     let noises = [(false, false), (true, false), (true, true), (true, false)];
     for (i, (geo, (noisy, per_cell))) in geometries().into_iter().zip(noises).enumerate() {
-        let mut case = Case::sized(2, 21);
+        let mut case = Case::new(1, 2, 21);
         let adc = Adc {
             lo: -31,
             hi: 31,
@@ -152,12 +152,12 @@ fn halves_are_read_as_their_values() {
                 g: layer.g,
                 w_step: layer.w_step,
                 correct: None,
-                out: case.result(plain.arrays.plane_len(), Scope::PerChip),
+                out: case.output(plain.arrays.plane_len(), Scope::PerChip),
                 spec: plain,
             }));
         }
         case.section(ops);
-        let results = case.run_on(gpu);
+        let results = case.results(gpu);
         let (floats, halves) = results.split_at(3);
         for (name, (a, b)) in ["codes", "sums", "weights"]
             .iter()
@@ -174,7 +174,7 @@ fn halves_are_read_as_their_values() {
 #[test]
 fn integers_match_cpu_exactly() {
     for (geo, encoding) in geometries().into_iter().zip(ENCODINGS) {
-        let mut case = Case::new();
+        let mut case = wave(1);
         let spec = reading(&geo, encoding, dac(5, 1, None), Some(WIDE));
         // 11 bits and more: what is no half is rounded by the host's writes.
         let layer = Layer::new(&mut case, geo, spec, integers(-2_500, 2_500));
@@ -184,6 +184,6 @@ fn integers_match_cpu_exactly() {
             extra.range = Some(layer.range(case, 64.0, 0.0));
         });
         case.section(vec![op]);
-        case.compare(&format!("halves {geo:?} {encoding:?}"), 0.0);
+        case.matches_cpu(&format!("halves {geo:?} {encoding:?}"), 0.0);
     }
 }

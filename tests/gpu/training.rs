@@ -1,7 +1,6 @@
 //! A small network trained for three steps and then swept over chips, every operator in its
 //! place: whole sections on the device against the same sections on the processor.
 
-use pimento::backend::RunArgs;
 use pimento::program::*;
 use pimento::random::TRAINING;
 
@@ -11,10 +10,10 @@ use super::harness::*;
 /// activation within rounding of a quantizer's threshold may get the next code, which moves a
 /// gradient by a step (0.1) of one of 74 images: 1e-3, times the learning rate of 0.05. A few
 /// such codes are allowed.
-const TOLERANCE: f32 = 2e-4;
+const TOLERANCE: f64 = 2e-4;
 
 /// Correct images of a chip may differ by those whose two largest logits are that close.
-const HITS: f32 = 1.0;
+const HITS: f64 = 1.0;
 
 const CLASSES: usize = 5;
 const EPS_NORM: f32 = 1e-5;
@@ -69,11 +68,11 @@ impl Layer {
         );
         let (effective, d_effective) = (temp(Scope::PerChip), temp(Scope::PerChip));
         Self {
-            w: case.state_of(n, Scope::Shared, |n, seed| {
+            w: case.made(n, Scope::Shared, |n, seed| {
                 values(n, seed).iter().map(|v| 0.5 * v).collect()
             }),
-            scale: case.result(steps, Scope::Shared),
-            full_scale: case.result(steps, Scope::Shared),
+            scale: case.output(steps, Scope::Shared),
+            full_scale: case.output(steps, Scope::Shared),
             q,
             effective,
             d_effective,
@@ -153,14 +152,14 @@ impl Norm {
     fn new(case: &mut Case) -> Self {
         let c = MAP[0];
         Self {
-            mean: case.result(c, Scope::Shared),
-            var: case.result(c, Scope::Shared),
-            running_mean: case.result(c, Scope::Shared),
-            running_var: case.result(c, Scope::Shared),
-            gamma: case.state_of(c, Scope::Shared, |n, _| vec![1.0; n]),
-            beta: case.state_of(c, Scope::Shared, |n, _| vec![0.25; n]),
-            scale: case.result(c, Scope::Shared),
-            shift: case.result(c, Scope::Shared),
+            mean: case.output(c, Scope::Shared),
+            var: case.output(c, Scope::Shared),
+            running_mean: case.output(c, Scope::Shared),
+            running_var: case.output(c, Scope::Shared),
+            gamma: case.made(c, Scope::Shared, |n, _| vec![1.0; n]),
+            beta: case.made(c, Scope::Shared, |n, _| vec![0.25; n]),
+            scale: case.output(c, Scope::Shared),
+            shift: case.output(c, Scope::Shared),
         }
     }
 
@@ -198,11 +197,11 @@ struct Network {
 
 impl Network {
     fn new(case: &mut Case) -> Self {
-        let x = case.input([1, 6, 6], Scope::Shared);
-        let labels = case.input_of([1, 1, 1], Scope::Shared, |n, _| {
+        let x = case.exact([1, 6, 6], Scope::Shared);
+        let labels = case.made([1, 1, 1], Scope::Shared, |n, _| {
             (0..n).map(|i| (i * 7 % CLASSES) as f32).collect()
         });
-        let chip = case.state_of(CHIP_FIELDS, Scope::PerChip, |n, _| {
+        let chip = case.made(CHIP_FIELDS, Scope::PerChip, |n, _| {
             let fields = |i: usize| [0.05 * (i as f32 - 0.5), 1.0, 0.0, 0.0];
             (0..n / CHIP_FIELDS).flat_map(fields).collect()
         });
@@ -233,20 +232,20 @@ impl Network {
             convolution: Layer::new(case, Some(Step::LineSearch), 1, spec),
             norm: Norm::new(case),
             quant: ActQuant {
-                scale: case.result(1, Scope::Shared),
+                scale: case.output(1, Scope::Shared),
                 lo: 0,
                 hi: 15,
                 rounding: Rounding::Nearest,
             },
             linear: Layer::new(case, Some(Step::Mse), CLASSES, linear),
-            bias: case.state(CLASSES, Scope::Shared),
+            bias: case.exact(CLASSES, Scope::Shared),
             z: case.temp(MAP, Scope::PerChip),
             a: case.temp(MAP, Scope::PerChip),
             h: case.temp(MAP, Scope::PerChip),
             logits: case.output(LOGITS, Scope::PerChip),
             loss: case.temp([1, 1, 1], Scope::PerChip),
             hit: case.temp([1, 1, 1], Scope::PerChip),
-            tally: case.result(2, Scope::PerChip),
+            tally: case.output(2, Scope::PerChip),
         }
     }
 
@@ -332,7 +331,7 @@ impl Network {
             running(norm.running_mean, norm.mean, 1.0),
             running(norm.running_var, norm.var, 1.001),
         ];
-        let largest = case.result(1, Scope::Shared);
+        let largest = case.output(1, Scope::Shared);
         let calibrate = vec![
             Op::from(MaxAbs {
                 x: self.a,
@@ -357,9 +356,9 @@ impl Network {
         let norm = &self.norm;
         let mut map = || case.temp(MAP, Scope::PerChip);
         let (dh, da, dnorm, dz) = (map(), map(), map(), map());
-        let dbias = case.result(CLASSES, Scope::Shared);
-        let dgamma = case.result(MAP[0], Scope::Shared);
-        let dbeta = case.result(MAP[0], Scope::Shared);
+        let dbias = case.output(CLASSES, Scope::Shared);
+        let dgamma = case.output(MAP[0], Scope::Shared);
+        let dbeta = case.output(MAP[0], Scope::Shared);
         let linear = ConvGeometry::linear(self.linear.spec.rows, CLASSES);
         let mut ops = vec![
             Op::from(ChannelSum {
@@ -431,7 +430,7 @@ impl Network {
         ];
         for (i, (w, g)) in updates.into_iter().enumerate() {
             let n = case.program.desc(w).shape.len();
-            let mut moment = || case.result(n, Scope::Shared);
+            let mut moment = || case.output(n, Scope::Shared);
             ops.push(if i < 3 {
                 Op::from(Sgd {
                     w,
@@ -478,7 +477,7 @@ impl Network {
 
 /// Program, three training steps, one wave of chips.
 fn case() -> (Case, Network) {
-    let mut case = Case::sized(2, 37);
+    let mut case = Case::new(1, 2, 37);
     let network = Network::new(&mut case);
     let train = network.train(&mut case);
     let train = case.program.section("train", train);
@@ -499,7 +498,7 @@ fn case() -> (Case, Network) {
 #[test]
 fn three_steps_and_a_wave_match_cpu() {
     let (mut case, network) = case();
-    case.reads = vec![
+    case.reads(&[
         network.convolution.w,
         network.norm.gamma,
         network.norm.beta,
@@ -510,15 +509,15 @@ fn three_steps_and_a_wave_match_cpu() {
         network.quant.scale,
         network.convolution.scale,
         network.linear.full_scale,
-    ];
-    case.compare("three steps", TOLERANCE);
+    ]);
+    case.matches_cpu("three steps", TOLERANCE);
 }
 
 #[test]
 fn chips_after_training_score_as_on_cpu() {
     let (mut case, network) = case();
-    case.reads = vec![network.tally];
-    case.compare("scores", HITS);
+    case.reads(&[network.tally]);
+    case.matches_cpu("scores", HITS);
 }
 
 #[test]
@@ -527,14 +526,14 @@ fn steps_are_the_same_in_every_run_of_a_device() {
         return;
     };
     let (mut case, network) = case();
-    case.reads = vec![
+    case.reads(&[
         network.convolution.w,
         network.linear.w,
         network.logits,
         network.tally,
-    ];
-    let first = case.run_on(gpu);
+    ]);
+    let first = case.results(gpu);
     for _ in 0..2 {
-        assert_eq!(case.run_on(gpu), first);
+        assert_eq!(case.results(gpu), first);
     }
 }

@@ -12,10 +12,10 @@ use pimento::quantize::weight::error;
 use super::harness::*;
 
 /// Two divisions of 2.5 ulp and two roundings between the same candidate on both sides.
-const STEP_TOLERANCE: f32 = 8.0 * EPS;
+const STEP_TOLERANCE: f64 = 8.0 * ULP;
 
 /// A sum of magnitudes in f32, as a tree, against one in f64.
-const MEAN_TOLERANCE: f32 = 16.0 * EPS;
+const MEAN_TOLERANCE: f64 = 16.0 * ULP;
 
 /// Relative difference of two squared errors, summed in f32 on one side, that counts as a tie.
 const TIE: f64 = 1e-5;
@@ -47,8 +47,8 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
     let Some(gpu) = gpu_or_skip(test) else {
         return;
     };
-    let mut case = Case::new();
-    let weight = case.state_of(w.len(), Scope::Shared, |_, _| w.to_vec());
+    let mut case = wave(1);
+    let weight = case.made(w.len(), Scope::Shared, |_, _| w.to_vec());
     let mut ops = Vec::new();
     let mut asked = Vec::new();
     for &bits in all_bits {
@@ -62,9 +62,9 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
                 Some(Step::Mse),
                 None,
             ] {
-                let scale = case.result(groups, Scope::Shared);
-                let full_scale = case.result(groups, Scope::Shared);
-                case.writes.push((scale, vec![0.375; groups]));
+                let scale = case.output(groups, Scope::Shared);
+                let full_scale = case.output(groups, Scope::Shared);
+                case.values.insert(scale, vec![0.375; groups]);
                 ops.push(Op::from(WeightScale {
                     w: weight,
                     scale,
@@ -78,8 +78,8 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
         }
     }
     case.section(ops);
-    let expected = case.run_on(&CpuBackend::new());
-    let actual = case.run_on(gpu);
+    let expected = case.results(&CpuBackend::new());
+    let actual = case.results(gpu);
     for (i, (bits, step, run)) in asked.into_iter().enumerate() {
         let (scale, full) = (&expected[2 * i], &expected[2 * i + 1]);
         let (got, got_full) = (&actual[2 * i], &actual[2 * i + 1]);
@@ -93,9 +93,11 @@ fn check(test: &str, w: &[f32], cols: usize, all_bits: &[u32]) {
             let part = &runs.flatten().copied().collect::<Vec<f32>>();
             let (e, a) = (scale[group], got[group]);
             let ctx = format!("{test}: {bits} bits, {step:?}, group {group}: cpu {e}, gpu {a}");
-            if (e - a).abs() <= tolerance * e {
-                let close = (full[group] - got_full[group]).abs() <= 2.0 * tolerance * full[group];
-                assert!(close, "{ctx}: full {} {}", full[group], got_full[group]);
+            if f64::from((e - a).abs()) <= tolerance * f64::from(e) {
+                let (full, got_full) = (full[group], got_full[group]);
+                let off = f64::from((full - got_full).abs());
+                let close = off <= 2.0 * tolerance * f64::from(full);
+                assert!(close, "{ctx}: full {full} {got_full}");
                 continue;
             }
             // Another candidate: allowed only where both are as good.

@@ -1,5 +1,5 @@
 //! One operator has one name everywhere: `src/backend/cpu/<op>.rs`, `src/backend/wgpu/<op>.rs`,
-//! `shaders/<op>.wgsl`, `tests/ops/<op>.rs`, and a case in `tests/gpu`.
+//! `shaders/<op>.wgsl`, and `tests/cases/<op>.rs` whose cases both suites walk.
 //!
 //! The operators are those of the list `operators!` in `src/program/ops/mod.rs`, by the file of their
 //! family: a gradient lives with the operator it belongs to (`conv2d_grad_input` in `conv2d`), its
@@ -106,7 +106,7 @@ fn named(sources: &[Source], camel: &str) -> bool {
 
 #[test]
 fn every_operator_has_its_twins_and_tests() {
-    let (ops, gpu) = (rust("tests/ops"), rust("tests/gpu"));
+    let (cases, ops, gpu) = (rust("tests/cases"), rust("tests/ops"), rust("tests/gpu"));
     let shaders = files("shaders", "wgsl");
     let mut breaches = Vec::new();
     for operator in operators() {
@@ -136,13 +136,10 @@ fn every_operator_has_its_twins_and_tests() {
                 format!("src/backend/wgpu/{op}.rs"),
             ),
             (shader, format!("shaders/{op}.wgsl")),
+            // A few whose cases are not shared yet are tested in each suite.
             (
-                ops.is_empty() || named(&ops, camel),
-                "test in tests/ops".into(),
-            ),
-            (
-                gpu.is_empty() || named(&gpu, camel),
-                "test in tests/gpu".into(),
+                named(&cases, camel) || (named(&ops, camel) && named(&gpu, camel)),
+                format!("cases in tests/cases/{op}.rs"),
             ),
         ];
         for (_, what) in parts.iter().filter(|(there, _)| !there) {

@@ -1,34 +1,37 @@
 //! Every operator of the native backend against a closed form or an `f64` loop, every backward
 //! against finite differences (straight-through gradients: against the formula they state).
 
-mod adam;
 mod arrays;
-mod batch_norm;
-mod binarize_act;
 mod bits;
 mod case;
+#[path = "../cases/mod.rs"]
+#[macro_use]
+mod cases;
 mod collapse_planes;
 mod conv2d;
 mod converter_fold;
 mod crossbar;
-mod elementwise;
 mod fabricate;
-mod harness;
-mod histogram;
-mod ir_drop;
-mod lerp;
-mod max_abs;
 mod multiply;
 mod partial_sums;
-mod pools;
+mod pointwise;
 mod program_cells;
-mod quantize_act;
 mod quantize_weight;
 mod rearrange;
-mod reference;
-mod sgd;
-mod softmax;
-mod softmax_xent;
 mod storage;
-mod variance_ratio;
 mod weight_scale;
+
+/// A test of every list of cases.
+mod walk {
+    macro_rules! tests {
+        ($($file:ident: $($list:ident),+;)+) => {
+            $(mod $file {
+                $(#[test]
+                fn $list() {
+                    crate::case::walk(crate::cases::$file::$list());
+                })+
+            })+
+        };
+    }
+    lists!(tests);
+}

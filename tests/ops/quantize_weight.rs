@@ -1,11 +1,12 @@
-use crate::harness::*;
 use pimento::program::*;
+
+use crate::case::*;
 
 /// `(w, d, q)` where the clip range and the ties matter.
 fn quantized(w0: &[f32], d0: &[f32], bits: u32) -> Vec<f32> {
-    let mut rig = Rig::new(1, 0);
-    let (w, scale) = (rig.shared(w0), rig.shared(d0));
-    let q = rig.result(w0.len(), Scope::Shared);
+    let mut case = Case::new(1, 1, 0);
+    let (w, scale) = (case.shared(w0), case.shared(d0));
+    let q = case.result(w0.len(), Scope::Shared);
     let run = w0.len() / d0.len();
     let op = Op::from(QuantizeWeight {
         w,
@@ -14,7 +15,7 @@ fn quantized(w0: &[f32], d0: &[f32], bits: u32) -> Vec<f32> {
         q,
         bits,
     });
-    rig.run(op, [q])[0].clone()
+    case.run_one(op, [q])[0].clone()
 }
 
 fn grads(w0: &[f32], d0: &[f32], dq0: &[f32], bits: u32, ste: StraightThrough) -> [Vec<f32>; 2] {
@@ -29,10 +30,10 @@ fn grads_in_runs(
     bits: u32,
     ste: StraightThrough,
 ) -> [Vec<f32>; 2] {
-    let mut rig = Rig::new(1, 0);
-    let (w, scale, dq) = (rig.shared(w0), rig.shared(d0), rig.shared(dq0));
-    let dw = rig.result(w0.len(), Scope::Shared);
-    let dscale = rig.result(d0.len(), Scope::Shared);
+    let mut case = Case::new(1, 1, 0);
+    let (w, scale, dq) = (case.shared(w0), case.shared(d0), case.shared(dq0));
+    let dw = case.result(w0.len(), Scope::Shared);
+    let dscale = case.result(d0.len(), Scope::Shared);
     let op = Op::from(QuantizeWeightGrad {
         w,
         scale,
@@ -43,7 +44,7 @@ fn grads_in_runs(
         bits,
         ste,
     });
-    rig.run(op, [dw, dscale])
+    case.run_one(op, [dw, dscale])
 }
 
 fn highest(bits: u32) -> f64 {
@@ -161,9 +162,9 @@ fn runs_take_the_steps_in_turn() {
     };
     let (w_together, dq_together) = (together(&w), together(&dq));
     for bits in [1, 4] {
-        let mut rig = Rig::new(1, 0);
-        let (t, scale) = (rig.shared(&w), rig.shared(&d));
-        let q = rig.result(n, Scope::Shared);
+        let mut case = Case::new(1, 1, 0);
+        let (t, scale) = (case.shared(&w), case.shared(&d));
+        let q = case.result(n, Scope::Shared);
         let op = Op::from(QuantizeWeight {
             w: t,
             scale,
@@ -171,7 +172,7 @@ fn runs_take_the_steps_in_turn() {
             q,
             bits,
         });
-        let got = together(&rig.run(op, [q])[0]);
+        let got = together(&case.run_one(op, [q])[0]);
         assert_eq!(got, quantized(&w_together, &d, bits));
         let ste = StraightThrough::Clip;
         let [dw, dscale] = grads_in_runs(&w, &d, pixels, &dq, bits, ste);
@@ -214,7 +215,9 @@ fn the_learned_step_has_the_lsq_gradient() {
             })
             .collect();
         // The division w/d rounds in f32: up to 40 codes times 400 terms of size 1, divided by g.
-        close(&got, &want, 1e-5, 40.0 * ROUNDING * 20.0);
+        close("step", &got, &want, |i| {
+            1e-5 * want[i].abs() + 40.0 * EPS * 20.0
+        });
     }
 }
 
@@ -234,5 +237,6 @@ fn outside_the_range_the_step_gradient_is_the_derivative() {
     let derivative = (loss(d + h) - loss(d - h)) / f64::from(2.0 * h);
     let [_, got] = grads(&w, &[d], &dq, bits, StraightThrough::Clip);
     let g = 1.0 / (3.0 * highest(bits)).sqrt();
-    close(&got, &[g * derivative], 4.0 * ROUNDING, 0.0);
+    let want = g * derivative;
+    close("step", &got, &[want], |_| 4.0 * EPS * want.abs());
 }

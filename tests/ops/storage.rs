@@ -7,7 +7,7 @@ use pimento::program::*;
 
 use crate::arrays::{arrays, dac, geometry, input, inputs, output};
 use crate::case::{Case, Rng, backends};
-use crate::ir_drop::wires;
+use crate::cases::ir_drop::any_wires as wires;
 use crate::program_cells::{ideal, programming};
 
 /// The nearest halves, as floats.

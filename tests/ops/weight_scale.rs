@@ -1,12 +1,13 @@
-use crate::harness::*;
 use pimento::program::*;
 use pimento::quantize::{max_abs, mean_abs, weight};
 
+use crate::case::*;
+
 fn scales(w0: &[f32], run: usize, bits: u32, step: Option<Step>, kept: &[f32]) -> [Vec<f32>; 2] {
-    let mut rig = Rig::new(1, 0);
-    let w = rig.shared(w0);
-    let scale = rig.shared(kept);
-    let full_scale = rig.result(kept.len(), Scope::Shared);
+    let mut case = Case::new(1, 1, 0);
+    let w = case.shared(w0);
+    let scale = case.shared(kept);
+    let full_scale = case.result(kept.len(), Scope::Shared);
     let op = Op::from(WeightScale {
         w,
         scale,
@@ -15,7 +16,7 @@ fn scales(w0: &[f32], run: usize, bits: u32, step: Option<Step>, kept: &[f32]) -
         bits,
         step,
     });
-    rig.run(op, [scale, full_scale])
+    case.run_one(op, [scale, full_scale])
 }
 
 #[test]

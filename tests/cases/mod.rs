@@ -1,0 +1,76 @@
+//! Cases of every operator: a program, its data, and what it should compute. Both suites walk the same
+//! lists, `tests/ops` on the CPU and `tests/gpu` on an adapter.
+//!
+//! A list is a function that returns cases; `lists!` names all of them, by file, and each suite makes a
+//! test of each.
+
+pub mod arrays;
+pub mod case;
+pub mod layers;
+pub mod reference;
+
+pub mod activation_grad;
+pub mod adam;
+pub mod add;
+pub mod batch_norm;
+pub mod binarize_act;
+pub mod channel_sum;
+pub mod collapse_planes;
+pub mod conv2d;
+pub mod converter_fold;
+pub mod fabricate;
+pub mod fabricate_parts;
+pub mod histogram;
+pub mod ir_drop;
+pub mod lerp;
+pub mod max_abs;
+pub mod multiply;
+pub mod partial_sums;
+pub mod pointwise;
+pub mod pool;
+pub mod program_cells;
+pub mod quantize_act;
+pub mod quantize_weight;
+pub mod rearrange;
+pub mod sgd;
+pub mod softmax;
+pub mod softmax_xent;
+pub mod variance_ratio;
+pub mod zero;
+
+/// Calls a macro with all lists of cases, `file: list, list;` a line.
+macro_rules! lists {
+    ($each:ident) => {
+        $each! {
+            activation_grad: gradients, gradients_of_any_value;
+            adam: updates, first_steps, positive_updates, later_updates;
+            add: sums, chunks;
+            batch_norm: statistics, folding, folding_exact, gradients;
+            binarize_act: signs, gradients;
+            channel_sum: sums;
+            collapse_planes: planes, encodings;
+            conv2d: maps, geometries_and_scopes, long_sums, epilogues, codes_of_exact_sums,
+                codes_without_a_step, input_gradients, weight_gradients, real_images;
+            converter_fold: equations, encodings, no_range;
+            fabricate: closed_forms, nominal, gradients;
+            fabricate_parts: parts, reference_columns, no_weights, gradients;
+            histogram: counts, fine_counts;
+            ir_drop: cut, sweeps, large_arrays, large_ends;
+            lerp: rates, averages, running_means;
+            max_abs: magnitudes, large_maps, real_images;
+            multiply: products;
+            partial_sums: sums, noisy_sums;
+            pointwise: maps, epilogues, quantizing_epilogues, special_values, large_values;
+            pool: largest, largest_of_ties, means, first_of_ties;
+            program_cells: encodings, digits, long_layers;
+            quantize_act: codes, gradients, largest_values, real_images;
+            quantize_weight: gradients, largest_weights;
+            rearrange: tables, pieces, phases, chunks;
+            sgd: updates, positive_updates, clamped_updates, few_updates;
+            softmax: probabilities;
+            softmax_xent: losses, two_runs, ties, tallies;
+            variance_ratio: ratios, ratios_of_noise;
+            zero: cleared;
+        }
+    };
+}
