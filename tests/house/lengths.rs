@@ -53,7 +53,7 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/network/lower/training.rs", "lower", 91),
     ("src/sweep/mvm/net.rs", "new", 102),
     ("src/sweep/runner.rs", "run", 81),
-    ("tests/gpu/conv2d.rs", "geometries", 111),
+    ("tests/cases/conv2d.rs", "geometries", 111),
     ("tests/gpu/crossbar.rs", "pieces_match_cpu_exactly", 99),
     (
         "tests/gpu/sweep.rs",
@@ -64,12 +64,6 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("tests/ops/crossbar.rs", "ideal_cells_multiply_exactly", 132),
     ("tests/ops/crossbar.rs", "layer", 138),
     ("tests/ops/crossbar.rs", "want", 108),
-    ("tests/ops/partial_sums.rs", "sums_match_plain_loops", 121),
-    (
-        "tests/ops/program_cells.rs",
-        "cells_match_the_equations",
-        86,
-    ),
     ("tests/ops/storage.rs", "what_halves_cost_a_product", 84),
 ];
 
