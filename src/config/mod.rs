@@ -107,6 +107,9 @@ section! {
     }
 }
 
+/// What all points of an experiment have in common.
+const SHARED: [&str; 4] = ["name", "title", "about", "data"];
+
 /// Largest experiment file; a real one has a few kilobytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -164,7 +167,25 @@ impl Experiment {
     /// # Ok::<(), pimento::Error>(())
     /// ```
     pub fn check(&self) -> Result<()> {
-        read(&self.to_toml()?, None, &self.name).map(drop)
+        let text = match self.sweep.grid.is_empty() && self.sweep.axes.is_none() {
+            true => self.to_toml()?,
+            false => self.least()?,
+        };
+        read(&text, None, &self.name).map(drop)
+    }
+
+    /// The experiment as a file that says no more than it must: at a point of a sweep defaults may be others,
+    /// as the kind of a network decides.
+    fn least(&self) -> Result<String> {
+        let mut base = self.clone();
+        (base.sweep.grid, base.sweep.axes) = (Vec::new(), None);
+        let (mut least, mut whole) = (base.document()?, self.table()?);
+        for shared in SHARED.into_iter().chain(["sweep"]) {
+            if let Some(value) = whole.remove(shared) {
+                least.insert(shared.into(), value);
+            }
+        }
+        toml::to_string(&least).map_err(|e| Error::Internal(format!("experiment to TOML: {e}")))
     }
 
     /// Makes the paths of images and network absolute, so that they hold wherever the experiment is

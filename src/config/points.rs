@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::axes::{AxisValue, field_path};
 use super::documents::{insert, read_document};
 use super::train::{Recipe, TrainVariation};
-use super::{Experiment, Profile, Sampling, Variation};
+use super::{Experiment, Profile, SHARED, Sampling, Variation};
 use crate::error::{Error, Result};
 
 /// One point of a sweep.
@@ -161,9 +161,9 @@ impl Experiment {
 
     /// The experiment as a document without what all points share, and without the fields that
     /// would have the same value if they were absent.
-    fn document(&self) -> Result<toml::Table> {
+    pub(super) fn document(&self) -> Result<toml::Table> {
         let mut whole = self.table()?;
-        for shared in ["name", "title", "about", "data"] {
+        for shared in SHARED {
             whole.remove(shared);
         }
         let mut paths = Vec::new();

@@ -380,3 +380,27 @@ fn a_file_is_read_with_its_folder_and_name() {
         Err(Error::Io { .. })
     ));
 }
+
+/// A field that only some points have is no mistake at the others.
+#[test]
+fn what_is_read_with_its_axes_is_right_when_it_is_checked_again() {
+    for text in [
+        "[sweep.axes]\n\"network.kind\" = [\"mlp\", \"cnn\", \"lenet5\"]\n",
+        "[chip]\npreset = \"pcm\"\n[sweep.axes]\n\"network.kind\" = [\"mlp\", \"cnn\"]\n\"variation.sigma_b\" = [0.0, 0.1]\n",
+        "[[sweep.grid]]\nsigma_w = [0.1]\nweight_bits = [2, 4]\n[[sweep.grid]]\nsigma_b = [0.1]\n",
+    ] {
+        let e = Experiment::parse(text, "x.toml").unwrap();
+        e.check().unwrap_or_else(|e| panic!("{text}: {e}"));
+        for point in e.points().unwrap() {
+            point
+                .experiment
+                .check()
+                .unwrap_or_else(|e| panic!("{text}: {e}"));
+        }
+    }
+    let mut e =
+        Experiment::parse("[sweep.axes]\n\"network.kind\" = [\"mlp\", \"cnn\"]\n", "x").unwrap();
+    e.variation.sigma_w = f64::NAN;
+    let text = e.check().unwrap_err().to_string();
+    assert!(text.contains("`variation.sigma_w`"), "{text}");
+}

@@ -305,6 +305,7 @@ fn weights_that_are_all_zero_move() {
         let file = dir.path().join("start.safetensors");
         train::save_model(&file, &start, "start").unwrap();
         e.network.kind = pimento::config::NetworkKind::File;
+        e.network.hidden.clear();
         e.network.file = Some(file);
         e.train.recipe = pimento::config::Recipe::Qat;
         e.train.epochs = 1;

@@ -118,10 +118,9 @@ fn no_random_chip_is_worse_than_the_worst() {
 fn cells_are_not_searched() {
     let e = experiment(TEXT);
     let m = model(&e);
-    let cells = pimento::config::Experiment {
-        fidelity: pimento::config::Fidelity::Cell,
-        ..e
-    };
+    let mut cells = e;
+    cells.fidelity = pimento::config::Fidelity::Cell;
+    cells.quantize.input_bits = 4;
     let refused = search(&CpuBackend::new(), &cells, &m).unwrap_err();
     assert!(
         refused.to_string().contains("fidelity = \"cell\""),
