@@ -2,7 +2,7 @@
 //!include effects/levels.wgsl
 //!include effects/read_noise.wgsl
 //!include effects/$name.wgsl for effects
-// What programming makes of four cells: the effects of src/effects in the order of its PIPELINE. Constants:
+// Programming of four cells: the effects of src/effects in the order of its PIPELINE. Constants:
 // FLAGS, the bits of the purpose that reference cells have; REAL, a reference column holds the offset; and
 // those of the effects. Bound by the kernel's file: `table`. Twin of Programming:
 // src/backend/wgpu/program_cells.rs.

@@ -96,7 +96,7 @@ pub(super) trait Packing: Send + Sync {
     /// Packs the weights of one chip into a buffer of [`Packing::packed_len`] values or more.
     fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]);
 
-    /// At most so many values a thread needs: packed weights of a chip, and working space. 0 where
+    /// Most values that a thread needs: packed weights of a chip, and working space. 0 where
     /// they are few beside the maps.
     fn thread_values(&self) -> (usize, usize) {
         (0, 0)

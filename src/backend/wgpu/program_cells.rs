@@ -214,7 +214,7 @@ impl OnGpu for ProgramCells {
             array: cx.view(*array),
             per_column: u32::from(cx.shape(*step).len() > 1),
         };
-        // A kernel may not read and write what stands for nothing.
+        // Placeholder buffers must not be bound twice.
         let variance_or_nothing = match variance {
             Some(t) => Operand::Tensor(*t),
             None => Operand::Scratch {

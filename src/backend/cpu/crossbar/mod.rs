@@ -342,7 +342,7 @@ impl CrossbarPlan {
     }
 }
 
-/// At most so many values a thread needs: packed weights of a chip, and working space.
+/// Most values that a thread needs: packed weights of a chip, and working space.
 fn thread_values(geo: &ConvGeometry, spec: &Reading, noisy: bool) -> (usize, usize) {
     let a = &spec.arrays;
     let noisy = usize::from(noisy);

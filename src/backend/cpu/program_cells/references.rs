@@ -21,7 +21,7 @@ pub(super) struct Subtracted {
 enum Copies {
     /// The layer's own.
     None,
-    /// Reference columns, so many an array.
+    /// Reference columns: how many an array has, and the bits of their purpose.
     Reference(u32, u32),
 }
 
