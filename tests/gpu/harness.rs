@@ -58,7 +58,7 @@ impl Case {
         }
     }
 
-    /// [`Case::matches_cpu`] as if a thread's loops went so many rounds only.
+    /// [`Case::matches_cpu`] with a limit on the rounds of a thread's loops.
     pub fn matches_cpu_with_rounds(&mut self, test: &str, tolerance: f64, rounds: u64) {
         if let Some(gpu) = gpu_or_skip(test) {
             self.matches_on(&[&gpu.with_rounds(rounds)], test, tolerance);

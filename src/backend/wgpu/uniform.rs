@@ -1,9 +1,9 @@
 //! Uniform blocks: a struct of numbers, and one list of its fields that makes the bytes.
 //!
 //! `uniform!` declares a block like a struct. Its fields are written in order, four bytes each, pairs at a
-//! multiple of 8; a block in a block begins at a multiple of 16 bytes, and every block ends at one, as WGSL's uniform address space
-//! wants. The names go along, so that the tests can hold them against the layout that naga computes for
-//! the shader that reads them.
+//! multiple of 8; a block in a block begins at a multiple of 16 bytes, and every block ends at one, as
+//! WGSL's uniform address space wants. The names go along, so that the tests can hold them against the
+//! layout that naga computes for the shader that reads them.
 
 /// What is at a place of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Bytes {
         bytes
     }
 
-    /// Goes on to the next multiple of so many bytes.
+    /// Fills up to the next multiple of `to` bytes.
     pub fn align(&mut self, to: usize) {
         self.bytes.resize(self.bytes.len().next_multiple_of(to), 0);
     }

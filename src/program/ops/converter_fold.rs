@@ -8,7 +8,7 @@ use crate::program::{Check, ConverterErrors, Draws, Operand, Operator, TensorId}
 /// `a = (1 + gain error) / (lsb scale)`, `b = offset error - (1 + gain error) lo / lsb`: the gain's
 /// error turns the line about code 0, which is what `lo scale` gives.
 /// `range: Flat(2 [read plane][column])` pairs `(lsb, lo)` in level units; `scale` (absent: 1) is
-/// what the chip makes of its reference, one value per row tile, column tile and read plane.
+/// the factor on the chip's reference, one value per row tile, column tile and read plane.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConverterFold {
     /// Ranges, shared.

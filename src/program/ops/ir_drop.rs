@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::program::{Check, Operand, Operator, TensorId, Wires};
 
-/// What the wires of every array make of its cells: the matrix from input voltages to output
+/// Effect of the wires on the cells of every array: the matrix from input voltages to output
 /// currents (the mesh is linear), as if it were conductances: raw cells in, read planes in
 /// level units out.
 #[derive(Debug, Clone, PartialEq)]

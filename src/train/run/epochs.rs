@@ -157,7 +157,7 @@ impl Run<'_> {
         ))
     }
 
-    /// Notes how an epoch went and, every so many epochs, what the held-out images say.
+    /// Notes how an epoch went and, where one is due, the evaluation on held-out images.
     fn end_epoch(&mut self, epoch: usize, loss: f64, accuracy: f64) -> Result<()> {
         let t = &self.job.point.experiment().train;
         let asked =
