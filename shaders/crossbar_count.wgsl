@@ -40,6 +40,10 @@ fn step_counts(bit_counts: array<Counts, 8>, t: u32) -> Counts {
         end = INPUT_BITS;
     }
     var sum = counts[first];
+    if ANALOG_SUM && TWOS && INPUT_BITS == 1u {
+        // The only bit is the sign.
+        sum = add_counts(sum, sum, -2);
+    }
     for (var i = first + 1u; i < end; i++) {
         let place = 1i << (i - first);
         let negative = ANALOG_SUM && TWOS && i + 1u == INPUT_BITS;

@@ -101,6 +101,9 @@ pub struct Case {
     pub wants: Vec<Want>,
     /// How far two backends may be apart: absolute, and relative to the value.
     pub apart: [f64; 2],
+    /// Whether a result may lie on either side of a threshold: backends are then held against what is
+    /// wanted, not against each other.
+    pub sides: bool,
 }
 
 impl Case {
@@ -116,6 +119,7 @@ impl Case {
             runs: Vec::new(),
             wants: Vec::new(),
             apart: [0.0; 2],
+            sides: false,
         }
     }
 

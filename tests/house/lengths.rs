@@ -19,7 +19,6 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("src/network/lower/training.rs", 598),
     ("src/program/cells.rs", 504),
     ("tests/gpu/training.rs", 540),
-    ("tests/ops/crossbar.rs", 730),
 ];
 
 /// Longer functions likewise.
@@ -61,9 +60,6 @@ const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
         88,
     ),
     ("tests/gpu/training.rs", "backward", 107),
-    ("tests/ops/crossbar.rs", "ideal_cells_multiply_exactly", 132),
-    ("tests/ops/crossbar.rs", "layer", 138),
-    ("tests/ops/crossbar.rs", "want", 108),
     ("tests/ops/storage.rs", "what_halves_cost_a_product", 84),
 ];
 

@@ -3,8 +3,8 @@
 
 use pimento::program::*;
 
-use crate::arrays::{SUM_TOLERANCE, arrays, dac};
 use crate::case::{Case, Rng, backends, close};
+use crate::cases::arrays::{SUM_TOLERANCE, arrays, dac};
 use crate::program_cells::ideal;
 
 /// A digital offset is what the cells of its code conduct, whatever the table of levels: a weight of 0

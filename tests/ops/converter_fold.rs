@@ -3,8 +3,8 @@
 use pimento::program::*;
 use pimento::random::{Purpose, Stream};
 
-use crate::arrays::arrays;
 use crate::case::{Case, EPS, Rng, backends};
+use crate::cases::arrays::arrays;
 
 /// Errors of the converters of arrays of one row.
 fn errors(tile_cols: &[u32], sharing: usize) -> ConverterErrors {

@@ -1,7 +1,6 @@
 //! Every operator of the native backend against a closed form or an `f64` loop, every backward
 //! against finite differences (straight-through gradients: against the formula they state).
 
-mod arrays;
 mod bits;
 mod case;
 #[path = "../cases/mod.rs"]

@@ -2,8 +2,8 @@
 
 use pimento::program::*;
 
-use crate::arrays::{SUM_TOLERANCE, output};
 use crate::case::{Rng, backends, close, wide};
+use crate::cases::arrays::{SUM_TOLERANCE, output};
 use crate::cases::partial_sums::{Random, random};
 
 /// The layer on arrays against its effective weights: [`CollapsePlanes`] with [`Conv2d`].

@@ -3,8 +3,8 @@
 use pimento::effects::{Drift, Limits, OpenLines, Stuck, Variation};
 use pimento::program::*;
 
-use crate::arrays::{arrays, geometry};
 use crate::case::{Case, Rng, walk};
+use crate::cases::arrays::{arrays, geometry};
 use crate::cases::program_cells::{Weights, program};
 
 /// Cells without any error.

@@ -5,8 +5,8 @@ use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{Backend, storage};
 use pimento::program::*;
 
-use crate::arrays::{arrays, dac, geometry, input, inputs, output};
 use crate::case::{Case, Rng, backends};
+use crate::cases::arrays::{arrays, dac, geometry, input, inputs, output};
 use crate::cases::ir_drop::any_wires as wires;
 use crate::program_cells::{ideal, programming};
 
