@@ -65,7 +65,7 @@ macro_rules! lists {
             partial_sums: sums, noisy_sums;
             pointwise: maps, epilogues, quantizing_epilogues, special_values, large_values;
             pool: largest, largest_of_ties, means, first_of_ties;
-            program_cells: encodings, digits, long_layers;
+            program_cells: encodings, digits, long_layers, combinations;
             quantize_act: codes, gradients, largest_values, real_images;
             quantize_weight: gradients, largest_weights;
             rearrange: tables, pieces, phases, chunks;

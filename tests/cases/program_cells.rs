@@ -1,5 +1,7 @@
 //! Programming of cells, against its equations one cell at a time.
 
+mod any;
+
 use pimento::effects::{Drift, Limits, OpenLines, Stuck};
 use pimento::program::*;
 use pimento::random::{
@@ -8,6 +10,8 @@ use pimento::random::{
 
 use super::case::*;
 use super::layers::{ENCODINGS, arrays, integers};
+
+pub use any::{combinations, programming};
 
 fn curve(values: &[f32], g: f64) -> f64 {
     let place = g.clamp(0.0, 1.0) * (values.len() - 1) as f64;

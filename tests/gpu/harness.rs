@@ -95,7 +95,7 @@ impl Case {
 
 /// Most cases of a list, evenly taken, as many have kernels of their own and those take long to compile.
 /// All of them with `PIMENTO_TEST_ALL=1`.
-const MOST: usize = 40;
+const MOST: usize = 24;
 
 /// The cases on the adapter, against what is wanted and against the CPU.
 pub fn walk(test: &str, cases: Vec<Case>) {

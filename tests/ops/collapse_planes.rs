@@ -5,7 +5,6 @@ use pimento::program::*;
 
 use crate::case::{Case, Rng, backends, close};
 use crate::cases::arrays::{SUM_TOLERANCE, arrays, dac};
-use crate::program_cells::ideal;
 
 /// A digital offset is what the cells of its code conduct, whatever the table of levels: a weight of 0
 /// is 0, and all others are what a nominal reference column leaves.
@@ -47,7 +46,7 @@ fn any_table_of_levels_leaves_a_weight_of_zero_at_zero() {
                     array,
                     out: g,
                     variance: None,
-                    spec: ideal(a.clone()),
+                    spec: Programming::ideal(a.clone(), 1),
                 }),
                 Op::from(CollapsePlanes {
                     g,

@@ -14,7 +14,6 @@ mod fabricate;
 mod multiply;
 mod partial_sums;
 mod pointwise;
-mod program_cells;
 mod quantize_weight;
 mod rearrange;
 mod storage;

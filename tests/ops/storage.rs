@@ -8,7 +8,7 @@ use pimento::program::*;
 use crate::case::{Case, Rng, backends};
 use crate::cases::arrays::{arrays, dac, geometry, input, inputs, output};
 use crate::cases::ir_drop::any_wires as wires;
-use crate::program_cells::{ideal, programming};
+use crate::cases::program_cells::programming;
 
 /// The nearest halves, as floats.
 fn rounded(values: &[f32]) -> Vec<f32> {
@@ -258,7 +258,7 @@ fn what_halves_cost_a_product() {
                 array,
                 out: g,
                 variance: None,
-                spec: ideal(a.clone()).varied(sigma),
+                spec: Programming::ideal(a.clone(), 1).varied(sigma),
             }));
             ops.push(crossbar((x, y), (g, None), one, geo, &spec));
             y
@@ -315,17 +315,18 @@ fn only_read_planes_are_halves() {
     let array = case.random(Shape::Flat(a.cell_arrays()), Scope::PerChip);
     let out = case.result(Shape::Flat(a.cells()), Scope::PerChip);
     case.program.keep(out, Storage::F16);
+    let arrays = Arrays {
+        encoding: Encoding::Differential {
+            two_sided: false,
+            digital: false,
+        },
+        slice_bits: [4, 4].into(),
+        weight_bits: 4,
+        ..a
+    };
     let spec = Programming {
         raw: true,
-        ..ideal(Arrays {
-            encoding: Encoding::Differential {
-                two_sided: false,
-                digital: false,
-            },
-            slice_bits: [4, 4].into(),
-            weight_bits: 4,
-            ..a
-        })
+        ..Programming::ideal(arrays, 1)
     };
     let out_of = |out, w| {
         Op::from(ProgramCells {
