@@ -93,75 +93,81 @@ enum Kind {
     Uniform,
 }
 
-impl Kind {
-    #[inline(always)]
-    fn of(self, word: u32) -> f32 {
-        match self {
-            Kind::Normal { squeeze } => squeezed(word, squeeze),
-            Kind::Lognormal { shape } => lognormal(squeezed(word, 0.0), shape),
-            Kind::Uniform => uniform(word),
-        }
-    }
-}
-
 /// Words made, then turned into deviates, at a time: stays in the first-level cache, and long
 /// enough for the second loop to be vectorised as a loop.
 const BATCH: usize = 8 * philox::GROUP;
 
 /// Runs the widest version this processor has; all give the same bits.
 fn fill(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
-    let head = (first.wrapping_neg() % 4) as usize;
-    let (head, body) = out.split_at_mut(head.min(out.len()));
-    for (i, o) in head.iter_mut().enumerate() {
-        *o = kind.of(stream.word(first + i as u32));
-    }
-    let block = (first + head.len() as u32) / 4;
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the only requirement of the function is the instruction set just detected.
-        return unsafe { fill_avx2(stream, block, kind, body) };
+    {
+        // SAFETY of both: the only requirement of the function is the instruction set just detected.
+        if is_x86_feature_detected!("avx512f") {
+            return unsafe { fill_avx512(stream, first, kind, out) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            return unsafe { fill_avx2(stream, first, kind, out) };
+        }
     }
-    fill_with(stream, block, kind, body, philox::fill);
+    fill_with(stream, first, kind, out, philox::fill);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn fill_avx512(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
+    fill_with(stream, first, kind, out, |k, c, w| {
+        philox::fill_avx512(k, c, w)
+    });
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn fill_avx2(stream: &Stream, block: u32, kind: Kind, out: &mut [f32]) {
-    fill_with(stream, block, kind, out, |k, c, w| {
+fn fill_avx2(stream: &Stream, first: u32, kind: Kind, out: &mut [f32]) {
+    fill_with(stream, first, kind, out, |k, c, w| {
         philox::fill_avx2(k, c, w)
     });
 }
 
-/// Fills from the start of a block on; `words` is one of the versions of [`philox::fill`].
+/// Fills from an address on; `words` is one of the versions of [`philox::fill`].
 #[inline(always)]
 fn fill_with(
     stream: &Stream,
-    mut block: u32,
+    first: u32,
     kind: Kind,
-    out: &mut [f32],
+    mut out: &mut [f32],
     words: impl Fn([u32; 2], [u32; 4], &mut [u32]),
 ) {
     let mut batch = [0u32; BATCH];
-    for out in out.chunks_mut(BATCH) {
-        let used = out.len().next_multiple_of(philox::GROUP);
-        words(stream.key(), stream.counter(block), &mut batch[..used]);
+    let mut made = [0.0f32; BATCH];
+    let mut block = first / 4;
+    // Words of the first block that come before the address.
+    let mut skipped = (first % 4) as usize;
+    while !out.is_empty() {
+        let (now, later) = out.split_at_mut(out.len().min(BATCH - skipped));
+        // Whole groups, so that no deviate is made outside the vector loop.
+        let used = (skipped + now.len()).next_multiple_of(philox::GROUP);
+        let (batch, made) = (&mut batch[..used], &mut made[..used]);
+        words(stream.key(), stream.counter(block), batch);
         match kind {
             Kind::Normal { squeeze } => {
-                for (o, &w) in out.iter_mut().zip(&batch) {
+                for (o, &w) in made.iter_mut().zip(batch.iter()) {
                     *o = squeezed(w, squeeze);
                 }
             }
             Kind::Lognormal { shape } => {
-                for (o, &w) in out.iter_mut().zip(&batch) {
+                for (o, &w) in made.iter_mut().zip(batch.iter()) {
                     *o = lognormal(squeezed(w, 0.0), shape);
                 }
             }
             Kind::Uniform => {
-                for (o, &w) in out.iter_mut().zip(&batch) {
+                for (o, &w) in made.iter_mut().zip(batch.iter()) {
                     *o = uniform(w);
                 }
             }
         }
+        now.copy_from_slice(&made[skipped..][..now.len()]);
+        out = later;
+        skipped = 0;
         block = block.wrapping_add((BATCH / 4) as u32);
     }
 }

@@ -292,20 +292,18 @@ impl Block<'_, '_> {
         };
         Self::weighted(plan, s, part, packed, squares, &self.span.index, variances);
         let column = plan.span * conversions * LANES;
-        let columns = self.span.sums.chunks_exact_mut(column);
-        let columns = columns
-            .zip(variances.chunks_exact(column))
-            .take(part.cols.len());
-        for (o, (sums, variances)) in columns.enumerate() {
+        let used = part.pixels.len() * conversions;
+        for (o, sums) in (0..part.cols.len()).zip(self.span.sums.chunks_exact_mut(column)) {
+            let deviations = &mut variances[o * column..][..used * LANES];
+            deviations.iter_mut().for_each(|v| *v = v.max(0.0).sqrt());
             let z = Deviates::new(values, &batch, o);
             let lanes = sums
                 .chunks_exact_mut(LANES)
-                .zip(variances.chunks_exact(LANES));
-            for (i, (sums, variances)) in lanes.take(part.pixels.len() * conversions).enumerate() {
-                let z = z.lanes(i % conversions, i / conversions);
-                for ((v, variance), z) in sums.iter_mut().zip(variances).zip(z) {
-                    *v += variance.max(0.0).sqrt() * z;
-                }
+                .zip(deviations.chunks_exact(LANES));
+            for (i, (sums, deviations)) in lanes.enumerate() {
+                let z = s.load(&z.lanes(i % conversions, i / conversions));
+                let noise = s.mul(s.load(deviations), z);
+                s.store(s.add(s.load(sums), noise), sums);
             }
         }
     }

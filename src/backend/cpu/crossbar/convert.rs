@@ -223,19 +223,20 @@ impl Convert<'_> {
     /// The scaled input of conversion `t` at pixel `i` with what disturbs it.
     #[inline(always)]
     fn disturbed<S: Simd>(&self, s: S, adc: &Adc, scaled: S::V, t: usize, i: usize) -> S::V {
+        let noisy = match &self.noise {
+            Some(noise) => {
+                let noise = s.mul(s.splat(adc.noise), s.load(&noise.lanes(t, i)));
+                s.add(scaled, noise)
+            }
+            None => scaled,
+        };
+        let Some(inl) = &adc.inl else { return noisy };
         let mut lanes = [0.0; LANES];
-        s.store(scaled, &mut lanes);
-        if let Some(noise) = &self.noise {
-            for (v, z) in lanes.iter_mut().zip(noise.lanes(t, i)) {
-                *v += adc.noise * z;
-            }
-        }
-        if let Some(inl) = &adc.inl {
-            let (lo, hi) = (adc.lo as f32, adc.hi as f32);
-            for v in &mut lanes {
-                let nearest = v.round_ties_even().max(lo).min(hi);
-                *v += inl[(nearest as i32 - adc.lo) as usize];
-            }
+        s.store(noisy, &mut lanes);
+        let (lo, hi) = (adc.lo as f32, adc.hi as f32);
+        for v in &mut lanes {
+            let nearest = v.round_ties_even().max(lo).min(hi);
+            *v += inl[(nearest as i32 - adc.lo) as usize];
         }
         s.load(&lanes)
     }
