@@ -7,6 +7,7 @@ mod gradients;
 mod graphs;
 mod growing;
 mod identity;
+mod in_flight;
 mod laws;
 mod pictures;
 mod quantizers;

@@ -140,7 +140,7 @@ impl CpuBackend {
     /// Plans a program after its check.
     fn plan(&self, program: &Program) -> Result<Plan> {
         program.check()?;
-        Plan::new(program, self.isa.clone().map_err(Error::Input)?)
+        Plan::new(program, self.isa.clone().map_err(Error::input)?)
     }
 
     /// Bytes a session of this capacity uses.
@@ -215,7 +215,7 @@ impl Backend for CpuBackend {
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
         program.check()?;
-        let isa = self.isa.clone().map_err(Error::Input)?;
+        let isa = self.isa.clone().map_err(Error::input)?;
         Ok(Box::new(session::CpuSession::new(
             program,
             capacity,
@@ -227,7 +227,7 @@ impl Backend for CpuBackend {
 
 impl MeasurePeak for CpuBackend {
     fn peak(&self, time: Duration) -> Result<Peak> {
-        let isa = self.isa.clone().map_err(Error::Input)?;
+        let isa = self.isa.clone().map_err(Error::input)?;
         Ok(match &self.pool {
             Some(pool) => pool.install(|| peak::measure(isa, time)),
             None => peak::measure(isa, time),
