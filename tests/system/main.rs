@@ -15,6 +15,7 @@ mod refused;
 mod sweeps;
 mod training;
 mod tuned;
+mod wasm;
 mod worst;
 
 use std::path::PathBuf;

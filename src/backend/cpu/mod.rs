@@ -69,8 +69,11 @@ use crate::error::{Error, Result};
 use crate::program::{Capacity, LANES, Program, Role};
 use plan::{Plan, tensor_values};
 
-/// Memory assumed where the system does not say how much is available.
-const DEFAULT_BUDGET: u64 = 4 << 30;
+/// Memory assumed where the system does not say how much is available: a quarter of all addresses, at most 4 GiB.
+const DEFAULT_BUDGET: u64 = match usize::BITS {
+    32 => 1 << 30,
+    _ => 4 << 30,
+};
 
 /// Chunks are not cut below this for the sake of more chips: weights are packed once per run.
 const GOOD_CHUNK: usize = 1024;
