@@ -1,8 +1,12 @@
 //! The error of the whole program: small, and every message says what, where, how much, and what
-//! would be allowed.
+//! would be allowed, in words and as data ([`Mistake`]).
+
+mod mistake;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+
+pub use mistake::{Code, Mistake};
 
 /// Result with Pimento's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -10,13 +14,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Everything that can go wrong, sorted by whose fault it is (which decides the exit code).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The user's input is wrong; exit code 2. The message names the file, the field or byte, the
-    /// value and what is allowed.
-    #[error("{0}")]
-    Input(String),
-    /// Several mistakes of one configuration, all at once; exit code 2.
-    #[error("{}", .0.join("\n"))]
-    Config(Vec<String>),
+    /// The user's input is wrong; exit code 2. Every mistake that was found, one a line in words: it names
+    /// the file, the field or byte, the value and what is allowed.
+    #[error("{}", lines(.0))]
+    Input(Vec<Mistake>),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -49,9 +50,9 @@ impl Error {
         }
     }
 
-    /// Wrong input.
+    /// Wrong input, in words: `what is wrong; allowed: what is allowed`.
     pub fn input(message: impl Into<String>) -> Self {
-        Error::Input(message.into())
+        Error::Input(vec![Mistake::worded(Code::Input, &message.into())])
     }
 
     /// Too much for this machine.
@@ -72,7 +73,10 @@ impl Error {
     /// Puts the place in front of the message of wrong input.
     pub fn context(self, place: impl std::fmt::Display) -> Self {
         match self {
-            Error::Input(message) => Error::Input(format!("{place}: {message}")),
+            Error::Input(mistakes) => {
+                let place = place.to_string();
+                Error::Input(mistakes.into_iter().map(|m| m.within(&place)).collect())
+            }
             other => other,
         }
     }
@@ -80,11 +84,17 @@ impl Error {
     /// The process exit code for this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Input(_) | Error::Config(_) | Error::Io { .. } | Error::Capacity(_) => 2,
+            Error::Input(_) | Error::Io { .. } | Error::Capacity(_) => 2,
             Error::Interrupted(_) => 130,
             Error::Device(_) | Error::Internal(_) => 1,
         }
     }
+}
+
+/// Mistakes in words, one a line.
+fn lines(mistakes: &[Mistake]) -> String {
+    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+    lines.join("\n")
 }
 
 /// Whether a character could change what a terminal shows besides itself: control characters (also

@@ -2,6 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A moment to measure from. Where there is no clock, as in a WebAssembly module without a host's, no time passes.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment(Option<Instant>);
+
+impl Moment {
+    /// This moment.
+    pub fn now() -> Self {
+        const HAS_CLOCK: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
+        Self(HAS_CLOCK.then(Instant::now))
+    }
+
+    /// The time since then.
+    pub fn elapsed(self) -> Duration {
+        self.0.map_or(Duration::ZERO, |at| at.elapsed())
+    }
+}
 
 /// State of a training run after a step.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,15 +8,18 @@
 //! of both. See [`crate::program`] for the memory layout.
 
 pub mod cpu;
+mod pending;
 pub mod storage;
 #[cfg(feature = "gpu")]
 pub mod wgpu;
+
+pub use pending::{Answer, Pending};
 
 pub use crate::program::{Capacity, Program, RunArgs, SectionId, TensorId};
 
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What a backend is, for provenance and `pimento devices`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -101,11 +104,18 @@ pub trait Session: Send {
     /// shared inputs and per-chip states: the first ones are written.
     fn write(&mut self, tensor: TensorId, data: &[f32]) -> Result<()>;
 
-    /// Reads a `State` (all chips of the capacity) or an `Output` (`[chip][image]..` of the last
-    /// run's chips and images) in logical order.
-    fn read(&mut self, tensor: TensorId) -> Result<Vec<f32>>;
-
-    /// Runs a section. Returns when the work is queued; errors of the device surface here or at
-    /// the next `read`.
+    /// Runs a section. Returns when the work is queued; errors of the device surface here, at a later call,
+    /// or at a [`Pending`].
     fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()>;
+
+    /// Asks for tensors as the runs so far leave them, without waiting: more runs may follow at once.
+    fn submit(&mut self, tensors: &[TensorId]) -> Result<Pending>;
+
+    /// Reads a `State` (all chips of the capacity) or an `Output` (`[chip][image]..` of the last
+    /// run's chips and images) in logical order, once everything has run.
+    fn read(&mut self, tensor: TensorId) -> Result<Vec<f32>> {
+        let mut values = self.submit(&[tensor])?.wait()?;
+        let none = || Error::Internal(format!("tensor {} was not read", tensor.0));
+        values.pop().ok_or_else(none)
+    }
 }

@@ -107,7 +107,7 @@ fn failure(experiment: &ExperimentArgs, error: &Error) -> serde_json::Value {
     json!({
         "file": experiment.experiment.display().to_string(),
         "valid": false,
-        "errors": output::lines(error),
+        "errors": error.mistakes(),
         "exit_code": error.exit_code(),
     })
 }

@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use pimento::Error;
 
 const ABOUT: &str = "\
 Simulates neural networks on analog in-memory-computing chips.
@@ -64,7 +65,8 @@ Examples:
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
-With --json a failure is a JSON document too: {\"error\": text, \"exit_code\": number}.
+With --json a failure is a JSON document too: {\"error\": text, \"errors\": list, \"exit_code\": number},
+each of the list with code, file, line, field, value, allowed, hint and message (docs/errors.md).
 
 Exit codes:
   0    done
@@ -125,7 +127,8 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli.command,
         Err(error) => {
             if json && error.use_stderr() {
-                output::print_json_error(error.to_string().trim_end(), error.exit_code());
+                let text = error.to_string();
+                output::print_json_error(&Error::input(text.trim_end()), error.exit_code());
             }
             error.exit()
         }
@@ -159,8 +162,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             output::print_error(&error);
             if json {
-                let text = output::lines(&error).join("\n");
-                output::print_json_error(&text, error.exit_code().into());
+                output::print_json_error(&error, error.exit_code().into());
             }
             ExitCode::from(error.exit_code())
         }

@@ -31,26 +31,23 @@ pub fn print_json(document: &impl serde::Serialize) -> Result<()> {
 static PRINTED: AtomicBool = AtomicBool::new(false);
 
 /// What failed as one JSON document, unless the command has printed its own.
-pub fn print_json_error(error: &str, exit_code: i32) {
+pub fn print_json_error(error: &Error, exit_code: i32) {
     if !PRINTED.load(Ordering::Relaxed) {
+        let document = serde_json::json!({
+            "error": error.to_string(),
+            "errors": error.mistakes(),
+            "exit_code": exit_code,
+        });
         // The error was said on standard error; where nobody reads this there is no more to say.
-        let _ = print_json(&serde_json::json!({"error": error, "exit_code": exit_code}));
+        let _ = print_json(&document);
     }
 }
 
-/// The mistakes of an error, one each.
-pub fn lines(error: &Error) -> Vec<String> {
-    match error {
-        Error::Config(messages) => messages.clone(),
-        other => vec![other.to_string()],
-    }
-}
-
-/// Writes `error: ...` to standard error, one for each mistake of a configuration.
+/// Writes `error: ...` to standard error, one for each mistake.
 pub fn print_error(error: &Error) {
     let mut err = std::io::stderr().lock();
-    for line in lines(error) {
+    for mistake in error.mistakes() {
         // Nobody is left to hear about a standard error that is closed.
-        let _ = writeln!(err, "error: {}", printable(&line));
+        let _ = writeln!(err, "error: {}", printable(&mistake.to_string()));
     }
 }

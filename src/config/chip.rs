@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
-use super::rule::{Above, Allowed, Any, List, Rule, either};
+use super::rule::{Above, Allowed, Any, List, Read, Rule, either};
 use super::section::{Table, section};
 use super::variation::SIGMA;
 use crate::choice::choices;
@@ -128,7 +128,7 @@ impl SliceBits {
 }
 
 impl Rule<SliceBits> for Any {
-    fn read(&self, value: &DeValue) -> Result<SliceBits, String> {
+    fn read(&self, value: &DeValue) -> Read<SliceBits> {
         match value.as_array() {
             Some(_) => SLICES.read(value).map(SliceBits::List),
             None => SLICE.read(value).map(SliceBits::Each),

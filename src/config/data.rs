@@ -9,9 +9,10 @@ use toml::de::DeValue;
 
 use super::reader::Section;
 use super::reference::{Field, Table};
-use super::rule::{Allowed, Any, Each, List, Maybe, Relative, Rule, Text, either};
+use super::rule::{Allowed, Any, Each, List, Maybe, Read, Relative, Rule, Text, either};
 use super::section::{Declared, Entry, section};
 use crate::choice::choices;
+use crate::error::{Code, Mistake};
 
 choices! {
     /// Where the images come from.
@@ -195,7 +196,8 @@ impl Entry<Option<Arrays>> for Npy {
         }
         for key in ["train_images", "train_labels", "test_images", "test_labels"] {
             if s.peek(key, &Text).is_some_and(|text| !text.is_empty()) {
-                s.refuse(key, "allowed with kind = \"npy\" only");
+                let text = "allowed with kind = \"npy\" only";
+                s.refuse(key, Mistake::new(Code::Misplaced, text));
             }
         }
         None
@@ -287,7 +289,7 @@ const SIDES: RangeInclusive<usize> = 1..=4096;
 struct Normalisation(RangeInclusive<f64>);
 
 impl Rule<Constants> for Normalisation {
-    fn read(&self, value: &DeValue) -> Result<Constants, String> {
+    fn read(&self, value: &DeValue) -> Read<Constants> {
         if value.as_str() == Some("auto") {
             return Ok(Constants::Auto);
         }
@@ -297,7 +299,7 @@ impl Rule<Constants> for Normalisation {
                 .0
                 .read(value)
                 .map(Constants::from)
-                .map_err(|e| format!("{e}, a list of them (one a channel), \"auto\"")),
+                .map_err(|m| m.also(", a list of them (one a channel), \"auto\"").into()),
         }
     }
 

@@ -8,8 +8,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error as SyntaxError};
 
 use super::axes::Trial;
-use super::reader::{Reader, shown};
+use super::reader::{Reader, and_more, shown};
 use super::{Experiment, read_root};
+use crate::error::{Code, Mistake};
 
 /// Most syntax errors that are told; what follows the first ones is often their echo.
 const MAX_SYNTAX: usize = 20;
@@ -18,7 +19,7 @@ const MAX_SYNTAX: usize = 20;
 const MAX_QUOTED: usize = 160;
 
 /// The mistakes of a text that is no TOML, with their lines.
-pub(super) fn syntax(reader: &Reader, errors: &[SyntaxError]) -> Vec<String> {
+pub(super) fn syntax(reader: &Reader, errors: &[SyntaxError]) -> Vec<Mistake> {
     let source = reader.source();
     let told = errors.iter().take(MAX_SYNTAX).map(|e| {
         let line = e.span().map_or(1, |span| reader.line_at(span.start));
@@ -28,26 +29,26 @@ pub(super) fn syntax(reader: &Reader, errors: &[SyntaxError]) -> Vec<String> {
             .lines()
             .map(|line| line.chars().take(MAX_QUOTED).collect())
             .collect();
-        format!("{source}:{line}: {}", lines.join("\n"))
+        Mistake {
+            file: Some(source.to_string()),
+            line: Some(line),
+            ..Mistake::new(Code::Syntax, lines.join("\n"))
+        }
     });
-    let mut messages: Vec<String> = told.collect();
-    if errors.len() > MAX_SYNTAX {
-        let more = errors.len() - MAX_SYNTAX;
-        messages.push(format!("{source}: and {more} more mistakes"));
-    }
-    messages
+    let more = errors.len().saturating_sub(MAX_SYNTAX);
+    told.chain(and_more(more, Some(source))).collect()
 }
 
 /// Reads a document that the program wrote: the messages have no lines, and combinations are not
 /// judged.
-pub(super) fn read_document(document: &DeTable) -> Result<Experiment, Vec<String>> {
+pub(super) fn read_document(document: &DeTable) -> Result<Experiment, Vec<Mistake>> {
     let reader = Reader::new("", None);
     let (experiment, _) = read_root(&reader, document, "experiment");
-    let mut messages: Vec<String> = reader.errors().into_iter().map(|(_, m)| m).collect();
-    messages.dedup();
-    match messages.is_empty() {
+    let mut mistakes: Vec<Mistake> = reader.errors().into_iter().map(|(_, m)| m).collect();
+    mistakes.dedup();
+    match mistakes.is_empty() {
         true => Ok(experiment),
-        false => Err(messages),
+        false => Err(mistakes),
     }
 }
 
@@ -71,7 +72,7 @@ pub(super) fn try_axes<'t>(reader: &Reader, document: &DeTable<'t>, trials: &[Tr
         read_root(&again, document, "experiment");
         again.errors()
     };
-    let known: HashSet<(usize, String)> = errors(&base).into_iter().collect();
+    let known: HashSet<(usize, Mistake)> = errors(&base).into_iter().collect();
     for trial in trials {
         let mut document = base.clone();
         let line = reader.line_at(trial.value.span().start);
@@ -80,25 +81,25 @@ pub(super) fn try_axes<'t>(reader: &Reader, document: &DeTable<'t>, trials: &[Tr
                 "unknown field `{}`: what the file has there is no table",
                 trial.path
             );
-            reader.error(line, text);
+            let mistake = Mistake {
+                field: Some(trial.path.clone()),
+                ..Mistake::new(Code::UnknownField, text)
+            };
+            reader.error(line, mistake);
             continue;
         }
-        let (own, place) = (format!("field `{}`", trial.path), &trial.place);
-        for (at, message) in errors(&document) {
-            let found = (at, message);
+        for found in errors(&document) {
             if known.contains(&found) {
                 continue;
             }
-            let message = found.1;
-            let text = match message.strip_prefix(&own) {
-                Some(rest) => format!("field `{place}`{rest}"),
-                None if message.starts_with("unknown") => message,
-                None => format!(
-                    "{message} (with `{place}` = {})",
-                    shown(trial.value.get_ref())
-                ),
-            };
-            reader.error(line, text);
+            let mut mistake = found.1;
+            if mistake.field.as_ref() == Some(&trial.path) && mistake.code != Code::UnknownField {
+                mistake.field = Some(trial.place.clone());
+            } else if mistake.code != Code::UnknownField {
+                let value = shown(trial.value.get_ref());
+                mistake.at = Some(format!("with `{}` = {value}", trial.place));
+            }
+            reader.error(line, mistake);
         }
     }
 }

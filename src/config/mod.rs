@@ -57,7 +57,7 @@ pub use variation::{Distribution, Kernel, Mapping, OffsetReference, Sampling, Va
 pub use worst_case::{SearchImages, WorstCase};
 
 use crate::choice::choices;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Mistake, Result};
 use axes::Trial;
 use reader::{Reader, Section};
 use rule::{Any, Text};
@@ -155,7 +155,7 @@ impl Experiment {
     /// and the contradictions at every point.
     ///
     /// # Errors
-    /// [`Error::Config`] with every mistake; each names the path of its field.
+    /// [`Error::Input`] with every mistake; each names the path of its field.
     ///
     /// # Examples
     /// ```
@@ -235,9 +235,9 @@ fn read(text: &str, source: Option<&str>, default_name: &str) -> Result<Experime
     if reader.is_content() {
         check_points(&reader, &experiment)?;
     }
-    match reader.messages() {
-        messages if messages.is_empty() => Ok(experiment),
-        messages => Err(Error::Config(messages)),
+    match reader.mistakes() {
+        mistakes if mistakes.is_empty() => Ok(experiment),
+        mistakes => Err(Error::Input(mistakes)),
     }
 }
 
@@ -245,7 +245,7 @@ fn read(text: &str, source: Option<&str>, default_name: &str) -> Result<Experime
 fn read_fields(text: &str, reader: &Reader, default_name: &str) -> Result<Experiment> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(Error::Config(documents::syntax(reader, &errors)));
+        return Err(Error::Input(documents::syntax(reader, &errors)));
     }
     let (experiment, trials) = read_root(reader, document.get_ref(), default_name);
     // Too many points are a mistake already; nobody waits until all of them were tried.
@@ -264,12 +264,11 @@ fn read_root<'t>(
     let mut s = reader.root(document);
     let defaults = defaults(&s, default_name);
     let e = Experiment::take(&mut s, defaults);
-    let misplaced = [
-        e.data.misplaced(),
-        e.network.misplaced(),
-        e.sweep.misplaced(),
-    ];
+    let misplaced = [e.data.misplaced(), e.network.misplaced()];
     for (field, text) in misplaced.into_iter().flatten() {
+        s.refuse(field, Mistake::worded(Code::Misplaced, &text));
+    }
+    for (field, text) in e.sweep.misplaced() {
         s.refuse(field, text);
     }
     let trials = std::mem::take(&mut s.trials);
@@ -301,8 +300,8 @@ fn defaults(s: &Section, name: &str) -> Experiment {
 fn check_points(reader: &Reader, experiment: &Experiment) -> Result<()> {
     let designs = experiment.sweep.designs();
     let (points, refused) = experiment.try_points()?;
-    for (design, message) in refused {
-        reader.error(reader.line_of(&designs[design].0), message);
+    for (design, mistake) in refused {
+        reader.error(reader.line_of(&designs[design].0), mistake);
     }
     let n_of_design = designs.iter().map(|(_, design)| design.n_points());
     let design_of_point: Vec<usize> = n_of_design
@@ -313,23 +312,28 @@ fn check_points(reader: &Reader, experiment: &Experiment) -> Result<()> {
     for point in points {
         let own = design_of_point.get(point.index).map(|&d| &designs[d]);
         for problem in check::problems(&point.experiment) {
-            let place = |field: &&str| {
+            let place = |field: &&'static str| {
                 let axis = own.and_then(|(place, design)| {
                     let axis = design.axes.iter().find(|axis| axis.path == *field)?;
                     let sets = |key: &str| reader.sets(&format!("{place}.{key}"));
                     axes::written(&axis.path, sets).map(|key| format!("{place}.{key}"))
                 });
-                axis.or_else(|| reader.sets(field).then(|| field.to_string()))
+                let place = axis.or_else(|| reader.sets(field).then(|| field.to_string()));
+                place.map(|place| (*field, place))
             };
-            let field = problem.fields[0].to_string();
-            let field = problem.fields.iter().find_map(place).unwrap_or(field);
+            let first = problem.fields[0];
+            let (path, field) = match problem.fields.iter().find_map(place) {
+                Some(found) => found,
+                None => (first, first.to_string()),
+            };
             if seen.insert((field.clone(), problem.clone())) {
-                let label = match point.axes.is_empty() {
-                    true => String::new(),
-                    false => format!(" (at the point {})", point.label()),
+                let mistake = Mistake {
+                    value: point.value(path)?,
+                    at: point.place(),
+                    field: Some(field.clone()),
+                    ..Mistake::worded(Code::Contradiction, &problem.message)
                 };
-                let text = format!("field `{field}`: {}{label}", problem.message);
-                reader.error(reader.line_of(&field), text);
+                reader.error(reader.line_of(&field), mistake);
             }
         }
     }

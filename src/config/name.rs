@@ -6,7 +6,8 @@ use serde_json::json;
 use toml::de::DeValue;
 
 use super::reader::short;
-use super::rule::{Allowed, Rule, Text};
+use super::rule::{Allowed, Read, Rule, Text};
+use crate::error::{Code, Mistake};
 
 /// Longest experiment name.
 const MAX_NAME: usize = 100;
@@ -54,15 +55,16 @@ pub(super) fn of_file(path: &Path) -> String {
 pub(super) struct Name;
 
 impl Rule<String> for Name {
-    fn read(&self, value: &DeValue) -> Result<String, String> {
+    fn read(&self, value: &DeValue) -> Read<String> {
         let name = Text.read(value)?;
         match is_plain_name(&name) {
             true => Ok(name),
-            false => Err(format!(
-                "value {:?} is not allowed; allowed: {}",
-                short(&name),
-                allowed()
-            )),
+            false => {
+                let name = format!("{:?}", short(&name));
+                let text = format!("value {name} is not allowed");
+                let mistake = Mistake::new(Code::NotAllowed, text);
+                Err(mistake.value(name).allowed(allowed()).into())
+            }
         }
     }
 

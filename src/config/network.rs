@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use toml::de::DeValue;
 
 use super::reader::Section;
-use super::rule::{Allowed, Any, List, Maybe, Relative, Rule};
+use super::rule::{Allowed, Any, List, Maybe, Read, Relative, Rule};
 use super::section::section;
 use crate::choice::choices;
 use crate::error::{Error, Result};
@@ -237,7 +237,7 @@ impl Network {
 struct Sha;
 
 impl Rule<String> for Sha {
-    fn read(&self, value: &DeValue) -> std::result::Result<String, String> {
+    fn read(&self, value: &DeValue) -> Read<String> {
         let text = value.as_str().unwrap_or_default();
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Ok(text.to_ascii_lowercase());

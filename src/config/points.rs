@@ -9,7 +9,7 @@ use super::axes::{AxisValue, field_path};
 use super::documents::{insert, read_document};
 use super::train::{Recipe, TrainVariation};
 use super::{Experiment, Profile, SHARED, Sampling, Variation};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Mistake, Result};
 
 /// One point of a sweep.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,9 +27,12 @@ impl Point {
     pub fn label(&self) -> String {
         label(&self.axes)
     }
-}
 
-impl Point {
+    /// `at the point train.recipe = qat`, for messages; none where nothing varies.
+    pub fn place(&self) -> Option<String> {
+        place(&self.axes)
+    }
+
     /// Values of the fields with these paths: those of its axes, and what the experiment says of the
     /// others; null where a field is not set.
     ///
@@ -61,13 +64,30 @@ impl Point {
     }
 }
 
+impl Point {
+    /// The value of a field as text; none where it is not set.
+    pub(super) fn value(&self, path: &str) -> Result<Option<String>> {
+        let values = self.settings(&[path.to_string()])?.into_iter();
+        let mut texts = values.filter(|(_, v)| !v.is_null()).map(|(_, v)| match v {
+            serde_json::Value::Object(_) => "a table".to_string(),
+            serde_json::Value::Array(list) => format!("an array of {}", list.len()),
+            plain => plain.to_string(),
+        });
+        Ok(texts.next())
+    }
+}
+
 fn label(axes: &[(String, AxisValue)]) -> String {
     let parts = axes.iter().map(|(name, value)| format!("{name} = {value}"));
     parts.collect::<Vec<_>>().join(", ")
 }
 
+fn place(axes: &[(String, AxisValue)]) -> Option<String> {
+    (!axes.is_empty()).then(|| format!("at the point {}", label(axes)))
+}
+
 /// Number of the design whose point cannot be read, and why.
-pub(super) type Refusal = (usize, String);
+pub(super) type Refusal = (usize, Mistake);
 
 impl Experiment {
     /// Paths of the fields that the sweep varies, in the order of the file, each once.
@@ -85,13 +105,13 @@ impl Experiment {
     /// All points of the sweep: the designs one after another.
     ///
     /// A point is this experiment's file with the fields of its axes set, read again. A field that
-    /// has its default follows where another field decides what the default is. [`Error::Config`]
+    /// has its default follows where another field decides what the default is. [`Error::Input`]
     /// says what a point's reader refuses, which [`Experiment::load`] has found out before.
     pub fn points(&self) -> Result<Vec<Point>> {
         let (points, refused) = self.try_points()?;
         match refused.is_empty() {
             true => Ok(points),
-            false => Err(Error::Config(refused.into_iter().map(|(_, m)| m).collect())),
+            false => Err(Error::Input(refused.into_iter().map(|(_, m)| m).collect())),
         }
     }
 
@@ -146,11 +166,13 @@ impl Experiment {
                         axes,
                         experiment,
                     }),
-                    Err(messages) => {
-                        let at = label(&axes);
-                        let messages = messages.into_iter();
-                        refused
-                            .extend(messages.map(|m| (place, format!("{m} (at the point {at})"))));
+                    Err(mistakes) => {
+                        let at = self::place(&axes);
+                        let at = |m| Mistake {
+                            at: at.clone(),
+                            ..m
+                        };
+                        refused.extend(mistakes.into_iter().map(|m| (place, at(m))));
                     }
                 }
             }
@@ -179,7 +201,10 @@ impl Experiment {
     }
 
     /// What the document says, with what all points share.
-    fn read_point(&self, document: &toml::Table) -> Result<std::result::Result<Self, Vec<String>>> {
+    fn read_point(
+        &self,
+        document: &toml::Table,
+    ) -> Result<std::result::Result<Self, Vec<Mistake>>> {
         let broken = |e: String| Error::Internal(format!("experiment to TOML: {e}"));
         let text = toml::to_string(document).map_err(|e| broken(e.to_string()))?;
         let document = DeTable::parse(&text).map_err(|e| broken(e.to_string()))?;
@@ -189,8 +214,8 @@ impl Experiment {
     /// Puts in what all points share.
     fn shared(
         &self,
-        read: std::result::Result<Self, Vec<String>>,
-    ) -> std::result::Result<Self, Vec<String>> {
+        read: std::result::Result<Self, Vec<Mistake>>,
+    ) -> std::result::Result<Self, Vec<Mistake>> {
         read.map(|mut e| {
             e.name.clone_from(&self.name);
             e.title.clone_from(&self.title);
@@ -339,7 +364,7 @@ impl Repeats {
             };
             let message =
                 format!("{again} {index} is point {earlier} ({label}); allowed: each point once");
-            refused.push((design, message));
+            refused.push((design, Mistake::worded(Code::Repeated, &message)));
         }
     }
 }

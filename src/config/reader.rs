@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -16,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::axes::Trial;
 use super::rule::{Rule, wrong_type};
+use crate::error::{Code, Mistake};
 
 /// A value with its place in the text.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -26,7 +26,7 @@ pub(super) struct Reader {
     source: Option<String>,
     /// Byte offset of the first character of every line.
     line_starts: Rc<[usize]>,
-    errors: RefCell<Vec<(usize, String)>>,
+    errors: RefCell<Vec<(usize, Mistake)>>,
     /// Line of every field that the document sets.
     lines: RefCell<BTreeMap<String, usize>>,
 }
@@ -97,30 +97,27 @@ impl Reader {
     }
 
     /// Records a mistake.
-    pub(super) fn error(&self, line: usize, message: impl Into<String>) {
-        self.errors.borrow_mut().push((line, message.into()));
+    pub(super) fn error(&self, line: usize, mistake: Mistake) {
+        self.errors.borrow_mut().push((line, mistake));
     }
 
-    /// The mistakes so far as `SOURCE:LINE: message`, by line, without repetitions; after the first
+    /// The mistakes so far with their places, by line, without repetitions; after the first
     /// [`MAX_MESSAGES`] how many more there are.
-    pub(super) fn messages(&self) -> Vec<String> {
+    pub(super) fn mistakes(&self) -> Vec<Mistake> {
         let mut errors = self.errors.borrow().clone();
         errors.sort_by_key(|(line, _)| *line);
         errors.dedup();
         let more = errors.len().saturating_sub(MAX_MESSAGES);
         let told = errors.into_iter().take(MAX_MESSAGES);
-        let place = |line: Option<usize>| match (&self.source, line) {
-            (None, _) => String::new(),
-            (Some(source), None) => format!("{source}: "),
-            (Some(source), Some(line)) => format!("{source}:{line}: "),
+        let place = |(line, mistake)| Mistake {
+            file: self.source.clone(),
+            // A document without places was written by the program.
+            line: self.source.as_ref().map(|_| line),
+            ..mistake
         };
-        let mut messages: Vec<String> = told
-            .map(|(line, message)| place(Some(line)) + &message)
-            .collect();
-        if more > 0 {
-            messages.push(place(None) + &format!("and {more} more mistakes"));
-        }
-        messages
+        let mut mistakes: Vec<Mistake> = told.map(place).collect();
+        mistakes.extend(and_more(more, self.source.as_deref()));
+        mistakes
     }
 
     /// Whether there are no mistakes so far.
@@ -129,7 +126,7 @@ impl Reader {
     }
 
     /// The mistakes so far with their lines, in the order in which they were found.
-    pub(super) fn errors(&self) -> Vec<(usize, String)> {
+    pub(super) fn errors(&self) -> Vec<(usize, Mistake)> {
         self.errors.borrow().clone()
     }
 
@@ -184,11 +181,23 @@ impl<'t> Section<'t> {
         Some(value)
     }
 
-    /// Records a mistake of a field of this table.
-    pub(super) fn refuse(&self, key: &str, message: impl Display) {
+    /// Records a mistake of a field of this table, or of a section inside (`cells.levels`).
+    pub(super) fn refuse(&self, key: &str, mistake: impl Into<Box<Mistake>>) {
+        let mut mistake = *mistake.into();
         let path = self.path_of(key);
-        let text = format!("field `{path}`: {message}");
-        self.reader.error(self.reader.line_of(&path), text);
+        let (around, last) = key.rsplit_once('.').unwrap_or(("", key));
+        let sections = around.split('.').filter(|part| !part.is_empty());
+        let value = sections
+            .fold(self.table, |table, part| {
+                table?.get(part)?.get_ref().as_table()
+            })
+            .and_then(|table| table.get(last));
+        if let (None, Some(value)) = (&mistake.value, value) {
+            mistake.value = Some(shown(value.get_ref()));
+        }
+        let line = self.reader.line_of(&path);
+        mistake.field = Some(path);
+        self.reader.error(line, mistake);
     }
 
     /// Reads a field of which only the value matters here: another call reports its mistakes.
@@ -239,9 +248,9 @@ impl<'t> Section<'t> {
             let path = format!("{}[{i}]", self.path_of(key));
             let line = self.reader.line_at(item.span().start);
             let Some(table) = item.get_ref().as_table() else {
-                let problem = wrong_type(item.get_ref(), "a table", "tables");
-                self.reader
-                    .error(line, format!("field `{path}`: {problem}"));
+                let mut problem = wrong_type(item.get_ref(), "a table", "tables");
+                problem.field = Some(path);
+                self.reader.error(line, problem);
                 continue;
             };
             self.reader.note(path.clone(), line);
@@ -291,8 +300,8 @@ impl<'t> Section<'t> {
             if !self.known.contains(&name) {
                 let line = self.reader.line_at(key.span().start);
                 let path = self.path_of(name);
-                self.reader
-                    .error(line, unknown("field", &path, name, &self.known));
+                let mistake = unknown(Code::UnknownField, &path, name, &self.known);
+                self.reader.error(line, mistake);
             }
         }
     }
@@ -306,17 +315,29 @@ pub(super) struct Entries<'t> {
     pub(super) entries: Vec<(&'t str, &'t Value<'t>)>,
 }
 
-/// Message about a name that does not exist.
-pub(super) fn unknown(what: &str, path: &str, name: &str, allowed: &[&str]) -> String {
-    let hint = match nearest(name, allowed) {
-        Some(near) => format!("did you mean `{near}`? "),
-        None => String::new(),
+/// A name that does not exist.
+pub(super) fn unknown(code: Code, path: &str, name: &str, allowed: &[&str]) -> Mistake {
+    let what = match code == Code::UnknownAxis {
+        true => "axis",
+        false => "field",
     };
-    format!(
-        "unknown {what} `{}`; {hint}allowed: {}",
-        short(path),
-        allowed.join(", ")
-    )
+    let path = short(path);
+    let mistake = Mistake::new(code, format!("unknown {what} `{path}`"))
+        .allowed(allowed.join(", "))
+        .hint(nearest(name, allowed).map(str::to_string));
+    Mistake {
+        field: Some(path.into_owned()),
+        ..mistake
+    }
+}
+
+/// That a document has more mistakes than are listed, if it has.
+pub(super) fn and_more(more: usize, source: Option<&str>) -> Option<Mistake> {
+    let text = format!("and {more} more mistakes");
+    (more > 0).then(|| Mistake {
+        file: source.map(str::to_string),
+        ..Mistake::new(Code::More, text)
+    })
 }
 
 /// The beginning of a name or path that may be of any length.

@@ -10,7 +10,7 @@ use super::axes::field_path;
 use super::reader::{nearest, short};
 use super::rule::Allowed;
 use super::section::Declared;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Mistake, Result};
 
 pub use super::schema::schema;
 
@@ -161,14 +161,12 @@ pub fn find(name: &str) -> Result<Vec<Table>> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let last = |name: &str| name.rsplit('.').next() == path.rsplit('.').next();
     let near = names.iter().copied().find(|name| last(name));
-    let hint = match near.or_else(|| nearest(path, &names)) {
-        Some(near) => format!("did you mean `{near}`? "),
-        None => String::new(),
-    };
-    Err(Error::input(format!(
-        "no field or section `{}`; {hint}allowed: the paths that `pimento config` lists",
-        short(name)
-    )))
+    let near = near.or_else(|| nearest(path, &names));
+    let text = format!("no field or section `{}`", short(name));
+    let mistake = Mistake::new(Code::UnknownField, text)
+        .allowed("the paths that `pimento config` lists")
+        .hint(near.map(str::to_string));
+    Err(Error::Input(vec![mistake]))
 }
 
 /// Text of a doc comment: one paragraph without links.

@@ -10,6 +10,10 @@ use toml::de::DeValue;
 
 use super::reader::{nearest, shown};
 use crate::choice::Choice;
+use crate::error::{Code, Mistake};
+
+/// A value, or what is wrong with it; who asked for it names the field.
+pub(super) type Read<T> = Result<T, Box<Mistake>>;
 
 /// What a rule allows.
 pub(super) struct Allowed {
@@ -37,7 +41,7 @@ impl Allowed {
 /// Which values a field of type `T` can have.
 pub(super) trait Rule<T: Serialize> {
     /// Reads a value, or explains what is wrong with it.
-    fn read(&self, value: &DeValue) -> Result<T, String>;
+    fn read(&self, value: &DeValue) -> Read<T>;
 
     /// What is allowed.
     fn allowed(&self) -> Allowed;
@@ -48,7 +52,7 @@ pub(super) trait Rule<T: Serialize> {
     }
 
     /// Reads a value in place of this default, for rules that depend on it.
-    fn read_instead(&self, value: &DeValue, default: &T) -> Result<T, String> {
+    fn read_instead(&self, value: &DeValue, default: &T) -> Read<T> {
         let _ = default;
         self.read(value)
     }
@@ -65,16 +69,16 @@ fn to_toml(value: &impl Serialize) -> toml::Value {
 macro_rules! whole_numbers {
     ($($type:ty)*) => {$(
         impl Rule<$type> for RangeInclusive<$type> {
-            fn read(&self, value: &DeValue) -> Result<$type, String> {
+            fn read(&self, value: &DeValue) -> Read<$type> {
                 let allowed = format!("{} to {}", self.start(), self.end());
                 let DeValue::Integer(i) = value else {
-                    return Err(wrong_type(value, "an integer", &allowed));
+                    return Err(wrong_type(value, "an integer", &allowed).into());
                 };
                 i128::from_str_radix(i.as_str(), i.radix())
                     .ok()
                     .and_then(|i| <$type>::try_from(i).ok())
                     .filter(|i| self.contains(i))
-                    .ok_or_else(|| not_allowed(value, &allowed))
+                    .ok_or_else(|| not_allowed(value, &allowed).into())
             }
 
             fn allowed(&self) -> Allowed {
@@ -90,13 +94,13 @@ whole_numbers! { u8 u32 u64 usize }
 
 /// Finite numbers; integers are accepted.
 impl Rule<f64> for RangeInclusive<f64> {
-    fn read(&self, value: &DeValue) -> Result<f64, String> {
+    fn read(&self, value: &DeValue) -> Read<f64> {
         let allowed = format!("{} to {}", self.start(), self.end());
         let x = number(value).ok_or_else(|| wrong_type(value, "a number", &allowed))?;
         match self.contains(&x) {
             // `-0.0` is in the range of `0.0` but would be another value in the results.
             true => Ok(x + 0.0),
-            false => Err(not_allowed(value, &allowed)),
+            false => Err(not_allowed(value, &allowed).into()),
         }
     }
 
@@ -114,7 +118,7 @@ pub(super) struct Above(pub(super) f64);
 const INFINITE: &str = "inf";
 
 impl Rule<f64> for Above {
-    fn read(&self, value: &DeValue) -> Result<f64, String> {
+    fn read(&self, value: &DeValue) -> Read<f64> {
         let allowed = format!("numbers above {}, or inf", self.0);
         let x = match value.as_str() {
             Some(INFINITE) => f64::INFINITY,
@@ -122,7 +126,7 @@ impl Rule<f64> for Above {
         };
         match x > self.0 {
             true => Ok(x),
-            false => Err(not_allowed(value, &allowed)),
+            false => Err(not_allowed(value, &allowed).into()),
         }
     }
 
@@ -147,9 +151,9 @@ impl Rule<f64> for Above {
 pub(super) struct Any;
 
 impl Rule<bool> for Any {
-    fn read(&self, value: &DeValue) -> Result<bool, String> {
+    fn read(&self, value: &DeValue) -> Read<bool> {
         let bool = value.as_bool();
-        bool.ok_or_else(|| wrong_type(value, "a boolean", "true, false"))
+        bool.ok_or_else(|| wrong_type(value, "a boolean", "true, false").into())
     }
 
     fn allowed(&self) -> Allowed {
@@ -158,17 +162,14 @@ impl Rule<bool> for Any {
 }
 
 impl<T: Choice + Serialize> Rule<T> for Any {
-    fn read(&self, value: &DeValue) -> Result<T, String> {
+    fn read(&self, value: &DeValue) -> Read<T> {
         let allowed = quoted::<T>();
         let text = value.as_str();
         let text = text.ok_or_else(|| wrong_type(value, "a string", &allowed))?;
         T::from_name(text).ok_or_else(|| {
             let names: Vec<&str> = T::ALL.iter().map(|v| v.name()).collect();
-            let hint = match nearest(text, &names) {
-                Some(near) => format!("; did you mean \"{near}\"?"),
-                None => String::new(),
-            };
-            format!("{}{hint}", not_allowed(value, &allowed))
+            let hint = nearest(text, &names).map(str::to_string);
+            Box::new(not_allowed(value, &allowed).hint(hint))
         })
     }
 
@@ -191,9 +192,9 @@ fn quoted<T: Choice>() -> String {
 pub(super) struct Text;
 
 impl Rule<String> for Text {
-    fn read(&self, value: &DeValue) -> Result<String, String> {
+    fn read(&self, value: &DeValue) -> Read<String> {
         let text = value.as_str().map(str::to_string);
-        text.ok_or_else(|| wrong_type(value, "a string", "any text"))
+        text.ok_or_else(|| wrong_type(value, "a string", "any text").into())
     }
 
     fn allowed(&self) -> Allowed {
@@ -205,7 +206,7 @@ impl Rule<String> for Text {
 pub(super) struct Relative;
 
 impl Rule<Option<PathBuf>> for Relative {
-    fn read(&self, value: &DeValue) -> Result<Option<PathBuf>, String> {
+    fn read(&self, value: &DeValue) -> Read<Option<PathBuf>> {
         let text = Text.read(value)?;
         Ok((!text.is_empty()).then(|| PathBuf::from(text)))
     }
@@ -226,7 +227,7 @@ impl Rule<Option<PathBuf>> for Relative {
 pub(super) struct Maybe<R>(pub(super) R);
 
 impl<T: Serialize, R: Rule<T>> Rule<Option<T>> for Maybe<R> {
-    fn read(&self, value: &DeValue) -> Result<Option<T>, String> {
+    fn read(&self, value: &DeValue) -> Read<Option<T>> {
         self.0.read(value).map(Some)
     }
 
@@ -246,7 +247,7 @@ pub(super) struct List<R> {
 }
 
 impl<T: Serialize, R: Rule<T>> Rule<Vec<T>> for List<R> {
-    fn read(&self, value: &DeValue) -> Result<Vec<T>, String> {
+    fn read(&self, value: &DeValue) -> Read<Vec<T>> {
         let (lo, hi) = (self.length.start(), self.length.end());
         let kind = self.each.allowed().kind;
         let allowed = match lo == hi {
@@ -256,7 +257,7 @@ impl<T: Serialize, R: Rule<T>> Rule<Vec<T>> for List<R> {
         let list = value.as_array();
         let list = list.ok_or_else(|| wrong_type(value, "an array", &allowed))?;
         if !self.length.contains(&list.len()) {
-            return Err(not_allowed(value, &allowed));
+            return Err(not_allowed(value, &allowed).into());
         }
         list.iter().map(|v| self.each.read(v.get_ref())).collect()
     }
@@ -280,12 +281,12 @@ impl<T: Serialize, R: Rule<T> + Clone, const N: usize> Rule<[T; N]> for Each<R>
 where
     [T; N]: Serialize,
 {
-    fn read(&self, value: &DeValue) -> Result<[T; N], String> {
+    fn read(&self, value: &DeValue) -> Read<[T; N]> {
         let values = self.list::<N>().read(value)?;
         let allowed = || format!("{N} values");
         values
             .try_into()
-            .map_err(|_| not_allowed(value, &allowed()))
+            .map_err(|_| not_allowed(value, &allowed()).into())
     }
 
     fn allowed(&self) -> Allowed {
@@ -306,7 +307,7 @@ impl<R: Clone> Each<R> {
 pub(super) struct OneOr<R>(pub(super) List<R>);
 
 impl<T: Serialize, R: Rule<T>> Rule<Vec<T>> for OneOr<R> {
-    fn read(&self, value: &DeValue) -> Result<Vec<T>, String> {
+    fn read(&self, value: &DeValue) -> Read<Vec<T>> {
         match value.as_array() {
             Some(_) => self.0.read(value),
             None => self.0.each.read(value).map(|x| vec![x]),
@@ -327,22 +328,31 @@ pub(super) fn either(one: &Allowed, other: &Allowed) -> Allowed {
     )
 }
 
-/// Message about a value that its type has but the rule does not allow.
-pub(super) fn not_allowed(value: &DeValue, allowed: &str) -> String {
-    format!("value {} is not allowed; allowed: {allowed}", shown(value))
+/// A value that its type has but the rule does not allow.
+pub(super) fn not_allowed(value: &DeValue, allowed: &str) -> Mistake {
+    let value = shown(value);
+    Mistake::new(Code::NotAllowed, format!("value {value} is not allowed"))
+        .value(value)
+        .allowed(allowed)
 }
 
-/// Message about a value of another type.
-pub(super) fn wrong_type(value: &DeValue, expected: &str, allowed: &str) -> String {
+/// A value of another type.
+pub(super) fn wrong_type(value: &DeValue, expected: &str, allowed: &str) -> Mistake {
+    let text = shown(value);
     let found = match value {
-        DeValue::Array(_) | DeValue::Table(_) => shown(value),
+        DeValue::Array(_) | DeValue::Table(_) => text.clone(),
         DeValue::String(_)
         | DeValue::Integer(_)
         | DeValue::Float(_)
         | DeValue::Boolean(_)
-        | DeValue::Datetime(_) => format!("the {} {}", value.type_str(), shown(value)),
+        | DeValue::Datetime(_) => format!("the {} {text}", value.type_str()),
     };
-    format!("expected {expected}, found {found}; allowed: {allowed}")
+    Mistake::new(
+        Code::WrongType,
+        format!("expected {expected}, found {found}"),
+    )
+    .value(text)
+    .allowed(allowed)
 }
 
 fn number(value: &DeValue) -> Option<f64> {

@@ -196,8 +196,8 @@ impl<T: Serialize, R: Rule<T>> Entry<T> for Leaf<R> {
         };
         match self.0.read_instead(value.get_ref(), &default) {
             Ok(value) => value,
-            Err(message) => {
-                s.refuse(key, message);
+            Err(mistake) => {
+                s.refuse(key, mistake);
                 default
             }
         }

@@ -1,11 +1,42 @@
 use super::*;
 
-/// The messages of a text that must be refused.
-fn errors(text: &str) -> Vec<String> {
-    match Experiment::parse(text, "x.toml") {
-        Err(Error::Config(messages)) => messages,
+/// The messages of a text that must be refused; each mistake is whole as data, too.
+pub(super) fn errors(text: &str) -> Vec<String> {
+    let mistakes = match Experiment::parse(text, "x.toml") {
+        Err(Error::Input(mistakes)) => mistakes,
         other => panic!("expected configuration errors, got {other:?}"),
-    }
+    };
+    mistakes.iter().for_each(whole);
+    mistakes.iter().map(Mistake::to_string).collect()
+}
+
+/// A mistake of a file has its place, one of a field its path, one of a value the value.
+pub(super) fn whole(m: &Mistake) {
+    assert_eq!(m.file.as_deref(), Some("x.toml"), "{m:?}");
+    assert_eq!(m.line.is_some(), m.code != Code::More, "{m:?}");
+    let is_twice =
+        m.message().contains("there twice: point") || m.message().contains("points are there");
+    let (field, value) = match m.code {
+        Code::Syntax | Code::More => (false, false),
+        Code::Repeated if is_twice => (false, false),
+        Code::UnknownField | Code::UnknownAxis | Code::Misplaced | Code::Repeated => (true, false),
+        Code::WrongType | Code::NotAllowed => (true, true),
+        Code::Contradiction => (true, false),
+        Code::Input
+        | Code::Io
+        | Code::Capacity
+        | Code::Device
+        | Code::Interrupted
+        | Code::Internal => panic!("{m:?} is no mistake of a file"),
+    };
+    assert!(m.field.is_some() || !field, "{m:?}");
+    assert!(m.value.is_some() || !value, "{m:?}");
+    let lists = matches!(m.code, Code::NotAllowed | Code::UnknownAxis);
+    assert!(m.allowed.is_some() || !lists, "{m:?}");
+    let place = m
+        .line
+        .map_or("x.toml: ".into(), |line| format!("x.toml:{line}: "));
+    assert_eq!(m.to_string(), place + &m.message());
 }
 
 #[test]
@@ -166,14 +197,11 @@ fn contradictions_name_the_line_that_makes_them() {
     for (text, start) in cases {
         match Experiment::parse(text, "x.toml") {
             Ok(_) => assert_eq!(start, "", "{text}"),
-            Err(Error::Config(messages)) => {
-                assert_eq!(messages.len(), 1, "{text}\n{messages:#?}");
-                assert!(
-                    !start.is_empty() && messages[0].starts_with(start),
-                    "{messages:#?}"
-                );
+            Err(error) => {
+                assert_eq!(error.mistakes().len(), 1, "{text}\n{error}");
+                let told = error.to_string();
+                assert!(!start.is_empty() && told.starts_with(start), "{told}");
             }
-            Err(other) => panic!("{other}"),
         }
     }
 }

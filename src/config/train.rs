@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 use super::Fidelity;
-use super::rule::{Allowed, Maybe, Rule};
+use super::rule::{Allowed, Maybe, Read, Rule};
 use super::section::{Table, section};
 use super::variation::SIGMA;
 use crate::choice::choices;
@@ -175,7 +175,7 @@ pub(super) const SEED: RangeInclusive<u64> = 0..=i64::MAX as u64;
 struct Epochs;
 
 impl Rule<usize> for Epochs {
-    fn read(&self, value: &DeValue) -> Result<usize, String> {
+    fn read(&self, value: &DeValue) -> Read<usize> {
         self.read_instead(value, &0)
     }
 
@@ -185,7 +185,7 @@ impl Rule<usize> for Epochs {
         Allowed { values, ..any }
     }
 
-    fn read_instead(&self, value: &DeValue, default: &usize) -> Result<usize, String> {
+    fn read_instead(&self, value: &DeValue, default: &usize) -> Read<usize> {
         (usize::from(*default > 0)..=100_000).read(value)
     }
 }

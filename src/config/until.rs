@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::json;
 use toml::de::DeValue;
 
-use super::rule::{Allowed, Any, Rule};
+use super::rule::{Allowed, Any, Read, Rule};
 use crate::choice::{Choice, choices};
 
 choices! {
@@ -75,8 +75,8 @@ impl std::str::FromStr for Until {
 }
 
 impl Rule<Until> for Any {
-    fn read(&self, value: &DeValue) -> Result<Until, String> {
-        value.as_str().unwrap_or_default().parse()
+    fn read(&self, value: &DeValue) -> Read<Until> {
+        Ok(value.as_str().unwrap_or_default().parse::<Until>()?)
     }
 
     fn allowed(&self) -> Allowed {

@@ -203,6 +203,8 @@ pub struct Program {
     pub tensors: Vec<TensorDesc>,
     /// All sections.
     pub sections: Vec<Section>,
+    /// Tensors that are read while other work goes on, see [`Program::read_in_flight`].
+    pub in_flight: Vec<TensorId>,
 }
 
 impl Program {
@@ -227,6 +229,12 @@ impl Program {
     /// Sets how the values of a tensor are kept.
     pub fn keep(&mut self, t: TensorId, storage: Storage) {
         self.tensors[t.index()].storage = storage;
+    }
+
+    /// Says that a tensor will be submitted for reading before what was submitted before has been read; a backend
+    /// counts the memory of two copies.
+    pub fn read_in_flight(&mut self, t: TensorId) {
+        self.in_flight.push(t);
     }
 
     /// Adds a section.

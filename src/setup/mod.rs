@@ -108,13 +108,15 @@ pub(crate) fn no_point(index: usize, n: usize) -> Error {
 
 /// Names the point in an error of its experiment.
 pub(crate) fn at_point(error: Error, point: &config::Point) -> Error {
-    let label = match point.axes.is_empty() {
-        true => String::new(),
-        false => format!(" (at the point {})", point.label()),
+    let Some(at) = point.place() else {
+        return error;
     };
     match error {
-        Error::Input(text) => Error::Input(format!("{text}{label}")),
-        Error::Capacity(text) => Error::Capacity(format!("{text}{label}")),
+        Error::Input(mut mistakes) => {
+            mistakes.iter_mut().for_each(|m| m.at = Some(at.clone()));
+            Error::Input(mistakes)
+        }
+        Error::Capacity(text) => Error::Capacity(format!("{text} ({at})")),
         other => other,
     }
 }

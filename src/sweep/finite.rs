@@ -49,7 +49,7 @@ fn first(chip: u32, model: &Model, images: &Images, build: &Build) -> Option<Str
         let Ok(mut simulator) = build(&part, images) else {
             continue;
         };
-        let done = simulator.wave(0, &(chip..chip + 1), &());
+        let done = simulator.run(0, chip..chip + 1, &());
         if done.is_err() && simulator.not_finite().is_some() {
             let node = &model.graph.nodes[last];
             return Some(format!("`{}` ({})", node.name, node.layer.kind()));

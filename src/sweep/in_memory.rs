@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::census::{Basis, Census};
 use super::cost::costs;
@@ -19,7 +18,7 @@ use crate::backend::Backend;
 use crate::config::{self, Experiment};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::progress::Observer;
+use crate::progress::{Moment, Observer};
 use crate::setup::{self, Images, Point, setup};
 use crate::train::Model;
 
@@ -188,7 +187,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// Simulates chips; `ideal` is the accuracy without variation.
     fn measure(&self, ideal: f64, chips: Range<u32>) -> Result<(PointSummary, Vec<ChipRow>)> {
-        let at = Instant::now();
+        let at = Moment::now();
         let (point, experiment) = (self.point, self.point.experiment());
         let mut simulator = Simulator::new(self.backend, point, self.model, self.images)?;
         let rows = simulator.run(point.config.index, chips, self.observer);

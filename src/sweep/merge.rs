@@ -11,7 +11,7 @@ use super::outcome::{self, Outcome, Write};
 use super::outdir::{self, Existing};
 use super::rows::Rows;
 use super::shard::Shard;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Mistake, Result};
 use crate::files::outputs;
 
 /// Most ranges that a message lists.
@@ -49,7 +49,8 @@ pub fn merge(options: &MergeOptions) -> Result<Outcome> {
     missing_shards(&shards)?;
     let problems = problems(&shards);
     if !problems.is_empty() {
-        return Err(Error::Config(problems));
+        let mistake = |text: String| Mistake::worded(Code::Input, &text);
+        return Err(Error::Input(problems.into_iter().map(mistake).collect()));
     }
     for dir in &options.dirs {
         if outputs::same_file(dir, &options.out) {

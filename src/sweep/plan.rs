@@ -175,11 +175,11 @@ fn speed(
     let mut simulator = Simulator::new(backend, point, model, images)?;
     let wave = simulator.wave_size();
     // The first wave also makes memory and kernels ready.
-    simulator.wave(point.config.index, &(0..1), observer)?;
+    simulator.run(point.config.index, 0..1, observer)?;
     let mut chips = 1;
     loop {
         let at = Instant::now();
-        simulator.wave(point.config.index, &(0..chips as u32), observer)?;
+        simulator.run(point.config.index, 0..chips as u32, observer)?;
         let seconds = at.elapsed().as_secs_f64().max(1e-9);
         if chips == wave || 2.0 * seconds >= MEASURE.as_secs_f64() {
             return Ok(Speed {

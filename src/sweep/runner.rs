@@ -73,7 +73,7 @@ impl SweepOptions {
 }
 
 /// Runs an experiment on one or several backends (networks are trained on the first). Every wave
-/// is on the disk before the next begins; results are made from there, so that an interrupted and
+/// is on the disk before the one after the next begins; results are made from there, so that an interrupted and
 /// resumed run has the same ones.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ pub(super) use layout::check;
 
 use super::cells::CellLevel;
 use super::result::{ChipRow, TuningCost};
-use crate::backend::{Backend, Capacity, RunArgs, Session};
+use crate::backend::{Backend, Capacity, Pending, RunArgs, Session};
 use crate::chip::{ChipVariation, Deviation};
 use crate::config::{Experiment, Fidelity};
 use crate::error::{Error, Result};
@@ -86,6 +86,24 @@ impl Wave {
             Wave::Weight(chips) => (&chips[i].deviation, chips[i].estimate),
             Wave::Cell(chips) => (&chips[i].deviation, chips[i].estimate),
         }
+    }
+}
+
+/// A wave on its way: all its work is queued and its results are asked for.
+pub struct Flight {
+    point: usize,
+    range: Range<u32>,
+    wave: Wave,
+    tally: Pending,
+}
+
+impl Flight {
+    /// Whether [`Simulator::finish`] would return at once.
+    ///
+    /// # Errors
+    /// The device.
+    pub fn is_ready(&mut self) -> Result<bool> {
+        self.tally.is_ready()
     }
 }
 
@@ -257,7 +275,7 @@ impl<'a> Simulator<'a> {
         self.bytes
     }
 
-    /// Simulates the chips of `range`, wave after wave.
+    /// Simulates the chips of `range`, wave after wave; each begins before the one before is read.
     ///
     /// # Errors
     /// An interruption; the device.
@@ -268,11 +286,17 @@ impl<'a> Simulator<'a> {
         observer: &dyn Observer,
     ) -> Result<Vec<ChipRow>> {
         let mut rows = Vec::with_capacity(range.len());
-        let mut first = range.start;
+        let (mut first, mut before) = (range.start, None);
         while first < range.end {
             let chips = ((range.end - first) as usize).min(self.wave_size()) as u32;
-            rows.extend(self.wave(point, &(first..first + chips), observer)?);
+            let flight = self.submit(point, first..first + chips, observer)?;
+            if let Some(before) = before.replace(flight) {
+                rows.extend(self.finish(before)?);
+            }
             first += chips;
+        }
+        if let Some(last) = before {
+            rows.extend(self.finish(last)?);
         }
         Ok(rows)
     }
@@ -308,19 +332,19 @@ impl<'a> Simulator<'a> {
         })
     }
 
-    /// Simulates one wave, at most [`Simulator::wave_size`] chips. What a chip's row says does not
-    /// depend on the wave it is in.
+    /// Queues one wave, at most [`Simulator::wave_size`] chips, and asks for its results. The next may be
+    /// submitted before this one is finished.
     ///
     /// # Errors
     /// An interruption, also in the middle; the device.
-    pub fn wave(
+    pub fn submit(
         &mut self,
         point: usize,
-        range: &Range<u32>,
+        range: Range<u32>,
         observer: &dyn Observer,
-    ) -> Result<Vec<ChipRow>> {
+    ) -> Result<Flight> {
         let (first, chips) = (range.start, range.len());
-        let wave = self.begin(range)?;
+        let wave = self.begin(&range)?;
         let args = |images| RunArgs::wave(self.seed, first, chips, images);
         self.session.run(self.inference.fabricate, &args(0..0))?;
         if let Some((measure, refold)) = self.inference.recalibrate {
@@ -363,16 +387,36 @@ impl<'a> Simulator<'a> {
             }
             start = group.end;
         }
-        let tally = self.session.read(self.inference.tally)?;
+        Ok(Flight {
+            tally: self.session.submit(&[self.inference.tally])?,
+            point,
+            range,
+            wave,
+        })
+    }
+
+    /// The rows of a wave. What a chip's row says does not depend on the wave it is in.
+    ///
+    /// # Errors
+    /// The device; outputs that are no numbers.
+    pub fn finish(&mut self, flight: Flight) -> Result<Vec<ChipRow>> {
+        let Flight {
+            point,
+            range,
+            wave,
+            tally,
+        } = flight;
+        let tally = tally.wait()?.concat();
+        let (first, n) = (range.start, self.images.len());
         // A logit that is not finite makes its image's loss not finite, and with it the sum.
-        if let Some(i) = (0..chips).find(|i| !tally[2 * i + 1].is_finite()) {
+        if let Some(i) = (0..range.len()).find(|i| !tally[2 * i + 1].is_finite()) {
             let chip = first + i as u32;
             self.not_finite = Some(chip);
             return Err(Error::input(format!(
                 "point {point}, chip {chip}: the network's outputs are not finite numbers"
             )));
         }
-        let rows = (0..chips).map(|i| {
+        let rows = (0..range.len()).map(|i| {
             let (place, estimate) = wave.chip(i);
             let correct = tally[2 * i].round() as u32;
             ChipRow {

@@ -1,8 +1,9 @@
 //! Several adapters at the chips of one point.
 //!
-//! Each adapter has a thread that takes the next chips, simulates them and writes them into the
-//! journal before it takes more: what may be lost is one wave an adapter. An adapter that fails
-//! gives its chips back; they go to the others.
+//! Each adapter has a thread that takes the next chips, queues them, and writes the wave before into the
+//! journal while they are simulated: an adapter is never idle, and what may be lost is two waves of it.
+//! A backend that is ready at once, as the CPU, writes every wave before it takes more. An adapter that
+//! fails gives its chips back; they go to the others.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use super::journal::Journal;
 use super::result::ChipRow;
-use super::wave::Simulator;
+use super::wave::{Flight, Simulator};
 use crate::error::{Error, Result};
 use crate::progress::Observer;
 
@@ -35,7 +36,7 @@ pub(super) struct Worker<'a> {
 /// What the threads share.
 struct Shared<'a> {
     queue: VecDeque<Range<u32>>,
-    /// Waves that are being simulated.
+    /// Waves that are queued or being simulated.
     flying: usize,
     journal: &'a mut Journal,
     /// Adapters that still work.
@@ -107,6 +108,9 @@ fn lock<'m, 's, 'a, 'b>(
     desk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A wave of an adapter, or why it could not be queued.
+type Leg = (Range<u32>, Result<Flight>);
+
 /// Takes chips until none are left.
 fn work(
     worker: &mut Worker,
@@ -115,59 +119,92 @@ fn work(
     changed: &Condvar,
     observer: &dyn Observer,
 ) {
-    loop {
-        let Some(range) = next(worker, point, desk, changed, observer) else {
-            changed.notify_all();
-            return;
-        };
-        observer.wave(point, &range, &worker.name);
-        // A thread that dies silently would leave the others waiting for its chips.
-        let rows = catch_unwind(AssertUnwindSafe(|| {
-            worker.simulator.wave(point, &range, observer)
-        }));
-        let rows = rows.unwrap_or_else(|_| Err(Error::Internal("a wave panicked".into())));
-        let mut guard = lock(desk);
-        let (shared, written) = &mut *guard;
-        shared.flying -= 1;
-        match rows {
-            Ok(rows) => {
-                let seconds = shared.at.elapsed().as_secs_f64();
-                shared.at = Instant::now();
-                match shared.journal.add(&rows, worker.adapter, seconds) {
-                    Ok(()) => written(shared.journal, &rows, &worker.name),
-                    Err(e) => shared.failed = Some(e),
-                }
+    let mut legs: VecDeque<Leg> = VecDeque::new();
+    while worker.lost.is_none() {
+        let taken = next(worker, point, desk, changed, observer, legs.is_empty());
+        let is_last = taken.is_none();
+        if is_last && legs.is_empty() {
+            break;
+        }
+        if let Some(range) = taken {
+            observer.wave(point, &range, &worker.name);
+            let submit = || worker.simulator.submit(point, range.clone(), observer);
+            let flight = whole(submit);
+            legs.push_back((range, flight));
+        }
+        // In order; the latest one may be in flight while the next is queued.
+        while let Some((_, flight)) = legs.front_mut() {
+            let is_ready = flight.as_mut().map_or(Ok(true), Flight::is_ready);
+            if is_ready.is_ok_and(|ready| !ready) && !is_last && legs.len() == 1 {
+                break;
             }
-            Err(e) if e.is_of_adapter() => {
-                let left = match shared.alive {
-                    1 => "none is left".to_string(),
-                    n => format!("{} left, they take its chips", n - 1),
-                };
-                observer.warning(&format!("adapter {} is lost ({left}): {e}", worker.name));
-                shared.alive -= 1;
-                shared.queue.push_front(range);
-                worker.lost = Some(e);
-            }
-            Err(e) => {
-                shared.failed.get_or_insert(e);
+            if let Some((range, flight)) = legs.pop_front() {
+                let rows = flight.and_then(|flight| whole(|| worker.simulator.finish(flight)));
+                settle(worker, (range, rows), &mut legs, desk, observer);
+                changed.notify_all();
             }
         }
-        drop(guard);
-        changed.notify_all();
-        if worker.lost.is_some() {
-            return;
+    }
+    changed.notify_all();
+}
+
+/// What is done, with a panic as its error: a thread that dies silently would leave the others waiting for
+/// its chips.
+fn whole<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.unwrap_or_else(|_| Err(Error::Internal("a wave panicked".into())))
+}
+
+/// Writes the rows of a wave down. Where the adapter is lost, its chips and those of its other `legs` go to
+/// others.
+fn settle(
+    worker: &mut Worker,
+    (range, rows): (Range<u32>, Result<Vec<ChipRow>>),
+    legs: &mut VecDeque<Leg>,
+    desk: &Desk,
+    observer: &dyn Observer,
+) {
+    let mut guard = lock(desk);
+    let (shared, written) = &mut *guard;
+    shared.flying -= 1;
+    match rows {
+        Ok(rows) => {
+            let seconds = shared.at.elapsed().as_secs_f64();
+            shared.at = Instant::now();
+            match shared.journal.add(&rows, worker.adapter, seconds) {
+                Ok(()) => written(shared.journal, &rows, &worker.name),
+                Err(e) => shared.failed = Some(e),
+            }
+        }
+        Err(e) if e.is_of_adapter() => {
+            let left = match shared.alive {
+                1 => "none is left".to_string(),
+                n => format!("{} left, they take its chips", n - 1),
+            };
+            observer.warning(&format!("adapter {} is lost ({left}): {e}", worker.name));
+            shared.alive -= 1;
+            shared.flying -= legs.len();
+            for (later, _) in legs.drain(..).rev() {
+                shared.queue.push_front(later);
+            }
+            shared.queue.push_front(range);
+            worker.lost = Some(e);
+        }
+        Err(e) => {
+            shared.failed.get_or_insert(e);
         }
     }
 }
 
 /// The next chips for an adapter; nothing when all are done or something failed. While others
-/// still simulate, their chips may come back.
+/// still simulate, their chips may come back: `waits` for that.
 fn next(
     worker: &Worker,
     point: usize,
     desk: &Desk,
     changed: &Condvar,
     observer: &dyn Observer,
+    waits: bool,
 ) -> Option<Range<u32>> {
     let mut guard = lock(desk);
     loop {
@@ -196,7 +233,7 @@ fn next(
             shared.flying += 1;
             return Some(range);
         }
-        if shared.flying == 0 {
+        if shared.flying == 0 || !waits {
             return None;
         }
         guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);

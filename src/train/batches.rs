@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
 use crate::data::{self, Augment, Dataset, Normalise};
 use crate::error::{Error, Result};
@@ -45,50 +45,97 @@ impl Batches<'_> {
     }
 }
 
-/// Batches of consecutive steps from a thread that is one or two ahead.
-pub(super) struct Ahead {
-    full: Receiver<Batch>,
-    empty: Sender<Batch>,
+/// Makes the batches of consecutive steps.
+pub(super) struct Maker<'a> {
+    batches: Arc<Batches<'a>>,
+    steps: Range<usize>,
+    /// The training images of an epoch in their order, and which epoch.
+    order: Vec<usize>,
+    of: Option<usize>,
 }
 
-impl Ahead {
+impl<'a> Maker<'a> {
+    fn new(batches: Arc<Batches<'a>>, steps: Range<usize>) -> Self {
+        Self {
+            batches,
+            steps,
+            order: Vec::new(),
+            of: None,
+        }
+    }
+
+    /// The batch of the next step, if there is one, in the memory of another.
+    fn make(&mut self, mut batch: Batch) -> Option<Batch> {
+        let (step, batches) = (self.steps.next()?, &self.batches);
+        let epoch = step / batches.steps_per_epoch;
+        if self.of != Some(epoch) {
+            (self.order, self.of) = (batches.shuffled(epoch), Some(epoch));
+        }
+        let first = step % batches.steps_per_epoch * batches.batch;
+        batches.fill(
+            &self.order[first..][..batches.batch],
+            Some(epoch),
+            &mut batch,
+        );
+        Some(batch)
+    }
+}
+
+/// Batches of consecutive steps.
+pub(super) enum Ahead<'a> {
+    /// From a thread that is one or two ahead.
+    Thread {
+        full: Receiver<Batch>,
+        empty: Sender<Batch>,
+    },
+    /// Made when they are asked for, where no thread can be had.
+    Here(Maker<'a>, Batch),
+}
+
+impl<'a> Ahead<'a> {
     /// Starts the thread. It ends with the steps, or when this end is dropped.
-    pub(super) fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        batches: Arc<Batches<'scope>>,
+    pub(super) fn start(
+        scope: &'a Scope<'a, '_>,
+        batches: Arc<Batches<'a>>,
         steps: Range<usize>,
     ) -> Self {
         // One is waiting while the next is being made.
         let (made, full) = sync_channel(1);
         let (empty, returned) = channel::<Batch>();
-        scope.spawn(move || {
-            let (mut order, mut of) = (vec![], None);
-            for step in steps {
-                let epoch = step / batches.steps_per_epoch;
-                if of != Some(epoch) {
-                    (order, of) = (batches.shuffled(epoch), Some(epoch));
-                }
-                let first = step % batches.steps_per_epoch * batches.batch;
-                let mut batch = returned.try_recv().unwrap_or_default();
-                batches.fill(&order[first..][..batches.batch], Some(epoch), &mut batch);
+        let mut maker = Maker::new(batches.clone(), steps.clone());
+        let thread = move || {
+            while let Some(batch) = maker.make(returned.try_recv().unwrap_or_default()) {
                 if made.send(batch).is_err() {
                     return;
                 }
             }
-        });
-        Self { full, empty }
+        };
+        match Builder::new().spawn_scoped(scope, thread) {
+            Ok(_) => Ahead::Thread { full, empty },
+            Err(_) => Self::here(batches, steps),
+        }
+    }
+
+    fn here(batches: Arc<Batches<'a>>, steps: Range<usize>) -> Self {
+        Ahead::Here(Maker::new(batches, steps), Batch::default())
     }
 
     /// The batch of the next step.
-    pub(super) fn next(&self) -> Result<Batch> {
-        let lost = |_| Error::Internal("the thread that makes the batches ended early".into());
-        self.full.recv().map_err(lost)
+    pub(super) fn next(&mut self) -> Result<Batch> {
+        let next = match self {
+            Ahead::Thread { full, .. } => full.recv().ok(),
+            Ahead::Here(maker, empty) => maker.make(std::mem::take(empty)),
+        };
+        next.ok_or_else(|| Error::Internal("there is no batch for a step".into()))
     }
 
     /// Gives a batch's memory back.
-    pub(super) fn recycle(&self, batch: Batch) {
-        // Whether anybody still needs it does not matter.
-        let _ = self.empty.send(batch);
+    pub(super) fn recycle(&mut self, batch: Batch) {
+        match self {
+            // Whether anybody still needs it does not matter.
+            Ahead::Thread { empty, .. } => _ = empty.send(batch),
+            Ahead::Here(_, empty) => *empty = batch,
+        }
     }
 }
 
@@ -111,19 +158,27 @@ mod tests {
                 steps_per_epoch: 3,
             })
         };
-        let all = |batches: &Arc<Batches>, steps: Range<usize>| -> Vec<(Vec<f32>, Vec<f32>)> {
-            std::thread::scope(|scope| {
-                let ahead = Ahead::start(scope, Arc::clone(batches), steps.clone());
-                let one = |_| {
-                    let batch = ahead.next().unwrap();
-                    let copy = (batch.images.clone(), batch.labels.clone());
-                    ahead.recycle(batch);
-                    copy
-                };
-                let found = steps.map(one).collect();
-                assert!(ahead.next().is_err());
-                found
-            })
+        type All = Vec<(Vec<f32>, Vec<f32>)>;
+        fn take(mut ahead: Ahead, steps: Range<usize>) -> All {
+            let one = |_| {
+                let batch = ahead.next().unwrap();
+                let copy = (batch.images.clone(), batch.labels.clone());
+                ahead.recycle(batch);
+                copy
+            };
+            let found = steps.map(one).collect();
+            assert!(ahead.next().is_err());
+            found
+        }
+        let all = |batches: &Arc<Batches>, steps: Range<usize>| -> All {
+            let here = take(Ahead::here(batches.clone(), steps.clone()), steps.clone());
+            let ahead = std::thread::scope(|scope| {
+                let ahead = Ahead::start(scope, batches.clone(), steps.clone());
+                assert!(matches!(ahead, Ahead::Thread { .. }));
+                take(ahead, steps)
+            });
+            assert!(here == ahead);
+            ahead
         };
         let augment = Augment {
             pad: 1,

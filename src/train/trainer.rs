@@ -1,7 +1,6 @@
 //! From an experiment to a trained network.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,7 @@ use crate::config::Recipe;
 use crate::error::Result;
 use crate::network::lower::Numerics;
 use crate::network::{Graph, Parameters};
-use crate::progress::Observer;
+use crate::progress::{Moment, Observer};
 use crate::setup::Point;
 
 /// A trained network, ready for chips.
@@ -96,7 +95,7 @@ pub fn train(job: &Job) -> Result<Model> {
     let numerics = super::trained_numerics(job.point);
     let full = job.point.quantized;
     let (graph, file) = (&job.point.start.graph, &job.point.start.file);
-    let started = Instant::now();
+    let started = Moment::now();
     let given = file.as_ref().map(|given| &given.loaded.parameters);
     let mut record = TrainRecord::default();
     let mut parameters = match given {

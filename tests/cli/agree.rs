@@ -117,8 +117,18 @@ fn check_and_sweep_refuse_alike() {
         assert_eq!((json.code, said(&json.stderr)), (2, said(&check.stderr)));
         let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(document["valid"], false);
-        let error = document["errors"][0].as_str().unwrap();
-        assert_eq!(format!("error: {error}\n"), json.stderr);
+        let errors = document["errors"].as_array().unwrap();
+        let line = |e: &serde_json::Value| {
+            let message = e["message"].as_str().unwrap();
+            let place = [
+                e["file"].as_str().map(str::to_string),
+                e["line"].as_u64().map(|l| l.to_string()),
+            ];
+            let place: String = place.into_iter().flatten().map(|part| part + ":").collect();
+            let blank = if place.is_empty() { "" } else { " " };
+            format!("error: {place}{blank}{message}\n")
+        };
+        assert_eq!(errors.iter().map(line).collect::<String>(), json.stderr);
     }
 }
 

@@ -454,5 +454,6 @@ fn files_that_the_journal_does_not_know_are_no_results() {
         let json: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!((run.code, &json["exit_code"]), (2, &2.into()));
         assert!(json["error"].as_str().is_some_and(|e| !e.is_empty()));
+        assert_eq!(json["errors"].as_array().map(Vec::len), Some(1));
     }
 }

@@ -13,7 +13,8 @@ fn unknown_adapter_is_an_input_error_that_lists_what_exists() {
         return;
     };
     match WgpuBackend::open(Some("no such adapter")) {
-        Err(Error::Input(message)) => {
+        Err(error @ Error::Input(_)) => {
+            let message = error.to_string();
             assert!(message.contains("no such adapter"), "{message}");
             assert!(message.contains(&gpu.info().name), "{message}");
         }
@@ -83,10 +84,13 @@ fn a_lost_device_is_an_error_and_not_zeros() {
     let args = case.runs[0].1.clone();
     session.run(section, &args).expect("first run");
     session.read(y).expect("first read");
+    session.run(section, &args).expect("second run");
+    let mut pending = session.submit(&[y]).expect("submitted");
     gpu.destroy();
     let run = session.run(section, &args);
     let read = session.read(y);
-    for result in [run.err(), read.err()] {
+    let (polled, waited) = (pending.is_ready(), pending.wait());
+    for result in [run.err(), read.err(), polled.err(), waited.err()] {
         match result {
             Some(Error::Device(message)) => assert!(!message.is_empty()),
             other => panic!("expected a device error, got {other:?}"),
@@ -96,4 +100,53 @@ fn a_lost_device_is_an_error_and_not_zeros() {
         gpu.prepare(&case.program, case.capacity()).err(),
         Some(Error::Device(_))
     ));
+}
+
+/// What was asked for is what it was then, whatever ran since, in whichever order it is waited for.
+#[test]
+fn later_runs_do_not_change_what_was_submitted() {
+    let Some(gpu) = gpu_or_skip("reads in flight") else {
+        return;
+    };
+    let n = 1000;
+    let mut program = Program::default();
+    let state = |p: &mut Program, name| p.tensor(name, Shape::Flat(n), Scope::Shared, Role::State);
+    let (a, b) = (state(&mut program, "a"), state(&mut program, "b"));
+    let clear = program.section("clear", vec![Op::from(Zero { t: a })]);
+    let capacity = Capacity {
+        chips: 1,
+        images: 16,
+        chunk: 16,
+    };
+    let mut session = gpu.prepare(&program, capacity).expect("prepare");
+    let values = |k: usize| -> Vec<f32> { (0..n).map(|i| (i + k) as f32).collect() };
+    let args = RunArgs::wave(1, 0, 1, 0..0);
+    let mut pending = Vec::new();
+    for k in 0..6 {
+        session.write(a, &values(k)).expect("write");
+        session.write(b, &values(2 * k)).expect("write");
+        pending.push((k, session.submit(&[b, a]).expect("submit")));
+        session.run(clear, &args).expect("run");
+    }
+    pending.swap(1, 4);
+    assert!(
+        session
+            .submit(&[])
+            .expect("nothing")
+            .wait()
+            .expect("nothing")
+            .is_empty()
+    );
+    for (k, mut pending) in pending {
+        // A program that must not block asks until it is there.
+        while k % 2 == 0 && !pending.is_ready().expect("polled") {
+            std::thread::yield_now();
+        }
+        assert_eq!(
+            pending.wait().expect("there"),
+            [values(2 * k), values(k)],
+            "{k}"
+        );
+    }
+    assert_eq!(session.read(a).expect("read"), vec![0.0; n]);
 }

@@ -1,9 +1,11 @@
 //! Files that are generated from the declarations of the experiment file. `PIMENTO_BLESS=1` writes them
 //! anew.
 
+use pimento::choice::Choice;
 use pimento::config::reference;
+use pimento::error::Code;
 
-use super::source::root;
+use super::source::{read, root};
 
 fn is_up_to_date(path: &str, text: &str) {
     let file = root().join(path);
@@ -28,6 +30,17 @@ fn the_reference_is_that_of_the_declarations() {
 fn the_schema_is_that_of_the_declarations() {
     let text = serde_json::to_string_pretty(&reference::schema()).expect("JSON");
     is_up_to_date("assets/experiment.schema.json", &(text + "\n"));
+}
+
+#[test]
+fn the_page_of_mistakes_has_every_code() {
+    let page = read("docs/errors.md");
+    let (_, table) = page
+        .split_once("| code | meaning |\n| --- | --- |\n")
+        .expect("a table");
+    let row = |code: &Code| format!("| `{code}` | {} |\n", code.about().trim());
+    let rows: String = Code::ALL.iter().map(row).collect();
+    assert_eq!(table, rows);
 }
 
 #[test]

@@ -222,10 +222,15 @@ fn shards_grow_together() {
     place
         .sweep("s2", &small(50, "", GRID), Some("2/3"))
         .unwrap();
-    let Err(Error::Config(problems)) = place.merge(&["s1", "s2", "s3", "s1"], "no") else {
+    let Err(Error::Input(problems)) = place.merge(&["s1", "s2", "s3", "s1"], "no") else {
         panic!("a shard that is there twice is an error");
     };
-    assert!(problems.len() == 1 && problems[0].contains("at every point: chips 0 to 15 are in"));
+    assert!(
+        problems.len() == 1
+            && problems[0]
+                .to_string()
+                .contains("at every point: chips 0 to 15 are in")
+    );
     let e = place.merge(&names, "s1").unwrap_err();
     assert!(e.to_string().contains("is one of the directories"), "{e}");
 }

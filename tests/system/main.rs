@@ -7,6 +7,7 @@ mod gradients;
 mod graphs;
 mod growing;
 mod identity;
+mod in_flight;
 mod laws;
 mod pictures;
 mod quantizers;
@@ -14,6 +15,7 @@ mod refused;
 mod sweeps;
 mod training;
 mod tuned;
+mod wasm;
 mod worst;
 
 use std::path::PathBuf;

@@ -72,10 +72,13 @@ fn every_entry_refuses_values_that_no_file_may_have() {
         change(&mut e);
         for (entry, result) in entries(&e) {
             match result {
-                Err(Error::Config(messages)) => assert!(
-                    messages.len() == 1
-                        && messages[0].starts_with(&format!("field `{field}`: value ")),
-                    "{entry}: {messages:?}"
+                Err(error @ Error::Input(_)) => assert!(
+                    error.mistakes().len() == 1
+                        && error.mistakes()[0].field.as_deref() == Some(field)
+                        && error
+                            .to_string()
+                            .starts_with(&format!("field `{field}`: value ")),
+                    "{entry}: {error:?}"
                 ),
                 other => panic!("{entry}, {field}: {other:?}"),
             }
@@ -89,7 +92,7 @@ fn built_values_are_judged_like_those_of_files() {
         let mut e = Experiment::default();
         change(&mut e);
         match e.check() {
-            Err(Error::Config(messages)) => messages.join("\n"),
+            Err(error @ Error::Input(_)) => error.to_string(),
             other => panic!("{other:?}"),
         }
     };

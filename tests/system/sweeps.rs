@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{
-    Backend, Capacity, DeviceInfo, Program, RunArgs, SectionId, Session, TensorId,
+    Backend, Capacity, DeviceInfo, Pending, Program, RunArgs, SectionId, Session, TensorId,
 };
 use pimento::config::{Experiment, Point};
 use pimento::progress::{Observer, SweepProgress};
@@ -77,8 +77,8 @@ impl Session for FlakySession {
         self.session.write(tensor, data)
     }
 
-    fn read(&mut self, tensor: TensorId) -> Result<Vec<f32>> {
-        self.session.read(tensor)
+    fn submit(&mut self, tensors: &[TensorId]) -> Result<Pending> {
+        self.session.submit(tensors)
     }
 
     fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()> {
@@ -95,13 +95,13 @@ impl Session for FlakySession {
 }
 
 /// Remembers warnings, and asks to stop after so many waves.
-struct Watcher {
-    warnings: Mutex<Vec<String>>,
+pub struct Watcher {
+    pub warnings: Mutex<Vec<String>>,
     waves_left: AtomicUsize,
 }
 
 impl Watcher {
-    fn new(waves: usize) -> Self {
+    pub fn new(waves: usize) -> Self {
         Self {
             warnings: Mutex::new(vec![]),
             waves_left: AtomicUsize::new(waves),
@@ -151,12 +151,12 @@ fn options(out: &Path) -> SweepOptions {
     }
 }
 
-fn sweep(backends: &[&dyn Backend], out: &Path, watcher: &dyn Observer) -> Result<Outcome> {
+pub fn sweep(backends: &[&dyn Backend], out: &Path, watcher: &dyn Observer) -> Result<Outcome> {
     run(backends, &small(), &digits(), &options(out), watcher)
 }
 
 /// As text, since `NaN` is not equal to itself.
-fn rows(out: &Path, point: usize) -> Vec<String> {
+pub fn rows(out: &Path, point: usize) -> Vec<String> {
     let journal = Journal::read(&out.join("journal.bin")).unwrap();
     let rows: Result<Vec<ChipRow>> = journal.of_point(point).unwrap().collect();
     rows.unwrap().iter().map(|r| format!("{r:?}")).collect()

@@ -69,8 +69,11 @@ use crate::error::{Error, Result};
 use crate::program::{Capacity, LANES, Program, Role};
 use plan::{Plan, tensor_values};
 
-/// Memory assumed where the system does not say how much is available.
-const DEFAULT_BUDGET: u64 = 4 << 30;
+/// Memory assumed where the system does not say how much is available: a quarter of all addresses, at most 4 GiB.
+const DEFAULT_BUDGET: u64 = match usize::BITS {
+    32 => 1 << 30,
+    _ => 4 << 30,
+};
 
 /// Chunks are not cut below this for the sake of more chips: weights are packed once per run.
 const GOOD_CHUNK: usize = 1024;
@@ -140,7 +143,7 @@ impl CpuBackend {
     /// Plans a program after its check.
     fn plan(&self, program: &Program) -> Result<Plan> {
         program.check()?;
-        Plan::new(program, self.isa.clone().map_err(Error::Input)?)
+        Plan::new(program, self.isa.clone().map_err(Error::input)?)
     }
 
     /// Bytes a session of this capacity uses.
@@ -215,7 +218,7 @@ impl Backend for CpuBackend {
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
         program.check()?;
-        let isa = self.isa.clone().map_err(Error::Input)?;
+        let isa = self.isa.clone().map_err(Error::input)?;
         Ok(Box::new(session::CpuSession::new(
             program,
             capacity,
@@ -227,7 +230,7 @@ impl Backend for CpuBackend {
 
 impl MeasurePeak for CpuBackend {
     fn peak(&self, time: Duration) -> Result<Peak> {
-        let isa = self.isa.clone().map_err(Error::Input)?;
+        let isa = self.isa.clone().map_err(Error::input)?;
         Ok(match &self.pool {
             Some(pool) => pool.install(|| peak::measure(isa, time)),
             None => peak::measure(isa, time),

@@ -13,7 +13,7 @@ use super::plan::{BlockPhase, Phase, Plan};
 use super::simd::Isa;
 use super::step::{BlockStep, Packing};
 use super::sums::Parts;
-use crate::backend::Session;
+use crate::backend::{Pending, Session};
 use crate::error::{Error, Result};
 use crate::program::*;
 
@@ -98,11 +98,6 @@ impl Session for CpuSession {
         self.memory.store(tensor, data)
     }
 
-    fn read(&mut self, tensor: TensorId) -> Result<Vec<f32>> {
-        self.tensor(tensor)?;
-        self.memory.load(tensor)
-    }
-
     fn run(&mut self, section: SectionId, args: &RunArgs) -> Result<()> {
         self.check(section, args)?;
         self.memory.begin(args);
@@ -121,6 +116,15 @@ impl Session for CpuSession {
             None => work(),
         }
         Ok(())
+    }
+
+    /// Runs are over when they return, so the values are there.
+    fn submit(&mut self, tensors: &[TensorId]) -> Result<Pending> {
+        let values = tensors.iter().map(|&tensor| {
+            self.tensor(tensor)?;
+            self.memory.load(tensor)
+        });
+        Ok(Pending::ready(values.collect::<Result<_>>()?))
     }
 }
 

@@ -5,7 +5,9 @@
 //! a failed dispatch never looks like a result of zeros.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use super::devices;
 use super::dispatch::{Access, Dispatch, WINDOW};
@@ -18,24 +20,61 @@ const MAX_MESSAGE: usize = 2000;
 /// The largest binding that is used even where the adapter offers more: kernels index in `u32`.
 const MAX_BINDING: u64 = 1 << 30;
 
-/// First error that arrived out of band; later ones are consequences.
-#[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<Option<String>>);
+/// What a device says to a call, perhaps later.
+type Verdict = Pin<Box<dyn Future<Output = Option<::wgpu::Error>> + Send>>;
+
+/// Errors that arrive out of band.
+#[derive(Default)]
+pub(super) struct Faults {
+    /// The first one; later ones are consequences.
+    first: Mutex<Option<String>>,
+    /// Calls that the device has not answered, each with the beginning of its message.
+    open: Mutex<Vec<(String, Verdict)>>,
+}
 
 impl Faults {
     fn record(&self, message: String) {
-        let mut slot = lock(&self.0);
-        if slot.is_none() {
-            *slot = Some(shorten(&message));
+        lock(&self.first).get_or_insert_with(|| shorten(&message));
+    }
+
+    /// What the device says against a call, where it says so at once.
+    fn told(
+        &self,
+        what: &str,
+        verdict: impl Future<Output = Option<::wgpu::Error>> + Send + 'static,
+    ) -> Option<String> {
+        let mut verdict: Verdict = Box::pin(verdict);
+        match now(&mut verdict) {
+            Poll::Ready(said) => said.map(|e| format!("{what}: {}", shorten(&e.to_string()))),
+            Poll::Pending => {
+                lock(&self.open).push((what.to_owned(), verdict));
+                None
+            }
         }
     }
 
     fn check(&self) -> Result<()> {
-        match &*lock(&self.0) {
+        lock(&self.open).retain_mut(|(what, verdict)| match now(verdict) {
+            Poll::Ready(said) => {
+                if let Some(e) = said {
+                    self.record(format!("{what}: {e}"));
+                }
+                false
+            }
+            Poll::Pending => true,
+        });
+        match &*lock(&self.first) {
             Some(message) => Err(Error::device(message.clone())),
             None => Ok(()),
         }
     }
+}
+
+/// What a future says now.
+fn now(verdict: &mut Verdict) -> Poll<Option<::wgpu::Error>> {
+    verdict
+        .as_mut()
+        .poll(&mut std::task::Context::from_waker(Waker::noop()))
 }
 
 /// Bytes of the number of a piece.
@@ -83,7 +122,7 @@ struct KernelKey {
 
 impl Context {
     /// Opens a device with everything the adapter offers.
-    pub fn open(adapter: &::wgpu::Adapter, memory: u64) -> Result<Self> {
+    pub async fn open(adapter: &::wgpu::Adapter, memory: u64) -> Result<Self> {
         let info = adapter.get_info();
         let offered = adapter.limits();
         check_floor(&info, &offered)?;
@@ -92,8 +131,9 @@ impl Context {
             required_limits: offered.clone(),
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
-            .map_err(|e| Error::device(format!("{}: cannot open: {e}", info.name)))?;
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) =
+            opened.map_err(|e| Error::device(format!("{}: cannot open: {e}", info.name)))?;
 
         let faults = Arc::new(Faults::default());
         let sink = faults.clone();
@@ -170,8 +210,8 @@ impl Context {
         Error::device(message)
     }
 
-    /// Runs `create` and returns its result, or what the device said against it. `what` starts
-    /// the message.
+    /// Runs `create` and returns its result, or what the device said against it; where the device answers
+    /// later, as in browsers, its answer is an error of [`Context::check`]. `what` starts the message.
     pub fn guarded<T>(&self, what: &str, create: impl FnOnce() -> T) -> Result<T> {
         let memory = self
             .device
@@ -181,12 +221,12 @@ impl Context {
             .push_error_scope(::wgpu::ErrorFilter::Validation);
         let internal = self.device.push_error_scope(::wgpu::ErrorFilter::Internal);
         let value = create();
-        let internal = pollster::block_on(internal.pop());
-        let validation = pollster::block_on(validation.pop());
-        let memory = pollster::block_on(memory.pop());
-        if let Some(e) = memory.or(validation).or(internal) {
-            let text = shorten(&e.to_string());
-            return Err(Error::device(format!("{}: {what}: {text}", self.info.name)));
+        let what = format!("{}: {what}", self.info.name);
+        let internal = self.faults.told(&what, internal.pop());
+        let validation = self.faults.told(&what, validation.pop());
+        let memory = self.faults.told(&what, memory.pop());
+        if let Some(text) = memory.or(validation).or(internal) {
+            return Err(Error::device(text));
         }
         self.check()?;
         Ok(value)

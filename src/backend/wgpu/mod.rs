@@ -6,7 +6,7 @@
 //! * `shader`: joining the WGSL pieces.
 //! * `lower` and one module an operator: operator to kernel calls.
 //! * `plan`: memory, temporaries in a pool, the capacity that fits.
-//! * `session`: buffers, runs, reads.
+//! * `session`: buffers, runs, and reads that are on their way while others run.
 //! * `peak`: what the adapter can do at best.
 //!
 //! This directory is the only place that names wgpu. Kernels need no more than WebGPU guarantees:
@@ -17,6 +17,7 @@ mod adam;
 mod add;
 mod batch_norm;
 mod binarize_act;
+mod buffers;
 mod channel_sum;
 mod collapse_planes;
 mod combine;
@@ -34,6 +35,7 @@ mod fabricate;
 mod fields;
 mod histogram;
 mod ir_drop;
+mod layout;
 mod lerp;
 mod max_abs;
 mod multiply;
@@ -46,6 +48,7 @@ mod post;
 mod program_cells;
 mod quantize_act;
 mod quantize_weight;
+mod read_back;
 mod reading;
 mod rearrange;
 mod session;
@@ -113,7 +116,10 @@ impl WgpuBackend {
     }
 
     fn on(adapter: &::wgpu::Adapter) -> Result<Self> {
-        let context = Arc::new(Context::open(adapter, DEFAULT_MEMORY_BUDGET)?);
+        let context = Arc::new(pollster::block_on(Context::open(
+            adapter,
+            DEFAULT_MEMORY_BUDGET,
+        ))?);
         Ok(Self { context })
     }
 

@@ -317,7 +317,8 @@ fn refused_allocations_are_errors() {
             return;
         }
     };
-    let context = super::context::Context::open(&adapter, 1 << 30).expect("opens");
+    let context =
+        pollster::block_on(super::context::Context::open(&adapter, 1 << 30)).expect("opens");
     let bytes = 1 << 50;
     match context.buffer("huge", bytes, ::wgpu::BufferUsages::STORAGE) {
         Err(crate::error::Error::Device(message)) => {

@@ -7,7 +7,8 @@ use toml::de::DeValue;
 use super::{Axis, AxisValue, Design, Mode, Values};
 use crate::config::MAX_POINTS;
 use crate::config::reader::{self, Entries, Section, Value};
-use crate::config::rule::{Any, Rule};
+use crate::config::rule::{Any, Read, Rule};
+use crate::error::{Code, Mistake};
 
 /// Short names that are accepted for fields; what is written has the path.
 pub(in crate::config) const SHORT: [(&str, &str); 17] = [
@@ -87,7 +88,7 @@ impl Design {
         let mut design = Design::none();
         let mut axes = Vec::new();
         for (key, value) in &table.entries {
-            let refuse = |m: String| refuse(s, &format!("{}.{key}", table.path), m);
+            let refuse = |m: Box<Mistake>| refuse(s, &format!("{}.{key}", table.path), m);
             match *key {
                 "mode" => match Any.read(value.get_ref()) {
                     Ok(mode) => design.mode = mode,
@@ -111,7 +112,7 @@ impl Design {
             };
             if !known.insert(path.clone()) {
                 let text = format!("`{path}` is there twice; allowed: one axis a field");
-                refuse(s, &place, text);
+                refuse(s, &place, Mistake::worded(Code::Repeated, &text));
                 continue;
             }
             let values = match value.get_ref() {
@@ -123,7 +124,7 @@ impl Design {
             }
             if matches!(values, Some(Values::Range { .. })) && design.mode != Mode::LatinHypercube {
                 let text = "a range has no list of values; allowed with mode = \"latin-hypercube\"";
-                refuse(s, &place, text.into());
+                refuse(s, &place, Mistake::worded(Code::Contradiction, text));
                 continue;
             }
             if let Some(values) = values {
@@ -134,7 +135,8 @@ impl Design {
         let hypercube = design.mode == Mode::LatinHypercube;
         if hypercube != (design.samples > 0) {
             let text = "is the number of points of mode = \"latin-hypercube\", which needs it";
-            refuse(s, &format!("{}.samples", table.path), text.into());
+            let place = format!("{}.samples", table.path);
+            refuse(s, &place, Mistake::new(Code::Contradiction, text));
         }
         design
     }
@@ -150,7 +152,7 @@ impl Design {
                 "has {n} values and `{}` {}; allowed: as many",
                 first.0, first.1
             );
-            refuse(s, place, text);
+            refuse(s, place, Mistake::worded(Code::Contradiction, &text));
             equal = false;
         }
         if let Some((i, k)) = self.repeated().filter(|_| equal) {
@@ -159,7 +161,7 @@ impl Design {
                 i + 1,
                 k + 1
             );
-            refuse(s, &first.0, text);
+            refuse(s, &first.0, Mistake::new(Code::Repeated, text));
         }
     }
 
@@ -176,11 +178,11 @@ impl Design {
     }
 }
 
-fn refuse(s: &Section, place: &str, message: String) {
+fn refuse(s: &Section, place: &str, mistake: impl Into<Box<Mistake>>) {
+    let mut mistake = *mistake.into();
     let line = s.reader().line_of(place);
-    let place = reader::short(place);
-    s.reader()
-        .error(line, format!("field `{place}`: {message}"));
+    mistake.field = Some(reader::short(place).into_owned());
+    s.reader().error(line, mistake);
 }
 
 /// Axes inside `key`: dotted keys without quotes are tables in tables, as deep as the parser allows.
@@ -207,7 +209,7 @@ fn field(key: &str, place: &str, s: &Section) -> Option<String> {
             key.chars().count(),
             key.split('.').count()
         );
-        refuse(s, place, text);
+        refuse(s, place, Mistake::worded(Code::Misplaced, &text));
         return None;
     }
     let path = super::field_path(key);
@@ -215,15 +217,16 @@ fn field(key: &str, place: &str, s: &Section) -> Option<String> {
         |field: &str| path == field || path.strip_prefix(field).is_some_and(|p| p.starts_with('.'));
     let shared = SHARED.iter().find(|(field, _)| is(field));
     if let (Some((_, why)), false) = (shared, matches!(path, "sweep.chips" | "sweep.yield_limit")) {
-        refuse(s, place, format!("cannot vary: {why}"));
+        let text = format!("cannot vary: {why}");
+        refuse(s, place, Mistake::worded(Code::Misplaced, &text));
         return None;
     }
     if path == key && !path.contains('.') && path != "fidelity" {
         let names = SHORT.map(|(name, _)| name);
         let line = s.reader().line_of(place);
-        let text = reader::unknown("axis", place, key, &names);
-        let text = format!("{text}, or the path of a field, such as \"variation.sigma_layer\"");
-        s.reader().error(line, text);
+        let mistake = reader::unknown(Code::UnknownAxis, place, key, &names);
+        let path = ", or the path of a field, such as \"variation.sigma_layer\"";
+        s.reader().error(line, mistake.also(path));
         return None;
     }
     Some(path.to_string())
@@ -239,24 +242,29 @@ fn list<'t>(
 ) -> Option<Values> {
     let one = std::slice::from_ref(value);
     let items = value.get_ref().as_array().map_or(one, |a| a);
-    if items.is_empty() {
-        let text = "an empty list has no points; allowed: one value or more";
-        refuse(s, place, text.into());
-        return None;
-    }
-    if items.len() > MAX_POINTS {
-        let text = format!("has {} values; allowed: 1 to {MAX_POINTS}", items.len());
-        refuse(s, place, text);
+    let number = match items.len() {
+        0 => Some("an empty list has no points; allowed: one value or more".to_string()),
+        n if n > MAX_POINTS => Some(format!("has {n} values; allowed: 1 to {MAX_POINTS}")),
+        _ => None,
+    };
+    if let Some(text) = number {
+        let mistake = Mistake::worded(Code::NotAllowed, &text);
+        refuse(s, place, mistake.value(reader::shown(value.get_ref())));
         return None;
     }
     let mut values: Vec<AxisValue> = Vec::new();
     let mut known = HashSet::new();
     for item in items {
         let line = s.reader().line_at(item.span().start);
-        let refuse = |m: String| s.reader().error(line, format!("field `{place}`: {m}"));
+        let refuse = |m: Mistake| {
+            let mistake = m.value(reader::shown(item.get_ref()));
+            let field = Some(place.to_string());
+            s.reader().error(line, Mistake { field, ..mistake });
+        };
         match AxisValue::read(item.get_ref()) {
             Ok(v) if !known.insert(v.key()) && !repeats => {
-                refuse(format!("value {v} is there twice"));
+                let text = format!("value {v} is there twice");
+                refuse(Mistake::new(Code::Repeated, text));
             }
             Ok(v) => {
                 values.push(v);
@@ -266,7 +274,7 @@ fn list<'t>(
                     value: item,
                 });
             }
-            Err(m) => refuse(m),
+            Err(m) => refuse(Mistake::worded(Code::WrongType, &m)),
         }
     }
     (!values.is_empty()).then_some(Values::List(values))
@@ -283,10 +291,10 @@ fn range<'t>(
     let (mut from, mut to, mut log, mut integer) = (None, None, false, false);
     let mut good = true;
     for (key, v) in table {
-        let flag = || {
-            v.get_ref()
-                .as_bool()
-                .ok_or("expected true or false".to_string())
+        let flag = || -> Read<bool> {
+            let flag = v.get_ref().as_bool();
+            let mistake = || Mistake::new(Code::WrongType, "expected true or false");
+            flag.ok_or_else(|| mistake().value(reader::shown(v.get_ref())).into())
         };
         let mut end = || {
             trials.push(Trial {
@@ -301,7 +309,10 @@ fn range<'t>(
             "to" => end().map(|x| to = x),
             "log" => flag().map(|b| log = b),
             "integer" => flag().map(|b| integer = b),
-            _ => Err("unknown key; allowed: from, to, log, integer".into()),
+            _ => {
+                let text = "unknown key; allowed: from, to, log, integer";
+                Err(Mistake::worded(Code::Misplaced, text).into())
+            }
         };
         if let Err(m) = read {
             refuse(s, &format!("{place}.{}", key.get_ref()), m);
@@ -322,6 +333,6 @@ fn range<'t>(
         }
         _ => "a range has two ends; allowed: { from = A, to = B }",
     };
-    refuse(s, place, problem.into());
+    refuse(s, place, Mistake::worded(Code::Contradiction, problem));
     None
 }

@@ -1,12 +1,5 @@
+use crate::config::tests::errors;
 use crate::config::*;
-
-/// The messages of a text that must be refused.
-fn errors(text: &str) -> Vec<String> {
-    match Experiment::parse(text, "x.toml") {
-        Err(Error::Config(messages)) => messages,
-        other => panic!("expected configuration errors, got {other:?}"),
-    }
-}
 
 fn labels(text: &str) -> Vec<String> {
     let e = Experiment::parse(text, "x.toml").unwrap();

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde_json::json;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::rule::{Allowed, Any, Each, List, Maybe, Rule, either};
+use crate::config::rule::{Allowed, Any, Each, List, Maybe, Read, Rule, either};
 
 /// A function of the conductance `g` relative to `G_max`, from 0 to 1: a number, a list of values at
 /// equally spaced `g` (both ends included, linear between), or a table with one formula.
@@ -83,13 +83,14 @@ impl Curve {
     }
 
     /// The curve of a table with one formula.
-    fn formula(table: &DeTable) -> Result<Self, String> {
+    fn formula(table: &DeTable) -> Read<Self> {
         let mut entries = table.iter();
         let (Some((name, list)), None) = (entries.next(), entries.next()) else {
             return Err(format!(
                 "a table of {} entries is not allowed; allowed: {ALLOWED}",
                 table.len()
-            ));
+            )
+            .into());
         };
         let list = list.get_ref();
         match name.get_ref().as_ref() {
@@ -97,9 +98,7 @@ impl Curve {
             "log" => Each(NUMBER).read(list).map(Curve::Log),
             "power" => Each(NUMBER).read(list).map(Curve::Power),
             "saturating" => Each(NUMBER).read(list).map(Curve::Saturating),
-            other => Err(format!(
-                "formula \"{other}\" is not allowed; allowed: {ALLOWED}"
-            )),
+            other => Err(format!("formula \"{other}\" is not allowed; allowed: {ALLOWED}").into()),
         }
     }
 
@@ -142,16 +141,17 @@ const COEFFICIENTS: List<RangeInclusive<f64>> = List {
 };
 
 impl Rule<Curve> for Any {
-    fn read(&self, value: &DeValue) -> Result<Curve, String> {
+    fn read(&self, value: &DeValue) -> Read<Curve> {
         let curve = if value.as_array().is_some() {
             Curve::Table(VALUES.read(value)?)
         } else if let Some(table) = value.as_table() {
             Curve::formula(table)?
         } else {
             let number = NUMBER.read(value);
-            Curve::Constant(number.map_err(|e| format!("{e}, or {ALLOWED}"))?)
+            Curve::Constant(number.map_err(|m| m.also(&format!(", or {ALLOWED}")))?)
         };
-        curve.check().map(|()| curve)
+        curve.check()?;
+        Ok(curve)
     }
 
     fn allowed(&self) -> Allowed {
@@ -180,13 +180,13 @@ impl Rule<Curve> for Any {
 pub(super) struct OrNone;
 
 impl Rule<Option<Curve>> for OrNone {
-    fn read(&self, value: &DeValue) -> Result<Option<Curve>, String> {
+    fn read(&self, value: &DeValue) -> Read<Option<Curve>> {
         match value.as_str() {
             Some("none") => Ok(None),
             Some(_) => Any
                 .read(value)
                 .map(Some)
-                .map_err(|e| format!("{e}, or \"none\"")),
+                .map_err(|m| m.also(", or \"none\"").into()),
             None => Any.read(value).map(Some),
         }
     }

@@ -6,9 +6,9 @@ use toml::de::{DeTable, DeValue};
 use super::Chip;
 use crate::config::Variation;
 use crate::config::reader::{Reader, Section, nearest};
-use crate::config::rule::{Allowed, Rule};
+use crate::config::rule::{Allowed, Read, Rule};
 use crate::config::section::{Entry, Table};
-use crate::error::Error;
+use crate::error::{Code, Error, Mistake};
 
 /// A chip from the literature.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ impl Preset {
     /// # Errors
     /// [`Error::Input`] for a name that there is not, with those that there are.
     pub fn find(name: &str) -> crate::Result<&'static Preset> {
-        find(name).map_err(Error::Input)
+        find(name).map_err(|mistake| Error::Input(vec![*mistake]))
     }
 
     /// Kind of the chip.
@@ -49,17 +49,17 @@ impl Preset {
     }
 }
 
-fn find(name: &str) -> Result<&'static Preset, String> {
+fn find(name: &str) -> Read<&'static Preset> {
     PRESETS
         .iter()
         .find(|preset| preset.name == name)
         .ok_or_else(|| {
-            let hint = nearest(name, &names()).map(|n| format!("; did you mean \"{n}\"?"));
-            format!(
-                "no preset {name:?}; allowed: {}{}",
-                names().join(", "),
-                hint.unwrap_or_default()
-            )
+            let hint = nearest(name, &names()).map(str::to_string);
+            Mistake::new(Code::NotAllowed, format!("no preset {name:?}"))
+                .value(format!("{name:?}"))
+                .allowed(names().join(", "))
+                .hint(hint)
+                .into()
         })
 }
 
@@ -81,7 +81,7 @@ presets! { "ideal" "crosssim-2slice" "crosssim-4slice" "pcm" "rram-milo" "rram-w
 pub(super) struct Name;
 
 impl Rule<Option<&'static str>> for Name {
-    fn read(&self, value: &DeValue) -> Result<Option<&'static str>, String> {
+    fn read(&self, value: &DeValue) -> Read<Option<&'static str>> {
         find(value.as_str().unwrap_or_default()).map(|preset| Some(preset.name))
     }
 
@@ -104,8 +104,9 @@ pub(in crate::config) fn defaults(chip: &Section) -> (Chip, Variation) {
     let Some(preset) = PRESETS.iter().find(|preset| Some(preset.name) == name) else {
         return Default::default();
     };
-    parse(preset).unwrap_or_else(|messages| {
-        chip.refuse("preset", messages.join("; "));
+    parse(preset).unwrap_or_else(|mistakes| {
+        let texts: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        chip.refuse("preset", texts.join("; "));
         Default::default()
     })
 }
@@ -139,10 +140,11 @@ impl Chip {
     }
 }
 
-fn parse(preset: &Preset) -> Result<(Chip, Variation), Vec<String>> {
+fn parse(preset: &Preset) -> Result<(Chip, Variation), Vec<Mistake>> {
     let Preset { name, text } = *preset;
     let reader = Reader::new(text, Some(name));
-    let document = DeTable::parse(text).map_err(|e| vec![format!("{name}: {e}")])?;
+    let document = DeTable::parse(text)
+        .map_err(|e| vec![Mistake::new(Code::Syntax, format!("{name}: {e}"))])?;
     let mut root = reader.root(document.get_ref());
     let base = Chip {
         preset: Some(name),
@@ -151,9 +153,9 @@ fn parse(preset: &Preset) -> Result<(Chip, Variation), Vec<String>> {
     let chip = Table.take(&mut root, "chip", base);
     let variation = Table.take(&mut root, "variation", Variation::default());
     root.finish();
-    match reader.messages() {
-        messages if messages.is_empty() => Ok((chip, variation)),
-        messages => Err(messages),
+    match reader.mistakes() {
+        mistakes if mistakes.is_empty() => Ok((chip, variation)),
+        mistakes => Err(mistakes),
     }
 }
 

@@ -1,13 +1,5 @@
+use crate::config::tests::errors;
 use crate::config::{Experiment, Fidelity, chip};
-use crate::error::Error;
-
-/// The messages of a text that must be refused.
-fn errors(text: &str) -> Vec<String> {
-    match Experiment::parse(text, "x.toml") {
-        Err(Error::Config(messages)) => messages,
-        other => panic!("expected configuration errors, got {other:?}"),
-    }
-}
 
 /// An experiment at cell level that needs nothing else.
 const CELL: &str = "fidelity = \"cell\"\n[quantize]\nweight_bits = 8\ninput_bits = 8\n";

@@ -4,6 +4,7 @@ use toml::Value;
 
 use super::*;
 use crate::config::reader::Reader;
+use crate::config::tests::whole;
 use crate::config::{chip, read_fields};
 use crate::random::{Purpose, Stream};
 
@@ -143,12 +144,10 @@ fn reader_and_schema_agree_on_mutated_experiments() {
         let reader = Reader::new(&text, Some("x.toml"));
         read_fields(&text, &reader, "x").unwrap();
         let by_schema = validator.is_valid(&json(&document));
-        let messages = reader.messages();
-        assert_eq!(
-            messages.is_empty(),
-            by_schema,
-            "{name}: {messages:?}\n{text}"
-        );
+        let mistakes = reader.mistakes();
+        mistakes.iter().for_each(whole);
+        let told = format!("{name}: {mistakes:?}\n{text}");
+        assert_eq!(mistakes.is_empty(), by_schema, "{told}");
         match by_schema {
             true => valid += 1,
             false => refused += 1,

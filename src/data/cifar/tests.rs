@@ -25,7 +25,7 @@ fn records(kind: Cifar, classes: &[u8]) -> Vec<u8> {
 
 fn refusal(bytes: &[u8], kind: Cifar) -> String {
     match parse_cifar("f", bytes, kind) {
-        Err(Error::Input(message)) => message,
+        Err(error @ Error::Input(_)) => error.to_string(),
         other => panic!("expected a refusal, got {:?}", other.map(|o| o.1)),
     }
 }

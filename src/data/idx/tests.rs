@@ -26,7 +26,7 @@ fn small() -> Vec<u8> {
 
 fn refusal(bytes: &[u8]) -> String {
     match parse_idx("f", bytes, 3..=4) {
-        Err(Error::Input(message)) => message,
+        Err(error @ Error::Input(_)) => error.to_string(),
         other => panic!("expected a refusal of {bytes:02x?}, got {other:?}"),
     }
 }

@@ -41,7 +41,7 @@ fn collected(members: &[(&str, Vec<u8>)], decoding: &Decoding) -> Result<Split> 
 
 fn refusal(members: &[(&str, Vec<u8>)]) -> String {
     match collected(members, &PLAIN) {
-        Err(Error::Input(message)) => message,
+        Err(error @ Error::Input(_)) => error.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

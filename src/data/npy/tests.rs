@@ -34,7 +34,7 @@ fn npz(arrays: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn refusal(bytes: &[u8]) -> String {
     match parse_npy("f", bytes) {
-        Err(Error::Input(message)) => message,
+        Err(error @ Error::Input(_)) => error.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

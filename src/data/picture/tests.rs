@@ -25,7 +25,7 @@ fn jpeg(w: u32, h: u32) -> Vec<u8> {
 
 fn refusal(bytes: &[u8]) -> String {
     match decode_picture("f", bytes, None) {
-        Err(Error::Input(message)) => message,
+        Err(error @ Error::Input(_)) => error.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

@@ -38,7 +38,7 @@ fn read(bytes: &[u8]) -> Result<Split> {
 
 fn refusal(bytes: &[u8]) -> String {
     match read(bytes) {
-        Err(Error::Input(message)) => message,
+        Err(error @ Error::Input(_)) => error.to_string(),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

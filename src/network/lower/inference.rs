@@ -95,9 +95,7 @@ pub fn lower(
 ) -> Inference {
     let mut b = Builder::new(graph, numerics);
     let (images, labels) = b.image_io("", Scope::Shared);
-    let tally = b
-        .program
-        .tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
+    let tally = tally(&mut b.program);
     let mut fabricate = vec![];
     let mut refold = vec![];
     let (mut tensors, mut cells, mut index) = (vec![], vec![], 0);
@@ -228,6 +226,13 @@ pub fn lower(
         evaluate,
         recalibrate,
     }
+}
+
+/// Hits and summed loss of every chip.
+fn tally(program: &mut Program) -> TensorId {
+    let tally = program.tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
+    program.read_in_flight(tally);
+    tally
 }
 
 fn fabricate_layer(

@@ -1,13 +1,13 @@
 //! The epochs of a training: steps, what is told of them, when they are saved.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Run;
 use crate::error::{Error, Result};
 use crate::network::lower::ActStep;
 use crate::program::CHIP_FIELDS;
-use crate::progress::TrainProgress;
+use crate::progress::{Moment, TrainProgress};
 use crate::random::TRAINING;
 use crate::train::batches::{Ahead, Batch};
 use crate::train::checkpoint::EpochSums;
@@ -24,19 +24,19 @@ struct Latest {
 }
 
 impl Run<'_> {
-    /// All remaining epochs; a thread makes the batches ahead of the steps.
+    /// All remaining epochs; where there are threads, one makes the batches ahead of the steps.
     pub(in crate::train) fn epochs(&mut self) -> Result<TrainRecord> {
         let steps = self.job.point.experiment().train.epochs * self.steps_per_epoch;
         std::thread::scope(|scope| {
             let batches = Arc::clone(&self.batches);
-            let ahead = Ahead::start(scope, batches, self.step..steps);
-            self.remaining_steps(steps, &ahead)
+            let mut ahead = Ahead::start(scope, batches, self.step..steps);
+            self.remaining_steps(steps, &mut ahead)
         })
     }
 
-    fn remaining_steps(&mut self, steps: usize, ahead: &Ahead) -> Result<TrainRecord> {
-        let mut saved = Instant::now();
-        let started = Instant::now();
+    fn remaining_steps(&mut self, steps: usize, ahead: &mut Ahead) -> Result<TrainRecord> {
+        let mut saved = Moment::now();
+        let started = Moment::now();
         let mut latest = Latest {
             loss: f64::NAN,
             accuracy: f64::NAN,
@@ -65,7 +65,7 @@ impl Run<'_> {
             let interrupted = self.job.observer.interrupted();
             if interrupted || saved.elapsed() > SAVE_EVERY {
                 self.save()?;
-                saved = Instant::now();
+                saved = Moment::now();
             }
             if interrupted {
                 return Err(self.interruption(steps));
@@ -94,7 +94,7 @@ impl Run<'_> {
     }
 
     /// One step on the next batch.
-    fn train_step(&mut self, ahead: &Ahead) -> Result<()> {
+    fn train_step(&mut self, ahead: &mut Ahead) -> Result<()> {
         let batch = ahead.next()?;
         for part in 0..self.parts {
             self.write_part(&batch, part, self.parts, self.word(part))?;

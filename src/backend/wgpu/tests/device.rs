@@ -6,7 +6,9 @@ use crate::backend::wgpu::devices::{self, Selector};
 /// The best adapter, or `None` with a message.
 pub(super) fn open(test: &str) -> Option<Context> {
     let reason = match devices::select(Selector::Any) {
-        Ok(Some(adapter)) => return Some(Context::open(&adapter, 1 << 28).expect("device")),
+        Ok(Some(adapter)) => {
+            return Some(pollster::block_on(Context::open(&adapter, 1 << 28)).expect("device"));
+        }
         Ok(None) => "no adapter".to_owned(),
         Err(e) => e.to_string(),
     };
