@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
+use pimento::backend::Kernels;
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::wgpu::WgpuBackend;
-use pimento::program::TensorId;
+use pimento::program::{Op, TensorId};
 
 pub use crate::cases::case::*;
 
@@ -93,7 +94,41 @@ impl Case {
     }
 }
 
-/// Every case on the adapter, against what is wanted and against the CPU.
+/// The adapter with the kernels for products that it does not take by itself.
+pub fn other_kernels(gpu: &WgpuBackend) -> &'static WgpuBackend {
+    static OTHER: OnceLock<WgpuBackend> = OnceLock::new();
+    OTHER.get_or_init(|| {
+        gpu.with_kernels(match gpu.is_hardware() {
+            true => Kernels::Portable,
+            false => Kernels::Tiled,
+        })
+    })
+}
+
+impl Case {
+    /// Whether some operator is a product that has kernels of several kinds.
+    fn has_products(&self) -> bool {
+        let ops = self.program.sections.iter().flat_map(|s| &s.ops);
+        ops.into_iter().any(|op| {
+            matches!(
+                op,
+                Op::Conv2d(_) | Op::Conv2dGradInput(_) | Op::Conv2dGradWeight(_)
+            )
+        })
+    }
+}
+
+/// Asserts that all kinds of kernels give the same bits: their sums have one order.
+pub fn same_bits(what: &str, results: &[Vec<f32>], others: &[Vec<f32>]) {
+    for (k, (a, b)) in results.iter().zip(others).enumerate() {
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+            assert!(same, "{what}, result {k}, value {i}: {a} and {b}");
+        }
+    }
+}
+
+/// Every case on the adapter, against what is wanted and against the CPU; products with all kernels.
 pub fn walk(test: &str, cases: Vec<Case>) {
     assert!(!cases.is_empty());
     let Some(gpu) = gpu_or_skip(test) else {
@@ -102,6 +137,9 @@ pub fn walk(test: &str, cases: Vec<Case>) {
     for case in cases {
         let results = case.results(gpu);
         case.check("gpu", &results, case.apart);
+        if case.has_products() {
+            same_bits(&case.name, &results, &case.results(other_kernels(gpu)));
+        }
         case.agree("gpu", &results, &case.results(&CpuBackend::new()));
     }
 }

@@ -59,12 +59,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Lowers a program and lays out its memory. Fails for what no capacity can change.
     pub fn new(program: &Program, capacity: Capacity, limits: &Limits) -> Result<Self> {
-        let cx = LowerContext {
-            program,
-            capacity,
-            windows: limits.windows,
-            rounds: limits.rounds,
-        };
+        let cx = limits.context(program, capacity);
         let mut plan = Plan {
             sections: Vec::new(),
             own: Vec::new(),
@@ -331,6 +326,7 @@ fn fit_images(program: &Program, want: Capacity, limits: &Limits) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Kernels;
     use crate::program::{Add, BatchNormStats, Op, Rearrange, Scope, Storage};
 
     const LIMITS: Limits = Limits {
@@ -340,6 +336,7 @@ mod tests {
         memory: 1 << 22,
         windows: false,
         rounds: u64::MAX,
+        kernels: Kernels::Portable,
     };
 
     /// `x -> a -> b -> c -> y` by additions of a map to itself.
