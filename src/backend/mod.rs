@@ -61,6 +61,18 @@ impl std::fmt::Display for MemoryBudget {
     }
 }
 
+/// Which kernels of a graphics adapter compute the products of convolutions. All add the same terms in
+/// the same order, so results do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernels {
+    /// Without workgroup memory, which software adapters have in ordinary memory.
+    Portable,
+    /// From tiles in workgroup memory where a product is large enough to gain by it: what hardware gets.
+    Fitting,
+    /// From tiles in workgroup memory whatever the size.
+    Tiled,
+}
+
 /// A place where programs run.
 pub trait Backend: Send + Sync {
     /// What it is.

@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::{Backend, MeasurePeak};
+use pimento::backend::{Backend, Kernels, MeasurePeak};
 use pimento::{Error, Result};
 
 /// Choice of the backend.
@@ -17,6 +17,27 @@ pub enum Kind {
     Cpu,
     /// The CPU and every graphics adapter at once (sweeps only)
     All,
+}
+
+/// Choice of an adapter's kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KernelKind {
+    /// Without workgroup memory
+    Portable,
+    /// From tiles in workgroup memory
+    Tiled,
+}
+
+/// What a backend is opened with, beyond its name; nothing where the backend decides.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    /// Bytes that the chips of a wave may take.
+    memory: Option<u64>,
+    #[cfg_attr(
+        not(feature = "gpu"),
+        expect(dead_code, reason = "graphics adapters have kernels")
+    )]
+    kernels: Option<Kernels>,
 }
 
 /// `--adapter` for every graphics adapter.
@@ -33,6 +54,11 @@ pub struct BackendArgs {
     /// every hardware adapter, or over every software one where there is no hardware
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
+
+    /// Kernels of graphics adapters for convolutions; results are the same [default: tiled on
+    /// hardware for products that are large enough, else portable]
+    #[arg(long, value_enum, value_name = "KIND")]
+    kernels: Option<KernelKind>,
 }
 
 /// How much of an adapter's memory is used.
@@ -76,9 +102,10 @@ impl BackendArgs {
     /// Opens the backend that something was computed on, unless the command line says where to compute;
     /// what `auto` takes where that adapter is not there.
     pub fn open_like(&self, backend: &str, name: &str) -> Result<Box<dyn Backend>> {
+        let wish = self.wish(None);
         match (self.backend, &self.adapter, backend) {
-            (Kind::Auto, None, "cpu") => Ok(Box::new(processor(None))),
-            (Kind::Auto, None, "gpu") => match graphics(Kind::Gpu, Some(name), None) {
+            (Kind::Auto, None, "cpu") => Ok(Box::new(processor(wish))),
+            (Kind::Auto, None, "gpu") => match graphics(Kind::Gpu, Some(name), wish) {
                 Ok(gpu) => Ok(gpu),
                 Err(_) => self.open(),
             },
@@ -95,17 +122,18 @@ impl BackendArgs {
     /// the chips of a wave may take `memory` bytes, if said.
     pub fn open_several(&self, memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
         let every = self.adapter.as_deref() == Some(EVERY);
+        let wish = self.wish(memory);
         match (self.backend, self.adapter.as_deref()) {
             (Kind::All, Some(name)) if !every => Err(Error::input(format!(
                 "--adapter {name}: --backend all takes every adapter; allowed: no --adapter, or \
                  --adapter all"
             ))),
             (Kind::All, _) => {
-                let mut backends = every_adapter(memory)?;
-                backends.push(Box::new(processor(memory)));
+                let mut backends = every_adapter(wish)?;
+                backends.push(Box::new(processor(wish)));
                 Ok(backends)
             }
-            (Kind::Auto | Kind::Gpu, _) if every => match every_adapter(memory)? {
+            (Kind::Auto | Kind::Gpu, _) if every => match every_adapter(wish)? {
                 none if none.is_empty() => Err(Error::device(
                     "--adapter all: no graphics adapter was found",
                 )),
@@ -115,7 +143,16 @@ impl BackendArgs {
         }
     }
 
+    fn wish(&self, memory: Option<u64>) -> Wish {
+        let kernels = self.kernels.map(|kind| match kind {
+            KernelKind::Portable => Kernels::Portable,
+            KernelKind::Tiled => Kernels::Tiled,
+        });
+        Wish { memory, kernels }
+    }
+
     fn open_one(&self, memory: Option<u64>) -> Result<Box<dyn MeasurePeak>> {
+        let wish = self.wish(memory);
         match (self.backend, self.adapter.as_deref()) {
             (Kind::All, _) | (Kind::Auto | Kind::Gpu, Some(EVERY)) => Err(Error::input(
                 "several adapters at once are for sweeps; allowed here: --backend auto, gpu or cpu, \
@@ -124,54 +161,57 @@ impl BackendArgs {
             (Kind::Cpu, Some(name)) => Err(Error::input(format!(
                 "--adapter {name}: the CPU backend has no adapters; allowed with --backend gpu or auto"
             ))),
-            (Kind::Cpu, None) => Ok(Box::new(processor(memory))),
-            (kind, adapter) => graphics(kind, adapter, memory),
+            (Kind::Cpu, None) if self.kernels.is_some() => Err(Error::input(
+                "--kernels: the CPU backend has one kind of them; allowed with --backend gpu, auto or all",
+            )),
+            (Kind::Cpu, None) => Ok(Box::new(processor(wish))),
+            (kind, adapter) => graphics(kind, adapter, wish),
         }
     }
 }
 
-fn processor(memory: Option<u64>) -> CpuBackend {
+fn processor(wish: Wish) -> CpuBackend {
     let cpu = CpuBackend::new();
-    match memory {
+    match wish.memory {
         Some(bytes) => cpu.with_memory_budget(usize::try_from(bytes).unwrap_or(usize::MAX)),
         None => cpu,
     }
 }
 
 #[cfg(feature = "gpu")]
-fn budget(
+fn granted(
     gpu: pimento::backend::wgpu::WgpuBackend,
-    memory: Option<u64>,
+    wish: Wish,
 ) -> pimento::backend::wgpu::WgpuBackend {
-    match memory {
+    let gpu = match wish.kernels {
+        Some(kernels) => gpu.with_kernels(kernels),
+        None => gpu,
+    };
+    match wish.memory {
         Some(bytes) => gpu.with_memory_budget(bytes),
         None => gpu,
     }
 }
 
 #[cfg(feature = "gpu")]
-fn graphics(
-    kind: Kind,
-    adapter: Option<&str>,
-    memory: Option<u64>,
-) -> Result<Box<dyn MeasurePeak>> {
+fn graphics(kind: Kind, adapter: Option<&str>, wish: Wish) -> Result<Box<dyn MeasurePeak>> {
     use pimento::backend::wgpu::WgpuBackend;
     if kind == Kind::Auto && adapter.is_none() {
         return Ok(match WgpuBackend::open_hardware()? {
-            Some(gpu) => Box::new(budget(gpu, memory)),
-            None => Box::new(processor(memory)),
+            Some(gpu) => Box::new(granted(gpu, wish)),
+            None => Box::new(processor(wish)),
         });
     }
-    Ok(Box::new(budget(WgpuBackend::open(adapter)?, memory)))
+    Ok(Box::new(granted(WgpuBackend::open(adapter)?, wish)))
 }
 
 /// All hardware adapters, or all software ones where there is no hardware; none where none opens.
 #[cfg(feature = "gpu")]
-fn every_adapter(memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
+fn every_adapter(wish: Wish) -> Result<Vec<Box<dyn Backend>>> {
     let mut opened = Vec::new();
     for (name, gpu) in pimento::backend::wgpu::WgpuBackend::open_all() {
         let gpu = gpu.map_err(|e| Error::device(format!("adapter {name}: {e}")))?;
-        opened.push(budget(gpu, memory));
+        opened.push(granted(gpu, wish));
     }
     if opened.iter().any(|gpu| gpu.is_hardware()) {
         opened.retain(|gpu| gpu.is_hardware());
@@ -183,13 +223,9 @@ fn every_adapter(memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
 }
 
 #[cfg(not(feature = "gpu"))]
-fn graphics(
-    kind: Kind,
-    adapter: Option<&str>,
-    memory: Option<u64>,
-) -> Result<Box<dyn MeasurePeak>> {
+fn graphics(kind: Kind, adapter: Option<&str>, wish: Wish) -> Result<Box<dyn MeasurePeak>> {
     match (kind, adapter) {
-        (Kind::Auto, None) => Ok(Box::new(processor(memory))),
+        (Kind::Auto, None) => Ok(Box::new(processor(wish))),
         _ => Err(Error::input(
             "this program was built without graphics adapters (cargo feature `gpu`); \
              allowed: --backend cpu",
@@ -198,6 +234,6 @@ fn graphics(
 }
 
 #[cfg(not(feature = "gpu"))]
-fn every_adapter(_memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
+fn every_adapter(_: Wish) -> Result<Vec<Box<dyn Backend>>> {
     Ok(vec![])
 }

@@ -104,6 +104,8 @@ pub struct Case {
     /// Whether a result may lie on either side of a threshold: backends are then held against what is
     /// wanted, not against each other.
     pub sides: bool,
+    /// Whether every case of the list needs kernels of its own on an adapter.
+    pub own_kernels: bool,
 }
 
 impl Case {
@@ -120,6 +122,7 @@ impl Case {
             wants: Vec::new(),
             apart: [0.0; 2],
             sides: false,
+            own_kernels: false,
         }
     }
 

@@ -141,6 +141,7 @@ fn converters(rng: &mut Rng, case: &mut Case, spec: &Reading) -> [TensorId; 2] {
 fn wanted(seed: u64, with: With) -> Case {
     let Layer { mut case, op } = layer(seed, with);
     want::outputs(&mut case, &op);
+    case.own_kernels = true;
     case.section(vec![op.into()]);
     case
 }
@@ -337,6 +338,7 @@ fn ideal(seed: u64) -> Option<(bool, Case)> {
         products
     });
     case.want(y, want, 0.0);
+    case.own_kernels = true;
     case.section(vec![program.into(), fold.into(), read.into()]);
     let offset = matches!(a.encoding, Encoding::Offset { .. });
     Some((offset, case))

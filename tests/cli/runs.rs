@@ -141,6 +141,8 @@ fn adapters_that_cannot_be_used() {
     let out = place.path("out");
     for more in [
         &["--backend", "cpu", "--adapter", "x"][..],
+        &["--backend", "cpu", "--kernels", "tiled"],
+        &["--kernels", "fast"],
         &["--backend", "gpu", "--adapter", "no such adapter"],
         &["--backend", "auto", "--adapter", "no such adapter"],
         &["--backend", "tpu"],

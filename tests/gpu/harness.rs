@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
+use pimento::backend::Kernels;
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::wgpu::WgpuBackend;
-use pimento::program::TensorId;
+use pimento::program::{Op, TensorId};
 
 pub use crate::cases::case::*;
 
@@ -93,11 +94,45 @@ impl Case {
     }
 }
 
-/// Most cases of a list, evenly taken, as many have kernels of their own and those take long to compile.
-/// All of them with `PIMENTO_TEST_ALL=1`.
+/// The adapter with the kernels for products that it does not take by itself.
+pub fn other_kernels(gpu: &WgpuBackend) -> &'static WgpuBackend {
+    static OTHER: OnceLock<WgpuBackend> = OnceLock::new();
+    OTHER.get_or_init(|| {
+        gpu.with_kernels(match gpu.is_hardware() {
+            true => Kernels::Portable,
+            false => Kernels::Tiled,
+        })
+    })
+}
+
+impl Case {
+    /// Whether some operator is a product that has kernels of several kinds.
+    fn has_products(&self) -> bool {
+        let ops = self.program.sections.iter().flat_map(|s| &s.ops);
+        ops.into_iter().any(|op| {
+            matches!(
+                op,
+                Op::Conv2d(_) | Op::Conv2dGradInput(_) | Op::Conv2dGradWeight(_)
+            )
+        })
+    }
+}
+
+/// Asserts that all kinds of kernels give the same bits: their sums have one order.
+pub fn same_bits(what: &str, results: &[Vec<f32>], others: &[Vec<f32>]) {
+    for (k, (a, b)) in results.iter().zip(others).enumerate() {
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            let same = a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
+            assert!(same, "{what}, result {k}, value {i}: {a} and {b}");
+        }
+    }
+}
+
+/// Most cases of a list whose kernels are all different, evenly taken, as those take long to compile. All
+/// of them with `PIMENTO_TEST_ALL=1`.
 const MOST: usize = 24;
 
-/// The cases on the adapter, against what is wanted and against the CPU.
+/// The cases on the adapter, against what is wanted and against the CPU; products with all kernels.
 pub fn walk(test: &str, cases: Vec<Case>) {
     assert!(!cases.is_empty());
     let Some(gpu) = gpu_or_skip(test) else {
@@ -105,11 +140,15 @@ pub fn walk(test: &str, cases: Vec<Case>) {
     };
     let every = match std::env::var("PIMENTO_TEST_ALL").as_deref() {
         Ok("1") => 1,
-        _ => cases.len().div_ceil(MOST),
+        _ if cases[0].own_kernels => cases.len().div_ceil(MOST),
+        _ => 1,
     };
     for case in cases.into_iter().step_by(every) {
         let results = case.results(gpu);
         case.check("gpu", &results, case.apart);
+        if case.has_products() {
+            same_bits(&case.name, &results, &case.results(other_kernels(gpu)));
+        }
         if !case.sides {
             case.agree("gpu", &results, &case.results(&CpuBackend::new()));
         }

@@ -107,6 +107,44 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
     }
 }
 
+/// A training and its chips with and without tiles in workgroup memory: nothing tells them apart, so that
+/// a run may be continued with the other kernels.
+#[test]
+fn all_kernels_train_the_same_network_and_make_the_same_chips() {
+    let Some(gpu) =
+        harness::gpu_or_skip("all_kernels_train_the_same_network_and_make_the_same_chips")
+    else {
+        return;
+    };
+    let mut e = experiment("sigma_w = 0.2\nsigma_b = 0.2", "self-tuning");
+    e.train.epochs = 1;
+    let data = Embedded::Digits8x8.load().expect("embedded");
+    let made = [gpu, harness::other_kernels(gpu)].map(|backend| {
+        let m = train::train(&Job {
+            backend,
+            point: &setup::point(&e, &data, 0).expect("a point"),
+            label: "test".into(),
+            checkpoint: None,
+            resume: false,
+            observer: &(),
+        })
+        .expect("trained");
+        let chips = rows(backend, &e, &m);
+        (m, chips)
+    });
+    let [(a, chips), (b, others)] = made;
+    let values = |m: &Model| -> Vec<_> {
+        let tensors = m.parameters.tensors.values();
+        tensors.map(|t| t.data.clone()).collect()
+    };
+    harness::same_bits("weights", &values(&a), &values(&b));
+    let told = |rows: &[ChipRow]| -> Vec<_> {
+        let chip = |row: &ChipRow| (row.chip, row.correct, row.loss.to_bits());
+        rows.iter().map(chip).collect()
+    };
+    assert_eq!(told(&chips), told(&others));
+}
+
 /// Networks on arrays whose conductances are kept in halves, with and without converters and wires:
 /// every chip as good on both backends, and hardly different from one kept in floats.
 #[test]

@@ -10,15 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use super::devices;
-use super::dispatch::{Access, Dispatch, WINDOW};
+use super::dispatch::{Access, Dispatch, LowerContext, WINDOW};
 use super::shader;
+use crate::backend::Kernels;
 use crate::error::{Error, Result};
+use crate::program::{Capacity, Program};
 
 /// Longest part of a driver's message that is passed on, in characters.
 const MAX_MESSAGE: usize = 2000;
 
 /// The largest binding that is used even where the adapter offers more: kernels index in `u32`.
-const MAX_BINDING: u64 = 1 << 30;
+pub(super) const MAX_BINDING: u64 = 1 << 30;
 
 /// What a device says to a call, perhaps later.
 type Verdict = Pin<Box<dyn Future<Output = Option<::wgpu::Error>> + Send>>;
@@ -95,6 +97,21 @@ pub(super) struct Limits {
     pub windows: bool,
     /// Rounds that all loops of a thread may go together.
     pub rounds: u64,
+    /// Which kernels are taken where there are several.
+    pub kernels: Kernels,
+}
+
+impl Limits {
+    /// How operators of a program are lowered under them.
+    pub fn context<'a>(&self, program: &'a Program, capacity: Capacity) -> LowerContext<'a> {
+        LowerContext {
+            program,
+            capacity,
+            windows: self.windows,
+            rounds: self.rounds,
+            kernels: self.kernels,
+        }
+    }
 }
 
 /// Rounds after which Mesa's llvmpipe leaves every loop of a thread without a word: 65,535 in all
@@ -158,6 +175,10 @@ impl Context {
                 rounds: match info.name.contains("llvmpipe") {
                     true => LLVMPIPE_ROUNDS,
                     false => u64::MAX,
+                },
+                kernels: match devices::is_hardware(&info) {
+                    true => Kernels::Fitting,
+                    false => Kernels::Portable,
                 },
             },
             info,

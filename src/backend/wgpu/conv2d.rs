@@ -1,6 +1,7 @@
 //! Convolution and linear layers with their epilogue: `shaders/conv2d.wgsl` on packed weights.
 
 use super::conv::{self, ConvParams};
+use super::conv2d_tiled::{self, Operands};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::post::{self, PostParams};
 use super::uniform::uniform;
@@ -21,9 +22,12 @@ uniform! {
 }
 
 impl OnGpu for Conv2d {
-    /// Packing, then the convolution.
+    /// From tiles where that is better, else packing, then the convolution.
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let Self { x, w, y, geo, post } = *self;
+        if let Some(tiled) = conv2d_tiled::forward(Operands { x, w, y }, &geo, &post, cx) {
+            return Ok(tiled);
+        }
         let packed = conv::pack(w, &geo, true, cx);
         let params = Params {
             x: cx.view(x),

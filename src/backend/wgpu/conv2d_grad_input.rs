@@ -1,6 +1,7 @@
 //! Gradient of a convolution's input: `shaders/conv2d_grad_input.wgsl` on packed weights.
 
 use super::conv::{self, ConvParams};
+use super::conv2d_tiled::{self, Operands};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::uniform::uniform;
 use crate::error::Result;
@@ -19,9 +20,13 @@ uniform! {
 }
 
 impl OnGpu for Conv2dGradInput {
-    /// Packing, then the gathering kernel.
+    /// From tiles where that is better, else packing, then the gathering kernel.
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let Self { dy, w, dx, geo } = *self;
+        let operands = Operands { x: dy, w, y: dx };
+        if let Some(tiled) = conv2d_tiled::backward(operands, &geo, cx) {
+            return Ok(tiled);
+        }
         let packed = conv::pack(w, &geo, false, cx);
         let params = Params {
             dy: cx.view(dy),

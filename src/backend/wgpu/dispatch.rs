@@ -16,8 +16,9 @@
 
 use std::sync::Arc;
 
+use super::constant::Const;
 use super::uniform::{Bytes, Uniform, uniform};
-use crate::backend::RunArgs;
+use crate::backend::{Kernels, RunArgs};
 use crate::error::Result;
 use crate::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
 
@@ -100,43 +101,6 @@ pub(super) enum Operand {
     Unused,
 }
 
-/// Value of a constant in a kernel's prelude.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Const {
-    /// `u32`.
-    U32(u32),
-    /// `i32`.
-    I32(i32),
-    /// `f32`.
-    F32(f32),
-    /// `bool`.
-    Bool(bool),
-}
-
-impl From<u32> for Const {
-    fn from(v: u32) -> Self {
-        Const::U32(v)
-    }
-}
-
-impl From<i32> for Const {
-    fn from(v: i32) -> Self {
-        Const::I32(v)
-    }
-}
-
-impl From<f32> for Const {
-    fn from(v: f32) -> Self {
-        Const::F32(v)
-    }
-}
-
-impl From<bool> for Const {
-    fn from(v: bool) -> Self {
-        Const::Bool(v)
-    }
-}
-
 /// How many threads a kernel needs; the run decides how many blocks and chips there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Work {
@@ -148,6 +112,8 @@ pub(super) struct Work {
     pub by_chip: bool,
     /// Threads of a workgroup (1 where `items` counts workgroups).
     pub group: u32,
+    /// Workgroups for every one of these: tiles that read the same places, side by side.
+    pub repeated: u32,
 }
 
 impl Work {
@@ -158,6 +124,7 @@ impl Work {
             by_block: false,
             by_chip: false,
             group: GROUP,
+            repeated: 1,
         }
     }
 
@@ -166,6 +133,14 @@ impl Work {
         Self {
             group: 1,
             ..Self::flat(items)
+        }
+    }
+
+    /// Every workgroup so many times.
+    pub fn repeated(self, times: usize) -> Self {
+        Self {
+            repeated: times as u32,
+            ..self
         }
     }
 
@@ -188,7 +163,7 @@ impl Work {
     /// Workgroups of a run with that many blocks and chips; `None` if there is nothing to do.
     pub fn workgroups(&self, blocks: u32, chips: u32, per_axis: u32) -> Option<[u32; 3]> {
         let items = self.items * if self.by_block { u64::from(blocks) } else { 1 };
-        let groups = items.div_ceil(u64::from(self.group));
+        let groups = items.div_ceil(u64::from(self.group)) * u64::from(self.repeated);
         let z = if self.by_chip { chips } else { 1 };
         if groups == 0 || z == 0 {
             return None;
@@ -374,6 +349,8 @@ pub(super) struct LowerContext<'a> {
     pub windows: bool,
     /// Most rounds of a thread's loops, see [`super::context::Limits::rounds`].
     pub rounds: u64,
+    /// Which kernels are taken where there are several.
+    pub kernels: Kernels,
 }
 
 impl LowerContext<'_> {
@@ -476,6 +453,9 @@ mod tests {
     fn workgroups_are_split_over_two_axes() {
         let work = Work::groups(70_000).per_chip(true);
         assert_eq!(work.workgroups(1, 3, 65535), Some([65535, 2, 3]));
+        // 3 groups of 64 threads for 150, each for five tiles.
+        let work = Work::flat(50).per_block().repeated(5);
+        assert_eq!(work.workgroups(3, 3, 65535), Some([15, 1, 1]));
         let work = Work::flat(100).per_block();
         assert_eq!(work.workgroups(2, 3, 65535), Some([4, 1, 1]));
         assert_eq!(work.workgroups(0, 3, 65535), None);

@@ -6,6 +6,7 @@
 //! * `shader`: joining the WGSL pieces.
 //! * `lower` and one module an operator: operator to kernel calls.
 //! * `plan`: memory, temporaries in a pool, the capacity that fits.
+//! * `planned`: the kernel calls of a GPU that is not there.
 //! * `session`: buffers, runs, and reads that are on their way while others run.
 //! * `peak`: what the adapter can do at best.
 //!
@@ -21,11 +22,13 @@ mod buffers;
 mod channel_sum;
 mod collapse_planes;
 mod combine;
+mod constant;
 mod context;
 mod conv;
 mod conv2d;
 mod conv2d_grad_input;
 mod conv2d_grad_weight;
+mod conv2d_tiled;
 mod converter_fold;
 mod counting;
 mod crossbar;
@@ -42,6 +45,7 @@ mod multiply;
 mod partial_sums;
 mod peak;
 mod plan;
+mod planned;
 mod pointwise;
 mod pool;
 mod post;
@@ -70,7 +74,8 @@ use std::sync::Arc;
 use self::context::Context;
 use self::devices::Selector;
 pub use self::devices::{AdapterReport, list_adapters};
-use super::{Backend, DeviceInfo, MemoryBudget, Session};
+pub use self::planned::{KernelCall, PlannedGpu};
+use super::{Backend, DeviceInfo, Kernels, MemoryBudget, Session};
 use crate::error::Result;
 use crate::program::{Capacity, Program};
 
@@ -144,6 +149,16 @@ impl WgpuBackend {
     pub fn with_rounds(&self, rounds: u64) -> Self {
         let limits = context::Limits {
             rounds,
+            ..self.context.limits
+        };
+        let context = Arc::new(self.context.with_limits(limits));
+        Self { context }
+    }
+
+    /// The same device with other kernels than the adapter's kind suggests. Results are the same.
+    pub fn with_kernels(&self, kernels: Kernels) -> Self {
+        let limits = context::Limits {
+            kernels,
             ..self.context.limits
         };
         let context = Arc::new(self.context.with_limits(limits));

@@ -62,12 +62,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Lowers a program and lays out its memory. Fails for what no capacity can change.
     pub fn new(program: &Program, capacity: Capacity, limits: &Limits) -> Result<Self> {
-        let cx = LowerContext {
-            program,
-            capacity,
-            windows: limits.windows,
-            rounds: limits.rounds,
-        };
+        let cx = limits.context(program, capacity);
         let mut plan = Plan {
             sections: Vec::new(),
             own: Vec::new(),

@@ -1,7 +1,8 @@
 //! The epilogue of convolutions and of [`super::pointwise`]: constants, parameters and bindings
 //! for `shaders/shared/post.wgsl`.
 
-use super::dispatch::{Const, Dispatch, LowerContext, View};
+use super::constant::Const;
+use super::dispatch::{Dispatch, LowerContext, View};
 use super::uniform::uniform;
 use crate::program::{Activation, Post, Rounding};
 

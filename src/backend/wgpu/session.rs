@@ -67,12 +67,7 @@ impl WgpuSession {
     }
 
     fn lower_context(&self) -> LowerContext<'_> {
-        LowerContext {
-            program: &self.program,
-            capacity: self.capacity,
-            windows: self.context.limits.windows,
-            rounds: self.context.limits.rounds,
-        }
+        self.context.limits.context(&self.program, self.capacity)
     }
 
     fn check_args(&self, section: SectionId, args: &RunArgs) -> Result<()> {

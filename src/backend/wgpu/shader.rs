@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use include_dir::{Dir, include_dir};
 
-use super::dispatch::Const;
+use super::constant::Const;
 use crate::effects;
 use crate::error::{Error, Result};
 

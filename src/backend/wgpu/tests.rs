@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::dispatch::{Dispatch, LowerContext, OnGpu};
 use super::peak;
 use super::shader;
+use crate::backend::Kernels;
 use crate::program::*;
 
 const CAPACITY: Capacity = Capacity {
@@ -95,22 +96,46 @@ fn check_bindings(dispatch: &Dispatch, module: &naga::Module) {
     let uniforms = 2 + windows + numbers;
     assert!(uniforms <= 12, "{}: {uniforms} uniforms", dispatch.shader);
     assert!(windows + numbers <= 8, "{}: offsets", dispatch.shader);
+    check_workgroups(dispatch.shader, module);
+}
+
+/// Workgroups are within WebGPU's guarantees.
+fn check_workgroups(shader: &str, module: &naga::Module) {
+    let globals = module.global_variables.iter();
+    let bytes: u32 = globals
+        .filter(|(_, global)| global.space == naga::AddressSpace::WorkGroup)
+        .map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx()))
+        .sum();
+    assert!(
+        bytes <= 16384,
+        "{shader}: {bytes} bytes of workgroup memory"
+    );
     for entry in &module.entry_points {
         let threads: u32 = entry.workgroup_size.iter().product();
-        assert!(threads <= 256, "{}: {threads} threads", dispatch.shader);
+        assert!(threads <= 256, "{shader}: {threads} threads");
+    }
+}
+
+fn context(program: &Program, windows: bool, kernels: Kernels) -> LowerContext<'_> {
+    LowerContext {
+        program,
+        capacity: CAPACITY,
+        windows,
+        rounds: u64::MAX,
+        kernels,
     }
 }
 
 /// Lowers every operator of a program and validates every kernel that comes out.
 fn validate_program(program: &Program) {
     let mut seen = HashSet::new();
-    for windows in [false, true] {
-        let cx = LowerContext {
-            program,
-            capacity: CAPACITY,
-            windows,
-            rounds: u64::MAX,
-        };
+    let kinds = [
+        (false, Kernels::Portable),
+        (true, Kernels::Portable),
+        (false, Kernels::Tiled),
+    ];
+    for (windows, kernels) in kinds {
+        let cx = context(program, windows, kernels);
         for op in program.sections.iter().flat_map(|s| &s.ops) {
             for dispatch in
                 with_operator!(op, o => o.lower(&cx)).unwrap_or_else(|e| panic!("{op:?}: {e}"))
@@ -199,7 +224,9 @@ fn convolutions_are_valid() {
         ..ConvGeometry::linear(4, 6)
     };
     let mut ops = Vec::new();
-    for geo in [conv, ConvGeometry::linear(4, 6)] {
+    // The last two for tiles of every size.
+    let sizes = [6, 30, 60].map(|channels| ConvGeometry::linear(4, channels));
+    for geo in [conv].into_iter().chain(sizes) {
         let [input, output] = [
             (geo.c_in, geo.h_in, geo.w_in),
             (geo.c_out, geo.h_out(), geo.w_out()),

@@ -115,6 +115,7 @@ fn layer(seed: u64) -> Case {
     }
     case.section(vec![op]);
     case.apart[0] = 8.0 * APART;
+    case.own_kernels = true;
     case
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::backend::Kernels;
 use crate::program::{Add, BatchNormStats, Op, Rearrange, Scope, Storage};
 
 const LIMITS: Limits = Limits {
@@ -8,6 +9,7 @@ const LIMITS: Limits = Limits {
     memory: 1 << 22,
     windows: false,
     rounds: u64::MAX,
+    kernels: Kernels::Portable,
 };
 
 /// `x -> a -> b -> c -> y` by additions of a map to itself.

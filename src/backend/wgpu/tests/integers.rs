@@ -1,7 +1,8 @@
 //! Crossbars whose conductances are small integers: which kernel reads them.
 
 use super::cells::{COLS, DIFFERENTIAL, ENCODINGS, arrays, dacs};
-use super::{CAPACITY, LowerContext, OnGpu, validate_program};
+use super::{OnGpu, context, validate_program};
+use crate::backend::Kernels;
 use crate::program::*;
 
 /// Sums of integers take the kernel that suits the adapter and the arrays, and every variant is valid.
@@ -68,12 +69,7 @@ fn integers_are_added_as_suits_the_adapter() {
             }
         }
         for windows in [false, true] {
-            let cx = LowerContext {
-                program: &p,
-                capacity: CAPACITY,
-                windows,
-                rounds: u64::MAX,
-            };
+            let cx = context(&p, windows, Kernels::Portable);
             let expected = match suits && windows {
                 true => "crossbar_fields",
                 false => "crossbar_count",

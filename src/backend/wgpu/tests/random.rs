@@ -2,8 +2,8 @@
 //! device.
 
 use super::device;
+use crate::backend::wgpu::constant::Const;
 use crate::backend::wgpu::context::Context;
-use crate::backend::wgpu::dispatch::Const;
 use crate::backend::wgpu::shader;
 use crate::random::{lognormal, lognormal_shape, normal, philox, squeeze, truncated};
 
