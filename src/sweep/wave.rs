@@ -10,9 +10,11 @@ use layout::Layout;
 pub(super) use layout::check;
 
 use super::cells::CellLevel;
+use super::columns::{self, Values};
 use super::result::{ChipRow, TuningCost};
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::{ChipVariation, Deviation};
+use crate::column::Column;
 use crate::config::{Experiment, Fidelity};
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
@@ -56,6 +58,8 @@ pub struct Simulator<'a> {
     /// Whether all images are resident and have been written.
     resident: bool,
     seed: u64,
+    /// The columns that its chips have besides the fields of every row.
+    columns: Vec<&'static Column>,
     variation: ChipVariation,
     level: Level,
     /// Calibration batches for batch norm: number, images each.
@@ -176,6 +180,7 @@ impl<'a> Simulator<'a> {
             images,
             resident: false,
             seed: experiment.seed,
+            columns: columns::of(experiment),
             variation,
             level,
             batches,
@@ -364,6 +369,24 @@ impl<'a> Simulator<'a> {
             start = group.end;
         }
         let tally = self.session.read(self.inference.tally)?;
+        let sums = self.inference.metrics.map(|t| self.session.read(t));
+        let sums = sums.transpose()?.unwrap_or_default();
+        self.rows(point, range, &wave, &tally, &sums)
+    }
+
+    /// The rows of a wave from its tally and the sums of its metrics.
+    ///
+    /// # Errors
+    /// Outputs that are no numbers.
+    fn rows(
+        &mut self,
+        point: usize,
+        range: &Range<u32>,
+        wave: &Wave,
+        tally: &[f32],
+        sums: &[f32],
+    ) -> Result<Vec<ChipRow>> {
+        let (first, chips, n) = (range.start, range.len(), self.images.len());
         // A logit that is not finite makes its image's loss not finite, and with it the sum.
         if let Some(i) = (0..chips).find(|i| !tally[2 * i + 1].is_finite()) {
             let chip = first + i as u32;
@@ -388,8 +411,19 @@ impl<'a> Simulator<'a> {
                 wafer: place.wafer,
                 die_x_mm: place.position.map_or(f64::NAN, |p| f64::from(p.x)),
                 die_y_mm: place.position.map_or(f64::NAN, |p| f64::from(p.y)),
+                values: self.values(i, sums),
             }
         });
         Ok(rows.collect())
+    }
+
+    /// Values of the `i`-th chip of a wave in the columns of this point; `sums` are the metrics' of all its chips.
+    fn values(&self, i: usize, sums: &[f32]) -> Values {
+        let mut values = Values::default();
+        let sums = sums.chunks(self.columns.len().max(1)).nth(i);
+        for (column, &sum) in self.columns.iter().zip(sums.unwrap_or_default()) {
+            values.push(column, f64::from(sum) / self.images.len() as f64);
+        }
+        values
     }
 }

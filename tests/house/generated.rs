@@ -1,7 +1,12 @@
-//! Files that are generated from the declarations of the experiment file. `PIMENTO_BLESS=1` writes them
-//! anew.
+//! Files that are generated from the declarations of the experiment file and of result columns.
+//! `PIMENTO_BLESS=1` writes them anew.
+
+use std::collections::HashSet;
 
 use pimento::config::reference;
+use pimento::sweep::columns;
+use pimento::sweep::cost::COSTS;
+use pimento::sweep::result::ChipRow;
 
 use super::source::root;
 
@@ -28,6 +33,23 @@ fn the_reference_is_that_of_the_declarations() {
 fn the_schema_is_that_of_the_declarations() {
     let text = serde_json::to_string_pretty(&reference::schema()).expect("JSON");
     is_up_to_date("assets/experiment.schema.json", &(text + "\n"));
+}
+
+#[test]
+fn the_page_of_columns_is_that_of_the_declarations() {
+    is_up_to_date("docs/columns.md", &columns::markdown());
+}
+
+#[test]
+fn every_column_is_described_and_has_a_name_of_its_own() {
+    let of_every_row = ChipRow::FIELDS.iter().map(|f| &f.column);
+    let mut names = HashSet::new();
+    for column in of_every_row.chain(columns::all()).chain(&COSTS) {
+        assert!(names.insert(column.name), "{} is there twice", column.name);
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(column.name.chars().all(plain), "{}", column.name);
+        assert!(column.about.len() > 20, "{}: {}", column.name, column.about);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::source::{Source, paths, room_named, room_of, rust};
 /// stands.
 const FLOORS: &[&[&str]] = &[
     &["error"],
-    &["choice", "vector", "files", "memory", "progress"],
+    &["choice", "column", "vector", "files", "memory", "progress"],
     &["random"],
     &["effects"],
     &["program"],

@@ -18,6 +18,7 @@ mod add;
 mod batch_norm;
 mod binarize_act;
 mod channel_sum;
+mod class_metric;
 mod collapse_planes;
 mod combine;
 mod context;
