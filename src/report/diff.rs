@@ -65,7 +65,8 @@ pub struct ColumnChange {
     pub mean_ci95: Interval,
     /// Two-sided p of a mean difference this large where there is none.
     pub p: f64,
-    /// Whether the second run is the better one, where the column has a good direction and the means differ.
+    /// Whether the second run is the better one, where the column has a good direction and the interval leaves
+    /// out 0.
     pub improves: Option<bool>,
 }
 
@@ -161,16 +162,20 @@ impl Difference {
 impl ColumnChange {
     /// For the terminal, under the line of its point.
     fn line(&self, name: &str) -> String {
-        let width = self.mean_ci95.half();
+        // One digit more than the interval leaves of interest, as of accuracies.
+        let width = self.mean_ci95.half() / 10.0;
+        let means = [self.mean_a, self.mean_b].map(|mean| rounded(mean, width));
+        let means = means.join(" -> ");
+        if self.mean == 0.0 && width == 0.0 {
+            return format!("    {name} {means}: identical\n");
+        }
         let verdict = match self.improves {
             Some(true) => ", better",
             Some(false) => ", worse",
             None => "",
         };
         format!(
-            "    {name} {} -> {}: {} [{}, {}], p {}{verdict}\n",
-            rounded(self.mean_a, width),
-            rounded(self.mean_b, width),
+            "    {name} {means}: {} [{}, {}], p {}{verdict}\n",
             signed(self.mean, width),
             rounded(self.mean_ci95.lo, width),
             rounded(self.mean_ci95.hi, width),
@@ -293,13 +298,16 @@ fn columns(
                 n: c.n,
             })),
         };
-        let improves = a.better.filter(|_| test.mean != 0.0);
+        let mean_ci95 = of_pairs.map_or_else(|| test.interval(), |d| d.ci95);
+        let improves = a
+            .better
+            .filter(|_| mean_ci95.lo > 0.0 || mean_ci95.hi < 0.0);
         let change = ColumnChange {
             mean_a: a.mean,
             mean_b: b.mean,
             chips: of_pairs.map_or(a.n.min(b.n), |d| d.n),
             mean: test.mean,
-            mean_ci95: of_pairs.map_or_else(|| test.interval(), |d| d.ci95),
+            mean_ci95,
             p: test.p(),
             improves: improves.map(|better| better.prefers(test.mean, 0.0)),
         };

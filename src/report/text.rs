@@ -77,9 +77,13 @@ pub(super) fn rounded(x: f64, width: f64) -> String {
         }
     };
     let (size, last) = (exponent(x.abs().max(spread)), exponent(spread));
-    match (-4..6).contains(&size) {
+    let text = match (-4..6).contains(&size) {
         true => format!("{x:.*}", (-last).max(0) as usize),
         false => format!("{x:.*e}", (size - last).max(0) as usize),
+    };
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| "0.".contains(c)) => zero.into(),
+        Some(_) | None => text,
     }
 }
 
@@ -229,6 +233,7 @@ mod tests {
             (0.0, f64::NAN, "0"),
             (0.5, f64::NAN, "0.500"),
             (f64::NAN, 1.0, NONE),
+            (-0.0004, 0.002, "0.000"),
         ] {
             assert_eq!(rounded(x, width), want, "{x}, {width}");
         }

@@ -41,9 +41,14 @@ pub fn metrics(experiment: &Experiment) -> Vec<Metric> {
     Metric::ALL.iter().copied().filter(is_asked).collect()
 }
 
+/// The columns of [`metrics`], in order.
+pub fn of_metrics(experiment: &Experiment) -> Vec<&'static Column> {
+    named(metrics(experiment).iter().map(|metric| metric.as_str()))
+}
+
 /// The columns that the chips of an experiment have besides [`ChipRow::FIELDS`], in order.
 pub fn of(experiment: &Experiment) -> Vec<&'static Column> {
-    named(metrics(experiment).iter().map(|metric| metric.as_str()))
+    of_metrics(experiment)
 }
 
 /// The columns with any of these names, in order.

@@ -58,8 +58,8 @@ pub struct Simulator<'a> {
     /// Whether all images are resident and have been written.
     resident: bool,
     seed: u64,
-    /// The columns that its chips have besides the fields of every row.
-    columns: Vec<&'static Column>,
+    /// Columns of the metrics, in the order of their sums.
+    metrics: Vec<&'static Column>,
     variation: ChipVariation,
     level: Level,
     /// Calibration batches for batch norm: number, images each.
@@ -180,7 +180,7 @@ impl<'a> Simulator<'a> {
             images,
             resident: false,
             seed: experiment.seed,
-            columns: columns::of(experiment),
+            metrics: columns::of_metrics(experiment),
             variation,
             level,
             batches,
@@ -417,11 +417,11 @@ impl<'a> Simulator<'a> {
         Ok(rows.collect())
     }
 
-    /// Values of the `i`-th chip of a wave in the columns of this point; `sums` are the metrics' of all its chips.
+    /// Values of the `i`-th chip of a wave besides the fields of every row; `sums` are the metrics' of all its chips.
     fn values(&self, i: usize, sums: &[f32]) -> Values {
         let mut values = Values::default();
-        let sums = sums.chunks(self.columns.len().max(1)).nth(i);
-        for (column, &sum) in self.columns.iter().zip(sums.unwrap_or_default()) {
+        let sums = sums.chunks(self.metrics.len().max(1)).nth(i);
+        for (column, &sum) in self.metrics.iter().zip(sums.unwrap_or_default()) {
             values.push(column, f64::from(sum) / self.images.len() as f64);
         }
         values

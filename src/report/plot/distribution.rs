@@ -263,7 +263,7 @@ impl Rows<'_> {
         let (Some(&lo), Some(&hi)) = (sorted.first(), sorted.last()) else {
             return;
         };
-        let width = bin_width(&sorted, scale, self.quantity.step(chips[0]));
+        let width = bin_width(&sorted, scale, self.quantity.step(&sorted, chips[0]));
         // The bins are centred on the chips, and reach beyond neither end of the axis.
         let n = ((hi - lo) / width).floor() as usize + 1;
         let start = (lo + hi - width * n as f64) / 2.0;
@@ -303,7 +303,7 @@ fn bin_width(sorted: &[f64], scale: &Scale, step: f64) -> f64 {
     let axis = scale.data.1 - scale.data.0;
     let pixel = axis / (scale.pixels.1 - scale.pixels.0);
     let width = rule.min(axis / 36.0).max(2.0 * pixel);
-    match step > 0.0 {
+    match step.is_finite() {
         true => (width / step).round().max(1.0) * step,
         false => width,
     }

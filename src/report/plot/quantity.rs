@@ -143,11 +143,17 @@ impl<'a> Quantity<'a> {
         }
     }
 
-    /// Step between two values that a chip can have; 0 where there are values in between.
-    pub fn step(&self, chip: &ChipRow) -> f64 {
+    /// Step between two values that a chip can have, of the ascending values of chips alike `chip`; of columns the
+    /// smallest that occurs, infinite where all are equal.
+    pub fn step(&self, sorted: &[f64], chip: &ChipRow) -> f64 {
         match self {
             Quantity::Accuracy(_) => 1.0 / f64::from(chip.images.max(1)),
-            Quantity::Value(..) => 0.0,
+            Quantity::Value(..) => {
+                let steps = sorted.windows(2).map(|w| w[1] - w[0]);
+                steps
+                    .filter(|step| *step > 0.0)
+                    .fold(f64::INFINITY, f64::min)
+            }
         }
     }
 
