@@ -1,17 +1,22 @@
 //!include shared/run.wgsl
-// Adds [sum hit, sum loss] of the run's images to a chip's tally: the lanes of a block by a fixed
-// tree, then block after block, the order of the native backend. A chip's sums depend neither on
-// its wave nor on how its images are cut into runs. One workgroup a chip.
+// Adds the sums of two values (one where HAS_SECOND is false) over the run's images to a chip's tally: the
+// lanes of a block by a fixed tree, then block after block, the order of the native backend. A chip's sums
+// depend neither on its wave nor on how its images are cut into runs. One workgroup a chip.
 
 struct Params {
-    hit: View,
-    loss: View,
+    first: View,
+    second: View,
     tally: View,
+    // Of the first sum in the tally.
+    place: u32,
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
 }
 
 @group(0) @binding(1) var<uniform> p: Params;
-@group(0) @binding(2) var<storage, read> hit: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> loss: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> first: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> second: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> tally: array<f32>;
 
 var<workgroup> sums: array<vec2<f32>, 64>;
@@ -30,26 +35,31 @@ fn main(
     if chip >= run.chips {
         return;
     }
-    let at = chip_base(p.tally, chip);
-    var total = vec2<f32>(tally[at], tally[at + 1u]);
+    let at = chip_base(p.tally, chip) + p.place;
+    var total = vec2<f32>(tally[at], 0.0);
+    if HAS_SECOND {
+        total.y = tally[at + 1u];
+    }
     // 64 blocks at a time: every invocation sums one, the first adds them up in order.
-    for (var first = 0u; first < run.blocks; first += 64u) {
-        let block = first + local;
-        var h = vec4<f32>(0.0);
-        var l = vec4<f32>(0.0);
+    for (var begin = 0u; begin < run.blocks; begin += 64u) {
+        let block = begin + local;
+        var a = vec4<f32>(0.0);
+        var b = vec4<f32>(0.0);
         if block < run.blocks {
             for (var quad = 0u; quad < QUADS; quad++) {
                 let used = lanes_used(block, quad);
-                let x = select(vec4<f32>(0.0), hit[block_base(p.hit, chip, block) + quad], used);
-                let y = select(vec4<f32>(0.0), loss[block_base(p.loss, chip, block) + quad], used);
-                h[quad] = across(x);
-                l[quad] = across(y);
+                let x = first[block_base(p.first, chip, block) + quad];
+                a[quad] = across(select(vec4<f32>(0.0), x, used));
+                if HAS_SECOND {
+                    let y = second[block_base(p.second, chip, block) + quad];
+                    b[quad] = across(select(vec4<f32>(0.0), y, used));
+                }
             }
         }
-        sums[local] = vec2<f32>(across(h), across(l));
+        sums[local] = vec2<f32>(across(a), across(b));
         workgroupBarrier();
         if local == 0u {
-            for (var i = 0u; i < min(64u, run.blocks - first); i++) {
+            for (var i = 0u; i < min(64u, run.blocks - begin); i++) {
                 total += sums[i];
             }
         }
@@ -57,6 +67,8 @@ fn main(
     }
     if local == 0u {
         tally[at] = total.x;
-        tally[at + 1u] = total.y;
+        if HAS_SECOND {
+            tally[at + 1u] = total.y;
+        }
     }
 }

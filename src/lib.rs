@@ -52,6 +52,7 @@ pub mod backend;
 pub mod bench;
 pub mod chip;
 pub mod choice;
+pub mod column;
 pub mod config;
 pub mod data;
 pub mod effects;

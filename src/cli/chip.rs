@@ -69,8 +69,8 @@ impl Measured {
     /// Whether the row is that of the sweep to the last bit.
     fn equal(&self) -> Option<bool> {
         // `NaN` is not equal to itself, its text is.
-        self.recorded
-            .map(|recorded| format!("{recorded:?}") == format!("{:?}", self.row))
+        let recorded = self.recorded.as_ref();
+        recorded.map(|recorded| format!("{recorded:?}") == format!("{:?}", self.row))
     }
 }
 
@@ -204,6 +204,13 @@ impl Measured {
                 "die       ({:+.2}, {:+.2}) mm on wafer {}\n",
                 row.die_x_mm, row.die_y_mm, row.wafer
             );
+        }
+        for (column, value) in row.values.iter() {
+            text += &format!("{:<8}  {value:.4}", column.name);
+            text += &match column.unit {
+                "" => "\n".to_string(),
+                unit => format!(" {unit}\n"),
+            };
         }
         text += &match (self.equal(), &self.recorded) {
             (Some(true), _) => "sweep     the same to the last bit\n".to_string(),

@@ -6,10 +6,12 @@ use serde_json::json;
 use super::axes::Design;
 use super::reader::Section;
 use super::reference::{self, Field, Table};
-use super::rule::{Allowed, Any, Maybe};
+use super::rule::{Allowed, Any, List, Maybe};
 use super::schema::DESIGN;
 use super::section::{Entry, section};
 use super::until::Until;
+use crate::choice::Choice;
+use crate::program::Metric;
 
 section! {
     /// Section `[sweep]`: every point of the designs is one experiment on the same chips.
@@ -26,6 +28,9 @@ section! {
         /// Whether the interval of a mean has a part for chips not yet seen: 3 of as many chips as there
         /// are, at chance level.
         [quiet] unseen: bool = true;
+        /// Metrics that are measured besides accuracy and loss: columns of their own in all results
+        /// (docs/columns.md). Each may be there once.
+        [quiet] metrics: Vec<Metric> = vec![], List { each: Any, length: 0..=Metric::ALL.len() };
         /// When a point has chips enough, from `chips` on and at most `max_chips`; absent: it has `chips`.
         until: Option<Until> = None, Maybe(Any);
         /// Most chips of a point with `until`.
@@ -82,6 +87,12 @@ impl Sweep {
         if self.axes.is_some() && !self.grid.is_empty() {
             let text = "there is [[sweep.grid]] too; allowed: one of both";
             found.push(("sweep.axes", text.into()));
+        }
+        let mut metrics = self.metrics.iter().enumerate();
+        let again = metrics.find(|(i, metric)| self.metrics[..*i].contains(metric));
+        if let Some((_, metric)) = again {
+            let text = format!("\"{metric}\" is there twice; allowed: every metric once");
+            found.push(("sweep.metrics", text));
         }
         let n = self.n_points();
         if n > MAX_POINTS {

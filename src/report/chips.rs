@@ -1,4 +1,4 @@
-//! `chips.csv`: one row per point and chip (docs/sweeps.md has a table of its columns).
+//! `chips.csv`: one row per point and chip (docs/columns.md has its columns).
 //!
 //! Numbers are written with the fewest digits that read back to the same `f64`, so nothing is lost
 //! and nothing is made up. A number that does not exist is an empty field.
@@ -8,62 +8,28 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::column::{Cell, Column, Kind};
 use crate::error::{Error, Result};
 use crate::files::write_atomically_with;
 use crate::report::verify;
+use crate::sweep::columns;
 use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
 use crate::sweep::rows::Rows;
 
-/// A column: its name, and the cell that a chip has in it.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// Its name.
-    pub name: &'static str,
-    /// What is in it.
-    pub cell: Cell,
+/// The field of a cell.
+fn field(cell: Cell) -> String {
+    match cell {
+        Cell::Whole(n) => n.to_string(),
+        Cell::Real(x) => number(x),
+    }
 }
 
-/// A cell of a row, by the type of its column.
-#[derive(Debug, Clone, Copy)]
-pub enum Cell {
-    /// A whole number; every chip has one.
-    Whole(fn(&ChipRow) -> u32),
-    /// A number; `NaN` where there is none.
-    Real(fn(&ChipRow) -> f64),
-}
-
-/// Columns of `chips.csv` (and of `chips.parquet`), in order; see [`ChipRow`] for their meaning.
-pub const COLUMNS: [Column; 12] = [
-    whole("point", |r| r.point as u32),
-    whole("chip", |r| r.chip),
-    real("accuracy", |r| r.accuracy),
-    real("loss", |r| r.loss),
-    whole("correct", |r| r.correct),
-    whole("images", |r| r.images),
-    real("eps_b", |r| r.eps_b),
-    real("eps_common", |r| r.eps_common),
-    real("eps_hat", |r| r.eps_hat),
-    whole("wafer", |r| r.wafer),
-    real("die_x_mm", |r| r.die_x_mm),
-    real("die_y_mm", |r| r.die_y_mm),
-];
-
-const fn whole(name: &'static str, cell: fn(&ChipRow) -> u32) -> Column {
-    let cell = Cell::Whole(cell);
-    Column { name, cell }
-}
-
-const fn real(name: &'static str, cell: fn(&ChipRow) -> f64) -> Column {
-    let cell = Cell::Real(cell);
-    Column { name, cell }
-}
-
-/// The fields of a row, in the order of [`COLUMNS`].
-pub fn fields(row: &ChipRow) -> [String; COLUMNS.len()] {
-    COLUMNS.map(|column| match column.cell {
-        Cell::Whole(cell) => cell(row).to_string(),
-        Cell::Real(cell) => number(cell(row)),
-    })
+/// The fields of a row: those of every row, then its values in `columns`.
+pub fn fields(row: &ChipRow, columns: &[&Column]) -> Vec<String> {
+    let of_every_row = ChipRow::FIELDS.iter().map(|f| field((f.get)(row)));
+    let values = columns.iter().map(|column| row.values.get(column.name));
+    let values = values.map(|value| value.map_or(String::new(), number));
+    of_every_row.chain(values).collect()
 }
 
 /// Shortest digits that read back to `x`; empty for `NaN`.
@@ -106,17 +72,20 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// Writes the rows of the result's points to `out`, one after another: point and chip, the fields that
-/// the sweep varies, and the other [`COLUMNS`].
+/// the sweep varies, the other [`ChipRow::FIELDS`], and the columns that only some experiments have.
 fn write_rows(out: &mut dyn Write, result: &SweepResult, rows: &dyn Rows) -> std::io::Result<()> {
     let settings = settings(result);
     let mut writer = csv::Writer::from_writer(out);
-    let names = COLUMNS.map(|column| column.name);
+    let columns = result.columns();
+    let own = ChipRow::FIELDS.iter().map(|f| &f.column);
+    let own: Vec<&str> = own.chain(columns.iter().copied()).map(|c| c.name).collect();
+    let (first, rest) = own.split_at(FIRST);
     let axes = result.axes.iter().map(String::as_str);
-    let first = names[..FIRST].iter().copied();
-    writer.write_record(first.chain(axes).chain(names[FIRST..].iter().copied()))?;
+    let first = first.iter().copied();
+    writer.write_record(first.chain(axes).chain(rest.iter().copied()))?;
     for row in rows.of_points(result.points.len()) {
         let row = row.map_err(std::io::Error::other)?;
-        let fields = fields(&row);
+        let fields = fields(&row, &columns);
         let (first, rest) = fields.split_at(FIRST);
         let settings = settings.get(row.point).map_or(&[][..], Vec::as_slice);
         writer.write_record(first.iter().chain(settings).chain(rest))?;
@@ -140,51 +109,49 @@ pub fn read(path: &Path) -> Result<Vec<ChipRow>> {
 fn from_csv(bytes: &[u8]) -> std::result::Result<Vec<ChipRow>, String> {
     let mut reader = csv::Reader::from_reader(bytes);
     let headers = reader.headers().map_err(|e| e.to_string())?.clone();
-    let mut places = [0; COLUMNS.len()];
-    for (place, column) in places.iter_mut().zip(COLUMNS) {
-        *place = headers
-            .iter()
-            .position(|h| h == column.name)
-            .ok_or_else(|| format!("column `{}` is missing", column.name))?;
+    let place = |name: &str| headers.iter().position(|h| h == name);
+    let mut places = Vec::with_capacity(ChipRow::FIELDS.len());
+    for field in ChipRow::FIELDS {
+        let name = field.column.name;
+        places.push(place(name).ok_or_else(|| format!("column `{name}` is missing"))?);
     }
+    let values = columns::all().iter();
+    let values: Vec<_> = values.filter_map(|c| Some((c, place(c.name)?))).collect();
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|e| e.to_string())?;
         let line = record.position().map_or(0, |p| p.line());
-        let text = |i: usize| record.get(places[i]).unwrap_or("").trim();
-        let bad = |i: usize, want: &str| {
-            let column = COLUMNS[i].name;
-            format!(
-                "line {line}, column `{column}`: `{}` is not {want}",
-                text(i)
-            )
+        let text = |at: usize| record.get(at).unwrap_or("").trim();
+        let bad = |name: &str, want: &str| {
+            let found = place(name).map_or("", text);
+            format!("line {line}, column `{name}`: `{found}` is not {want}")
         };
-        let whole = |i: usize| text(i).parse::<u32>().map_err(|_| bad(i, "a whole number"));
-        let real = |i: usize| match text(i) {
-            "" => Ok(f64::NAN),
-            t => t.parse::<f64>().map_err(|_| bad(i, "a number")),
-        };
-        let row = ChipRow {
-            point: whole(0)? as usize,
-            chip: whole(1)?,
-            accuracy: real(2)?,
-            loss: real(3)?,
-            correct: whole(4)?,
-            images: whole(5)?,
-            eps_b: real(6)?,
-            eps_common: real(7)?,
-            eps_hat: real(8)?,
-            wafer: whole(9)?,
-            die_x_mm: real(10)?,
-            die_y_mm: real(11)?,
-        };
+        let cell = |column: &Column, at: usize| cell(column.kind, text(at));
+        let mut row = ChipRow::blank();
+        for (field, &at) in ChipRow::FIELDS.iter().zip(&places) {
+            let column = &field.column;
+            let cell = cell(column, at).map_err(|want| bad(column.name, want))?;
+            (field.set)(&mut row, cell);
+        }
+        for &(column, at) in &values {
+            let cell = cell(column, at).map_err(|want| bad(column.name, want))?;
+            row.values.push(column, cell.into());
+        }
         if let Some((column, allowed)) = verify::row(&row) {
-            let i = COLUMNS.iter().position(|c| c.name == column).unwrap_or(0);
-            return Err(bad(i, &allowed));
+            return Err(bad(column, &allowed));
         }
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// Reads a field, or says what it should be.
+fn cell(kind: Kind, text: &str) -> std::result::Result<Cell, &'static str> {
+    match (kind, text) {
+        (Kind::Whole, _) => text.parse().map(Cell::Whole).map_err(|_| "a whole number"),
+        (Kind::Real | Kind::Optional, "") => Ok(Cell::Real(f64::NAN)),
+        (Kind::Real | Kind::Optional, _) => text.parse().map(Cell::Real).map_err(|_| "a number"),
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +159,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::sweep::census::Census;
     use crate::sweep::result::{Axes, PointInputs, Provenance};
 
     fn to_csv() -> Vec<u8> {
@@ -202,7 +170,7 @@ pub(super) mod tests {
 
     /// Points without statistics, each with the same settings.
     pub fn result(settings: &[(&str, Value)], points: usize) -> SweepResult {
-        let census = crate::sweep::census::Census::default();
+        let census = Census::default();
         let inputs = PointInputs {
             ideal: f64::NAN,
             yield_limit: 0.8,
@@ -256,7 +224,10 @@ pub(super) mod tests {
         assert!(head.contains(",train.seed,accuracy,loss,"), "{head}");
         let want = "3,17,0.1,4,\"a, \"\"b\"\"\",\"[16, 8]\",true,,0.9055,";
         assert!(line.starts_with(want), "{line}");
-        assert_eq!(fields(&from_csv(&bytes).unwrap()[0]), fields(&row()));
+        assert_eq!(
+            fields(&from_csv(&bytes).unwrap()[0], &[]),
+            fields(&row(), &[])
+        );
     }
 
     fn row() -> ChipRow {
@@ -273,6 +244,7 @@ pub(super) mod tests {
             wafer: 0,
             die_x_mm: f64::NAN,
             die_y_mm: -12.5,
+            ..ChipRow::blank()
         }
     }
 
@@ -287,9 +259,47 @@ pub(super) mod tests {
         );
         assert!(text.trim_end().ends_with(",,0,,-12.5"), "{text}");
         let back = from_csv(&bytes).unwrap();
-        assert_eq!(fields(&back[0]), fields(&row()));
+        assert_eq!(fields(&back[0], &[]), fields(&row(), &[]));
         assert_eq!(back[0].eps_b.to_bits(), row().eps_b.to_bits());
         assert!(back[0].eps_hat.is_nan());
+    }
+
+    /// Columns that only some experiments have stand last, in declared order; rows without a value have an
+    /// empty field.
+    #[test]
+    fn values_come_back_by_name() {
+        let column = |name| columns::find(name).unwrap();
+        let mut first = row();
+        first.values.push(column("brier"), 0.1);
+        first.values.push(column("top5"), 1.0 / 3.0);
+        let mut second = ChipRow { chip: 18, ..row() };
+        second.values.push(column("brier"), 2e-20);
+        let rows = vec![first, second];
+        let mut result = result(&[], 4);
+        let census: Census = rows.iter().collect();
+        result.points[3].columns = census.column_summaries(false);
+        let mut bytes = Vec::new();
+        write_rows(&mut bytes, &result, &rows).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(",die_y_mm,top5,brier"), "{text}");
+        assert!(
+            lines[1].ends_with(",-12.5,0.3333333333333333,0.1"),
+            "{text}"
+        );
+        assert!(
+            lines[2].ends_with(",-12.5,,0.00000000000000000002"),
+            "{text}"
+        );
+        let columns = result.columns();
+        for (back, row) in from_csv(&bytes).unwrap().iter().zip(&rows) {
+            assert_eq!(fields(back, &columns), fields(row, &columns));
+        }
+        let message = from_csv(text.replace(",0.1\n", ",inf\n").as_bytes()).unwrap_err();
+        assert_eq!(
+            message,
+            "line 2, column `brier`: `inf` is not a finite number"
+        );
     }
 
     /// What no sweep writes is refused where it stands, whatever memory it would take to draw.

@@ -38,7 +38,7 @@ pub fn combine(mut runs: Vec<Run>) -> Result<(SweepResult, Vec<ChipRow>)> {
     if same_seed {
         let rows_of = |point| {
             let own = rows.iter().filter(move |r: &&ChipRow| r.point == point);
-            Ok(own.copied().map(Ok))
+            Ok(own.cloned().map(Ok))
         };
         for pair in across(&whole.points) {
             let compared = compare(&whole.points, pair, &rows_of)?;
@@ -108,6 +108,7 @@ fn append(whole: &mut SweepResult, rows: &mut Vec<ChipRow>, run: Run) {
     for mut point in run.result.points {
         // Their numbers are those of their own run.
         point.worst.clear();
+        point.columns.values_mut().for_each(|c| c.worst.clear());
         let name = run.name.clone().into();
         point.axes.extra.insert(AXIS.into(), name);
         whole.points.push(point);

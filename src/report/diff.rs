@@ -1,15 +1,19 @@
 //! Two runs against each other, point by point.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::combine::Run;
 use super::pairing::{Pairing, Setting};
-use super::text::{percent, probability};
+use super::text::{percent, probability, rounded, signed};
 use crate::error::Result;
 use crate::sweep::compare::pair;
 use crate::sweep::result::{ChipRow, PointSummary};
+use crate::sweep::spread::ColumnDifference;
 use crate::sweep::statistics::Interval;
+use crate::sweep::statistics::replicates::REPLICATES;
 
 /// Family-wise error: differences are called real when even the smallest of so many p values is
 /// unlikely (Bonferroni).
@@ -41,6 +45,29 @@ pub struct PointDifference {
     pub mean_ci95: Interval,
     /// Two-sided p of a mean difference this large where there is none.
     pub p: f64,
+    /// Columns that only some experiments have and both runs do, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnChange>,
+}
+
+/// How a column differs between the two runs at a point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ColumnChange {
+    /// Mean in the first run.
+    pub mean_a: f64,
+    /// Mean in the second run.
+    pub mean_b: f64,
+    /// Chips compared.
+    pub chips: u64,
+    /// Mean of `b - a`.
+    pub mean: f64,
+    /// Its 95 % interval: of paired chips, or Welch's.
+    pub mean_ci95: Interval,
+    /// Two-sided p of a mean difference this large where there is none.
+    pub p: f64,
+    /// Whether the second run is the better one, where the column has a good direction and the interval leaves
+    /// out 0.
+    pub improves: Option<bool>,
 }
 
 /// What two runs differ in.
@@ -66,9 +93,11 @@ impl Difference {
     /// Whether some point differs by more than chance, all points taken together (5 %, Bonferroni),
     /// or is in one run only.
     pub fn is_real(&self) -> bool {
-        let smallest = self.points.iter().map(|p| p.p).fold(1.0, f64::min);
+        let columns = self.points.iter().flat_map(|p| p.columns.values());
+        let all = self.points.iter().map(|p| p.p).chain(columns.map(|c| c.p));
+        let smallest = all.clone().fold(1.0, f64::min);
         let alone = !self.only_a.is_empty() || !self.only_b.is_empty();
-        alone || smallest * (self.points.len() as f64) < ALPHA
+        alone || smallest * (all.count() as f64) < ALPHA
     }
 
     /// For the terminal.
@@ -105,6 +134,9 @@ impl Difference {
                 percent(p.mean_b, 2),
                 p.chips
             );
+            for (name, change) in &p.columns {
+                out += &change.line(name);
+            }
         }
         for (run, points) in [(&self.a, &self.only_a), (&self.b, &self.only_b)] {
             for point in points {
@@ -124,6 +156,31 @@ impl Difference {
             false => "no difference beyond chance (5 %, all points together)\n",
         };
         out
+    }
+}
+
+impl ColumnChange {
+    /// For the terminal, under the line of its point.
+    fn line(&self, name: &str) -> String {
+        // One digit more than the interval leaves of interest, as of accuracies.
+        let width = self.mean_ci95.half() / 10.0;
+        let means = [self.mean_a, self.mean_b].map(|mean| rounded(mean, width));
+        let means = means.join(" -> ");
+        if self.mean == 0.0 && width == 0.0 {
+            return format!("    {name} {means}: identical\n");
+        }
+        let verdict = match self.improves {
+            Some(true) => ", better",
+            Some(false) => ", worse",
+            None => "",
+        };
+        format!(
+            "    {name} {means}: {} [{}, {}], p {}{verdict}\n",
+            signed(self.mean, width),
+            rounded(self.mean_ci95.lo, width),
+            rounded(self.mean_ci95.hi, width),
+            equals(&probability(self.p)),
+        )
     }
 }
 
@@ -173,56 +230,143 @@ fn point(
             .rows
             .iter()
             .filter(|r| r.point == point)
-            .copied()
+            .cloned()
             .collect();
         own.sort_by_key(|r| r.chip);
         own.into_iter().map(Ok).collect()
     };
     let same_chips =
         a.result.seed == b.result.seed && p.stratified == q.stratified && p.images == q.images;
-    let mut out = PointDifference {
+    let stratified = p.stratified;
+    let pairs = match same_chips {
+        false => None,
+        true => {
+            let limits = [p.yield_limit, q.yield_limit];
+            let rows = [rows(a, i), rows(b, j)].map(Vec::into_iter);
+            let [a, b] = rows;
+            Some(pair(a, b, limits)?)
+        }
+    };
+    let accuracy = pairs
+        .as_ref()
+        .map(|pairs| pairs.accuracy.summary(p.images, stratified));
+    let test = match &accuracy {
+        Some(s) => Test::paired(s.mean, s.se, s.chips, stratified),
+        None => Test::welch([p, q].map(|p| Sample {
+            mean: p.mean,
+            se: p.se,
+            n: p.chips as u64,
+        })),
+    };
+    let identical = accuracy.is_some_and(|s| s.better + s.worse == 0.0 && p.chips == q.chips);
+    Ok(PointDifference {
         point: words,
         a: i,
         b: j,
         mean_a: p.mean,
         mean_b: q.mean,
         paired: same_chips,
-        chips: p.chips.min(q.chips) as u64,
-        identical: false,
-        mean: q.mean - p.mean,
-        mean_ci95: Interval::UNKNOWN,
-        p: 1.0,
-    };
-    let (se, freedom) = if same_chips {
-        let limits = [p.yield_limit, q.yield_limit];
-        let s = pair(rows(a, i).into_iter(), rows(b, j).into_iter(), limits)?
-            .summary(p.images, p.stratified);
-        out.chips = s.chips;
-        out.mean = s.mean;
-        out.mean_ci95 = s.mean_ci95;
-        out.identical = s.better + s.worse == 0.0 && p.chips == q.chips;
-        let freedom = if p.stratified {
-            f64::from(crate::sweep::statistics::replicates::REPLICATES - 1)
-        } else {
-            s.chips as f64 - 1.0
+        chips: accuracy.map_or(p.chips.min(q.chips) as u64, |s| s.chips),
+        identical,
+        mean: test.mean,
+        mean_ci95: match &accuracy {
+            Some(s) => s.mean_ci95,
+            None => test.interval().within(-1.0, 1.0),
+        },
+        p: if identical { 1.0 } else { test.p() },
+        columns: columns(p, q, pairs.map(|pairs| pairs.columns(stratified))),
+    })
+}
+
+/// The columns that both points have; `paired` are the differences on the same chips, where they are.
+fn columns(
+    p: &PointSummary,
+    q: &PointSummary,
+    paired: Option<BTreeMap<String, ColumnDifference>>,
+) -> BTreeMap<String, ColumnChange> {
+    let mut found = BTreeMap::new();
+    for (name, a) in &p.columns {
+        let Some(b) = q.columns.get(name) else {
+            continue;
         };
-        (s.se, freedom)
-    } else {
-        // Welch (Biometrika 34, 1947, 28-35).
-        let (u, v) = (p.se * p.se, q.se * q.se);
-        let freedom =
-            (u + v).powi(2) / (u * u / (p.chips as f64 - 1.0) + v * v / (q.chips as f64 - 1.0));
-        ((u + v).sqrt(), freedom)
-    };
-    if let (false, Ok(t)) = (out.identical, StudentsT::new(0.0, 1.0, freedom)) {
-        if !same_chips {
-            let welch = Interval::around(out.mean, t.inverse_cdf(0.975) * se);
-            out.mean_ci95 = welch.within(-1.0, 1.0);
-        }
-        out.p = match se > 0.0 {
-            true => 2.0 * t.sf((out.mean / se).abs()),
-            false => f64::from(out.mean == 0.0),
+        let of_pairs = paired.as_ref().and_then(|paired| paired.get(name));
+        let test = match of_pairs {
+            Some(d) => Test::paired(d.mean, d.se, d.n, p.stratified),
+            None => Test::welch([a, b].map(|c| Sample {
+                mean: c.mean,
+                se: c.se,
+                n: c.n,
+            })),
         };
+        let mean_ci95 = of_pairs.map_or_else(|| test.interval(), |d| d.ci95);
+        let improves = a
+            .better
+            .filter(|_| mean_ci95.lo > 0.0 || mean_ci95.hi < 0.0);
+        let change = ColumnChange {
+            mean_a: a.mean,
+            mean_b: b.mean,
+            chips: of_pairs.map_or(a.n.min(b.n), |d| d.n),
+            mean: test.mean,
+            mean_ci95,
+            p: test.p(),
+            improves: improves.map(|better| better.prefers(test.mean, 0.0)),
+        };
+        found.insert(name.clone(), change);
     }
-    Ok(out)
+    found
+}
+
+/// A mean over independent chips.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    mean: f64,
+    se: f64,
+    n: u64,
+}
+
+/// Student's t of a difference of means.
+#[derive(Debug, Clone, Copy)]
+struct Test {
+    mean: f64,
+    se: f64,
+    freedom: f64,
+}
+
+impl Test {
+    /// Of a mean of differences over chips, or over replicates where they are stratified.
+    fn paired(mean: f64, se: f64, chips: u64, stratified: bool) -> Self {
+        let freedom = match stratified {
+            true => f64::from(REPLICATES - 1),
+            false => chips as f64 - 1.0,
+        };
+        Self { mean, se, freedom }
+    }
+
+    /// Of two means over chips of their own (Welch, Biometrika 34, 1947, 28-35).
+    fn welch([a, b]: [Sample; 2]) -> Self {
+        let (u, v) = (a.se * a.se, b.se * b.se);
+        let freedom = (u + v).powi(2) / (u * u / (a.n as f64 - 1.0) + v * v / (b.n as f64 - 1.0));
+        Self {
+            mean: b.mean - a.mean,
+            se: (u + v).sqrt(),
+            freedom,
+        }
+    }
+
+    /// 95 % interval of the difference; unknown from too few chips.
+    fn interval(&self) -> Interval {
+        match StudentsT::new(0.0, 1.0, self.freedom) {
+            Ok(t) => Interval::around(self.mean, t.inverse_cdf(0.975) * self.se),
+            Err(_) => Interval::UNKNOWN,
+        }
+    }
+
+    /// Two-sided p of a difference this large where there is none; 1 from too few chips.
+    fn p(&self) -> f64 {
+        match StudentsT::new(0.0, 1.0, self.freedom) {
+            Ok(t) if self.se > 0.0 => 2.0 * t.sf((self.mean / self.se).abs()),
+            Ok(_) => f64::from(self.mean == 0.0),
+            Err(_) => 1.0,
+        }
+    }
 }

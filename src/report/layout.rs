@@ -12,6 +12,9 @@ pub(super) use axis::{Axis, value_name};
 /// Most lines in one panel; with more, another axis becomes a panel axis.
 const MAX_LINES: usize = 6;
 
+/// Name of a series that no axis tells from others: what the plots show.
+pub(super) const UNNAMED: &str = "accuracy";
+
 /// Points of one line, in ascending order of the abscissa.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
@@ -155,6 +158,14 @@ impl Layout {
     /// The point's name on one line.
     pub fn name(&self, point: usize) -> String {
         join([self.series_label(point).to_string(), self.detail(point)])
+    }
+
+    /// The point's name on one line, without [`UNNAMED`]; empty where nothing tells points apart.
+    pub fn settings(&self, point: usize) -> String {
+        match self.series_label(point) {
+            UNNAMED => self.detail(point),
+            _ => self.name(point),
+        }
     }
 
     /// The sigmas that all points share, as one phrase.
@@ -353,7 +364,7 @@ fn series_name(axes: &[Axis], line_axes: &[usize], point: usize) -> String {
     }
     let name = join([head.join(" + "), join(tail)]);
     if name.is_empty() {
-        "accuracy".into()
+        UNNAMED.into()
     } else {
         name
     }

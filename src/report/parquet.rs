@@ -1,6 +1,6 @@
 //! `chips.parquet`: the rows of `chips.csv` with types, for data frames and databases.
 //!
-//! The columns are [`COLUMNS`], behind point and chip those of the fields that the sweep varies: whole
+//! The columns are those of the CSV ([`ChipRow::FIELDS`], values last), behind point and chip those of the fields that the sweep varies: whole
 //! numbers, numbers or booleans where all of their values are, else texts. A whole number is an `INT64`, as pandas and polars make of it when
 //! they read the CSV (unsigned ones would wrap around where two are subtracted); any other number
 //! is a `DOUBLE`, null where the CSV's field is empty. Rows are written as they are read, a group
@@ -20,7 +20,8 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
 use serde_json::Value;
 
-use super::chips::{COLUMNS, Cell, FIRST, text};
+use super::chips::{FIRST, text};
+use crate::column::{Column, Field, Kind};
 use crate::error::{Error, Result};
 use crate::files::write_atomically_with;
 use crate::sweep::result::{ChipRow, SweepResult};
@@ -127,24 +128,96 @@ fn facts(result: &SweepResult) -> Result<Vec<KeyValue>> {
     Ok(facts.into())
 }
 
-/// The columns as Parquet has them.
-fn schema(settings: &[(String, Setting)]) -> std::result::Result<Type, ParquetError> {
-    let mut columns = Vec::with_capacity(COLUMNS.len() + settings.len());
-    for (i, column) in COLUMNS.into_iter().enumerate() {
-        if i == FIRST {
-            for (name, setting) in settings {
-                columns.push(Arc::new(setting.field(name)?));
-            }
+/// What a column of the file holds.
+enum Content<'a> {
+    Field(&'static Field<ChipRow>),
+    Setting(&'a str, Setting),
+    Value(&'static Column),
+}
+
+impl Content<'_> {
+    /// The columns of a result, in order.
+    fn all(result: &SweepResult) -> Vec<Content<'_>> {
+        let (first, rest) = ChipRow::FIELDS.split_at(FIRST);
+        let axes = result.axes.iter();
+        let settings = axes.map(|axis| Content::Setting(axis, Setting::new(result, axis)));
+        let values = result.columns().into_iter().map(Content::Value);
+        let first = first.iter().map(Content::Field).chain(settings);
+        first
+            .chain(rest.iter().map(Content::Field))
+            .chain(values)
+            .collect()
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Content::Field(field) => field.column.name,
+            Content::Setting(name, _) => name,
+            Content::Value(column) => column.name,
         }
-        let (physical, repetition) = match column.cell {
-            Cell::Whole(_) => (Physical::INT64, Repetition::REQUIRED),
-            Cell::Real(_) => (Physical::DOUBLE, Repetition::OPTIONAL),
+    }
+
+    /// The column as Parquet has it.
+    fn declared(&self) -> std::result::Result<Type, ParquetError> {
+        let column = match self {
+            Content::Field(field) => &field.column,
+            Content::Setting(name, setting) => return setting.field(name),
+            Content::Value(column) => *column,
+        };
+        let (physical, repetition) = match column.kind {
+            Kind::Whole => (Physical::INT64, Repetition::REQUIRED),
+            Kind::Real | Kind::Optional => (Physical::DOUBLE, Repetition::OPTIONAL),
         };
         let field = Type::primitive_type_builder(column.name, physical);
-        columns.push(Arc::new(field.with_repetition(repetition).build()?));
+        field.with_repetition(repetition).build()
+    }
+
+    fn write(
+        &self,
+        out: &mut SerializedColumnWriter,
+        rows: &[ChipRow],
+    ) -> std::result::Result<(), ParquetError> {
+        match self {
+            Content::Setting(_, setting) => setting.write(out, rows),
+            Content::Value(column) => numbers(out, rows.iter().map(|r| r.values.get(column.name))),
+            Content::Field(field) => match field.column.kind {
+                Kind::Whole => {
+                    let value = |row| i64::from(u32::from((field.get)(row)));
+                    let values: Vec<i64> = rows.iter().map(value).collect();
+                    out.typed::<Int64Type>().write_batch(&values, None, None)?;
+                    Ok(())
+                }
+                Kind::Real | Kind::Optional => {
+                    let values = rows.iter().map(|r| f64::from((field.get)(r)));
+                    numbers(out, values.map(|x| Some(x).filter(|x| !x.is_nan())))
+                }
+            },
+        }
+    }
+}
+
+/// Writes numbers; null where there is none.
+fn numbers(
+    out: &mut SerializedColumnWriter,
+    values: impl Iterator<Item = Option<f64>>,
+) -> std::result::Result<(), ParquetError> {
+    let values: Vec<Option<f64>> = values.collect();
+    // 1: there is a value, 0: null.
+    let there: Vec<i16> = values.iter().map(|x| i16::from(x.is_some())).collect();
+    let values: Vec<f64> = values.into_iter().flatten().collect();
+    out.typed::<DoubleType>()
+        .write_batch(&values, Some(&there), None)?;
+    Ok(())
+}
+
+/// The columns as Parquet has them.
+fn schema(columns: &[Content]) -> std::result::Result<Type, ParquetError> {
+    let mut fields = Vec::with_capacity(columns.len());
+    for column in columns {
+        fields.push(Arc::new(column.declared()?));
     }
     Type::group_type_builder("chips")
-        .with_fields(columns)
+        .with_fields(fields)
         .build()
 }
 
@@ -155,10 +228,7 @@ fn write_rows<W: Write + Send>(
     result: &SweepResult,
     rows: &dyn Rows,
 ) -> io::Result<()> {
-    let axes = result.axes.iter();
-    let settings: Vec<(String, Setting)> = axes
-        .map(|axis| (axis.clone(), Setting::new(result, axis)))
-        .collect();
+    let columns = Content::all(result);
     // Every chip is another one, and the next but for gaps: a dictionary would only be in the way.
     let chip = ColumnPath::from("chip");
     let properties = WriterProperties::builder()
@@ -167,18 +237,18 @@ fn write_rows<W: Write + Send>(
         .set_column_encoding(chip, Encoding::DELTA_BINARY_PACKED)
         .set_key_value_metadata(Some(facts))
         .build();
-    let schema = Arc::new(schema(&settings).map_err(to_io)?);
+    let schema = Arc::new(schema(&columns).map_err(to_io)?);
     let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties)).map_err(to_io)?;
     let mut group: Vec<ChipRow> = Vec::new();
     for row in rows.of_points(result.points.len()) {
         group.push(row.map_err(io::Error::other)?);
         if group.len() == GROUP {
-            write_group(&mut writer, &settings, &group).map_err(to_io)?;
+            write_group(&mut writer, &columns, &group).map_err(to_io)?;
             group.clear();
         }
     }
     if !group.is_empty() {
-        write_group(&mut writer, &settings, &group).map_err(to_io)?;
+        write_group(&mut writer, &columns, &group).map_err(to_io)?;
     }
     writer.close().map_err(to_io)?;
     Ok(())
@@ -186,36 +256,16 @@ fn write_rows<W: Write + Send>(
 
 fn write_group<W: Write + Send>(
     writer: &mut SerializedFileWriter<W>,
-    settings: &[(String, Setting)],
+    columns: &[Content],
     rows: &[ChipRow],
 ) -> std::result::Result<(), ParquetError> {
     let mut group = writer.next_row_group()?;
-    for (i, column) in COLUMNS.into_iter().enumerate() {
-        if i == FIRST {
-            for (name, setting) in settings {
-                let Some(mut out) = group.next_column()? else {
-                    return Err(ParquetError::General(format!("no column {name}")));
-                };
-                setting.write(&mut out, rows)?;
-                out.close()?;
-            }
-        }
+    for column in columns {
         let Some(mut out) = group.next_column()? else {
-            return Err(ParquetError::General(format!("no column {}", column.name)));
+            let name = column.name();
+            return Err(ParquetError::General(format!("no column {name}")));
         };
-        match column.cell {
-            Cell::Whole(cell) => {
-                let values: Vec<i64> = rows.iter().map(|r| i64::from(cell(r))).collect();
-                out.typed::<Int64Type>().write_batch(&values, None, None)?;
-            }
-            Cell::Real(cell) => {
-                let values: Vec<f64> = rows.iter().map(cell).filter(|x| !x.is_nan()).collect();
-                // 1: there is a value, 0: null.
-                let there: Vec<i16> = rows.iter().map(|r| i16::from(!cell(r).is_nan())).collect();
-                out.typed::<DoubleType>()
-                    .write_batch(&values, Some(&there), None)?;
-            }
-        }
+        column.write(&mut out, rows)?;
         out.close()?;
     }
     group.close()?;
@@ -237,13 +287,16 @@ fn to_io(error: ParquetError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::Field;
+    use parquet::record::Field as Found;
 
     use super::super::chips::tests::result;
     use super::*;
+    use crate::column::Cell;
+    use crate::sweep::census::Census;
+    use crate::sweep::columns;
 
     fn row(chip: u32) -> ChipRow {
-        ChipRow {
+        let mut row = ChipRow {
             point: 0,
             chip,
             accuracy: f64::from(chip) / 3.0,
@@ -260,7 +313,14 @@ mod tests {
             wafer: 0,
             die_x_mm: f64::INFINITY,
             die_y_mm: f64::NAN,
+            ..ChipRow::blank()
+        };
+        // Every third chip has none.
+        if !chip.is_multiple_of(3) {
+            let column = columns::find("brier").unwrap();
+            row.values.push(column, f64::from(chip).sqrt());
         }
+        row
     }
 
     /// Takes so many bytes, then the disk is full.
@@ -286,26 +346,34 @@ mod tests {
         let chips = GROUP as u32 + 5;
         let rows: Vec<ChipRow> = (0..chips).map(row).collect();
         let mut file = tempfile::tempfile().unwrap();
-        write_rows(&mut file, vec![], &result(&[], 1), &rows).unwrap();
+        let mut result = result(&[], 1);
+        let census: Census = rows.iter().collect();
+        result.points[0].columns = census.column_summaries(false);
+        write_rows(&mut file, vec![], &result, &rows).unwrap();
         let reader = SerializedFileReader::new(file).unwrap();
         assert_eq!(reader.num_row_groups(), 2);
         let back = reader.get_row_iter(None).unwrap();
         let mut chip = 0;
         for found in back {
             let found = found.unwrap();
-            for ((name, field), column) in found.get_column_iter().zip(COLUMNS) {
-                assert_eq!(name, column.name);
-                match (field, column.cell) {
-                    (Field::Long(x), Cell::Whole(cell)) => {
-                        assert_eq!(*x, i64::from(cell(&row(chip))));
-                    }
-                    (Field::Double(x), Cell::Real(cell)) => {
-                        assert_eq!(x.to_bits(), cell(&row(chip)).to_bits());
-                    }
-                    (Field::Null, Cell::Real(cell)) => assert!(cell(&row(chip)).is_nan()),
+            let mut found = found.get_column_iter();
+            for (own, (name, field)) in ChipRow::FIELDS.iter().zip(found.by_ref()) {
+                assert_eq!(name, own.column.name);
+                match (field, (own.get)(&row(chip))) {
+                    (Found::Long(x), Cell::Whole(n)) => assert_eq!(*x, i64::from(n)),
+                    (Found::Double(x), Cell::Real(y)) => assert_eq!(x.to_bits(), y.to_bits()),
+                    (Found::Null, Cell::Real(y)) => assert!(y.is_nan()),
                     (other, _) => panic!("{name}: {other:?}"),
                 }
             }
+            let (name, brier) = found.next().unwrap();
+            assert_eq!(name, "brier");
+            match brier {
+                Found::Double(x) => assert_eq!(Some(*x), row(chip).value("brier")),
+                Found::Null => assert_eq!(row(chip).value("brier"), None),
+                other => panic!("{name}: {other:?}"),
+            }
+            assert!(found.next().is_none());
             chip += 1;
         }
         assert_eq!(chip, chips);

@@ -1,7 +1,8 @@
 //! The result as a table for the terminal.
 
 use super::layout::Layout;
-use super::text::{compact, count, percent, percent_with_interval, thousands};
+use super::plot::quantity::{unit, width};
+use super::text::{NONE, compact, count, percent, percent_with_interval, thousands, with_interval};
 use crate::sweep::result::{PointSummary, SweepResult};
 
 /// Decimals of percentages: two once the intervals (or, without any, the images) are fine enough
@@ -51,6 +52,13 @@ pub fn table(result: &SweepResult) -> String {
         }),
     }
     numbers("ideal %", &|p| percent(p.ideal, d));
+    for column in result.columns() {
+        let width = width(result, column);
+        numbers(&format!("{}{}", column.name, unit(column)), &|p| {
+            let summary = p.columns.get(column.name);
+            summary.map_or(NONE.into(), |c| with_interval(c.mean, c.ci95, width))
+        });
+    }
 
     let mut out = String::new();
     let rule: String = columns

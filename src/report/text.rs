@@ -59,6 +59,51 @@ pub(super) fn compact(x: f64, digits: usize) -> String {
     }
 }
 
+/// A number with as many digits as an interval of half this width leaves of interest, three where there is none; with
+/// a power of ten where it is very large or small.
+pub(super) fn rounded(x: f64, width: f64) -> String {
+    if !x.is_finite() {
+        return NONE.to_string();
+    }
+    let spread = match width.abs() {
+        w if w > 0.0 && w.is_finite() => w,
+        _ => x.abs() / 100.0,
+    };
+    let exponent = |x: f64| {
+        if x == 0.0 {
+            0
+        } else {
+            x.abs().log10().floor() as i32
+        }
+    };
+    let (size, last) = (exponent(x.abs().max(spread)), exponent(spread));
+    let text = match (-4..6).contains(&size) {
+        true => format!("{x:.*}", (-last).max(0) as usize),
+        false => format!("{x:.*e}", (size - last).max(0) as usize),
+    };
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| "0.".contains(c)) => zero.into(),
+        Some(_) | None => text,
+    }
+}
+
+/// [`rounded`] with its sign.
+pub(super) fn signed(x: f64, width: f64) -> String {
+    match x < 0.0 {
+        true => rounded(x, width),
+        false => format!("+{}", rounded(x, width)),
+    }
+}
+
+/// A value with its interval, e.g. `0.831 (0.802 to 0.836)`, [`rounded`] by `width`.
+pub(super) fn with_interval(x: f64, ci: Interval, width: f64) -> String {
+    let text = |x| rounded(x, width);
+    match ci.lo.is_nan() && ci.hi.is_nan() {
+        true => text(x),
+        false => format!("{} ({} to {})", text(x), text(ci.lo), text(ci.hi)),
+    }
+}
+
 /// `1234567` as `1,234,567`.
 pub(super) fn thousands(n: u64) -> String {
     let digits = n.to_string();
@@ -176,6 +221,25 @@ pub(super) fn key(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_that_their_interval_leaves() {
+        for (x, width, want) in [
+            (0.983_412, 0.000_5, "0.9834"),
+            (0.983_412, 0.002, "0.983"),
+            (12.345, 30.0, "12"),
+            (1.25e-12, 3e-15, "1.250e-12"),
+            (-3.0e-9, 0.0, "-3.00e-9"),
+            (0.0, f64::NAN, "0"),
+            (0.5, f64::NAN, "0.500"),
+            (f64::NAN, 1.0, NONE),
+            (-0.0004, 0.002, "0.000"),
+        ] {
+            assert_eq!(rounded(x, width), want, "{x}, {width}");
+        }
+        assert_eq!(signed(0.25, 0.01), "+0.25");
+        assert_eq!(signed(-0.25, 0.01), "-0.25");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use crate::config::{MAX_CHIPS, MAX_POINTS};
 use crate::sweep::census::{Basis, Census};
 use crate::sweep::result::{ChipRow, PointInputs, PointSummary, SweepResult};
+use crate::sweep::spread::ColumnSummary;
 use crate::sweep::statistics::Interval;
 
 /// Accuracies are written as quotients with all digits: what may be lost is rounding.
@@ -19,13 +20,9 @@ pub(super) fn row(row: &ChipRow) -> Option<(&'static str, String)> {
     let quotient = f64::from(row.correct) / f64::from(row.images);
     let bad = |column, allowed: String| Some((column, allowed));
     let (most_points, most_chips) = (MAX_POINTS, MAX_CHIPS);
-    let kept = [
-        ("eps_b", row.eps_b),
-        ("eps_common", row.eps_common),
-        ("eps_hat", row.eps_hat),
-        ("die_x_mm", row.die_x_mm),
-        ("die_y_mm", row.die_y_mm),
-    ];
+    let fields = ChipRow::FIELDS.iter();
+    let fields = fields.map(|f| (f.column.name, f64::from((f.get)(row))));
+    let values = row.values.iter().map(|(column, x)| (column.name, x));
     match row {
         r if r.point >= most_points => bad("point", format!("a number below {most_points}")),
         r if r.chip as usize >= most_chips => bad("chip", format!("a number below {most_chips}")),
@@ -40,7 +37,7 @@ pub(super) fn row(row: &ChipRow) -> Option<(&'static str, String)> {
             bad("loss", "a finite number of at least 0".into())
         }
         _ => {
-            let broken = kept.into_iter().find(|(_, x)| !finite_or_none(*x));
+            let broken = fields.chain(values).find(|(_, x)| !finite_or_none(*x));
             broken.and_then(|(column, _)| bad(column, "a finite number".into()))
         }
     }
@@ -117,10 +114,14 @@ fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
         accuracies(p).into_iter().chain(others)
     };
     for ((name, is), (_, of_rows)) in numbers(found).zip(numbers(&right)) {
-        if !close(is, of_rows) {
-            return Err(format!(
-                "{name} is {is} in summary.json, {of_rows} by the rows"
-            ));
+        same(name, is, of_rows)?;
+    }
+    for (name, of_rows) in &right.columns {
+        let Some(is) = found.columns.get(name) else {
+            return Err(format!("columns.{name} is not in summary.json"));
+        };
+        for ((number, is), (_, of_rows)) in column(is).zip(column(of_rows)) {
+            same(&format!("columns.{name}.{number}"), is, of_rows)?;
         }
     }
     // Runs that were put together on one page have none.
@@ -136,6 +137,34 @@ fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
         true => Err(format!("{} worst chips in summary.json", found.worst.len())),
         false => Ok(()),
     }
+}
+
+/// Whether a statistic is that of the rows.
+fn same(name: &str, is: f64, of_rows: f64) -> Result<(), String> {
+    match close(is, of_rows) {
+        true => Ok(()),
+        false => Err(format!(
+            "{name} is {is} in summary.json, {of_rows} by the rows"
+        )),
+    }
+}
+
+/// Statistics of a column over a point's chips.
+fn column(c: &ColumnSummary) -> impl Iterator<Item = (&'static str, f64)> {
+    let numbers = [
+        ("n", c.n as f64),
+        ("mean", c.mean),
+        ("std", c.std),
+        ("min", c.min),
+        ("q05", c.q05),
+        ("q25", c.q25),
+        ("median", c.median),
+        ("q75", c.q75),
+        ("q95", c.q95),
+        ("max", c.max),
+        ("error", c.error),
+    ];
+    numbers.into_iter()
 }
 
 /// Statistics of the accuracies of a point's chips.
@@ -236,6 +265,18 @@ fn point(p: &PointSummary) -> Result<(), String> {
     }
     for chip in &p.worst {
         within("worst.accuracy", chip.accuracy, 0.0, 1.0)?;
+    }
+    for (name, c) in &p.columns {
+        for (number, x) in column(c).chain([("se", c.se)]) {
+            within(&format!("columns.{name}.{number}"), x, f64::MIN, f64::MAX)?;
+        }
+        interval(&format!("columns.{name}.ci95"), c.ci95, f64::MIN, f64::MAX)?;
+        within(
+            &format!("columns.{name}.n"),
+            c.n as f64,
+            0.0,
+            p.chips as f64,
+        )?;
     }
     for (name, cost) in &p.costs {
         within(name, *cost, 0.0, f64::MAX)?;

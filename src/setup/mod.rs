@@ -56,6 +56,7 @@ pub struct Point<'a> {
 /// training, with the point.
 pub fn setup<'a>(experiment: &'a Experiment, data: &'a Split) -> Result<Setup<'a>> {
     experiment.check()?;
+    check_metrics(experiment, data)?;
     let points = experiment.points()?;
     let inputs = Arc::new(Inputs::new(experiment, data)?);
     let mut starts: Vec<(config::Network, Arc<Start>)> = vec![];
@@ -87,6 +88,7 @@ pub fn setup<'a>(experiment: &'a Experiment, data: &'a Split) -> Result<Setup<'a
 /// As [`setup`]; a point that does not exist.
 pub fn point<'a>(experiment: &Experiment, data: &'a Split, index: usize) -> Result<Point<'a>> {
     experiment.check()?;
+    check_metrics(experiment, data)?;
     let mut points = experiment.points()?;
     if index >= points.len() {
         return Err(no_point(index, points.len()));
@@ -96,6 +98,21 @@ pub fn point<'a>(experiment: &Experiment, data: &'a Split, index: usize) -> Resu
     let start =
         Start::new(&config.experiment.network, &inputs).map_err(|e| at_point(e, &config))?;
     Point::new(config, &inputs, Arc::new(start))
+}
+
+/// Refuses a metric that has the same value whatever a chip does with so few classes.
+fn check_metrics(experiment: &Experiment, data: &Split) -> Result<()> {
+    let classes = data.test.classes;
+    let mut metrics = experiment.sweep.metrics.iter();
+    match metrics.find(|metric| classes < metric.least_classes()) {
+        None => Ok(()),
+        Some(metric) => Err(Error::input(format!(
+            "sweep.metrics = [\"{metric}\"] of `{}`, which has {classes} classes; allowed: with at least {} \
+             classes",
+            data.test.name,
+            metric.least_classes()
+        ))),
+    }
 }
 
 /// The error of a point that an experiment with `n` points does not have.

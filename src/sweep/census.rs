@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::result::{ChipRow, WorstChip};
+use super::spread::{ColumnCensus, ColumnSummary};
 use super::statistics::replicates::{self, Chips, REPLICATES, Replicates};
 use super::statistics::unseen::{MeanInterval, chance};
-use super::statistics::{self, Interval, Moments, Ranked};
+use super::statistics::{self, Interval, Moments, Ranked, accuracy_moments};
 use crate::config::{Experiment, Sampling};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ const WORST: usize = 5;
 /// from.
 ///
 /// It grows with the number of *different* counts of correct images (at most one more than there
-/// are images), not with the number of chips.
+/// are images), not with the number of chips; other columns take a bounded number of bins.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Census {
     images: u32,
@@ -50,6 +51,8 @@ pub struct Census {
     errors: Moments,
     /// The worst first; of equal chips the first.
     worst: Vec<WorstChip>,
+    /// Columns that only some experiments have, by name.
+    columns: BTreeMap<&'static str, ColumnCensus>,
 }
 
 impl Census {
@@ -69,6 +72,20 @@ impl Census {
             self.worst.insert(place, WorstChip::from(row));
             self.worst.truncate(WORST);
         }
+        for (column, value) in row.values.iter().filter(|(_, x)| x.is_finite()) {
+            let own = self.columns.entry(column.name);
+            let own = own.or_insert_with(|| ColumnCensus::new(column));
+            own.push(row.chip, value);
+        }
+    }
+
+    /// Statistics of the columns that only some experiments have, by name. `stratified`: the chips' eps_B
+    /// are.
+    pub fn column_summaries(&self, stratified: bool) -> BTreeMap<String, ColumnSummary> {
+        let columns = self.columns.iter();
+        columns
+            .map(|(name, own)| (name.to_string(), own.summary(stratified)))
+            .collect()
     }
 
     /// Standard error and 95 % interval of the mean accuracy: over chips, or over replicates where
@@ -77,9 +94,10 @@ impl Census {
         let m = self.accuracy();
         let student = match basis.stratified {
             true => {
-                let counts = self.counts.iter();
-                let counts = counts.map(|(&c, chips)| (i64::from(c), total(chips)));
-                let least = replicates::least_variance(counts);
+                let counts = || self.counts.iter().map(|(&c, chips)| (c, total(chips)));
+                let variance = accuracy_moments(counts(), 1).variance();
+                let counts = counts().map(|(c, n)| (f64::from(c), n));
+                let least = replicates::least_variance(counts, variance);
                 self.replicates.interval(self.images, least)
             }
             false => (m.se(), m.mean_interval()),
@@ -147,7 +165,7 @@ impl Census {
 
     /// Moments of the accuracy, from exact integer sums.
     pub fn accuracy(&self) -> Moments {
-        statistics::accuracy_moments(self.counts.iter().map(|(&c, n)| (c, total(n))), self.images)
+        accuracy_moments(self.counts.iter().map(|(&c, n)| (c, total(n))), self.images)
     }
 
     /// Moments of the mean cross-entropy, nats.

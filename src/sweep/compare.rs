@@ -1,8 +1,11 @@
 //! Points against each other on the same chips.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::result::{ChipRow, PointSummary};
+use super::spread::{ColumnDifference, ColumnPairs};
 use super::statistics::paired::{Paired, PairedSummary};
 use crate::error::Result;
 
@@ -16,6 +19,44 @@ pub struct Comparison {
     /// Statistics of the differences `b - a`; beside the indices in the JSON.
     #[serde(flatten)]
     pub difference: PairedSummary,
+    /// Differences of the columns that only some experiments have, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnDifference>,
+}
+
+/// The chips that two points have in common.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pairs {
+    /// Their accuracies.
+    pub accuracy: Paired,
+    /// The columns that both points have besides, by name.
+    columns: BTreeMap<&'static str, ColumnPairs>,
+}
+
+impl Pairs {
+    /// Takes in a chip at `a` and at `b`, in ascending order of chips; `limits` are those of the yield.
+    fn push(&mut self, a: &ChipRow, b: &ChipRow, limits: [f64; 2]) {
+        let yields = [a.accuracy >= limits[0], b.accuracy >= limits[1]];
+        self.accuracy.push(a.chip, [a.correct, b.correct], yields);
+        for (column, x) in a.values.iter() {
+            let Some(y) = b.values.get(column.name) else {
+                continue;
+            };
+            if x.is_finite() && y.is_finite() {
+                let own = self.columns.entry(column.name);
+                let own = own.or_insert_with(|| ColumnPairs::new(column));
+                own.push(a.chip, x, y);
+            }
+        }
+    }
+
+    /// The statistics of the columns, by name. `stratified`: the chips' eps_B are.
+    pub fn columns(&self, stratified: bool) -> BTreeMap<String, ColumnDifference> {
+        let columns = self.columns.iter();
+        columns
+            .map(|(name, own)| (name.to_string(), own.summary(stratified)))
+            .collect()
+    }
 }
 
 /// Compares points whose chips deviate alike (same law, sigmas and so on) and which differ in what
@@ -77,14 +118,13 @@ pub fn compare<I: Iterator<Item = Result<ChipRow>>>(
     rows: &impl Fn(usize) -> Result<I>,
 ) -> Result<Comparison> {
     let limits = [points[a].yield_limit, points[b].yield_limit];
-    let paired = pair(rows(a)?, rows(b)?, limits)?;
+    let pairs = pair(rows(a)?, rows(b)?, limits)?;
+    let stratified = points[a].stratified && points[b].stratified;
     Ok(Comparison {
         a,
         b,
-        difference: paired.summary(
-            points[a].images,
-            points[a].stratified && points[b].stratified,
-        ),
+        difference: pairs.accuracy.summary(points[a].images, stratified),
+        columns: pairs.columns(stratified),
     })
 }
 
@@ -93,15 +133,14 @@ pub fn pair(
     a: impl Iterator<Item = Result<ChipRow>>,
     b: impl Iterator<Item = Result<ChipRow>>,
     limits: [f64; 2],
-) -> Result<Paired> {
+) -> Result<Pairs> {
     let (mut a, mut b) = (a.fuse(), b.fuse());
-    let mut paired = Paired::default();
+    let mut pairs = Pairs::default();
     let (mut x, mut y) = (a.next().transpose()?, b.next().transpose()?);
     while let (Some(one), Some(other)) = (&x, &y) {
         let (left, right) = (one.chip, other.chip);
         if left == right {
-            let yields = [one.accuracy >= limits[0], other.accuracy >= limits[1]];
-            paired.push(left, [one.correct, other.correct], yields);
+            pairs.push(one, other, limits);
         }
         if left <= right {
             x = a.next().transpose()?;
@@ -110,5 +149,5 @@ pub fn pair(
             y = b.next().transpose()?;
         }
     }
-    Ok(paired)
+    Ok(pairs)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::column::{Better, Column, Kind};
 use crate::config::{Fidelity, Mapping, OffsetReference};
 use crate::error::Result;
 use crate::mapping::Counts;
@@ -10,16 +11,45 @@ use crate::tuning::TuningCost;
 
 use super::wave::Simulator;
 
-/// Costs of one chip by name, tuning included:
-/// * `cells`: programmable cells: weights times the cells of one (two if differential; an offset
-///   column of real cells adds its copies for every row), and those of tuning;
-/// * `conversions_per_image`: analog-to-digital ones at least: one an output of a crossbar layer,
-///   as if every column were one array's, and those of tuning;
-/// * `operations_per_image`: digital additions and multiplications of tuning alone.
-///
-/// At cell level cells and conversions are those of the arrays, steps and slices, and there are also
-/// `arrays` and, where they are counted (`chip.adc.count_clips`), `clipped_share`: which part of the
-/// conversions is beyond its range, on a few chips and images.
+/// Costs that a point may have, in order.
+pub const COSTS: [Column; 5] = [
+    cost(
+        "cells",
+        "",
+        "Programmable cells of a chip: weights times the cells of one (two if differential; an offset column of real \
+         cells adds its copies for every row), and cells of tuning. At cell level the cells of the arrays.",
+    ),
+    cost(
+        "conversions_per_image",
+        "",
+        "Analog-to-digital conversions at least: one an output of a crossbar layer, as if every column were one \
+         array's, and conversions of tuning. At cell level the conversions of all arrays, steps and slices.",
+    ),
+    cost(
+        "operations_per_image",
+        "",
+        "Digital additions and multiplications of tuning alone.",
+    ),
+    cost("arrays", "", "Arrays of a chip, at cell level."),
+    cost(
+        "clipped_share",
+        "",
+        "Part of the conversions that is beyond the converters' range, on a few chips and images: at cell level, where \
+         they are counted (`chip.adc.count_clips`).",
+    ),
+];
+
+const fn cost(name: &'static str, unit: &'static str, about: &'static str) -> Column {
+    Column {
+        name,
+        unit,
+        about,
+        kind: Kind::Optional,
+        better: Some(Better::Lower),
+    }
+}
+
+/// The [`COSTS`] of a point by name, tuning included.
 ///
 /// # Errors
 /// At cell level an impossible chip; the device.

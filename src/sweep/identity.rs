@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::census::Basis;
+use super::columns;
 use super::hex;
 use super::journal::{self, FORMAT, Header, PlannedPoint, REVISION, Run};
 use super::models::training_of_point;
@@ -13,6 +14,7 @@ use super::outdir::MODELS;
 use super::result::{Axes, Provenance};
 use super::runner::SweepOptions;
 use crate::backend::{Backend, DeviceInfo};
+use crate::column::Column;
 use crate::config::{Experiment, Sweep};
 use crate::error::{Error, Result};
 use crate::setup::{Inputs, Point, Setup};
@@ -103,7 +105,7 @@ pub(super) fn header(
         format: FORMAT,
         revision: REVISION,
         pimento: env!("CARGO_PKG_VERSION").to_string(),
-        columns: journal::stored(),
+        columns: journal::stored(&measured(setup)),
         experiment: experiment.name.clone(),
         title: experiment.title.clone(),
         seed: experiment.seed,
@@ -120,6 +122,13 @@ pub(super) fn header(
         provenance: provenance(options, settled.to_toml()?, &backend.info(), inputs.clone()),
         inputs,
     })
+}
+
+/// The columns that any point has besides the fields of every row, in order.
+fn measured(setup: &Setup) -> Vec<&'static Column> {
+    let of_point = |point: &Point| columns::of(point.experiment());
+    let all = setup.points.iter().flat_map(of_point);
+    columns::named(all.map(|column| column.name))
 }
 
 /// The fields that vary, and all points with their hashes. Points with equal settings are told apart
@@ -167,6 +176,7 @@ fn point_id(point: &Point, images: &serde_json::Map<String, serde_json::Value>) 
     e.worst_case = None;
     e.sweep = Sweep {
         images: e.sweep.images,
+        metrics: columns::metrics(&e),
         ..Sweep::default()
     };
     let network = point.start.sha256();

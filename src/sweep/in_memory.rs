@@ -172,7 +172,9 @@ fn alone(
         observer,
     };
     let (summary, rows) = work.measure(ideal, chip..end)?;
-    Ok((summary, rows[0]))
+    let row = rows.into_iter().next();
+    let row = row.ok_or_else(|| Error::Internal(format!("chip {chip} was not simulated")))?;
+    Ok((summary, row))
 }
 
 /// A point with its trained network.

@@ -61,7 +61,8 @@ pub fn merge(options: &MergeOptions) -> Result<Outcome> {
         }
     }
     let mut header: Header = first.header().clone();
-    (header.shard, header.columns) = (None, journal::stored());
+    let values = first.header().values();
+    (header.shard, header.columns) = (None, journal::stored(&values));
     header.provenance.command.clone_from(&options.command);
     let mut merged = outdir::claim(&options.out, header, options.existing, &[])?;
     merged.relax();

@@ -10,7 +10,8 @@
 //! * [`outdir`]: the directory a run writes to. * [`journal`]: the file in it that survives
 //!   everything; [`rows`] reads it. * `outcome`: from a journal to results. * `identity`: what a
 //!   journal notes about a sweep. * `tracking`: how far it is.
-//! * [`result`]: the row of a chip, the summary of a point, the result of a whole sweep.
+//! * [`result`]: the row of a chip, the summary of a point, the result of a whole sweep. * [`columns`]: the
+//!   columns that only some experiments have; [`spread`]: their statistics.
 //! * [`compare`]: points against each other. * [`cost`]: what a chip costs. * [`worst`]: the worst
 //!   chip within a bound.
 //! * [`census`]: what the chips of a point add up to. * [`statistics`]: means, quantiles, yields and
@@ -18,6 +19,7 @@
 
 pub mod cells;
 pub mod census;
+pub mod columns;
 pub mod compare;
 pub mod cost;
 mod finite;
@@ -35,6 +37,7 @@ pub mod result;
 pub mod rows;
 pub mod runner;
 pub mod shard;
+pub mod spread;
 pub mod statistics;
 pub mod stopping;
 mod tracking;

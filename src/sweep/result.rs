@@ -11,39 +11,54 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::census::{Basis, Census};
+use super::columns::{self, Values};
 use super::compare::Comparison;
+use super::spread::ColumnSummary;
 use super::statistics::binomial::clopper_pearson_interval;
 use super::statistics::{self, Interval, Moments, Ranked, null_as_nan};
+use crate::column::{Column, columns};
 pub use crate::train::EpochRecord;
 pub use crate::tuning::TuningCost;
 
-/// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct ChipRow {
-    /// Index of the point in [`SweepResult::points`].
-    pub point: usize,
-    /// Index of the chip: with the seed it names the chip for ever.
-    pub chip: u32,
-    /// `correct / images`.
-    pub accuracy: f64,
-    /// Mean cross-entropy over the images, nats.
-    pub loss: f64,
-    /// Correctly classified images.
-    pub correct: u32,
-    /// Classified images.
-    pub images: u32,
-    /// Between-chip deviation eps_B of this chip.
-    pub eps_b: f64,
-    /// All common parts of the chip's deviation together: eps_B, wafer, radial and field.
-    pub eps_common: f64,
-    /// What the chip's self-tuning estimated for [`ChipRow::eps_common`]; `NaN` without estimate.
-    pub eps_hat: f64,
-    /// Index of the wafer the chip came from.
-    pub wafer: u32,
-    /// Horizontal position of the die's centre from the wafer's centre, mm; `NaN` without wafer.
-    pub die_x_mm: f64,
-    /// Vertical position of the die's centre from the wafer's centre, mm; `NaN` without wafer.
-    pub die_y_mm: f64,
+columns! {
+    /// What was measured on one chip at one point of the sweep: a row of `chips.csv`.
+    #[derive(Debug, Clone, PartialEq, Serialize)]
+    pub struct ChipRow {
+        /// Number of the point in this experiment, from 0, as in `summary.json`.
+        point: usize, whole;
+        /// Index of the chip: with the seed it names the chip for ever.
+        chip: u32, whole;
+        /// `correct / images`, 0 to 1.
+        accuracy: f64, real, "", higher;
+        /// Mean cross-entropy of the logits over the images: minus the logarithm of the probability (softmax)
+        /// of the right class. ln(classes) is guessing; it tells chips of equal accuracy apart, and a chip that
+        /// is wrong with confidence can have any.
+        loss: f64, optional, "nats", lower;
+        /// Correctly classified images.
+        correct: u32, whole, "images", higher;
+        /// Classified images, the same ones on every chip.
+        images: u32, whole, "images";
+        /// Between-chip deviation eps_B of this chip, relative: what all of its cells have in common, drawn
+        /// with sigma_B.
+        eps_b: f64, optional;
+        /// Everything that the cells of this chip have in common: eps_B with the parts of its place on the
+        /// wafer (wafer, radial, random field). Self-tuning is to find it.
+        eps_common: f64, optional;
+        /// What the chip's own tuning estimated for `eps_common`; empty where a chip estimates nothing
+        /// (`none`, `oracle`, `bn-recalibration`). `eps_hat - eps_common` is the estimate's error, `estimate` in
+        /// `summary.json` its statistics.
+        eps_hat: f64, optional;
+        /// Number of the wafer the chip came from, 0 without wafers.
+        wafer: u32, whole;
+        /// Horizontal position of the die's centre from the wafer's centre; empty without wafers.
+        die_x_mm: f64, optional, "mm";
+        /// Vertical position of the die's centre from the wafer's centre; empty without wafers.
+        die_y_mm: f64, optional, "mm";
+        =>
+        /// Values of the columns that only some experiments have ([`super::columns`]).
+        #[serde(flatten)]
+        values: Values;
+    }
 }
 
 impl ChipRow {
@@ -52,11 +67,25 @@ impl ChipRow {
         self.die_x_mm.is_finite() && self.die_y_mm.is_finite()
     }
 
+    /// The value of the column of that name, whichever kind of column it is; none where the chip has none.
+    ///
+    /// ```
+    /// let row = pimento::sweep::result::ChipRow { correct: 9, ..pimento::sweep::result::ChipRow::blank() };
+    /// assert_eq!(row.value("correct"), Some(9.0));
+    /// assert_eq!(row.value("eps_hat"), None);
+    /// ```
+    pub fn value(&self, name: &str) -> Option<f64> {
+        let field = Self::FIELDS.iter().find(|f| f.column.name == name);
+        match field {
+            Some(field) => Some((field.get)(self).into()).filter(|x: &f64| !x.is_nan()),
+            None => self.values.get(name),
+        }
+    }
+
     /// A chip of which only its score matters.
     #[cfg(test)]
     pub(super) fn scored(chip: u32, correct: u32, images: u32) -> Self {
         Self {
-            point: 0,
             chip,
             accuracy: f64::from(correct) / f64::from(images),
             loss: 0.0,
@@ -64,10 +93,7 @@ impl ChipRow {
             images,
             eps_b: 0.0,
             eps_common: 0.0,
-            eps_hat: f64::NAN,
-            wafer: 0,
-            die_x_mm: f64::NAN,
-            die_y_mm: f64::NAN,
+            ..Self::blank()
         }
     }
 }
@@ -261,6 +287,9 @@ pub struct PointSummary {
     /// The worst chips, the worst first.
     #[serde(default)]
     pub worst: Vec<WorstChip>,
+    /// Statistics of the columns that only some experiments have, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnSummary>,
     /// Wall time of the point, seconds.
     pub elapsed_s: f64,
 }
@@ -337,6 +366,7 @@ impl PointSummary {
             costs: inputs.costs.clone(),
             estimate: estimate_summary(chips.errors(), inputs.predicted_variance),
             worst: chips.worst().to_vec(),
+            columns: chips.column_summaries(stratified),
             elapsed_s: inputs.elapsed_s,
         }
     }
@@ -430,4 +460,12 @@ pub struct SweepResult {
     pub trainings: Vec<TrainingHistory>,
     /// How to run it again.
     pub provenance: Provenance,
+}
+
+impl SweepResult {
+    /// The columns that any point has besides [`ChipRow::FIELDS`], in the order of files and tables.
+    pub fn columns(&self) -> Vec<&'static Column> {
+        let names = self.points.iter().flat_map(|point| point.columns.keys());
+        columns::named(names.map(String::as_str))
+    }
 }

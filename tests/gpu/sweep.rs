@@ -29,7 +29,8 @@ fn experiment(variation: &str, tuning: &str) -> Experiment {
          batch_norm = true\n[quantize]\nweight_bits = 4\nactivation_bits = 8\n\
          [train]\nrecipe = \"qavat\"\nepochs = 4\nbatch = 50\nlearning_rate = 5e-3\n\
          [variation]\n{variation}\n[tuning]\nmethod = \"{tuning}\"\ntest_cells = 64\n\
-         recalibration_batches = 2\nrecalibration_batch = 64\n[sweep]\nchips = 5\n"
+         recalibration_batches = 2\nrecalibration_batch = 64\n[sweep]\nchips = 5\n\
+         metrics = [\"top5\", \"brier\"]\n"
     );
     Experiment::parse(&text, "test").expect("the experiment is valid")
 }
@@ -40,6 +41,10 @@ const IMAGES_APART: u32 = 1;
 
 /// Mean losses of the same chip on both backends, nats.
 const LOSS_APART: f64 = 0.01;
+
+/// Mean Brier scores likewise: an image that takes another class changes its score by up to 2, here 2/450, and
+/// rounding all others by little.
+const BRIER_APART: f64 = 0.01;
 
 fn rows(backend: &dyn Backend, e: &Experiment, m: &Model) -> Vec<ChipRow> {
     let data = Embedded::Digits8x8.load().expect("embedded");
@@ -95,6 +100,16 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
             );
             assert!(
                 (a.loss - b.loss).abs() < LOSS_APART,
+                "{tuning}: {a:?} against {b:?}"
+            );
+            let top5 = [a, b].map(|row| row.value("top5").unwrap() * f64::from(row.images));
+            assert!(
+                (top5[0] - top5[1]).abs() < f64::from(IMAGES_APART) + 0.5,
+                "{tuning}: {a:?} against {b:?}"
+            );
+            let brier = [a, b].map(|row| row.value("brier").unwrap());
+            assert!(
+                (brier[0] - brier[1]).abs() < BRIER_APART,
                 "{tuning}: {a:?} against {b:?}"
             );
         }

@@ -300,8 +300,7 @@ impl Network {
             }),
             Op::from(Zero { t: self.tally }),
             Op::from(Tally {
-                hit: self.hit,
-                loss: self.loss,
+                values: vec![self.hit, self.loss],
                 tally: self.tally,
             }),
         ]

@@ -1,9 +1,14 @@
-//! Files that are generated from the declarations of the experiment file. `PIMENTO_BLESS=1` writes them
-//! anew.
+//! Files that are generated from the declarations of the experiment file and of result columns.
+//! `PIMENTO_BLESS=1` writes them anew.
+
+use std::collections::HashSet;
 
 use pimento::choice::Choice;
 use pimento::config::reference;
 use pimento::error::Code;
+use pimento::sweep::columns;
+use pimento::sweep::cost::COSTS;
+use pimento::sweep::result::ChipRow;
 
 use super::source::{read, root};
 
@@ -41,6 +46,23 @@ fn the_page_of_mistakes_has_every_code() {
     let row = |code: &Code| format!("| `{code}` | {} |\n", code.about().trim());
     let rows: String = Code::ALL.iter().map(row).collect();
     assert_eq!(table, rows);
+}
+
+#[test]
+fn the_page_of_columns_is_that_of_the_declarations() {
+    is_up_to_date("docs/columns.md", &columns::markdown());
+}
+
+#[test]
+fn every_column_is_described_and_has_a_name_of_its_own() {
+    let of_every_row = ChipRow::FIELDS.iter().map(|f| &f.column);
+    let mut names = HashSet::new();
+    for column in of_every_row.chain(columns::all()).chain(&COSTS) {
+        assert!(names.insert(column.name), "{} is there twice", column.name);
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(column.name.chars().all(plain), "{}", column.name);
+        assert!(column.about.len() > 20, "{}: {}", column.name, column.about);
+    }
 }
 
 #[test]

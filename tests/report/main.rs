@@ -17,6 +17,7 @@ fn all() -> Vec<(&'static str, SweepResult, Vec<ChipRow>)> {
         ("twelve", synthetic::twelve()),
         ("sixty", synthetic::sixty()),
         ("wafers", synthetic::wafers()),
+        ("metrics", synthetic::metrics()),
         ("hostile", synthetic::hostile()),
         ("empty", synthetic::sweep("empty", &[], 0, 0)),
     ]
@@ -95,6 +96,39 @@ fn plots_appear_where_there_is_something_to_show() {
         assert_eq!(found, inside, "{file}");
     }
     assert!(demo.contains("What tuning costs") && !twelve.contains("What tuning costs"));
+}
+
+/// A table and a plot of every column, of the points that have it.
+#[test]
+fn columns_that_only_some_points_have_are_shown() {
+    let (result, rows) = synthetic::metrics();
+    let names: Vec<&str> = result.columns().iter().map(|c| c.name).collect();
+    assert_eq!(names, ["top5", "brier"]);
+    let page = report::html::page(&result, &rows);
+    for name in names {
+        assert!(page.contains(&format!("{name}_chips.csv")), "{name}");
+        let points = &result.points;
+        let column = |p: usize| &points[p].columns[name];
+        assert_eq!(column(0).n, 299);
+        assert!(!points[2].columns.contains_key(name));
+        let better = column(0).better.unwrap();
+        assert!(better.prefers(column(0).mean, column(1).mean), "{name}");
+        let worst = column(0).worst[0];
+        assert!(worst.value == column(0).min || worst.value == column(0).max);
+        let row = rows.iter().find(|r| r.point == 0 && r.chip == worst.chip);
+        assert_eq!(row.unwrap().value(name), Some(worst.value));
+    }
+    assert!(page.contains("brier, lower is better") && page.contains("Some chips have no value"));
+    let table = report::table(&result);
+    assert!(table.lines().next().unwrap().ends_with("brier"), "{table}");
+    // Points with no columns have none of this.
+    let (result, rows) = synthetic::twelve();
+    assert!(!report::html::page(&result, &rows).contains("Besides accuracy"));
+    assert!(
+        !report::summary::to_json(&result)
+            .unwrap()
+            .contains("\"columns\"")
+    );
 }
 
 #[test]

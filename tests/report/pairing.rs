@@ -23,6 +23,49 @@ fn run(name: &str, sigmas: &[f64]) -> Run {
     }
 }
 
+/// Columns are compared chip by chip, or as independent samples, and say which run is better.
+#[test]
+fn columns_of_two_runs_are_compared() {
+    let with_metrics = |sigma: f64| {
+        let mut spec = Spec::new("qavat", "none", sigma, 0.1);
+        spec.metrics = true;
+        let (mut result, rows) = sweep("run", &[spec], 40, 1000);
+        result.config = json!({"seed": 7});
+        let name = "run".into();
+        Run { name, result, rows }
+    };
+    let (a, mut b) = (with_metrics(0.1), with_metrics(0.2));
+    // The same point, made worse.
+    b.result.points[0].axes = a.result.points[0].axes.clone();
+    let of = |b: &Run| diff(&a, b).unwrap().points.remove(0);
+    let paired = of(&b);
+    assert!(paired.paired);
+    for (name, worse) in [("top5", -1.0), ("brier", 1.0)] {
+        let change = paired.columns[name];
+        assert_eq!(change.chips, 39);
+        assert!(
+            change.mean * worse > 0.0 && change.p < 0.01,
+            "{name}: {change:?}"
+        );
+        assert!((change.mean - (change.mean_b - change.mean_a)).abs() < 1e-12);
+        assert_eq!(change.improves, Some(false), "{name}");
+        assert!(change.mean_ci95.lo < change.mean && change.mean < change.mean_ci95.hi);
+    }
+    b.result.seed = 8;
+    let independent = of(&b);
+    assert!(!independent.paired);
+    let (one, other) = (paired.columns["brier"], independent.columns["brier"]);
+    assert!(other.mean_ci95.half() > one.mean_ci95.half());
+    let text = diff(&a, &b).unwrap().table();
+    assert!(
+        text.contains("    brier 0.") && text.contains(", worse\n"),
+        "{text}"
+    );
+    // The same run is the same in every column.
+    let same = of(&a);
+    assert_eq!((same.identical, same.columns["top5"].p), (true, 1.0));
+}
+
 #[test]
 fn runs_of_other_seeds_are_compared() {
     let (a, mut b) = (run("a", &[0.1, 0.2]), run("b", &[0.1, 0.2]));

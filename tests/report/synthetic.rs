@@ -2,6 +2,7 @@
 //! square of the uncorrected common deviation and with sigma_W.
 
 use pimento::sweep::census::Basis;
+use pimento::sweep::columns::{self, Values};
 use pimento::sweep::compare::comparisons;
 use pimento::sweep::result::{
     Axes, ChipRow, PointInputs, PointSummary, Provenance, SweepResult, TrainingHistory, TuningCost,
@@ -63,6 +64,8 @@ pub struct Spec {
     pub sigma_w: f64,
     pub sigma_b: f64,
     pub wafers: bool,
+    /// Whether its chips have values in `top5` and `brier`; the first chip has none.
+    pub metrics: bool,
 }
 
 impl Spec {
@@ -75,6 +78,7 @@ impl Spec {
             sigma_w,
             sigma_b,
             wafers: false,
+            metrics: false,
         }
     }
 }
@@ -139,6 +143,14 @@ impl Spec {
         let a = 0.1 + 0.9 * ((a - 0.1) / 0.9).clamp(0.005, 1.0);
         let correct = (a * f64::from(images)).round() as u32;
         let some = |there: bool, value: f64| if there { value } else { f64::NAN };
+        let mut values = Values::default();
+        let measured = self.metrics && chip > 0;
+        for (name, value) in [
+            ("top5", 1.0 - (1.0 - a).powi(3)),
+            ("brier", 1.3 * (1.0 - a)),
+        ] {
+            values.push(columns::find(name).unwrap(), some(measured, value));
+        }
         ChipRow {
             point,
             chip,
@@ -152,6 +164,7 @@ impl Spec {
             wafer: wafer as u32,
             die_x_mm: some(self.wafers, x),
             die_y_mm: some(self.wafers, y),
+            values,
         }
     }
 
@@ -243,7 +256,7 @@ pub fn sweep(title: &str, specs: &[Spec], chips: u32, images: u32) -> (SweepResu
             Ok(rows
                 .iter()
                 .filter(move |r| r.point == point)
-                .copied()
+                .cloned()
                 .map(Ok))
         })
         .unwrap(),
@@ -329,6 +342,13 @@ pub fn wafers() -> (SweepResult, Vec<ChipRow>) {
         spec.wafers = true;
     }
     sweep("Dies of a wafer", &specs, 420, 2000)
+}
+
+/// Points with metrics, and one without.
+pub fn metrics() -> (SweepResult, Vec<ChipRow>) {
+    let mut specs = [0.1, 0.2, 0.3].map(|sigma| Spec::new("qavat", "none", sigma, 0.05));
+    specs[..2].iter_mut().for_each(|s| s.metrics = true);
+    sweep("Metrics", &specs, 300, 2000)
 }
 
 /// Names that try to break out of the page, and numbers that do not exist.

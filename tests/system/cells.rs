@@ -59,7 +59,7 @@ fn nominal_cells_and_exact_converters_are_the_digital_network() {
     ];
     for chip in chips {
         let e = on(&format!("{nominal}{chip}"), "", "");
-        let row = rows(&e, &m, 0..1)[0];
+        let row = rows(&e, &m, 0..1).swap_remove(0);
         assert!(
             row.correct.abs_diff(digital.correct) <= ROUNDED,
             "{chip}: {row:?} against {digital:?}"
@@ -143,7 +143,7 @@ fn a_pair_cancels_what_both_cells_have_in_common_under_the_fixed_law() {
                 [chip.adc]\nbits = 0\n";
     let variation = "law = \"layer-fixed\"\nsigma_b = 0.2";
     let m = trained(&on(chip, variation, ""));
-    let nominal = rows(&on(chip, "", ""), &m, 0..1)[0];
+    let nominal = rows(&on(chip, "", ""), &m, 0..1).swap_remove(0);
     for row in rows(&on(chip, variation, ""), &m, 0..CHIPS) {
         assert!(row.correct.abs_diff(nominal.correct) <= ROUNDED, "{row:?}");
     }
@@ -189,7 +189,7 @@ fn a_reference_that_follows_the_chip_clips_no_more_than_a_nominal_chip() {
                 [chip.adc]\nbits = 6\nrange = \"calibrated\"\npercentile = 97.0\n";
     let variation = "sigma_b = 0.4";
     let m = trained(&on(chip, variation, ""));
-    let nominal = rows(&on(chip, "", ""), &m, 0..1)[0];
+    let nominal = rows(&on(chip, "", ""), &m, 0..1).swap_remove(0);
     let tuned = |place: &str| {
         let t = format!("method = \"oracle\"\nplace = \"{place}\"");
         let rows = rows(&on(chip, variation, &t), &m, 0..CHIPS);

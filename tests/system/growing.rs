@@ -235,6 +235,87 @@ fn shards_grow_together() {
     assert!(e.to_string().contains("is one of the directories"), "{e}");
 }
 
+const METRICS: &str = "metrics = [\"brier\", \"top5\"]";
+
+/// Metrics change no other number, and are the same in runs that grow and in shards.
+#[test]
+fn metrics_are_columns_like_the_others() {
+    let place = Place::new();
+    let names = ["s1", "s2", "s3"];
+    place.sweep("plain", &small(60, "", GRID), None).unwrap();
+    place
+        .sweep("whole", &small(60, METRICS, GRID), None)
+        .unwrap();
+    place
+        .sweep("grown", &small(40, METRICS, GRID), None)
+        .unwrap();
+    place
+        .sweep("grown", &small(60, METRICS, GRID), None)
+        .unwrap();
+    place.assert_same("whole", "grown");
+    for (i, name) in names.iter().enumerate() {
+        let shard = format!("{}/3", i + 1);
+        let e = small(60, METRICS, GRID);
+        place.sweep(name, &e, Some(&shard)).unwrap();
+    }
+    place.merge(&names, "merged").unwrap();
+    assert_eq!(place.csv("merged"), place.csv("whole"));
+    let (merged, whole) = (place.summary("merged"), place.summary("whole"));
+    assert_eq!(merged["points"], whole["points"]);
+    assert_eq!(merged["comparisons"], whole["comparisons"]);
+    let column = &whole["points"][1]["columns"]["brier"];
+    assert_eq!(column["n"], 60);
+    assert_eq!(
+        (&column["better"], &column["error"]),
+        (&"lower".into(), &0.0.into())
+    );
+    assert_eq!(whole["comparisons"][0]["columns"]["top5"]["n"], 60);
+
+    // In declared order behind the other columns, whatever order the experiment has.
+    let (plain, whole) = (place.csv("plain"), place.csv("whole"));
+    assert_eq!(whole[0], format!("{},top5,brier", plain[0]));
+    for (plain, whole) in plain[1..].iter().zip(&whole[1..]) {
+        let values = whole.strip_prefix(plain.as_str()).unwrap();
+        let values: Vec<f64> = values[1..].split(',').map(|x| x.parse().unwrap()).collect();
+        let accuracy: f64 = plain.split(',').nth(3).unwrap().parse().unwrap();
+        assert!((accuracy..=1.0).contains(&values[0]), "{whole}");
+        assert!((0.0..=2.0).contains(&values[1]), "{whole}");
+    }
+    assert!(place.summary("plain")["points"][0].get("columns").is_none());
+}
+
+#[test]
+fn a_run_is_not_continued_with_other_metrics() {
+    let place = Place::new();
+    place.sweep("out", &small(10, "", GRID), None).unwrap();
+    let before = place.csv("out");
+    let e = place.sweep("out", &small(10, METRICS, GRID), None);
+    let e = e.unwrap_err().to_string();
+    assert!(e.contains("no `sweep.metrics` there"), "{e}");
+    assert_eq!(place.csv("out"), before);
+    // Their order does not matter.
+    let other = "metrics = [\"top5\", \"brier\"]";
+    place
+        .sweep("with", &small(10, METRICS, GRID), None)
+        .unwrap();
+    place.sweep("with", &small(20, other, GRID), None).unwrap();
+    assert_eq!(place.csv("with").len(), 1 + 2 * 20);
+}
+
+#[test]
+fn metrics_that_can_tell_nothing_are_refused() {
+    let mut data = digits();
+    data.test.classes = 5;
+    let e = small(10, METRICS, GRID);
+    let options = SweepOptions::new(Place::new().path("out"), "test", report::write);
+    let e = run(&[&CpuBackend::new()], &e, &data, &options, &()).unwrap_err();
+    assert!(
+        e.to_string()
+            .contains("has 5 classes; allowed: with at least 6"),
+        "{e}"
+    );
+}
+
 const FLIPS: u32 = 200;
 
 /// Every flipped bit of a journal is an error that names the file, or changes nothing.

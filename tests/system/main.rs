@@ -113,5 +113,5 @@ pub fn ideal(e: &Experiment, m: &Model, data: &Split) -> ChipRow {
     let images = Images::new(&data.test, &point.inputs.normalise).unwrap();
     let backend = CpuBackend::new();
     let mut s = Simulator::ideal(&backend, &point, m, &images).unwrap();
-    s.run(0, 0..1, &()).unwrap()[0]
+    s.run(0, 0..1, &()).unwrap().swap_remove(0)
 }

@@ -138,6 +138,7 @@ fn small() -> Experiment {
         "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [8]\n\
          [train]\nepochs = 1\nbatch = 64\n[variation]\nsigma_w = 0.2\nsigma_b = 0.2\n\
          [tuning]\ntest_cells = 4\n[sweep]\nchips = {CHIPS}\nimages = 48\n\
+         metrics = [\"top5\", \"brier\"]\n\
          [[sweep.grid]]\ntuning = [\"none\", \"self-tuning\"]\n"
     ))
 }

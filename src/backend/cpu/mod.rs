@@ -20,6 +20,7 @@ mod binarize_act;
 mod block;
 mod buffer;
 mod channel_sum;
+mod class_metric;
 mod collapse_planes;
 mod conv2d;
 mod conv2d_grad_weight;

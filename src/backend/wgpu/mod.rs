@@ -20,6 +20,7 @@ mod batch_norm;
 mod binarize_act;
 mod buffers;
 mod channel_sum;
+mod class_metric;
 mod collapse_planes;
 mod combine;
 mod constant;

@@ -7,6 +7,7 @@ use super::dispatch::{Dispatch, LowerContext, OnGpu};
 use super::peak;
 use super::shader;
 use crate::backend::Kernels;
+use crate::choice::Choice;
 use crate::program::*;
 
 const CAPACITY: Capacity = Capacity {
@@ -291,7 +292,10 @@ fn the_rest_of_a_network_is_valid() {
             table: [3, NO_SOURCE].into(),
             fill: 0.5,
         }),
-        Op::from(Tally { hit, loss, tally }),
+        Op::from(Tally {
+            values: vec![hit, loss],
+            tally,
+        }),
     ];
     for dlogits in [None, Some(dx)] {
         ops.push(Op::from(SoftmaxXent {
@@ -313,6 +317,32 @@ fn the_rest_of_a_network_is_valid() {
                 scale,
             }));
         }
+    }
+    p.section("run", ops);
+    validate_program(&p);
+}
+
+#[test]
+fn metrics_and_their_sums_are_valid() {
+    let mut p = Program::default();
+    let shape = Shape::Image { c: 7, h: 1, w: 1 };
+    let one = Shape::Image { c: 1, h: 1, w: 1 };
+    let logits = p.tensor("logits", shape, Scope::PerChip, Role::Input);
+    let labels = p.tensor("labels", one, Scope::Shared, Role::Input);
+    let score = p.tensor("score", one, Scope::PerChip, Role::Output);
+    let mut ops = vec![];
+    for &metric in Metric::ALL {
+        ops.push(Op::from(ClassMetric {
+            metric,
+            logits,
+            labels,
+            score,
+        }));
+    }
+    for n in 1..=3 {
+        let tally = p.tensor("tally", Shape::Flat(n), Scope::PerChip, Role::State);
+        let values = vec![score; n];
+        ops.push(Op::from(Tally { values, tally }));
     }
     p.section("run", ops);
     validate_program(&p);

@@ -65,6 +65,8 @@ pub struct Inference {
     pub calibration: Option<TensorId>,
     /// `[hits, loss]` per chip.
     pub tally: TensorId,
+    /// Sums of the metrics per chip, in the order they were asked for; none where there are none.
+    pub metrics: Option<TensorId>,
     /// Weight level: per crossbar layer the `[e, gain, offset, 0]` of every chip.
     pub chips: Vec<TensorId>,
     /// Cell level: what the host writes of every crossbar layer.
@@ -75,9 +77,11 @@ pub struct Inference {
     pub taps: Option<(SectionId, Vec<Tapped>)>,
     /// Logits of the last run (`Output`), where asked for.
     pub logits: Option<TensorId>,
+    /// Logits while `evaluate` runs.
+    scored: TensorId,
     /// Section: fabricate the wave.
     pub fabricate: SectionId,
-    /// Section: clear the tally.
+    /// Section: clear the tally and the metrics' sums.
     pub clear: SectionId,
     /// Section: classify.
     pub evaluate: SectionId,
@@ -156,8 +160,7 @@ pub fn lower(
     let logits = walk.fused(images, keep_logits);
     let mut evaluate = walk.ops;
     b.score(&mut evaluate, logits, labels, None, 0.0, tally);
-    let mut calibration = None;
-    let mut recalibrate = None;
+    let (mut calibration, mut recalibrate) = (None, None);
     if norm == NormMode::Recalibrated {
         let (input, _) = b.image_io("calibration.", Scope::Shared);
         let mut walk = Walk::new(&mut b, &layers, cell_layers);
@@ -205,9 +208,8 @@ pub fn lower(
         tapped = Some((b.program.section("tap", ops), found));
     }
     let fabricate = b.program.section("fabricate", fabricate);
-    let clear = b
-        .program
-        .section("clear", vec![Op::from(Zero { t: tally })]);
+    let zero = vec![Op::from(Zero { t: tally })];
+    let clear = b.program.section("clear", zero);
     let evaluate = b.program.section("evaluate", evaluate);
     Inference {
         states: b.states,
@@ -216,11 +218,13 @@ pub fn lower(
         labels,
         calibration,
         tally,
+        metrics: None,
         chips: tensors,
         cells,
         clips,
         taps: tapped,
         logits: keep_logits.then_some(logits),
+        scored: logits,
         fabricate,
         clear,
         evaluate,
@@ -233,6 +237,40 @@ fn tally(program: &mut Program) -> TensorId {
     let tally = program.tensor("tally", Shape::Flat(2), Scope::PerChip, Role::State);
     program.read_in_flight(tally);
     tally
+}
+
+impl Inference {
+    /// The program that adds up these metrics of the images, too.
+    pub fn with_metrics(mut self, metrics: &[Metric]) -> Self {
+        if metrics.is_empty() {
+            return self;
+        }
+        let shape = Shape::Flat(metrics.len());
+        let program = &mut self.program;
+        let sums = program.tensor("metrics", shape, Scope::PerChip, Role::State);
+        program.read_in_flight(sums);
+        let (mut values, mut ops) = (vec![], vec![]);
+        for &metric in metrics {
+            let one = Shape::Image { c: 1, h: 1, w: 1 };
+            let score = program.tensor(metric.as_str(), one, Scope::PerChip, Role::Temp);
+            ops.push(Op::from(ClassMetric {
+                metric,
+                logits: self.scored,
+                labels: self.labels,
+                score,
+            }));
+            values.push(score);
+        }
+        ops.push(Op::from(Tally {
+            values,
+            tally: sums,
+        }));
+        program.sections[self.evaluate.0].ops.extend(ops);
+        let clear = Op::from(Zero { t: sums });
+        program.sections[self.clear.0].ops.push(clear);
+        self.metrics = Some(sums);
+        self
+    }
 }
 
 fn fabricate_layer(

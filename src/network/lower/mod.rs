@@ -372,7 +372,10 @@ impl<'a> Builder<'a> {
             dlogits,
             smoothing,
         }));
-        ops.push(Op::from(Tally { hit, loss, tally }));
+        ops.push(Op::from(Tally {
+            values: vec![hit, loss],
+            tally,
+        }));
     }
 
     /// Chooses the steps of a layer's weight and quantizes it. Returns the quantized weight and

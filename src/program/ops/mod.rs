@@ -11,6 +11,7 @@ mod avg_pool;
 mod batch_norm;
 mod binarize_act;
 mod channel_sum;
+mod class_metric;
 mod collapse_planes;
 mod conv2d;
 mod converter_fold;
@@ -36,6 +37,7 @@ mod variance_ratio;
 mod weight_scale;
 mod zero;
 
+pub use class_metric::Metric;
 pub use rearrange::NO_SOURCE;
 
 use super::{Check, Draws, Operand, TensorId};
@@ -127,6 +129,7 @@ operators! { $
     quantize_act: QuantizeAct, QuantizeActGrad;
     binarize_act: BinarizeAct, BinarizeActGrad;
     softmax_xent: SoftmaxXent;
+    class_metric: ClassMetric;
     tally: Tally;
     zero: Zero;
     sgd: Sgd;

@@ -3,6 +3,7 @@
 //! The page is well-formed XML too, so that any tool can take it apart.
 
 mod card;
+mod columns;
 mod tables;
 
 use std::fmt::Write;
@@ -10,6 +11,7 @@ use std::path::Path;
 
 use self::card::Settings;
 use super::layout::Layout;
+use super::plot::quantity::Quantity;
 use super::plot::{self, Figure};
 use super::table::decimals;
 use super::text::{
@@ -48,11 +50,12 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
     tables::points(&mut out, result, &layout, &shown);
     let figures = [
         plot::lines::figure(result, &layout),
-        plot::distribution::figure(result, rows, &layout),
+        plot::distribution::figure(&Quantity::Accuracy(result), rows, &layout),
     ];
     for figure in figures.into_iter().flatten() {
         section(&mut out, &figure);
     }
+    columns::write(&mut out, result, rows, &layout);
     tables::gains(&mut out, result, &layout);
     tables::worst(&mut out, result, &layout);
     if let Some(figure) = plot::pareto::figure(result, &layout) {

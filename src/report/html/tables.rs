@@ -12,7 +12,7 @@ use crate::sweep::result::{PointSummary, SweepResult};
 use crate::sweep::statistics::Interval;
 
 /// Most rows of the tables beside the main one, which has every point.
-const MAX_ROWS: usize = 24;
+pub(super) const MAX_ROWS: usize = 24;
 
 /// One row per point of `which`, under a heading for each panel.
 pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, which: &[usize]) {
@@ -167,7 +167,7 @@ fn limit(p: &PointSummary) -> String {
 }
 
 /// A heading between the rows.
-fn group(out: &mut String, columns: usize, title: &str) {
+pub(super) fn group(out: &mut String, columns: usize, title: &str) {
     let _ = writeln!(
         out,
         "<tr class=\"group\"><th colspan=\"{columns}\">{}</th></tr>",
@@ -400,7 +400,7 @@ pub(super) fn costs(out: &mut String, result: &SweepResult, layout: &Layout) {
 }
 
 /// A number cell.
-fn cell(out: &mut String, text: &str) {
+pub(super) fn cell(out: &mut String, text: &str) {
     let _ = write!(out, "<td class=\"n\">{text}</td>");
 }
 
@@ -411,7 +411,7 @@ fn cell_with_interval(out: &mut String, text: &str, ci: Interval, decimals: usiz
 }
 
 /// An interval in small print; nothing if neither side is known.
-fn small_print(ci: Interval, lo: &str, hi: &str) -> String {
+pub(super) fn small_print(ci: Interval, lo: &str, hi: &str) -> String {
     if ci.lo.is_nan() && ci.hi.is_nan() {
         String::new()
     } else {

@@ -48,7 +48,7 @@ pub(in crate::report) fn figure(
         svg: svg.inline(height, "Estimates against true deviations"),
         caption,
         csv: csv(&panels),
-        file: "estimates.csv",
+        file: "estimates.csv".into(),
     })
 }
 

@@ -47,7 +47,7 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
         title,
         caption,
         csv: csv(result, layout),
-        file: "accuracy_lines.csv",
+        file: "accuracy_lines.csv".into(),
     })
 }
 

@@ -5,6 +5,7 @@ pub(super) mod estimate;
 mod frame;
 pub(super) mod lines;
 pub(super) mod pareto;
+pub(super) mod quantity;
 mod svg;
 pub(super) mod training;
 pub(super) mod wafer;
@@ -12,6 +13,7 @@ pub(super) mod wafer;
 use super::layout::Layout;
 use super::text::{count, thousands};
 use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
+use quantity::Quantity;
 use svg::Anchor;
 
 pub(super) use svg::{STYLE, Scale, Svg, range, series_class};
@@ -30,7 +32,7 @@ pub(super) struct Figure {
     /// The numbers shown, as CSV.
     pub csv: String,
     /// Name of the file the numbers download as.
-    pub file: &'static str,
+    pub file: String,
 }
 
 /// One standalone SVG picture of the sweep, with title and caption, right on light and on dark
@@ -41,7 +43,8 @@ pub fn headline_svg(result: &SweepResult, rows: &[ChipRow]) -> String {
     let layout = Layout::new(&result.points);
     let few = result.points.len() <= HEADLINE_ROWS || layout.x.is_none();
     let shown = layout.representatives(result.points.len(), HEADLINE_ROWS);
-    let chips = || distribution::draw(result, rows, &layout, &shown, TOP);
+    let accuracy = Quantity::Accuracy(result);
+    let chips = || distribution::draw(&accuracy, rows, &layout, &shown, TOP);
     let lines = || lines::draw(result, &layout, TOP);
     let drawn = if few { chips() } else { lines().or_else(chips) };
     let (mut svg, height) = drawn.unwrap_or((Svg::new(960.0), TOP));

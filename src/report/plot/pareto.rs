@@ -146,7 +146,7 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
             images_phrase(&result.points),
         ),
         csv: csv(result, layout, &choice),
-        file: "accuracy_cost.csv",
+        file: "accuracy_cost.csv".into(),
     })
 }
 

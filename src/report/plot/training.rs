@@ -69,7 +69,7 @@ pub(in crate::report) fn figure(result: &SweepResult) -> Option<Figure> {
         title: title.into(),
         caption,
         csv: csv(&all),
-        file: "training.csv",
+        file: "training.csv".into(),
     })
 }
 

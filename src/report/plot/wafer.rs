@@ -91,7 +91,7 @@ pub(in crate::report) fn figure(
         svg: svg.inline(height, "Wafer maps of the accuracy"),
         caption,
         csv: csv(&dies),
-        file: "wafer_maps.csv",
+        file: "wafer_maps.csv".into(),
     })
 }
 

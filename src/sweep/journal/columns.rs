@@ -10,12 +10,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::column::{Cell, Column, Field, Kind};
+use crate::sweep::columns;
 use crate::sweep::result::ChipRow;
 
 /// A column as the header of a journal lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredColumn {
-    /// Its name, that of the field of [`ChipRow`].
+    /// Its name, one of [`ChipRow::FIELDS`] or of [`columns::all`].
     pub name: String,
     /// Type of its values.
     #[serde(rename = "type")]
@@ -47,31 +49,65 @@ impl Type {
 
 /// Where a column's values are kept in memory.
 #[derive(Debug, Clone, Copy)]
-enum Field {
-    Whole(fn(&mut ChipRow) -> &mut u32),
-    Real(fn(&mut ChipRow) -> &mut f64),
+enum Place {
+    /// A field of every row.
+    Field(&'static Field<ChipRow>),
+    /// A value that only some experiments have.
+    Value(&'static Column),
 }
 
-impl Field {
-    fn type_(self) -> Type {
+impl Place {
+    /// Every column that this version can store, in order: the two counts first.
+    fn all() -> Vec<Place> {
+        let stored = |f: &&Field<ChipRow>| !DERIVED.contains(&f.column.name);
+        let mut fields: Vec<_> = ChipRow::FIELDS.iter().filter(stored).collect();
+        fields.sort_by_key(|f| ![CORRECT, IMAGES].contains(&f.column.name));
+        let values = columns::all().iter().map(Place::Value);
+        fields.into_iter().map(Place::Field).chain(values).collect()
+    }
+
+    fn column(self) -> &'static Column {
         match self {
-            Field::Whole(_) => Type::U32,
-            Field::Real(_) => Type::F64,
+            Place::Field(field) => &field.column,
+            Place::Value(column) => column,
         }
     }
 
-    fn get(self, mut row: ChipRow, bytes: &mut Vec<u8>) {
+    fn get(self, row: &ChipRow) -> Cell {
         match self {
-            Field::Whole(field) => bytes.extend(field(&mut row).to_le_bytes()),
-            Field::Real(field) => bytes.extend(field(&mut row).to_bits().to_le_bytes()),
+            Place::Field(field) => (field.get)(row),
+            Place::Value(column) => Cell::Real(row.values.get(column.name).unwrap_or(f64::NAN)),
         }
     }
 
-    fn set(self, row: &mut ChipRow, bytes: &[u8]) {
-        let word = word(bytes);
+    fn set(self, row: &mut ChipRow, cell: Cell) {
         match self {
-            Field::Whole(field) => *field(row) = word as u32,
-            Field::Real(field) => *field(row) = f64::from_bits(word),
+            Place::Field(field) => (field.set)(row, cell),
+            Place::Value(column) => row.values.push(column, cell.into()),
+        }
+    }
+}
+
+impl Type {
+    /// Type of the values of a column.
+    fn of(column: &Column) -> Self {
+        match column.kind {
+            Kind::Whole => Type::U32,
+            Kind::Real | Kind::Optional => Type::F64,
+        }
+    }
+
+    fn read(self, bytes: &[u8]) -> Cell {
+        match self {
+            Type::U32 => Cell::Whole(word(bytes) as u32),
+            Type::F64 => Cell::Real(f64::from_bits(word(bytes))),
+        }
+    }
+
+    fn write(self, cell: Cell, bytes: &mut Vec<u8>) {
+        match self {
+            Type::U32 => bytes.extend(u32::from(cell).to_le_bytes()),
+            Type::F64 => bytes.extend(f64::from(cell).to_bits().to_le_bytes()),
         }
     }
 }
@@ -83,37 +119,33 @@ fn word(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// The columns that this version stores, in order: name, unit, field.
-const COLUMNS: [(&str, &str, Field); 9] = [
-    (CORRECT, "images", Field::Whole(|r| &mut r.correct)),
-    (IMAGES, "images", Field::Whole(|r| &mut r.images)),
-    ("loss", "nats", Field::Real(|r| &mut r.loss)),
-    ("eps_b", "", Field::Real(|r| &mut r.eps_b)),
-    ("eps_common", "", Field::Real(|r| &mut r.eps_common)),
-    ("eps_hat", "", Field::Real(|r| &mut r.eps_hat)),
-    ("wafer", "", Field::Whole(|r| &mut r.wafer)),
-    ("die_x_mm", "mm", Field::Real(|r| &mut r.die_x_mm)),
-    ("die_y_mm", "mm", Field::Real(|r| &mut r.die_y_mm)),
-];
+/// Not stored with every row.
+const DERIVED: [&str; 3] = ["point", "chip", "accuracy"];
 
 /// Without these two a chip has no accuracy.
 const CORRECT: &str = "correct";
 const IMAGES: &str = "images";
 
-/// What this version stores of every chip, for the header.
-pub fn stored() -> Vec<StoredColumn> {
-    let column = |(name, unit, field): (&str, &str, Field)| StoredColumn {
-        name: name.into(),
-        type_: field.type_(),
-        unit: unit.into(),
+/// What this version stores of every chip, for the header: all fields, and these values.
+pub fn stored(values: &[&Column]) -> Vec<StoredColumn> {
+    let places = Place::all().into_iter();
+    let places = places.filter(|place| match place {
+        Place::Field(_) => true,
+        Place::Value(column) => values.contains(column),
+    });
+    let column = |place: Place| StoredColumn {
+        name: place.column().name.into(),
+        type_: Type::of(place.column()),
+        unit: place.column().unit.into(),
     };
-    COLUMNS.map(column).into()
+    places.map(column).collect()
 }
 
-/// How the waves behind a header are read.
+/// How the waves behind a header are read and written.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    columns: Vec<(Type, Option<Field>)>,
+    /// Type of every column, and its place where this version knows it.
+    columns: Vec<(Type, Option<Place>)>,
     /// Places of the two counts.
     correct: usize,
     images: usize,
@@ -122,18 +154,18 @@ pub(super) struct Layout {
 impl Layout {
     /// The columns of a header, or why they cannot be read.
     pub fn new(stored: &[StoredColumn]) -> Result<Self, String> {
+        let known = Place::all();
         let mut columns = Vec::new();
         for (i, column) in stored.iter().enumerate() {
             let name = &column.name;
             if stored[..i].iter().any(|other| other.name == *name) {
                 return Err(format!("column `{name}` is there twice"));
             }
-            let known = COLUMNS.iter().find(|(own, ..)| own == name);
-            let field = known.map(|&(.., field)| field);
-            if field.is_some_and(|f| f.type_() != column.type_) {
+            let place = known.iter().find(|place| place.column().name == name);
+            if place.is_some_and(|p| Type::of(p.column()) != column.type_) {
                 return Err(format!("column `{name}` has another type"));
             }
-            columns.push((column.type_, field));
+            columns.push((column.type_, place.copied()));
         }
         let place = |name: &str| {
             let place = stored.iter().position(|c| c.name == name);
@@ -180,31 +212,22 @@ impl Layout {
         }
     }
 
-    /// Reads what [`encode`] wrote for `n` chips from `first`; nothing if the bytes do not fit.
+    /// Reads what [`Layout::encode`] wrote for `n` chips from `first`; nothing if the bytes do not fit.
     pub fn decode(&self, bytes: &[u8], point: usize, first: u32, n: usize) -> Option<Vec<ChipRow>> {
         let columns = self.split(bytes, n)?;
         let rows = (0..n as u32).map(|i| ChipRow {
             point,
             chip: first + i,
-            accuracy: 0.0,
-            loss: f64::NAN,
-            correct: 0,
-            images: 0,
-            eps_b: f64::NAN,
-            eps_common: f64::NAN,
-            eps_hat: f64::NAN,
-            wafer: 0,
-            die_x_mm: f64::NAN,
-            die_y_mm: f64::NAN,
+            ..ChipRow::blank()
         });
         let mut rows: Vec<ChipRow> = rows.collect();
-        for ((type_, field), values) in self.columns.iter().zip(columns) {
-            let Some(field) = field else { continue };
+        for ((type_, place), values) in self.columns.iter().zip(columns) {
+            let Some(place) = place else { continue };
             let width = type_.width();
             let one = values.len() == width;
             for (i, row) in rows.iter_mut().enumerate() {
                 let at = if one { 0 } else { i };
-                field.set(row, &values[at * width..][..width]);
+                place.set(row, type_.read(&values[at * width..][..width]));
             }
         }
         for row in &mut rows {
@@ -212,20 +235,22 @@ impl Layout {
         }
         Some(rows)
     }
-}
 
-/// Appends the columns of `rows`, consecutive chips of one point, as [`stored`] lists them.
-pub(super) fn encode(rows: &[ChipRow], bytes: &mut Vec<u8>) {
-    for (.., field) in &COLUMNS {
-        let (tag, width) = (bytes.len(), field.type_().width());
-        bytes.push(1);
-        for row in rows {
-            field.get(*row, bytes);
-        }
-        let values = &bytes[tag + 1..];
-        if values.chunks(width).all(|v| v == &values[..width]) {
-            bytes[tag] = 0;
-            bytes.truncate(tag + 1 + width);
+    /// Appends the columns of `rows`, consecutive chips of one point. A column that this version does not know
+    /// has no value in them.
+    pub fn encode(&self, rows: &[ChipRow], bytes: &mut Vec<u8>) {
+        for &(type_, place) in &self.columns {
+            let (tag, width) = (bytes.len(), type_.width());
+            bytes.push(1);
+            for row in rows {
+                let cell = place.map_or(Cell::Real(f64::NAN), |place| place.get(row));
+                type_.write(cell, bytes);
+            }
+            let values = &bytes[tag + 1..];
+            if values.chunks(width).all(|v| v == &values[..width]) {
+                bytes[tag] = 0;
+                bytes.truncate(tag + 1 + width);
+            }
         }
     }
 }

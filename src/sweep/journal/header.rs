@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Layout, StoredColumn};
 use crate::backend::DeviceInfo;
+use crate::column::Column;
 use crate::config::{MAX_CHIPS, MAX_POINTS};
 use crate::sweep::census::Basis;
+use crate::sweep::columns;
 use crate::sweep::result::{Axes, EpochRecord, Provenance, TuningCost};
 use crate::sweep::shard::Shard;
 
@@ -141,6 +143,12 @@ impl From<DeviceInfo> for Adapter {
 }
 
 impl Header {
+    /// The columns besides [`ChipRow::FIELDS`](crate::sweep::result::ChipRow::FIELDS) that its waves have and
+    /// this version knows, in order.
+    pub fn values(&self) -> Vec<&'static Column> {
+        columns::named(self.columns.iter().map(|c| c.name.as_str()))
+    }
+
     /// How its waves are read, or why it cannot be a header.
     pub(super) fn check(&self) -> Result<Layout, String> {
         if self.format != FORMAT {

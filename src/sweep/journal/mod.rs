@@ -349,7 +349,8 @@ impl Journal {
             )));
         };
         let mut payload = head.encode();
-        columns::encode(rows, &mut payload);
+        let layout = &self.layouts[self.layouts.len() - 1];
+        layout.encode(rows, &mut payload);
         let offset = self.append(WAVE, &payload)?;
         self.insert(&head, at, offset);
         Ok(())

@@ -3,6 +3,8 @@ use std::ops::Range;
 mod hostile;
 
 use super::*;
+use crate::column::Column;
+use crate::sweep::columns::{all, find};
 use crate::sweep::rows::Rows;
 
 const CHIPS: u32 = 100;
@@ -18,10 +20,14 @@ fn header() -> Header {
         format: FORMAT,
         revision: REVISION,
         images: 50,
-        columns: stored(),
+        columns: stored(&[]),
         points: vec![point("a"), point("b")],
         ..Header::default()
     }
+}
+
+fn layout(values: &[&Column]) -> Layout {
+    Layout::new(&stored(values)).unwrap()
 }
 
 fn row(point: usize, chip: u32) -> ChipRow {
@@ -39,6 +45,7 @@ fn row(point: usize, chip: u32) -> ChipRow {
         wafer: chip / 30,
         die_x_mm: f64::NAN,
         die_y_mm: if chip == 3 { f64::NAN } else { -12.5 },
+        ..ChipRow::blank()
     }
 }
 
@@ -310,6 +317,39 @@ fn columns_are_found_by_name() {
     assert_eq!(text(found[2..].to_vec()), text(rows(1, 2..4)));
 }
 
+/// A run goes on with more columns: the chips before have no value in them.
+#[test]
+fn values_that_only_some_experiments_have_are_kept_by_name() {
+    let (_dir, path, _) = written();
+    let mut journal = open(&path).unwrap();
+    let values: Vec<&Column> = all().iter().collect();
+    let mut more = header();
+    more.columns = stored(&values);
+    assert_eq!(more.values(), values);
+    assert!(header().values().is_empty());
+    journal.replan(more).unwrap();
+    let with_values = |chip: u32| {
+        let mut row = row(1, chip);
+        row.values
+            .push(find("top5").unwrap(), f64::from(chip) / 100.0);
+        // One chip has no value.
+        let brier = if chip == 1 { f64::NAN } else { 0.25 };
+        row.values.push(find("brier").unwrap(), brier);
+        row
+    };
+    let added: Vec<ChipRow> = (0..4).map(with_values).collect();
+    journal.add(&added, 0, 0.0).unwrap();
+    drop(journal);
+    let journal = Journal::read(&path).unwrap();
+    let found: Result<Vec<_>> = journal.rows(1, 0..4).collect();
+    let found = found.unwrap();
+    assert_eq!(text(found.clone()), text(added));
+    assert_eq!(found[2].value("top5"), Some(0.02));
+    assert_eq!(found[1].value("brier"), None);
+    let before: Result<Vec<_>> = journal.rows(1, 45..50).collect();
+    assert_eq!(text(before.unwrap()), text(rows(1, 45..50)));
+}
+
 #[test]
 fn chips_are_added_once() {
     let (_dir, path, _) = written();
@@ -410,6 +450,6 @@ fn a_million_rows_are_small() {
             ..row(0, i)
         })
         .collect();
-    columns::encode(&rows, &mut bytes);
+    layout(&[]).encode(&rows, &mut bytes);
     assert!(bytes.len() <= 1000 * 28 + 100, "{} bytes", bytes.len());
 }

@@ -10,7 +10,7 @@ fn header(toml: &str) -> Header {
     let number: u32 = toml.trim().trim_start_matches("a = ").parse().unwrap();
     let mut header = Header {
         format: FORMAT,
-        columns: stored(),
+        columns: stored(&[]),
         config: serde_json::json!({"a": number}),
         points: vec![PlannedPoint {
             id: toml.into(),

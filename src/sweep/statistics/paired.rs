@@ -77,7 +77,9 @@ impl Paired {
         let m = Moments::of_counts(self.counts.iter().map(|(&d, &n)| (d, n)), images);
         let (se, mean_ci95) = match stratified {
             true => {
-                let least = least_variance(self.counts.iter().map(|(&d, &n)| (d, n)));
+                let counts = || self.counts.iter().map(|(&d, &n)| (d, n));
+                let variance = Moments::of_counts(counts(), 1).variance();
+                let least = least_variance(counts().map(|(d, n)| (d as f64, n)), variance);
                 self.replicates.interval(images, least)
             }
             false => (m.se(), m.mean_interval()),

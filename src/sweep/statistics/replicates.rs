@@ -96,29 +96,75 @@ pub fn quantile_interval<'a>(
     found
 }
 
-/// Least variance of the sum of a replicate's counts; `counts` are ascending and different, each
-/// with its number of chips.
-pub fn least_variance(counts: impl Iterator<Item = (i64, u64)> + Clone) -> f64 {
+/// Least variance of the sum of a replicate's values. `values` are ascending and different, each with its number
+/// of chips; `variance` is the sample variance over chips.
+pub fn least_variance(values: impl Iterator<Item = (f64, u64)> + Clone, variance: f64) -> f64 {
     let stretch = u64::from(REPLICATES);
     let (mut chips, mut begins, mut squares) = (0u64, 0u64, 0.0);
-    let mut before: Option<i64> = None;
-    let mut jump = |from: Option<i64>, to: i64| {
-        squares += from.map_or(0.0, |from| (to as f64 - from as f64).powi(2));
+    let mut before: Option<f64> = None;
+    let mut jump = |from: Option<f64>, to: f64| {
+        squares += from.map_or(0.0, |from| (to - from).powi(2));
     };
-    for (count, n) in counts.clone() {
+    for (value, n) in values.clone() {
         chips += n;
         if begins < chips {
-            jump(before, count);
-            before = Some(count);
+            jump(before, value);
+            before = Some(value);
             begins = chips.next_multiple_of(stretch);
         }
     }
-    if let Some((last, _)) = counts.clone().last() {
+    if let Some((last, _)) = values.clone().last() {
         jump(before, last);
     }
-    let of_each = chips as f64 / stretch as f64;
-    let independent = of_each * Moments::of_counts(counts, 1).variance();
+    let independent = chips as f64 / stretch as f64 * variance;
     (LEAST * squares).min(independent)
+}
+
+/// Standard error of a mean over all chips from the mean of every replicate with its number of chips; `NaN` while
+/// a replicate has no chip.
+///
+/// A replicate weighs as many chips as it has. They differ by one at most. `least` is the least variance of
+/// the sum of a replicate's values, whatever these 16 say ([`least_variance`]).
+fn standard_error(replicates: [(u64, f64); REPLICATES as usize], mean: f64, least: f64) -> f64 {
+    if replicates.iter().any(|(n, _)| *n == 0) {
+        return f64::NAN;
+    }
+    let chips: u64 = replicates.iter().map(|(n, _)| n).sum();
+    let spread = replicates.iter().map(|&(n, of_replicate)| {
+        let n = n as f64;
+        (n * (of_replicate - mean)).powi(2)
+    });
+    let r = f64::from(REPLICATES);
+    let of_sums = (spread.sum::<f64>() / (r - 1.0)).max(least);
+    let variance = of_sums * r / (chips as f64).powi(2);
+    variance.sqrt()
+}
+
+/// Student's interval of a mean with this standard error (one degree of freedom fewer than replicates); unknown
+/// without one.
+fn student_interval(mean: f64, se: f64) -> Interval {
+    match se.is_nan() {
+        true => Interval::UNKNOWN,
+        false => Interval::around(mean, *STUDENT * se),
+    }
+}
+
+/// Means of any numbers by replicate, taken in by ascending chips.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ReplicateMeans([Moments; REPLICATES as usize]);
+
+impl ReplicateMeans {
+    /// Takes in the value of a chip.
+    pub fn push(&mut self, chip: u32, value: f64) {
+        self.0[(chip % REPLICATES) as usize].push(value);
+    }
+
+    /// Standard error and Student-t interval of `mean`, that of all chips; unknown while a replicate has no
+    /// chip. `least` as [`least_variance`] gives it.
+    pub fn interval(&self, mean: f64, least: f64) -> (f64, Interval) {
+        let se = standard_error(self.0.map(|m| (m.n(), m.mean())), mean, least);
+        (se, student_interval(mean, se))
+    }
 }
 
 /// Sums of counts by replicate: exact, and the same in whatever order chips come.
@@ -133,30 +179,16 @@ impl Replicates {
         *sum += i128::from(count);
     }
 
-    /// Standard error and Student-t interval (one degree of freedom fewer than replicates) of the
-    /// mean of `count / images` over all chips; unknown while a replicate has no chip.
-    ///
-    /// A replicate weighs as many chips as it has. They differ by one at most. `least` is the least
-    /// variance of the sum of a replicate's counts, whatever these 16 say ([`least_variance`]).
+    /// Standard error and Student-t interval of the mean of `count / images` over all chips; unknown while a
+    /// replicate has no chip. `least` as [`least_variance`] gives it, in counts.
     pub fn interval(&self, images: u32, least: f64) -> (f64, Interval) {
         let chips: u64 = self.0.iter().map(|(n, _)| n).sum();
         let total: i128 = self.0.iter().map(|(_, sum)| sum).sum();
-        if self.0.iter().any(|(n, _)| *n == 0) {
-            return (f64::NAN, Interval::UNKNOWN);
-        }
+        let means = self.0.map(|(n, sum)| (n, sum as f64 / n as f64));
         let mean = total as f64 / chips as f64;
-        let spread = self.0.iter().map(|&(n, sum)| {
-            let (n, of_replicate) = (n as f64, sum as f64 / n as f64);
-            (n * (of_replicate - mean)).powi(2)
-        });
-        let r = f64::from(REPLICATES);
-        let of_sums = (spread.sum::<f64>() / (r - 1.0)).max(least);
-        let variance = of_sums * r / (chips as f64).powi(2);
-        let se = variance.sqrt() / f64::from(images);
-        (
-            se,
-            Interval::around(mean / f64::from(images), *STUDENT * se),
-        )
+        let images = f64::from(images);
+        let se = standard_error(means, mean, least) / images;
+        (se, student_interval(mean / images, se))
     }
 }
 
@@ -309,7 +341,10 @@ mod tests {
 
     #[test]
     fn the_least_variance_is_a_sixth_of_the_squared_stretches() {
-        let of = |counts: &[(i64, u64)]| least_variance(counts.iter().copied());
+        let of = |counts: &[(i64, u64)]| {
+            let variance = Moments::of_counts(counts.iter().copied(), 1).variance();
+            least_variance(counts.iter().map(|&(c, n)| (c as f64, n)), variance)
+        };
         let near = |x: f64, want: f64| assert!((x - want).abs() < 1e-9 * want, "{x} {want}");
         // 16 chips at 10, 48 at 90: one stretch holds the jump.
         near(of(&[(10, 16), (90, 48)]), 6400.0 / 6.0);

@@ -1,6 +1,7 @@
 //! The program of a point, before any memory is taken for it.
 
 use super::super::cells::CellLevel;
+use super::super::columns;
 use super::{Level, MOST, RECALIBRATION_WAVE, WAVE, WORK};
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
@@ -46,6 +47,7 @@ impl Layout {
             },
         };
         let inference = inference::lower(graph, numerics, chips, norm, false);
+        let inference = inference.with_metrics(&columns::metrics(experiment));
         let t = &experiment.tuning;
         let (batches, batch) = match norm {
             NormMode::Recalibrated => (t.recalibration_batches, t.recalibration_batch),

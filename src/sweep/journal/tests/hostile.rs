@@ -24,7 +24,8 @@ fn wave(slot: u32, first: u32, chips: u32, adapter: u32) -> Vec<u8> {
         seconds: 0.0,
     };
     let mut payload = head.encode();
-    columns::encode(&rows(0, first..first + chips.min(100)), &mut payload);
+    let rows = rows(0, first..first + chips.min(100));
+    layout(&[]).encode(&rows, &mut payload);
     payload
 }
 

@@ -1,0 +1,148 @@
+//! Columns that only some experiments have: metrics that `sweep.metrics` asks for.
+//!
+//! Every chip has the columns of [`ChipRow::FIELDS`]. What else is measured is declared in [`all`] and kept
+//! in [`ChipRow::values`] by name. The journal, `chips.csv`, `chips.parquet`, the statistics of a point, tables,
+//! comparisons and docs/columns.md know these columns from the declaration alone.
+
+use std::sync::LazyLock;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::cost::COSTS;
+use super::result::ChipRow;
+use crate::choice::Choice;
+use crate::column::{Column, Kind, MARKDOWN_HEAD};
+use crate::config::Experiment;
+use crate::program::Metric;
+
+/// Every column that an experiment may have besides [`ChipRow::FIELDS`], in the order of files and tables.
+pub fn all() -> &'static [Column] {
+    static ALL: LazyLock<Vec<Column>> = LazyLock::new(|| {
+        let metrics = Metric::ALL.iter().map(|&metric| Column {
+            name: metric.as_str(),
+            unit: "",
+            about: metric.about(),
+            kind: Kind::Optional,
+            better: Some(metric.better()),
+        });
+        metrics.collect()
+    });
+    &ALL
+}
+
+/// The column of a name.
+pub fn find(name: &str) -> Option<&'static Column> {
+    all().iter().find(|column| column.name == name)
+}
+
+/// The metrics that an experiment asks for, in the order of their columns.
+pub fn metrics(experiment: &Experiment) -> Vec<Metric> {
+    let is_asked = |metric: &Metric| experiment.sweep.metrics.contains(metric);
+    Metric::ALL.iter().copied().filter(is_asked).collect()
+}
+
+/// The columns of [`metrics`], in order.
+pub fn of_metrics(experiment: &Experiment) -> Vec<&'static Column> {
+    named(metrics(experiment).iter().map(|metric| metric.as_str()))
+}
+
+/// The columns that the chips of an experiment have besides [`ChipRow::FIELDS`], in order.
+pub fn of(experiment: &Experiment) -> Vec<&'static Column> {
+    of_metrics(experiment)
+}
+
+/// The columns with any of these names, in order.
+pub fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<&'static Column> {
+    let names: Vec<&str> = names.into_iter().collect();
+    let is_named = |column: &&Column| names.contains(&column.name);
+    all().iter().filter(is_named).collect()
+}
+
+/// Values of a chip by column. A value that does not exist is not in it.
+#[derive(Clone, PartialEq, Default)]
+pub struct Values(Vec<(&'static Column, f64)>);
+
+impl Values {
+    /// Adds the value of a column that has none so far; `NaN` is no value.
+    pub fn push(&mut self, column: &'static Column, value: f64) {
+        if !value.is_nan() {
+            self.0.push((column, value));
+        }
+    }
+
+    /// The value of the column of that name, if the chip has one.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let found = self.0.iter().find(|(column, _)| column.name == name);
+        found.map(|&(_, value)| value)
+    }
+
+    /// All values with their columns.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Column, f64)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let entries = self.iter().map(|(column, value)| (column.name, value));
+        f.debug_map().entries(entries).finish()
+    }
+}
+
+impl Serialize for Values {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(Some(self.0.len()))?;
+        for (column, value) in self.iter() {
+            map.serialize_entry(column.name, &value)?;
+        }
+        map.end()
+    }
+}
+
+const HEAD: &str = "\
+# Reference of result columns
+
+Every column of `chips.csv` and `chips.parquet`, from the declarations in the sources; each row is one chip at one \
+point. A number that does not exist is an empty field (null in Parquet). \"Better\" says which values are good: \
+worst chips and comparisons follow it. The fields that a sweep varies stand after `point` and `chip`, one \
+column each, named by their paths in the experiment file, such as `variation.sigma_w`; where a point's design \
+does not have the axis, its value is that of the experiment. `summary.json` has the same values in `settings`.
+
+## Every experiment
+
+";
+
+const SOME: &str = "
+## Experiments that ask for them
+
+`sweep.metrics` asks for metrics. These columns come last in `chips.csv`, in this order. `summary.json` has \
+their statistics over the chips of each point in `columns` ([statistics.md](statistics.md#7-other-columns)), \
+a key that runs without such columns do not have.
+
+";
+
+const POINTS: &str = "
+## Costs of a point
+
+`costs` of every point in `summary.json`: the same for all of its chips. The report sets them against accuracy.
+
+";
+
+/// The text of docs/columns.md.
+pub fn markdown() -> String {
+    let mut text = HEAD.to_string() + MARKDOWN_HEAD;
+    for field in ChipRow::FIELDS {
+        text += &field.column.markdown();
+    }
+    text += SOME;
+    text += MARKDOWN_HEAD;
+    for column in all() {
+        text += &column.markdown();
+    }
+    text += POINTS;
+    text += MARKDOWN_HEAD;
+    for column in &COSTS {
+        text += &column.markdown();
+    }
+    text
+}
