@@ -1,6 +1,6 @@
 //! Programming of cells, against its equations one cell at a time.
 
-mod any;
+pub mod any;
 
 use pimento::effects::{Drift, Limits, OpenLines, Stuck};
 use pimento::program::*;
@@ -11,7 +11,7 @@ use pimento::random::{
 use super::case::*;
 use super::layers::{ENCODINGS, arrays, integers};
 
-pub use any::{combinations, programming};
+pub use any::combinations;
 
 fn curve(values: &[f32], g: f64) -> f64 {
     let place = g.clamp(0.0, 1.0) * (values.len() - 1) as f64;

@@ -8,7 +8,7 @@ use pimento::program::*;
 use crate::case::{Case, Rng, backends};
 use crate::cases::arrays::{arrays, dac, geometry, input, inputs, output};
 use crate::cases::ir_drop::any_wires as wires;
-use crate::cases::program_cells::programming;
+use crate::cases::program_cells::any::programming;
 
 /// The nearest halves, as floats.
 fn rounded(values: &[f32]) -> Vec<f32> {
