@@ -20,14 +20,6 @@ const LONG_FILES: &[(&str, usize)] = &[
 /// Longer functions likewise.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/backend/cpu/conv2d.rs", "grad_input", 93),
-    ("src/backend/wgpu/fields.rs", "prepare", 85),
-    ("src/backend/wgpu/ir_drop.rs", "lower", 89),
-    (
-        "src/backend/wgpu/tests/cells.rs",
-        "reading_kernels_are_valid",
-        100,
-    ),
-    ("src/backend/wgpu/weight_scale.rs", "lower", 85),
     ("src/config/check.rs", "problems", 155),
     (
         "src/config/chip/tests.rs",

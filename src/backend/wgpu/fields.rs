@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::counting::{self, ALIGN, WordTable, WordsParams};
 use super::dispatch::{Dispatch, LowerContext, Operand, Pieces, QUADS, View, WINDOW, Work};
-use super::reading::{Inputs, Prepared};
+use super::reading::{Inputs, Prepared, ReadingParams};
 use super::uniform::uniform;
+use crate::program::TensorId;
 
 /// Words of a row tile, whose masks are kept while the columns take turns.
 const WORDS: u32 = 4;
@@ -75,6 +76,66 @@ pub(super) struct Fields {
     pub work: Work,
 }
 
+/// How the digits of conductances lie, in units of four words.
+struct Digits {
+    /// Digits of a conductance.
+    parts: u32,
+    row_tiles: u32,
+    /// Tiles of four columns, of all groups.
+    tiles: u32,
+    /// Of a word of a row tile, a plane, a tile, and a chip.
+    word: u32,
+    plane: u32,
+    tile: u32,
+    slab: usize,
+}
+
+impl Digits {
+    fn new(r: &ReadingParams, row_tiles: u32, parts: u32) -> Self {
+        let word = parts * PART;
+        let plane = row_tiles * word;
+        let (tile, tiles) = (r.planes * plane, r.tiles * r.groups);
+        Self {
+            parts,
+            row_tiles,
+            tiles,
+            word,
+            plane,
+            tile,
+            slab: ((tiles * tile) as usize).next_multiple_of(ALIGN),
+        }
+    }
+
+    /// The call that packs them, yet without its buffers.
+    fn pack(
+        &self,
+        r: &ReadingParams,
+        at: &WordTable,
+        cx: &LowerContext<'_>,
+        g: TensorId,
+    ) -> Dispatch {
+        let threads = self.tiles * r.planes * self.row_tiles * PART;
+        let params = PackParams {
+            g: cx.view(g),
+            chip: self.slab as u32,
+            row_tiles: self.row_tiles,
+            rows: r.rows,
+            cols: r.cols,
+            planes: r.planes,
+            group_out: r.group_out,
+            tiles: r.tiles,
+            threads,
+            tile_at: at.tile_at,
+            plane_at: at.plane_at,
+            word_at: at.word_at,
+        };
+        let work = Work::flat(threads as usize).per_chip(cx.per_chip(g));
+        Dispatch::new("crossbar_fields_pack", work)
+            .constant("PARTS", self.parts)
+            .params(&params)
+    }
+}
+
 /// Bits and digits of a crossbar, after its codes; with `sum_codes` the sums of the codes too. `None`
 /// where counting ones is as good or the only way: where storage is as fast as windows, where a pixel's
 /// bits or four columns' digits exceed a window, for more than four words a row tile or four bits a
@@ -98,45 +159,20 @@ pub(super) fn prepare(
     let found = counting::input_bits(input, from, cx, sum_codes, (&at, &table), spare);
 
     let r = &from.params;
-    let g_word = parts * PART;
-    let g_plane = row_tiles * g_word;
-    let g_tile = r.planes * g_plane;
-    let tiles = r.tiles * r.groups;
-    let g_slab = ((tiles * g_tile) as usize).next_multiple_of(ALIGN);
+    let digits = Digits::new(r, row_tiles, parts);
     let own_fields = cx.per_chip(input.g);
-    let g_chip = if own_fields { g_slab } else { 0 };
+    let g_chip = if own_fields { digits.slab } else { 0 };
     let sites = r.pixels as usize * cx.run_blocks();
     let WordsParams { chip, pixel, .. } = found.words;
     let bits = Pieces::cut(VEC4 * u64::from(pixel), sites, VEC4 * u64::from(chip))?;
-    let bytes = VEC4 * u64::from(g_tile);
-    let columns = Pieces::cut(bytes, tiles as usize, VEC4 * g_chip as u64)?;
-
-    let threads = tiles * r.planes * row_tiles * PART;
-    let params = PackParams {
-        g: cx.view(input.g),
-        chip: g_slab as u32,
-        row_tiles,
-        rows: r.rows,
-        cols: r.cols,
-        planes: r.planes,
-        group_out: r.group_out,
-        tiles: r.tiles,
-        threads,
-        tile_at: at.tile_at,
-        plane_at: at.plane_at,
-        word_at: at.word_at,
-    };
+    let bytes = VEC4 * u64::from(digits.tile);
+    let columns = Pieces::cut(bytes, digits.tiles as usize, VEC4 * g_chip as u64)?;
     let fields = Operand::Scratch {
         index: 4,
-        floats: (4 * g_slab * cx.slabs(input.g)) as u64 + spare,
+        floats: (4 * digits.slab * cx.slabs(input.g)) as u64 + spare,
     };
-    let pack_work = Work::flat(threads as usize).per_chip(own_fields);
-    let pack = Dispatch::new("crossbar_fields_pack", pack_work)
-        .constant("PARTS", parts)
-        .params(&params)
-        .read(input.g)
-        .table(&table)
-        .write(fields);
+    let pack = digits.pack(r, &at, cx, input.g);
+    let pack = pack.read(input.g).table(&table).write(fields);
     let work = Work {
         group: GROUP,
         ..Work::flat(bits.items as usize * QUADS * columns.items as usize)
@@ -146,9 +182,9 @@ pub(super) fn prepare(
         calls: vec![found.call, pack],
         words: WordsParams {
             g_chip: g_chip as u32,
-            g_tile,
-            g_plane,
-            g_word,
+            g_tile: digits.tile,
+            g_plane: digits.plane,
+            g_word: digits.word,
             ..found.words
         },
         pieces: PiecesParams {

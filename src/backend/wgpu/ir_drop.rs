@@ -196,40 +196,74 @@ impl FloatPlanes {
     }
 }
 
+/// How the work of a chip is cut: one workgroup some inputs of an array, or one thread an output line.
+struct Cut {
+    shader: &'static str,
+    /// Inputs of an array that are solved at a time, and how often until all are.
+    slots: usize,
+    turns: usize,
+    /// Segments of a part.
+    segment: usize,
+    /// Values of a chip's parts: their segments and last changes.
+    state: usize,
+    work: Work,
+}
+
+impl Cut {
+    /// For arrays whose longest tile has so many inputs and outputs.
+    fn new(arrays: &Arrays, topology: Topology, inputs: usize, outputs: usize) -> Self {
+        match topology {
+            Topology::InputSource => {
+                let reads = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
+                let segment = inputs * outputs;
+                let fit = CHIP_STATE / (SEGMENTS * segment * reads).max(1);
+                let slots = fit.clamp(1, inputs);
+                Self {
+                    shader: "ir_drop",
+                    slots,
+                    turns: inputs.div_ceil(slots),
+                    segment,
+                    state: (SEGMENTS * segment + 1) * reads * slots,
+                    work: Work::groups(reads * slots),
+                }
+            }
+            Topology::SeparateSource => {
+                let lines = arrays.converters();
+                let segment = arrays.read_planes() * arrays.plane_len();
+                Self {
+                    shader: "ir_drop_separate",
+                    slots: 1,
+                    turns: 1,
+                    segment,
+                    state: SEGMENTS * segment + lines,
+                    work: Work::flat(lines),
+                }
+            }
+        }
+    }
+}
+
 impl OnGpu for IrDrop {
-    /// One workgroup some inputs of an array, or one thread an output line.
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let Self { g, out, spec } = self;
         let Wires {
             arrays, topology, ..
         } = spec;
-        let reads = arrays.row_tiles() * arrays.col_tiles() * arrays.read_planes();
         let (inputs, outputs) = (longest(&arrays.tile_rows), longest(&arrays.tile_cols));
-        let array = inputs * outputs;
         let per_chip = cx.per_chip(*out);
-        // The state of a part: its segments and last changes.
-        let (shader, slots, segment, parts, last, work) = match topology {
-            Topology::InputSource => {
-                let fit = CHIP_STATE / (SEGMENTS * array * reads).max(1);
-                let slots = fit.clamp(1, inputs);
-                let work = Work::groups(reads * slots);
-                ("ir_drop", slots, array, reads * slots, 1, work)
-            }
-            Topology::SeparateSource => {
-                let lines = arrays.converters();
-                let segment = arrays.read_planes() * arrays.plane_len();
-                ("ir_drop_separate", 1, segment, 1, lines, Work::flat(lines))
-            }
-        };
+        let Cut {
+            shader,
+            slots,
+            turns,
+            segment,
+            state,
+            work,
+        } = Cut::new(arrays, *topology, inputs, outputs);
         let (sweeps, settled) = match spec.sweeps {
             0 => (MOST_SWEEPS, SETTLED),
             // Nothing settles below 0.
             sweeps => (sweeps, -1.0),
         };
-        let turns = match topology {
-            Topology::InputSource => inputs.div_ceil(slots),
-            Topology::SeparateSource => 1,
-        } as u32;
         let params = Params {
             g: cx.view(*g),
             out: cx.view(*out),
@@ -248,12 +282,12 @@ impl OnGpu for IrDrop {
             sweeps,
             settled,
             activity: spec.activity,
-            turns,
+            turns: turns as u32,
             ..Params::default()
         };
         let state = Operand::Scratch {
             index: 0,
-            floats: ((SEGMENTS * segment + last) * parts * cx.slabs(*out)) as u64,
+            floats: (state * cx.slabs(*out)) as u64,
         };
         // Neighbours of a word come from different threads, and the second of two cells is subtracted
         // from the first: floats first, then halves.
@@ -265,7 +299,7 @@ impl OnGpu for IrDrop {
         let to = floats.as_ref().map_or((*out).into(), |f| f.operand);
         let rounds = Rounds::new(*topology, inputs, outputs);
         let table = table(arrays);
-        let solve = calls(params.poles * turns, sweeps, rounds, cx.rounds)
+        let solve = calls(params.poles * params.turns, sweeps, rounds, cx.rounds)
             .into_iter()
             .map(|call| {
                 let params = Params {

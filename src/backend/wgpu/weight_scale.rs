@@ -87,6 +87,56 @@ struct Passes {
 }
 
 impl Passes {
+    /// For `groups` groups of `size` weights.
+    fn new(op: &WeightScale, size: usize, groups: usize) -> Self {
+        let step = op.step;
+        let method = match (op.bits, step) {
+            (0, _) => method::UNQUANTIZED,
+            (_, None) => method::KEEP,
+            (1, _) => method::MEAN,
+            (_, Some(Step::MaxAbs)) => method::MAX,
+            (_, Some(Step::Percentile(_))) => method::PERCENTILE,
+            (_, Some(Step::LineSearch | Step::Mse)) => method::SEARCH,
+        };
+        let candidates = match (method, step) {
+            (method::SEARCH, Some(Step::Mse)) => MSE,
+            (method::SEARCH, _) => LINE_SEARCH,
+            _ => 0,
+        };
+        let last = (size - 1) as f64;
+        let position = match step {
+            Some(Step::Percentile(p)) => f64::from(p).clamp(0.0, 100.0) / 100.0 * last,
+            // The lower median.
+            _ => (last / 2.0).floor(),
+        };
+        let chunks = size.div_ceil(CHUNK);
+        let scratch = |index, floats| Operand::Scratch { index, floats };
+        let (n_groups, n_chunks) = (groups as u64, chunks as u64);
+        Self {
+            w: op.w,
+            params: ScaleParams {
+                size: size as u32,
+                chunks: chunks as u32,
+                groups: groups as u32,
+                digit: 0,
+                rank: position.floor() as u32,
+                candidates,
+                line_search: u32::from(step == Some(Step::LineSearch)),
+                method,
+                q: highest_code(op.bits),
+                fraction: position.fract() as f32,
+                run: op.run as u32,
+            },
+            state: scratch(0, 4 * n_groups),
+            sums: scratch(1, n_groups * n_chunks),
+            histogram: scratch(2, n_groups * BINS),
+            errors: match n_groups * n_chunks * u64::from(candidates) {
+                0 => Operand::Unused,
+                errors => scratch(3, errors),
+            },
+        }
+    }
+
     /// Workgroups of a pass over the weights, one a chunk.
     fn chunked(&self, shader: &'static str, times: usize) -> Dispatch {
         let workgroups = self.params.chunks as usize * self.params.groups as usize * times;
@@ -133,68 +183,15 @@ impl Passes {
 impl OnGpu for WeightScale {
     /// The passes that the method needs.
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-        let Self {
-            w,
-            scale,
-            full_scale,
-            run,
-            bits,
-            step,
-        } = *self;
-        let (size, groups) = groups(cx, w, scale)?;
-        let chunks = size.div_ceil(CHUNK);
-        let method = match (bits, step) {
-            (0, _) => method::UNQUANTIZED,
-            (_, None) => method::KEEP,
-            (1, _) => method::MEAN,
-            (_, Some(Step::MaxAbs)) => method::MAX,
-            (_, Some(Step::Percentile(_))) => method::PERCENTILE,
-            (_, Some(Step::LineSearch | Step::Mse)) => method::SEARCH,
-        };
-        let candidates = match (method, step) {
-            (method::SEARCH, Some(Step::Mse)) => MSE,
-            (method::SEARCH, _) => LINE_SEARCH,
-            _ => 0,
-        };
-        let last = (size - 1) as f64;
-        let position = match step {
-            Some(Step::Percentile(p)) => f64::from(p).clamp(0.0, 100.0) / 100.0 * last,
-            // The lower median.
-            _ => (last / 2.0).floor(),
-        };
-        let scratch = |index, floats: u64| Operand::Scratch { index, floats };
-        let (n_groups, n_chunks) = (groups as u64, chunks as u64);
-        let errors = n_groups * n_chunks * u64::from(candidates);
-        let mut passes = Passes {
-            w,
-            params: ScaleParams {
-                size: size as u32,
-                chunks: chunks as u32,
-                groups: groups as u32,
-                digit: 0,
-                rank: position.floor() as u32,
-                candidates,
-                line_search: u32::from(step == Some(Step::LineSearch)),
-                method,
-                q: highest_code(bits),
-                fraction: position.fract() as f32,
-                run: run as u32,
-            },
-            state: scratch(0, 4 * n_groups),
-            sums: scratch(1, n_groups * n_chunks),
-            histogram: scratch(2, n_groups * BINS),
-            errors: if candidates > 0 {
-                scratch(3, errors)
-            } else {
-                Operand::Unused
-            },
-        };
+        let (size, groups) = groups(cx, self.w, self.scale)?;
+        let mut passes = Passes::new(self, size, groups);
+        let ScaleParams { method, chunks, .. } = passes.params;
         let mut calls = Vec::new();
         if method != method::KEEP {
-            calls.push(zero(passes.state, 4 * n_groups));
+            calls.push(zero(passes.state, 4 * groups as u64));
             calls.push(passes.stats());
         }
-        let line_search = method == method::SEARCH && step == Some(Step::LineSearch);
+        let line_search = method == method::SEARCH && self.step == Some(Step::LineSearch);
         if line_search || method == method::PERCENTILE {
             passes.select(&mut calls);
         }
@@ -208,12 +205,12 @@ impl OnGpu for WeightScale {
             passes
                 .grouped("weight_scale_choose")
                 // A candidate's chunks, then the 128 sums or the candidates.
-                .rounds(chunks as u64 + 128)
+                .rounds(u64::from(chunks) + 128)
                 .write(passes.state)
                 .read(passes.sums)
                 .read(passes.errors)
-                .write(scale)
-                .write(full_scale),
+                .write(self.scale)
+                .write(self.full_scale),
         );
         Ok(calls)
     }

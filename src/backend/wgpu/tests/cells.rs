@@ -211,6 +211,75 @@ fn adcs() -> Vec<Option<Adc>> {
     ]
 }
 
+/// Tensors that readings share.
+struct Shared {
+    x: TensorId,
+    y: TensorId,
+    counts: TensorId,
+    x_step: TensorId,
+    w_step: TensorId,
+    /// Errors of converters, or corrections, and ranges.
+    pairs: TensorId,
+    ranges: TensorId,
+    weights: TensorId,
+    post: Post,
+}
+
+impl Shared {
+    /// Every operator that takes a reading of `g`.
+    fn operators(
+        &self,
+        p: &mut Program,
+        spec: &Reading,
+        (g, variance): (TensorId, Option<TensorId>),
+        [corrects, counts]: [bool; 2],
+    ) -> Vec<Op> {
+        let (x, x_step, w_step) = (self.x, self.x_step, self.w_step);
+        let geo = ConvGeometry::linear(ROWS, COLS);
+        let converts = spec.adc.is_some();
+        let crossbar = Crossbar {
+            x,
+            x_step,
+            g,
+            variance,
+            w_step,
+            adc: converts.then_some(self.pairs),
+            range: converts.then_some(self.ranges),
+            correct: corrects.then_some(self.pairs),
+            y: self.y,
+            clipped: counts.then_some(self.counts),
+            geo,
+            post: self.post,
+            spec: spec.clone(),
+        };
+        let c = spec.arrays.converters() * spec.dac.conversions();
+        let shape = Shape::Image { c, h: 1, w: 1 };
+        let name = format!("sums{}", p.tensors.len());
+        let sums = PartialSums {
+            x,
+            x_step,
+            g,
+            variance,
+            y: p.tensor(name, shape, Scope::PerChip, Role::Output),
+            geo,
+            spec: spec.clone(),
+        };
+        let mut ops = vec![Op::from(crossbar), Op::from(sums)];
+        if !converts && spec.dac.table.is_none() {
+            ops.extend([None, Some(self.pairs)].map(|correct| {
+                Op::from(CollapsePlanes {
+                    g,
+                    w_step,
+                    correct,
+                    out: self.weights,
+                    spec: spec.clone(),
+                })
+            }));
+        }
+        ops
+    }
+}
+
 #[test]
 fn reading_kernels_are_valid() {
     let mut p = Program::default();
@@ -218,7 +287,6 @@ fn reading_kernels_are_valid() {
         let name = format!("t{}", p.tensors.len());
         p.tensor(name, Shape::Flat(n), scope, Role::State)
     };
-    let geo = ConvGeometry::linear(ROWS, COLS);
     let map = |c| Shape::Image { c, h: 1, w: 1 };
     let x = p.tensor("x", map(ROWS), Scope::Shared, Role::Input);
     let y = p.tensor("y", map(COLS), Scope::PerChip, Role::Output);
@@ -234,69 +302,40 @@ fn reading_kernels_are_valid() {
         let halves = state(&mut p, n, Scope::PerChip);
         p.keep(halves, Storage::F16);
         let noise = state(&mut p, n, Scope::PerChip);
-        let pairs = state(&mut p, 2 * a.converters(), Scope::PerChip);
-        let ranges = state(&mut p, 2 * a.read_planes() * COLS, Scope::Shared);
-        let weights = state(&mut p, a.plane_len(), Scope::PerChip);
-        for (j, dac) in dacs().into_iter().enumerate() {
-            for (k, adc) in adcs().into_iter().enumerate() {
-                let has = adc.is_some().then_some(());
-                let integer = adc.is_some() && (i + j) % 2 == 0;
-                for (exact, per_cell, variance, g) in [
-                    (true, false, None, floats),
-                    (false, false, None, floats),
-                    (false, false, None, halves),
-                    (false, false, Some(noise), floats),
-                    (false, false, Some(noise), halves),
-                    (false, true, Some(noise), [floats, halves][j % 2]),
-                ] {
-                    let spec = Reading {
-                        arrays: a.clone(),
-                        dac: dac.clone(),
-                        adc: adc.clone(),
-                        noise_per_cell: per_cell,
-                        integer,
-                        exact,
-                        layer: 3,
-                    };
-                    ops.push(Op::from(Crossbar {
-                        x,
-                        x_step,
-                        g,
-                        variance,
-                        w_step,
-                        adc: has.map(|()| pairs),
-                        range: has.map(|()| ranges),
-                        correct: (!integer && k != 1).then_some(pairs),
-                        y,
-                        clipped: (j % 2 == 0).then_some(counts),
-                        geo,
-                        post,
-                        spec: spec.clone(),
-                    }));
-                    let c = a.converters() * dac.conversions();
-                    let name = format!("sums{}", p.tensors.len());
-                    let sums = p.tensor(name, map(c), Scope::PerChip, Role::Output);
-                    ops.push(Op::from(PartialSums {
-                        x,
-                        x_step,
-                        g,
-                        variance,
-                        y: sums,
-                        geo,
-                        spec: spec.clone(),
-                    }));
-                    if spec.adc.is_none() && dac.table.is_none() {
-                        for correct in [None, Some(pairs)] {
-                            ops.push(Op::from(CollapsePlanes {
-                                g,
-                                w_step,
-                                correct,
-                                out: weights,
-                                spec: spec.clone(),
-                            }));
-                        }
-                    }
-                }
+        let shared = Shared {
+            x,
+            y,
+            counts,
+            x_step,
+            w_step,
+            pairs: state(&mut p, 2 * a.converters(), Scope::PerChip),
+            ranges: state(&mut p, 2 * a.read_planes() * COLS, Scope::Shared),
+            weights: state(&mut p, a.plane_len(), Scope::PerChip),
+            post,
+        };
+        let converters = || adcs().into_iter().enumerate();
+        let drives = dacs().into_iter().enumerate();
+        for ((j, dac), (k, adc)) in drives.flat_map(|d| converters().map(move |c| (d.clone(), c))) {
+            let integer = adc.is_some() && (i + j) % 2 == 0;
+            for (exact, noise_per_cell, variance, g) in [
+                (true, false, None, floats),
+                (false, false, None, floats),
+                (false, false, None, halves),
+                (false, false, Some(noise), floats),
+                (false, false, Some(noise), halves),
+                (false, true, Some(noise), [floats, halves][j % 2]),
+            ] {
+                let spec = Reading {
+                    arrays: a.clone(),
+                    dac: dac.clone(),
+                    adc: adc.clone(),
+                    noise_per_cell,
+                    integer,
+                    exact,
+                    layer: 3,
+                };
+                let options = [!integer && k != 1, j % 2 == 0];
+                ops.extend(shared.operators(&mut p, &spec, (g, variance), options));
             }
         }
     }
