@@ -95,6 +95,7 @@ pub fn run(result: &SweepResult, rows: &[ChipRow]) -> Result<(), String> {
 fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
     let inputs = PointInputs {
         ideal: found.ideal,
+        ideal_metrics: Default::default(),
         yield_limit: found.yield_limit,
         tuning_cost: found.tuning_cost,
         costs: found.costs.clone(),
@@ -267,7 +268,7 @@ fn point(p: &PointSummary) -> Result<(), String> {
         within("worst.accuracy", chip.accuracy, 0.0, 1.0)?;
     }
     for (name, c) in &p.columns {
-        for (number, x) in column(c).chain([("se", c.se)]) {
+        for (number, x) in column(c).chain([("se", c.se), ("ideal", c.ideal)]) {
             within(&format!("columns.{name}.{number}"), x, f64::MIN, f64::MAX)?;
         }
         interval(&format!("columns.{name}.ci95"), c.ci95, f64::MIN, f64::MAX)?;

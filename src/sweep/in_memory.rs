@@ -8,7 +8,7 @@ use super::cost::costs;
 use super::finite;
 use super::identity::{axes, digests};
 use super::journal::Journal;
-use super::models::{self, Models};
+use super::models::{self, Ideal, Models};
 use super::outdir;
 use super::prepare::prepare;
 use super::result::{ChipRow, PointInputs, PointSummary};
@@ -187,8 +187,8 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Simulates chips; `ideal` is the accuracy without variation.
-    fn measure(&self, ideal: f64, chips: Range<u32>) -> Result<(PointSummary, Vec<ChipRow>)> {
+    /// Simulates chips; `ideal` is the model without variation.
+    fn measure(&self, ideal: Ideal, chips: Range<u32>) -> Result<(PointSummary, Vec<ChipRow>)> {
         let at = Moment::now();
         let (point, experiment) = (self.point, self.point.experiment());
         let mut simulator = Simulator::new(self.backend, point, self.model, self.images)?;
@@ -200,7 +200,8 @@ impl Work<'_> {
             })
         })?;
         let inputs = PointInputs {
-            ideal,
+            ideal: ideal.accuracy,
+            ideal_metrics: ideal.metrics,
             yield_limit: experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
             costs: costs(point, &mut simulator)?,

@@ -51,16 +51,16 @@ fn columns_of_two_runs_are_compared() {
         assert_eq!(change.improves, Some(false), "{name}");
         assert!(change.mean_ci95.lo < change.mean && change.mean < change.mean_ci95.hi);
     }
-    b.result.seed = 8;
-    let independent = of(&b);
-    assert!(!independent.paired);
-    let (one, other) = (paired.columns["brier"], independent.columns["brier"]);
-    assert!(other.mean_ci95.half() > one.mean_ci95.half());
     let text = diff(&a, &b).unwrap().table();
     assert!(
         text.contains("    brier 0.") && text.contains(", worse\n"),
         "{text}"
     );
+    b.result.seed = 8;
+    let independent = of(&b);
+    assert!(!independent.paired);
+    let (one, other) = (paired.columns["brier"], independent.columns["brier"]);
+    assert!(other.mean_ci95.half() > one.mean_ci95.half());
     // The same run is the same in every column.
     let same = of(&a);
     assert_eq!((same.identical, same.columns["top5"].p), (true, 1.0));
