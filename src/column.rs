@@ -1,6 +1,6 @@
 //! Columns of results, each declared once.
 //!
-//! [`columns!`] makes the struct of a row and the list of its columns from one declaration:
+//! `columns!` makes the struct of a row and the list of its columns from one declaration:
 //!
 //! ```text
 //! columns! {
