@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::config::{MAX_CHIPS, MAX_POINTS};
 use crate::sweep::census::{Basis, Census};
+use crate::sweep::columns;
 use crate::sweep::result::{ChipRow, PointInputs, PointSummary, SweepResult};
 use crate::sweep::spread::ColumnSummary;
 use crate::sweep::statistics::Interval;
@@ -124,6 +125,12 @@ fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
         for ((number, is), (_, of_rows)) in column(is).zip(column(of_rows)) {
             same(&format!("columns.{name}.{number}"), is, of_rows)?;
         }
+    }
+    // A column that this version does not know is in no row that it reads.
+    let mut names = found.columns.keys();
+    let is_lost = |name: &&String| !right.columns.contains_key(*name);
+    if let Some(name) = names.find(|name| is_lost(name) && columns::find(name).is_some()) {
+        return Err(format!("columns.{name} is in summary.json, in no row"));
     }
     // Runs that were put together on one page have none.
     for (i, (is, of_rows)) in found.worst.iter().zip(&right.worst).enumerate() {

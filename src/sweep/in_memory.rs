@@ -45,12 +45,15 @@ pub struct Measured {
 /// # fn main() -> pimento::Result<()> {
 /// let experiment = Experiment::parse(
 ///     "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [8]\n[train]\nepochs = 1\n\
-///      [variation]\nsigma_w = 0.1\n[sweep]\nchips = 3\n",
+///      [variation]\nsigma_w = 0.1\n[sweep]\nchips = 3\nmetrics = [\"brier\"]\n",
 ///     "example",
 /// )?;
 /// let data = Embedded::Digits8x8.load()?;
 /// let points = sweep::in_memory(&CpuBackend::new(), &experiment, &data, &())?;
 /// assert_eq!(points[0].chips.len(), 3);
+/// // Any column by its name: of a chip, and its statistics over the chips.
+/// let scores: Vec<f64> = points[0].chips.iter().filter_map(|c| c.value("brier")).collect();
+/// assert_eq!(points[0].summary.columns["brier"].n as usize, scores.len());
 /// # Ok(())
 /// # }
 /// ```
