@@ -1,6 +1,6 @@
 //! Columns of results, each declared once.
 //!
-//! [`columns!`] makes the struct of a row and the list of its columns from one declaration:
+//! `columns!` makes the struct of a row and the list of its columns from one declaration:
 //!
 //! ```text
 //! columns! {
@@ -16,8 +16,9 @@
 //! }
 //! ```
 //!
-//! A column has a name, a type, a kind, a unit (by default none) and a good direction (by default none). Files,
-//! tables and the generated page docs/columns.md take all of it from the declaration.
+//! A column has a name, a type, a kind, a unit (by default none) and a good direction (by default none). Fields that
+//! are no columns follow `=>`. Files, tables and the generated page docs/columns.md take all of it from the
+//! declaration.
 
 use serde::{Deserialize, Serialize};
 
@@ -184,13 +185,13 @@ macro_rules! columns {
                 $(#[doc = $doc:literal])+
                 $field:ident: $type:ty, $kind:ident $(, $unit:literal $(, $better:ident)?)?;
             )+
-            $(=> $(#[$rest_meta:meta])+ $rest:ident: $rest_type:ty;)?
+            $(=> $($(#[$rest_meta:meta])+ $rest:ident: $rest_type:ty;)+)?
         }
     ) => {
         $(#[$meta])+
         pub struct $row {
             $($(#[doc = $doc])+ pub $field: $type,)+
-            $($(#[$rest_meta])+ pub $rest: $rest_type,)?
+            $($($(#[$rest_meta])+ pub $rest: $rest_type,)+)?
         }
 
         impl $row {
@@ -213,7 +214,7 @@ macro_rules! columns {
             pub fn blank() -> Self {
                 Self {
                     $($field: $crate::column::Cell::blank(columns!(@kind $kind)).into(),)+
-                    $($rest: Default::default(),)?
+                    $($($rest: Default::default(),)+)?
                 }
             }
         }

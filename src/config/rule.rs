@@ -270,7 +270,10 @@ impl<T: Serialize, R: Rule<T>> Rule<Vec<T>> for List<R> {
             false => format!("{lo} to {hi} values, each {}", each.values),
         };
         let schema = json!({"type": "array", "items": each.schema, "minItems": lo, "maxItems": hi});
-        Allowed::new(&format!("list of {}s", each.kind), values, schema)
+        Allowed {
+            names: each.names,
+            ..Allowed::new(&format!("list of {}s", each.kind), values, schema)
+        }
     }
 }
 

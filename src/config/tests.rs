@@ -129,6 +129,39 @@ fn wrong_shapes_are_refused() {
 }
 
 #[test]
+fn metrics_are_known_and_there_once() {
+    let text = |metrics: &str| format!("[sweep]\nmetrics = {metrics}\n");
+    for (metrics, want) in [
+        (
+            "[\"top3\"]",
+            "value \"top3\" is not allowed; allowed: \"top5\", \"brier\"",
+        ),
+        ("\"top5\"", "expected an array, found the string \"top5\""),
+        (
+            "[\"top5\", \"top5\"]",
+            "\"top5\" is there twice; allowed: every metric once",
+        ),
+        (
+            "[\"top5\", \"brier\", \"top5\"]",
+            "allowed: a list of 0 to 2",
+        ),
+    ] {
+        let messages = errors(&text(metrics));
+        let is_told =
+            |m: &String| m.starts_with("x.toml:2: field `sweep.metrics`: ") && m.contains(want);
+        assert!(messages.len() == 1 && is_told(&messages[0]), "{messages:?}");
+    }
+    // As they are written, and left out of results where there are none.
+    let read = |metrics: &str| Experiment::parse(&text(metrics), "x.toml").unwrap();
+    let (none, two) = (read("[]"), read("[\"brier\", \"top5\"]"));
+    assert!(!none.to_toml().unwrap().contains("metrics"));
+    assert_eq!(
+        Experiment::parse(&two.to_toml().unwrap(), "x").unwrap(),
+        two
+    );
+}
+
+#[test]
 fn contradictions_name_the_line_that_makes_them() {
     let cases = [
         (

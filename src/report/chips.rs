@@ -173,6 +173,7 @@ pub(super) mod tests {
         let census = Census::default();
         let inputs = PointInputs {
             ideal: f64::NAN,
+            ideal_metrics: Default::default(),
             yield_limit: 0.8,
             tuning_cost: None,
             costs: Default::default(),

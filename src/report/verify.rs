@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::config::{MAX_CHIPS, MAX_POINTS};
 use crate::sweep::census::{Basis, Census};
+use crate::sweep::columns;
 use crate::sweep::result::{ChipRow, PointInputs, PointSummary, SweepResult};
 use crate::sweep::spread::ColumnSummary;
 use crate::sweep::statistics::Interval;
@@ -95,6 +96,7 @@ pub fn run(result: &SweepResult, rows: &[ChipRow]) -> Result<(), String> {
 fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
     let inputs = PointInputs {
         ideal: found.ideal,
+        ideal_metrics: Default::default(),
         yield_limit: found.yield_limit,
         tuning_cost: found.tuning_cost,
         costs: found.costs.clone(),
@@ -123,6 +125,12 @@ fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
         for ((number, is), (_, of_rows)) in column(is).zip(column(of_rows)) {
             same(&format!("columns.{name}.{number}"), is, of_rows)?;
         }
+    }
+    // A column that this version does not know is in no row that it reads.
+    let mut names = found.columns.keys();
+    let is_lost = |name: &&String| !right.columns.contains_key(*name);
+    if let Some(name) = names.find(|name| is_lost(name) && columns::find(name).is_some()) {
+        return Err(format!("columns.{name} is in summary.json, in no row"));
     }
     // Runs that were put together on one page have none.
     for (i, (is, of_rows)) in found.worst.iter().zip(&right.worst).enumerate() {
@@ -267,7 +275,7 @@ fn point(p: &PointSummary) -> Result<(), String> {
         within("worst.accuracy", chip.accuracy, 0.0, 1.0)?;
     }
     for (name, c) in &p.columns {
-        for (number, x) in column(c).chain([("se", c.se)]) {
+        for (number, x) in column(c).chain([("se", c.se), ("ideal", c.ideal)]) {
             within(&format!("columns.{name}.{number}"), x, f64::MIN, f64::MAX)?;
         }
         interval(&format!("columns.{name}.ci95"), c.ci95, f64::MIN, f64::MAX)?;

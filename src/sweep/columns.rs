@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::cost::COSTS;
-use super::result::ChipRow;
+use super::result::{ChipRow, EpochRecord};
 use crate::choice::Choice;
 use crate::column::{Column, Kind, MARKDOWN_HEAD};
 use crate::config::Experiment;
@@ -128,6 +128,13 @@ const POINTS: &str = "
 
 ";
 
+const EPOCHS: &str = "
+## Epochs of a training
+
+`trainings` in `summary.json`, drawn in the report. Where images are held out there is `validation` too.
+
+";
+
 /// The text of docs/columns.md.
 pub fn markdown() -> String {
     let mut text = HEAD.to_string() + MARKDOWN_HEAD;
@@ -143,6 +150,11 @@ pub fn markdown() -> String {
     text += MARKDOWN_HEAD;
     for column in &COSTS {
         text += &column.markdown();
+    }
+    text += EPOCHS;
+    text += MARKDOWN_HEAD;
+    for field in EpochRecord::FIELDS {
+        text += &field.column.markdown();
     }
     text
 }

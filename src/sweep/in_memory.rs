@@ -8,7 +8,7 @@ use super::cost::costs;
 use super::finite;
 use super::identity::{axes, digests};
 use super::journal::Journal;
-use super::models::{self, Models};
+use super::models::{self, Ideal, Models};
 use super::outdir;
 use super::prepare::prepare;
 use super::result::{ChipRow, PointInputs, PointSummary};
@@ -45,12 +45,15 @@ pub struct Measured {
 /// # fn main() -> pimento::Result<()> {
 /// let experiment = Experiment::parse(
 ///     "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [8]\n[train]\nepochs = 1\n\
-///      [variation]\nsigma_w = 0.1\n[sweep]\nchips = 3\n",
+///      [variation]\nsigma_w = 0.1\n[sweep]\nchips = 3\nmetrics = [\"brier\"]\n",
 ///     "example",
 /// )?;
 /// let data = Embedded::Digits8x8.load()?;
 /// let points = sweep::in_memory(&CpuBackend::new(), &experiment, &data, &())?;
 /// assert_eq!(points[0].chips.len(), 3);
+/// // Any column by its name: of a chip, and its statistics over the chips.
+/// let scores: Vec<f64> = points[0].chips.iter().filter_map(|c| c.value("brier")).collect();
+/// assert_eq!(points[0].summary.columns["brier"].n as usize, scores.len());
 /// # Ok(())
 /// # }
 /// ```
@@ -187,8 +190,8 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Simulates chips; `ideal` is the accuracy without variation.
-    fn measure(&self, ideal: f64, chips: Range<u32>) -> Result<(PointSummary, Vec<ChipRow>)> {
+    /// Simulates chips; `ideal` is the model without variation.
+    fn measure(&self, ideal: Ideal, chips: Range<u32>) -> Result<(PointSummary, Vec<ChipRow>)> {
         let at = Moment::now();
         let (point, experiment) = (self.point, self.point.experiment());
         let mut simulator = Simulator::new(self.backend, point, self.model, self.images)?;
@@ -200,7 +203,8 @@ impl Work<'_> {
             })
         })?;
         let inputs = PointInputs {
-            ideal,
+            ideal: ideal.accuracy,
+            ideal_metrics: ideal.metrics,
             yield_limit: experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
             costs: costs(point, &mut simulator)?,

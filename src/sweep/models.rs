@@ -1,6 +1,6 @@
 //! Trained networks: in memory, on disk, and shared between processes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::columns;
 use super::finite;
 use super::hex;
 use super::wave::Simulator;
@@ -23,6 +24,15 @@ use crate::train::{self, Job, Model};
 /// How often a process looks whether another one has finished its training.
 const POLL: Duration = Duration::from_millis(200);
 
+/// What a network does without variation.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ideal {
+    /// Its accuracy.
+    pub accuracy: f64,
+    /// Metrics that the experiment asks for, by name.
+    pub metrics: BTreeMap<String, f64>,
+}
+
 /// Trained networks by training key, in memory and in a directory, which several processes may
 /// share: one trains a network, the others wait for it.
 pub(super) struct Models<'a> {
@@ -30,7 +40,7 @@ pub(super) struct Models<'a> {
     dir: Option<PathBuf>,
     observer: &'a dyn Observer,
     models: HashMap<String, Arc<Model>>,
-    ideals: HashMap<String, f64>,
+    ideals: HashMap<String, Ideal>,
     /// SHA-256 of the parameters that every training has led to, for points that share it.
     parameters: HashMap<String, String>,
 }
@@ -168,11 +178,11 @@ impl<'a> Models<'a> {
         Ok(model)
     }
 
-    /// Accuracy of the model without variation.
-    pub fn ideal(&mut self, point: &Point, model: &Model, images: &Images) -> Result<f64> {
+    /// The model without variation.
+    pub fn ideal(&mut self, point: &Point, model: &Model, images: &Images) -> Result<Ideal> {
         let key = train::training_key(point)?;
-        if let Some(&a) = self.ideals.get(&key) {
-            return Ok(a);
+        if let Some(ideal) = self.ideals.get(&key) {
+            return Ok(ideal.clone());
         }
         let mut simulator = Simulator::ideal(self.backend, point, model, images)?;
         let rows = simulator.run(0, 0..1, self.observer).map_err(|e| {
@@ -181,9 +191,14 @@ impl<'a> Models<'a> {
                 Simulator::ideal(self.backend, point, model, images)
             })
         })?;
-        let accuracy = rows[0].accuracy;
-        self.ideals.insert(key, accuracy);
-        Ok(accuracy)
+        let metrics = columns::of_metrics(point.experiment()).into_iter();
+        let metrics = metrics.filter_map(|c| Some((c.name.to_string(), rows[0].value(c.name)?)));
+        let ideal = Ideal {
+            accuracy: rows[0].accuracy,
+            metrics: metrics.collect(),
+        };
+        self.ideals.insert(key, ideal.clone());
+        Ok(ideal)
     }
 }
 

@@ -102,6 +102,7 @@ fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
     }
     let inputs = PointInputs {
         ideal: facts.ideal,
+        ideal_metrics: facts.ideal_metrics.clone(),
         yield_limit: planned.yield_limit,
         tuning_cost: facts.tuning_cost,
         costs: facts.costs.clone(),

@@ -299,6 +299,8 @@ pub struct PointSummary {
 pub struct PointInputs {
     /// Accuracy of the quantized network without variation, on the same images.
     pub ideal: f64,
+    /// Metrics without variation likewise, by name.
+    pub ideal_metrics: BTreeMap<String, f64>,
     /// Accuracy a chip must reach to count as good.
     pub yield_limit: f64,
     /// What tuning costs; `None` without tuning.
@@ -329,6 +331,10 @@ impl PointSummary {
         let good = chips.at_least(inputs.yield_limit) as usize;
         let count = chips.chips() as usize;
         let mean = chips.mean_interval(inputs.basis);
+        let mut columns = chips.column_summaries(stratified);
+        for (name, ideal) in &inputs.ideal_metrics {
+            columns.entry(name.clone()).and_modify(|c| c.ideal = *ideal);
+        }
         PointSummary {
             axes,
             settings: serde_json::Map::new(),
@@ -366,7 +372,7 @@ impl PointSummary {
             costs: inputs.costs.clone(),
             estimate: estimate_summary(chips.errors(), inputs.predicted_variance),
             worst: chips.worst().to_vec(),
-            columns: chips.column_summaries(stratified),
+            columns,
             elapsed_s: inputs.elapsed_s,
         }
     }

@@ -322,9 +322,11 @@ impl<'a> Sweep<'a> {
             true => Vec::new(),
             false => model.record.history.clone(),
         };
+        let ideal = self.models.ideal(point, model, self.images)?;
         let facts = PointFacts {
             history,
-            ideal: self.models.ideal(point, model, self.images)?,
+            ideal: ideal.accuracy,
+            ideal_metrics: ideal.metrics,
             tuning_cost: simulator.cost(),
             costs: costs(point, simulator)?,
             predicted_variance: simulator.predicted_variance(),

@@ -23,6 +23,9 @@ pub struct ColumnSummary {
     /// Good direction, where there is one.
     #[serde(default)]
     pub better: Option<Better>,
+    /// Value without variation, of metrics; `NaN` of other columns.
+    #[serde(default = "nan", deserialize_with = "null_as_nan")]
+    pub ideal: f64,
     /// Chips that have a value. Fewer than the point's chips where some were measured by a run without the
     /// column, or have none.
     pub n: u64,
@@ -75,6 +78,10 @@ impl ColumnSummary {
             Better::Lower => self.q95,
         })
     }
+}
+
+fn nan() -> f64 {
+    f64::NAN
 }
 
 /// One of the chips at the bad end of a column.
@@ -163,6 +170,7 @@ impl ColumnCensus {
         ColumnSummary {
             unit: self.column.unit.into(),
             better: self.column.better,
+            ideal: f64::NAN,
             n: m.n(),
             mean: m.mean(),
             std: m.std(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run::{Purpose, Run};
 use crate::backend::Backend;
+use crate::column::columns;
 use crate::config::Recipe;
 use crate::error::Result;
 use crate::network::lower::Numerics;
@@ -42,18 +43,21 @@ pub struct TrainRecord {
     pub history: Vec<EpochRecord>,
 }
 
-/// How an epoch of a training went.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// From 1.
-    pub epoch: usize,
-    /// Mean loss over the epoch's training images, as trained.
-    pub loss: f64,
-    /// Training accuracy, likewise.
-    pub accuracy: f64,
-    /// What the held-out images say, where they were asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validation: Option<Validation>,
+columns! {
+    /// How an epoch of a training went.
+    #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+    pub struct EpochRecord {
+        /// Number of the epoch, from 1.
+        epoch: usize, whole;
+        /// Mean loss over the epoch's training images, as trained: under quantization and variation.
+        loss: f64, real, "nats", lower;
+        /// Training accuracy, likewise.
+        accuracy: f64, real, "", higher;
+        =>
+        /// What the held-out images say, where they were asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        validation: Option<Validation>;
+    }
 }
 
 /// Accuracy on held-out training images.

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 
 use pimento::choice::Choice;
+use pimento::column::Column;
 use pimento::config::reference;
 use pimento::error::Code;
 use pimento::sweep::columns;
 use pimento::sweep::cost::COSTS;
-use pimento::sweep::result::ChipRow;
+use pimento::sweep::result::{ChipRow, EpochRecord};
 
 use super::source::{read, root};
 
@@ -55,13 +56,17 @@ fn the_page_of_columns_is_that_of_the_declarations() {
 
 #[test]
 fn every_column_is_described_and_has_a_name_of_its_own() {
-    let of_every_row = ChipRow::FIELDS.iter().map(|f| &f.column);
-    let mut names = HashSet::new();
-    for column in of_every_row.chain(columns::all()).chain(&COSTS) {
-        assert!(names.insert(column.name), "{} is there twice", column.name);
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        assert!(column.name.chars().all(plain), "{}", column.name);
-        assert!(column.about.len() > 20, "{}: {}", column.name, column.about);
+    let of_chips = ChipRow::FIELDS.iter().map(|f| &f.column);
+    let of_chips: Vec<&Column> = of_chips.chain(columns::all()).collect();
+    let of_epochs = EpochRecord::FIELDS.iter().map(|f| &f.column).collect();
+    for table in [of_chips, COSTS.iter().collect(), of_epochs] {
+        let mut names = HashSet::new();
+        for column in table {
+            assert!(names.insert(column.name), "{} is there twice", column.name);
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            assert!(column.name.chars().all(plain), "{}", column.name);
+            assert!(column.about.len() > 20, "{}: {}", column.name, column.about);
+        }
     }
 }
 

@@ -51,16 +51,16 @@ fn columns_of_two_runs_are_compared() {
         assert_eq!(change.improves, Some(false), "{name}");
         assert!(change.mean_ci95.lo < change.mean && change.mean < change.mean_ci95.hi);
     }
-    b.result.seed = 8;
-    let independent = of(&b);
-    assert!(!independent.paired);
-    let (one, other) = (paired.columns["brier"], independent.columns["brier"]);
-    assert!(other.mean_ci95.half() > one.mean_ci95.half());
     let text = diff(&a, &b).unwrap().table();
     assert!(
         text.contains("    brier 0.") && text.contains(", worse\n"),
         "{text}"
     );
+    b.result.seed = 8;
+    let independent = of(&b);
+    assert!(!independent.paired);
+    let (one, other) = (paired.columns["brier"], independent.columns["brier"]);
+    assert!(other.mean_ci95.half() > one.mean_ci95.half());
     // The same run is the same in every column.
     let same = of(&a);
     assert_eq!((same.identical, same.columns["top5"].p), (true, 1.0));
@@ -192,4 +192,21 @@ fn rows_that_are_not_of_the_summary_are_refused() {
     ] {
         assert!(message.contains(want), "{message}");
     }
+
+    // A column is as good as the accuracy.
+    let mut spec = Spec::new("qavat", "none", 0.2, 0.1);
+    spec.metrics = true;
+    let (result, rows) = sweep("metrics", &[spec], 40, 1000);
+    assert_eq!(verify::run(&result, &rows), Ok(()));
+    let mut other = rows.clone();
+    other[1].values = rows[2].values.clone();
+    let e = verify::run(&result, &other).unwrap_err();
+    assert!(e.starts_with("point 0: columns."), "{e}");
+    other.iter_mut().for_each(|r| r.values = Default::default());
+    let e = verify::run(&result, &other).unwrap_err();
+    assert!(e.ends_with("is in summary.json, in no row"), "{e}");
+    let mut other = result.clone();
+    other.points[0].columns.clear();
+    let e = verify::run(&other, &rows).unwrap_err();
+    assert!(e.ends_with("is not in summary.json"), "{e}");
 }

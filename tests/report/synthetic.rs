@@ -198,6 +198,7 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
         .collect();
     let inputs = PointInputs {
         ideal: spec.ideal(),
+        ideal_metrics: [("brier".to_string(), 0.17)].into(),
         yield_limit: 0.8,
         tuning_cost: spec.is_tuned().then_some(TuningCost {
             cells: u64::from(spec.test_cells),

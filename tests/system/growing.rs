@@ -265,6 +265,7 @@ fn metrics_are_columns_like_the_others() {
     assert_eq!(merged["comparisons"], whole["comparisons"]);
     let column = &whole["points"][1]["columns"]["brier"];
     assert_eq!(column["n"], 60);
+    assert!(column["ideal"].as_f64().unwrap() > 0.0, "{column}");
     assert_eq!(
         (&column["better"], &column["error"]),
         (&"lower".into(), &0.0.into())

@@ -13,7 +13,15 @@ use crate::sweep::result::{ChipRow, SweepResult};
 use crate::sweep::spread::ColumnSummary;
 
 /// Columns of the table.
-const HEADS: [&str; 6] = ["mean", "sd", "median", "worst 5 %", "worst", "worst chip"];
+const HEADS: [&str; 7] = [
+    "mean",
+    "sd",
+    "median",
+    "worst 5 %",
+    "worst",
+    "worst chip",
+    "ideal",
+];
 
 /// A table of all columns, and a plot of each.
 pub(super) fn write(out: &mut String, result: &SweepResult, rows: &[ChipRow], layout: &Layout) {
@@ -70,6 +78,7 @@ fn row(out: &mut String, name: &str, c: &ColumnSummary, width: f64) {
     let worst = c.worst.first();
     cell(out, &worst.map_or(NONE.into(), |w| text(w.value)));
     cell(out, &worst.map_or(NONE.into(), |w| w.chip.to_string()));
+    cell(out, &text(c.ideal));
     out.push_str("</tr>\n");
 }
 
@@ -104,7 +113,7 @@ fn note(out: &mut String, result: &SweepResult, columns: &[&Column], shown: usiz
     let _ = writeln!(
         out,
         "<p class=\"note\">{} Worst 5 %: the quantile that 95 % of \
-         the chips are better than. The small print is 95 % intervals over chips, for these images.\
+         the chips are better than. Ideal: without variation. The small print is 95 % intervals over chips, for these images.\
          {part}{error}{gaps}</p>",
         html(&meanings)
     );

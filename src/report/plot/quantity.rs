@@ -94,8 +94,9 @@ impl<'a> Quantity<'a> {
     pub fn ideal(&self, point: usize) -> Option<f64> {
         match self {
             Quantity::Accuracy(result) => Some(result.points[point].ideal),
-            Quantity::Value(..) => None,
+            Quantity::Value(..) => self.summary(point).map(|c| c.ideal),
         }
+        .filter(|ideal| !ideal.is_nan())
     }
 
     /// Name of the series of a point.

@@ -90,6 +90,9 @@ pub struct PlannedPoint {
 pub struct PointFacts {
     /// Accuracy without variation.
     pub ideal: f64,
+    /// Metrics without variation, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ideal_metrics: BTreeMap<String, f64>,
     /// What tuning costs.
     pub tuning_cost: Option<TuningCost>,
     /// What a chip costs, by name.

@@ -71,6 +71,7 @@ fn facts(point: usize) -> PointFacts {
     PointFacts {
         history: vec![],
         ideal: 1.0 / (3.0 + point as f64),
+        ideal_metrics: [("top5".to_string(), 0.75)].into(),
         tuning_cost: None,
         costs: [("cells".to_string(), 12.0)].into(),
         predicted_variance: Some(0.1),
