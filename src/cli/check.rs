@@ -20,7 +20,7 @@ use super::{images, output};
 #[command(after_help = "\
 Everything that a sweep needs is built, short of training: networks, images, chips, programs, memory. \
 What a sweep would refuse is refused here, in the same words. Every mistake of the file is printed at \
-once, each as FILE:LINE with the field, its value and what is allowed.
+once, each as FILE:LINE with the field, its value and what is allowed; with --json as objects of these parts.
 
 Examples:
   pimento check experiments/self_tuning_fashion.toml

@@ -41,6 +41,29 @@ fn values_outside_their_limits() {
     );
 }
 
+/// The example of docs/errors.md is what the program prints.
+#[test]
+fn mistakes_are_objects_for_editors() {
+    let page = include_str!("../../docs/errors.md");
+    let (_, rest) = page.split_once("```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let example: serde_json::Value = serde_json::from_str(example).unwrap();
+    let run = check("seed = 1\n[train]\nepochs = -1\n", &["--json"]);
+    assert_eq!(
+        run.stderr,
+        format!("error: {}\n", example["error"].as_str().unwrap()).replace("my.toml", "x.toml")
+    );
+    let mut printed: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(printed["valid"], false);
+    assert_eq!(printed["errors"][0]["file"], printed["file"]);
+    printed["errors"][0]["file"] = "my.toml".into();
+    assert_eq!(printed["errors"], example["errors"]);
+    assert_eq!(
+        (run.code, &printed["exit_code"]),
+        (2, &example["exit_code"])
+    );
+}
+
 #[test]
 fn zero_bits_where_they_are_needed() {
     let run = check(
