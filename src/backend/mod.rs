@@ -65,11 +65,13 @@ impl std::fmt::Display for MemoryBudget {
 /// the same order, so results do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernels {
-    /// Without workgroup memory, which software adapters have in ordinary memory.
+    /// Without workgroup memory: for software adapters, which have it in ordinary memory, and for GPUs with
+    /// few registers.
     Portable,
-    /// From tiles in workgroup memory where a product is large enough to gain by it: what hardware gets.
+    /// From tiles in workgroup memory where a product is large enough to gain by it: what GPUs of AMD
+    /// and NVIDIA get.
     Fitting,
-    /// From tiles in workgroup memory whatever the size.
+    /// As that, whatever the size.
     Tiled,
 }
 

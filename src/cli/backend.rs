@@ -56,7 +56,7 @@ pub struct BackendArgs {
     pub adapter: Option<String>,
 
     /// Kernels of graphics adapters for convolutions; results are the same [default: tiled on
-    /// hardware for products that are large enough, else portable]
+    /// GPUs of AMD and NVIDIA for products that are large enough, else portable]
     #[arg(long, value_enum, value_name = "KIND")]
     kernels: Option<KernelKind>,
 }

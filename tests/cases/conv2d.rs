@@ -157,6 +157,32 @@ fn geometries() -> Vec<ConvGeometry> {
     ]
 }
 
+/// Depthwise layers with a window of their own in some kernels, and more channels than a tile has.
+fn wide_geometries() -> Vec<ConvGeometry> {
+    let depthwise = |channels, [h_in, w_in]: [usize; 2], pad| ConvGeometry {
+        h_in,
+        w_in,
+        kh: 3,
+        kw: 3,
+        pad,
+        groups: channels,
+        ..ConvGeometry::linear(channels, channels)
+    };
+    vec![
+        depthwise(5, [6, 5], [1; 4]),
+        depthwise(3, [9, 10], [2, 0, 1, 3]),
+        depthwise(2, [3, 3], [0; 4]),
+        ConvGeometry {
+            h_in: 5,
+            w_in: 7,
+            kh: 3,
+            kw: 3,
+            pad: [1; 4],
+            ..ConvGeometry::linear(20, 70)
+        },
+    ]
+}
+
 /// Rounding of a sum of `n` products of values in `[-1, 1)`: every partial sum is at most `n` and
 /// is rounded once, in either order.
 fn sum_tolerance(n: usize) -> f64 {
@@ -221,7 +247,7 @@ pub fn maps() -> Vec<Case> {
 /// Every geometry with shared and per-chip operands.
 pub fn geometries_and_scopes() -> Vec<Case> {
     let mut cases = Vec::new();
-    for geo in geometries() {
+    for geo in geometries().into_iter().chain(wide_geometries()) {
         for (x, w) in SCOPES {
             let mut case = wave(1);
             let scope = joined(&[x, w]);
@@ -325,7 +351,7 @@ pub fn codes_without_a_step() -> Vec<Case> {
 
 pub fn input_gradients() -> Vec<Case> {
     let mut cases = Vec::new();
-    for geo in geometries() {
+    for geo in geometries().into_iter().chain(wide_geometries()) {
         for (dy, w) in SCOPES {
             let mut case = wave(1);
             let scope = joined(&[dy, w]);
@@ -343,7 +369,7 @@ pub fn input_gradients() -> Vec<Case> {
 
 pub fn weight_gradients() -> Vec<Case> {
     let mut cases = Vec::new();
-    for geo in geometries() {
+    for geo in geometries().into_iter().chain(wide_geometries()) {
         for (x, dy) in SCOPES {
             for dw in [Scope::Shared, Scope::PerChip] {
                 if dw == Scope::PerChip && joined(&[x, dy]) == Scope::Shared {

@@ -134,7 +134,7 @@ fn all_kernels_train_the_same_network_and_make_the_same_chips() {
     let mut e = experiment("sigma_w = 0.2\nsigma_b = 0.2", "self-tuning");
     e.train.epochs = 1;
     let data = Embedded::Digits8x8.load().expect("embedded");
-    let made = [gpu, harness::other_kernels(gpu)].map(|backend| {
+    let made = [gpu, harness::tiled(gpu)].map(|backend| {
         let m = train::train(&Job {
             backend,
             point: &setup::point(&e, &data, 0).expect("a point"),

@@ -176,7 +176,7 @@ impl Context {
                     true => LLVMPIPE_ROUNDS,
                     false => u64::MAX,
                 },
-                kernels: match devices::is_hardware(&info) {
+                kernels: match devices::many_registers(&info) {
                     true => Kernels::Fitting,
                     false => Kernels::Portable,
                 },

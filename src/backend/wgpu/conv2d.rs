@@ -1,6 +1,7 @@
 //! Convolution and linear layers with their epilogue: `shaders/conv2d.wgsl` on packed weights.
 
 use super::conv::{self, ConvParams};
+use super::conv2d_depthwise;
 use super::conv2d_tiled::{self, Operands};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::post::{self, PostParams};
@@ -22,11 +23,15 @@ uniform! {
 }
 
 impl OnGpu for Conv2d {
-    /// From tiles where that is better, else packing, then the convolution.
+    /// By one of the kernels for GPUs where it suits, else packing, then the convolution.
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let Self { x, w, y, geo, post } = *self;
-        if let Some(tiled) = conv2d_tiled::forward(Operands { x, w, y }, &geo, &post, cx) {
-            return Ok(tiled);
+        let operands = Operands { x, w, y };
+        if let Some(own) = conv2d_depthwise::forward(operands, &geo, &post, cx) {
+            return Ok(vec![own]);
+        }
+        if let Some(tiled) = conv2d_tiled::forward(operands, &geo, &post, cx) {
+            return Ok(vec![tiled]);
         }
         let packed = conv::pack(w, &geo, true, cx);
         let params = Params {

@@ -1,6 +1,7 @@
 //! Gradient of a convolution's input: `shaders/conv2d_grad_input.wgsl` on packed weights.
 
 use super::conv::{self, ConvParams};
+use super::conv2d_depthwise;
 use super::conv2d_tiled::{self, Operands};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::uniform::uniform;
@@ -20,10 +21,13 @@ uniform! {
 }
 
 impl OnGpu for Conv2dGradInput {
-    /// From tiles where that is better, else packing, then the gathering kernel.
+    /// By one of the kernels for GPUs where it suits, else packing, then the gathering kernel.
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let Self { dy, w, dx, geo } = *self;
         let operands = Operands { x: dy, w, y: dx };
+        if let Some(own) = conv2d_depthwise::backward(operands, &geo, cx) {
+            return Ok(vec![own]);
+        }
         if let Some(tiled) = conv2d_tiled::backward(operands, &geo, cx) {
             return Ok(tiled);
         }

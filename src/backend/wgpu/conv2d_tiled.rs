@@ -99,10 +99,9 @@ fn places_of(channels: usize) -> usize {
     THREADS / (channels / 8)
 }
 
-/// Rounds of a thread: its steps, the terms of each, the places that it writes.
+/// Rounds of a thread: its steps, and the places that it writes.
 fn rounds(terms: usize, tile: usize) -> u64 {
-    let depth = tile / 16;
-    (terms.div_ceil(depth) * (1 + depth) + 4) as u64
+    (terms.div_ceil(tile / 16) + 4) as u64
 }
 
 /// One axis of the map that is written, from `first` on every `step`-th place, and the places that
@@ -193,7 +192,7 @@ pub(super) fn forward(
     geo: &ConvGeometry,
     post: &Post,
     cx: &LowerContext<'_>,
-) -> Option<Vec<Dispatch>> {
+) -> Option<Dispatch> {
     let channels = geo.c_out / geo.groups;
     let pixels = geo.h_out() * geo.w_out();
     let tile = tile(operands, channels, geo.groups, pixels, cx)?;
@@ -212,7 +211,7 @@ pub(super) fn forward(
         written: [geo.h_out(), geo.w_out()],
     };
     let axes = [0, 1].map(|axis| Axis::forward(geo, axis));
-    Some(vec![call.dispatch(&sum, &axes, cx)])
+    Some(call.dispatch(&sum, &axes, cx))
 }
 
 /// The gradient of the input, where it is worth it: a call for every remainder of the stride.

@@ -150,6 +150,15 @@ pub(super) fn is_hardware(info: &::wgpu::AdapterInfo) -> bool {
     rank(info).0 < 3
 }
 
+/// PCI numbers of vendors whose GPUs give a lane 255 or 256 registers: AMD (all since GCN), NVIDIA (all
+/// since Kepler). A lane of Intel's has about 128 and one of Apple's 128: a tile's sums would be spilled.
+const MANY_REGISTERS: [u32; 2] = [0x1002, 0x10de];
+
+/// Whether a lane can keep the sums of a tile in registers.
+pub(super) fn many_registers(info: &::wgpu::AdapterInfo) -> bool {
+    is_hardware(info) && MANY_REGISTERS.contains(&info.vendor)
+}
+
 fn matches(info: &::wgpu::AdapterInfo, name: &str) -> bool {
     info.name.to_lowercase().contains(&name.to_lowercase())
 }

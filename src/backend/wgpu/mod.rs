@@ -27,6 +27,7 @@ mod constant;
 mod context;
 mod conv;
 mod conv2d;
+mod conv2d_depthwise;
 mod conv2d_grad_input;
 mod conv2d_grad_weight;
 mod conv2d_tiled;

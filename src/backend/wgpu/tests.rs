@@ -225,9 +225,17 @@ fn convolutions_are_valid() {
         ..ConvGeometry::linear(4, 6)
     };
     let mut ops = Vec::new();
+    let depthwise = ConvGeometry {
+        h_in: 5,
+        w_in: 6,
+        kh: 3,
+        kw: 3,
+        groups: 4,
+        ..ConvGeometry::linear(4, 4)
+    };
     // The last two for tiles of every size.
     let sizes = [6, 30, 60].map(|channels| ConvGeometry::linear(4, channels));
-    for geo in [conv].into_iter().chain(sizes) {
+    for geo in [conv, depthwise].into_iter().chain(sizes) {
         let [input, output] = [
             (geo.c_in, geo.h_in, geo.w_in),
             (geo.c_out, geo.h_out(), geo.w_out()),
