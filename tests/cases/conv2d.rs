@@ -173,12 +173,12 @@ fn wide_geometries() -> Vec<ConvGeometry> {
         depthwise(3, [9, 10], [2, 0, 1, 3]),
         depthwise(2, [3, 3], [0; 4]),
         ConvGeometry {
-            h_in: 5,
-            w_in: 7,
+            h_in: 3,
+            w_in: 4,
             kh: 3,
             kw: 3,
             pad: [1; 4],
-            ..ConvGeometry::linear(20, 70)
+            ..ConvGeometry::linear(5, 70)
         },
     ]
 }
