@@ -2,7 +2,7 @@
 //!include shared/adc.wgsl
 // What becomes of a crossbar's sums: codes, shifts and additions, row tiles. Included by
 // crossbar.wgsl and crossbar_count.wgsl, which differ in how they make the sums. Constants: HAS_ADC,
-// THERMAL, INTEGER (one integer sum for everything), CORRECTED, SUM_CODES (the sum of the inputs'
+// OWN_CODES (the converters of some planes have other codes), THERMAL, INTEGER (one integer sum for everything), CORRECTED, SUM_CODES (the sum of the inputs'
 // codes is needed), COUNT_CLIPPED, DISTURBED (by noise of any kind). In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
 // `clipped`, and `correction`, a converter's pair.
 
@@ -99,6 +99,17 @@ fn tile_codes(r: Reading, s: Site, tile: u32) -> vec4<i32> {
     return sum;
 }
 
+// The converters of a plane: where slices differ in their codes, these are after the places.
+fn converter(r: Reading, plane: u32) -> Adc {
+    var c = p.conversion.adc;
+    if OWN_CODES {
+        let at = r.place_at + r.planes + 2u * plane;
+        c.lo = bitcast<f32>(table[at]);
+        c.hi = bitcast<f32>(table[at + 1u]);
+    }
+    return c;
+}
+
 // One conversion of four columns for four images, and its code's place in the sum.
 fn convert(
     r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>, k: Pair4, total: Total,
@@ -112,7 +123,7 @@ fn convert(
         n.steps = total.steps + place * v;
         return n;
     }
-    let c = p.conversion.adc;
+    let c = converter(r, plane);
     var s0 = k.x.x * v[0] + k.y.x;
     var s1 = k.x.y * v[1] + k.y.y;
     var s2 = k.x.z * v[2] + k.y.z;

@@ -27,6 +27,11 @@ fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
     );
 }
 
+// The layer word of a repeat (src/random/reach.rs): of a conversion the image, of what a chip draws 0.
+fn repeated(layer: u32, repeat: u32) -> u32 {
+    return layer + repeat * 4096u;
+}
+
 // The block of four words at a counter. Unrolled: a loop costs lavapipe its vectorisation.
 fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
     var c = philox_round(counter, key);

@@ -86,7 +86,7 @@ fn event_of(r: Reading, s: Site, tile: u32, plane: u32, t: u32) -> u32 {
 
 // Standard normal deviates of the four columns for one of the images.
 fn column_normals(r: Reading, s: Site, event: u32, lane: u32, purpose: u32) -> vec4<f32> {
-    let row = r.layer + (s.image + lane) * 4096u;
+    let row = repeated(r.layer, s.image + lane);
     if ALIGNED {
         return normal4(block_words(event + s.column / 4u, row, s.chip, purpose), 0.0);
     }

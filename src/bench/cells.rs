@@ -428,10 +428,8 @@ impl Chip {
                 analog_sum: false,
             },
             adc: Some(Adc {
-                lo: -MOST,
-                hi: MOST,
                 noise: if self.noise { 0.3 } else { 0.0 },
-                inl: None,
+                ..Adc::with_codes(-MOST, MOST)
             }),
             noise_per_cell: false,
             integer: self.exact,

@@ -149,7 +149,7 @@ fn monte_carlo(setup: &Setup, graph: Graph, weight_bits: u32, act_bits: u32) -> 
     let net = inference::lower(
         &graph,
         &numerics,
-        Chips::Weight(&NOISE),
+        Chips::Weight(&NOISE.everywhere(&graph)),
         NormMode::Frozen,
         false,
     );
@@ -205,7 +205,10 @@ fn training_step(
     let spec = TrainSpec {
         chips: 1,
         batch: BATCH,
-        noise: (weight_bits > 0).then_some(NOISE),
+        noise: match weight_bits {
+            0 => vec![],
+            _ => NOISE.everywhere(&graph),
+        },
         cells: None,
         optimizer,
         weight_decay: 0.0,

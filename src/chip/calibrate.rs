@@ -23,9 +23,7 @@ const PER_E: f64 = 50.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
     converters: Converters,
-    method: AdcMethod,
-    percentile: f64,
-    per: AdcGroup,
+    rule: RangeRule,
     /// Bins of a histogram.
     pub bins: usize,
     /// Half the width of every group's histogram: the operator's `limit`.
@@ -34,24 +32,47 @@ pub struct Calibration {
     counts: Vec<f64>,
 }
 
-/// Whether converters have ranges that follow the sums of images.
-pub fn follows_sums(adc: &Adc) -> bool {
-    adc.bits > 0 && adc.range == AdcRange::Calibrated
+/// How the ranges of a layer's converters follow the sums that images give.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RangeRule {
+    /// How a range is chosen from a histogram.
+    pub method: AdcMethod,
+    /// Percentile of the magnitudes.
+    pub percentile: f64,
+    /// Converters that share a range.
+    pub per: AdcGroup,
+}
+
+impl RangeRule {
+    /// The rule of these converters; none where their ranges do not follow sums.
+    pub fn of(adc: &Adc) -> Option<Self> {
+        let follows = adc.converts() && adc.range == AdcRange::Calibrated;
+        follows.then_some(Self {
+            method: adc.method,
+            percentile: adc.percentile,
+            per: adc.per,
+        })
+    }
+}
+
+/// Whether the converters of any layer have ranges that follow the sums of images.
+pub fn follow_sums(layers: &[CellLayer]) -> bool {
+    layers.iter().any(|layer| layer.rule.is_some())
 }
 
 impl Calibration {
     /// Empty histograms of a layer whose ranges follow its sums.
-    pub fn of(layer: &CellLayer, adc: &Adc) -> Option<Self> {
-        let converter = layer.reading.adc.as_ref().filter(|_| follows_sums(adc))?;
-        let converters = Converters::new(&layer.reading.arrays, &layer.reading.dac, converter);
-        Some(Self::new(converters, adc))
+    pub fn of(layer: &CellLayer) -> Option<Self> {
+        let (adc, rule) = layer.reading.adc.as_ref().zip(layer.rule)?;
+        let converters = Converters::new(&layer.reading.arrays, &layer.reading.dac, adc);
+        Some(Self::new(converters, rule))
     }
 
     /// Empty histograms.
-    pub fn new(converters: Converters, adc: &Adc) -> Self {
+    pub fn new(converters: Converters, rule: RangeRule) -> Self {
         let arrays = converters.arrays();
         let planes = arrays.read_planes();
-        let groups = match adc.per {
+        let groups = match rule.per {
             AdcGroup::Layer => 1,
             AdcGroup::Slice => planes,
             AdcGroup::Column => planes * arrays.cols,
@@ -60,7 +81,7 @@ impl Calibration {
         let bins = bins - (1 - bins % 2);
         let grain = ranges::grain(arrays);
         let limit = |group: usize| {
-            let members = match adc.per {
+            let members = match rule.per {
                 AdcGroup::Layer => 0..planes,
                 AdcGroup::Slice => group..group + 1,
                 AdcGroup::Column => group / arrays.cols..group / arrays.cols + 1,
@@ -72,9 +93,7 @@ impl Calibration {
             (width * bins as f64 / 2.0) as f32
         };
         Self {
-            method: adc.method,
-            percentile: adc.percentile,
-            per: adc.per,
+            rule,
             limits: (0..groups).map(limit).collect(),
             counts: vec![0.0; groups * bins],
             bins,
@@ -112,69 +131,83 @@ impl Calibration {
     /// it has no say in the end).
     pub fn ranges(&self, least: bool) -> Pairs {
         let arrays = self.converters.arrays();
-        let grain = ranges::grain(arrays);
-        let one = |group: usize| {
-            let plane = match self.per {
-                // One range for all planes is one of both signs if any plane has both.
-                AdcGroup::Layer => (0..arrays.read_planes())
-                    .find(|p| self.converters.span(*p)[0] < 0.0)
-                    .unwrap_or(0),
-                AdcGroup::Slice => group,
-                AdcGroup::Column => group / arrays.cols,
+        let limits: Vec<Option<f64>> = (0..self.groups()).map(|g| self.limit(g)).collect();
+        let pair = |i: usize| {
+            let plane = i / arrays.cols;
+            let (group, signs) = match self.rule.per {
+                AdcGroup::Layer => (0, self.any_signs()),
+                AdcGroup::Slice => (plane, self.converters.has_signs(plane)),
+                AdcGroup::Column => (i, self.converters.has_signs(plane)),
             };
-            let histogram = self.histogram(group);
-            let largest = histogram.percentile(100.0);
-            if largest == 0.0 {
-                return match least {
-                    true => self.converters.of_limit(plane, grain),
-                    false => self.full(plane),
-                };
+            let codes = self.converters.codes(plane);
+            match (limits[group], least) {
+                (Some(limit), _) => ranges::of_limit(codes, signs, limit),
+                (None, true) => ranges::of_limit(codes, signs, ranges::grain(arrays)),
+                (None, false) => self.full(plane, signs),
             }
-            // Where more of the sums than the percentile are 0 it says nothing of the others.
-            let percentile = || match histogram.percentile(self.percentile) {
-                0.0 => largest,
-                limit => limit,
-            };
-            let limit = match self.method {
-                AdcMethod::Percentile => percentile(),
-                AdcMethod::PowerOfTwo => {
-                    let full = arrays.rows as f64 * self.converters.unit(plane);
-                    power_of_two(percentile(), full)
-                }
-                AdcMethod::Mse => histogram.least_squares(
-                    |limit| self.converters.of_limit(plane, limit),
-                    self.codes(),
-                    grain,
-                ),
-            };
-            self.converters.of_limit(plane, limit)
+            .map(|x| x as f32)
         };
-        let groups: Vec<[f32; 2]> = (0..self.groups())
-            .map(|g| one(g).map(|x| x as f32))
-            .collect();
-        let place = |i: usize| match self.per {
-            AdcGroup::Layer => groups[0],
-            AdcGroup::Slice => groups[i / arrays.cols],
-            AdcGroup::Column => groups[i],
+        (0..arrays.read_planes() * arrays.cols).map(pair).collect()
+    }
+
+    /// Largest magnitude inside the range of a group; `None` where it saw nothing but 0.
+    fn limit(&self, group: usize) -> Option<f64> {
+        let arrays = self.converters.arrays();
+        let plane = match self.rule.per {
+            AdcGroup::Layer => self.first_of_both_signs(),
+            AdcGroup::Slice => group,
+            AdcGroup::Column => group / arrays.cols,
         };
-        (0..arrays.read_planes() * arrays.cols).map(place).collect()
+        let histogram = self.histogram(group);
+        let largest = histogram.percentile(100.0);
+        if largest == 0.0 {
+            return None;
+        }
+        // Where more of the sums than the percentile are 0 it says nothing of the others.
+        let percentile = || match histogram.percentile(self.rule.percentile) {
+            0.0 => largest,
+            limit => limit,
+        };
+        Some(match self.rule.method {
+            AdcMethod::Percentile => percentile(),
+            AdcMethod::PowerOfTwo => {
+                let full = arrays.rows as f64 * self.converters.unit(plane);
+                power_of_two(percentile(), full)
+            }
+            AdcMethod::Mse => histogram.least_squares(
+                |limit| self.converters.of_limit(plane, limit),
+                self.converters.codes(plane).ends(),
+                ranges::grain(arrays),
+            ),
+        })
+    }
+
+    /// One range for all planes is one of both signs if any plane has both: the first of them, or the first
+    /// of all.
+    fn first_of_both_signs(&self) -> usize {
+        let mut planes = 0..self.converters.arrays().read_planes();
+        planes.find(|p| self.converters.has_signs(*p)).unwrap_or(0)
+    }
+
+    fn any_signs(&self) -> bool {
+        self.converters.has_signs(self.first_of_both_signs())
     }
 
     /// The full range of the group that a plane is in.
-    fn full(&self, plane: usize) -> [f64; 2] {
-        if self.per != AdcGroup::Layer {
+    fn full(&self, plane: usize, signs: bool) -> [f64; 2] {
+        if self.rule.per != AdcGroup::Layer {
             return self.converters.full_of(plane);
         }
         let planes = 0..self.converters.arrays().read_planes();
         let most = planes.fold(0.0, |m, p| self.converters.most(p).max(m));
-        match most == self.converters.most(plane) {
-            true => self.converters.full_of(plane),
-            false => self.converters.of_limit(plane, most),
+        let first = self.first_of_both_signs();
+        match most == self.converters.most(first) {
+            // Steps that make products exact, where all converters have the same.
+            true if self.converters.codes(first) == self.converters.codes(plane) => {
+                self.converters.full_of(first)
+            }
+            _ => ranges::of_limit(self.converters.codes(plane), signs, most),
         }
-    }
-
-    fn codes(&self) -> [f64; 2] {
-        self.converters.codes().map(f64::from)
     }
 }
 
@@ -281,13 +314,7 @@ mod tests {
             table: None,
             analog_sum: false,
         };
-        let adc = Codes {
-            lo: codes.0,
-            hi: codes.1,
-            noise: 0.0,
-            inl: None,
-        };
-        Converters::new(&arrays, &dac, &adc)
+        Converters::new(&arrays, &dac, &Codes::with_codes(codes.0, codes.1))
     }
 
     /// The operator's counts of values in every group.
@@ -300,12 +327,11 @@ mod tests {
         counts
     }
 
-    fn adc(method: AdcMethod, percentile: f64, per: AdcGroup) -> Adc {
-        Adc {
+    fn rule(method: AdcMethod, percentile: f64, per: AdcGroup) -> RangeRule {
+        RangeRule {
             method,
             percentile,
             per,
-            ..Adc::default()
         }
     }
 
@@ -320,7 +346,7 @@ mod tests {
             for per in [AdcGroup::Layer, AdcGroup::Slice, AdcGroup::Column] {
                 let c = converters((-127, 127), slices, rows);
                 let top = c.span(0)[1];
-                let c = Calibration::new(c, &adc(AdcMethod::Mse, 99.0, per));
+                let c = Calibration::new(c, rule(AdcMethod::Mse, 99.0, per));
                 for v in [0.0, 1.0, -3.0, top, -top] {
                     let counts = counted(&c, 0, &[v]);
                     let bin = counts.iter().position(|n| *n > 0.0).unwrap();
@@ -340,7 +366,7 @@ mod tests {
     #[test]
     fn percentiles_are_order_statistics_of_magnitudes() {
         let c = converters((-127, 127), &[4], 100);
-        let mut c = Calibration::new(c, &adc(AdcMethod::Percentile, 90.0, AdcGroup::Layer));
+        let mut c = Calibration::new(c, rule(AdcMethod::Percentile, 90.0, AdcGroup::Layer));
         let values: Vec<f64> = (1..=100)
             .map(|i| f64::from(if i % 2 == 0 { i } else { -i }))
             .collect();
@@ -357,7 +383,7 @@ mod tests {
     fn a_power_of_two_of_the_rows_as_in_crosssim() {
         // 100 rows of 15 levels: 1500; the magnitude 100 lies below 1500/8.
         let c = converters((-127, 127), &[4], 100);
-        let mut c = Calibration::new(c, &adc(AdcMethod::PowerOfTwo, 100.0, AdcGroup::Slice));
+        let mut c = Calibration::new(c, rule(AdcMethod::PowerOfTwo, 100.0, AdcGroup::Slice));
         let counts = counted(&c, 0, &[100.0, -7.0]);
         c.add(&counts);
         assert!((c.ranges(false)[0][0] - 1500.0 / 8.0 / 127.0).abs() < 1e-5);
@@ -406,7 +432,7 @@ mod tests {
             for per in [AdcGroup::Layer, AdcGroup::Slice, AdcGroup::Column] {
                 let of = converters((-127, 127), &[4, 2], 100);
                 let full = of.full();
-                let mut c = Calibration::new(of.clone(), &adc(method, 99.0, per));
+                let mut c = Calibration::new(of.clone(), rule(method, 99.0, per));
                 assert!(c.saw_nothing());
                 // A whole number of slices of equal range: one range for the layer is the largest.
                 let largest = full.iter().map(|p| p[0]).fold(0.0, f32::max);
@@ -438,7 +464,7 @@ mod tests {
     fn a_percentile_of_mostly_zeros_does_not_hide_the_rest() {
         for method in [AdcMethod::Percentile, AdcMethod::PowerOfTwo] {
             let c = converters((-127, 127), &[4], 100);
-            let mut c = Calibration::new(c, &adc(method, 90.0, AdcGroup::Layer));
+            let mut c = Calibration::new(c, rule(method, 90.0, AdcGroup::Layer));
             let mut counts = counted(&c, 0, &[200.0, -7.0]);
             counts[c.bins / 2] = 1000.0;
             c.add(&counts);

@@ -1,6 +1,7 @@
 //! From the configuration to the constants of the operators at cell level: one layer's cells, wires,
 //! drives and converters.
 
+use super::calibrate::RangeRule;
 use super::layer::{CellLayer, Tuned};
 use super::ranges::{self, Converters};
 use super::terms;
@@ -10,7 +11,8 @@ use crate::effects::{CellReadNoise, Curve, Drift, Effect, Limits, OpenLines, Stu
 use crate::error::{Error, Result};
 use crate::mapping;
 use crate::program::{
-    Adc, Arrays, ConvGeometry, ConverterErrors, Dac, InputSigns, Programming, Reading, Wires,
+    Adc, Arrays, CodeRange, ConvGeometry, ConverterErrors, Dac, InputSigns, Programming, Reading,
+    Wires,
 };
 
 /// Codes of a layer's input (docs/MODEL.md 2).
@@ -37,7 +39,7 @@ pub fn layer(
 ) -> Result<CellLayer> {
     let arrays = mapping::arrays(geo, &chip.array, &chip.cells, weight_bits)?;
     let dac = dac(&chip.dac, input)?;
-    let adc = (chip.adc.bits > 0).then(|| adc(&chip.adc));
+    let adc = chip.adc.converts().then(|| adc(&chip.adc));
     let wires = chip.wires.resist().then(|| wires(chip, &arrays));
     let programming = Programming {
         raw: wires.is_some(),
@@ -66,15 +68,7 @@ pub fn layer(
     reading.integer = ranges
         .as_ref()
         .is_some_and(|pairs| ranges::add_integers(&reading, pairs));
-    if !reading.without_converter().is_possible() {
-        return Err(Error::Internal(format!(
-            "the configuration's checks let impossible arrays through: {:?}",
-            reading.arrays
-        )));
-    }
-    if !reading.is_possible() {
-        return Err(too_large(&reading));
-    }
+    check(&reading)?;
     let errors = ConverterErrors {
         sharing: chip.adc.sharing,
         gain: chip.adc.gain_error as f32,
@@ -92,6 +86,7 @@ pub fn layer(
         wires,
         errors,
         ranges,
+        rule: RangeRule::of(&chip.adc),
         tuned: Tuned::No,
         storage: chip.cells.storage,
         reading,
@@ -131,10 +126,12 @@ fn dac(d: &config::chip::Dac, input: InputCodes) -> Result<Dac> {
 }
 
 fn adc(a: &config::chip::Adc) -> Adc {
-    let (lo, hi) = a.code_range();
+    let codes = a.bits.each().iter().map(|bits| {
+        let (lo, hi) = a.codes.range(*bits);
+        CodeRange { lo, hi }
+    });
     Adc {
-        lo,
-        hi,
+        codes: codes.collect(),
         noise: a.noise as f32,
         inl: (!a.inl.is_empty()).then(|| curve(a.inl.clone())),
     }
@@ -231,12 +228,33 @@ fn wires(chip: &config::Chip, arrays: &Arrays) -> Wires {
     }
 }
 
+/// Sees that the arrays can be read.
+fn check(reading: &Reading) -> Result<()> {
+    if !reading.without_converter().is_possible() {
+        return Err(Error::Internal(format!(
+            "the configuration's checks let impossible arrays through: {:?}",
+            reading.arrays
+        )));
+    }
+    let slices = reading.arrays.slices();
+    if let Some(adc) = reading.adc.as_ref().filter(|a| !a.is_possible(slices)) {
+        return Err(Error::input(format!(
+            "chip.adc: {} numbers of bits and a non-linearity of {} values for {} slices; allowed: one number of bits, or \
+             one for every slice, and a non-linearity with as many values as all converters have codes",
+            adc.codes.len(),
+            adc.inl.as_ref().map_or(0, |inl| inl.len()),
+            slices
+        )));
+    }
+    if !reading.is_possible() {
+        return Err(too_large(reading));
+    }
+    Ok(())
+}
+
 /// The fields are each checked before, so it is the sum of a plane's codes that leaves 32 bits.
 fn too_large(reading: &Reading) -> Error {
-    let most = reading
-        .adc
-        .as_ref()
-        .map_or(0, |a| a.lo.unsigned_abs().max(a.hi.unsigned_abs()));
+    let most = reading.adc.as_ref().map_or(0, Adc::most);
     Error::input(format!(
         "chip.adc: codes up to {most} of {} conversions, weighted by place, do not fit 32 bits (2147483647); \
          allowed: fewer converter bits or input bits",

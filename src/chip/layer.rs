@@ -9,6 +9,7 @@
 //!   counts of bits ([`Reading::exact`]);
 //! * [`Route::Arrays`]: everything else, [`Crossbar`] in full.
 
+use super::calibrate::RangeRule;
 use super::ranges;
 use crate::program::{Adc, CellReadNoise, ConverterErrors, Programming, Reading, Storage, Wires};
 #[cfg(doc)]
@@ -31,6 +32,8 @@ pub struct CellLayer {
     pub errors: ConverterErrors,
     /// Ranges of the converters; `None` without converters, and before calibrated ranges are known.
     pub ranges: Option<Pairs>,
+    /// How the ranges follow sums, where they are calibrated.
+    pub rule: Option<RangeRule>,
     /// What the layer's tuning writes.
     pub tuned: Tuned,
     /// How its read planes are kept, see [`CellLayer::kept`].
@@ -49,6 +52,11 @@ pub enum Tuned {
 }
 
 impl CellLayer {
+    /// Position among the crossbar layers of the network (`network::lower::layer_address`).
+    pub fn index(&self) -> usize {
+        self.reading.layer.saturating_sub(1) as usize
+    }
+
     /// Whether every read draws noise of the cells, so that [`ProgramCells`] must give variances.
     pub fn reads_noise(&self) -> bool {
         !self.programming.read_noise.is_quiet()
@@ -111,6 +119,7 @@ impl CellLayer {
         CellLayer {
             reading: self.reading.without_converter(),
             ranges: None,
+            rule: None,
             tuned: Tuned::No,
             ..self.clone()
         }

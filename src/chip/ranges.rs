@@ -3,7 +3,7 @@
 //! A converter maps a sum `v` (level units times drive) to the code `round((v - lo)/lsb)`. With
 //! codes of sign and magnitude `lo = 0`; with uniform codes `lo` is the value of code 0.
 
-use crate::program::{Adc, Arrays, Dac, Encoding, InputSigns, Reading};
+use crate::program::{Adc, Arrays, CodeRange, Dac, Encoding, InputSigns, Reading};
 
 /// Smallest difference of two nominal sums, in level units: half a level where both cells of a pair
 /// move and each has its own converter, else one.
@@ -71,20 +71,45 @@ fn share_one_step(pairs: &[[f32; 2]]) -> bool {
     pairs.iter().all(|p| p[0] == pairs[0][0] && p[1] == 0.0)
 }
 
-/// One reference for the whole chip: every converter gets the largest step of all layers, in
-/// current. `layers` are the arrays and the pairs `[read plane][column]` of every layer.
-pub fn share(layers: &mut [(&Arrays, &mut Vec<[f32; 2]>)]) {
-    // A step in units of G_max at one level of drive.
-    let unit = |a: &Arrays, i: usize| a.level_units(a.slice_of(i / a.cols));
-    let steps = layers.iter().flat_map(|(a, pairs)| {
-        let steps = pairs.iter().enumerate();
-        steps.map(move |(i, pair)| pair[0] / unit(a, i))
+/// The ranges of a layer's converters, to be those of the whole chip.
+#[derive(Debug)]
+pub struct Shared<'a> {
+    /// Where the cells are.
+    pub arrays: &'a Arrays,
+    /// The converters.
+    pub adc: &'a Adc,
+    /// Pairs `(lsb, lo)`, `[read plane][column]`.
+    pub pairs: &'a mut Vec<[f32; 2]>,
+}
+
+impl Shared<'_> {
+    /// Step of converter `i` in units of `G_max` at one level of drive, and its highest code.
+    fn unit(&self, i: usize) -> (f32, i32) {
+        let slice = self.arrays.slice_of(i / self.arrays.cols);
+        let top = self.adc.codes_of(slice).hi;
+        (self.arrays.level_units(slice), top)
+    }
+}
+
+/// One reference for the whole chip: every converter gets the largest range of all layers, in
+/// current. Where all have as many codes that is the largest step.
+pub fn share(layers: &mut [Shared]) {
+    let tops = layers.iter().flat_map(|l| l.adc.codes.iter().map(|c| c.hi));
+    let most = tops.max().unwrap_or(1) as f32;
+    let steps = layers.iter().flat_map(|l| {
+        let steps = l.pairs.iter().enumerate();
+        steps.map(move |(i, pair)| {
+            let (unit, top) = l.unit(i);
+            pair[0] / unit * (top as f32 / most)
+        })
     });
     let largest = steps.fold(0.0, f32::max);
-    for (a, pairs) in layers {
-        for (i, pair) in pairs.iter_mut().enumerate() {
-            let lsb = largest * unit(a, i);
-            *pair = [lsb, pair[1] / pair[0] * lsb];
+    for l in layers {
+        for i in 0..l.pairs.len() {
+            let (unit, top) = l.unit(i);
+            let lsb = largest * unit / (top as f32 / most);
+            let [step, lo] = l.pairs[i];
+            l.pairs[i] = [lsb, lo / step * lsb];
         }
     }
 }
@@ -95,8 +120,8 @@ pub struct Converters {
     arrays: Arrays,
     /// Smallest and largest nominal sum of every read plane.
     spans: Vec<[f64; 2]>,
-    lo: i32,
-    hi: i32,
+    /// Codes of every read plane's converters.
+    codes: Vec<CodeRange>,
     /// Level units of `G_max` of every read plane.
     units: Vec<f64>,
 }
@@ -118,8 +143,9 @@ impl Converters {
         Self {
             spans: (0..arrays.read_planes()).map(span).collect(),
             units: (0..arrays.read_planes()).map(unit).collect(),
-            lo: adc.lo,
-            hi: adc.hi,
+            codes: (0..arrays.read_planes())
+                .map(|p| adc.codes_of(arrays.slice_of(p)))
+                .collect(),
             arrays: arrays.clone(),
         }
     }
@@ -129,9 +155,9 @@ impl Converters {
         &self.arrays
     }
 
-    /// Lowest and highest code.
-    pub fn codes(&self) -> [i32; 2] {
-        [self.lo, self.hi]
+    /// Codes of a read plane.
+    pub fn codes(&self, plane: usize) -> CodeRange {
+        self.codes[plane]
     }
 
     /// Smallest and largest nominal sum of a read plane, level units times drive.
@@ -144,29 +170,23 @@ impl Converters {
         self.units[plane]
     }
 
-    /// Codes on the side of the magnitude: steps from zero to the limit.
-    fn steps(&self, plane: usize) -> f64 {
-        match (self.lo, self.spans[plane][0] < 0.0) {
-            (0, true) => f64::from(self.hi) / 2.0,
-            _ => f64::from(self.hi),
-        }
+    /// Whether a read plane sees sums of both signs.
+    pub fn has_signs(&self, plane: usize) -> bool {
+        self.spans[plane][0] < 0.0
     }
 
     /// Step and value of code 0 of a converter whose largest magnitude inside is `limit`: uniform
     /// codes of sums of both signs go from `-limit` to `limit`.
     pub fn of_limit(&self, plane: usize, limit: f64) -> [f64; 2] {
-        let lsb = limit / self.steps(plane);
-        match (self.lo, self.spans[plane][0] < 0.0) {
-            (0, true) => [lsb, -limit],
-            _ => [lsb, 0.0],
-        }
+        of_limit(self.codes[plane], self.has_signs(plane), limit)
     }
 
     /// The same for a step: uniform codes of both signs have the value 0 at code `(hi + 1)/2`, so
     /// that zero is a code.
     fn of_step(&self, plane: usize, lsb: f64) -> [f64; 2] {
-        match (self.lo, self.spans[plane][0] < 0.0) {
-            (0, true) => [lsb, -lsb * f64::from((self.hi + 1) / 2)],
+        let CodeRange { lo, hi } = self.codes[plane];
+        match (lo, self.has_signs(plane)) {
+            (0, true) => [lsb, -lsb * f64::from((hi + 1) / 2)],
             _ => [lsb, 0.0],
         }
     }
@@ -189,12 +209,12 @@ impl Converters {
     /// The same for one read plane: step and value of code 0.
     pub fn full_of(&self, p: usize) -> [f64; 2] {
         let grain = grain(&self.arrays);
-        let [low, _] = self.spans[p];
+        let CodeRange { lo, hi } = self.codes[p];
         let most = self.most(p);
-        let top = match (self.lo, low < 0.0) {
+        let top = match (lo, self.has_signs(p)) {
             // Zero at code (hi + 1)/2 leaves one code less above it than below.
-            (0, true) => (f64::from(self.hi) / 2.0).floor(),
-            _ => f64::from(self.hi),
+            (0, true) => (f64::from(hi) / 2.0).floor(),
+            _ => f64::from(hi),
         };
         if most <= top * grain && most > 0.0 {
             let room = top * grain / most;
@@ -225,6 +245,15 @@ impl Converters {
             let limit = limits[self.arrays.slice_of(p) % limits.len()];
             self.of_limit(p, limit * self.units[p])
         })
+    }
+}
+
+/// Step and value of code 0 of converters with these codes whose largest magnitude inside is `limit`, for
+/// sums of both signs or of one.
+pub fn of_limit(codes: CodeRange, signs: bool, limit: f64) -> [f64; 2] {
+    match (codes.lo, signs) {
+        (0, true) => [limit / (f64::from(codes.hi) / 2.0), -limit],
+        _ => [limit / f64::from(codes.hi), 0.0],
     }
 }
 
@@ -314,12 +343,7 @@ mod tests {
     }
 
     fn adc(lo: i32, hi: i32) -> Adc {
-        Adc {
-            lo,
-            hi,
-            noise: 0.0,
-            inl: None,
-        }
+        Adc::with_codes(lo, hi)
     }
 
     const PAIR: Encoding = Encoding::Differential {
@@ -425,9 +449,28 @@ mod tests {
     fn a_shared_reference_is_the_largest_in_current() {
         let (a, b) = (arrays(PAIR, &[4], 0.0), arrays(PAIR, &[2], 0.0));
         let (mut x, mut y) = (vec![[15.0, 0.0]; 2], vec![[6.0, -12.0]; 2]);
-        share(&mut [(&a, &mut x), (&b, &mut y)]);
+        let same = adc(-127, 127);
+        shared((&a, &same, &mut x), (&b, &same, &mut y));
         assert_eq!((x[0], y[0]), ([30.0, 0.0], [6.0, -12.0]));
         assert!(share_one_step(&x) && !share_one_step(&y));
+    }
+
+    /// Two slices whose converters have 127 and 63 codes a side: the second has twice the step.
+    #[test]
+    fn a_shared_reference_is_a_range_whatever_the_codes() {
+        let (a, b) = (arrays(PAIR, &[2, 2], 0.0), arrays(PAIR, &[2], 0.0));
+        let mut by_slice = adc(-126, 126);
+        by_slice.codes = [126, 63].map(|hi| CodeRange { lo: -hi, hi }).into();
+        let (mut x, mut y) = (vec![[1.0, 0.0]; 4], vec![[3.0, 0.0]; 2]);
+        shared((&a, &by_slice, &mut x), (&b, &adc(-63, 63), &mut y));
+        assert_eq!(x, [[1.5, 0.0], [1.5, 0.0], [3.0, 0.0], [3.0, 0.0]]);
+        assert_eq!(y, [[3.0, 0.0]; 2]);
+    }
+
+    type Of<'a> = (&'a Arrays, &'a Adc, &'a mut Vec<[f32; 2]>);
+
+    fn shared(x: Of, y: Of) {
+        share(&mut [x, y].map(|(arrays, adc, pairs)| Shared { arrays, adc, pairs }));
     }
 
     /// Seven slices of one bit and a wide converter: of two row tiles all codes fit 32 bits, of 25 they do

@@ -7,7 +7,7 @@ use pimento::chip::layer::Route;
 use pimento::config::{Experiment, Fidelity};
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
-use pimento::program::Storage;
+use pimento::program::{ConvGeometry, Storage};
 use pimento::setup;
 use pimento::tuning::cells::{added_columns, tune};
 use pimento::{Error, Result};
@@ -15,7 +15,12 @@ use serde_json::{Value, json};
 
 /// A layer on arrays.
 struct Row {
+    /// Position among the crossbar layers.
+    index: usize,
     name: String,
+    /// Bits of a weight, of an input, and of the converters, lowest slice first; no converter: 0.
+    bits: [u32; 2],
+    adc_bits: Vec<u32>,
     rows: usize,
     cols: usize,
     tiles: (usize, usize),
@@ -28,9 +33,45 @@ struct Row {
     bytes: usize,
 }
 
+/// A layer that is executed digitally.
+struct Digital {
+    /// Position among the crossbar layers.
+    index: usize,
+    name: String,
+    /// Bits of a weight and of an input.
+    bits: [u32; 2],
+}
+
 /// The plan of a network on the chip of an experiment file.
 pub struct Plan {
     rows: Vec<Row>,
+    digital: Vec<Digital>,
+}
+
+/// Bits for people.
+fn in_bits(bits: u32) -> String {
+    match bits {
+        0 => "float".into(),
+        bits => format!("{bits} bits"),
+    }
+}
+
+/// Bits of converters for people.
+fn converter(bits: &[u32]) -> String {
+    let all: Vec<String> = bits.iter().map(u32::to_string).collect();
+    match bits {
+        [0] => "none".into(),
+        [_] => format!("{} bits", all[0]),
+        _ => format!("{} bits", all.join("+")),
+    }
+}
+
+/// Bits of converters, a list only where slices have their own.
+fn one_or_all(bits: &[u32]) -> Value {
+    match bits {
+        [one] => json!(one),
+        all => json!(all),
+    }
 }
 
 /// Bytes for people.
@@ -55,28 +96,41 @@ impl Plan {
         let graph = network.graph.simplified().without_final_softmax();
         // Where only the images could tell, a mean is most often subtracted from them.
         let signed = experiment.data.signed_images().unwrap_or(true);
-        let numerics = setup::numerics(&experiment, signed);
-        let mut layers = setup::cell_layers(&experiment, &graph, &numerics)?;
+        let settings = setup::layers(&experiment, &graph)?;
+        let numerics = setup::numerics(&experiment, &settings, signed);
+        let mut layers = setup::cell_layers(&settings, &graph, &numerics)?;
         tune(&mut layers, &experiment.tuning)?;
         let columns = added_columns(&experiment.tuning);
-        let crossbars = graph.crossbars().into_iter();
-        let rows = crossbars.zip(&layers).map(|((id, geo, _), layer)| {
+        let crossbars = graph.crossbars();
+        let bits = |(id, geo, _): (usize, ConvGeometry, bool)| {
+            let node = &graph.nodes[id];
+            let n = numerics.of(&node.name);
+            let input = n.input_bits_of(&graph, node.inputs[0], &geo);
+            (node.name.clone(), [n.weight_bits, input])
+        };
+        let digital = settings.iter().enumerate().filter(|(_, own)| own.digital);
+        let digital = digital.map(|(index, _)| {
+            let (name, bits) = bits(crossbars[index]);
+            Digital { index, name, bits }
+        });
+        let digital = digital.collect();
+        let rows = layers.iter().map(|layer| {
+            let (_, geo, _) = crossbars[layer.index()];
+            let own = &settings[layer.index()];
             let arrays = &layer.programming.arrays;
             let slices: Vec<String> = arrays.slice_bits.iter().map(u8::to_string).collect();
+            let (name, bits) = bits(crossbars[layer.index()]);
             Row {
-                name: graph.nodes[id].name.clone(),
+                index: layer.index(),
+                name,
+                bits,
+                adc_bits: own.chip.adc.bits.each().to_vec(),
                 rows: arrays.rows,
                 cols: arrays.cols,
                 tiles: (arrays.row_tiles(), arrays.col_tiles()),
                 slices: slices.join("+"),
                 steps: layer.reading.dac.steps(),
-                counts: Counts::new(
-                    arrays,
-                    &experiment.chip.array,
-                    &layer.reading.dac,
-                    &geo,
-                    columns,
-                ),
+                counts: Counts::new(arrays, &own.chip.array, &layer.reading.dac, &geo, columns),
                 route: Route::of(layer),
                 storage: layer.kept(),
                 bytes: layer.bytes(),
@@ -84,6 +138,7 @@ impl Plan {
         });
         Ok(Self {
             rows: rows.collect(),
+            digital,
         })
     }
 
@@ -103,6 +158,9 @@ impl Plan {
             .map(|r| {
                 json!({
                     "name": r.name,
+                    "weight_bits": r.bits[0],
+                    "input_bits": r.bits[1],
+                    "adc_bits": one_or_all(&r.adc_bits),
                     "rows": r.rows,
                     "columns": r.cols,
                     "row_tiles": r.tiles.0,
@@ -120,8 +178,14 @@ impl Plan {
                 })
             })
             .collect();
+        let digital: Vec<Value> = self
+            .digital
+            .iter()
+            .map(|d| json!({"name": d.name, "weight_bits": d.bits[0], "input_bits": d.bits[1]}))
+            .collect();
         json!({
             "layers": layers,
+            "digital_layers": digital,
             "total": {
                 "arrays": self.total(|c| c.arrays),
                 "cells": self.total(|c| c.cells),
@@ -136,6 +200,9 @@ impl Plan {
     pub fn lines(&self) -> Vec<Vec<String>> {
         let title = [
             "layer",
+            "weight",
+            "input",
+            "converter",
             "rows",
             "columns",
             "tiles",
@@ -148,33 +215,56 @@ impl Plan {
             "memory/chip",
             "simulated as",
         ];
+        let on_arrays = self.rows.iter().map(|r| (r.index, r.line()));
+        let digital = self.digital.iter().map(|d| (d.index, d.line(title.len())));
+        let mut layers: Vec<(usize, Vec<String>)> = on_arrays.chain(digital).collect();
+        layers.sort_by_key(|(index, _)| *index);
         let mut lines = vec![title.map(String::from).to_vec()];
-        for r in &self.rows {
-            lines.push(vec![
-                r.name.clone(),
-                r.rows.to_string(),
-                r.cols.to_string(),
-                format!("{} x {}", r.tiles.0, r.tiles.1),
-                r.slices.clone(),
-                r.steps.to_string(),
-                r.counts.arrays.to_string(),
-                r.counts.cells.to_string(),
-                format!("{:.0} %", 100.0 * r.counts.utilisation),
-                r.counts.conversions.to_string(),
-                memory(r.bytes),
-                match (r.route, r.storage) {
-                    (Route::Arrays, Storage::F16) => format!("{}, f16", r.route.name()),
-                    (route, _) => route.name().into(),
-                },
-            ]);
-        }
+        lines.extend(layers.into_iter().map(|(_, line)| line));
         let mut total = vec![String::new(); title.len()];
         total[0] = "total".into();
-        total[6] = self.total(|c| c.arrays).to_string();
-        total[7] = self.total(|c| c.cells).to_string();
-        total[9] = self.total(|c| c.conversions).to_string();
-        total[10] = memory(self.bytes());
+        total[9] = self.total(|c| c.arrays).to_string();
+        total[10] = self.total(|c| c.cells).to_string();
+        total[12] = self.total(|c| c.conversions).to_string();
+        total[13] = memory(self.bytes());
         lines.push(total);
         lines
+    }
+}
+
+impl Row {
+    /// Its line of the table.
+    fn line(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            in_bits(self.bits[0]),
+            in_bits(self.bits[1]),
+            converter(&self.adc_bits),
+            self.rows.to_string(),
+            self.cols.to_string(),
+            format!("{} x {}", self.tiles.0, self.tiles.1),
+            self.slices.clone(),
+            self.steps.to_string(),
+            self.counts.arrays.to_string(),
+            self.counts.cells.to_string(),
+            format!("{:.0} %", 100.0 * self.counts.utilisation),
+            self.counts.conversions.to_string(),
+            memory(self.bytes),
+            match (self.route, self.storage) {
+                (Route::Arrays, Storage::F16) => format!("{}, f16", self.route.name()),
+                (route, _) => route.name().into(),
+            },
+        ]
+    }
+}
+
+impl Digital {
+    /// Its line of the table of so many columns.
+    fn line(&self, columns: usize) -> Vec<String> {
+        let mut line = vec![String::new(); columns];
+        line[0].clone_from(&self.name);
+        (line[1], line[2]) = (in_bits(self.bits[0]), in_bits(self.bits[1]));
+        line[columns - 1] = "digital".into();
+        line
     }
 }

@@ -32,7 +32,7 @@ pub struct Inspect {
     model: ModelArgs,
 
     /// Show the arrays of a chip instead, and how each layer will be simulated: an experiment file
-    /// with fidelity = "cell", of which [chip] and [quantize] are used
+    /// with fidelity = "cell", of which [chip], [quantize] and [layer] are used
     #[arg(long, value_name = "CHIP.toml")]
     plan: Option<PathBuf>,
 
@@ -61,7 +61,7 @@ impl Inspect {
             let plan = Plan::new(&network, chip)?;
             return match self.how.json {
                 true => output::print_json(&plan.json()),
-                false => self.how.print(&aligned(&plan.lines(), 1, 11)),
+                false => self.how.print(&aligned(&plan.lines(), 1, 14)),
             };
         }
         let rows: Vec<Row> = network
@@ -127,6 +127,7 @@ fn document(network: &Loaded, rows: &[Row]) -> Value {
         "name": network.graph.name,
         "weight_bits": network.numerics.weight_bits,
         "activation_bits": network.numerics.act_bits,
+        "layers": own_formats(network),
         "nodes": nodes,
         "total": {
             "parameters": total(rows, |r| r.parameters),
@@ -136,6 +137,20 @@ fn document(network: &Loaded, rows: &[Row]) -> Value {
             "cells": total(rows, |r| r.cells),
         },
     })
+}
+
+/// Layers with number formats of their own.
+fn own_formats(network: &Loaded) -> Value {
+    let own = network.numerics.own.iter().flat_map(|own| own.iter());
+    let own = own.map(|(name, n)| {
+        json!({
+            "name": name,
+            "weight_bits": n.weight_bits,
+            "activation_bits": n.act_bits,
+            "input_bits": n.input_bits,
+        })
+    });
+    own.collect()
 }
 
 fn total(rows: &[Row], of: impl Fn(&Row) -> usize) -> usize {
@@ -187,6 +202,12 @@ fn table(network: &Loaded, rows: &[Row]) -> String {
         text += &format!(
             "quantized: {} bits for weights, {} for activations (0 for none)\n",
             n.weight_bits, n.act_bits
+        );
+    }
+    for (name, n) in n.own.iter().flat_map(|own| own.iter()) {
+        text += &format!(
+            "{name}: {} bits for weights, {} for activations, {} for images\n",
+            n.weight_bits, n.act_bits, n.input_bits
         );
     }
     text + "cells: two for a weight (differential mapping)\n"

@@ -214,7 +214,7 @@ impl Mvm {
         let weights = self.conductances.is_none();
         match tap {
             Tap::WeightCodes | Tap::Ideal => weights,
-            Tap::Codes | Tap::Ranges => experiment.chip.adc.bits > 0,
+            Tap::Codes | Tap::Ranges => experiment.chip.adc.converts(),
             _ => true,
         }
     }

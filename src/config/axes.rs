@@ -88,7 +88,8 @@ impl AxisValue {
         key(&self.0)
     }
 
-    fn read(value: &DeValue) -> Result<AxisValue, String> {
+    /// The value as it is written; messages name no field.
+    pub(super) fn read(value: &DeValue) -> Result<AxisValue, String> {
         let plain = match value {
             DeValue::String(s) => toml::Value::String(s.to_string()),
             DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix())

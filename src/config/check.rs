@@ -7,7 +7,7 @@ use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, Weight
 use super::train::{Recipe, Schedule};
 use super::tuning::TuningMethod;
 use super::variation::Mapping;
-use super::{Experiment, Wafer};
+use super::{Experiment, LayerSettings, Wafer};
 
 /// A mistake in an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,45 +106,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "\"qat\" with nothing quantized is recipe \"float\"; allowed: \"float\", or weight_bits, activation_bits or input_bits above 0".into(),
         );
     }
-    if t.recipe != Recipe::Float {
-        if q.weight_bits == 1 && matches!(q.weight_step, WeightStep::Percentile | WeightStep::Lsq) {
-            add(
-                &["quantize.weight_step", "quantize.weight_bits"],
-                format!(
-                    "\"{}\" chooses no step of one bit, whose magnitude is mean|w|; allowed with 1 bit: \"max-abs\", \"line-search\", \"mse\" (all the same there)",
-                    q.weight_step
-                ),
-            );
-        }
-        if q.per_channel && q.binary_weight_group != BinaryWeightGroup::Layer {
-            add(
-                &["quantize.binary_weight_group", "quantize.per_channel"],
-                format!(
-                    "\"{}\" and one step per output channel exclude each other; allowed with per_channel = true: \"layer\"",
-                    q.binary_weight_group
-                ),
-            );
-        }
-        if q.activation_bits == 1 && q.activation_step != ActivationStep::MaxAbs {
-            add(
-                &["quantize.activation_step", "quantize.activation_bits"],
-                format!(
-                    "\"{}\" chooses no step of one bit, whose magnitude is mean|x|; allowed with 1 bit: \"max-abs\"",
-                    q.activation_step
-                ),
-            );
-        }
-        if q.activation_bits > 1
-            && q.activation_range == ActivationRange::Unsigned
-            && e.network.activation == Activation::Tanh
-        {
-            add(
-                &["quantize.activation_range", "network.activation"],
-                "unsigned codes lose the negative half of tanh; allowed with tanh: \"signed\""
-                    .into(),
-            );
-        }
-    }
+    quantizers(e, &mut add);
     if e.tuning.method == TuningMethod::BnRecalibration && !e.network.batch_norm && !from_file {
         add(
             &["tuning.method", "network.batch_norm"],
@@ -157,6 +119,75 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "a cnn needs blocks; allowed: a list of 1 to 8 integers".into(),
         );
     }
+    on_off_ratio(e, &mut add);
+    if let Some(w) = &e.variation.wafer {
+        wafer(w, &mut add);
+    }
+    cells::problems(e, &mut add);
+    found
+}
+
+/// Contradictions of a layer with settings of its own that the experiment has not.
+pub(super) fn problems_of_layer(e: &Experiment, layer: &LayerSettings) -> Vec<Problem> {
+    let known = problems(e);
+    let mut found = Vec::new();
+    let mut add = |fields, message: String| found.push(Problem { fields, message });
+    let own = layer.everywhere(e);
+    quantizers(&own, &mut add);
+    if !layer.digital {
+        on_off_ratio(&own, &mut add);
+        cells::problems(&own, &mut add);
+    }
+    found.retain(|problem| !known.contains(problem));
+    found
+}
+
+/// Quantizers that can be.
+fn quantizers(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let q = &e.quantize;
+    if e.train.recipe == Recipe::Float {
+        return;
+    }
+    if q.weight_bits == 1 && matches!(q.weight_step, WeightStep::Percentile | WeightStep::Lsq) {
+        add(
+            &["quantize.weight_step", "quantize.weight_bits"],
+            format!(
+                "\"{}\" chooses no step of one bit, whose magnitude is mean|w|; allowed with 1 bit: \"max-abs\", \"line-search\", \"mse\" (all the same there)",
+                q.weight_step
+            ),
+        );
+    }
+    if q.per_channel && q.binary_weight_group != BinaryWeightGroup::Layer {
+        add(
+            &["quantize.binary_weight_group", "quantize.per_channel"],
+            format!(
+                "\"{}\" and one step per output channel exclude each other; allowed with per_channel = true: \"layer\"",
+                q.binary_weight_group
+            ),
+        );
+    }
+    if q.activation_bits == 1 && q.activation_step != ActivationStep::MaxAbs {
+        add(
+            &["quantize.activation_step", "quantize.activation_bits"],
+            format!(
+                "\"{}\" chooses no step of one bit, whose magnitude is mean|x|; allowed with 1 bit: \"max-abs\"",
+                q.activation_step
+            ),
+        );
+    }
+    if q.activation_bits > 1
+        && q.activation_range == ActivationRange::Unsigned
+        && e.network.activation == Activation::Tanh
+    {
+        add(
+            &["quantize.activation_range", "network.activation"],
+            "unsigned codes lose the negative half of tanh; allowed with tanh: \"signed\"".into(),
+        );
+    }
+}
+
+/// Something of a cell's range is left to hold weights.
+fn on_off_ratio(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
     let v = &e.variation;
     let left = 1.0 - v.g_min();
     if v.mapping != Mapping::Ideal && left < f64::from(f32::EPSILON) {
@@ -172,11 +203,6 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             ),
         );
     }
-    if let Some(w) = &v.wafer {
-        wafer(w, &mut add);
-    }
-    cells::problems(e, &mut add);
-    found
 }
 
 fn wafer(w: &Wafer, add: &mut impl FnMut(&'static [&'static str], String)) {

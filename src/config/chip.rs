@@ -6,7 +6,7 @@ pub(super) mod preset;
 #[cfg(test)]
 mod tests;
 
-pub use converter::{Accumulate, Adc, AdcCodes, AdcGroup, AdcMethod, AdcRange, Dac};
+pub use converter::{Accumulate, Adc, AdcBits, AdcCodes, AdcGroup, AdcMethod, AdcRange, Dac};
 pub use curve::Curve;
 pub use preset::{PRESETS, Preset};
 

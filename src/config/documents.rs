@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue, Error as SyntaxError};
 
 use super::axes::Trial;
 use super::reader::{Reader, and_more, shown};
-use super::{Experiment, read_root};
+use super::{Experiment, path, read_root};
 use crate::error::{Code, Mistake};
 
 /// Most syntax errors that are told; what follows the first ones is often their echo.
@@ -112,13 +112,13 @@ pub(super) fn insert<'t>(
     path: &str,
     value: &Spanned<DeValue<'t>>,
 ) -> bool {
-    let (around, key) = match path.rsplit_once('.') {
-        Some((around, key)) => (Some(around), key),
-        None => (None, path),
+    let keys = path::split(path).unwrap_or_default();
+    let Some((key, around)) = keys.split_last() else {
+        return false;
     };
     let name = |key: &str| Spanned::new(value.span(), key.to_string().into());
     let mut table = document;
-    for part in around.into_iter().flat_map(|around| around.split('.')) {
+    for part in around {
         let empty = || Spanned::new(value.span(), DeValue::Table(DeTable::new()));
         match table.entry(name(part)).or_insert_with(empty).get_mut() {
             DeValue::Table(inner) => table = inner,

@@ -17,8 +17,10 @@ mod check;
 pub mod chip;
 mod data;
 mod documents;
+mod layers;
 mod name;
 mod network;
+mod path;
 mod points;
 mod quantize;
 mod reader;
@@ -44,6 +46,7 @@ use toml::de::DeTable;
 pub use axes::{Axis, AxisValue, Design, Mode, Values, field_path};
 pub use chip::Chip;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
+pub use layers::{LayerSettings, Layers};
 pub use network::{Activation, Network, NetworkKind, Pool};
 pub use points::{Point, n_trainings};
 pub use quantize::{
@@ -100,6 +103,8 @@ section! {
         variation: Variation => Table;
         /// How a chip corrects its own deviation.
         tuning: Tuning => Table;
+        /// Settings of single layers of the network.
+        [quiet] layer: Layers => layers::ByLayer;
         /// How many chips, over which points.
         sweep: Sweep => Table;
         /// How the worst chip is searched, where the file says so.
@@ -271,6 +276,7 @@ fn read_root<'t>(
     for (field, text) in e.sweep.misplaced() {
         s.refuse(field, text);
     }
+    layers::judge(&e, document, reader);
     let trials = std::mem::take(&mut s.trials);
     s.finish();
     (e, trials)
@@ -311,27 +317,29 @@ fn check_points(reader: &Reader, experiment: &Experiment) -> Result<()> {
     let mut seen = HashSet::new();
     for point in points {
         let own = design_of_point.get(point.index).map(|&d| &designs[d]);
-        for problem in check::problems(&point.experiment) {
-            let place = |field: &&'static str| {
+        let whole = check::problems(&point.experiment).into_iter();
+        let paths = |fields: &[&str]| fields.iter().map(|field| field.to_string()).collect();
+        let whole = whole.map(|p| (paths(p.fields), p.message));
+        let all: Vec<(Vec<String>, String)> =
+            whole.chain(layers::problems(&point.experiment)).collect();
+        for (fields, message) in all {
+            let place = |field: &String| {
                 let axis = own.and_then(|(place, design)| {
                     let axis = design.axes.iter().find(|axis| axis.path == *field)?;
                     let sets = |key: &str| reader.sets(&format!("{place}.{key}"));
                     axes::written(&axis.path, sets).map(|key| format!("{place}.{key}"))
                 });
                 let place = axis.or_else(|| reader.sets(field).then(|| field.to_string()));
-                place.map(|place| (*field, place))
+                place.map(|place| (field.clone(), place))
             };
-            let first = problem.fields[0];
-            let (path, field) = match problem.fields.iter().find_map(place) {
-                Some(found) => found,
-                None => (first, first.to_string()),
-            };
-            if seen.insert((field.clone(), problem.clone())) {
+            let first = || (fields[0].clone(), fields[0].clone());
+            let (path, field) = fields.iter().find_map(place).unwrap_or_else(first);
+            if seen.insert((field.clone(), message.clone())) {
                 let mistake = Mistake {
-                    value: point.value(path)?,
+                    value: point.value(&path)?,
                     at: point.place(),
                     field: Some(field.clone()),
-                    ..Mistake::worded(Code::Contradiction, &problem.message)
+                    ..Mistake::worded(Code::Contradiction, &message)
                 };
                 reader.error(reader.line_of(&field), mistake);
             }

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::axes::{AxisValue, field_path};
 use super::documents::{insert, read_document};
 use super::train::{Recipe, TrainVariation};
-use super::{Experiment, Profile, SHARED, Sampling, Variation};
+use super::{Experiment, Layers, Profile, SHARED, Sampling, Variation, path};
 use crate::error::{Code, Error, Mistake, Result};
 
 /// One point of a sweep.
@@ -52,8 +52,9 @@ impl Point {
         for path in paths {
             let value = match own(path) {
                 Some((_, value)) => serde_json::to_value(value).map_err(broken)?,
-                None => path
-                    .split('.')
+                None => path::split(path)
+                    .unwrap_or_default()
+                    .into_iter()
                     .try_fold(&whole, |value, key| value.get(key))
                     .cloned()
                     .unwrap_or_default(),
@@ -192,7 +193,7 @@ impl Experiment {
         leaves(&whole, "", &mut paths);
         for path in paths {
             let mut less = whole.clone();
-            remove(&mut less, &path);
+            remove(&mut less, &path::split(&path).unwrap_or_default());
             if self.read_point(&less)?.is_ok_and(|e| e == *self) {
                 whole = less;
             }
@@ -286,20 +287,47 @@ impl Experiment {
         } else {
             e.train.rescale = true;
         }
+        e.layer = self.layers_in_training();
         e
+    }
+
+    /// What training sees of the settings of single layers.
+    fn layers_in_training(&self) -> Layers {
+        let (recipe, level) = (self.train.recipe, self.train.level);
+        let on_cells = level == super::Fidelity::Cell;
+        self.layer.only(|field| match field.split_once('.') {
+            Some(("chip", _)) => on_cells,
+            // The training noise of all layers is given.
+            Some(("variation", "sigma_w")) if self.train.sigma_w.is_some() => false,
+            Some(_) => recipe.sees_variation(),
+            None if field == "digital" => on_cells || recipe.sees_variation(),
+            None => recipe != Recipe::Float,
+        })
+    }
+
+    fn evaluates(&self) -> bool {
+        let t = &self.train;
+        self.data.validation > 0 && t.evaluate_every > 0 && t.epochs > 0
     }
 
     /// The variation of the chips that held-out images are classified on, where they are: not what
     /// training sees, and yet what its record tells.
     pub fn evaluated_on(&self) -> Option<Variation> {
-        let t = &self.train;
-        let evaluates = self.data.validation > 0 && t.evaluate_every > 0 && t.epochs > 0;
-        evaluates.then(|| Variation {
+        self.evaluates().then(|| Variation {
             // Their chips are independent, and on no wafer.
             sampling: Sampling::Independent,
             wafer: None,
             ..self.variation.clone()
         })
+    }
+
+    /// Settings of single layers of the same chips that decide how they deviate.
+    pub fn layers_evaluated_on(&self) -> Layers {
+        let deviates = |field: &str| field == "digital" || field.starts_with("variation.");
+        match self.evaluates() {
+            true => self.layer.only(deviates),
+            false => Layers::default(),
+        }
     }
 }
 
@@ -309,7 +337,8 @@ pub fn n_trainings(points: &[Point]) -> usize {
         .iter()
         .map(|point| {
             let e = &point.experiment;
-            format!("{:?}", (e.training(), e.evaluated_on()))
+            let evaluated = (e.evaluated_on(), e.layers_evaluated_on());
+            format!("{:?}", (e.training(), evaluated))
         })
         .collect();
     trainings.len()
@@ -372,7 +401,7 @@ impl Repeats {
 /// Paths of all values that are not tables.
 fn leaves(table: &toml::Table, prefix: &str, paths: &mut Vec<String>) {
     for (key, value) in table {
-        let path = format!("{prefix}{key}");
+        let path = format!("{prefix}{}", path::part(key));
         match value {
             toml::Value::Table(inner) => leaves(inner, &format!("{path}."), paths),
             _ => paths.push(path),
@@ -380,11 +409,12 @@ fn leaves(table: &toml::Table, prefix: &str, paths: &mut Vec<String>) {
     }
 }
 
-fn remove(table: &mut toml::Table, path: &str) {
-    match path.split_once('.') {
-        None => _ = table.remove(path),
-        Some((key, rest)) => {
-            if let Some(inner) = table.get_mut(key).and_then(toml::Value::as_table_mut) {
+fn remove(table: &mut toml::Table, keys: &[&str]) {
+    match keys {
+        [] => {}
+        [key] => _ = table.remove(*key),
+        [key, rest @ ..] => {
+            if let Some(inner) = table.get_mut(*key).and_then(toml::Value::as_table_mut) {
                 remove(inner, rest);
             }
         }

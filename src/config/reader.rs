@@ -132,9 +132,14 @@ impl Reader {
 
     /// The document's outermost table.
     pub(super) fn root<'t>(&'t self, table: &'t DeTable<'t>) -> Section<'t> {
+        self.table(String::new(), table)
+    }
+
+    /// A table at a path of the document.
+    pub(super) fn table<'t>(&'t self, path: String, table: &'t DeTable<'t>) -> Section<'t> {
         Section {
             reader: self,
-            path: String::new(),
+            path,
             table: Some(table),
             known: Vec::new(),
             trials: Vec::new(),

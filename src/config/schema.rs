@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::axes::{Mode, SHARED, SHORT};
+use super::layers::{TABLE as LAYER, is_offered};
 use super::reference::{Field, Table, tables};
 use super::sweep::MAX_POINTS;
 use crate::choice::Choice;
@@ -13,10 +14,18 @@ pub(super) const DESIGN: &str = "#/definitions/design";
 /// JSON Schema (draft 7) of an experiment file. It knows every field, its type and its range; which values
 /// contradict each other it does not know.
 pub fn schema() -> Json {
-    let tables = tables();
+    let (of_layers, tables): (Vec<Table>, Vec<Table>) =
+        tables().into_iter().partition(|table| table.path == LAYER);
     let mut whole = json!({});
     for table in &tables {
         *place(&mut whole, &table.path) = section(table);
+    }
+    for table in &of_layers {
+        whole["properties"]["layer"] = json!({
+            "type": "object",
+            "description": table.about,
+            "additionalProperties": {"$ref": "#/definitions/layer"},
+        });
     }
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -24,7 +33,12 @@ pub fn schema() -> Json {
         "type": "object",
         "additionalProperties": false,
         "properties": whole["properties"],
-        "definitions": {"design": design(&tables), "axis": axes(&tables), "range": range()},
+        "definitions": {
+            "design": design(&tables),
+            "axis": axes(&tables),
+            "range": range(),
+            "layer": layer(&of_layers, &tables),
+        },
     })
 }
 
@@ -62,6 +76,41 @@ fn property(field: &Field) -> Json {
     schema
 }
 
+/// Settings of one layer: its own fields, and those of other sections that it may override.
+fn layer(own: &[Table], tables: &[Table]) -> Json {
+    let mut layer = closed();
+    for field in own.iter().flat_map(|table| &table.fields) {
+        layer["properties"][field.key()] = property(field);
+    }
+    for field in tables.iter().flat_map(|table| &table.fields) {
+        let path = field.path.strip_prefix("quantize.").unwrap_or(&field.path);
+        if !is_offered(path) {
+            continue;
+        }
+        let (around, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let keys = around.split('.').filter(|key| !key.is_empty());
+        let at = keys.fold(&mut layer, |at, key| {
+            let inner = &mut at["properties"][key];
+            if inner.is_null() {
+                *inner = closed();
+            }
+            inner
+        });
+        at["properties"][key] = json!({"$ref": pointer(field)});
+    }
+    layer
+}
+
+/// A table without fields so far, and without unknown ones.
+fn closed() -> Json {
+    json!({"type": "object", "additionalProperties": false, "properties": {}})
+}
+
+/// Where the schema of a field stands.
+fn pointer(field: &Field) -> String {
+    format!("#/properties/{}", field.path.replace('.', "/properties/"))
+}
+
 /// Axes and how they are combined. Keys are short names, paths in quotes, or paths without, which are
 /// tables in tables.
 fn design(tables: &[Table]) -> Json {
@@ -75,11 +124,14 @@ fn design(tables: &[Table]) -> Json {
     for (short, path) in SHORT {
         design["properties"][short] = axis(path);
     }
+    // The names of layers are those of a network.
+    design["patternProperties"] = json!({"^layer\\.": {}});
+    design["properties"]["layer"] = json!({"type": "object"});
     for field in varying(tables) {
         design["properties"][&field.path] = axis(&field.path);
         let at = place(&mut design, field.section());
         if at.is_null() {
-            *at = json!({"type": "object", "additionalProperties": false, "properties": {}});
+            *at = closed();
         }
         at["properties"][field.key()] = axis(&field.path);
     }
@@ -102,8 +154,7 @@ fn varying(tables: &[Table]) -> impl Iterator<Item = &Field> {
 /// The axis of every field by its path: a value that is no list, a list of values, or a range.
 fn axes(tables: &[Table]) -> Json {
     let axis = |field: &Field| {
-        let pointer = format!("#/properties/{}", field.path.replace('.', "/properties/"));
-        let value = json!({"$ref": pointer});
+        let value = json!({"$ref": pointer(field)});
         let list = json!({"type": "array", "minItems": 1, "maxItems": MAX_POINTS, "items": value});
         let mut values = vec![list, json!({"$ref": "#/definitions/range"})];
         match (field.schema.get("anyOf"), &field.schema["type"]) {

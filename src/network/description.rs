@@ -8,6 +8,9 @@ mod layer;
 mod op;
 mod read;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::graph::Graph;
@@ -60,11 +63,20 @@ struct Quantizers {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unsigned_images: bool,
     binary_per_image: bool,
+    /// Crossbar layers with formats of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    layers: BTreeMap<String, Quantizers>,
 }
 
 impl Quantizers {
     fn of(n: &Numerics) -> Option<Self> {
-        (n.weight_bits > 0 || n.act_bits > 0 || n.input_bits > 0).then_some(Self {
+        let quantizes = n.weight_bits > 0 || n.act_bits > 0 || n.input_bits > 0;
+        (quantizes || n.own.is_some()).then(|| Self::new(n))
+    }
+
+    fn new(n: &Numerics) -> Self {
+        let own = n.own.iter().flat_map(|own| own.iter());
+        Self {
             weight_bits: n.weight_bits,
             per_channel: n.per_channel,
             binary_per_input: n.binary_per_input,
@@ -75,7 +87,15 @@ impl Quantizers {
             input_bits: n.input_bits,
             unsigned_images: !n.signed_images,
             binary_per_image: n.binary_group == BinaryGroup::Image,
-        })
+            layers: own.map(|(name, n)| (name.clone(), Self::new(n))).collect(),
+        }
+    }
+
+    /// Largest number of bits.
+    fn most_bits(&self) -> u32 {
+        let own = self.layers.values().map(Self::most_bits);
+        let here = [self.weight_bits, self.activation_bits, self.input_bits];
+        own.chain(here).max().unwrap_or(0)
     }
 
     fn numerics(&self) -> Numerics {
@@ -102,6 +122,10 @@ impl Quantizers {
             } else {
                 BinaryGroup::Channel
             },
+            own: (!self.layers.is_empty()).then(|| {
+                let own = self.layers.iter();
+                Arc::new(own.map(|(name, q)| (name.clone(), q.numerics())).collect())
+            }),
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn load(path: &Path, fold_batch_norm: bool, input: Option<&[usize]>) -> Resu
         )));
     }
     if fold_batch_norm {
-        if loaded.numerics.weight_bits > 0 {
+        if loaded.numerics.quantizes_weights() {
             return Err(Error::input(format!(
                 "{}: was trained with quantized weights, so its batch norm cannot be folded into them",
                 path.display()

@@ -42,10 +42,11 @@ impl Runner {
         }
         graph.flatten_output();
         let norm = NormMode::Frozen;
+        let nominal = CellNoise::NONE.everywhere(&graph);
         let inference = inference::lower(
             &graph,
             &network.numerics,
-            Chips::Weight(&CellNoise::NONE),
+            Chips::Weight(&nominal),
             norm,
             true,
         );

@@ -28,7 +28,7 @@
 
 use std::sync::Arc;
 
-use super::{ConvGeometry, Dac};
+use super::{Adc, ConvGeometry, Dac};
 #[cfg(doc)]
 use super::{Crossbar, IrDrop, ProgramCells, RunArgs};
 use crate::choice::choices;
@@ -365,21 +365,6 @@ pub struct Wires {
     pub activity: f32,
 }
 
-/// Codes of a converter and what disturbs it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Adc {
-    /// Lowest code: 0, or `-(2^(bits-1) - 1)` with sign and magnitude.
-    pub lo: i32,
-    /// Highest code.
-    pub hi: i32,
-    /// Thermal noise of a conversion, standard deviation in codes
-    /// ([`crate::random::Purpose::AdcNoise`]).
-    pub noise: f32,
-    /// Integral non-linearity in codes, one value per code from `lo` on: added to the scaled input
-    /// whose nearest code it belongs to, before rounding.
-    pub inl: Option<Arc<[f32]>>,
-}
-
 /// How a layer's arrays are read: the constants of [`Crossbar`] and its relatives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
@@ -410,7 +395,7 @@ impl Reading {
         let codes = match &self.adc {
             None => true,
             Some(adc) => {
-                let most = i64::from(adc.lo.unsigned_abs().max(adc.hi.unsigned_abs()));
+                let most = i64::from(adc.most());
                 let steps: i64 = match self.dac.analog_sum {
                     true => 1,
                     false => (0..self.dac.steps())
@@ -425,13 +410,7 @@ impl Reading {
                     false => 1,
                 };
                 let sum = most.saturating_mul(steps).saturating_mul(planes);
-                adc.lo < adc.hi
-                    && adc.hi - adc.lo < 1 << 14
-                    && sum < i64::from(i32::MAX)
-                    && adc
-                        .inl
-                        .as_ref()
-                        .is_none_or(|t| t.len() == (adc.hi - adc.lo + 1) as usize)
+                adc.is_possible(self.arrays.slices()) && sum < i64::from(i32::MAX)
             }
         };
         self.arrays.is_possible() && self.dac.is_possible() && codes
@@ -458,47 +437,5 @@ impl Reading {
     /// Whether the layer is that of a geometry.
     pub fn fits(&self, geo: &ConvGeometry) -> bool {
         (self.arrays.cols, self.arrays.rows) == (geo.c_out, geo.rows())
-    }
-}
-
-/// Errors of the converters of a layer, drawn per chip. Neighbouring columns of an array share a
-/// converter, no two arrays do: group `n` of a row of arrays, counted on from one column tile to the
-/// next ([`ConverterErrors::group`]), has address `(r * planes + p) * groups + n`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConverterErrors {
-    /// Where the cells are.
-    pub arrays: Arrays,
-    /// Neighbouring columns of an array that share a converter; the last group of an array has what
-    /// is left.
-    pub sharing: usize,
-    /// Standard deviation of the relative gain ([`crate::random::Purpose::AdcGain`]).
-    pub gain: f32,
-    /// Standard deviation of the offset in codes ([`crate::random::Purpose::AdcOffset`]).
-    pub offset: f32,
-    /// Address of the layer.
-    pub layer: u32,
-}
-
-impl ConverterErrors {
-    /// Groups of columns that share a converter, those of all column tiles.
-    pub fn groups(&self) -> usize {
-        let tiles = self.arrays.tile_cols.windows(2);
-        tiles
-            .map(|t| ((t[1] - t[0]) as usize).div_ceil(self.sharing))
-            .sum()
-    }
-
-    /// Group of every column.
-    pub fn group(&self) -> Vec<u32> {
-        let mut group = Vec::with_capacity(self.arrays.cols);
-        let mut first = 0;
-        for tile in self.arrays.tile_cols.windows(2) {
-            let cols = tile[1] - tile[0];
-            // More columns than fit 32 bits share as many as there are.
-            let sharing = u32::try_from(self.sharing).unwrap_or(u32::MAX);
-            group.extend((0..cols).map(|o| first + o / sharing));
-            first += cols.div_ceil(sharing);
-        }
-        group
     }
 }

@@ -24,6 +24,7 @@
 //! Ops run in order. Ops of one *section* run together ([`crate::backend::Session::run`]): a sweep has a
 //! section that programs the chips and one that is run for every chunk of images.
 
+mod adc;
 mod cells;
 mod check;
 mod dac;
@@ -39,7 +40,8 @@ use std::ops::Range;
 use crate::choice::choices;
 
 pub use crate::effects::{CellReadNoise, Curve, Deviate, Law};
-pub use cells::{Adc, Arrays, ConverterErrors, Encoding, Programming, Reading, Topology, Wires};
+pub use adc::{Adc, CodeRange, ConverterErrors};
+pub use cells::{Arrays, Encoding, Programming, Reading, Topology, Wires};
 pub(crate) use check::Check;
 pub use dac::{Dac, InputSigns};
 pub use draws::Draws;

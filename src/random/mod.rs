@@ -3,7 +3,8 @@
 //!
 //! Key = the experiment's seed; counter = `(address / 4, layer, chip, purpose)`; word
 //! `address % 4` of the Philox4x32-10 block is the number. Nothing else enters, so a chip is a
-//! pure function of (seed, chip index).
+//! pure function of (seed, chip index). What is drawn again and again (for every image; a second
+//! time for the same cell) has a repeat in the upper bits of the layer word ([`repeated`]).
 //!
 //! * [`philox`]: the generator, pinned by the published known-answer vectors.
 //! * [`normal()`], [`truncated`], [`lognormal`], [`uniform`]: one word to one deviate.
@@ -18,7 +19,7 @@ mod stream;
 pub use normal::{
     NORMAL_TOLERANCE, lognormal, lognormal_shape, normal, squeeze, truncated, uniform,
 };
-pub use reach::{ABOVE, Reach, product};
+pub use reach::{ABOVE, Reach, product, repeated};
 pub use stream::{Stream, StreamRng};
 
 /// What a random number is for: the last word of the counter.

@@ -2,15 +2,26 @@
 //! refusal of what has none.
 //!
 //! ```text
-//! counter = (address / 4, layer | image << 12, chip, purpose | row << 12)
+//! counter = (address / 4, layer | repeat << 12, chip, purpose | row << 12)
 //! ```
+//! A number that is drawn several times, each time anew, has a repeat ([`repeated`]): of a conversion that is
+//! the image, of what a chip is fabricated with 0 for the first time. A purpose draws by image or by chip, never both, so
+//! that no two repeats meet. Only what a cell draws at a read has a row in the last word.
+//!
 //! Beyond these limits an address would come round to numbers that belong to something else, and two
 //! things that should differ would be the same. Whoever makes addresses asks [`Reach::check`] first.
 
 use crate::error::{Error, Result};
 
-/// What an image is multiplied by in the layer word, and a row in the purpose word.
+/// What a repeat is multiplied by in the layer word, and a row in the purpose word.
 pub const ABOVE: u32 = 1 << 12;
+
+/// The layer word of a repeat; that of repeat 0 is the layer itself. Twin of `repeated` in
+/// `shaders/shared/random.wgsl`.
+#[inline(always)]
+pub const fn repeated(layer: u32, repeat: u32) -> u32 {
+    layer.wrapping_add(repeat.wrapping_mul(ABOVE))
+}
 
 /// A part of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +30,10 @@ pub enum Reach {
     Numbers,
     /// Layers, counted from 1: the lower bits of the layer word.
     Layers,
-    /// Images, where every read draws: the bits above the layer.
+    /// Images, where every read draws: the repeats of a conversion, in the bits above the layer.
     Images,
+    /// Repeats of what a chip draws, in the same bits.
+    Repeats,
     /// Rows of a layer, where every read of a cell draws: the bits above the purpose.
     Rows,
     /// Chips, and what is counted in their place (wafers, epochs).
@@ -36,7 +49,7 @@ impl Reach {
             Reach::Numbers | Reach::Chips => 1 << 32,
             Reach::TrainingChips => 1 << 31,
             Reach::Layers => ABOVE as u64 - 1,
-            Reach::Images | Reach::Rows => 1 << 20,
+            Reach::Images | Reach::Repeats | Reach::Rows => 1 << 20,
         }
     }
 
@@ -75,8 +88,23 @@ mod tests {
             | crate::random::OFFSET_REFERENCE
             | crate::random::RECALIBRATION;
         assert!(flags < ABOVE && flags & 0xff == 0);
-        for above in [Reach::Images, Reach::Rows] {
+        for above in [Reach::Images, Reach::Repeats, Reach::Rows] {
             assert_eq!(above.most() * u64::from(ABOVE), 1 << 32);
+        }
+    }
+
+    /// Every layer with every repeat has a word of its own, and the first repeat is where everything was
+    /// before there were repeats.
+    #[test]
+    fn layers_and_repeats_share_a_word_without_meeting() {
+        let layers = [0, 1, 2, 1000, Reach::Layers.most() as u32];
+        let repeats = [0, 1, 2, 77_777, (Reach::Repeats.most() - 1) as u32];
+        for layer in layers {
+            assert_eq!(repeated(layer, 0), layer);
+            for repeat in repeats {
+                let word = repeated(layer, repeat);
+                assert_eq!((word % ABOVE, word / ABOVE), (layer, repeat));
+            }
         }
     }
 
@@ -86,6 +114,7 @@ mod tests {
             Reach::Numbers,
             Reach::Layers,
             Reach::Images,
+            Reach::Repeats,
             Reach::Rows,
             Reach::Chips,
             Reach::TrainingChips,

@@ -1,7 +1,7 @@
 //! Streams: the numbers of one purpose of one layer of one chip, by address.
 
 use super::normal::{lognormal, squeezed, uniform};
-use super::{Purpose, philox};
+use super::{Purpose, philox, repeated};
 use rand::rand_core::TryRng;
 use std::convert::Infallible;
 
@@ -26,6 +26,16 @@ impl Stream {
             purpose: purpose as u32 | flags,
             layer,
             chip,
+        }
+    }
+
+    /// The stream that draws the same numbers anew, for the `n`-th time from 0: independent of this one for
+    /// `n > 0`. The repeats of a conversion are the images.
+    #[must_use]
+    pub fn repeat(self, n: u32) -> Self {
+        Self {
+            layer: repeated(self.layer, n),
+            ..self
         }
     }
 

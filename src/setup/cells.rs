@@ -1,26 +1,29 @@
-//! The crossbar layers of an experiment at cell level, as chips leave fabrication.
+//! The layers of an experiment on arrays of cells, as chips leave fabrication.
 
 use crate::chip::cells::{self, InputCodes};
 use crate::chip::layer::CellLayer;
-use crate::config::Experiment;
+use crate::config::LayerSettings;
 use crate::error::{Error, Result};
 use crate::network::Graph;
 use crate::network::lower::{Numerics, layer_address};
 
-/// The constants of every crossbar layer at cell level.
+/// The constants of every layer on arrays: of all crossbar layers, whose settings are `layers`, but the digital
+/// ones.
 ///
 /// # Errors
 /// A layer without codes (weights or inputs that are not quantized, one-bit inputs whose magnitude
 /// is the image's own); an impossible chip. The message names the node.
 pub fn cell_layers(
-    experiment: &Experiment,
+    layers: &[LayerSettings],
     graph: &Graph,
     numerics: &Numerics,
 ) -> Result<Vec<CellLayer>> {
-    let layers = graph.crossbars().into_iter().enumerate();
-    let layers = layers.map(|(index, (id, geo, _))| {
+    let crossbars = graph.crossbars().into_iter().zip(layers).enumerate();
+    let on_arrays = crossbars.filter(|(_, (_, own))| !own.digital);
+    let layers = on_arrays.map(|(index, ((id, geo, _), own))| {
         let node = &graph.nodes[id];
         let source = node.inputs[0];
+        let numerics = numerics.of(&node.name);
         let bits = numerics.input_bits_of(graph, source, &geo);
         let at = |e: Error| e.context(format!("node `{}`", node.name));
         if !(2..=8).contains(&bits) {
@@ -51,9 +54,8 @@ pub fn cell_layers(
             bits,
             signed: lo < 0,
         };
-        let (chip, variation) = (&experiment.chip, &experiment.variation);
         let address = layer_address(index);
-        cells::layer(chip, variation, &geo, numerics.weight_bits, input, address).map_err(at)
+        cells::layer(&own.chip, &own.variation, &geo, numerics.weight_bits, input, address).map_err(at)
     });
     layers.collect()
 }

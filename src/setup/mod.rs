@@ -6,6 +6,7 @@
 
 mod cells;
 mod inputs;
+mod layers;
 mod numerics;
 mod start;
 
@@ -13,12 +14,13 @@ use std::sync::Arc;
 
 pub use cells::cell_layers;
 pub use inputs::{HeldOut, Images, Inputs};
-pub use numerics::{cell_noise, numerics};
+pub use layers::{layers, noises};
+pub use numerics::numerics;
 pub use start::{Given, Start};
 
 use crate::chip::ChipVariation;
 use crate::chip::layer::CellLayer;
-use crate::config::{self, Experiment};
+use crate::config::{self, Experiment, LayerSettings};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
@@ -43,6 +45,8 @@ pub struct Point<'a> {
     pub inputs: Arc<Inputs<'a>>,
     /// The network before training.
     pub start: Arc<Start>,
+    /// Settings of its crossbar layers, in order.
+    pub layers: Arc<[LayerSettings]>,
     /// Number formats while training sees quantizers.
     pub quantized: Numerics,
     /// Number formats of the trained network on chips.
@@ -141,11 +145,13 @@ pub(crate) fn at_point(error: Error, point: &config::Point) -> Error {
 impl<'a> Point<'a> {
     fn new(config: config::Point, inputs: &Arc<Inputs<'a>>, start: Arc<Start>) -> Result<Self> {
         let experiment = &config.experiment;
-        start::check(experiment, &start).map_err(|e| at_point(e, &config))?;
-        let quantized = numerics(experiment, inputs.signed);
+        let layers = layers(experiment, &start.graph).map_err(|e| at_point(e, &config))?;
+        start::check(experiment, &layers, &start).map_err(|e| at_point(e, &config))?;
+        let quantized = numerics(experiment, &layers, inputs.signed);
         Ok(Self {
+            numerics: numerics::deployed(experiment.train.recipe, &quantized),
             quantized,
-            numerics: numerics::deployed(experiment.train.recipe, quantized),
+            layers: layers.into(),
             inputs: inputs.clone(),
             start,
             config,
@@ -173,12 +179,12 @@ impl<'a> Point<'a> {
         ChipVariation::new(&self.experiment().variation)
     }
 
-    /// The crossbar layers at cell level, before any tuning.
+    /// The layers on arrays, before any tuning.
     ///
     /// # Errors
     /// See [`cell_layers()`].
     pub fn cell_layers(&self) -> Result<Vec<CellLayer>> {
-        cell_layers(self.experiment(), &self.start.graph, &self.numerics)
+        cell_layers(&self.layers, &self.start.graph, &self.numerics)
     }
 
     /// The test images that every chip classifies.

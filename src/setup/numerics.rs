@@ -1,14 +1,32 @@
-//! Number formats of networks, and the noise of their cells, from the words of an experiment file.
+//! Number formats of networks, from the words of an experiment file.
 
-use crate::chip::terms;
-use crate::config::{self, Experiment, Recipe};
-use crate::network::lower::{ActStep, CellNoise, Numerics};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::{self, Experiment, LayerSettings, Quantize, Recipe};
+use crate::network::lower::{ActStep, Numerics};
 use crate::program::Step;
 
-/// Number formats while training sees quantizers, and of the trained network;
-/// `signed_images`: whether an image can have a negative value.
-pub fn numerics(experiment: &Experiment, signed_images: bool) -> Numerics {
-    let q = &experiment.quantize;
+/// Number formats while training sees quantizers, and of the trained network, whose crossbar layers are
+/// `layers`; `signed_images`: whether an image can have a negative value.
+pub fn numerics(
+    experiment: &Experiment,
+    layers: &[LayerSettings],
+    signed_images: bool,
+) -> Numerics {
+    let usual = of(&experiment.quantize, signed_images);
+    let own = layers
+        .iter()
+        .filter(|layer| layer.quantize != experiment.quantize);
+    let own = own.map(|layer| (layer.name.clone(), of(&layer.quantize, signed_images)));
+    let own: BTreeMap<String, Numerics> = own.collect();
+    Numerics {
+        own: (!own.is_empty()).then(|| Arc::new(own)),
+        ..usual
+    }
+}
+
+fn of(q: &Quantize, signed_images: bool) -> Numerics {
     let learned = q.weight_step == config::WeightStep::Lsq;
     Numerics {
         weight_bits: q.weight_bits,
@@ -37,24 +55,14 @@ pub fn numerics(experiment: &Experiment, signed_images: bool) -> Numerics {
         input_bits: q.input_bits,
         signed_images,
         binary_group: q.binary_group,
+        own: None,
     }
 }
 
 /// Number formats of the trained network on chips: with the recipe `float` it is not quantized.
-pub(super) fn deployed(recipe: Recipe, numerics: Numerics) -> Numerics {
+pub(super) fn deployed(recipe: Recipe, numerics: &Numerics) -> Numerics {
     match recipe {
         Recipe::Float => Numerics::FLOAT,
-        Recipe::Ptq | Recipe::PtqVat | Recipe::Qat | Recipe::Qavat => numerics,
-    }
-}
-
-/// Within-chip noise with standard deviation `sigma_w`.
-pub fn cell_noise(v: &config::Variation, sigma_w: f64, reference_columns: u32) -> CellNoise {
-    CellNoise {
-        law: v.law,
-        mapping: terms::mapping(v),
-        deviate: terms::deviate(v),
-        sigma_w: sigma_w as f32,
-        reference_columns,
+        Recipe::Ptq | Recipe::PtqVat | Recipe::Qat | Recipe::Qavat => numerics.clone(),
     }
 }

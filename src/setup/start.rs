@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::inputs::Inputs;
-use crate::config::{self, Experiment};
+use crate::config::{self, Experiment, LayerSettings};
 use crate::data::{Dataset, shape};
 use crate::error::{Error, Result};
 use crate::network::file::{self, Loaded};
@@ -99,7 +99,11 @@ fn wrong(path: &Path, what: impl std::fmt::Display) -> Error {
 ///
 /// # Errors
 /// What the network's file lacks or has too much.
-pub(super) fn check(experiment: &Experiment, start: &Start) -> Result<()> {
+pub(super) fn check(
+    experiment: &Experiment,
+    layers: &[LayerSettings],
+    start: &Start,
+) -> Result<()> {
     let (Some(given), Some(path)) = (&start.file, &experiment.network.file) else {
         return Ok(());
     };
@@ -117,7 +121,7 @@ pub(super) fn check(experiment: &Experiment, start: &Start) -> Result<()> {
             ));
         }
     } else if train.recipe.sees_quantizers() {
-        check_steps(experiment, graph, loaded).map_err(|what| wrong(path, what))?;
+        check_steps(experiment, layers, (graph, loaded)).map_err(|what| wrong(path, what))?;
     }
     let has_norm = |l: &Layer| matches!(l, Layer::BatchNorm { .. });
     if experiment.tuning.method == config::TuningMethod::BnRecalibration
@@ -141,8 +145,8 @@ pub(super) fn check(experiment: &Experiment, start: &Start) -> Result<()> {
 /// says what is wrong.
 fn check_steps(
     experiment: &Experiment,
-    graph: &Graph,
-    loaded: &Loaded,
+    layers: &[LayerSettings],
+    (graph, loaded): (&Graph, &Loaded),
 ) -> std::result::Result<(), String> {
     let steps = loaded.parameters.tensors.iter();
     for (name, tensor) in steps.filter(|(name, _)| Part::any(name, Part::is_chosen)) {
@@ -153,8 +157,9 @@ fn check_steps(
             ));
         }
     }
-    let (recipe, per_channel) = (experiment.train.recipe, experiment.quantize.per_channel);
-    for (id, geo, _) in graph.crossbars() {
+    let recipe = experiment.train.recipe;
+    for ((id, geo, _), own) in graph.crossbars().into_iter().zip(layers) {
+        let per_channel = own.quantize.per_channel;
         let name = Part::WeightStep.of(&graph.nodes[id].name);
         let steps = loaded.parameters.tensors.get(&name).map(|t| t.data.len());
         let wanted = if per_channel { geo.c_out } else { 1 };

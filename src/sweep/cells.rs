@@ -3,7 +3,7 @@
 
 use crate::backend::Session;
 use crate::chip::ChipVariation;
-use crate::chip::calibrate::follows_sums;
+use crate::chip::calibrate::follow_sums;
 use crate::chip::layer::CellLayer;
 use crate::config::{Experiment, Tuning};
 use crate::error::Result;
@@ -16,7 +16,7 @@ use crate::train::Model;
 use crate::train::converters::{self, Network};
 use crate::tuning::cells::{CellChipTuning, CellTuner, Held, TunedLayer, acts, tune};
 
-/// A point's crossbar layers.
+/// A point's layers on arrays.
 #[derive(Debug, Clone)]
 pub struct CellLevel {
     /// As they are lowered.
@@ -34,9 +34,9 @@ impl CellLevel {
     pub fn new(point: &Point, model: &Model, chips: &ChipVariation) -> Result<Self> {
         let (experiment, inputs) = (point.experiment(), &point.inputs);
         let (adc, tuning) = (&experiment.chip.adc, &experiment.tuning);
-        let mut layers = setup::cell_layers(experiment, &model.graph, &model.numerics)?;
+        let mut layers = setup::cell_layers(&point.layers, &model.graph, &model.numerics)?;
         tune(&mut layers, tuning)?;
-        match follows_sums(adc) {
+        match follow_sums(&layers) {
             true => {
                 let wanted = adc.calibration_images.min(inputs.n_trained_on());
                 let images = inputs.calibration(experiment.seed, wanted);
@@ -63,8 +63,8 @@ impl CellLevel {
         let adc = &experiment.chip.adc;
         let mut layers = point.cell_layers()?;
         tune(&mut layers, &experiment.tuning)?;
-        match follows_sums(adc) {
-            true => converters::check(graph, &point.numerics, adc, &layers)?,
+        match follow_sums(&layers) {
+            true => converters::check(graph, &point.numerics, &layers)?,
             false => converters::share(adc, &mut layers),
         }
         let held = vec![Held::default(); layers.len()];
@@ -78,11 +78,10 @@ impl CellLevel {
         layers: Vec<CellLayer>,
         held: Vec<Held>,
     ) -> Self {
-        let geometries = graph.crossbars().into_iter().map(|(_, geo, _)| geo);
-        let of = layers.iter().zip(geometries).zip(held);
-        let of = of.map(|((cells, geo), held)| TunedLayer {
+        let crossbars = graph.crossbars();
+        let of = layers.iter().zip(held).map(|(cells, held)| TunedLayer {
+            geo: crossbars[cells.index()].1,
             cells: cells.clone(),
-            geo,
             held,
         });
         Self {
@@ -122,10 +121,11 @@ impl CellLevel {
 
 /// What the arrays of every layer hold, where a correction depends on it.
 fn held(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<Held>> {
-    let bits = model.numerics.weight_bits;
-    let crossbars = model.graph.crossbars().into_iter().zip(layers);
-    let layers = crossbars.map(|((node, geo, _), cells)| {
+    let crossbars = model.graph.crossbars();
+    let layers = layers.iter().map(|cells| {
+        let (node, geo, _) = crossbars[cells.index()];
         let name = &model.graph.nodes[node].name;
+        let bits = cells.programming.arrays.weight_bits;
         match acts(tuning) {
             false => Ok(Held::default()),
             true => {

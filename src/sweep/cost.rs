@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::column::{Better, Column, Kind};
-use crate::config::{Fidelity, Mapping, OffsetReference};
+use crate::config::{Fidelity, Mapping, OffsetReference, Variation};
 use crate::error::Result;
 use crate::mapping::Counts;
+use crate::program::ConvGeometry;
 use crate::setup::Point;
 use crate::tuning::TuningCost;
 
@@ -65,24 +66,30 @@ pub fn costs(point: &Point, simulator: &mut Simulator) -> Result<BTreeMap<String
         }
         return Ok(found);
     }
-    let v = &experiment.variation;
-    let layers = point.start.graph.crossbars();
-    let sum = |of: &dyn Fn(&crate::program::ConvGeometry) -> usize| -> f64 {
-        layers.iter().map(|(_, geo, _)| of(geo) as f64).sum()
-    };
-    let cells = match v.mapping {
-        Mapping::Ideal => sum(&|g| g.weights()),
-        Mapping::Differential => 2.0 * sum(&|g| g.weights()),
+    let crossbars = point.start.graph.crossbars();
+    let on_crossbars = crossbars.iter().zip(point.layers.iter());
+    let on_crossbars = on_crossbars.filter(|(_, layer)| !layer.digital);
+    let (mut cells, mut conversions) = (0.0, 0.0);
+    for ((_, geo, _), layer) in on_crossbars {
+        cells += cells_of(geo, &layer.variation) as f64;
+        conversions += (geo.h_out() * geo.w_out() * geo.c_out) as f64;
+    }
+    Ok(with_tuning(cells, conversions, tuning.unwrap_or_default()))
+}
+
+/// Cells of a layer at weight level.
+fn cells_of(geo: &ConvGeometry, v: &Variation) -> usize {
+    match v.mapping {
+        Mapping::Ideal => geo.weights(),
+        Mapping::Differential => 2 * geo.weights(),
         Mapping::Offset => {
             let copies = match v.offset_reference {
                 OffsetReference::Digital => 0,
                 OffsetReference::Column => v.reference_copies as usize,
             };
-            sum(&|g| g.weights() + copies * g.rows())
+            geo.weights() + copies * geo.rows()
         }
-    };
-    let conversions = sum(&|g| g.h_out() * g.w_out() * g.c_out);
-    Ok(with_tuning(cells, conversions, tuning.unwrap_or_default()))
+    }
 }
 
 fn with_tuning(cells: f64, conversions: f64, tuning: TuningCost) -> BTreeMap<String, f64> {
@@ -100,12 +107,14 @@ fn with_tuning(cells: f64, conversions: f64, tuning: TuningCost) -> BTreeMap<Str
 fn of_arrays(point: &Point, tuning: TuningCost) -> Result<BTreeMap<String, f64>> {
     let layers = point.cell_layers()?;
     let (mut arrays, mut cells, mut conversions) = (0, 0, 0);
-    for (layer, (_, geo, _)) in layers.iter().zip(point.start.graph.crossbars()) {
+    let crossbars = point.start.graph.crossbars();
+    for layer in &layers {
+        let (_, geo, _) = crossbars[layer.index()];
         let reading = &layer.reading;
         // Reference columns of tuning are in its own cost.
         let counts = Counts::new(
             &reading.arrays,
-            &point.experiment().chip.array,
+            &point.layers[layer.index()].chip.array,
             &reading.dac,
             &geo,
             0,

@@ -103,7 +103,7 @@ impl<'a> Models<'a> {
         remove_leftovers(path);
         Ok(Model {
             graph: point.start.graph.clone(),
-            numerics: point.numerics,
+            numerics: point.numerics.clone(),
             parameters,
             record,
         })

@@ -15,7 +15,7 @@ use crate::chip::layer::{CellLayer, Pairs};
 use crate::config::{Experiment, TuningMethod};
 use crate::error::{Error, Result};
 use crate::network::lower::layer_address;
-use crate::program::{Arrays, ConvGeometry};
+use crate::program::{Adc, Arrays, CodeRange, ConvGeometry};
 use crate::tuning::cells::{CellLayerTuning, CellTuner, Held, TunedLayer, tune};
 use codes::{Codes, check_product, ideal};
 use net::Net;
@@ -112,7 +112,7 @@ pub fn solve(
     check_product(weights.step, inputs.step)?;
     let t = &experiment.tuning;
     tune(std::slice::from_mut(&mut layer), t)?;
-    let ranges = match Calibration::of(&layer, &experiment.chip.adc) {
+    let ranges = match Calibration::of(&layer) {
         Some(histograms) => Some(calibrated(histograms, &layer, &weights, &inputs, problem)?),
         None => layer.ranges.take(),
     };
@@ -146,10 +146,7 @@ pub fn solve(
     check_outputs(&outputs, n_out, [weights.step, inputs.step])?;
     let sums = s.read(net.sums)?;
     let codes = match (&layer.reading.adc, net.adc) {
-        (Some(adc), Some(constants)) => {
-            let constants = s.read(constants)?;
-            codes_of(&layer, (adc.lo, adc.hi), &constants, &sums)
-        }
+        (Some(adc), Some(constants)) => codes_of(&layer, adc, &s.read(constants)?, &sums),
         _ => vec![],
     };
     Ok(Answer {
@@ -298,7 +295,7 @@ fn calibrated(
 }
 
 /// Codes of sums from the converters' constants.
-fn codes_of(layer: &CellLayer, (lo, hi): (i32, i32), constants: &[f32], sums: &[f32]) -> Vec<f32> {
+fn codes_of(layer: &CellLayer, adc: &Adc, constants: &[f32], sums: &[f32]) -> Vec<f32> {
     let a = &layer.programming.arrays;
     let (tiles, planes, conversions) = (
         a.row_tiles(),
@@ -313,6 +310,7 @@ fn codes_of(layer: &CellLayer, (lo, hi): (i32, i32), constants: &[f32], sums: &[
         let code = v
             .mul_add(constants[at], constants[at + 1])
             .round_ties_even();
+        let CodeRange { lo, hi } = adc.codes_of(a.slice_of(column / a.cols));
         code.clamp(lo as f32, hi as f32)
     };
     sums.iter().enumerate().map(code).collect()

@@ -197,7 +197,7 @@ fn speed(
 /// chip as the trained one.
 fn untrained(point: &Point) -> Model {
     let (experiment, graph) = (point.experiment(), &point.start.graph);
-    let noise = setup::cell_noise(&experiment.variation, 0.0, 0);
+    let noise = setup::noises(&point.layers, |_| 0.0, 0);
     let lowered = inference::lower(
         graph,
         &point.numerics,
@@ -214,7 +214,7 @@ fn untrained(point: &Point) -> Model {
     }
     Model {
         graph: graph.clone(),
-        numerics: point.numerics,
+        numerics: point.numerics.clone(),
         parameters,
         record: TrainRecord::default(),
     }

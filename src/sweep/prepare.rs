@@ -96,7 +96,8 @@ fn cell_values(point: &Point) -> Result<()> {
 const WAFER: [&str; 1] = ["variation.wafer"];
 
 /// Fields, or sections, that arrays of cells are made from.
-const CELLS: [&str; 6] = [
+const CELLS: [&str; 7] = [
+    "layer",
     "chip",
     "variation",
     "quantize",

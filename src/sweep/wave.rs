@@ -23,7 +23,7 @@ use crate::network::lower::inference::{Inference, NormMode};
 use crate::program::CHIP_FIELDS;
 use crate::progress::Observer;
 use crate::random::RECALIBRATION;
-use crate::setup::{self, Images, Point};
+use crate::setup::{Images, Point};
 use crate::train::Model;
 use crate::tuning::cells::CellChipTuning;
 use crate::tuning::{ChipTuning, Tuner};
@@ -71,8 +71,11 @@ pub struct Simulator<'a> {
 
 /// How chips differ, and what they do about it.
 enum Level {
-    /// One deviation per weight.
-    Weight { noise: CellNoise, tuner: Box<Tuner> },
+    /// One deviation per weight: the noise of every crossbar layer, `None` where it is digital.
+    Weight {
+        noise: Vec<Option<CellNoise>>,
+        tuner: Box<Tuner>,
+    },
     /// Cells in arrays.
     Cell(Box<CellLevel>),
 }
@@ -126,7 +129,7 @@ impl<'a> Simulator<'a> {
         let (experiment, inputs) = (point.experiment(), &point.inputs);
         let chips = point.chips()?;
         let level = match experiment.fidelity {
-            Fidelity::Weight => layout::weight_level(experiment, &chips, &model.graph),
+            Fidelity::Weight => layout::weight_level(point, &chips),
             Fidelity::Cell => Level::Cell(Box::new(CellLevel::new(point, model, &chips)?)),
         };
         let norm = layout::norm(experiment);
@@ -155,10 +158,7 @@ impl<'a> Simulator<'a> {
     ) -> Result<Self> {
         let point = point.with_one_chip();
         let experiment = point.experiment();
-        let level = Level::Weight {
-            noise: setup::cell_noise(&experiment.variation, 0.0, 0),
-            tuner: Box::new(Tuner::untuned(&experiment.variation, &model.graph)),
-        };
+        let level = layout::ideal_level(&point);
         Self::prepare(
             backend,
             experiment,

@@ -66,6 +66,13 @@ pub fn search(
 ) -> Result<Report> {
     let experiment = point.experiment();
     check_level(experiment)?;
+    if let Some(layer) = point.layers.iter().find(|layer| layer.digital) {
+        return Err(Error::input(format!(
+            "layer `{}` is digital: the worst chip is searched among deviations of all weights; allowed: no \
+             digital layer",
+            layer.name
+        )));
+    }
     let mut hunt = Hunt::new(backend, point, model, observer)?;
     let ideal = hunt.ideal()?;
     let goal = hunt.goal.clone();
@@ -148,7 +155,7 @@ impl<'a> Hunt<'a> {
         Ok(Self {
             test: Images::new(&test, normalise)?,
             searched: Images::new(&searched, normalise)?,
-            classifier: Classifier::new(backend, experiment, model)?,
+            classifier: Classifier::new(backend, point, model)?,
             slope: Slope::new(backend, model, &layers)?,
             layers,
             goal,

@@ -2,10 +2,10 @@
 //! every step tells them.
 
 use crate::backend::Session;
-use crate::chip::calibrate::follows_sums;
+use crate::chip::calibrate::follow_sums;
 use crate::chip::layer::{CellLayer, Pairs};
 use crate::config::chip::Adc;
-use crate::config::{Experiment, Fidelity};
+use crate::config::{Experiment, Fidelity, LayerSettings};
 use crate::data::{self, Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
@@ -17,7 +17,7 @@ use crate::network::{Graph, Parameters};
 use super::converters::{self, Network};
 use crate::setup;
 
-/// Crossbar layers of a training at cell level.
+/// Layers on arrays of a training at cell level.
 #[derive(Debug, Clone)]
 pub(super) struct CellSteps {
     layers: Vec<CellLayer>,
@@ -40,37 +40,46 @@ impl CellSteps {
         graph: &Graph,
         numerics: &Numerics,
     ) -> Result<Option<Self>> {
+        if !trains_on_cells(experiment) {
+            return Ok(None);
+        }
+        let Experiment {
+            variation, layer, ..
+        } = experiment.training();
         let seen = Experiment {
-            variation: experiment.training().variation,
+            variation,
+            layer,
             ..experiment.clone()
         };
-        let steps = Self::deployed(&seen, graph, numerics)?;
+        let layers = setup::layers(&seen, graph)?;
+        let steps = Self::deployed(&seen, &layers, graph, numerics)?;
         Ok(match experiment.train.recipe.sees_variation() {
             true => steps,
             false => steps.map(|s| s.nominal()),
         })
     }
 
-    /// The layers with all variation of the experiment, where it trains at cell level: what held-out
-    /// images are classified on.
+    /// The layers with all variation of the experiment, whose crossbar layers are `layers`, where it trains at
+    /// cell level: what held-out images are classified on.
     ///
     /// # Errors
     /// An impossible chip.
     pub fn deployed(
         experiment: &Experiment,
+        layers: &[LayerSettings],
         graph: &Graph,
         numerics: &Numerics,
     ) -> Result<Option<Self>> {
-        if experiment.train.level != Fidelity::Cell || !experiment.train.recipe.sees_quantizers() {
+        if !trains_on_cells(experiment) {
             return Ok(None);
         }
         let adc = &experiment.chip.adc;
-        let mut layers = setup::cell_layers(experiment, graph, numerics)?;
+        let mut layers = setup::cell_layers(layers, graph, numerics)?;
         for layer in &mut layers {
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;
         }
-        let follow = follows_sums(adc);
+        let follow = follow_sums(&layers);
         if !follow {
             converters::share(adc, &mut layers);
         }
@@ -151,13 +160,13 @@ impl CellSteps {
         if !self.follow {
             return;
         }
-        for (i, layer) in self.layers.iter().enumerate() {
+        for layer in &self.layers {
             if let Some(pairs) = &layer.ranges {
                 let tensor = Tensor {
                     shape: vec![pairs.len(), 2],
                     data: pairs.as_flattened().to_vec(),
                 };
-                to.tensors.insert(range_name(i), tensor);
+                to.tensors.insert(range_name(layer), tensor);
             }
         }
     }
@@ -170,9 +179,9 @@ impl CellSteps {
         if !self.follow {
             return Ok(());
         }
-        for (i, layer) in self.layers.iter_mut().enumerate() {
+        for layer in &mut self.layers {
             let arrays = &layer.programming.arrays;
-            let name = range_name(i);
+            let name = range_name(layer);
             let pairs = from.tensors.get(&name).map(|t| t.data.as_chunks().0);
             match pairs {
                 Some(pairs) if pairs.len() == arrays.read_planes() * arrays.cols => {
@@ -213,7 +222,12 @@ impl CellSteps {
     }
 }
 
+/// Whether steps go through cells and converters.
+fn trains_on_cells(experiment: &Experiment) -> bool {
+    experiment.train.level == Fidelity::Cell && experiment.train.recipe.sees_quantizers()
+}
+
 /// Name of a layer's ranges in a checkpoint.
-fn range_name(layer: usize) -> String {
-    format!("converters.{layer}.range")
+fn range_name(layer: &CellLayer) -> String {
+    format!("converters.{}.range", layer.index())
 }

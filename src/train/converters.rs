@@ -5,7 +5,7 @@ use crate::backend::cpu::CpuBackend;
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::calibrate::Calibration;
 use crate::chip::layer::{CellLayer, Pairs};
-use crate::chip::ranges;
+use crate::chip::ranges::{self, Shared};
 use crate::config::chip::Adc;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
@@ -26,14 +26,20 @@ pub struct Network<'a> {
     pub parameters: &'a Parameters,
 }
 
-/// Makes the largest step of all layers the step of every converter, where they share one reference.
+/// Gives every converter the largest range of all layers, where they share one reference.
 pub fn share(adc: &Adc, layers: &mut [CellLayer]) {
     if !adc.shared {
         return;
     }
     let mut found: Vec<Option<Pairs>> = layers.iter_mut().map(|l| l.ranges.take()).collect();
     let of = layers.iter().zip(&mut found);
-    let of = of.filter_map(|(l, r)| Some((&l.programming.arrays, r.as_mut()?)));
+    let of = of.filter_map(|(l, pairs)| {
+        Some(Shared {
+            arrays: &l.programming.arrays,
+            adc: l.reading.adc.as_ref()?,
+            pairs: pairs.as_mut()?,
+        })
+    });
     ranges::share(&mut of.collect::<Vec<_>>());
     for (layer, ranges) in layers.iter_mut().zip(found) {
         layer.set_ranges(ranges);
@@ -53,20 +59,22 @@ pub fn calibrate(
     adc: &Adc,
     layers: &mut [CellLayer],
 ) -> Result<()> {
-    let mut histograms = histograms(adc, layers);
+    let mut histograms = histograms(layers);
     add_sums(network, images, normalise, layers, &mut histograms)?;
     // With one reference for the chip those that have seen something decide.
     let seen = histograms.iter().flatten().any(|h| !h.saw_nothing());
     for (layer, histogram) in layers.iter_mut().zip(histograms) {
-        layer.set_ranges(histogram.map(|h| h.ranges(adc.shared && seen)));
+        if let Some(h) = histogram {
+            layer.set_ranges(Some(h.ranges(adc.shared && seen)));
+        }
     }
     share(adc, layers);
     Ok(())
 }
 
 /// Empty histograms of the layers whose ranges follow sums.
-fn histograms(adc: &Adc, layers: &[CellLayer]) -> Vec<Option<Calibration>> {
-    layers.iter().map(|l| Calibration::of(l, adc)).collect()
+fn histograms(layers: &[CellLayer]) -> Vec<Option<Calibration>> {
+    layers.iter().map(Calibration::of).collect()
 }
 
 /// Adds the sums that images give to the histograms of the layers.
@@ -130,8 +138,8 @@ fn add_sums(
 ///
 /// # Errors
 /// As [`calibrate`].
-pub fn check(graph: &Graph, numerics: &Numerics, adc: &Adc, layers: &[CellLayer]) -> Result<()> {
-    Layout::new((graph, numerics), layers, &histograms(adc, layers)).map(|_| ())
+pub fn check(graph: &Graph, numerics: &Numerics, layers: &[CellLayer]) -> Result<()> {
+    Layout::new((graph, numerics), layers, &histograms(layers)).map(|_| ())
 }
 
 /// The program that gives the sums, before any memory is taken for it.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 #[cfg(doc)]
 use crate::config::Experiment;
-use crate::config::Variation;
+use crate::config::{Layers, Variation};
 #[cfg(doc)]
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -56,6 +56,9 @@ struct Identity<'a> {
     /// What held-out images are classified on, where they are: the record says how that went.
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluated_on: Option<Variation>,
+    /// The same of single layers.
+    #[serde(skip_serializing_if = "Layers::is_empty")]
+    layers_evaluated_on: Layers,
     settings: Value,
 }
 
@@ -91,6 +94,7 @@ pub fn training_key(point: &Point) -> Result<String> {
         images: SeenImages::new(&point.inputs),
         network_sha256: point.start.sha256(),
         evaluated_on: experiment.evaluated_on(),
+        layers_evaluated_on: experiment.layers_evaluated_on(),
         settings,
     };
     serde_json::to_string(&identity).map_err(json)

@@ -39,6 +39,6 @@ use crate::setup::Point;
 fn trained_numerics(point: &Point) -> Numerics {
     match point.experiment().train.recipe {
         Recipe::Float | Recipe::Ptq | Recipe::PtqVat => Numerics::FLOAT,
-        Recipe::Qat | Recipe::Qavat => point.quantized,
+        Recipe::Qat | Recipe::Qavat => point.quantized.clone(),
     }
 }

@@ -49,7 +49,6 @@ pub fn initial_weight_steps(
     numerics: &Numerics,
     parameters: &Parameters,
 ) -> Result<()> {
-    let top = (1 << (numerics.weight_bits.max(2) - 1)) - 1;
     for state in &training.states {
         let Some((layer, Part::WeightStep)) = Part::parse(&state.name) else {
             continue;
@@ -57,6 +56,7 @@ pub fn initial_weight_steps(
         let Some(weight) = parameters.get(layer, Part::Weight) else {
             continue;
         };
+        let top = (1 << (numerics.of(layer).weight_bits.max(2) - 1)) - 1;
         let steps: usize = state.shape.iter().product();
         let per_step = weight.data.len() / steps;
         // A channel of zeros begins as its layer, a layer of zeros as one just initialised.

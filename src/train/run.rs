@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
             parameters,
             graph,
             held_out,
-            numerics: *numerics,
+            numerics: numerics.clone(),
             batches: Arc::new(Batches {
                 train: &held_out.train,
                 normalise: &job.point.inputs.normalise,

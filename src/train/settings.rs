@@ -64,7 +64,11 @@ impl Steps {
 }
 
 /// What the training program needs. `batch` images per step.
-pub fn train_spec(experiment: &Experiment, noise: Option<CellNoise>, batch: usize) -> TrainSpec {
+pub fn train_spec(
+    experiment: &Experiment,
+    noise: Vec<Option<CellNoise>>,
+    batch: usize,
+) -> TrainSpec {
     let t = &experiment.train;
     TrainSpec {
         chips: t.chips_per_batch,

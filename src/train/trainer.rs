@@ -93,7 +93,7 @@ pub fn train(job: &Job) -> Result<Model> {
     let held_out = job.point.inputs.held_out();
     let recipe = experiment.train.recipe;
     let numerics = super::trained_numerics(job.point);
-    let full = job.point.quantized;
+    let full = &job.point.quantized;
     let (graph, file) = (&job.point.start.graph, &job.point.start.file);
     let started = Moment::now();
     let given = file.as_ref().map(|given| &given.loaded.parameters);
@@ -131,10 +131,10 @@ pub fn train(job: &Job) -> Result<Model> {
         // quantization leaves the network as it is.
         let frozen_norm = recipe == Recipe::Ptq;
         let purpose = Purpose::Quantize { frozen_norm };
-        let mut run = Run::new(job, &full, &held_out, purpose)?;
+        let mut run = Run::new(job, full, &held_out, purpose)?;
         run.parameters = parameters;
         parameters = run.quantize_afterwards(frozen_norm)?;
-        model.numerics = full;
+        model.numerics = full.clone();
         model.record.elapsed_s = started.elapsed().as_secs_f64();
     }
     model.parameters = parameters;

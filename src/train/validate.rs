@@ -4,6 +4,7 @@ use super::cells::CellSteps;
 use super::trainer::{Job, Validation};
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::ChipVariation;
+use crate::config::Variation;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::lower::cells::write_ranges;
@@ -40,7 +41,8 @@ pub(super) fn accuracy(network: &Network, images: &Dataset) -> Result<Validation
     let point = network.job.point;
     let (experiment, normalise) = (point.experiment(), &point.inputs.normalise);
     let chips = experiment.train.evaluate_chips;
-    let (ideal, varied) = match CellSteps::deployed(experiment, graph, numerics)? {
+    let cells = CellSteps::deployed(experiment, &point.layers, graph, numerics)?;
+    let (ideal, varied) = match cells {
         Some(mut cells) => {
             let (parameters, seed) = (network.parameters, experiment.training_seed());
             let of = (graph, numerics);
@@ -48,9 +50,10 @@ pub(super) fn accuracy(network: &Network, images: &Dataset) -> Result<Validation
             (Level::Cell(cells.nominal()), Level::Cell(cells))
         }
         None => {
-            let v = &experiment.variation;
-            let noise = |sigma_w| Level::Weight(setup::cell_noise(v, sigma_w, 0));
-            (noise(0.0), noise(v.sigma_w))
+            let noise = |sigma_w: fn(&Variation) -> f64| {
+                Level::Weight(setup::noises(&point.layers, sigma_w, 0))
+            };
+            (noise(|_| 0.0), noise(|v| v.sigma_w))
         }
     };
     let common = point.chips()?;
@@ -70,8 +73,8 @@ pub(super) fn accuracy(network: &Network, images: &Dataset) -> Result<Validation
 
 /// What chips are made of.
 enum Level {
-    /// One deviation per weight.
-    Weight(CellNoise),
+    /// One deviation per weight: the noise of every crossbar layer, `None` where it is digital.
+    Weight(Vec<Option<CellNoise>>),
     /// Cells in arrays.
     Cell(CellSteps),
 }
@@ -110,9 +113,9 @@ fn layout(
 /// An impossible chip; what does not fit.
 pub(super) fn check(backend: &dyn Backend, point: &Point, numerics: &Numerics) -> Result<()> {
     let (experiment, graph) = (point.experiment(), &point.start.graph);
-    let cells = CellSteps::deployed(experiment, graph, numerics)?;
+    let cells = CellSteps::deployed(experiment, &point.layers, graph, numerics)?;
     point.chips()?;
-    let noise = setup::cell_noise(&experiment.variation, experiment.variation.sigma_w, 0);
+    let noise = setup::noises(&point.layers, |v| v.sigma_w, 0);
     let made = match &cells {
         Some(cells) => Chips::Cell {
             layers: cells.layers(),

@@ -29,7 +29,6 @@ use crate::chip::layer::{CellLayer, Tuned};
 use crate::chip::{ChipVariation, Deviation};
 use crate::config::{self, TuningMethod, TuningPlace, TuningScope};
 use crate::error::Result;
-use crate::network::lower::layer_address;
 use crate::program::{ConvGeometry, Programming};
 use crate::random::{Reach, product};
 pub use fit::Held;
@@ -54,7 +53,7 @@ pub struct CellChipTuning {
     pub deviation: Deviation,
     /// The chip's estimate of it (arrays' estimates are averaged); `None` where it makes none.
     pub estimate: Option<f64>,
-    /// By crossbar layer.
+    /// By layer on arrays.
     pub layers: Vec<CellLayerTuning>,
 }
 
@@ -220,8 +219,8 @@ impl CellTuner {
         });
         let mut estimates = vec![];
         let layers = self.layers.iter().enumerate().map(|(l, layer)| {
-            let address = layer_address(l);
             let p = &layer.cells.programming;
+            let address = p.layer;
             let common = deviation.total + chips.layer(seed, chip, address);
             // As the cells have it.
             let arrays: Vec<f32> = (0..p.arrays.cell_arrays())
@@ -270,7 +269,7 @@ impl CellTuner {
         let (r, c) = (tile / a.col_tiles(), tile % a.col_tiles());
         let gauge = self.gauge(p, r);
         let place = Place {
-            layer: layer_address(l),
+            layer: p.layer,
             array,
             rows: (a.tile_rows[r] as usize, a.rows),
             first_column: (plane * a.col_tiles() + c) * gauge.reads,

@@ -5,7 +5,7 @@ use super::cost::TuningCost;
 use super::estimate::TestCells;
 use super::reads::Line;
 use crate::chip::{ChipVariation, Deviation, terms};
-use crate::config::{self, TuningMethod};
+use crate::config::{self, LayerSettings, TuningMethod};
 use crate::network::Graph;
 use crate::network::lower::layer_address;
 use crate::program::{ConvGeometry, Law, Mapping};
@@ -27,7 +27,7 @@ pub struct ChipTuning {
     pub deviation: Deviation,
     /// The chip's estimate of it, where it makes one (layers' estimates are averaged).
     pub estimate: Option<f64>,
-    /// By crossbar layer.
+    /// By crossbar layer that is not digital.
     pub layers: Vec<LayerTuning>,
 }
 
@@ -36,21 +36,34 @@ pub struct ChipTuning {
 pub struct Tuner {
     method: TuningMethod,
     law: Law,
-    mapping: Mapping,
     gain_floor: f64,
     columns: u32,
     cells: TestCells,
     /// What is concluded from the test cells of the chip, or from the columns of every layer.
     lines: Vec<Line>,
-    layers: Vec<ConvGeometry>,
+    /// The crossbar layers that are not digital.
+    layers: Vec<Layer>,
     calibration_images: u64,
 }
 
+/// A layer that is tuned.
+#[derive(Debug, Clone)]
+struct Layer {
+    /// Address of its random numbers.
+    address: u32,
+    geo: ConvGeometry,
+    mapping: Mapping,
+    /// Its columns at a known level, read with all rows driven alike.
+    columns: TestCells,
+}
+
 impl Tuner {
-    /// The tuner of a point.
+    /// The tuner of a point; `variation` is what test cells of the chip have, `layers` are all crossbar layers
+    /// in order.
     pub fn new(
         tuning: &config::Tuning,
         variation: &config::Variation,
+        layers: &[LayerSettings],
         chips: &ChipVariation,
         graph: &Graph,
     ) -> Self {
@@ -62,7 +75,24 @@ impl Tuner {
             read_noise: tuning.read_noise,
             read_lsb: tuning.read_lsb,
         };
-        let layers: Vec<ConvGeometry> = graph.crossbars().iter().map(|(_, geo, _)| *geo).collect();
+        let layer =
+            |(index, ((_, geo, _), own)): (usize, ((_, ConvGeometry, _), &LayerSettings))| {
+                let columns = TestCells {
+                    n: tuning.reference_columns as usize,
+                    per_read: geo.rows(),
+                    sigma_w: own.variation.sigma_w,
+                    ..cells
+                };
+                let tuned = Layer {
+                    address: layer_address(index),
+                    geo,
+                    mapping: terms::mapping(&own.variation),
+                    columns,
+                };
+                (!own.digital).then_some(tuned)
+            };
+        let all = graph.crossbars().into_iter().zip(layers).enumerate();
+        let layers: Vec<Layer> = all.filter_map(layer).collect();
         let lines = match tuning.method {
             TuningMethod::SelfTuning => {
                 let moments = cells.moments(chips.common_variance());
@@ -70,9 +100,8 @@ impl Tuner {
             }
             TuningMethod::LevelColumns => layers
                 .iter()
-                .map(|geo| {
-                    let columns = columns_of(cells, tuning.reference_columns, geo);
-                    let moments = columns.moments(chips.layer_variance());
+                .map(|layer| {
+                    let moments = layer.columns.moments(chips.layer_variance());
                     moments.line(tuning.estimator)
                 })
                 .collect(),
@@ -84,7 +113,6 @@ impl Tuner {
         Self {
             method: tuning.method,
             law: variation.law,
-            mapping: terms::mapping(variation),
             gain_floor: tuning.gain_floor,
             columns: tuning.reference_columns,
             cells,
@@ -95,12 +123,12 @@ impl Tuner {
     }
 
     /// Leaves every chip as it is.
-    pub fn untuned(variation: &config::Variation, graph: &Graph) -> Self {
+    pub fn untuned(variation: &config::Variation, layers: &[LayerSettings], graph: &Graph) -> Self {
         let none = config::Tuning {
             method: TuningMethod::None,
             ..config::Tuning::default()
         };
-        Self::new(&none, variation, &ChipVariation::default(), graph)
+        Self::new(&none, variation, layers, &ChipVariation::default(), graph)
     }
 
     /// Nominal-zero columns whose mean every output is reduced by, under either law: what a proportional
@@ -120,8 +148,9 @@ impl Tuner {
     /// A chip with its tuning.
     pub fn chip(&self, seed: u64, chip: u32, chips: &ChipVariation) -> ChipTuning {
         let deviation = chips.deviation(seed, chip);
-        let own: Vec<f64> = (0..self.layers.len())
-            .map(|l| deviation.total + chips.layer(seed, chip, layer_address(l)))
+        let layers = self.layers.iter();
+        let own: Vec<f64> = layers
+            .map(|layer| deviation.total + chips.layer(seed, chip, layer.address))
             .collect();
         let estimates: Option<Vec<f64>> = match self.method {
             TuningMethod::None | TuningMethod::ReferenceColumns | TuningMethod::BnRecalibration => {
@@ -135,9 +164,9 @@ impl Tuner {
             }
             TuningMethod::LevelColumns => {
                 let of = |(l, e): (usize, &f64)| {
-                    let columns = columns_of(self.cells, self.columns, &self.layers[l]);
-                    let place = (Purpose::ReferenceColumn, layer_address(l));
-                    self.lines[l].estimate(columns.measure(seed, chip, place, *e))
+                    let layer = &self.layers[l];
+                    let place = (Purpose::ReferenceColumn, layer.address);
+                    self.lines[l].estimate(layer.columns.measure(seed, chip, place, *e))
                 };
                 Some(own.iter().enumerate().map(of).collect())
             }
@@ -145,7 +174,8 @@ impl Tuner {
         let layers = own.iter().enumerate().map(|(l, &e)| LayerTuning {
             e,
             correction: estimates.as_ref().map_or(correct::NONE, |est| {
-                correct::correction(self.law, self.mapping, est[l], self.gain_floor)
+                let mapping = self.layers[l].mapping;
+                correct::correction(self.law, mapping, est[l], self.gain_floor)
             }),
         });
         let layers = layers.collect();
@@ -180,14 +210,15 @@ impl Tuner {
             }
             TuningMethod::ReferenceColumns => {
                 cost.cells = self.column_cells();
-                for g in &self.layers {
+                for g in self.layers.iter().map(|layer| &layer.geo) {
                     cost.conversions_per_image += k * pixels(g);
                     // K - 1 additions and a scaling per pixel, a subtraction per output.
                     cost.operations_per_image += pixels(g) * (k + g.c_out as u64);
                 }
             }
             TuningMethod::BnRecalibration => {
-                let outputs: u64 = self.layers.iter().map(|g| pixels(g) * g.c_out as u64).sum();
+                let geometries = self.layers.iter().map(|layer| &layer.geo);
+                let outputs: u64 = geometries.map(|g| pixels(g) * g.c_out as u64).sum();
                 cost.images_once = self.calibration_images;
                 cost.conversions_once = self.calibration_images * outputs;
             }
@@ -197,19 +228,23 @@ impl Tuner {
 
     /// Digital operations per image of a correction by any estimate but 0.
     fn operations(&self) -> u64 {
-        let c = correct::correction(self.law, self.mapping, 0.1, self.gain_floor);
-        let work = |g| correct::operations_per_image(g, c);
+        let work = |layer: &Layer| {
+            let c = correct::correction(self.law, layer.mapping, 0.1, self.gain_floor);
+            correct::operations_per_image(&layer.geo, c)
+        };
         self.layers.iter().map(work).sum()
     }
 
     /// Cells of the columns that are added to the layers.
     fn column_cells(&self) -> u64 {
-        let of_weight = match self.mapping {
-            Mapping::Differential { .. } => 2,
-            Mapping::Ideal | Mapping::Offset { .. } => 1,
+        let of_column = |layer: &Layer| {
+            let of_weight = match layer.mapping {
+                Mapping::Differential { .. } => 2,
+                Mapping::Ideal | Mapping::Offset { .. } => 1,
+            };
+            layer.geo.rows() as u64 * of_weight
         };
-        let rows: u64 = self.layers.iter().map(|g| g.rows() as u64).sum();
-        u64::from(self.columns) * rows * of_weight
+        u64::from(self.columns) * self.layers.iter().map(of_column).sum::<u64>()
     }
 
     /// Variance of the estimate's error by the closed form, where there is one: the chip's estimate from
@@ -223,14 +258,5 @@ impl Tuner {
             | TuningMethod::Oracle
             | TuningMethod::BnRecalibration => None,
         }
-    }
-}
-
-/// The columns of a layer at a known level, read like `cells` with all rows driven alike.
-fn columns_of(cells: TestCells, columns: u32, geo: &ConvGeometry) -> TestCells {
-    TestCells {
-        n: columns as usize,
-        per_read: geo.rows(),
-        ..cells
     }
 }

@@ -98,12 +98,15 @@ fn reading(rng: &mut Rng, geo: &ConvGeometry, with: With) -> Reading {
         Arc::from(table)
     });
     let adc = rng.pick(0, 4) > 0 || with.inl || with.thermal;
+    // A non-linearity belongs to the same codes in all slices.
+    let own = i32::from(inl.is_none() && rng.coin());
+    let codes = (0..arrays.slices() as i32).map(|s| (lo, hi - own * (s % 2)));
+    let codes = codes.map(|(lo, hi)| CodeRange { lo, hi }).collect();
     Reading {
         arrays,
         dac,
         adc: adc.then_some(Adc {
-            lo,
-            hi,
+            codes,
             noise: if with.thermal { 0.7 } else { 0.0 },
             inl,
         }),
@@ -117,7 +120,10 @@ fn reading(rng: &mut Rng, geo: &ConvGeometry, with: With) -> Reading {
 /// Ranges that about a third of the sums leave, and constants of converters near them.
 fn converters(rng: &mut Rng, case: &mut Case, spec: &Reading) -> [TensorId; 2] {
     let a = &spec.arrays;
-    let [lo, hi] = spec.adc.as_ref().map_or([0, 1], |adc| [adc.lo, adc.hi]);
+    let [lo, hi] = spec
+        .adc
+        .as_ref()
+        .map_or([0, 1], |adc| [adc.codes[0].lo, adc.codes[0].hi]);
     let full = (a.rows as f32).sqrt() * 2.0 * spec.dac.most();
     let mut pairs = Vec::new();
     for _ in 0..a.read_planes() * a.cols {
@@ -366,12 +372,8 @@ fn ideal_reading(rng: &mut Rng, geo: &ConvGeometry) -> Option<(f32, Reading)> {
     // Codes of half a level where cells are at half levels; too many codes: no converter.
     let lsb = if halves { 0.5 } else { 1.0 };
     let codes = (most / lsb) as i64 + 1;
-    let adc = (codes < 1 << 13).then_some(Adc {
-        lo: -(codes as i32),
-        hi: codes as i32,
-        noise: 0.0,
-        inl: None,
-    });
+    let codes = codes as i32;
+    let adc = (codes < 1 << 13).then(|| Adc::with_codes(-codes, codes));
     let integer = adc.is_some() && rng.coin();
     let reading = Reading {
         arrays: a,

@@ -227,12 +227,15 @@ fn ranges(d: &mut Draw, arrays: &Arrays, dac: &Dac, uniform: bool) -> Vec<[f32; 
 fn reading(d: &mut Draw, arrays: &Arrays, dac: Dac, uniform: bool) -> Reading {
     let (lo, hi) = if uniform { (0, 63) } else { (-31, 31) };
     let inl = |d: &mut Draw| (lo..=hi).map(|_| 0.3 * d.share() - 0.15).collect();
+    let inl = d.is().then(|| inl(d));
+    // A non-linearity belongs to the same codes in all slices.
+    let own = i32::from(inl.is_none());
+    let codes = (0..arrays.slices() as i32).map(|s| (lo, hi - 7 * own * s));
     Reading {
         adc: Some(Adc {
-            lo,
-            hi,
+            codes: codes.map(|(lo, hi)| CodeRange { lo, hi }).collect(),
             noise: 0.2,
-            inl: d.is().then(|| inl(d)),
+            inl,
         }),
         noise_per_cell: d.is(),
         integer: false,

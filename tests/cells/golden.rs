@@ -116,12 +116,7 @@ impl Params<'_> {
     }
 
     fn adc(&self) -> Option<Adc> {
-        (self.integer("adc_bits") > 0).then_some(Adc {
-            lo: -self.top(),
-            hi: self.top(),
-            noise: 0.0,
-            inl: None,
-        })
+        (self.integer("adc_bits") > 0).then(|| Adc::with_codes(-self.top(), self.top()))
     }
 
     /// End of a slice's range, in fully conducting cells at full drive.

@@ -106,7 +106,8 @@ fn mlp(input: (usize, usize, usize), classes: usize) -> pimento::network::file::
         width: 1.0,
     };
     let graph = zoo::mlp(input, &[12], classes, style);
-    let chips = Chips::Weight(&CellNoise::NONE);
+    let nominal = CellNoise::NONE.everywhere(&graph);
+    let chips = Chips::Weight(&nominal);
     let numerics = Numerics::FLOAT;
     let lowered = inference::lower(&graph, &numerics, chips, NormMode::Frozen, false);
     let mut parameters = Parameters::initial(&graph, &lowered.states, 5);

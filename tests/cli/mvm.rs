@@ -364,4 +364,21 @@ fn a_plan_shows_arrays_and_routes() {
     assert_eq!(stem["arrays"], 5 * 2 * 4);
     assert_eq!(stem["cells"], 27 * 6 * 4);
     assert_eq!(stem["route"], "counts of bits");
+    std::fs::write(
+        place.at("chip.toml"),
+        format!("{CHIP}[chip.adc]\nbits = [8, 7]\n[layer.\"stem.?\"]\ndigital = true\n"),
+    )
+    .unwrap();
+    let plan = place.at("chip.toml");
+    let run = pimento(&["inspect", text(&model), "--plan", &plan, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["digital_layers"][0]["name"], "stem.0");
+    assert_eq!(json["layers"][0]["adc_bits"], serde_json::json!([8, 7]));
+    let run = pimento(&["inspect", text(&model), "--plan", &plan]);
+    let first = run.stdout.lines().nth(2).unwrap();
+    assert!(
+        first.starts_with("stem.0 ") && first.ends_with(" digital"),
+        "{}",
+        run.stdout
+    );
 }

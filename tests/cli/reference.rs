@@ -65,7 +65,7 @@ fn a_field_is_explained() {
     assert_eq!(field["path"], "chip.adc.bits");
     assert_eq!(
         (&field["type"], &field["unit"]),
-        (&"integer".into(), &"bits".into())
+        (&"integer or list of integers".into(), &"bits".into())
     );
 }
 

@@ -6,12 +6,22 @@ use super::harness::*;
 pub use crate::cases::layers::*;
 
 /// Converters that lose nothing of sums of small integers.
-pub const WIDE: Adc = Adc {
-    lo: -2000,
-    hi: 2000,
-    noise: 0.0,
-    inl: None,
-};
+pub fn lossless() -> Adc {
+    Adc::with_codes(-2000, 2000)
+}
+
+/// The same converters with codes of their own in every other slice.
+pub fn differing(adc: Adc, arrays: &Arrays) -> Adc {
+    let CodeRange { lo, hi } = adc.codes[0];
+    let codes = (0..arrays.slices()).map(|s| CodeRange {
+        lo,
+        hi: hi - (s as i32 % 2) * (hi / 2),
+    });
+    Adc {
+        codes: codes.collect(),
+        ..adc
+    }
+}
 
 /// What a crossbar may have.
 #[derive(Default)]

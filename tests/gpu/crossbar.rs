@@ -33,7 +33,7 @@ fn integers_match_cpu_exactly() {
                         analog_sum,
                         ..dac(5, bits, signs)
                     },
-                    Some(WIDE),
+                    Some(lossless()),
                 )
             };
             let layer = Layer::new(&mut case, geo, spec, integers(-3, 3));
@@ -53,12 +53,8 @@ fn clipping_corrections_and_epilogue_match_cpu_exactly() {
     let geo = geometries()[0];
     for signs in SIGNS {
         let mut case = wave(1);
-        let adc = Adc {
-            lo: 0,
-            hi: 15,
-            ..WIDE
-        };
-        let spec = reading(&geo, ENCODINGS[4], dac(4, 1, signs), Some(adc));
+        let mut spec = reading(&geo, ENCODINGS[4], dac(4, 1, signs), None);
+        spec.adc = Some(differing(Adc::with_codes(0, 15), &spec.arrays));
         let layer = Layer::new(&mut case, geo, spec, integers(-3, 3));
         let map = [geo.c_out, geo.h_out(), geo.w_out()];
         let op = layer.crossbar(&mut case, |case, extra| {
@@ -117,10 +113,9 @@ fn noisy_codes_match_cpu() {
     for (i, (geo, (noisy, per_cell))) in geometries().into_iter().zip(noises).enumerate() {
         let mut case = Case::new(1, 2, 21);
         let adc = Adc {
-            lo: -31,
-            hi: 31,
             noise: 0.5,
             inl: (i % 2 == 0).then(|| values(63, 3).into()),
+            ..Adc::with_codes(-31, 31)
         };
         let table = (i == 1).then(|| [0.125, 1.25].into());
         let signs = SIGNS[i % 2];
@@ -232,20 +227,21 @@ fn counted_bits_give_the_same_codes() {
             i => geometries()[i],
         };
         let adc = Adc {
-            lo: -11,
-            hi: 12,
             noise: 0.25,
-            inl: None,
+            ..Adc::with_codes(-11, 12)
         };
         let drive = Dac {
             analog_sum,
             ..dac(5, bits, signs)
         };
         let mut case = wave(1);
-        let spec = Reading {
+        let mut spec = Reading {
             integer: i == 0,
-            ..reading(&geo, encoding, drive, Some(adc))
+            ..reading(&geo, encoding, drive, Some(adc.clone()))
         };
+        if i % 2 == 1 {
+            spec.adc = Some(differing(adc, &spec.arrays));
+        }
         let unsigned = matches!(encoding, Encoding::Offset { reference: 0 })
             || matches!(encoding, Encoding::Differential { digital: true, .. });
         let lowest = if unsigned { 0 } else { -3 };
@@ -371,12 +367,7 @@ fn pieces_match_cpu_exactly() {
     ];
     for (i, (geo, encoding, slice_bits, most, dac, x, g)) in cases.into_iter().enumerate() {
         let mut case = wave(1);
-        let adc = Adc {
-            lo: -63,
-            hi: 63,
-            noise: 0.0,
-            inl: None,
-        };
+        let adc = Adc::with_codes(-63, 63);
         let mut spec = Reading {
             exact: true,
             integer: i % 2 == 0,
@@ -384,6 +375,9 @@ fn pieces_match_cpu_exactly() {
         };
         let rows = geo.rows();
         spec.arrays.slice_bits = slice_bits.into();
+        if i > 1 {
+            spec.adc = spec.adc.map(|adc| differing(adc, &spec.arrays));
+        }
         spec.arrays.tile_rows = (0..rows)
             .step_by(most)
             .chain([rows])

@@ -52,7 +52,7 @@ fn layer(rows: usize, dac: Dac, per_cell: bool, exact: bool) -> Case {
     let mut spec = Reading {
         noise_per_cell: per_cell,
         exact,
-        ..reading(&geo, ENCODINGS[2], dac, Some(WIDE))
+        ..reading(&geo, ENCODINGS[2], dac, Some(lossless()))
     };
     let cuts = (0..rows as u32).step_by(512).chain([rows as u32]);
     spec.arrays.tile_rows = cuts.collect();

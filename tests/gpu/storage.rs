@@ -117,10 +117,8 @@ fn halves_are_read_as_their_values() {
     for (i, (geo, (noisy, per_cell))) in geometries().into_iter().zip(noises).enumerate() {
         let mut case = Case::new(1, 2, 21);
         let adc = Adc {
-            lo: -31,
-            hi: 31,
             noise: 0.5,
-            inl: None,
+            ..Adc::with_codes(-31, 31)
         };
         let spec = Reading {
             noise_per_cell: per_cell,
@@ -175,7 +173,7 @@ fn halves_are_read_as_their_values() {
 fn integers_match_cpu_exactly() {
     for (geo, encoding) in geometries().into_iter().zip(ENCODINGS) {
         let mut case = wave(1);
-        let spec = reading(&geo, encoding, dac(5, 1, None), Some(WIDE));
+        let spec = reading(&geo, encoding, dac(5, 1, None), Some(lossless()));
         // 11 bits and more: what is no half is rounded by the host's writes.
         let layer = Layer::new(&mut case, geo, spec, integers(-2_500, 2_500));
         case.program.keep(layer.g, Storage::F16);

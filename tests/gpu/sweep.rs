@@ -219,6 +219,48 @@ fn chips_kept_in_halves_are_the_same_on_both_backends() {
     }
 }
 
+/// Layers with bits, arrays and converters of their own, and digital ones, at both levels.
+#[test]
+fn layers_with_settings_of_their_own_are_the_same_on_both_backends() {
+    let name = "layers_with_settings_of_their_own_are_the_same_on_both_backends";
+    let Some(gpu) = harness::gpu_or_skip(name) else {
+        return;
+    };
+    let cpu = CpuBackend::new();
+    let data = Embedded::Digits8x8.load().expect("embedded");
+    for fidelity in ["weight", "cell"] {
+        let text = format!(
+            "fidelity = \"{fidelity}\"\n[data]\nset = \"digits-8x8\"\ntrain_limit = 600\n\
+             [network]\nkind = \"mlp\"\nhidden = [24, 16]\n[quantize]\nweight_bits = 4\n\
+             activation_bits = 4\ninput_bits = 4\n[train]\nrecipe = \"qat\"\nepochs = 4\n\
+             batch = 50\nlearning_rate = 5e-3\n[variation]\nsigma_w = 0.1\nsigma_b = 0.1\n\
+             [tuning]\nmethod = \"self-tuning\"\ntest_cells = 64\n[sweep]\nchips = 5\n\
+             [chip.array]\nrows = 40\n[chip.cells]\nslice_bits = 2\n[chip.adc]\nbits = [7, 6]\n\
+             [layer.fc1]\ndigital = true\n[layer.fc3]\nweight_bits = 6\n\
+             [layer.fc3.variation]\nsigma_w = 0.2\nmapping = \"differential\"\n\
+             [layer.fc3.chip]\narray = {{ rows = 9 }}\n\
+             adc = {{ bits = [6, 5, 4], range = \"calibrated\" }}\n"
+        );
+        let e = Experiment::parse(&text, "test").expect("the experiment is valid");
+        let m = train::train(&Job {
+            backend: &cpu,
+            point: &setup::point(&e, &data, 0).unwrap(),
+            label: "test".into(),
+            checkpoint: None,
+            resume: false,
+            observer: &(),
+        })
+        .expect("trained");
+        for (a, b) in rows(&cpu, &e, &m).iter().zip(&rows(gpu, &e, &m)) {
+            let context = format!("{fidelity}: {a:?} against {b:?}");
+            assert_eq!((a.chip, a.eps_b), (b.chip, b.eps_b));
+            assert!(a.correct.abs_diff(b.correct) <= IMAGES_APART, "{context}");
+            assert!((a.loss - b.loss).abs() < LOSS_APART, "{context}");
+            assert!(a.accuracy > 0.5, "{context}");
+        }
+    }
+}
+
 #[test]
 fn a_sweep_over_gpu_and_cpu_has_the_chips_of_either() {
     let name = "a_sweep_over_gpu_and_cpu_has_the_chips_of_either";

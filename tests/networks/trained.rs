@@ -163,7 +163,7 @@ fn zoo_networks_go_out_and_come_back() {
         let states = inference::lower(
             &graph,
             &numerics,
-            Chips::Weight(&CellNoise::NONE),
+            Chips::Weight(&CellNoise::NONE.everywhere(&graph)),
             NormMode::Frozen,
             true,
         )
@@ -233,7 +233,7 @@ fn a_network_that_cannot_be_trained_can_be_quantized_as_it_is() {
     let net = inference::lower(
         &g,
         &numerics,
-        Chips::Weight(&CellNoise::NONE),
+        Chips::Weight(&CellNoise::NONE.everywhere(&g)),
         NormMode::Frozen,
         false,
     );
@@ -308,7 +308,7 @@ fn tied_tensors_are_not_trained_apart() {
     let net = inference::lower(
         &g,
         &Numerics::FLOAT,
-        Chips::Weight(&CellNoise::NONE),
+        Chips::Weight(&CellNoise::NONE.everywhere(&g)),
         NormMode::Frozen,
         false,
     );

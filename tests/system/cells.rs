@@ -3,6 +3,7 @@
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
+use pimento::config::chip::AdcBits;
 use pimento::setup::{self, Images};
 use pimento::sweep::result::ChipRow;
 use pimento::sweep::wave::Simulator;
@@ -227,10 +228,10 @@ fn training_goes_through_cells_and_converters() {
         / f64::from(CHIPS);
     assert!(mean > 0.75, "has learned on its chips: {mean}");
     // The steps see the converters: another converter gives other weights.
-    e.chip.adc.bits = 3;
+    e.chip.adc.bits = AdcBits::Same(3);
     assert_ne!(trained(&e).parameters.tensors, through.parameters.tensors);
     // Without the rescaled gradient too.
-    e.chip.adc.bits = 4;
+    e.chip.adc.bits = AdcBits::Same(4);
     e.train.rescale = false;
     assert_ne!(trained(&e).parameters.tensors, through.parameters.tensors);
 }

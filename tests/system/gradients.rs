@@ -30,6 +30,7 @@ impl Network {
             .map(|i| ((i * 7919 % 1000) as f32 / 500.0 - 1.0) * 0.8)
             .collect();
         let labels = (0..n).map(|i| (i * 5 % graph.classes()) as f32).collect();
+        let noise = noise.map_or(vec![], |noise| noise.everywhere(&graph));
         Self {
             graph,
             numerics: Numerics::FLOAT,

@@ -173,7 +173,7 @@ fn compare(graph: &Graph) {
     let i = inference::lower(
         graph,
         &Numerics::FLOAT,
-        Chips::Weight(&CellNoise::NONE),
+        Chips::Weight(&CellNoise::NONE.everywhere(graph)),
         NormMode::Frozen,
         false,
     );
@@ -188,7 +188,7 @@ fn compare(graph: &Graph) {
     let spec = TrainSpec {
         chips: 1,
         batch: IMAGES,
-        noise: None,
+        noise: vec![],
         cells: None,
         optimizer: Optimizer::Adam { decoupled: false },
         weight_decay: 0.0,

@@ -172,7 +172,7 @@ fn a_fixed_common_deviation_of_the_last_layer_leaves_the_decision_alone() {
     let p = inference::lower(
         &m.graph,
         &m.numerics,
-        Chips::Weight(&noise),
+        Chips::Weight(&noise.everywhere(&m.graph)),
         NormMode::Frozen,
         true,
     );

@@ -9,6 +9,7 @@ mod growing;
 mod identity;
 mod in_flight;
 mod laws;
+mod layers;
 mod pictures;
 mod quantizers;
 mod refused;

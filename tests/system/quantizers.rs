@@ -83,7 +83,7 @@ impl Case {
         TrainSpec {
             chips: 1,
             batch: self.batch(),
-            noise: None,
+            noise: vec![],
             cells: None,
             optimizer: match self.optimizer.as_str() {
                 "sgd" => Optimizer::Sgd {
@@ -263,7 +263,7 @@ fn one_bit_in_front_of_fully_connected_layers_is_of_the_image() {
         act_bits: 1,
         ..Numerics::FLOAT
     };
-    let noise = pimento::network::lower::CellNoise::NONE;
+    let noise = pimento::network::lower::CellNoise::NONE.everywhere(&g);
     let chips = Chips::Weight(&noise);
     let net = inference::lower(&g, &numerics, chips, NormMode::Frozen, false);
     let ops = &net.program.sections[net.evaluate.0].ops;

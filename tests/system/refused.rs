@@ -6,6 +6,7 @@ use std::path::Path;
 use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
 use pimento::config::Experiment;
+use pimento::config::chip::AdcBits;
 use pimento::setup;
 use pimento::sweep::mvm::{self, Matrix, Problem};
 use pimento::sweep::result::SweepResult;
@@ -20,7 +21,7 @@ type Change = fn(&mut Experiment);
 /// Changes after which an experiment cannot be, with the field that says so.
 const WRONG: [(&str, Change); 4] = [
     ("variation.sigma_w", |e| e.variation.sigma_w = f64::NAN),
-    ("chip.adc.bits", |e| e.chip.adc.bits = 40),
+    ("chip.adc.bits", |e| e.chip.adc.bits = AdcBits::Same(40)),
     ("chip.array.rows", |e| e.chip.array.rows = 0),
     ("variation.on_off_ratio", |e| e.variation.on_off_ratio = 0.5),
 ];
@@ -97,7 +98,7 @@ fn built_values_are_judged_like_those_of_files() {
         }
     };
     assert_eq!(
-        says(|e| e.chip.adc.bits = 40),
+        says(|e| e.chip.adc.bits = AdcBits::Same(40)),
         "field `chip.adc.bits`: value 40 is not allowed; allowed: 0 to 14"
     );
     // What no TOML integer holds has its path, too.

@@ -10,7 +10,7 @@ use super::post::{self, PostParams};
 use super::reading::{self, Inputs, Prepared, ReadingParams};
 use super::uniform::uniform;
 use crate::error::Result;
-use crate::program::{Crossbar, Dac, Reading, TensorId};
+use crate::program::{Adc, Crossbar, Dac, Reading, TensorId};
 
 uniform! {
     /// Twin of `Conversion` in `shaders/shared/conversion.wgsl`, with its `Adc`.
@@ -139,9 +139,10 @@ impl Crossbar {
 
     fn conversion(&self, prepared: &Prepared, cx: &LowerContext<'_>) -> ConversionParams {
         let converter = self.spec.adc.as_ref();
+        let codes = converter.map(|c| c.codes[0]);
         ConversionParams {
-            lo: converter.map_or(0.0, |c| c.lo as f32),
-            hi: converter.map_or(0.0, |c| c.hi as f32),
+            lo: codes.map_or(0.0, |c| c.lo as f32),
+            hi: codes.map_or(0.0, |c| c.hi as f32),
             noise: converter.map_or(0.0, |c| c.noise),
             inl_at: prepared.inl_at,
             y: cx.view(self.y),
@@ -265,6 +266,7 @@ impl Crossbar {
 fn convert(call: Dispatch, spec: &Reading) -> Dispatch {
     let converter = spec.adc.as_ref();
     call.constant("HAS_ADC", converter.is_some())
+        .constant("OWN_CODES", converter.is_some_and(Adc::differ))
         .constant("HAS_INL", converter.is_some_and(|c| c.inl.is_some()))
         .constant("THERMAL", converter.is_some_and(|c| c.noise > 0.0))
         .constant("INTEGER", spec.integer)

@@ -183,8 +183,8 @@ fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatc
     (call, operand, chip_words)
 }
 
-/// Row offsets, row tiles, place values of planes, drives, non-linearity, and where the last four
-/// start.
+/// Row offsets, row tiles, place values of planes (and where they differ the lowest and highest code of
+/// each), drives, non-linearity, and where the last four start.
 fn table(input: &Inputs<'_>, padded: &Padded) -> (Arc<[u32]>, [u32; 4]) {
     let spec = input.spec;
     let arrays = &spec.arrays;
@@ -193,6 +193,12 @@ fn table(input: &Inputs<'_>, padded: &Padded) -> (Arc<[u32]>, [u32; 4]) {
     all.extend_from_slice(&arrays.tile_rows);
     let place_at = all.len() as u32;
     all.extend((0..arrays.read_planes()).map(|p| arrays.place(p).cast_unsigned()));
+    if let Some(adc) = spec.adc.as_ref().filter(|adc| adc.differ()) {
+        for p in 0..arrays.read_planes() {
+            let codes = adc.codes_of(arrays.slice_of(p));
+            all.extend([codes.lo, codes.hi].map(|code| (code as f32).to_bits()));
+        }
+    }
     let dac_at = all.len() as u32;
     all.extend(bits(spec.dac.table.as_deref()));
     let inl_at = all.len() as u32;

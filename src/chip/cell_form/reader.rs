@@ -2,8 +2,8 @@
 
 use super::{Key, level_units};
 use crate::chip::closed_form::deviation;
-use crate::program::{Deviate, Encoding, InputSigns, Reading};
-use crate::random::{ABOVE, Purpose, philox};
+use crate::program::{CodeRange, Deviate, Encoding, InputSigns, Reading};
+use crate::random::{ABOVE, Purpose, philox, repeated};
 
 /// A layer's arrays ready to be read on one chip.
 #[derive(Debug, Clone, Copy)]
@@ -126,10 +126,7 @@ impl Reader<'_> {
         let conversion = (p * a.row_tiles() + r) * self.spec.dac.conversions() + t;
         let event = (conversion * place.pixels + place.pixel) * a.cols.div_ceil(4) + col / 4;
         let key = [self.key.seed as u32, (self.key.seed >> 32) as u32];
-        let layer = self
-            .spec
-            .layer
-            .wrapping_add(place.image.wrapping_mul(ABOVE));
+        let layer = repeated(self.spec.layer, place.image);
         let counter = [event as u32, layer, self.key.chip, purpose | self.key.flags];
         deviation(philox::block(key, counter)[col % 4], Deviate::Gaussian, 1.0)
     }
@@ -177,17 +174,18 @@ impl Reader<'_> {
         if adc.noise > 0.0 {
             scaled += f64::from(adc.noise) * self.noise(Purpose::AdcNoise as u32, at, place);
         }
-        let limited = |x: f64| x.round_ties_even().clamp(adc.lo.into(), adc.hi.into()) as i32;
+        let CodeRange { lo, hi } = adc.codes_of(a.slice_of(p));
+        let limited = |x: f64| x.round_ties_even().clamp(lo.into(), hi.into()) as i32;
         let nearest = scaled;
         if let Some(inl) = &adc.inl {
-            scaled += f64::from(inl[(limited(scaled) - adc.lo) as usize]);
+            scaled += f64::from(inl[(limited(scaled) - lo) as usize]);
         }
         Conversion {
             sum,
             nearest,
             scaled,
             code: limited(scaled),
-            clipped: scaled > f64::from(adc.hi) + 0.5 || scaled < f64::from(adc.lo) - 0.5,
+            clipped: scaled > f64::from(hi) + 0.5 || scaled < f64::from(lo) - 0.5,
         }
     }
 

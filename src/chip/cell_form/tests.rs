@@ -4,7 +4,8 @@ use super::*;
 use crate::chip::cells::{InputCodes, layer};
 use crate::chip::layer::CellLayer;
 use crate::config::chip::{
-    Accumulate, AdcCodes, AdcRange, CellEncoding, Curve as Config, SliceBits, Split, Subtraction,
+    Accumulate, AdcBits, AdcCodes, AdcRange, CellEncoding, Curve as Config, SliceBits, Split,
+    Subtraction,
 };
 use crate::config::{Chip, Variation};
 use crate::program::{Adc, ConvGeometry, InputSigns, Law};
@@ -97,12 +98,12 @@ fn chips() -> impl Strategy<Value = (Chip, u32, InputCodes)> {
         2u32..=8,
         any::<bool>(),
         1u32..=3,
-        any::<[bool; 3]>(),
+        any::<[bool; 4]>(),
         12u32..=14,
     );
     (mapping, converter).prop_map(|(mapping, converter)| {
         let (weight_bits, slice, [offset, two, digital, filled, none], reference, rows) = mapping;
-        let (bits, signed, step, [twos, analog, uniform], adc_bits) = converter;
+        let (bits, signed, step, [twos, analog, uniform, by_slice], adc_bits) = converter;
         let mut chip = Chip::default();
         chip.array.rows = rows;
         chip.array.split = if filled { Split::Filled } else { Split::Even };
@@ -127,7 +128,12 @@ fn chips() -> impl Strategy<Value = (Chip, u32, InputCodes)> {
         if analog {
             chip.dac.accumulate = Accumulate::Analog;
         }
-        chip.adc.bits = if none { 0 } else { adc_bits };
+        let slices = chip.cells.slices(weight_bits).len() as u32;
+        chip.adc.bits = match (none, by_slice) {
+            (true, _) => AdcBits::Same(0),
+            (false, false) => AdcBits::Same(adc_bits),
+            (false, true) => AdcBits::BySlice((0..slices).map(|s| adc_bits - s % 2).collect()),
+        };
         chip.adc.codes = if uniform {
             AdcCodes::Uniform
         } else {
@@ -188,7 +194,7 @@ fn an_additive_common_deviation_cancels_where_two_real_cells_are_subtracted() {
         chip.cells.reference = reference;
         chip.cells.slice_bits = SliceBits::Each(2);
         chip.programming.non_negative = false;
-        chip.adc.bits = 0;
+        chip.adc.bits = AdcBits::Same(0);
         let cells = spec(&chip, &variation, rows, cols, 4, input);
         let array = vec![e; cells.reading.arrays.cell_arrays()];
         read(&cells, &weights, &inputs, &array, KEY).u
@@ -270,7 +276,7 @@ fn read_noise_of_cells_and_of_their_sum_are_the_same_in_law() {
         chip.read.fixed = 0.02;
         chip.read.per_cell = per_cell;
         chip.dac.bits = 2;
-        chip.adc.bits = 0;
+        chip.adc.bits = AdcBits::Same(0);
         let cells = spec(&chip, &Variation::default(), rows, cols, 4, input);
         let array = vec![0.0; cells.reading.arrays.cell_arrays()];
         let made = program(&weights, &array, &cells.programming, KEY);
@@ -328,7 +334,7 @@ fn read_noise_of_cells_and_of_their_sum_are_the_same_in_law() {
 #[test]
 fn a_converter_rounds_limits_and_counts_what_it_must() {
     let mut chip = Chip::default();
-    chip.adc.bits = 4;
+    chip.adc.bits = AdcBits::Same(4);
     chip.adc.range = AdcRange::Granular;
     chip.dac.bits = 8;
     let input = InputCodes {
@@ -368,7 +374,7 @@ fn offset_error(rows: usize, slice: u32, ratio: f64, adc_bits: u32) -> f64 {
     chip.cells.slice_bits = SliceBits::Each(slice);
     chip.cells.on_off_ratio = ratio;
     chip.dac.bits = 1;
-    chip.adc.bits = adc_bits;
+    chip.adc.bits = AdcBits::Same(adc_bits);
     chip.adc.codes = AdcCodes::Uniform;
     let input = InputCodes {
         bits: 8,

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use toml::de::DeValue;
 
 use super::{Axis, AxisValue, Design, Mode, Values};
-use crate::config::MAX_POINTS;
 use crate::config::reader::{self, Entries, Section, Value};
 use crate::config::rule::{Any, Read, Rule};
+use crate::config::{MAX_POINTS, path};
 use crate::error::{Code, Mistake};
 
 /// Short names that are accepted for fields; what is written has the path.
@@ -46,8 +46,8 @@ pub(in crate::config) const SHARED: [(&str, &str); 8] = [
     ),
 ];
 
-/// Longest key of an axis; the longest path of a field has some 40 characters.
-const MAX_KEY: usize = 200;
+/// Longest key of an axis; the longest path of a field has some 40 characters, and the name of a layer up to 200.
+const MAX_KEY: usize = 300;
 
 /// Most parts of an axis's path; the deepest field has four.
 const MAX_PARTS: usize = 8;
@@ -110,6 +110,8 @@ impl Design {
             let Some(path) = field(&key, &place, s) else {
                 continue;
             };
+            // Where its field is looked for, however the file quotes it.
+            s.reader().note(format!("{}.{path}", table.path), line);
             if !known.insert(path.clone()) {
                 let text = format!("`{path}` is there twice; allowed: one axis a field");
                 refuse(s, &place, Mistake::worded(Code::Repeated, &text));
@@ -193,7 +195,7 @@ fn flatten<'t>(key: &str, value: &'t Value<'t>, axes: &mut Vec<(String, &'t Valu
             let mut inner: Vec<_> = t.iter().collect();
             inner.sort_by_key(|(k, _)| k.span().start);
             for (k, v) in inner {
-                flatten(&format!("{key}.{}", k.get_ref()), v, axes);
+                flatten(&format!("{key}.{}", path::part(k.get_ref())), v, axes);
             }
         }
         _ => axes.push((key.to_string(), value)),
@@ -202,7 +204,13 @@ fn flatten<'t>(key: &str, value: &'t Value<'t>, axes: &mut Vec<(String, &'t Valu
 
 /// The field that an axis's key means.
 fn field(key: &str, place: &str, s: &Section) -> Option<String> {
-    if key.len() > MAX_KEY || key.split('.').count() > MAX_PARTS {
+    let path = match key.len() <= MAX_KEY {
+        true => path::canonical(super::field_path(key)),
+        false => None,
+    };
+    let keys = path.as_deref().and_then(path::split);
+    let parts = keys.map_or(0, |keys| keys.len());
+    let (Some(path), 1..=MAX_PARTS) = (path, parts) else {
         let text = format!(
             "an axis of {} characters and {} parts is no field; allowed: the path of a field, such as \
              \"variation.sigma_layer\"",
@@ -211,12 +219,12 @@ fn field(key: &str, place: &str, s: &Section) -> Option<String> {
         );
         refuse(s, place, Mistake::worded(Code::Misplaced, &text));
         return None;
-    }
-    let path = super::field_path(key);
+    };
     let is =
         |field: &str| path == field || path.strip_prefix(field).is_some_and(|p| p.starts_with('.'));
     let shared = SHARED.iter().find(|(field, _)| is(field));
-    if let (Some((_, why)), false) = (shared, matches!(path, "sweep.chips" | "sweep.yield_limit")) {
+    let planned = matches!(path.as_str(), "sweep.chips" | "sweep.yield_limit");
+    if let (Some((_, why)), false) = (shared, planned) {
         let text = format!("cannot vary: {why}");
         refuse(s, place, Mistake::worded(Code::Misplaced, &text));
         return None;
@@ -229,7 +237,7 @@ fn field(key: &str, place: &str, s: &Section) -> Option<String> {
         s.reader().error(line, mistake.also(path));
         return None;
     }
-    Some(path.to_string())
+    Some(path)
 }
 
 fn list<'t>(

@@ -1,6 +1,8 @@
 //! Contradictions of the cell level: what codes need of slices, steps and converters.
 
-use crate::config::chip::{AdcCodes, AdcRange, CellEncoding, SliceBits, Subtraction};
+use crate::config::chip::{
+    AdcBits, AdcCodes, AdcGroup, AdcMethod, AdcRange, CellEncoding, SliceBits, Subtraction,
+};
 use crate::config::{
     ActivationRange, Experiment, Fidelity, LinearInputs, Recipe, TuningMethod, TuningPlace,
 };
@@ -253,24 +255,14 @@ fn drives(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String))
 
 fn converters(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
     let a = &e.chip.adc;
-    if a.bits == 0 {
+    if !a.converts() {
         return;
-    }
-    let (lo, hi) = a.code_range();
-    if hi <= lo {
-        add(
-            &["chip.adc.bits", "chip.adc.codes"],
-            format!(
-                "{} bit with sign and magnitude has codes from {lo} to {hi}: a range of zero width; allowed: 2 to 14, or codes \"{}\"",
-                a.bits,
-                AdcCodes::Uniform
-            ),
-        );
     }
     let slices = match &e.chip.cells.slice_bits {
         SliceBits::List(list) => list.len(),
         each => each.of(e.chip.cells.needed(e.quantize.weight_bits)).len(),
     };
+    converter_codes(e, slices, add);
     let n = a.limit.len();
     if a.range == AdcRange::Fixed && n != 1 && n != slices {
         add(
@@ -289,8 +281,65 @@ fn converters(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], Stri
             ),
         );
     }
+}
+
+/// Every converter has codes, and where slices differ in them nothing is left open.
+fn converter_codes(
+    e: &Experiment,
+    slices: usize,
+    add: &mut impl FnMut(&'static [&'static str], String),
+) {
+    let a = &e.chip.adc;
+    let bits = a.bits.each();
+    if let Some(bits) = bits.iter().find(|bits| a.codes.range(**bits).1 < 1) {
+        let (lo, hi) = a.codes.range(*bits);
+        add(
+            &["chip.adc.bits", "chip.adc.codes"],
+            format!(
+                "{bits} bit with sign and magnitude has codes from {lo} to {hi}: a range of zero width; allowed: 2 to 14, or codes \"{}\"",
+                AdcCodes::Uniform
+            ),
+        );
+    }
+    if let AdcBits::BySlice(list) = &a.bits
+        && list.len() != slices
+    {
+        add(
+            &[
+                "chip.adc.bits",
+                "chip.cells.slice_bits",
+                "quantize.weight_bits",
+            ],
+            format!(
+                "{} for {}; allowed: one number, or a list with {slices}, one for every slice",
+                counted(list.len(), "number of bits", "numbers of bits"),
+                counted(slices, "slice", "slices")
+            ),
+        );
+    }
+    let differ = bits.iter().any(|b| *b != bits[0]);
+    if differ && !a.inl.is_empty() {
+        add(
+            &["chip.adc.inl", "chip.adc.bits"],
+            "one non-linearity for converters that have different codes; allowed with different bits: none"
+                .into(),
+        );
+    }
+    let least_error = a.range == AdcRange::Calibrated && a.method == AdcMethod::Mse;
+    if differ && least_error && a.per == AdcGroup::Layer {
+        add(
+            &["chip.adc.per", "chip.adc.bits", "chip.adc.method"],
+            format!(
+                "method \"{}\" has no least error of one range for converters of different bits; allowed: per \"{}\" or \"{}\", or another method",
+                AdcMethod::Mse,
+                AdcGroup::Slice,
+                AdcGroup::Column
+            ),
+        );
+    }
+    let (lo, hi) = a.codes.range(bits[0]);
     let codes = (hi - lo + 1) as usize;
-    if !a.inl.is_empty() && a.inl.len() != codes {
+    if !differ && !a.inl.is_empty() && a.inl.len() != codes {
         add(
             &["chip.adc.inl", "chip.adc.bits"],
             format!(
@@ -299,6 +348,10 @@ fn converters(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], Stri
             ),
         );
     }
+}
+
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 fn wires(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
@@ -350,7 +403,7 @@ fn tuning(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String))
             "\"adc-reference\" scales what a converter says, and with law \"layer-fixed\" a common deviation adds to it; allowed: \"digital\", law \"weight-proportional\", or cells that have drifted (chip.drift.time_s above t0_s)".into(),
         );
     }
-    if e.chip.adc.bits == 0 {
+    if !e.chip.adc.converts() {
         add(
             &["tuning.place", "chip.adc.bits"],
             "\"adc-reference\" needs converters, and chip.adc.bits = 0 has none; allowed: \"digital\", or bits above 0".into(),

@@ -2,9 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use toml::de::DeValue;
+
 use super::SHARE;
 use crate::choice::choices;
-use crate::config::rule::{List, OneOr};
+use crate::config::rule::{Allowed, Any, List, OneOr, Read, Rule, either};
 use crate::config::section::section;
 use crate::program::InputSigns;
 
@@ -30,6 +32,40 @@ section! {
         table: Vec<f64> = Vec::new(), List { each: 0.0..=1e4, length: 0..=256 }, "levels";
         /// Where the steps are added up.
         accumulate: Accumulate = Accumulate::Digital;
+    }
+}
+
+/// Resolution of the converters.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+pub enum AdcBits {
+    /// All have so many bits; 0: there are no converters.
+    Same(u32),
+    /// The arrays of slice `s` have converters of `bits[s]` bits, least significant slice first.
+    BySlice(Vec<u32>),
+}
+
+impl AdcBits {
+    /// Bits of the converters of every slice that is told apart: one number, or one a slice.
+    pub fn each(&self) -> &[u32] {
+        match self {
+            AdcBits::Same(bits) => std::slice::from_ref(bits),
+            AdcBits::BySlice(bits) => bits,
+        }
+    }
+}
+
+impl Rule<AdcBits> for Any {
+    fn read(&self, value: &DeValue) -> Read<AdcBits> {
+        match value.as_array() {
+            Some(_) => BITS_BY_SLICE.read(value).map(AdcBits::BySlice),
+            None => BITS.read(value).map(AdcBits::Same),
+        }
+    }
+
+    fn allowed(&self) -> Allowed {
+        let same = Rule::<u32>::allowed(&BITS);
+        either(&same, &Rule::<Vec<u32>>::allowed(&BITS_BY_SLICE))
     }
 }
 
@@ -88,8 +124,9 @@ choices! {
 section! {
     /// Section `[chip.adc]`: how the sum of a column is converted.
     pub struct Adc {
-        /// Resolution; 0: no converter, sums are exact.
-        bits: u32 = 8, 0..=14, "bits";
+        /// Resolution; 0: no converter, sums are exact. A list gives the converters of every slice their own,
+        /// lowest slice first: `[3, 3, 3, 1]`.
+        bits: AdcBits = AdcBits::Same(8), Any, "bits";
         /// Codes of the converter.
         codes: AdcCodes = AdcCodes::SignMagnitude;
         /// Where the range comes from.
@@ -124,17 +161,32 @@ section! {
 }
 
 impl Adc {
-    /// Lowest and highest code.
-    pub fn code_range(&self) -> (i32, i32) {
-        match self.codes {
-            AdcCodes::Uniform => (0, (1 << self.bits) - 1),
+    /// Whether there are converters at all.
+    pub fn converts(&self) -> bool {
+        self.bits != AdcBits::Same(0)
+    }
+}
+
+impl AdcCodes {
+    /// Lowest and highest code of a converter of so many bits.
+    pub fn range(self, bits: u32) -> (i32, i32) {
+        match self {
+            AdcCodes::Uniform => (0, (1 << bits) - 1),
             AdcCodes::SignMagnitude => {
-                let top = (1 << self.bits.saturating_sub(1)) - 1;
+                let top = (1 << bits.saturating_sub(1)) - 1;
                 (-top, top)
             }
         }
     }
 }
+
+/// Bits of all converters.
+const BITS: RangeInclusive<u32> = 0..=14;
+/// Bits of the converters of every slice.
+const BITS_BY_SLICE: List<RangeInclusive<u32>> = List {
+    each: 1..=14,
+    length: 1..=16,
+};
 
 /// Limits of converters, in cells. The smallest one keeps the constants of a conversion finite.
 const LIMIT: RangeInclusive<f64> = 1e-6..=1e9;

@@ -156,3 +156,35 @@ fn reader_and_schema_agree_on_mutated_experiments() {
     // Both verdicts were heard.
     assert!(valid > 50 && refused > 500, "{valid} {refused}");
 }
+
+#[test]
+fn settings_of_layers_have_the_schema_of_the_fields_that_they_override() {
+    let validator = validator();
+    let valid = |text: &str| {
+        let document: Value = toml::from_str(text).unwrap();
+        let by_schema = validator.is_valid(&json(&document));
+        let reader = Reader::new(text, Some("x.toml"));
+        read_fields(text, &reader, "x").unwrap();
+        let messages = reader.mistakes();
+        assert_eq!(messages.is_empty(), by_schema, "{messages:?}\n{text}");
+        by_schema
+    };
+    for text in [
+        "[layer.\"conv*\"]\ndigital = true\nweight_bits = 2\n",
+        "[layer.a.chip.adc]\nbits = [3, 1]\n[layer.a.chip.array]\nrows = 4\n",
+        "[layer.a.variation]\non_off_ratio = inf\n",
+        "[sweep.axes]\n'layer.\"a\".weight_bits' = [1, 2]\nlayer.b.digital = [true, false]\n",
+    ] {
+        assert!(valid(text), "{text}");
+    }
+    for text in [
+        "[layer.a]\nprofile = \"pimento\"\n",
+        "[layer.a]\nweight_bits = 9\n",
+        "[layer.a.chip.adc]\nshared = true\n",
+        "[layer.a.chip]\npreset = \"ideal\"\n",
+        "[layer.a.variation.wafer]\n",
+        "[layer]\na = 1\n",
+    ] {
+        assert!(!valid(text), "{text}");
+    }
+}

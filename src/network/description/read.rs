@@ -93,11 +93,9 @@ fn keys(description: &serde_json::Value) -> Vec<(usize, String)> {
 }
 
 fn numerics(quantizers: Option<&Quantizers>) -> Step<Numerics> {
-    let numerics = quantizers.map_or(Numerics::FLOAT, Quantizers::numerics);
-    let bits = [numerics.weight_bits, numerics.act_bits, numerics.input_bits];
-    match bits.iter().any(|b| *b > 8) {
-        true => Err("quantizers of more than 8 bits; allowed: 0 to 8".into()),
-        false => Ok(numerics),
+    match quantizers.map_or(0, Quantizers::most_bits) {
+        9.. => Err("quantizers of more than 8 bits; allowed: 0 to 8".into()),
+        _ => Ok(quantizers.map_or(Numerics::FLOAT, Quantizers::numerics)),
     }
 }
 

@@ -77,14 +77,14 @@ impl Trainer<'_> {
                     Layer::Conv { geo, .. },
                     Saved::Conv {
                         states,
-                        index,
+                        noise,
                         x: quantized,
                         w,
                         gain,
                     },
                 ) => {
                     let dy = self.scaled(ops, id, states.bias, dy, gain, updates);
-                    self.weight_grad(ops, updates, geo, index, states, (quantized, w, dy));
+                    self.weight_grad(ops, updates, geo, (states, noise), (quantized, w, dy));
                     let image = graph.is_image(source);
                     let learned = self.b.numerics.act_step == ActStep::Learned;
                     let quantizer_learns =
@@ -266,11 +266,10 @@ impl Trainer<'_> {
         ops: &mut Vec<Op>,
         updates: &mut Vec<(TensorId, TensorId)>,
         geo: &ConvGeometry,
-        index: usize,
-        s: ConvStates,
+        (s, noise): (ConvStates, Option<(Fabrication, TensorId)>),
         (x, w, dy): (TensorId, TensorId, TensorId),
     ) {
-        let n = *self.b.numerics;
+        let n = self.b.numerics;
         let shape = Shape::Flat(geo.weights());
         // At cell level the chips' gradients are added as they are.
         let scope = match self.spec.cells {
@@ -284,27 +283,26 @@ impl Trainer<'_> {
             dw,
             geo: *geo,
         }));
-        let noise = self.spec.noise.filter(|_| self.spec.cells.is_none());
-        let dq = match &noise {
+        let dq = match noise {
             None => dw,
-            Some(noise) => {
+            Some((spec, chip)) => {
                 let dq = self.b.temp("dquantized", shape, Scope::Shared);
                 // The sign of the quantized weight decides which cell of a pair carries it; the
                 // master weight has the same sign wherever the quantized one is not zero.
                 ops.push(Op::from(FabricateGrad {
                     w: s.weight,
-                    chip: self.chips[index],
+                    chip,
                     dout: dw,
                     dw: dq,
-                    spec: noise.fabrication(index, geo),
+                    spec,
                 }));
                 dq
             }
         };
         let mut dmaster = dq;
-        if n.weight_bits > 0 {
+        if s.bits > 0 {
             dmaster = self.b.temp("dmaster", shape, Scope::Shared);
-            let learned = n.weight_step_learned && n.weight_bits > 1;
+            let learned = n.weight_step_learned && s.bits > 1;
             let dscale = learned.then(|| {
                 let shape = self.b.program.desc(s.weight_step).shape;
                 self.b.temp("dstep", shape, Scope::Shared)
@@ -316,8 +314,8 @@ impl Trainer<'_> {
                 dq,
                 dw: dmaster,
                 dscale,
-                bits: n.weight_bits,
-                ste: match n.weight_bits {
+                bits: s.bits,
+                ste: match s.bits {
                     1 => StraightThrough::Clip,
                     _ => n.straight_through,
                 },

@@ -62,7 +62,7 @@ pub enum Tap {
 pub enum Tapped {
     /// See [`Histogram`].
     Counts {
-        /// Position among the crossbar layers.
+        /// Position among the layers on arrays.
         layer: usize,
         /// Half the range of every group, written by the host.
         limit: TensorId,
@@ -71,7 +71,7 @@ pub enum Tapped {
     },
     /// See [`PartialSums`].
     Sums {
-        /// Position among the crossbar layers.
+        /// Position among the layers on arrays.
         layer: usize,
         /// Map of the last run (`Output`).
         sums: TensorId,
@@ -96,14 +96,15 @@ pub(super) struct ArrayTensors {
     pub adc: Option<TensorId>,
     pub range: Option<TensorId>,
     pub correct: Option<TensorId>,
-    /// Position among the crossbar layers.
-    pub index: usize,
+    /// Position among the layers on arrays.
+    pub at: usize,
     pub exact: bool,
 }
 
 /// A node's layer as it is programmed.
 pub(super) struct Place<'a> {
     pub name: &'a str,
+    /// Position among the crossbar layers.
     pub index: usize,
     pub geo: &'a ConvGeometry,
     pub states: ConvStates,
@@ -229,7 +230,7 @@ pub(super) fn converted(
     b: &mut Builder,
     ops: &mut Vec<Op>,
     place: &Place,
-    layer: &CellLayer,
+    (at, layer): (usize, &CellLayer),
     cells: Programmed,
     w: TensorId,
 ) -> (CellTensors, Product) {
@@ -246,7 +247,7 @@ pub(super) fn converted(
     if route == Route::Product {
         return (found, Product::Weights(w));
     }
-    let product = arrays_of(b, ops, place, layer, cells, &mut found);
+    let product = arrays_of(b, ops, place, (at, layer), cells, &mut found);
     (found, product)
 }
 
@@ -255,7 +256,7 @@ fn arrays_of(
     b: &mut Builder,
     ops: &mut Vec<Op>,
     place: &Place,
-    layer: &CellLayer,
+    (at, layer): (usize, &CellLayer),
     cells: Programmed,
     found: &mut CellTensors,
 ) -> Product {
@@ -282,17 +283,18 @@ fn arrays_of(
         adc,
         range: found.range,
         correct: found.correct,
-        index: place.index,
+        at,
         exact: found.route == Route::Counting,
     })
 }
 
-/// Adds the operators that program a layer for many reads to `ops`.
+/// Adds the operators that program a layer for many reads to `ops`; `at` is its position among the layers on
+/// arrays.
 pub(super) fn program_layer(
     b: &mut Builder,
     ops: &mut Vec<Op>,
     place: &Place,
-    layer: &CellLayer,
+    (at, layer): (usize, &CellLayer),
     tapped: bool,
 ) -> (CellTensors, Product) {
     let arrays = &layer.programming.arrays;
@@ -330,7 +332,7 @@ pub(super) fn program_layer(
         }));
         return (found, Product::Weights(out));
     }
-    let product = arrays_of(b, ops, place, layer, cells, &mut found);
+    let product = arrays_of(b, ops, place, (at, layer), cells, &mut found);
     (found, product)
 }
 
@@ -418,7 +420,7 @@ pub(super) fn read_layer(
     match product {
         Product::Weights(w) => Op::from(Conv2d { x, w, y, geo, post }),
         Product::Arrays(t) => {
-            let layer = &cells[t.index];
+            let layer = &cells[t.at];
             Op::from(Crossbar {
                 x,
                 x_step: maps.x_step.expect(

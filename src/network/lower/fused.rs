@@ -10,8 +10,8 @@ use crate::network::graph::Layer;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Prepared {
     Conv {
-        /// Position among the crossbar layers.
-        index: usize,
+        /// Position among the layers on arrays, if it is one.
+        at: Option<usize>,
         product: Product,
         bias: Option<TensorId>,
         input: InputQuantizer,
@@ -86,7 +86,7 @@ impl Values {
 pub(super) struct Walk<'b, 'a> {
     pub(super) b: &'b mut Builder<'a>,
     pub(super) layers: &'b [Option<Prepared>],
-    /// Crossbar layers at cell level, in order.
+    /// Layers on arrays, in order.
     cells: &'b [CellLayer],
     pub(super) ops: Vec<Op>,
     /// Clipped conversions are counted.
@@ -97,14 +97,14 @@ pub(super) struct Walk<'b, 'a> {
 
 /// Partial sums to count, and the counts.
 pub(super) struct Taps<'b> {
-    /// By crossbar layer.
+    /// By layer on arrays.
     pub kinds: &'b [Tap],
-    /// Read planes by crossbar layer, and the variances of their read noise.
+    /// Read planes by layer on arrays, and the variances of their read noise.
     pub planes: Vec<(TensorId, Option<TensorId>)>,
     pub found: Vec<Tapped>,
 }
 
-/// Counts of clipped conversions by crossbar layer.
+/// Counts of clipped conversions by layer on arrays.
 #[derive(Default)]
 pub(super) struct Clips {
     /// Position of the layer, counts per column and chip.
@@ -130,7 +130,7 @@ impl<'b, 'a> Walk<'b, 'a> {
     /// The product of a crossbar layer with the quantized map `x`.
     fn product(
         &mut self,
-        (index, product, input): (usize, Product, InputQuantizer),
+        (at, product, input): (Option<usize>, Product, InputQuantizer),
         x: TensorId,
         y: TensorId,
         geo: ConvGeometry,
@@ -140,13 +140,13 @@ impl<'b, 'a> Walk<'b, 'a> {
             InputQuantizer::Uniform(quant) => Some(quant.scale),
             _ => None,
         };
-        if let (Some(taps), Some(x_step)) = (&mut self.taps, x_step) {
+        if let (Some(taps), Some(x_step), Some(at)) = (&mut self.taps, x_step, at) {
             let found = tap_layer(
                 self.b,
                 &mut self.ops,
-                (index, taps.kinds[index]),
-                taps.planes[index],
-                &self.cells[index].reading,
+                (at, taps.kinds[at]),
+                taps.planes[at],
+                &self.cells[at].reading,
                 (x, x_step),
                 geo,
             );
@@ -157,7 +157,7 @@ impl<'b, 'a> Walk<'b, 'a> {
             && t.adc.is_some()
         {
             let shape = self.b.program.desc(y).shape;
-            counted = Some((t.index, self.b.temp("clipped", shape, Scope::PerChip)));
+            counted = Some((t.at, self.b.temp("clipped", shape, Scope::PerChip)));
         }
         let maps = Maps {
             x,
@@ -250,10 +250,7 @@ impl<'b, 'a> Walk<'b, 'a> {
                 (
                     Layer::Conv { geo, .. },
                     Some(Prepared::Conv {
-                        index,
-                        product,
-                        input,
-                        ..
+                        at, product, input, ..
                     }),
                 ) => {
                     let x = if values.quantized[node.inputs[0]] {
@@ -262,7 +259,7 @@ impl<'b, 'a> Walk<'b, 'a> {
                         self.quantized(x, input)
                     };
                     let y = self.target(end, scope, readable);
-                    self.product((index, product, input), x, y, *geo, post);
+                    self.product((at, product, input), x, y, *geo, post);
                     y
                 }
                 _ => self.pointwise(end, x, post, scope, readable),
@@ -460,7 +457,7 @@ impl<'b, 'a> Walk<'b, 'a> {
                 (
                     Layer::Conv { geo, .. },
                     Some(Prepared::Conv {
-                        index,
+                        at,
                         product,
                         bias,
                         input,
@@ -472,7 +469,7 @@ impl<'b, 'a> Walk<'b, 'a> {
                         shift: bias,
                         ..Post::NONE
                     };
-                    self.product((index, product, input), x, y, *geo, post);
+                    self.product((at, product, input), x, y, *geo, post);
                     y
                 }
                 (

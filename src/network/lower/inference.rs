@@ -25,13 +25,13 @@ pub enum NormMode {
 /// What fabrication does to a network's crossbar layers.
 #[derive(Debug, Clone, Copy)]
 pub enum Chips<'a> {
-    /// One deviation per weight, the same rules for all layers.
-    Weight(&'a CellNoise),
+    /// One deviation per weight: the rules of every crossbar layer, `None` where it is executed digitally.
+    Weight(&'a [Option<CellNoise>]),
     /// Cells in arrays, read through converters.
     Cell {
-        /// One for every crossbar layer.
+        /// The layers on arrays, in order; other crossbar layers are executed digitally.
         layers: &'a [CellLayer],
-        /// Partial sums that are looked at, one entry for every crossbar layer; empty: none.
+        /// Partial sums that are looked at, one entry for every layer on arrays; empty: none.
         taps: &'a [Tap],
         /// Whether conversions beyond their range can be counted.
         count_clips: bool,
@@ -39,7 +39,7 @@ pub enum Chips<'a> {
 }
 
 /// Clipped conversions on the first images: a section and, for every layer with converters, its
-/// position among the crossbar layers and the counts `Flat(columns)` per chip that it adds to.
+/// position among the layers on arrays and the counts `Flat(columns)` per chip that it adds to.
 #[derive(Debug, Clone)]
 pub struct ClipCounts {
     /// The section.
@@ -67,9 +67,9 @@ pub struct Inference {
     pub tally: TensorId,
     /// Sums of the metrics per chip, in the order they were asked for; none where there are none.
     pub metrics: Option<TensorId>,
-    /// Weight level: per crossbar layer the `[e, gain, offset, 0]` of every chip.
+    /// Weight level: per crossbar layer that is not digital the `[e, gain, offset, 0]` of every chip.
     pub chips: Vec<TensorId>,
-    /// Cell level: what the host writes of every crossbar layer.
+    /// Cell level: what the host writes of every layer on arrays.
     pub cells: Vec<CellTensors>,
     /// Cell level with converters: counts of what they clip.
     pub clips: Option<ClipCounts>,
@@ -102,40 +102,20 @@ pub fn lower(
     let tally = tally(&mut b.program);
     let mut fabricate = vec![];
     let mut refold = vec![];
-    let (mut tensors, mut cells, mut index) = (vec![], vec![], 0);
+    let (mut made, mut index) = (Made::default(), 0);
     let mut layers = vec![None; graph.nodes.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
         layers[id] = match node.layer {
             Layer::Conv { geo, bias } => {
-                let s = b.conv_states(id, &geo, bias);
-                let product = match chips {
-                    Chips::Weight(noise) => {
-                        let (chip, weight) =
-                            fabricate_layer(&mut b, &mut fabricate, index, id, &geo, s, noise);
-                        tensors.push(chip);
-                        Product::Weights(weight)
-                    }
-                    Chips::Cell { layers, taps, .. } => {
-                        let place = Place {
-                            name: &node.name,
-                            index,
-                            geo: &geo,
-                            states: s,
-                        };
-                        let tapped = taps.get(index).is_some_and(|&t| t != Tap::No);
-                        let (found, product) =
-                            program_layer(&mut b, &mut fabricate, &place, &layers[index], tapped);
-                        cells.push(found);
-                        product
-                    }
+                let states = b.conv_states(id, &geo, bias);
+                let place = Place {
+                    name: &node.name,
+                    index,
+                    geo: &geo,
+                    states,
                 };
                 index += 1;
-                Some(Prepared::Conv {
-                    index: index - 1,
-                    product,
-                    bias: s.bias,
-                    input: s.input,
-                })
+                Some(made.layer(&mut b, &mut fabricate, &place, chips))
             }
             Layer::BatchNorm { eps, .. } => {
                 let s = b.norm_states(id);
@@ -152,6 +132,10 @@ pub fn lower(
             _ => None,
         };
     }
+    let Made {
+        chips: tensors,
+        cells,
+    } = made;
     let cell_layers = match chips {
         Chips::Weight(_) => &[],
         Chips::Cell { layers, .. } => layers,
@@ -273,17 +257,67 @@ impl Inference {
     }
 }
 
+/// What fabrication leaves for the host to write, layer by layer.
+#[derive(Default)]
+struct Made {
+    /// At weight level.
+    chips: Vec<TensorId>,
+    /// At cell level.
+    cells: Vec<CellTensors>,
+}
+
+impl Made {
+    /// Fabricates a crossbar layer; one without noise and without arrays is digital.
+    fn layer(
+        &mut self,
+        b: &mut Builder,
+        ops: &mut Vec<Op>,
+        place: &Place,
+        chips: Chips,
+    ) -> Prepared {
+        let (mut at, mut product) = (None, None);
+        match chips {
+            Chips::Weight(noises) => {
+                if let Some(noise) = noises.get(place.index).copied().flatten() {
+                    let (chip, weight) = fabricate_layer(b, ops, place, &noise);
+                    self.chips.push(chip);
+                    product = Some(Product::Weights(weight));
+                }
+            }
+            Chips::Cell { layers, taps, .. } => {
+                at = layers.iter().position(|l| l.index() == place.index);
+                if let Some(at) = at {
+                    let tapped = taps.get(at).is_some_and(|&t| t != Tap::No);
+                    let (found, arrays) = program_layer(b, ops, place, (at, &layers[at]), tapped);
+                    self.cells.push(found);
+                    product = Some(arrays);
+                }
+            }
+        }
+        Prepared::Conv {
+            at,
+            product: product.unwrap_or_else(|| {
+                Product::Weights(b.digital_weight(ops, place.geo, &place.states))
+            }),
+            bias: place.states.bias,
+            input: place.states.input,
+        }
+    }
+}
+
 fn fabricate_layer(
     b: &mut Builder,
     ops: &mut Vec<Op>,
-    index: usize,
-    id: NodeId,
-    geo: &ConvGeometry,
-    s: ConvStates,
+    place: &Place,
     noise: &CellNoise,
 ) -> (TensorId, TensorId) {
-    let name = b.graph.nodes[id].name.clone();
-    let (q, full_scale) = b.quantized_weight(ops, geo, &s, None);
+    let Place {
+        name,
+        geo,
+        states,
+        index,
+    } = place;
+    let (q, full_scale) = b.quantized_weight(ops, geo, states, None);
     let chip = b.program.tensor(
         format!("{name}.chip"),
         Shape::Flat(CHIP_FIELDS),
@@ -301,7 +335,7 @@ fn fabricate_layer(
         full_scale,
         chip,
         out,
-        spec: noise.fabrication(index, geo),
+        spec: noise.fabrication(*index, geo),
     }));
     (chip, out)
 }

@@ -6,12 +6,16 @@
 
 mod backward;
 pub mod cells;
+mod fabricated;
 mod fused;
 pub mod inference;
 mod norm;
 mod stages;
 pub mod training;
 mod update;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::graph::{Graph, NodeId};
 use super::state::Part;
@@ -29,8 +33,8 @@ pub enum ActStep {
     Learned,
 }
 
-/// Numbers formats of a network (docs/MODEL.md 2).
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Number formats of a network (docs/MODEL.md 2), or of one layer ([`Numerics::of`]).
+#[derive(Debug, Clone, PartialEq)]
 pub struct Numerics {
     /// Weight bits, 0 for none.
     pub weight_bits: u32,
@@ -62,6 +66,9 @@ pub struct Numerics {
     /// What shares a magnitude at one activation bit in front of convolutions, see
     /// [`Numerics::binary_group_of`].
     pub binary_group: BinaryGroup,
+    /// Crossbar layers with formats of their own, by name; how steps are chosen or learned is the same in
+    /// all. `None`: all layers have these formats.
+    pub own: Option<Arc<BTreeMap<String, Numerics>>>,
 }
 
 impl Numerics {
@@ -81,7 +88,20 @@ impl Numerics {
         input_bits: 0,
         signed_images: true,
         binary_group: BinaryGroup::Channel,
+        own: None,
     };
+
+    /// The formats of the crossbar layer of a name.
+    pub fn of(&self, layer: &str) -> &Numerics {
+        let own = self.own.as_ref().and_then(|own| own.get(layer));
+        own.unwrap_or(self)
+    }
+
+    /// Whether weights of any layer are quantized.
+    pub fn quantizes_weights(&self) -> bool {
+        let own = self.own.iter().flat_map(|own| own.values());
+        self.weight_bits > 0 || own.into_iter().any(|n| n.weight_bits > 0)
+    }
 
     /// Bits of the activations entering a crossbar layer that reads `node`.
     pub fn input_bits_of(&self, graph: &Graph, node: NodeId, geo: &ConvGeometry) -> u32 {
@@ -159,6 +179,11 @@ impl CellNoise {
         reference_columns: 0,
     };
 
+    /// The same in every crossbar layer of a network.
+    pub fn everywhere(self, graph: &Graph) -> Vec<Option<CellNoise>> {
+        vec![Some(self); graph.crossbars().len()]
+    }
+
     /// The operator's constants for crossbar layer `index` (0-based).
     pub fn fabrication(&self, index: usize, geo: &ConvGeometry) -> Fabrication {
         Fabrication {
@@ -195,6 +220,8 @@ pub struct StateTensor {
 pub(super) struct ConvStates {
     pub weight: TensorId,
     pub bias: Option<TensorId>,
+    /// Bits of a weight, 0 for none.
+    pub bits: u32,
     /// Weight steps, with weight quantization or not (`1` then).
     pub weight_step: TensorId,
     /// Consecutive weights that share a step.
@@ -271,7 +298,7 @@ impl<'a> Builder<'a> {
 
     pub fn conv_states(&mut self, node: NodeId, geo: &ConvGeometry, bias: bool) -> ConvStates {
         let name = self.graph.nodes[node].name.clone();
-        let n = self.numerics;
+        let n = self.numerics.of(&name);
         let weight = self.state(
             Part::Weight.of(&name),
             vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw],
@@ -297,6 +324,7 @@ impl<'a> Builder<'a> {
         ConvStates {
             weight,
             bias,
+            bits: n.weight_bits,
             weight_step,
             run,
             input,
@@ -388,7 +416,7 @@ impl<'a> Builder<'a> {
         s: &ConvStates,
         step: Option<Step>,
     ) -> (TensorId, TensorId) {
-        let bits = self.numerics.weight_bits;
+        let bits = s.bits;
         let shape = self.program.desc(s.weight_step).shape;
         let mut full_scale = self.temp("full_scale", shape, Scope::Shared);
         ops.push(Op::from(WeightScale {
@@ -421,5 +449,17 @@ impl<'a> Builder<'a> {
             bits,
         }));
         (q, full_scale)
+    }
+    /// The quantized weight of a layer that is executed digitally, with its frozen steps: all chips share it.
+    pub fn digital_weight(
+        &mut self,
+        ops: &mut Vec<Op>,
+        geo: &ConvGeometry,
+        s: &ConvStates,
+    ) -> TensorId {
+        let (q, _) = self.quantized_weight(ops, geo, s, None);
+        // Made once, read by other sections.
+        self.program.tensors[q.index()].role = Role::State;
+        q
     }
 }

@@ -11,9 +11,8 @@
 use std::collections::HashMap;
 
 pub use super::backward::check_trainable;
-use super::cells::{
-    CellTensors, Life, Maps, Place, Product, converted, program_quantized, read_layer,
-};
+use super::cells::CellTensors;
+use super::fabricated::Layered;
 use super::update::Trained;
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -46,7 +45,7 @@ pub enum Optimizer {
 /// weights as they are; a cell's own deviation does not scale it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellTraining {
-    /// One for every crossbar layer.
+    /// The layers on arrays, in order; other crossbar layers are executed digitally.
     pub layers: std::sync::Arc<[CellLayer]>,
     /// Whether gradients are rescaled.
     pub rescale: bool,
@@ -59,8 +58,9 @@ pub struct TrainSpec {
     pub chips: usize,
     /// Images per minibatch over all chips (for the unbiased variance).
     pub batch: usize,
-    /// Variation in the loop at weight level, or none.
-    pub noise: Option<CellNoise>,
+    /// Variation in the loop at weight level, of every crossbar layer; `None` where it is executed digitally.
+    /// Empty: no variation.
+    pub noise: Vec<Option<CellNoise>>,
     /// Cells and converters in the loop; then [`TrainSpec::noise`] is not used.
     pub cells: Option<CellTraining>,
     /// Optimizer.
@@ -97,9 +97,9 @@ pub struct Training {
     pub labels: TensorId,
     /// `[hits, loss]` per chip, accumulated until cleared.
     pub tally: TensorId,
-    /// Per crossbar layer `[e, 1, 0, 0]` of the minibatch's chips; empty without variation.
+    /// Per crossbar layer with variation `[e, 1, 0, 0]` of the minibatch's chips.
     pub chips: Vec<TensorId>,
-    /// At cell level: what the host writes of every crossbar layer.
+    /// At cell level: what the host writes of every layer on arrays.
     pub cells: Vec<CellTensors>,
     /// Uniform activation quantizers, in forward order, where the host chooses their steps.
     pub quantized_inputs: Vec<QuantizedInput>,
@@ -152,7 +152,8 @@ pub(super) enum Saved {
     Nothing,
     Conv {
         states: ConvStates,
-        index: usize,
+        /// Variation of the weight and its chips, where there is any.
+        noise: Option<(Fabrication, TensorId)>,
         /// Quantized input and effective weight as used by the convolution.
         x: TensorId,
         w: TensorId,
@@ -291,16 +292,6 @@ pub(super) struct Trainer<'a> {
     pub(super) freeze: Vec<Op>,
 }
 
-/// A crossbar layer while its forward pass is written.
-struct Layered<'a> {
-    id: NodeId,
-    index: usize,
-    states: ConvStates,
-    geo: &'a ConvGeometry,
-    /// Quantized weight.
-    q: TensorId,
-}
-
 impl Trainer<'_> {
     fn forward(&mut self, images: TensorId) -> Vec<Op> {
         let mut ops = vec![];
@@ -412,7 +403,7 @@ impl Trainer<'_> {
         bias: bool,
         x: TensorId,
     ) -> (TensorId, Saved) {
-        let n = *self.b.numerics;
+        let n = self.b.numerics.of(&self.b.graph.nodes[id].name);
         let s = self.b.conv_states(id, geo, bias);
         self.params.push((s.weight, Trained::Weight));
         self.params.extend(s.bias.map(|t| (t, Trained::Other)));
@@ -451,7 +442,6 @@ impl Trainer<'_> {
                 y
             }
         };
-        let weights = Shape::Flat(geo.weights());
         if n.weight_step_learned && n.weight_bits > 1 {
             self.params.push((s.weight_step, Trained::Step));
         }
@@ -465,38 +455,20 @@ impl Trainer<'_> {
             .iter()
             .filter(|s| matches!(s, Saved::Conv { .. }))
             .count();
-        if let Some(cells) = &self.spec.cells {
-            let at = Layered {
+        let cells = self.spec.cells.as_ref();
+        if let Some(cells) = cells
+            && let Some(at) = cells.layers.iter().position(|l| l.index() == index)
+        {
+            let layer = Layered {
                 id,
-                index,
+                at,
                 states: s,
                 geo,
                 q,
             };
-            return self.cell_conv(ops, at, cells, x);
+            return self.cell_conv(ops, layer, cells, x);
         }
-        let w = match &self.spec.noise {
-            None => q,
-            Some(noise) => {
-                let name = format!("{}.chip", self.b.graph.nodes[id].name);
-                let chip = self.b.program.tensor(
-                    name,
-                    Shape::Flat(CHIP_FIELDS),
-                    Scope::PerChip,
-                    Role::State,
-                );
-                self.chips.push(chip);
-                let out = self.b.temp("effective", weights, Scope::PerChip);
-                self.weights.push(Op::from(Fabricate {
-                    w: q,
-                    full_scale,
-                    chip,
-                    out,
-                    spec: noise.fabrication(index, geo),
-                }));
-                out
-            }
-        };
+        let (w, noise) = self.fabricated(id, index, geo, (q, full_scale));
         let y = self.b.map(id, Scope::PerChip);
         let post = Post {
             shift: s.bias,
@@ -511,87 +483,10 @@ impl Trainer<'_> {
         }));
         let saved = Saved::Conv {
             states: s,
-            index,
+            noise,
             x,
             w,
             gain: None,
-        };
-        (y, saved)
-    }
-
-    /// A crossbar layer at cell level.
-    fn cell_conv(
-        &mut self,
-        ops: &mut Vec<Op>,
-        at: Layered,
-        cells: &CellTraining,
-        x: TensorId,
-    ) -> (TensorId, Saved) {
-        let layer = &cells.layers[at.index];
-        let name = self.b.graph.nodes[at.id].name.clone();
-        let place = Place {
-            name: &name,
-            index: at.index,
-            geo: at.geo,
-            states: at.states,
-        };
-        let programmed = program_quantized(&mut self.b, ops, &place, at.q, layer, Life::Step);
-        let w = self
-            .b
-            .temp("effective", Shape::Flat(at.geo.weights()), Scope::PerChip);
-        ops.push(Op::from(CollapsePlanes {
-            g: programmed.g,
-            w_step: at.states.weight_step,
-            correct: None,
-            out: w,
-            spec: layer.reading.linear(),
-        }));
-        let y = self.b.map(at.id, Scope::PerChip);
-        let post = Post {
-            shift: at.states.bias,
-            ..Post::NONE
-        };
-        let (tensors, product) = converted(&mut self.b, ops, &place, layer, programmed, w);
-        self.cells.push(tensors);
-        let x_step = match at.states.input {
-            InputQuantizer::Uniform(quant) => Some(quant.scale),
-            _ => None,
-        };
-        let maps = Maps {
-            x,
-            x_step,
-            y,
-            clipped: None,
-        };
-        ops.push(read_layer(product, &cells.layers, maps, *at.geo, post));
-        let converts = matches!(product, Product::Arrays(_));
-        let gain = (cells.rescale && converts).then(|| {
-            let exact = self.b.map(at.id, Scope::PerChip);
-            ops.push(Op::from(Conv2d {
-                x,
-                w,
-                y: exact,
-                geo: *at.geo,
-                post: Post::NONE,
-            }));
-            let c = Shape::Flat(at.geo.c_out);
-            let mut variance = |map| {
-                let mean = self.b.temp("mean", c, Scope::Shared);
-                let var = self.b.temp("var", c, Scope::Shared);
-                ops.push(Op::from(BatchNormStats { x: map, mean, var }));
-                var
-            };
-            let (a, b) = (variance(y), variance(exact));
-            let out = self.b.temp("gain", c, Scope::Shared);
-            ops.push(Op::from(VarianceRatio { a, b, out }));
-            out
-        });
-        let saved = Saved::Conv {
-            states: at.states,
-            index: at.index,
-            x,
-            w,
-            gain,
         };
         (y, saved)
     }

@@ -11,7 +11,7 @@ impl Writer<'_> {
     /// The input of a crossbar layer after its quantizer, with four dimensions; none where it has no
     /// quantizer.
     pub fn input_quantizer(&mut self, node: &Node, geo: &ConvGeometry) -> Result<Option<String>> {
-        let (graph, n) = (&self.network.graph, &self.network.numerics);
+        let (graph, n) = (&self.network.graph, self.network.numerics.of(&node.name));
         let source = node.inputs[0];
         let bits = n.input_bits_of(graph, source, geo);
         let to = format!("{}/input", node.name);
@@ -119,12 +119,13 @@ impl Writer<'_> {
             false => vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw],
         };
         let full = Part::Weight.of(name);
-        let bits = self.network.numerics.weight_bits;
+        let numerics = self.network.numerics.of(name);
+        let bits = numerics.weight_bits;
         if bits == 0 {
             return Ok(self.constant(floats(&full, &dims, &values)));
         }
         let steps = self.step(name, Part::WeightStep);
-        let (_, run) = self.network.numerics.weight_steps(geo);
+        let (_, run) = numerics.weight_steps(geo);
         let each = |i: usize| steps[i / run % steps.len()];
         let top = if bits == 1 {
             1.0

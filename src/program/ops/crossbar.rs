@@ -10,7 +10,7 @@ use crate::program::{Check, ConvGeometry, Draws, Operand, Operator, Post, Readin
 /// ```text
 /// c[k]         = round(x[k] / x_step)                                the input's code
 /// v[r,p,t,o]   = sum of k in row tile r: g[p,o,k] drive_t(c[k])      (+ read noise)
-/// code         = clamp(round(a v + b), lo, hi)                       ties to even, (+ noise, INL)
+/// code         = clamp(round(a v + b), lo, hi)                       ties to even, (+ noise, INL); codes of the slice
 /// u[o]         = sum over p, r: place_p (gain (lsb sum_t place_t code + lo sum_t place_t)
 ///                               - offset S_r)  - base S
 /// y[o]         = post(w_step[o] x_step u[o])

@@ -185,6 +185,13 @@ impl<'a> Settings<'a> {
         rows
     }
 
+    /// Names and patterns of layers that differ from what the card says.
+    fn own_layers(&self) -> String {
+        let layers = self.result.config["layer"].as_object();
+        let names = layers.into_iter().flat_map(|layers| layers.keys());
+        names.cloned().collect::<Vec<String>>().join(", ")
+    }
+
     fn software(&self) -> Vec<(&'static str, String)> {
         let file = self.words("network.file_sha256");
         let network = [
@@ -227,7 +234,7 @@ impl<'a> Settings<'a> {
             self.named("activations", "quantize.activation_bits"),
             self.nonzero("network's input", "quantize.input_bits"),
         ];
-        vec![
+        let mut rows = vec![
             ("network", join(&network)),
             ("images", join(&data)),
             ("training", join(&training)),
@@ -240,7 +247,12 @@ impl<'a> Settings<'a> {
                     other => other.to_string(),
                 },
             ),
-        ]
+        ];
+        let own = self.own_layers();
+        if !own.is_empty() {
+            rows.push(("layers with settings of their own", own));
+        }
+        rows
     }
 
     /// The trained parameters, by their digest.

@@ -102,12 +102,21 @@ pub(super) fn norm(experiment: &Experiment) -> NormMode {
 }
 
 /// What chips have in common at weight level.
-pub(super) fn weight_level(experiment: &Experiment, chips: &ChipVariation, graph: &Graph) -> Level {
-    let v = &experiment.variation;
-    let tuner = Tuner::new(&experiment.tuning, v, chips, graph);
-    let noise = setup::cell_noise(v, v.sigma_w, tuner.reference_columns());
+pub(super) fn weight_level(point: &Point, chips: &ChipVariation) -> Level {
+    let (e, graph) = (point.experiment(), &point.start.graph);
+    let tuner = Tuner::new(&e.tuning, &e.variation, &point.layers, chips, graph);
+    let noise = setup::noises(&point.layers, |v| v.sigma_w, tuner.reference_columns());
     let tuner = Box::new(tuner);
     Level::Weight { noise, tuner }
+}
+
+/// The nominal chip at weight level.
+pub(super) fn ideal_level(point: &Point) -> Level {
+    let (e, graph) = (point.experiment(), &point.start.graph);
+    Level::Weight {
+        noise: setup::noises(&point.layers, |_| 0.0, 0),
+        tuner: Box::new(Tuner::untuned(&e.variation, &point.layers, graph)),
+    }
 }
 
 /// Builds what [`super::Simulator::new`] builds for a point whose network is not trained yet, and the
@@ -124,10 +133,7 @@ pub(in crate::sweep) fn check(backend: &dyn Backend, point: &Point) -> Result<(u
     let chips = point.chips()?;
     let of = (graph, &point.numerics);
     let one = point.with_one_chip();
-    let ideal = Level::Weight {
-        noise: setup::cell_noise(&experiment.variation, 0.0, 0),
-        tuner: Box::new(Tuner::untuned(&experiment.variation, graph)),
-    };
+    let ideal = ideal_level(point);
     Layout::new(
         backend,
         one.experiment(),
@@ -136,7 +142,7 @@ pub(in crate::sweep) fn check(backend: &dyn Backend, point: &Point) -> Result<(u
         (&ideal, NormMode::Frozen),
     )?;
     let level = match experiment.fidelity {
-        Fidelity::Weight => weight_level(experiment, &chips, graph),
+        Fidelity::Weight => weight_level(point, &chips),
         Fidelity::Cell => Level::Cell(Box::new(CellLevel::of_untrained(point, &chips)?)),
     };
     let layout = Layout::new(backend, experiment, of, images, (&level, norm(experiment)))?;

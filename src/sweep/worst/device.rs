@@ -1,17 +1,17 @@
 //! The network with given effective weights: what it classifies, and how its loss changes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::backend::{Backend, Capacity, RunArgs, Session, TensorId};
-use crate::config::Experiment;
 use crate::error::{Error, Result};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::lower::training::{self, Optimizer, TrainSpec, Training};
-use crate::network::lower::{ActStep, CellNoise, Numerics};
+use crate::network::lower::{ActStep, Numerics};
 use crate::network::state::Part;
 use crate::program::{CHIP_FIELDS, LANES};
 use crate::quantize::weight;
-use crate::setup::{self, Images};
+use crate::setup::{self, Images, Point};
 use crate::train::Model;
 
 /// The weights of one layer.
@@ -35,9 +35,9 @@ impl Layer {
 
 /// The programmed weights of a model.
 pub(super) fn layers(model: &Model) -> Result<Vec<Layer>> {
-    let bits = model.numerics.weight_bits;
     let layer = |(node, geo, _): (usize, crate::program::ConvGeometry, bool)| {
         let name = model.graph.nodes[node].name.clone();
+        let bits = model.numerics.of(&name).weight_bits;
         let w = model.parameters.need(&name, Part::Weight)?;
         let steps = match bits {
             0 => vec![1.0],
@@ -74,8 +74,8 @@ pub(super) struct Classifier {
 }
 
 impl Classifier {
-    pub fn new(backend: &dyn Backend, experiment: &Experiment, model: &Model) -> Result<Self> {
-        let noise = setup::cell_noise(&experiment.variation, 0.0, 0);
+    pub fn new(backend: &dyn Backend, point: &Point, model: &Model) -> Result<Self> {
+        let noise = setup::noises(&point.layers, |_| 0.0, 0);
         let norm = NormMode::Frozen;
         let inference = inference::lower(
             &model.graph,
@@ -97,7 +97,7 @@ impl Classifier {
         for &chip in &inference.chips {
             session.write(chip, &[0.0, 1.0, 0.0, 0.0].repeat(capacity.chips))?;
         }
-        let args = RunArgs::wave(experiment.seed, 0, capacity.chips, 0..0);
+        let args = RunArgs::wave(point.experiment().seed, 0, capacity.chips, 0..0);
         session.run(inference.fabricate, &args)?;
         let tensor = |name: String| {
             let found = inference
@@ -218,16 +218,25 @@ impl Slope {
     pub fn new(backend: &dyn Backend, model: &Model, layers: &[Layer]) -> Result<Self> {
         training::check_trainable(&model.graph)?;
         // The weights given are quantized already, and steps stay what they are.
-        let numerics = Numerics {
+        let given = |n: &Numerics| Numerics {
             weight_bits: 0,
             weight_step_learned: false,
             act_step: ActStep::Fixed,
-            ..model.numerics
+            own: None,
+            ..n.clone()
+        };
+        let own = model.numerics.own.as_ref();
+        let numerics = Numerics {
+            own: own.map(|own| {
+                let own = own.iter().map(|(name, n)| (name.clone(), given(n)));
+                Arc::new(own.collect())
+            }),
+            ..given(&model.numerics)
         };
         let spec = TrainSpec {
             chips: 1,
             batch: BATCH,
-            noise: None::<CellNoise>,
+            noise: vec![],
             cells: None,
             optimizer: Optimizer::Sgd {
                 momentum: 0.0,

@@ -3,6 +3,7 @@
 use super::Purpose;
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
+use crate::config::Variation;
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
 use crate::network::lower::training::{self, TrainSpec, Training};
@@ -42,8 +43,11 @@ impl Layout {
         let steps = Steps::new(t, point.inputs.n_trained_on())?;
         let batch = steps.batch;
         let noisy = t.recipe.sees_variation();
-        let v = &experiment.variation;
-        let noise = noisy.then(|| setup::cell_noise(v, experiment.training_sigma_w(), 0));
+        let sigma_w = |v: &Variation| t.sigma_w.unwrap_or(v.sigma_w);
+        let noise = match noisy {
+            true => setup::noises(&point.layers, sigma_w, 0),
+            false => vec![],
+        };
         let common = (noisy && experiment.training_sigma_b() > 0.0)
             .then(|| point.chips())
             .transpose()?;

@@ -6,6 +6,7 @@ use crate::chip::cells::{self, InputCodes};
 use crate::chip::variation::truncated_variance;
 use crate::config::{Distribution, Experiment};
 use crate::effects::drift::falling;
+use crate::network::lower::layer_address;
 use crate::program::Law;
 use crate::tuning::estimate::TestCells;
 

@@ -115,7 +115,8 @@ impl<'a> Chip<'a> {
                         let z = self.thermal(adc, image, [p, r, t, o, pixel]);
                         let error = error + if z == 0.0 { 0.0 } else { 4e-6 };
                         let levels = pair(&self.range, p * a.cols + o);
-                        sum.convert(adc, s + z, error, levels, weight);
+                        let own = (adc, adc.codes_of(a.slice_of(p)));
+                        sum.convert(own, s + z, error, levels, weight);
                     }
                 }
             }
@@ -192,8 +193,15 @@ impl<'a> Chip<'a> {
 
 impl Sum {
     /// Adds the code of a scaled sum `s`, which may be off by `error`.
-    fn convert(&mut self, adc: &Adc, s: f64, error: f64, [lsb, low]: [f64; 2], weight: f64) {
-        let (least, most) = (f64::from(adc.lo), f64::from(adc.hi));
+    fn convert(
+        &mut self,
+        (adc, codes): (&Adc, CodeRange),
+        s: f64,
+        error: f64,
+        [lsb, low]: [f64; 2],
+        weight: f64,
+    ) {
+        let [least, most] = codes.ends();
         let near = |s: f64, error: f64| {
             let fraction = (s - s.floor() - 0.5).abs();
             fraction < error && s > least - 1.0 && s < most + 1.0

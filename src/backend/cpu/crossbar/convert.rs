@@ -29,6 +29,9 @@ pub(super) struct Converter {
     pub offset: f32,
     /// The plane's place value.
     place: i32,
+    /// Lowest and highest code; 0 where there is no converter.
+    lo: f32,
+    hi: f32,
 }
 
 impl Converters<'_> {
@@ -56,6 +59,8 @@ impl Converters<'_> {
         let [gain, offset] = pair(self.correct, converter, [1.0, 0.0]);
         let place = a.place(p);
         let weight = place as f32 * gain;
+        let codes = spec.adc.as_ref().map(|adc| adc.codes_of(a.slice_of(p)));
+        let (low, high) = codes.map_or((0.0, 0.0), |c| (c.lo as f32, c.hi as f32));
         Converter {
             a: slope,
             b: shift,
@@ -63,6 +68,8 @@ impl Converters<'_> {
             constant: weight * (lo * steps as f32),
             offset: place as f32 * offset,
             place,
+            lo: low,
+            hi: high,
         }
     }
 }
@@ -122,7 +129,7 @@ pub(super) enum Total<'a> {
 pub(super) struct Convert<'a> {
     /// The converter.
     pub converter: Converter,
-    /// Codes and errors.
+    /// Noise and non-linearity.
     pub adc: Option<&'a Adc>,
     /// Place of every conversion.
     pub places: &'a [f32],
@@ -167,10 +174,7 @@ impl Convert<'_> {
         let c = self.converter;
         let (a, b) = (s.splat(c.a), s.splat(c.b));
         let (factor, constant) = (s.splat(c.factor), s.splat(c.constant));
-        let (lo, hi) = match self.adc {
-            Some(adc) => (adc.lo as f32, adc.hi as f32),
-            None => (0.0, 0.0),
-        };
+        let (lo, hi) = (c.lo, c.hi);
         // Half a code beyond the ends.
         let (below, above) = (s.splat(lo - 0.5), s.splat(-(hi + 0.5)));
         let (lo, hi) = (s.splat(lo), s.splat(hi));
@@ -233,10 +237,10 @@ impl Convert<'_> {
         let Some(inl) = &adc.inl else { return noisy };
         let mut lanes = [0.0; LANES];
         s.store(noisy, &mut lanes);
-        let (lo, hi) = (adc.lo as f32, adc.hi as f32);
+        let Converter { lo, hi, .. } = self.converter;
         for v in &mut lanes {
             let nearest = v.round_ties_even().max(lo).min(hi);
-            *v += inl[(nearest as i32 - adc.lo) as usize];
+            *v += inl[(nearest - lo) as usize];
         }
         s.load(&lanes)
     }

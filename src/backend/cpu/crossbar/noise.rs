@@ -96,8 +96,8 @@ impl<'a> Events<'a> {
             .take(LANES)
         {
             let image = self.first_image.wrapping_add(lane as u32);
-            let layer = self.spec.layer.wrapping_add(image.wrapping_mul(ABOVE));
-            let stream = Stream::new(self.seed, purpose, self.flags | row, layer, self.chip);
+            let (flags, layer) = (self.flags | row, self.spec.layer);
+            let stream = Stream::new(self.seed, purpose, flags, layer, self.chip).repeat(image);
             let first = |pixel: usize| {
                 let event = (conversion * self.pixels + pixel) * per_pixel + blocks.start;
                 (event * COLUMNS) as u32

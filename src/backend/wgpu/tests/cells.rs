@@ -193,12 +193,7 @@ pub(super) fn dacs() -> Vec<Dac> {
 
 /// Every way to convert.
 fn adcs() -> Vec<Option<Adc>> {
-    let plain = Adc {
-        lo: -3,
-        hi: 3,
-        noise: 0.0,
-        inl: None,
-    };
+    let plain = Adc::with_codes(-3, 3);
     vec![
         None,
         Some(plain.clone()),
@@ -206,6 +201,12 @@ fn adcs() -> Vec<Option<Adc>> {
             noise: 0.5,
             inl: Some([0.1; 7].into()),
             ..plain
+        }),
+        Some(Adc {
+            codes: [(-3, 3), (-3, 2)]
+                .map(|(lo, hi)| CodeRange { lo, hi })
+                .into(),
+            ..Adc::with_codes(-3, 3)
         }),
     ]
 }

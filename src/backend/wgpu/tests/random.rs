@@ -5,7 +5,9 @@ use super::device;
 use crate::backend::wgpu::constant::Const;
 use crate::backend::wgpu::context::Context;
 use crate::backend::wgpu::shader;
-use crate::random::{lognormal, lognormal_shape, normal, philox, squeeze, truncated};
+use crate::random::{
+    ABOVE, lognormal, lognormal_shape, normal, philox, repeated, squeeze, truncated,
+};
 
 const KEY: [u32; 2] = [0x0123_4567, 0xfedc_ba98];
 const TRUNCATED_AT: f32 = 2.5;
@@ -82,6 +84,9 @@ fn words_equal_and_deviates_close_to_the_host() {
     for (counter, block) in inputs.chunks_exact(4).zip(blocks.chunks_exact(4)) {
         let counter = [counter[0], counter[1], counter[2], counter[3]];
         assert_eq!(block, philox::block(KEY, counter), "counter {counter:x?}");
+        // The kernel puts a layer and a repeat together.
+        let layer = repeated(counter[1] % ABOVE, counter[1] / ABOVE);
+        assert_eq!(layer, counter[1]);
     }
     let squeezed = squeeze(TRUNCATED_AT);
     let shape = lognormal_shape(SIGMA);

@@ -9,7 +9,9 @@
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let words = inputs[id.x];
-    blocks[id.x] = philox(words, vec2<u32>(KEY_LOW, KEY_HIGH));
+    let layer = repeated(words.y % 4096u, words.y / 4096u);
+    let counter = vec4<u32>(words.x, layer, words.z, words.w);
+    blocks[id.x] = philox(counter, vec2<u32>(KEY_LOW, KEY_HIGH));
     let z = normal4(words, 0.0);
     normals[id.x] = z;
     truncated[id.x] = normal4(words, SQUEEZE);

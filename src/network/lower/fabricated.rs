@@ -1,0 +1,128 @@
+//! Crossbar layers of a training step on their chips: weights that deviate, or cells and converters.
+
+use super::cells::{Life, Maps, Place, Product, converted, program_quantized, read_layer};
+use super::training::{CellTraining, Saved, Trainer};
+use super::*;
+
+/// A crossbar layer while its forward pass is written.
+pub(super) struct Layered<'a> {
+    pub id: NodeId,
+    /// Position among the layers on arrays.
+    pub at: usize,
+    pub states: ConvStates,
+    pub geo: &'a ConvGeometry,
+    /// Quantized weight.
+    pub q: TensorId,
+}
+
+impl Trainer<'_> {
+    /// The weight of a layer on its chips, and what deviates; the quantized weight `q` itself where nothing
+    /// does.
+    pub(super) fn fabricated(
+        &mut self,
+        id: NodeId,
+        index: usize,
+        geo: &ConvGeometry,
+        (q, full_scale): (TensorId, TensorId),
+    ) -> (TensorId, Option<(Fabrication, TensorId)>) {
+        let noise = self.spec.noise.get(index).copied().flatten();
+        let Some(noise) = noise.filter(|_| self.spec.cells.is_none()) else {
+            return (q, None);
+        };
+        let name = format!("{}.chip", self.b.graph.nodes[id].name);
+        let fields = Shape::Flat(CHIP_FIELDS);
+        let chip = self
+            .b
+            .program
+            .tensor(name, fields, Scope::PerChip, Role::State);
+        self.chips.push(chip);
+        let weights = Shape::Flat(geo.weights());
+        let out = self.b.temp("effective", weights, Scope::PerChip);
+        let spec = noise.fabrication(index, geo);
+        self.weights.push(Op::from(Fabricate {
+            w: q,
+            full_scale,
+            chip,
+            out,
+            spec,
+        }));
+        (out, Some((spec, chip)))
+    }
+
+    /// A crossbar layer at cell level.
+    pub(super) fn cell_conv(
+        &mut self,
+        ops: &mut Vec<Op>,
+        at: Layered,
+        cells: &CellTraining,
+        x: TensorId,
+    ) -> (TensorId, Saved) {
+        let layer = &cells.layers[at.at];
+        let name = self.b.graph.nodes[at.id].name.clone();
+        let place = Place {
+            name: &name,
+            index: layer.index(),
+            geo: at.geo,
+            states: at.states,
+        };
+        let programmed = program_quantized(&mut self.b, ops, &place, at.q, layer, Life::Step);
+        let w = self
+            .b
+            .temp("effective", Shape::Flat(at.geo.weights()), Scope::PerChip);
+        ops.push(Op::from(CollapsePlanes {
+            g: programmed.g,
+            w_step: at.states.weight_step,
+            correct: None,
+            out: w,
+            spec: layer.reading.linear(),
+        }));
+        let y = self.b.map(at.id, Scope::PerChip);
+        let post = Post {
+            shift: at.states.bias,
+            ..Post::NONE
+        };
+        let (tensors, product) = converted(&mut self.b, ops, &place, (at.at, layer), programmed, w);
+        self.cells.push(tensors);
+        let x_step = match at.states.input {
+            InputQuantizer::Uniform(quant) => Some(quant.scale),
+            _ => None,
+        };
+        let maps = Maps {
+            x,
+            x_step,
+            y,
+            clipped: None,
+        };
+        ops.push(read_layer(product, &cells.layers, maps, *at.geo, post));
+        let converts = matches!(product, Product::Arrays(_));
+        let gain = (cells.rescale && converts).then(|| {
+            let exact = self.b.map(at.id, Scope::PerChip);
+            ops.push(Op::from(Conv2d {
+                x,
+                w,
+                y: exact,
+                geo: *at.geo,
+                post: Post::NONE,
+            }));
+            let c = Shape::Flat(at.geo.c_out);
+            let mut variance = |map| {
+                let mean = self.b.temp("mean", c, Scope::Shared);
+                let var = self.b.temp("var", c, Scope::Shared);
+                ops.push(Op::from(BatchNormStats { x: map, mean, var }));
+                var
+            };
+            let (a, b) = (variance(y), variance(exact));
+            let out = self.b.temp("gain", c, Scope::Shared);
+            ops.push(Op::from(VarianceRatio { a, b, out }));
+            out
+        });
+        let saved = Saved::Conv {
+            states: at.states,
+            noise: None,
+            x,
+            w,
+            gain,
+        };
+        (y, saved)
+    }
+}
