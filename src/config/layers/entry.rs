@@ -110,7 +110,11 @@ fn misnamed(pattern: &str) -> Option<Mistake> {
     let allowed = format!(
         "1 to {MAX_NAME} characters without quotation marks, backslashes and control characters"
     );
-    bad.then(|| Mistake::new(Code::NotAllowed, "no name of a layer").allowed(allowed))
+    bad.then(|| {
+        Mistake::new(Code::NotAllowed, "no name of a layer")
+            .value(format!("\"{}\"", short(pattern).escape_debug()))
+            .allowed(allowed)
+    })
 }
 
 /// The fields that are offered, as they are written; others are refused.
