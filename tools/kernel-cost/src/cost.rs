@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use pimento::backend::wgpu::KernelCall;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -15,7 +16,7 @@ use crate::spirv;
 /// What the repository keeps of a kernel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Shader and constants.
+    /// Shader, and constants that are neither false nor 0.
     pub kernel: String,
     /// Vector registers of a lane.
     pub vgprs: u64,
@@ -59,10 +60,7 @@ pub fn kernels(rows: &[Row], compiler: &Compiler, isa: Option<&Path>) -> Result<
     let mut kernels: BTreeMap<String, Kernel> = BTreeMap::new();
     for row in rows {
         for call in &row.calls {
-            let name = match call.constants.is_empty() {
-                true => call.shader.to_owned(),
-                false => format!("{} {}", call.shader, call.constants),
-            };
+            let name = name(call);
             let groups = call.groups.iter().map(|&n| u64::from(n)).product();
             if let Some(known) = kernels.get_mut(&name) {
                 known.groups = known.groups.max(groups);
@@ -113,6 +111,16 @@ pub fn kernels(rows: &[Row], compiler: &Compiler, isa: Option<&Path>) -> Result<
         }
     }
     Ok(kernels.into_values().collect())
+}
+
+/// The shader and those of its constants that are neither false nor 0: a kernel keeps its name where a
+/// constant is added for others.
+fn name(call: &KernelCall) -> String {
+    let constants = call.constants.split_whitespace();
+    let said = constants.filter(|word| !word.ends_with("=false") && !word.ends_with("=0"));
+    let words = said.map(|word| word.trim_end_matches("=true"));
+    let words: Vec<_> = std::iter::once(call.shader).chain(words).collect();
+    words.join(" ")
 }
 
 /// To four digits behind the point.

@@ -21,14 +21,6 @@ fn percent(share: Option<f64>) -> String {
     share.map_or("-".into(), |share| format!("{:.0}", 100.0 * share))
 }
 
-/// A kernel's name without the constants that are false or 0.
-fn short(name: &str) -> String {
-    let words = name.split(' ');
-    let said = words.filter(|word| !word.ends_with("=false") && !word.ends_with("=0"));
-    let short: Vec<_> = said.map(|word| word.trim_end_matches("=true")).collect();
-    short.join(" ")
-}
-
 impl Kernel {
     /// The share of each card's peak that the kernel's instructions leave.
     fn bounds(&self) -> [Option<f64>; 3] {
@@ -161,7 +153,7 @@ impl fmt::Display for Report {
                 kernel.groups,
                 fills,
                 kernel.bounds().map(percent).join(" "),
-                short(&k.kernel),
+                k.kernel,
             )?;
         }
         writeln!(
