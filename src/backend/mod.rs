@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 /// What a backend is, for provenance and `pimento devices`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DeviceInfo {
     /// `cpu` or `gpu`.
     pub backend: String,
@@ -37,7 +37,7 @@ pub struct DeviceInfo {
 }
 
 /// What a machine can do at most, measured by kernels that do nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Peak {
     /// 10^9 single-precision operations per second: multiply-adds in registers (two operations
     /// each), all cores or compute units at work.

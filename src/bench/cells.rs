@@ -196,6 +196,7 @@ fn program(setup: &Setup) -> Result<Work> {
         amount: (a.cells() * p.chips) as f64,
         unit: "cell",
         cost: Cost::Bytes((4 * n * (2 * p.chips + 1)) as f64),
+        traffic: program.traffic(section, p.chips, 0),
     })
 }
 
@@ -276,6 +277,7 @@ fn network(setup: &Setup, chip: &Chip) -> Result<Work> {
         },
         unit: if matrix { "MAC" } else { "chip-image" },
         cost: Cost::Flops(2.0 * pairs * macs as f64),
+        traffic: program.traffic(read, p.chips, p.images),
     })
 }
 

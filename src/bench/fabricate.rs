@@ -82,5 +82,6 @@ fn fabricate(setup: &Setup, mapping: Mapping, deviate: Deviate) -> Result<Work> 
         amount: cells as f64,
         unit: "cell",
         cost: Cost::Bytes((4 * n * (p.chips + 1)) as f64),
+        traffic: program.traffic(section, p.chips, 0),
     })
 }

@@ -53,5 +53,6 @@ fn product(setup: &Setup, n: usize) -> Result<Work> {
         amount: flops,
         unit: "FLOP",
         cost: Cost::Flops(flops),
+        traffic: program.traffic(multiply, 1, p.images),
     })
 }

@@ -11,7 +11,8 @@
 //! * `matrix`, `fabricate`, `cells`, `mvm`, `networks`: one file a group of rows; `peak` is on top of
 //!   [`MeasurePeak`].
 //! * `timing`: warm-up, repeats, best and median.
-//! * `report`: the rows as a table and as JSON.
+//! * `report`: the rows as a table and as JSON; `table`: numbers for people.
+//! * `compare`: the rows of some reports against those of others.
 //!
 //! A row's name is stable: results of different machines and versions are compared by it. Names
 //! never change their meaning; what is measured differently gets a new name. Sizes that only fill
@@ -20,14 +21,17 @@
 //! Work is queued, then one read waits for all of it: what a sweep does.
 
 mod cells;
+mod compare;
 mod fabricate;
 mod matrix;
 mod mvm;
 mod networks;
 mod peak;
 mod report;
+mod table;
 mod timing;
 
+pub use compare::{Change, Comparison, Verdict};
 pub use report::{BenchReport, Failure, PeakShare, Row, TargetReport};
 
 use crate::backend::{
@@ -251,6 +255,8 @@ pub struct Work {
     unit: &'static str,
     /// Floating-point operations or bytes of one repetition.
     cost: Cost,
+    /// Bytes that the operators of one repetition move, [`Program::traffic`].
+    traffic: u64,
 }
 
 /// What a repetition costs at least, in closed form.
@@ -288,6 +294,12 @@ impl Work {
     /// What one repetition costs at least.
     pub fn cost(&self) -> Cost {
         self.cost
+    }
+
+    /// Bytes that the operators of one repetition move, each its own tensors once
+    /// ([`Program::traffic`]).
+    pub fn traffic(&self) -> u64 {
+        self.traffic
     }
 }
 

@@ -83,5 +83,6 @@ fn multiply(setup: &Setup, geo: ConvGeometry, images: usize) -> Result<Work> {
         amount: macs,
         unit: "MAC",
         cost: Cost::Flops(2.0 * macs),
+        traffic: program.traffic(section, p.chips, p.images),
     })
 }

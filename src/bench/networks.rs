@@ -180,6 +180,9 @@ fn monte_carlo(setup: &Setup, graph: Graph, weight_bits: u32, act_bits: u32) -> 
         session.run(evaluate, &wave(chips, images, k))
     };
     let pairs = (chips * images) as f64;
+    let traffic = net.program.traffic(fabricate, chips, 0)
+        + net.program.traffic(clear, chips, 0)
+        + net.program.traffic(evaluate, chips, images);
     Ok(Work {
         session: p.session,
         step: Box::new(step),
@@ -189,6 +192,7 @@ fn monte_carlo(setup: &Setup, graph: Graph, weight_bits: u32, act_bits: u32) -> 
         amount: pairs,
         unit: "chip-image",
         cost: Cost::Flops(2.0 * pairs * macs(&graph).0 as f64),
+        traffic,
     })
 }
 
@@ -256,5 +260,6 @@ fn training_step(
         amount: images as f64,
         unit: "image",
         cost: Cost::Flops(2.0 * (images * (3 * all - first)) as f64),
+        traffic: net.program.traffic(section, 1, images),
     })
 }

@@ -1,11 +1,11 @@
 //! What was measured: plain data, a table, JSON through serde.
 
 use super::timing::Times;
-use super::{Cost, Work};
+use super::{Cost, Work, table};
 use crate::backend::{DeviceInfo, Peak};
 
 /// Everything one call of [`super::run`] measured.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BenchReport {
     /// Version of Pimento.
     pub pimento: String,
@@ -20,7 +20,7 @@ pub struct BenchReport {
 }
 
 /// A target and its roofs.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TargetReport {
     /// What it is.
     #[serde(flatten)]
@@ -30,7 +30,7 @@ pub struct TargetReport {
 }
 
 /// One measurement.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Row {
     /// Stable name.
     pub name: String,
@@ -52,19 +52,31 @@ pub struct Row {
     pub unit: String,
     /// Share of the measured peak in the fastest repetition; none for a roof.
     pub share: Option<PeakShare>,
+    /// Floating-point operations of a repetition, in closed form (a multiply-add is two); none for a roof
+    /// and for rows that are held against the copy.
+    #[serde(default)]
+    pub flop: Option<f64>,
+    /// Bytes that the operators of a repetition move, each its own tensors once
+    /// ([`crate::program::Program::traffic`]); none for a roof.
+    #[serde(default)]
+    pub bytes: Option<f64>,
+    /// What moving these bytes takes of the fastest repetition at the rate of `peak/copy`; none for a roof.
+    /// Above 1 where caches hold what one operator leaves to the next.
+    #[serde(default)]
+    pub copy: Option<f64>,
 }
 
 /// How much of a roof a row reaches.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PeakShare {
     /// Name of the roof's row.
-    pub of: &'static str,
+    pub of: String,
     /// Fraction, 1 for all of it.
     pub value: f64,
 }
 
 /// A row that could not be measured.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// The row.
     pub name: String,
@@ -97,9 +109,15 @@ impl Row {
             rate: work.amount / times.best,
             unit: work.unit.into(),
             share: Some(PeakShare {
-                of,
+                of: of.into(),
                 value: cost / times.best / roof,
             }),
+            flop: match work.cost {
+                Cost::Flops(n) => Some(n),
+                Cost::Bytes(_) => None,
+            },
+            bytes: Some(work.traffic as f64),
+            copy: Some(work.traffic as f64 / times.best / (peak.copy_gbytes_per_s * 1e9)),
         }
     }
 
@@ -115,6 +133,9 @@ impl Row {
             rate,
             unit: unit.into(),
             share: None,
+            flop: None,
+            bytes: None,
+            copy: None,
         }
     }
 }
@@ -139,34 +160,26 @@ impl BenchReport {
 
     /// The rows as aligned text, one block a target, with a line that explains the columns.
     pub fn table(&self) -> String {
-        let head = ["row", "sizes", "best", "median", "rate", "of peak"].map(String::from);
-        let mut lines = vec![];
-        for row in &self.rows {
-            lines.push((row, cells(row)));
-        }
-        let mut width = head.each_ref().map(|s| s.chars().count());
-        for (_, cells) in &lines {
-            for (w, cell) in width.iter_mut().zip(cells) {
-                *w = (*w).max(cell.chars().count());
-            }
-        }
+        let head = HEAD.map(String::from);
+        let rows: Vec<_> = self.rows.iter().map(cells).collect();
+        let width = table::widths(&head, &rows);
         let mut text = String::new();
-        let mut rest = lines.as_slice();
-        while let Some((first, _)) = rest.first() {
-            let same = |r: &Row| (&r.adapter, &r.backend) == (&first.adapter, &first.backend);
-            let n = rest.iter().take_while(|(r, _)| same(r)).count();
+        let mut done = 0;
+        while let Some(first) = self.rows.get(done) {
+            let same = |r: &&Row| (&r.adapter, &r.backend) == (&first.adapter, &first.backend);
+            let n = self.rows[done..].iter().take_while(same).count();
             text += &format!("{}\n", self.title(first));
-            text += &line(&head, &width);
-            for (_, cells) in &rest[..n] {
-                text += &line(cells, &width);
+            text += &table::line(&head, &width, WORDS);
+            for cells in &rows[done..done + n] {
+                text += &table::line(cells, &width, WORDS);
             }
             text.push('\n');
-            rest = &rest[n..];
+            done += n;
         }
         for f in &self.failures {
             text += &format!("{} on {}: not measured: {}\n", f.name, f.adapter, f.error);
         }
-        text + "best and median: one repetition. of peak: share of peak/fma, or of peak/copy (c).\n"
+        text + LEGEND
     }
 
     /// Backend, adapter, API and driver of a row's target.
@@ -186,8 +199,18 @@ impl BenchReport {
     }
 }
 
-fn cells(row: &Row) -> [String; 6] {
-    let time = |t: Option<f64>| t.map_or(String::new(), seconds);
+const HEAD: [&str; 9] = [
+    "row", "sizes", "best", "median", "rate", "of peak", "FLOP", "bytes", "of copy",
+];
+/// Columns of words, on the left.
+const WORDS: usize = 2;
+const LEGEND: &str = "\
+best and median: one repetition. of peak: share of peak/fma, or of peak/copy (c). bytes: what the operators \
+of a repetition move, each its own tensors once; of copy: what that takes of the time at the rate of \
+peak/copy, above 100 % where caches hold it.\n";
+
+fn cells(row: &Row) -> [String; HEAD.len()] {
+    let text = |value: Option<f64>, show: fn(f64) -> String| value.map_or(String::new(), show);
     let share = row.share.as_ref().map_or(String::new(), |s| {
         let mark = if s.of == "peak/copy" { " c" } else { "  " };
         format!("{:.1} %{mark}", 100.0 * s.value)
@@ -195,44 +218,12 @@ fn cells(row: &Row) -> [String; 6] {
     [
         row.name.clone(),
         row.sizes.clone(),
-        time(row.best_s),
-        time(row.median_s),
-        rate(row.rate, &row.unit),
+        text(row.best_s, table::seconds),
+        text(row.median_s, table::seconds),
+        table::rate(row.rate, &row.unit),
         share,
+        text(row.flop, table::amount),
+        text(row.bytes, table::amount),
+        text(row.copy, |v| format!("{:.1} %", 100.0 * v)),
     ]
-}
-
-/// Names to the left, numbers to the right.
-fn line(cells: &[String; 6], width: &[usize; 6]) -> String {
-    let mut text = String::new();
-    for (i, (cell, w)) in cells.iter().zip(width).enumerate() {
-        if i < 2 {
-            text += &format!("{cell:<w$}  ");
-        } else {
-            text += &format!("{cell:>w$}  ");
-        }
-    }
-    format!("{}\n", text.trim_end())
-}
-
-/// A duration with four digits at most.
-fn seconds(s: f64) -> String {
-    match s {
-        s if s < 1e-6 => format!("{:.0} ns", s * 1e9),
-        s if s < 1e-3 => format!("{:.1} us", s * 1e6),
-        s if s < 1.0 => format!("{:.2} ms", s * 1e3),
-        s => format!("{s:.2} s"),
-    }
-}
-
-/// A rate with an SI prefix.
-fn rate(per_second: f64, unit: &str) -> String {
-    let (factor, prefix) = match per_second {
-        r if r >= 1e12 => (1e-12, "T"),
-        r if r >= 1e9 => (1e-9, "G"),
-        r if r >= 1e6 => (1e-6, "M"),
-        r if r >= 1e3 => (1e-3, "k"),
-        _ => (1.0, ""),
-    };
-    format!("{:.2} {prefix}{unit}/s", per_second * factor)
 }

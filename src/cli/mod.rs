@@ -144,21 +144,23 @@ pub fn run() -> ExitCode {
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),
         Command::Report(c) => c.run(),
-        Command::Diff(c) => match c.run() {
-            Ok(code) => return code,
-            Err(error) => Err(error),
-        },
+        Command::Diff(c) => return ended(c.run(), json),
         Command::WorstCase(c) => c.run(),
         Command::Inspect(c) => c.run(),
         Command::Infer(c) => c.run(),
         Command::Mvm(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Devices(c) => c.run(),
-        Command::Bench(c) => c.run(),
+        Command::Bench(c) => return ended(c.run(), json),
         Command::Completions(c) => c.run(),
     };
+    ended(done.map(|()| ExitCode::SUCCESS), json)
+}
+
+/// The exit code of a command; an error is printed.
+fn ended(done: pimento::Result<ExitCode>, json: bool) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             output::print_error(&error);
             if json {

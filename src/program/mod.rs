@@ -34,6 +34,7 @@ mod geometry;
 mod numerics;
 mod operands;
 mod ops;
+mod traffic;
 
 use std::ops::Range;
 
