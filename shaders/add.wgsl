@@ -21,7 +21,7 @@ fn main(
     let item = flat_group(group, groups) * 64u + local;
     let block = item / p.y.block_stride;
     let at = item % p.y.block_stride;
-    let chip = group.z;
+    let chip = chip_of(group);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

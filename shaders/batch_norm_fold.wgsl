@@ -25,7 +25,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let channel = flat_group(id, grid) * 64u + lane;
-    let chip = id.z;
+    let chip = chip_of(id);
     if channel >= params.statistics.len || chip >= run.chips {
         return;
     }

@@ -40,7 +40,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let channel = flat_group(id, grid);
-    let chip = id.z;
+    let chip = chip_of(id);
     if channel >= params.channels || chip >= run.chips {
         return;
     }

@@ -29,7 +29,7 @@ fn main(
     let flat = flat_group(id, grid);
     let block = flat / params.groups;
     let group = flat % params.groups;
-    let chip = id.z;
+    let chip = chip_of(id);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

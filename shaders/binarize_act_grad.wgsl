@@ -21,7 +21,7 @@ fn main(
     let item = flat_group(id, grid) * 64u + lane;
     let block = item / params.dx.block_stride;
     let at = item % params.dx.block_stride;
-    let chip = id.z;
+    let chip = chip_of(id);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

@@ -27,7 +27,7 @@ fn main(
     let item = flat_group(group, groups);
     let channel = item % p.channels;
     let split = item / p.channels;
-    let chip = group.z;
+    let chip = chip_of(group);
     // The same for the whole workgroup; nobody waits for a barrier that others skip.
     if split >= p.splits || chip >= run.chips {
         return;

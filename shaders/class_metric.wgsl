@@ -68,7 +68,7 @@ fn main(
     let item = flat_group(group, groups) * 64u + local;
     let block = item / QUADS;
     let quad = item % QUADS;
-    let chip = group.z;
+    let chip = chip_of(group);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

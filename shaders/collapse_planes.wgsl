@@ -34,7 +34,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let i = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     if i >= p.out.len || chip >= run.chips {
         return;
     }

@@ -73,7 +73,7 @@ fn main(
     let pixels = c.h_out * c.w_out;
     let columns = run.blocks * pixels * 2u;
     let tile = item / columns;
-    let chip = group.z;
+    let chip = chip_of(group);
     if tile >= p.tiles * p.groups || chip >= run.chips {
         return;
     }

@@ -134,7 +134,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let flat = flat_group(group, groups);
-    let chip = group.z;
+    let chip = chip_of(group);
     // The same for the whole workgroup.
     let channel = flat % p.channels;
     let item = flat / p.channels * 64u + local;

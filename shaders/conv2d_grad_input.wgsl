@@ -31,7 +31,7 @@ fn main(
     let pixels = c.h_in * c.w_in;
     let columns = run.blocks * pixels * 2u;
     let tile = item / columns;
-    let chip = group.z;
+    let chip = chip_of(group);
     if tile >= p.tiles * p.groups || chip >= run.chips {
         return;
     }

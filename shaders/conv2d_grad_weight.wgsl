@@ -50,7 +50,7 @@ fn main(
     let item = flat_group(group, groups) * 64u + local;
     let k_tiles = (p.rows + 3u) / 4u;
     let o_tiles = (c.group_out + 3u) / 4u;
-    let chip = group.z;
+    let chip = chip_of(group);
     let split = item / (k_tiles * o_tiles * p.groups);
     if split >= p.splits || chip >= run.chips {
         return;

@@ -142,7 +142,7 @@ fn main(
     let flat = flat_group(group, groups);
     let k_tiles = (p.rows + ROWS - 1u) / ROWS;
     let o_tiles = (c.group_out + CHANNELS - 1u) / CHANNELS;
-    let chip = group.z;
+    let chip = chip_of(group);
     let split = flat / (k_tiles * o_tiles * p.groups);
     if split >= p.splits || chip >= run.chips {
         return;

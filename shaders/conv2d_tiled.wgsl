@@ -150,7 +150,7 @@ fn main(
 ) {
     // All of these are the same for the whole workgroup.
     let flat = flat_group(group, groups);
-    let chip = group.z;
+    let chip = chip_of(group);
     let tile = flat % (p.tiles * p.groups);
     let first_slot = flat / (p.tiles * p.groups) * SPREAD;
     if first_slot >= run.blocks * p.rows * p.columns || chip >= run.chips {

@@ -30,7 +30,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let r = p.reading;
-    let s = site_of(r, flat_group(group, groups) * 64u + local, group.z);
+    let s = site_of(r, flat_group(group, groups) * 64u + local, chip_of(group));
     if !s.valid {
         return;
     }

@@ -44,7 +44,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let item = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     let quad = item % QUADS;
     let word = item / QUADS % p.words;
     let channel_group = item / QUADS / p.words % p.groups;

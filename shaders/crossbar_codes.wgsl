@@ -42,7 +42,7 @@ fn main(
     let width = select(1u, 2u, SIGNED);
     let per_block = p.block_words / width;
     let block = item / per_block;
-    let chip = group.z;
+    let chip = chip_of(group);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

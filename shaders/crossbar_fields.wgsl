@@ -90,7 +90,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let r = p.reading;
-    let s = site_of_pieces(r, flat_group(group, groups) * 16u + local, group.z);
+    let s = site_of_pieces(r, flat_group(group, groups) * 16u + local, chip_of(group));
     if !s.valid {
         return;
     }

@@ -57,7 +57,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let item = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     if item >= p.threads || chip >= run.chips {
         return;
     }

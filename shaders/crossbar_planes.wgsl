@@ -33,7 +33,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let item = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     let parts = (p.depth + 3u) / 4u;
     let words = p.chip / p.depth;
     if item >= words * parts || chip >= run.chips {

@@ -65,7 +65,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let block = flat_group(id, grid) * 64u + lane;
-    let position = id.z;
+    let position = chip_of(id);
     if 4u * block >= params.out.len || position >= run.chips {
         return;
     }

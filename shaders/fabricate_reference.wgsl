@@ -37,7 +37,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let row = flat_group(id, grid) * 64u + lane;
-    let position = id.z;
+    let position = chip_of(id);
     if row >= params.rows || position >= run.chips {
         return;
     }

@@ -51,7 +51,7 @@ fn main(
     let first = flat / p.parts % p.windows * WINDOW;
     let group = flat / p.parts / p.windows % p.groups;
     let block = flat / p.parts / p.windows / p.groups;
-    let chip = id.z;
+    let chip = chip_of(id);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

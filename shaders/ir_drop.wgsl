@@ -133,7 +133,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let flat = flat_group(id, grid);
-    let chip = id.z;
+    let chip = chip_of(id);
     let array = flat / p.slots;
     let plane = array % p.planes;
     let col_tile = array / p.planes % p.col_tiles;

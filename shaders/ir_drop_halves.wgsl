@@ -19,7 +19,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let quad = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     if 4u * quad >= p.x.len || chip >= run.chips {
         return;
     }

@@ -46,7 +46,7 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let line = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     let column = line % p.cols;
     let plane = line / p.cols % p.planes;
     let row_tile = line / p.cols / p.planes;

@@ -25,7 +25,7 @@ fn main(
     let flat = flat_group(id, grid);
     let block = flat / params.parts;
     let part = flat % params.parts;
-    let chip = id.z;
+    let chip = chip_of(id);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

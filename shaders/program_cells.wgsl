@@ -76,7 +76,7 @@ fn main(
 ) {
     let q = p.cells;
     let quad = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     if 4u * quad >= p.out.len || chip >= run.chips {
         return;
     }

@@ -65,7 +65,7 @@ fn main(
 ) {
     let q = p.cells;
     let item = flat_group(group, groups) * 64u + local;
-    let chip = group.z;
+    let chip = chip_of(group);
     let row = item % p.row_quads * 4u + vec4<u32>(0u, 1u, 2u, 3u);
     let tile = item / p.row_quads % q.col_tiles;
     let plane = item / p.row_quads / q.col_tiles;

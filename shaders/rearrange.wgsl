@@ -29,7 +29,7 @@ fn main(
     let quads = p.len * QUADS;
     let block = item / quads;
     let quad = item % QUADS;
-    let chip = group.z;
+    let chip = chip_of(group);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

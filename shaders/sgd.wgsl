@@ -24,7 +24,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = flat_group(id, grid) * 64u + lane;
-    let chip = id.z;
+    let chip = chip_of(id);
     if 4u * i >= params.w.len || chip >= run.chips {
         return;
     }

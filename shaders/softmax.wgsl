@@ -26,7 +26,7 @@ fn main(
     let item = flat_group(group, groups) * 64u + local;
     let block = item / p.channel_quads;
     let at = item % p.channel_quads;
-    let chip = group.z;
+    let chip = chip_of(group);
     if block >= run.blocks || chip >= run.chips {
         return;
     }

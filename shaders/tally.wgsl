@@ -30,7 +30,7 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let chip = group.z;
+    let chip = chip_of(group);
     // The same for the whole workgroup.
     if chip >= run.chips {
         return;

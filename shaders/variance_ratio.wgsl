@@ -18,7 +18,7 @@ fn main(
     @builtin(workgroup_id) id: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let chip = id.z;
+    let chip = chip_of(id);
     if lane > 0u || id.x > 0u || chip >= run.chips {
         return;
     }

@@ -90,7 +90,10 @@ pub trait Observer: Sync {
     /// A wave of a sweep is done.
     fn sweep(&self, _progress: &SweepProgress) {}
 
-    /// A sentence for the log.
+    /// A sentence for the log only.
+    fn detail(&self, _text: &str) {}
+
+    /// A sentence for the log and whoever watches.
     fn message(&self, _text: &str) {}
 
     /// Something went wrong, and the work goes on.

@@ -17,7 +17,12 @@ struct Run {
     lr: f32,
     // Index of the first resident image among all images.
     first_image: u32,
+    // Of a kernel call that is cut: workgroups of a chip, and chips, that other submissions do.
+    skipped_groups: u32,
+    skipped_chips: u32,
     pad0: u32,
+    pad1: u32,
+    pad2: u32,
 }
 
 // Units: vec4<f32> for image tensors, f32 for flat ones.
@@ -48,9 +53,14 @@ fn block_base(v: View, chip: u32, block: u32) -> u32 {
     return chip * v.chip_stride + (block + v.resident * run.first_block) * v.block_stride;
 }
 
-// The x and y axes of the grid are one flat axis.
+// The x and y axes of the grid are one flat axis, of which a submission may do a part.
 fn flat_group(group: vec3<u32>, groups: vec3<u32>) -> u32 {
-    return group.x + group.y * groups.x;
+    return run.skipped_groups + group.x + group.y * groups.x;
+}
+
+// The chip of the wave that a workgroup works for.
+fn chip_of(group: vec3<u32>) -> u32 {
+    return run.skipped_chips + group.z;
 }
 
 // 1 where the lane of a quad is an image of this run.

@@ -97,6 +97,12 @@ pub trait Backend: Send + Sync {
     /// A program that is none.
     fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64>;
 
+    /// What happened since this was asked last and belongs into a log: submissions that held a graphics
+    /// adapter for long, kernels that took long to compile. Nothing that changes a result.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Allocates and compiles. `capacity` should come from [`Backend::fit`].
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>>;
 }

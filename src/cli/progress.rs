@@ -254,6 +254,10 @@ impl Observer for Terminal {
         });
     }
 
+    fn detail(&self, text: &str) {
+        self.log(&printable(text));
+    }
+
     fn message(&self, text: &str) {
         let text = &printable(text);
         self.log(text);

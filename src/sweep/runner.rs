@@ -204,8 +204,9 @@ impl<'a> Sweep<'a> {
                     Some(workers) => workers,
                     none => none.insert(self.prepare(point, journal)?),
                 };
-                let (progress, observer) = (&mut self.progress, self.observer);
+                let (progress, observer, backends) = (&mut self.progress, self.observer, self.backends);
                 let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
+                    log_remarks(backends, observer);
                     progress.add(rows);
                     progress.show(observer);
                 };
@@ -231,6 +232,7 @@ impl<'a> Sweep<'a> {
     /// The point's network on every backend that can, with what must be known beside chips noted.
     fn prepare(&mut self, point: &Point, journal: &mut Journal) -> Result<Vec<Worker<'a>>> {
         let model = self.model(point)?;
+        log_remarks(self.backends, self.observer);
         let mut workers = self.workers(point, &model, journal)?;
         self.facts(point, &model, &mut workers[0].simulator, journal)?;
         Ok(workers)
@@ -334,6 +336,12 @@ impl<'a> Sweep<'a> {
         };
         journal.begin_point(index, facts)
     }
+}
+
+/// Writes what the adapters remarked into the log.
+fn log_remarks(backends: &[&dyn Backend], observer: &dyn Observer) {
+    let remarks = backends.iter().flat_map(|backend| backend.remarks());
+    remarks.for_each(|text| observer.detail(&text));
 }
 
 /// Says in an interruption or a device's failure what is not lost.

@@ -101,6 +101,12 @@ pub fn tiled(gpu: &WgpuBackend) -> &'static WgpuBackend {
     OTHER.get_or_init(|| gpu.with_kernels(Kernels::Tiled))
 }
 
+/// The adapter with work cut into submissions at random places, in the middle of kernel calls too.
+pub fn cut(gpu: &WgpuBackend) -> &'static WgpuBackend {
+    static OTHER: OnceLock<WgpuBackend> = OnceLock::new();
+    OTHER.get_or_init(|| gpu.with_random_cuts(17))
+}
+
 impl Case {
     /// Whether some operator is a product that has kernels of several kinds.
     fn has_products(&self) -> bool {
@@ -114,7 +120,7 @@ impl Case {
     }
 }
 
-/// Asserts that all kinds of kernels give the same bits: their sums have one order.
+/// Asserts that all kinds of kernels and all cuts give the same bits: their sums have one order.
 pub fn same_bits(what: &str, results: &[Vec<f32>], others: &[Vec<f32>]) {
     for (k, (a, b)) in results.iter().zip(others).enumerate() {
         for (i, (a, b)) in a.iter().zip(b).enumerate() {
@@ -128,7 +134,8 @@ pub fn same_bits(what: &str, results: &[Vec<f32>], others: &[Vec<f32>]) {
 /// of them with `PIMENTO_TEST_ALL=1`.
 const MOST: usize = 24;
 
-/// The cases on the adapter, against what is wanted and against the CPU; products with all kernels.
+/// The cases on the adapter, against what is wanted and against the CPU; products with all kernels, all with
+/// random cuts.
 pub fn walk(test: &str, cases: Vec<Case>) {
     assert!(!cases.is_empty());
     let Some(gpu) = gpu_or_skip(test) else {
@@ -145,6 +152,8 @@ pub fn walk(test: &str, cases: Vec<Case>) {
         if case.has_products() {
             same_bits(&case.name, &results, &case.results(tiled(gpu)));
         }
+        let what = format!("{}, cut", case.name);
+        same_bits(&what, &results, &case.results(cut(gpu)));
         if !case.sides {
             case.agree("gpu", &results, &case.results(&CpuBackend::new()));
         }

@@ -1,8 +1,11 @@
 //! The buffers of a session, and kernel calls bound to them.
 
-use super::context::Context;
+use std::sync::Arc;
+
+use super::context::{Context, Kernel};
 use super::dispatch::{Pieces, RunUniform, Work};
 use super::plan::{Place, Plan, Step};
+use super::rate::Rate;
 use crate::error::{Error, Result};
 use crate::program::{Capacity, Program, TensorId};
 
@@ -11,9 +14,11 @@ const UNUSED_BYTES: u64 = 256;
 
 /// A kernel with its bindings.
 pub(super) struct Call {
-    pub kernel: ::wgpu::ComputePipeline,
+    pub kernel: Arc<Kernel>,
     pub bindings: ::wgpu::BindGroup,
     pub work: Work,
+    /// How long it takes.
+    pub rate: Arc<Rate>,
     windows: Vec<Pieces>,
 }
 
@@ -148,6 +153,7 @@ impl Buffers {
             kernel,
             bindings,
             work: step.dispatch.work,
+            rate: context.rate(&step.dispatch),
             windows: step.dispatch.windows.clone(),
         })
     }

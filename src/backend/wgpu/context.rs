@@ -5,79 +5,24 @@
 //! a failed dispatch never looks like a result of zeros.
 
 use std::collections::HashMap;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::devices;
 use super::dispatch::{Access, Dispatch, LowerContext, WINDOW};
+use super::faults::{Faults, lock};
+use super::rate::Rate;
 use super::shader;
 use crate::backend::Kernels;
 use crate::error::{Error, Result};
 use crate::program::{Capacity, Program};
 
-/// Longest part of a driver's message that is passed on, in characters.
-const MAX_MESSAGE: usize = 2000;
-
 /// The largest binding that is used even where the adapter offers more: kernels index in `u32`.
 pub(super) const MAX_BINDING: u64 = 1 << 30;
 
-/// What a device says to a call, perhaps later.
-type Verdict = Pin<Box<dyn Future<Output = Option<::wgpu::Error>> + Send>>;
-
-/// Errors that arrive out of band.
-#[derive(Default)]
-pub(super) struct Faults {
-    /// The first one; later ones are consequences.
-    first: Mutex<Option<String>>,
-    /// Calls that the device has not answered, each with the beginning of its message.
-    open: Mutex<Vec<(String, Verdict)>>,
-}
-
-impl Faults {
-    fn record(&self, message: String) {
-        lock(&self.first).get_or_insert_with(|| shorten(&message));
-    }
-
-    /// What the device says against a call, where it says so at once.
-    fn told(
-        &self,
-        what: &str,
-        verdict: impl Future<Output = Option<::wgpu::Error>> + Send + 'static,
-    ) -> Option<String> {
-        let mut verdict: Verdict = Box::pin(verdict);
-        match now(&mut verdict) {
-            Poll::Ready(said) => said.map(|e| format!("{what}: {}", shorten(&e.to_string()))),
-            Poll::Pending => {
-                lock(&self.open).push((what.to_owned(), verdict));
-                None
-            }
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        lock(&self.open).retain_mut(|(what, verdict)| match now(verdict) {
-            Poll::Ready(said) => {
-                if let Some(e) = said {
-                    self.record(format!("{what}: {e}"));
-                }
-                false
-            }
-            Poll::Pending => true,
-        });
-        match &*lock(&self.first) {
-            Some(message) => Err(Error::device(message.clone())),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What a future says now.
-fn now(verdict: &mut Verdict) -> Poll<Option<::wgpu::Error>> {
-    verdict
-        .as_mut()
-        .poll(&mut std::task::Context::from_waker(Waker::noop()))
-}
+/// Remarks that are kept for whoever asks; more are lost.
+const MOST_REMARKS: usize = 1000;
 
 /// Bytes of the number of a piece.
 const NUMBER: u64 = 16;
@@ -99,6 +44,8 @@ pub(super) struct Limits {
     pub rounds: u64,
     /// Which kernels are taken where there are several.
     pub kernels: Kernels,
+    /// Seed of cuts that nothing asks for.
+    pub random_cuts: Option<u64>,
 }
 
 impl Limits {
@@ -125,16 +72,50 @@ pub(super) struct Context {
     pub queue: ::wgpu::Queue,
     pub limits: Limits,
     faults: Arc<Faults>,
-    kernels: Mutex<HashMap<KernelKey, ::wgpu::ComputePipeline>>,
-    layouts: Mutex<HashMap<Vec<Access>, ::wgpu::BindGroupLayout>>,
+    kernels: Arc<Mutex<HashMap<KernelKey, Arc<Kernel>>>>,
+    layouts: Arc<Mutex<HashMap<Vec<Access>, ::wgpu::BindGroupLayout>>>,
+    /// What kernels take, by their parameters.
+    rates: Arc<Mutex<HashMap<(KernelKey, Vec<u8>), Arc<Rate>>>>,
+    remarks: Arc<Mutex<Vec<String>>>,
 }
 
-#[derive(PartialEq, Eq, Hash)]
+/// A compiled kernel.
+pub(super) struct Kernel {
+    pub pipeline: ::wgpu::ComputePipeline,
+    /// File `shaders/<shader>.wgsl`.
+    pub shader: &'static str,
+    ran: AtomicBool,
+}
+
+impl Kernel {
+    /// Whether it has not run yet: some drivers compile when it does.
+    pub fn is_new(&self) -> bool {
+        !self.ran.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it is about to run; whether for the first time.
+    pub fn runs(&self) -> bool {
+        !self.ran.swap(true, Ordering::Relaxed)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct KernelKey {
     shader: &'static str,
     entry: &'static str,
     prelude: String,
     access: Vec<Access>,
+}
+
+impl KernelKey {
+    fn of(dispatch: &Dispatch) -> Self {
+        Self {
+            shader: dispatch.shader,
+            entry: dispatch.entry,
+            prelude: shader::prelude(&dispatch.consts),
+            access: dispatch.access(),
+        }
+    }
 }
 
 impl Context {
@@ -145,6 +126,7 @@ impl Context {
         check_floor(&info, &offered)?;
         let descriptor = ::wgpu::DeviceDescriptor {
             label: Some("pimento"),
+            required_features: adapter.features() & ::wgpu::Features::TIMESTAMP_QUERY,
             required_limits: offered.clone(),
             ..Default::default()
         };
@@ -180,13 +162,16 @@ impl Context {
                     true => Kernels::Fitting,
                     false => Kernels::Portable,
                 },
+                random_cuts: None,
             },
             info,
             device,
             queue,
             faults,
-            kernels: Mutex::default(),
-            layouts: Mutex::default(),
+            kernels: Arc::default(),
+            layouts: Arc::default(),
+            rates: Arc::default(),
+            remarks: Arc::default(),
         })
     }
 
@@ -206,9 +191,24 @@ impl Context {
             queue: self.queue.clone(),
             limits,
             faults: self.faults.clone(),
-            kernels: Mutex::default(),
-            layouts: Mutex::default(),
+            kernels: self.kernels.clone(),
+            layouts: self.layouts.clone(),
+            rates: self.rates.clone(),
+            remarks: self.remarks.clone(),
         }
+    }
+
+    /// Keeps a sentence for [`Context::remarks`].
+    pub fn remark(&self, text: String) {
+        let mut remarks = lock(&self.remarks);
+        if remarks.len() < MOST_REMARKS {
+            remarks.push(format!("{}: {text}", self.info.name));
+        }
+    }
+
+    /// What was remarked since this was asked last.
+    pub fn remarks(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.remarks))
     }
 
     /// The first error that arrived out of band, if any.
@@ -303,24 +303,30 @@ impl Context {
     }
 
     /// The compiled kernel of a dispatch, from the cache where it is there.
-    pub fn kernel(&self, dispatch: &Dispatch) -> Result<::wgpu::ComputePipeline> {
-        let key = KernelKey {
-            shader: dispatch.shader,
-            entry: dispatch.entry,
-            prelude: shader::prelude(&dispatch.consts),
-            access: dispatch.access(),
-        };
+    pub fn kernel(&self, dispatch: &Dispatch) -> Result<Arc<Kernel>> {
+        let key = KernelKey::of(dispatch);
         if let Some(kernel) = lock(&self.kernels).get(&key) {
             return Ok(kernel.clone());
         }
         let layout = self.layout(&key.access)?;
         let source = shader::compose(dispatch.shader, &key.prelude)?;
         let what = format!("kernel {}", dispatch.shader);
-        let kernel = self
+        let pipeline = self
             .guarded(&what, || self.compile(dispatch, &layout, &source))
             .map_err(|e| Error::device(source.locate(&e.to_string())))?;
-        lock(&self.kernels).insert(key, kernel.clone());
-        Ok(kernel)
+        let kernel = Kernel {
+            pipeline,
+            shader: dispatch.shader,
+            ran: AtomicBool::new(false),
+        };
+        let mut kernels = lock(&self.kernels);
+        Ok(kernels.entry(key).or_insert(Arc::new(kernel)).clone())
+    }
+
+    /// What is known of how long a kernel takes with these parameters.
+    pub fn rate(&self, dispatch: &Dispatch) -> Arc<Rate> {
+        let key = (KernelKey::of(dispatch), dispatch.params.bytes.clone());
+        lock(&self.rates).entry(key).or_default().clone()
     }
 
     /// Binds the buffers of a kernel call, from binding 2 on; `pieces`: the numbers of pieces.
@@ -402,6 +408,19 @@ impl Context {
             })
     }
 
+    /// Whether a submission has ended.
+    pub fn is_done(&self, submission: &::wgpu::SubmissionIndex) -> Result<bool> {
+        let poll = ::wgpu::PollType::Wait {
+            submission_index: Some(submission.clone()),
+            timeout: Some(Duration::ZERO),
+        };
+        match self.device.poll(poll) {
+            Ok(_) => self.check().map(|()| true),
+            Err(::wgpu::PollError::Timeout) => self.check().map(|()| false),
+            Err(e) => Err(self.fail(format!("{}: {e}", self.info.name))),
+        }
+    }
+
     /// Waits for one submission, or for all.
     pub fn wait(&self, submission: Option<::wgpu::SubmissionIndex>) -> Result<()> {
         let poll = ::wgpu::PollType::Wait {
@@ -474,17 +493,4 @@ fn layout_entry(
         },
         count: None,
     }
-}
-
-fn shorten(message: &str) -> String {
-    let message = message.trim();
-    match message.char_indices().nth(MAX_MESSAGE) {
-        Some((end, _)) => format!("{} ...", &message[..end]),
-        None => message.to_owned(),
-    }
-}
-
-/// Locks; what is behind these locks is valid even if a thread panicked while it held one.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

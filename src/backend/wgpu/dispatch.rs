@@ -9,14 +9,17 @@
 //!   [`Dispatch::buffers`]. A binding that a variant does not use is still declared and gets a
 //!   small dummy buffer. Where some are [`Access::Window`], there is a `vec4<u32>` for each of them behind,
 //!   with the number of the bound piece in x, and one with that of the chip.
-//! * The chip is `workgroup_id.z`. The other two axes are one flat number of workgroups, split
-//!   because an axis holds 65535 of them: `flat_group` of `shared/run.wgsl` joins them.
+//! * The chip is along z of the grid. The other two axes are one flat number of workgroups, split
+//!   because an axis holds 65535 of them: `flat_group` of `shared/run.wgsl` joins them. A call may be cut
+//!   (`cut`), so kernels take both from `flat_group` and `chip_of` only, and workgroups of a call do not
+//!   depend on each other.
 //! * A tensor is addressed through its [`View`]: images in `vec4<f32>` units, flat tensors in
 //!   `f32` units, or words of two halves. Slabs of flat tensors start at multiples of four of them.
 
 use std::sync::Arc;
 
 use super::constant::Const;
+use super::cut::Grid;
 use super::uniform::{Bytes, Uniform, uniform};
 use crate::backend::{Kernels, RunArgs};
 use crate::error::Result;
@@ -161,16 +164,11 @@ impl Work {
     }
 
     /// Workgroups of a run with that many blocks and chips; `None` if there is nothing to do.
-    pub fn workgroups(&self, blocks: u32, chips: u32, per_axis: u32) -> Option<[u32; 3]> {
+    pub fn grid(&self, blocks: u32, chips: u32) -> Option<Grid> {
         let items = self.items * if self.by_block { u64::from(blocks) } else { 1 };
         let groups = items.div_ceil(u64::from(self.group)) * u64::from(self.repeated);
-        let z = if self.by_chip { chips } else { 1 };
-        if groups == 0 || z == 0 {
-            return None;
-        }
-        let x = groups.min(u64::from(per_axis));
-        // Fits: plans are refused where a tensor exceeds u32 indices, far below 65535^2 groups.
-        Some([x as u32, groups.div_ceil(x) as u32, z])
+        let chips = if self.by_chip { chips } else { 1 };
+        (groups > 0 && chips > 0).then_some(Grid { groups, chips })
     }
 }
 
@@ -304,6 +302,8 @@ uniform! {
         step: u32,
         lr: f32,
         first_image: u32,
+        skipped_groups: u32,
+        skipped_chips: u32,
     }
 }
 
@@ -328,6 +328,7 @@ impl RunUniform {
             step: args.step,
             lr: args.lr,
             first_image: args.first_image,
+            ..Self::default()
         }
     }
 }
@@ -450,14 +451,15 @@ mod tests {
     }
 
     #[test]
-    fn workgroups_are_split_over_two_axes() {
+    fn workgroups_follow_blocks_and_chips() {
+        let grid = |groups, chips| Some(Grid { groups, chips });
         let work = Work::groups(70_000).per_chip(true);
-        assert_eq!(work.workgroups(1, 3, 65535), Some([65535, 2, 3]));
+        assert_eq!(work.grid(1, 3), grid(70_000, 3));
         // 3 groups of 64 threads for 150, each for five tiles.
         let work = Work::flat(50).per_block().repeated(5);
-        assert_eq!(work.workgroups(3, 3, 65535), Some([15, 1, 1]));
+        assert_eq!(work.grid(3, 3), grid(15, 1));
         let work = Work::flat(100).per_block();
-        assert_eq!(work.workgroups(2, 3, 65535), Some([4, 1, 1]));
-        assert_eq!(work.workgroups(0, 3, 65535), None);
+        assert_eq!(work.grid(2, 3), grid(4, 1));
+        assert_eq!(work.grid(0, 3), None);
     }
 }

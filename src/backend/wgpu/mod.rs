@@ -8,6 +8,9 @@
 //! * `plan`: memory, temporaries in a pool, the capacity that fits.
 //! * `planned`: the kernel calls of a GPU that is not there.
 //! * `session`: buffers, runs, and reads that are on their way while others run.
+//! * `schedule`: a run as submissions of bounded time; `cut`, `rate` and `clock`: where calls are cut, what they
+//!   take, and how that is measured.
+//! * `faults`: what a device said against anything.
 //! * `peak`: what the adapter can do at best.
 //!
 //! This directory is the only place that names wgpu. Kernels need no more than WebGPU guarantees:
@@ -21,6 +24,7 @@ mod binarize_act;
 mod buffers;
 mod channel_sum;
 mod class_metric;
+mod clock;
 mod collapse_planes;
 mod combine;
 mod constant;
@@ -34,9 +38,11 @@ mod conv2d_tiled;
 mod converter_fold;
 mod counting;
 mod crossbar;
+mod cut;
 pub mod devices;
 mod dispatch;
 mod fabricate;
+mod faults;
 mod fields;
 mod histogram;
 mod ir_drop;
@@ -54,9 +60,11 @@ mod post;
 mod program_cells;
 mod quantize_act;
 mod quantize_weight;
+mod rate;
 mod read_back;
 mod reading;
 mod rearrange;
+mod schedule;
 mod session;
 mod sgd;
 mod shader;
@@ -167,10 +175,24 @@ impl WgpuBackend {
         Self { context }
     }
 
+    /// The same device, where work is cut into submissions at random places of a seed, in the middle of kernel
+    /// calls too, and not by what it takes. Results are the same; tests see that they are.
+    #[doc(hidden)]
+    pub fn with_random_cuts(&self, seed: u64) -> Self {
+        let limits = context::Limits {
+            random_cuts: Some(seed),
+            ..self.context.limits
+        };
+        let context = Arc::new(self.context.with_limits(limits));
+        Self { context }
+    }
+
     /// Gives the device up: everything prepared on it answers with [`crate::Error::Device`] from
     /// here on. What a driver does when it resets; tests do it on purpose.
     pub fn destroy(&self) {
         self.context.device.destroy();
+        // The device says that it is lost once nothing is queued any more.
+        _ = self.context.wait(None);
     }
 
     /// Whether the adapter is a GPU and not a program that imitates one.
@@ -211,6 +233,10 @@ impl Backend for WgpuBackend {
     fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
         program.check()?;
         Ok(plan::Plan::new(program, capacity, &self.context.limits)?.total())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.context.remarks()
     }
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {

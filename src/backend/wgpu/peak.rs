@@ -119,16 +119,17 @@ fn best_seconds(
     let storage: Vec<_> = storage.iter().collect();
     // Nothing here is seen in pieces.
     let bindings = context.bind(dispatch, &run, params, &storage, &run)?;
-    let Some([x, y, z]) = dispatch.work.workgroups(1, 1, context.limits.groups) else {
+    let Some(grid) = dispatch.work.grid(1, 1) else {
         return Ok(0.0);
     };
+    let [x, y, z] = grid.whole(context.limits.groups).size;
     let once = || -> Result<f64> {
         let begin = Instant::now();
         context.guarded(dispatch.shader, || {
             let mut encoder = context.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                pass.set_pipeline(&kernel);
+                pass.set_pipeline(&kernel.pipeline);
                 pass.set_bind_group(0, &bindings, &[]);
                 for _ in 0..repeats {
                     pass.dispatch_workgroups(x, y, z);

@@ -44,6 +44,7 @@ impl PlannedGpu {
                 windows: false,
                 rounds: u64::MAX,
                 kernels: Kernels::Fitting,
+                random_cuts: None,
             },
         }
     }
@@ -81,9 +82,8 @@ impl PlannedGpu {
         let calls = plan.sections[section.0].iter().map(|step| {
             let call = &step.dispatch;
             let constants = call.consts.iter().map(|(name, v)| format!("{name}={v}"));
-            let groups = call
-                .work
-                .workgroups(blocks, args.chips as u32, self.limits.groups);
+            let grid = call.work.grid(blocks, args.chips as u32);
+            let groups = grid.map(|grid| grid.whole(self.limits.groups).size);
             Ok(KernelCall {
                 shader: call.shader,
                 entry: call.entry,

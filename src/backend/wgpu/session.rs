@@ -1,11 +1,9 @@
 //! A program with its memory on a device: buffers, bind groups, runs and reads.
 //!
-//! All kernel calls of a section go into one command buffer; nothing is read back inside a run.
-//! The run's uniform is written and the commands are submitted per run, which the queue keeps in
-//! order, so any number of runs may be queued; a few are let in flight at a time. What is asked for is
+//! The kernel calls of a section go into as few submissions as time allows (`schedule.rs`), which the queue
+//! keeps in order; no result is read back inside a run. What is asked for is
 //! copied aside in the same queue (`read_back.rs`), so that later runs may overwrite it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::buffers::{Buffers, Call};
@@ -14,13 +12,10 @@ use super::dispatch::{LowerContext, RunUniform};
 use super::layout::{Layout, to_blocks, to_halves};
 use super::plan::Plan;
 use super::read_back::{ReadBack, Source, Staging};
-use super::uniform::Bytes;
+use super::schedule::{Run, Schedule};
 use crate::backend::{Pending, RunArgs, Session};
 use crate::error::{Error, Result};
 use crate::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
-
-/// Runs that may be queued before the oldest one is waited for.
-const IN_FLIGHT: usize = 8;
 
 /// Host writes that are staged before the queue is told to start copying, bytes.
 const STAGED: u64 = 64 << 20;
@@ -36,7 +31,7 @@ pub(super) struct WgpuSession {
     staged: u64,
     /// Chips and images of the last run.
     last_run: Option<(usize, usize)>,
-    in_flight: VecDeque<::wgpu::SubmissionIndex>,
+    schedule: Schedule,
 }
 
 impl WgpuSession {
@@ -61,7 +56,7 @@ impl WgpuSession {
             staging: Staging::default(),
             staged: 0,
             last_run: None,
-            in_flight: VecDeque::new(),
+            schedule: Schedule::new(&context)?,
             context,
         })
     }
@@ -192,37 +187,14 @@ impl Session for WgpuSession {
         self.context.poll()?;
         self.check_args(section, args)?;
         self.last_run = Some((args.chips, args.images.len()));
-        let uniform = RunUniform::new(args);
-        let context = &self.context;
-        let per_axis = context.limits.groups;
-        let submission = context.guarded("run", || {
-            let bytes = &Bytes::of(&uniform).bytes;
-            context.queue.write_buffer(&self.buffers.run, 0, bytes);
-            let mut encoder = context.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                for call in &self.sections[section.0] {
-                    let Some([x, y, z]) =
-                        call.work
-                            .workgroups(uniform.blocks, uniform.chips, per_axis)
-                    else {
-                        continue;
-                    };
-                    pass.set_pipeline(&call.kernel);
-                    for offsets in call.offsets(uniform.chips, context.limits.uniform_align) {
-                        pass.set_bind_group(0, &call.bindings, &offsets);
-                        pass.dispatch_workgroups(x, y, z);
-                    }
-                }
-            }
-            context.queue.submit([encoder.finish()])
-        })?;
+        let run = Run {
+            context: &self.context,
+            section: &self.program.sections[section.0].name,
+            buffer: &self.buffers.run,
+            uniform: RunUniform::new(args),
+        };
+        self.schedule.run(&run, &self.sections[section.0])?;
         self.staged = 0;
-        self.in_flight.push_back(submission);
-        if self.in_flight.len() > IN_FLIGHT {
-            let oldest = self.in_flight.pop_front();
-            self.context.wait(oldest)?;
-        }
         Ok(())
     }
 }

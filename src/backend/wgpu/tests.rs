@@ -363,6 +363,7 @@ fn peak_kernels_are_valid() {
 }
 
 mod cells;
+mod clock;
 mod device;
 mod half;
 mod integers;

@@ -10,6 +10,7 @@ const LIMITS: Limits = Limits {
     windows: false,
     rounds: u64::MAX,
     kernels: Kernels::Portable,
+    random_cuts: None,
 };
 
 /// `x -> a -> b -> c -> y` by additions of a map to itself.
