@@ -75,6 +75,22 @@ pub enum Kernels {
     Tiled,
 }
 
+/// Where compiled kernels of graphics adapters are kept from run to run. Trouble with it goes into the log
+/// ([`Backend::remarks`]) and is never an error.
+pub trait KernelStore: Send + Sync {
+    /// What was saved last under a name; `None` where nothing was.
+    ///
+    /// # Errors
+    /// It cannot be read, or others could have written it.
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Saves bytes under a name, whole or not at all.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn save(&self, name: &str, bytes: &[u8]) -> Result<()>;
+}
+
 /// A place where programs run.
 pub trait Backend: Send + Sync {
     /// What it is.

@@ -65,8 +65,8 @@ pub struct BackendArgs {
 #[derive(Debug, Args)]
 pub struct MemoryArgs {
     /// Memory that the chips of a wave may take on each adapter, such as 512MiB or 4GiB [default:
-    /// half of what is free for the CPU, limits of control groups and `ulimit -v` included; 1GiB for a
-    /// graphics adapter]
+    /// half of what is free for the CPU, limits of control groups and `ulimit -v` included; half of what a
+    /// graphics adapter has, 1GiB where it does not tell and for a software one]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<ByteSize>,
 }
@@ -183,6 +183,14 @@ fn granted(
     gpu: pimento::backend::wgpu::WgpuBackend,
     wish: Wish,
 ) -> pimento::backend::wgpu::WgpuBackend {
+    let named = std::env::var_os("PIMENTO_CACHE").map(std::path::PathBuf::from);
+    let gpu = match named.or_else(super::images::users_cache) {
+        Some(cache) => {
+            let store = pimento::setup::KernelDirectory::new(cache.join("kernels"));
+            gpu.with_store(std::sync::Arc::new(store))
+        }
+        None => gpu,
+    };
     let gpu = match wish.kernels {
         Some(kernels) => gpu.with_kernels(kernels),
         None => gpu,

@@ -82,7 +82,7 @@ pub fn load(data: &Data, cache: Option<&Path>, observer: &dyn Observer) -> Resul
 }
 
 /// Where programs keep what they can make again; nowhere for a user without a home.
-fn users_cache() -> Option<PathBuf> {
+pub fn users_cache() -> Option<PathBuf> {
     let dirs = directories::ProjectDirs::from("", "", "pimento")?;
     Some(dirs.cache_dir().to_path_buf())
 }

@@ -6,6 +6,7 @@
 
 mod cells;
 mod inputs;
+mod kept_kernels;
 mod layers;
 mod numerics;
 mod start;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use cells::cell_layers;
 pub use inputs::{HeldOut, Images, Inputs};
+pub use kept_kernels::KernelDirectory;
 pub use layers::{layers, noises};
 pub use numerics::numerics;
 pub use start::{Given, Start};

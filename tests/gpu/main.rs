@@ -18,6 +18,7 @@ mod program_cells;
 mod quantize_weight;
 mod rounds;
 mod storage;
+mod submissions;
 mod sweep;
 mod training;
 mod weight_scale;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, Kernel};
+use super::compile::Kernel;
+use super::context::Context;
 use super::dispatch::{Pieces, RunUniform, Work};
 use super::plan::{Place, Plan, Step};
 use super::rate::Rate;
@@ -122,6 +123,9 @@ impl Buffers {
 
     /// Compiles and binds the kernel calls of every section.
     pub fn calls(&self, context: &Context, plan: &Plan) -> Result<Vec<Vec<Call>>> {
+        let steps = plan.sections.iter().flatten();
+        context.compile_all(steps.map(|step| &step.dispatch))?;
+        context.keep();
         let mut offsets = pack_params(plan, context.limits.uniform_align)
             .1
             .into_iter();

@@ -4,17 +4,17 @@
 //! in [`Faults`] and turned into [`Error::Device`] at the next call that can return one, so that
 //! a failed dispatch never looks like a result of zeros.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ::wgpu::Features;
+
+use super::compile::Compiled;
 use super::devices;
-use super::dispatch::{Access, Dispatch, LowerContext, WINDOW};
+use super::dispatch::{LowerContext, WINDOW};
 use super::faults::{Faults, lock};
-use super::rate::Rate;
-use super::shader;
-use crate::backend::Kernels;
+use super::kept::Kept;
+use crate::backend::{Kernels, MemoryBudget};
 use crate::error::{Error, Result};
 use crate::program::{Capacity, Program};
 
@@ -24,8 +24,10 @@ pub(super) const MAX_BINDING: u64 = 1 << 30;
 /// Remarks that are kept for whoever asks; more are lost.
 const MOST_REMARKS: usize = 1000;
 
-/// Bytes of the number of a piece.
-const NUMBER: u64 = 16;
+/// Host writes that wait for the queue to copy them, at most, bytes; less where there is little memory.
+const STAGED: u64 = 64 << 20;
+/// See [`STAGED`].
+const LEAST_STAGED: u64 = 64 << 10;
 
 /// What the planner must respect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,11 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Bytes of host writes that wait for the queue to copy them, at most.
+    pub fn staged(&self) -> u64 {
+        (self.memory / 16).clamp(LEAST_STAGED, STAGED)
+    }
+
     /// How operators of a program are lowered under them.
     pub fn context<'a>(&self, program: &'a Program, capacity: Capacity) -> LowerContext<'a> {
         LowerContext {
@@ -71,62 +78,46 @@ pub(super) struct Context {
     pub device: ::wgpu::Device,
     pub queue: ::wgpu::Queue,
     pub limits: Limits,
+    /// Where the memory budget comes from, in words.
+    pub memory: String,
     faults: Arc<Faults>,
-    kernels: Arc<Mutex<HashMap<KernelKey, Arc<Kernel>>>>,
-    layouts: Arc<Mutex<HashMap<Vec<Access>, ::wgpu::BindGroupLayout>>>,
-    /// What kernels take, by their parameters.
-    rates: Arc<Mutex<HashMap<(KernelKey, Vec<u8>), Arc<Rate>>>>,
+    /// Kernels of earlier runs.
+    pub kept: Option<Arc<Kept>>,
+    pub compiled: Arc<Compiled>,
     remarks: Arc<Mutex<Vec<String>>>,
 }
 
-/// A compiled kernel.
-pub(super) struct Kernel {
-    pub pipeline: ::wgpu::ComputePipeline,
-    /// File `shaders/<shader>.wgsl`.
-    pub shader: &'static str,
-    ran: AtomicBool,
-}
-
-impl Kernel {
-    /// Whether it has not run yet: some drivers compile when it does.
-    pub fn is_new(&self) -> bool {
-        !self.ran.load(Ordering::Relaxed)
-    }
-
-    /// Notes that it is about to run; whether for the first time.
-    pub fn runs(&self) -> bool {
-        !self.ran.swap(true, Ordering::Relaxed)
-    }
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct KernelKey {
-    shader: &'static str,
-    entry: &'static str,
-    prelude: String,
-    access: Vec<Access>,
-}
-
-impl KernelKey {
-    fn of(dispatch: &Dispatch) -> Self {
-        Self {
-            shader: dispatch.shader,
-            entry: dispatch.entry,
-            prelude: shader::prelude(&dispatch.consts),
-            access: dispatch.access(),
-        }
-    }
+/// How much of what an adapter offers is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// All that helps.
+    All,
+    /// What every adapter of WebGPU has.
+    Least,
 }
 
 impl Context {
-    /// Opens a device with everything the adapter offers.
-    pub async fn open(adapter: &::wgpu::Adapter, memory: u64) -> Result<Self> {
+    /// Opens a device with so much of what the adapter offers.
+    pub async fn open(
+        adapter: &::wgpu::Adapter,
+        memory: MemoryBudget,
+        offer: Offer,
+    ) -> Result<Self> {
         let info = adapter.get_info();
-        let offered = adapter.limits();
-        check_floor(&info, &offered)?;
+        check_floor(&info, &adapter.limits())?;
+        let (offered, features) = match offer {
+            Offer::All => (
+                adapter.limits(),
+                adapter.features() & (Features::TIMESTAMP_QUERY | Features::PIPELINE_CACHE),
+            ),
+            Offer::Least => {
+                let least = ::wgpu::Limits::defaults();
+                (least.or_worse_values_from(&adapter.limits()), Features::empty())
+            }
+        };
         let descriptor = ::wgpu::DeviceDescriptor {
             label: Some("pimento"),
-            required_features: adapter.features() & ::wgpu::Features::TIMESTAMP_QUERY,
+            required_features: features,
             required_limits: offered.clone(),
             ..Default::default()
         };
@@ -151,7 +142,7 @@ impl Context {
                     .min(MAX_BINDING),
                 groups: offered.max_compute_workgroups_per_dimension,
                 uniform_align: u64::from(offered.min_uniform_buffer_offset_alignment).max(16),
-                memory,
+                memory: memory.bytes,
                 windows: !devices::is_hardware(&info)
                     && offered.max_uniform_buffer_binding_size >= WINDOW,
                 rounds: match info.name.contains("llvmpipe") {
@@ -164,13 +155,13 @@ impl Context {
                 },
                 random_cuts: None,
             },
+            memory: memory.source,
             info,
             device,
             queue,
             faults,
-            kernels: Arc::default(),
-            layouts: Arc::default(),
-            rates: Arc::default(),
+            kept: None,
+            compiled: Arc::default(),
             remarks: Arc::default(),
         })
     }
@@ -189,11 +180,11 @@ impl Context {
             info: self.info.clone(),
             device: self.device.clone(),
             queue: self.queue.clone(),
+            memory: self.memory.clone(),
             limits,
             faults: self.faults.clone(),
-            kernels: self.kernels.clone(),
-            layouts: self.layouts.clone(),
-            rates: self.rates.clone(),
+            kept: self.kept.clone(),
+            compiled: self.compiled.clone(),
             remarks: self.remarks.clone(),
         }
     }
@@ -270,144 +261,6 @@ impl Context {
         })
     }
 
-    /// The bind group layout of a kernel: `run` at 0, parameters at 1, buffers from 2, numbers of
-    /// pieces behind them.
-    pub fn layout(&self, access: &[Access]) -> Result<::wgpu::BindGroupLayout> {
-        let mut layouts = lock(&self.layouts);
-        if let Some(layout) = layouts.get(access) {
-            return Ok(layout.clone());
-        }
-        let uniform = ::wgpu::BufferBindingType::Uniform;
-        let storage = |read_only| ::wgpu::BufferBindingType::Storage { read_only };
-        let numbers = numbers(access);
-        let entries: Vec<_> = [(uniform, false); 2]
-            .into_iter()
-            .chain(access.iter().map(|access| match access {
-                Access::Read => (storage(true), false),
-                Access::Write => (storage(false), false),
-                Access::Window => (uniform, true),
-            }))
-            .chain(std::iter::repeat_n((uniform, true), numbers))
-            .zip(0..)
-            .map(|((ty, moves), binding)| layout_entry(binding, ty, moves))
-            .collect();
-        let layout = self.guarded("bind group layout", || {
-            self.device
-                .create_bind_group_layout(&::wgpu::BindGroupLayoutDescriptor {
-                    label: None,
-                    entries: &entries,
-                })
-        })?;
-        layouts.insert(access.to_vec(), layout.clone());
-        Ok(layout)
-    }
-
-    /// The compiled kernel of a dispatch, from the cache where it is there.
-    pub fn kernel(&self, dispatch: &Dispatch) -> Result<Arc<Kernel>> {
-        let key = KernelKey::of(dispatch);
-        if let Some(kernel) = lock(&self.kernels).get(&key) {
-            return Ok(kernel.clone());
-        }
-        let layout = self.layout(&key.access)?;
-        let source = shader::compose(dispatch.shader, &key.prelude)?;
-        let what = format!("kernel {}", dispatch.shader);
-        let pipeline = self
-            .guarded(&what, || self.compile(dispatch, &layout, &source))
-            .map_err(|e| Error::device(source.locate(&e.to_string())))?;
-        let kernel = Kernel {
-            pipeline,
-            shader: dispatch.shader,
-            ran: AtomicBool::new(false),
-        };
-        let mut kernels = lock(&self.kernels);
-        Ok(kernels.entry(key).or_insert(Arc::new(kernel)).clone())
-    }
-
-    /// What is known of how long a kernel takes with these parameters.
-    pub fn rate(&self, dispatch: &Dispatch) -> Arc<Rate> {
-        let key = (KernelKey::of(dispatch), dispatch.params.bytes.clone());
-        lock(&self.rates).entry(key).or_default().clone()
-    }
-
-    /// Binds the buffers of a kernel call, from binding 2 on; `pieces`: the numbers of pieces.
-    pub fn bind(
-        &self,
-        dispatch: &Dispatch,
-        run: &::wgpu::Buffer,
-        params: ::wgpu::BufferBinding<'_>,
-        buffers: &[&::wgpu::Buffer],
-        pieces: &::wgpu::Buffer,
-    ) -> Result<::wgpu::BindGroup> {
-        let access = dispatch.access();
-        let layout = self.layout(&access)?;
-        let first = |buffer, bytes| {
-            ::wgpu::BindingResource::Buffer(::wgpu::BufferBinding {
-                buffer,
-                offset: 0,
-                size: ::wgpu::BufferSize::new(bytes),
-            })
-        };
-        let entries: Vec<_> = [
-            run.as_entire_binding(),
-            ::wgpu::BindingResource::Buffer(params),
-        ]
-        .into_iter()
-        .chain(
-            buffers
-                .iter()
-                .zip(&access)
-                .map(|(buffer, access)| match access {
-                    Access::Window => first(buffer, WINDOW),
-                    Access::Read | Access::Write => buffer.as_entire_binding(),
-                }),
-        )
-        .chain(std::iter::repeat_n(first(pieces, NUMBER), numbers(&access)))
-        .zip(0..)
-        .map(|(resource, binding)| ::wgpu::BindGroupEntry { binding, resource })
-        .collect();
-        self.guarded(dispatch.shader, || {
-            self.device.create_bind_group(&::wgpu::BindGroupDescriptor {
-                label: Some(dispatch.shader),
-                layout: &layout,
-                entries: &entries,
-            })
-        })
-    }
-
-    fn compile(
-        &self,
-        dispatch: &Dispatch,
-        layout: &::wgpu::BindGroupLayout,
-        source: &shader::Source,
-    ) -> ::wgpu::ComputePipeline {
-        let module = self
-            .device
-            .create_shader_module(::wgpu::ShaderModuleDescriptor {
-                label: Some(dispatch.shader),
-                source: ::wgpu::ShaderSource::Wgsl(source.text.as_str().into()),
-            });
-        let layout = self
-            .device
-            .create_pipeline_layout(&::wgpu::PipelineLayoutDescriptor {
-                label: Some(dispatch.shader),
-                bind_group_layouts: &[Some(layout)],
-                immediate_size: 0,
-            });
-        self.device
-            .create_compute_pipeline(&::wgpu::ComputePipelineDescriptor {
-                label: Some(dispatch.shader),
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some(dispatch.entry),
-                compilation_options: ::wgpu::PipelineCompilationOptions {
-                    // Kernels write workgroup memory before they read it.
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            })
-    }
-
     /// Whether a submission has ended.
     pub fn is_done(&self, submission: &::wgpu::SubmissionIndex) -> Result<bool> {
         let poll = ::wgpu::PollType::Wait {
@@ -468,29 +321,4 @@ fn check_floor(info: &::wgpu::AdapterInfo, limits: &::wgpu::Limits) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Bindings behind the buffers: the number of every window's piece, and of the chip.
-fn numbers(access: &[Access]) -> usize {
-    match access.iter().filter(|a| **a == Access::Window).count() {
-        0 => 0,
-        windows => windows + 1,
-    }
-}
-
-fn layout_entry(
-    binding: u32,
-    ty: ::wgpu::BufferBindingType,
-    moves: bool,
-) -> ::wgpu::BindGroupLayoutEntry {
-    ::wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: ::wgpu::ShaderStages::COMPUTE,
-        ty: ::wgpu::BindingType::Buffer {
-            ty,
-            has_dynamic_offset: moves,
-            min_binding_size: None,
-        },
-        count: None,
-    }
 }

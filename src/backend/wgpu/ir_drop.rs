@@ -16,6 +16,10 @@ const MOST_SWEEPS: u32 = 1000;
 /// last place.
 const SETTLED: f32 = f32::EPSILON * 0.5;
 
+/// Rounds of a thread's loops that a call takes at most on any adapter: those of a workgroup follow each other, and
+/// no card goes fewer than some hundred thousand of them in the time that a submission may take.
+const CALL_ROUNDS: u64 = 60_000;
+
 /// Segments of the kernels' state.
 const SEGMENTS: usize = 5;
 
@@ -299,7 +303,8 @@ impl OnGpu for IrDrop {
         let to = floats.as_ref().map_or((*out).into(), |f| f.operand);
         let rounds = Rounds::new(*topology, inputs, outputs);
         let table = table(arrays);
-        let solve = calls(params.poles * params.turns, sweeps, rounds, cx.rounds)
+        let most = cx.rounds.min(CALL_ROUNDS);
+        let solve = calls(params.poles * params.turns, sweeps, rounds, most)
             .into_iter()
             .map(|call| {
                 let params = Params {

@@ -1,7 +1,7 @@
 //! The WGSL backend: every kernel of `shaders/` through wgpu (Vulkan, GL, Metal, DX12).
 //!
 //! * [`devices`]: which adapters exist and which one is taken.
-//! * `context`: an open device, its compiled kernels, and its errors.
+//! * `context`: an open device, and its errors; `compile`: its kernels.
 //! * `dispatch`: the plain data between operators and device.
 //! * `shader`: joining the WGSL pieces.
 //! * `lower` and one module an operator: operator to kernel calls.
@@ -10,6 +10,8 @@
 //! * `session`: buffers, runs, and reads that are on their way while others run.
 //! * `schedule`: a run as submissions of bounded time; `cut`, `rate` and `clock`: where calls are cut, what they
 //!   take, and how that is measured.
+//! * `budget`: how much memory sessions may take; `kept`: compiled kernels of earlier runs; `driver`: what is asked
+//!   beside WebGPU.
 //! * `faults`: what a device said against anything.
 //! * `peak`: what the adapter can do at best.
 //!
@@ -21,12 +23,14 @@ mod adam;
 mod add;
 mod batch_norm;
 mod binarize_act;
+mod budget;
 mod buffers;
 mod channel_sum;
 mod class_metric;
 mod clock;
 mod collapse_planes;
 mod combine;
+mod compile;
 mod constant;
 mod context;
 mod conv;
@@ -41,11 +45,13 @@ mod crossbar;
 mod cut;
 pub mod devices;
 mod dispatch;
+mod driver;
 mod fabricate;
 mod faults;
 mod fields;
 mod histogram;
 mod ir_drop;
+mod kept;
 mod layout;
 mod lerp;
 mod max_abs;
@@ -81,16 +87,16 @@ mod zero;
 
 use std::sync::Arc;
 
-use self::context::Context;
+use self::context::{Context, Offer};
 use self::devices::Selector;
 pub use self::devices::{AdapterReport, list_adapters};
 pub use self::planned::{KernelCall, PlannedGpu};
-use super::{Backend, DeviceInfo, Kernels, MemoryBudget, Session};
+use super::{Backend, DeviceInfo, KernelStore, Kernels, MemoryBudget, Session};
 use crate::error::Result;
 use crate::program::{Capacity, Program};
 
-/// Memory that a session may use where nothing else is said, bytes. Adapters do not tell how much
-/// they have; one GiB is there on anything that runs Vulkan.
+/// Memory that a session may use where nothing else is said and the adapter does not tell what it has, bytes: one
+/// GiB is there on anything that runs Vulkan.
 pub const DEFAULT_MEMORY_BUDGET: u64 = 1 << 30;
 
 /// Programs on a graphics adapter.
@@ -130,21 +136,54 @@ impl WgpuBackend {
             .collect()
     }
 
-    fn on(adapter: &::wgpu::Adapter) -> Result<Self> {
-        let context = Arc::new(pollster::block_on(Context::open(
-            adapter,
-            DEFAULT_MEMORY_BUDGET,
-        ))?);
-        Ok(Self { context })
+    /// Opens an adapter as [`WgpuBackend::open`] does, with no more than every adapter of WebGPU offers: bindings
+    /// of 128 MiB, buffers of 256 MiB, 8 storage buffers, workgroups of 256 threads and 16 KiB, and no
+    /// features beyond. Results are the same.
+    ///
+    /// # Errors
+    /// As [`WgpuBackend::open`].
+    pub fn open_with_least(name: Option<&str>) -> Result<Self> {
+        let selector = name.map_or(Selector::Any, Selector::Named);
+        match devices::select(selector)? {
+            Some(adapter) => Self::with_offer(&adapter, Offer::Least),
+            None => Err(crate::Error::device("no graphics adapter")),
+        }
     }
 
-    /// Changes the memory that [`Backend::fit`] may plan with, bytes.
+    fn on(adapter: &::wgpu::Adapter) -> Result<Self> {
+        Self::with_offer(adapter, Offer::All)
+    }
+
+    fn with_offer(adapter: &::wgpu::Adapter, offer: Offer) -> Result<Self> {
+        let budget = budget::budget(adapter);
+        let context = pollster::block_on(Context::open(adapter, budget, offer))?;
+        Ok(Self {
+            context: Arc::new(context),
+        })
+    }
+
+    /// Changes the memory that [`Backend::fit`] may plan with, bytes; without that it is half of what the adapter
+    /// has, where it tells, and 1 GiB else.
     pub fn with_memory_budget(mut self, bytes: u64) -> Self {
+        let context = self.alone();
+        context.limits.memory = bytes;
+        context.memory = "as asked for".into();
+        self
+    }
+
+    /// Keeps compiled kernels there, and takes those that are there from earlier runs, where the driver lets
+    /// them be read.
+    pub fn with_store(mut self, store: Arc<dyn KernelStore>) -> Self {
+        self.alone().keep_in(store);
+        self
+    }
+
+    /// The context, which a backend that nothing was prepared on has for itself.
+    fn alone(&mut self) -> &mut Context {
         match Arc::get_mut(&mut self.context) {
-            Some(context) => context.limits.memory = bytes,
+            Some(context) => context,
             None => unreachable!("a backend that is not shared yet owns its context"),
         }
-        self
     }
 
     /// The same device, where kernels may or may not read buffers through uniform bindings, a piece at a
@@ -214,14 +253,9 @@ impl Backend for WgpuBackend {
     }
 
     fn memory(&self) -> Option<MemoryBudget> {
-        let bytes = self.context.limits.memory;
-        let source = match bytes {
-            DEFAULT_MEMORY_BUDGET => "the default for a graphics adapter",
-            _ => "as asked for",
-        };
         Some(MemoryBudget {
-            bytes,
-            source: source.into(),
+            bytes: self.context.limits.memory,
+            source: self.context.memory.clone(),
         })
     }
 

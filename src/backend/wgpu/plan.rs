@@ -51,7 +51,7 @@ pub(super) struct Plan {
     pub pool: Vec<u64>,
     /// Constant data of kernels, each once.
     pub tables: Vec<Arc<[u32]>>,
-    /// Bytes of the staging buffers of reads in flight.
+    /// Bytes of the staging buffers of reads in flight, and of writes.
     staging: u64,
     /// The largest buffer and what it is, for messages.
     largest: (u64, String),
@@ -81,6 +81,7 @@ impl Plan {
         }
         let in_flight = program.in_flight.iter().map(|&id| cx.bytes(id));
         plan.staging = KEPT as u64 * in_flight.map(u64::next_power_of_two).sum::<u64>();
+        plan.staging += plan.written(program, limits);
         for section in &program.sections {
             let mut dispatches = Vec::new();
             for (index, op) in section.ops.iter().enumerate() {
@@ -91,6 +92,14 @@ impl Plan {
             plan.sections.push(steps);
         }
         Ok(plan)
+    }
+
+    /// Bytes of copies of what the host wrote and the device does not have yet, at most.
+    fn written(&self, program: &Program, limits: &Limits) -> u64 {
+        let is_written = |id: TensorId| program.desc(id).role != Role::Output;
+        let written = self.own.iter().filter(|(id, _)| is_written(*id));
+        let all: u64 = written.map(|(_, bytes)| bytes).sum();
+        all.min(limits.staged())
     }
 
     fn note(&mut self, bytes: u64, name: &str) {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::buffers::Call;
 use super::clock::{Clock, Running};
-use super::context::{Context, Kernel};
+use super::compile::Kernel;
+use super::context::Context;
 use super::cut::{Grid, Part, RandomCuts};
 use super::dispatch::RunUniform;
 use super::rate::{AIM, LONG, Next, Rate};

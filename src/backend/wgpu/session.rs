@@ -17,9 +17,6 @@ use crate::backend::{Pending, RunArgs, Session};
 use crate::error::{Error, Result};
 use crate::program::{Capacity, LANES, Program, Role, SectionId, Shape, TensorId};
 
-/// Host writes that are staged before the queue is told to start copying, bytes.
-const STAGED: u64 = 64 << 20;
-
 /// A [`Session`] on a wgpu device.
 pub(super) struct WgpuSession {
     context: Arc<Context>,
@@ -84,17 +81,21 @@ impl WgpuSession {
         )))
     }
 
+    /// Writes in pieces, so that copies that wait for the queue stay few.
     fn write_bytes(&mut self, id: TensorId, offset_floats: u64, data: &[f32]) -> Result<()> {
-        let bytes: &[u8] = bytemuck::cast_slice(data);
         let buffer = self.buffers.own(id)?;
-        self.context
-            .queue
-            .write_buffer(buffer, offset_floats * 4, bytes);
-        self.staged += bytes.len() as u64;
-        if self.staged >= STAGED {
-            self.context.queue.submit([]);
-            self.context.wait(None)?;
-            self.staged = 0;
+        let half = self.context.limits.staged() / 2;
+        let mut at = offset_floats * 4;
+        for piece in data.chunks((half / 4) as usize) {
+            let bytes: &[u8] = bytemuck::cast_slice(piece);
+            self.context.queue.write_buffer(buffer, at, bytes);
+            at += bytes.len() as u64;
+            self.staged += bytes.len() as u64;
+            if self.staged >= half {
+                self.context.queue.submit([]);
+                self.context.wait(None)?;
+                self.staged = 0;
+            }
         }
         Ok(())
     }

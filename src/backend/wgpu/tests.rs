@@ -383,8 +383,9 @@ fn refused_allocations_are_errors() {
             return;
         }
     };
-    let context =
-        pollster::block_on(super::context::Context::open(&adapter, 1 << 30)).expect("opens");
+    let budget = super::budget::budget(&adapter);
+    let open = super::context::Context::open(&adapter, budget, super::context::Offer::All);
+    let context = pollster::block_on(open).expect("opens");
     let bytes = 1 << 50;
     match context.buffer("huge", bytes, ::wgpu::BufferUsages::STORAGE) {
         Err(crate::error::Error::Device(message)) => {

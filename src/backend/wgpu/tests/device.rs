@@ -1,13 +1,15 @@
 //! A kernel of a test's own on a device.
 
-use crate::backend::wgpu::context::Context;
+use crate::backend::wgpu::budget::budget;
+use crate::backend::wgpu::context::{Context, Offer};
 use crate::backend::wgpu::devices::{self, Selector};
 
 /// The best adapter, or `None` with a message.
 pub(super) fn open(test: &str) -> Option<Context> {
     let reason = match devices::select(Selector::Any) {
         Ok(Some(adapter)) => {
-            return Some(pollster::block_on(Context::open(&adapter, 1 << 28)).expect("device"));
+            let open = Context::open(&adapter, budget(&adapter), Offer::All);
+            return Some(pollster::block_on(open).expect("device"));
         }
         Ok(None) => "no adapter".to_owned(),
         Err(e) => e.to_string(),
