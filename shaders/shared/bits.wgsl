@@ -5,7 +5,7 @@
 // of the conductances' bits for all of them. Bound by the kernel's file: `bits`, `planes`, `table`.
 // Constants: INPUT_BITS; BIAS, whether the conductances were raised to be no less than 0; PAIRED,
 // whether sums are small enough for two planes in one count, so that a load of the input's bits
-// serves both: sums of the next plane are counted in units of 2^16; those of digits.wgsl. With SIGNED
+// serves both: sums of the next plane are counted in units of 2^16; those of effects/drive.wgsl. With SIGNED
 // the bits are those of the magnitudes, and one more word has the signs.
 
 // Adds the rows where both are 1, as often as the place of g's bit says.

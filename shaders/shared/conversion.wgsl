@@ -1,13 +1,14 @@
 //!include shared/reading.wgsl
-//!include shared/adc.wgsl
+//!include shared/converter.wgsl
 // What becomes of a crossbar's sums: codes, shifts and additions, row tiles. Included by
-// crossbar.wgsl and crossbar_count.wgsl, which differ in how they make the sums. Constants: HAS_ADC,
-// OWN_CODES (the converters of some planes have other codes), THERMAL, INTEGER (one integer sum for everything), CORRECTED, SUM_CODES (the sum of the inputs'
-// codes is needed), COUNT_CLIPPED, DISTURBED (by noise of any kind). In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
+// crossbar.wgsl, crossbar_count.wgsl and crossbar_fields.wgsl, which differ in how they make the sums.
+// Inside a converter: shared/converter.wgsl. Constants: HAS_ADC,
+// OWN_CODES (the converters of some planes have other codes), INTEGER (one integer sum for everything),
+// CORRECTED, SUM_CODES (the sum of the inputs' codes is needed), COUNT_CLIPPED, DISTURBED (by noise of
+// any kind); and those of the effects. In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
 // `clipped`, and `correction`, a converter's pair.
 
 struct Conversion {
-    adc: Adc,
     y: View,
     clipped: View,
     // Chip strides in pairs.
@@ -17,6 +18,10 @@ struct Conversion {
     base: f32,
     // Sum of the place values of the steps.
     places: f32,
+    // Lowest and highest code, where all slices have the same.
+    lo: f32,
+    hi: f32,
+    @align(16) $name: $Type, // for converter
 }
 
 // Of four columns.
@@ -99,15 +104,13 @@ fn tile_codes(r: Reading, s: Site, tile: u32) -> vec4<i32> {
     return sum;
 }
 
-// The converters of a plane: where slices differ in their codes, these are after the places.
-fn converter(r: Reading, plane: u32) -> Adc {
-    var c = p.conversion.adc;
+// The codes of the converters of a plane: where slices differ, these are after the places.
+fn codes_of(r: Reading, plane: u32) -> Codes {
     if OWN_CODES {
         let at = r.place_at + r.planes + 2u * plane;
-        c.lo = bitcast<f32>(table[at]);
-        c.hi = bitcast<f32>(table[at + 1u]);
+        return Codes(bitcast<f32>(table[at]), bitcast<f32>(table[at + 1u]));
     }
-    return c;
+    return Codes(p.conversion.lo, p.conversion.hi);
 }
 
 // One conversion of four columns for four images, and its code's place in the sum.
@@ -123,32 +126,21 @@ fn convert(
         n.steps = total.steps + place * v;
         return n;
     }
-    let c = converter(r, plane);
-    var s0 = k.x.x * v[0] + k.y.x;
-    var s1 = k.x.y * v[1] + k.y.y;
-    var s2 = k.x.z * v[2] + k.y.z;
-    var s3 = k.x.w * v[3] + k.y.w;
-    if THERMAL {
-        let z = deviates(r, s, event_of(r, s, tile, plane, t), PURPOSE_ADC_NOISE);
-        s0 += c.noise * z[0];
-        s1 += c.noise * z[1];
-        s2 += c.noise * z[2];
-        s3 += c.noise * z[3];
-    }
-    s0 = adc_bent(s0, c);
-    s1 = adc_bent(s1, c);
-    s2 = adc_bent(s2, c);
-    s3 = adc_bent(s3, c);
+    let c = codes_of(r, plane);
+    let e = Event(r, s, tile, plane, t);
+    var m = mat4x4<f32>(
+        k.x.x * v[0] + k.y.x, k.x.y * v[1] + k.y.y, k.x.z * v[2] + k.y.z, k.x.w * v[3] + k.y.w,
+    );
+    m = before_$name(c, e, m); // for converter
     if COUNT_CLIPPED {
-        n.clipped = total.clipped + mat4x4<f32>(
-            adc_clipped(s0, c), adc_clipped(s1, c), adc_clipped(s2, c), adc_clipped(s3, c),
-        );
+        n.clipped = total.clipped
+            + mat4x4<f32>(beyond(c, m[0]), beyond(c, m[1]), beyond(c, m[2]), beyond(c, m[3]));
     }
     n.steps = mat4x4<f32>(
-        fma(vec4<f32>(place), adc_limited(s0, c), total.steps[0]),
-        fma(vec4<f32>(place), adc_limited(s1, c), total.steps[1]),
-        fma(vec4<f32>(place), adc_limited(s2, c), total.steps[2]),
-        fma(vec4<f32>(place), adc_limited(s3, c), total.steps[3]),
+        fma(vec4<f32>(place), value_of(c, limited(c, m[0])), total.steps[0]),
+        fma(vec4<f32>(place), value_of(c, limited(c, m[1])), total.steps[1]),
+        fma(vec4<f32>(place), value_of(c, limited(c, m[2])), total.steps[2]),
+        fma(vec4<f32>(place), value_of(c, limited(c, m[3])), total.steps[3]),
     );
     return n;
 }

@@ -1,14 +1,11 @@
 //!include shared/run.wgsl
 //!include shared/random.wgsl
 //!include shared/normal.wgsl
-// Purposes of the numbers of converters and reads (enum Purpose of src/random/mod.rs; an effect on
-// cells has its own), and the words of an address.
+// Purposes of the errors of converters (enum Purpose of src/random/mod.rs; an effect has its own), and the
+// words of an address.
 
 const PURPOSE_ADC_GAIN: u32 = 21u;
 const PURPOSE_ADC_OFFSET: u32 = 22u;
-const PURPOSE_READ_NOISE: u32 = 23u;
-const PURPOSE_READ_CELL: u32 = 24u;
-const PURPOSE_ADC_NOISE: u32 = 25u;
 
 // A block of the chip at a position of the wave.
 fn block_words(block: u32, row: u32, position: u32, purpose: u32) -> vec4<u32> {

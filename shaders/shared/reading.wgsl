@@ -1,5 +1,5 @@
 //!include shared/draws.wgsl
-//!include shared/digits.wgsl
+//!include effects/drive.wgsl
 // Where a thread of the crossbar kernels works: four columns at one pixel for four images, all
 // steps of an input at once. Twin of Reading: src/backend/wgpu/reading.rs. A matrix holds a
 // vec4 of images for each of the four columns. Constant ALIGNED: every group's first column is a

@@ -2,7 +2,7 @@
 // What the kernels share that take sums of small integers from the bits of the inputs
 // (crossbar_bits.wgsl): counts and where the words are. Bound by the kernel's file: `bits`, `table`;
 // `bits_start`, what of the bits comes before those that are bound. Constants: INPUT_BITS; BIAS,
-// whether the conductances were raised to be no less than 0; those of digits.wgsl. With SIGNED the
+// whether the conductances were raised to be no less than 0; those of effects/drive.wgsl. With SIGNED the
 // bits are those of the magnitudes, and one more word has the signs.
 
 // Counts of four columns for four images.

@@ -429,10 +429,7 @@ impl Chip {
                 table: None,
                 analog_sum: false,
             },
-            adc: Some(Adc {
-                noise: if self.noise { 0.3 } else { 0.0 },
-                ..Adc::with_codes(-MOST, MOST)
-            }),
+            adc: Some(Adc::with_codes(-MOST, MOST).noisy(if self.noise { 0.3 } else { 0.0 })),
             noise_per_cell: false,
             integer: self.exact,
             exact: self.exact,

@@ -7,7 +7,9 @@ use super::ranges::{self, Converters};
 use super::terms;
 use crate::config;
 use crate::config::chip::{Accumulate, AdcRange, WireMethod};
-use crate::effects::{CellReadNoise, Curve, Drift, Effect, Limits, OpenLines, Stuck, Variation};
+use crate::effects::{
+    CellReadNoise, ConverterEffects, Curve, Drift, Effect, Limits, OpenLines, Stuck, Variation,
+};
 use crate::error::{Error, Result};
 use crate::mapping;
 use crate::program::{
@@ -130,10 +132,12 @@ fn adc(a: &config::chip::Adc) -> Adc {
         let (lo, hi) = a.codes.range(*bits);
         CodeRange { lo, hi }
     });
+    let mut effects = ConverterEffects::default();
+    effects.adc_noise.sigma = a.noise as f32;
+    effects.inl.by_code = (!a.inl.is_empty()).then(|| curve(a.inl.clone()));
     Adc {
         codes: codes.collect(),
-        noise: a.noise as f32,
-        inl: (!a.inl.is_empty()).then(|| curve(a.inl.clone())),
+        effects,
     }
 }
 
@@ -242,7 +246,7 @@ fn check(reading: &Reading) -> Result<()> {
             "chip.adc: {} numbers of bits and a non-linearity of {} values for {} slices; allowed: one number of bits, or \
              one for every slice, and a non-linearity with as many values as all converters have codes",
             adc.codes.len(),
-            adc.inl.as_ref().map_or(0, |inl| inl.len()),
+            adc.effects.inl.by_code.as_ref().map_or(0, |inl| inl.len()),
             slices
         )));
     }

@@ -72,7 +72,7 @@ impl CellLayer {
 
     /// Whether integers are converted without noise.
     fn counts_exactly(&self) -> bool {
-        let quiet = |a: &Adc| a.noise == 0.0 && a.inl.is_none();
+        let quiet = |a: &Adc| a.effects.is_off();
         self.reading.exact
             && self.tuned == Tuned::No
             && self.programming.reference_columns == 0

@@ -28,7 +28,7 @@ choices! {
 }
 
 choices! {
-    /// Estimator of eps_B from the mean reading `m` of test cells or of columns at a known level.
+    /// Estimator of eps_B from the readings of test cells or of columns at a known level, whose mean is `m`.
     pub enum Estimator {
         /// `m`; where cells drift, are limited or may be stuck, on the line that nominal cells are known
         /// to follow.
@@ -37,6 +37,9 @@ choices! {
         /// chip of that age shows. Coarse reads ([`Tuning::read_lsb`]) count with the error that they have. `S^2` is the variance of what the test cells have in common: eps_B and
         /// the wafer's parts, with [`TuningScope::Array`] also those of a layer and of an array.
         Mmse = "mmse",
+        /// The middle one of the readings (of two the lower), on the line that chips show on average. Stuck
+        /// cells hardly move it. Where none are it varies `pi/2` times as much as the mean of many normal cells.
+        Median = "median",
     }
 }
 

@@ -13,23 +13,35 @@
 //!
 //! [`levels`] makes the target of a digit, before the list begins; [`read_noise`] tells the noise of a
 //! read, after it has ended.
+//!
+//! A read goes on through [`drive`] (what a row sees of an input), [`sum_noise`] (the noise of a column's
+//! sum) and the converters, which have a list of their own, [`CONVERTER`] ([`converter`]).
 
+pub mod adc_noise;
 mod batch;
+pub mod converter;
 mod curve;
 pub mod drift;
+pub mod drive;
+pub mod inl;
 pub mod levels;
 pub mod limits;
 pub mod open_lines;
 pub mod read_noise;
 mod shader;
 pub mod stuck;
+pub mod sum_noise;
 pub mod variation;
 
 use std::fmt::Debug;
 
+pub use adc_noise::AdcNoise;
 pub use batch::{Batch, Buffers, Columns, Keys, Layer, Lines, Step, curve, tiles};
+pub use converter::{CodeRange, ConverterEffect};
 pub use curve::{Curve, at};
 pub use drift::Drift;
+pub use drive::{Dac, InputSigns};
+pub use inl::Inl;
 pub use limits::Limits;
 pub use open_lines::OpenLines;
 pub use read_noise::CellReadNoise;
@@ -172,6 +184,11 @@ effects! {
         limits: Limits,
         open_lines: OpenLines,
     }
+}
+
+converter::converter_effects! {
+    adc_noise: AdcNoise,
+    inl: Inl,
 }
 
 impl Effects {

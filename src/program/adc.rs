@@ -2,35 +2,16 @@
 
 use std::sync::Arc;
 
-use super::Arrays;
+use super::{Arrays, CodeRange, Curve};
+use crate::effects::{ConverterEffects, Inl};
 
-/// Codes of a converter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CodeRange {
-    /// Lowest code: 0, or `-(2^(bits-1) - 1)` with sign and magnitude.
-    pub lo: i32,
-    /// Highest code.
-    pub hi: i32,
-}
-
-impl CodeRange {
-    /// Lowest and highest code as numbers.
-    pub fn ends(self) -> [f64; 2] {
-        [self.lo, self.hi].map(f64::from)
-    }
-}
-
-/// Codes of the converters of a layer and what disturbs them.
+/// Codes of the converters of a layer and what happens inside them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adc {
     /// Codes of the converters of every slice, least significant first; a single entry: of all.
     pub codes: Arc<[CodeRange]>,
-    /// Thermal noise of a conversion, standard deviation in codes
-    /// ([`crate::random::Purpose::AdcNoise`]).
-    pub noise: f32,
-    /// Integral non-linearity in codes, one value per code from the lowest on: added to the scaled
-    /// input whose nearest code it belongs to, before rounding. Only where all slices have the same codes.
-    pub inl: Option<Arc<[f32]>>,
+    /// Noise, non-linearities and the like.
+    pub effects: ConverterEffects,
 }
 
 impl Adc {
@@ -38,9 +19,22 @@ impl Adc {
     pub fn with_codes(lo: i32, hi: i32) -> Self {
         Self {
             codes: [CodeRange { lo, hi }].into(),
-            noise: 0.0,
-            inl: None,
+            effects: ConverterEffects::default(),
         }
+    }
+
+    /// The same with thermal noise of this standard deviation, in codes.
+    #[must_use]
+    pub fn noisy(mut self, sigma: f32) -> Self {
+        self.effects.adc_noise.sigma = sigma;
+        self
+    }
+
+    /// The same with this non-linearity in codes, lowest code first.
+    #[must_use]
+    pub fn bent(mut self, inl: impl Into<Curve>) -> Self {
+        self.effects.inl = Inl::new(inl);
+        self
     }
 
     /// Codes of the converters of a slice.
@@ -59,16 +53,12 @@ impl Adc {
         self.codes.iter().map(most).max().unwrap_or(0)
     }
 
-    /// Whether there are codes for `slices` slices, and a non-linearity fits them.
+    /// Whether there are codes for `slices` slices, and the effects fit them.
     pub fn is_possible(&self, slices: usize) -> bool {
         let wide = |c: &CodeRange| c.lo < c.hi && c.hi - c.lo < 1 << 14;
-        let fits = |inl: &Arc<[f32]>| {
-            let CodeRange { lo, hi } = self.codes[0];
-            !self.differ() && inl.len() == (hi - lo + 1) as usize
-        };
         (self.codes.len() == 1 || self.codes.len() == slices.max(1))
             && self.codes.iter().all(wide)
-            && self.inl.as_ref().is_none_or(fits)
+            && self.effects.active().all(|e| e.fits(&self.codes))
     }
 }
 

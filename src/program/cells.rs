@@ -410,7 +410,9 @@ impl Reading {
                     false => 1,
                 };
                 let sum = most.saturating_mul(steps).saturating_mul(planes);
-                adc.is_possible(self.arrays.slices()) && sum < i64::from(i32::MAX)
+                adc.is_possible(self.arrays.slices())
+                    && sum < i64::from(i32::MAX)
+                    && (adc.effects.keep_codes() || !self.integer)
             }
         };
         self.arrays.is_possible() && self.dac.is_possible() && codes

@@ -107,7 +107,11 @@ impl ConverterErrors {
 impl Reading {
     /// Whether every conversion draws numbers of its own; `reads` says whether cells' reads are noisy.
     pub fn draws_by_image(&self, reads: bool) -> bool {
-        reads || self.adc.as_ref().is_some_and(|adc| adc.noise > 0.0)
+        reads
+            || self
+                .adc
+                .as_ref()
+                .is_some_and(|adc| adc.effects.deviates() > 0)
     }
 
     /// Its addresses in one image of a map of this geometry.

@@ -27,7 +27,6 @@
 mod adc;
 mod cells;
 mod check;
-mod dac;
 mod draws;
 mod fabrication;
 mod geometry;
@@ -40,11 +39,10 @@ use std::ops::Range;
 
 use crate::choice::choices;
 
-pub use crate::effects::{CellReadNoise, Curve, Deviate, Law};
-pub use adc::{Adc, CodeRange, ConverterErrors};
+pub use crate::effects::{CellReadNoise, CodeRange, Curve, Dac, Deviate, InputSigns, Law};
+pub use adc::{Adc, ConverterErrors};
 pub use cells::{Arrays, Encoding, Programming, Reading, Topology, Wires};
 pub(crate) use check::Check;
-pub use dac::{Dac, InputSigns};
 pub use draws::Draws;
 pub use fabrication::{Fabrication, Mapping};
 pub use geometry::{ConvGeometry, PoolGeometry};

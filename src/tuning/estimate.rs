@@ -14,8 +14,9 @@
 //! same estimate, which is why one module serves both. `lsb^2/12` holds where the reads spread over
 //! some steps; `reads.rs` has the moments for any resolution, and they are what is used.
 
-use super::reads::{self, Moments, Part};
+use super::reads::{self, Line, Moments, Part, Reads};
 use crate::chip::variation::truncated_variance;
+use crate::config::Estimator;
 use crate::program::Deviate;
 use crate::random::{self, Purpose, Stream};
 
@@ -34,6 +35,8 @@ pub struct TestCells {
     pub read_noise: f64,
     /// Resolution of a read, 0 for exact.
     pub read_lsb: f64,
+    /// What is made of the reads.
+    pub estimator: Estimator,
 }
 
 impl TestCells {
@@ -59,13 +62,23 @@ impl TestCells {
             rounded(shown, self.read_lsb)
         };
         let reads = cells.chunks_exact(self.per_read).zip(&noise);
-        reads.map(read).sum::<f64>() / self.n as f64
+        let mut reads: Vec<f64> = reads.map(read).collect();
+        self.estimator.combine(&mut reads)
     }
 
     /// Moments of the measurement over chips whose common parts have the variance `prior`.
     pub(super) fn moments(&self, prior: f64) -> Moments {
-        let given = |e: f64, parts: &mut Vec<Part>| self.given(e, parts);
-        reads::moments(prior, self.n, self.read_lsb, given)
+        let reads = Reads {
+            n: self.n,
+            resolution: self.read_lsb,
+            estimator: self.estimator,
+        };
+        reads::moments(prior, &reads, |e, parts| self.given(e, parts))
+    }
+
+    /// The line from the measurement to the estimate.
+    pub(super) fn line(&self, prior: f64) -> Line {
+        self.moments(prior).line(self.estimator)
     }
 
     /// Distribution of a read.

@@ -1,4 +1,4 @@
-//! What the mean of some reads tells about a common deviation.
+//! What some reads tell about a common deviation.
 //!
 //! # Theory
 //! A chip has the common deviation `e`, over chips with mean 0 and variance `S^2`. Given `e`, reads
@@ -31,6 +31,7 @@
 //! alike the slope of `e_hat` on `e` is not 1 (cells that do not spread, `q = 0.1`: 0.99 for `S = 0.05`, 0.66 for
 //! 0.03, 3e-5 for 0.01), which `Var(e_hat - e)` holds. MMSE is the estimator for coarse reads.
 
+use super::estimator::Given;
 use crate::config::Estimator;
 
 /// Part of the distribution of a read, given the common deviation: uniform between two values (which may
@@ -49,7 +50,7 @@ pub(super) struct Part {
     pub moves: bool,
 }
 
-/// Moments of the mean of reads over chips.
+/// Moments over chips of the number `m` that reads become.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moments {
     /// `S^2`.
@@ -62,7 +63,7 @@ pub(super) struct Moments {
     pub variance: f64,
     /// `E Var(m | e)`.
     pub noise: f64,
-    /// `Cov(e, M(e))/S^2` without rounding, or the derivative where `S` is 0.
+    /// Of the mean of a read without rounding: `Cov(e, M(e))/S^2`, or the derivative where `S` is 0.
     pub slope: f64,
 }
 
@@ -85,12 +86,10 @@ impl Line {
 }
 
 /// Widest normal deviate that is counted.
-const WIDEST: f64 = 8.5;
+pub(super) const WIDEST: f64 = 8.5;
 /// Standard deviations of a read, in steps of the resolution, from which rounding is independent of what is
 /// rounded: what remains of a normal is `exp(-2 pi^2 2^2) = 5e-35`.
 const SMOOTH: f64 = 2.0;
-/// Slopes below this say that reads do not follow the common deviation.
-const FLAT: f64 = 1e-6;
 /// Most chips of the sum over chips.
 const MOST_CHIPS: f64 = 20_000.0;
 
@@ -114,7 +113,7 @@ impl Part {
     }
 
     /// `P(X > t)`.
-    fn above(&self, t: f64) -> f64 {
+    pub(super) fn above(&self, t: f64) -> f64 {
         let (a, b) = (self.from.min(self.to) - t, self.from.max(self.to) - t);
         let width = b - a;
         if self.noise > 0.0 && width <= 1e-3 * self.noise {
@@ -181,14 +180,21 @@ pub(super) fn nodes(step: f64) -> Vec<(f64, f64)> {
     nodes.map(|x| (x, density(x) / sum)).collect()
 }
 
-/// Moments of the mean of `reads` reads with a resolution `q` (0: exact). `given` gives the distribution of
-/// a read for a common deviation.
-pub(super) fn moments(
-    prior: f64,
-    reads: usize,
-    q: f64,
-    given: impl Fn(f64, &mut Vec<Part>),
-) -> Moments {
+/// The reads of a chip or of an array.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Reads {
+    /// How many.
+    pub n: usize,
+    /// Their resolution; 0: exact.
+    pub resolution: f64,
+    /// What is made of them.
+    pub estimator: Estimator,
+}
+
+/// Moments of what the estimator makes of reads. `given` gives the distribution of a read for a common
+/// deviation.
+pub(super) fn moments(prior: f64, reads: &Reads, given: impl Fn(f64, &mut Vec<Part>)) -> Moments {
+    let q = reads.resolution;
     let mut parts = Vec::new();
     let exact = |e: f64, parts: &mut Vec<Part>| {
         parts.clear();
@@ -215,14 +221,20 @@ pub(super) fn moments(
     for (u, weight) in chips {
         let e = s * u;
         let [plain, plain_square] = exact(e, &mut parts);
-        let [mean, square] = match smooth {
+        let read = match smooth {
             true => [plain, plain_square + q * q / 12.0],
             false => parts.iter().fold([0.0; 2], |[m, s], p| {
                 let [a, b] = p.rounded(q);
                 [m + p.weight * a, s + p.weight * b]
             }),
         };
-        let terms = [mean, e * mean, mean * mean, (square - mean * mean).max(0.0)];
+        let [mean, variance] = reads.estimator.moments(&Given {
+            parts: &parts,
+            read,
+            n: reads.n,
+            resolution: q,
+        });
+        let terms = [mean, e * mean, mean * mean, variance];
         for (sum, term) in sums.iter_mut().zip(terms) {
             *sum += weight * term;
         }
@@ -236,7 +248,7 @@ pub(super) fn moments(
             (exact(by, &mut parts)[0] - exact(-by, &mut parts)[0]) / (2.0 * by)
         }
     };
-    let noise = noise / reads as f64;
+    let noise = noise / reads.n as f64;
     Moments {
         prior,
         mean,
@@ -259,13 +271,7 @@ fn spread(parts: &[Part]) -> f64 {
 impl Moments {
     /// The estimator's line.
     pub fn line(&self, estimator: Estimator) -> Line {
-        let gain = match estimator {
-            // Nothing is known from reads that do not move.
-            Estimator::Mean if self.slope.abs() < FLAT => 0.0,
-            Estimator::Mean => 1.0 / self.slope,
-            Estimator::Mmse if self.variance > 0.0 => self.covariance / self.variance,
-            Estimator::Mmse => 0.0,
-        };
+        let gain = estimator.gain(self);
         let error = gain * gain * self.variance - 2.0 * gain * self.covariance + self.prior;
         Line {
             gain,

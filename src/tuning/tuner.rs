@@ -74,6 +74,7 @@ impl Tuner {
             deviate: terms::deviate(variation),
             read_noise: tuning.read_noise,
             read_lsb: tuning.read_lsb,
+            estimator: tuning.estimator,
         };
         let layer =
             |(index, ((_, geo, _), own)): (usize, ((_, ConvGeometry, _), &LayerSettings))| {
@@ -95,15 +96,11 @@ impl Tuner {
         let layers: Vec<Layer> = all.filter_map(layer).collect();
         let lines = match tuning.method {
             TuningMethod::SelfTuning => {
-                let moments = cells.moments(chips.common_variance());
-                vec![moments.line(tuning.estimator)]
+                vec![cells.line(chips.common_variance())]
             }
             TuningMethod::LevelColumns => layers
                 .iter()
-                .map(|layer| {
-                    let moments = layer.columns.moments(chips.layer_variance());
-                    moments.line(tuning.estimator)
-                })
+                .map(|layer| layer.columns.line(chips.layer_variance()))
                 .collect(),
             TuningMethod::None
             | TuningMethod::ReferenceColumns

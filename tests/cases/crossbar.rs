@@ -4,6 +4,7 @@ mod want;
 
 use std::sync::Arc;
 
+use pimento::effects::{AdcNoise, ConverterEffects, Inl};
 use pimento::program::*;
 
 use super::arrays;
@@ -22,8 +23,33 @@ pub struct With {
     pub table: bool,
     pub read: bool,
     pub per_cell: bool,
-    pub thermal: bool,
-    pub inl: bool,
+    /// What happens inside the converters, by their codes.
+    pub converter: Option<Inside>,
+}
+
+/// Effects inside converters with these codes.
+pub type Inside = fn(&mut Rng, CodeRange) -> ConverterEffects;
+
+/// Effects inside a converter one by one, and together.
+const INSIDE: &[Inside] = &[
+    |_, _| ConverterEffects {
+        adc_noise: AdcNoise { sigma: 0.7 },
+        ..Default::default()
+    },
+    |rng, codes| ConverterEffects {
+        inl: bends(rng, codes),
+        ..Default::default()
+    },
+    |rng, codes| ConverterEffects {
+        adc_noise: AdcNoise { sigma: 0.7 },
+        inl: bends(rng, codes),
+    },
+];
+
+/// A non-linearity of up to 0.4 codes.
+fn bends(rng: &mut Rng, codes: CodeRange) -> Inl {
+    let bends = (0..codes.count()).map(|_| 0.4 * rng.signed());
+    Inl::new(bends.collect::<Vec<f32>>())
 }
 
 /// Any layer with conductances near digits and converters of all kinds.
@@ -93,23 +119,23 @@ fn reading(rng: &mut Rng, geo: &ConvGeometry, with: With) -> Reading {
         true => (0, (1 << bits) - 1),
         false => (1 - (1 << (bits - 1)), (1 << (bits - 1)) - 1),
     };
-    let inl = with.inl.then(|| {
-        let table: Vec<f32> = (lo..=hi).map(|_| 0.4 * rng.signed()).collect();
-        Arc::from(table)
-    });
-    let adc = rng.pick(0, 4) > 0 || with.inl || with.thermal;
-    // A non-linearity belongs to the same codes in all slices.
-    let own = i32::from(inl.is_none() && rng.coin());
-    let codes = (0..arrays.slices() as i32).map(|s| (lo, hi - own * (s % 2)));
-    let codes = codes.map(|(lo, hi)| CodeRange { lo, hi }).collect();
+    let inside = with
+        .converter
+        .map(|inside| inside(rng, CodeRange { lo, hi }));
+    let adc = rng.pick(0, 4) > 0 || inside.is_some();
+    let effects = inside.unwrap_or_default();
+    // Some effects belong to the same codes in all slices.
+    let own = |own: i32| {
+        let codes = (0..arrays.slices() as i32).map(|s| (lo, hi - own * (s % 2)));
+        let codes = codes.map(|(lo, hi)| CodeRange { lo, hi });
+        codes.collect::<Arc<[CodeRange]>>()
+    };
+    let fits = effects.active().all(|e| e.fits(&own(1)));
+    let codes = own(i32::from(fits && rng.coin()));
     Reading {
+        adc: adc.then_some(Adc { codes, effects }),
         arrays,
         dac,
-        adc: adc.then_some(Adc {
-            codes,
-            noise: if with.thermal { 0.7 } else { 0.0 },
-            inl,
-        }),
         noise_per_cell: with.per_cell,
         integer: false,
         exact: false,
@@ -174,10 +200,21 @@ pub fn noise() -> Vec<Case> {
             table: rng.coin(),
             read: rng.coin(),
             per_cell: rng.coin(),
-            thermal: rng.coin(),
-            inl: rng.coin(),
+            converter: rng.coin().then_some(INSIDE[seed as usize % INSIDE.len()]),
         };
         wanted(seed, with)
+    });
+    layers.collect()
+}
+
+/// What happens inside converters.
+pub fn inside() -> Vec<Case> {
+    let layers = INSIDE.iter().enumerate().flat_map(|(i, inside)| {
+        let with = With {
+            converter: Some(*inside),
+            ..With::default()
+        };
+        (0..10).map(move |seed| wanted(500 + 100 * i as u64 + seed, with))
     });
     layers.collect()
 }

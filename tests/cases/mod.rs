@@ -56,7 +56,7 @@ macro_rules! lists {
             conv2d: maps, geometries_and_scopes, long_sums, epilogues, codes_of_exact_sums,
                 codes_without_a_step, input_gradients, weight_gradients, real_images;
             converter_fold: equations, encodings, no_range;
-            crossbar: any_layers, tables, noise, inputs_out_of_range, signs_alone,
+            crossbar: any_layers, tables, noise, inside, inputs_out_of_range, signs_alone,
                 ideal_cells;
             fabricate: closed_forms, nominal, gradients;
             fabricate_parts: parts, reference_columns, no_weights, gradients;

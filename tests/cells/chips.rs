@@ -231,12 +231,13 @@ fn reading(d: &mut Draw, arrays: &Arrays, dac: Dac, uniform: bool) -> Reading {
     // A non-linearity belongs to the same codes in all slices.
     let own = i32::from(inl.is_none());
     let codes = (0..arrays.slices() as i32).map(|s| (lo, hi - 7 * own * s));
+    let mut adc = Adc {
+        codes: codes.map(|(lo, hi)| CodeRange { lo, hi }).collect(),
+        ..Adc::with_codes(lo, hi).noisy(0.2)
+    };
+    adc.effects.inl.by_code = inl;
     Reading {
-        adc: Some(Adc {
-            codes: codes.map(|(lo, hi)| CodeRange { lo, hi }).collect(),
-            noise: 0.2,
-            inl,
-        }),
+        adc: Some(adc),
         noise_per_cell: d.is(),
         integer: false,
         exact: false,
@@ -317,6 +318,7 @@ fn compare_chip(case: &Case, made: &Made, chip: usize, who: &str) -> usize {
         ranges: &case.ranges,
         correct: Some(&case.correct[chip * a.converters()..][..a.converters()]),
         key,
+        near: NEAR,
     };
     let compared = (0..IMAGES).map(|image| {
         let input = |_, row| case.inputs[image * a.rows + row];
@@ -346,9 +348,7 @@ fn compare_image(spec: &Reading, pixel: &Pixel, y: &[f32], clipped: &[f32], who:
                 &pixel.conversions[first..first + per_column]
             })
         };
-        // Before rounding, or before the choice of the non-linearity's code.
-        let from_half = |x: f64| (x - x.floor() - 0.5).abs();
-        if seen().any(|c| from_half(c.scaled) < NEAR || from_half(c.nearest) < NEAR) {
+        if seen().any(|c| !c.sure) {
             near += 1;
             continue;
         }

@@ -41,6 +41,7 @@ fn by_closed_form(p: &Product) -> cell_form::Pixel {
         ranges: &p.ranges,
         correct: None,
         key: KEY,
+        near: 0.0,
     };
     let place = Place {
         image: 0,

@@ -112,11 +112,10 @@ fn noisy_codes_match_cpu() {
     let noises = [(true, false), (true, true), (true, false), (false, false)];
     for (i, (geo, (noisy, per_cell))) in geometries().into_iter().zip(noises).enumerate() {
         let mut case = Case::new(1, 2, 21);
-        let adc = Adc {
-            noise: 0.5,
-            inl: (i % 2 == 0).then(|| values(63, 3).into()),
-            ..Adc::with_codes(-31, 31)
-        };
+        let mut adc = Adc::with_codes(-31, 31).noisy(0.5);
+        if i % 2 == 0 {
+            adc = adc.bent(values(63, 3));
+        }
         let table = (i == 1).then(|| [0.125, 1.25].into());
         let signs = SIGNS[i % 2];
         let spec = Reading {
@@ -226,10 +225,7 @@ fn counted_bits_give_the_same_codes() {
             3 => ConvGeometry::linear(81, 10),
             i => geometries()[i],
         };
-        let adc = Adc {
-            noise: 0.25,
-            ..Adc::with_codes(-11, 12)
-        };
+        let adc = Adc::with_codes(-11, 12).noisy(0.25);
         let drive = Dac {
             analog_sum,
             ..dac(5, bits, signs)

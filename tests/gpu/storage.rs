@@ -116,10 +116,7 @@ fn halves_are_read_as_their_values() {
     let noises = [(false, false), (true, false), (true, true), (true, false)];
     for (i, (geo, (noisy, per_cell))) in geometries().into_iter().zip(noises).enumerate() {
         let mut case = Case::new(1, 2, 21);
-        let adc = Adc {
-            noise: 0.5,
-            ..Adc::with_codes(-31, 31)
-        };
+        let adc = Adc::with_codes(-31, 31).noisy(0.5);
         let spec = Reading {
             noise_per_cell: per_cell,
             ..reading(&geo, ENCODINGS[i], dac(5, 1, None), Some(adc))

@@ -15,7 +15,7 @@ fn the_same_however_it_is_cut() {
         let with = With {
             read: true,
             per_cell: seed % 2 == 0,
-            thermal: true,
+            converter: Some(|_, _| Adc::with_codes(0, 1).noisy(0.7).effects),
             ..With::default()
         };
         let Layer { case, op } = layer(seed, with);

@@ -272,8 +272,8 @@ pub(super) fn conversion_rounds(input: &Inputs<'_>, at: &WordTable) -> u64 {
         spec.dac.conversions() as u64,
         u64::from(spec.dac.input_bits),
     );
-    let thermal = spec.adc.as_ref().is_some_and(|c| c.noise > 0.0);
-    let deviates = u64::from(thermal) * deviate_rounds(input.geo);
+    let inside = spec.adc.as_ref().map_or(0, |adc| adc.effects.deviates());
+    let deviates = inside as u64 * deviate_rounds(input.geo);
     let conversion = 1 + bits.div_ceil(conversions) + deviates;
     u64::from(at.words()) + tiles * (1 + planes * (2 + conversions * conversion))
 }

@@ -3,55 +3,41 @@
 //! `shaders/crossbar_count.wgsl` after [`super::counting`], on software adapters
 //! `shaders/crossbar_fields.wgsl` after [`super::fields`]; then `shaders/crossbar_post.wgsl`.
 
-use super::counting::{self, WordsParams};
+use super::counting;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
-use super::fields::{self, Fields, PiecesParams};
+use super::fields::{self, Fields};
 use super::post::{self, PostParams};
-use super::reading::{self, Inputs, Prepared, ReadingParams};
-use super::uniform::uniform;
+use super::reading::{self, Inputs, Prepared};
+use super::uniform::{Bytes, Uniform, uniform};
+use crate::effects::Numbers;
 use crate::error::Result;
-use crate::program::{Adc, Crossbar, Dac, Reading, TensorId};
+use crate::program::{Adc, Crossbar, Dac, TensorId};
 
 uniform! {
-    /// Twin of `Conversion` in `shaders/shared/conversion.wgsl`, with its `Adc`.
+    /// First fields of `Conversion` in `shaders/shared/conversion.wgsl`; the structs of the effects inside
+    /// converters follow ([`Conversion`]).
     struct ConversionParams {
-        lo: f32,
-        hi: f32,
-        noise: f32,
-        inl_at: u32,
         y: View,
         clipped: View,
         adc_chip: u32,
         correct_chip: u32,
         base: f32,
         places: f32,
+        lo: f32,
+        hi: f32,
     }
 }
 
-uniform! {
-    /// Twin of `Params` in `shaders/crossbar.wgsl`.
-    struct Params {
-        reading: ReadingParams,
-        conversion: ConversionParams,
-    }
+/// `Conversion` of the shaders.
+struct Conversion {
+    first: ConversionParams,
+    effects: Numbers,
 }
 
-uniform! {
-    /// Twin of `Params` in `shaders/crossbar_count.wgsl`.
-    struct CountParams {
-        reading: ReadingParams,
-        conversion: ConversionParams,
-        words: WordsParams,
-    }
-}
-
-uniform! {
-    /// Twin of `Params` in `shaders/crossbar_fields.wgsl`.
-    struct FieldsParams {
-        reading: ReadingParams,
-        conversion: ConversionParams,
-        words: WordsParams,
-        pieces: PiecesParams,
+impl Uniform for Conversion {
+    fn write(&self, name: &'static str, bytes: &mut Bytes) {
+        self.first.write(name, bytes);
+        self.effects.write(name, bytes);
     }
 }
 
@@ -101,8 +87,8 @@ impl OnGpu for Crossbar {
         } else {
             self.multiply(&input, &mut prepared, cx)
         };
-        let converter = self.spec.adc.as_ref();
-        let disturbed = self.variance.is_some() || converter.is_some_and(|c| c.noise > 0.0);
+        let deviates = |adc: &Adc| adc.effects.deviates() > 0;
+        let disturbed = self.variance.is_some() || self.spec.adc.as_ref().is_some_and(deviates);
         // Placeholder buffers must not be bound twice.
         let counts = match self.clipped {
             Some(t) => Operand::Tensor(t),
@@ -111,7 +97,12 @@ impl OnGpu for Crossbar {
                 floats: 4,
             },
         };
-        let call = convert(call, &self.spec)
+        let converter = self.spec.adc.as_ref();
+        let call = call
+            .effects(&prepared.effects)
+            .constant("HAS_ADC", converter.is_some())
+            .constant("OWN_CODES", converter.is_some_and(Adc::differ))
+            .constant("INTEGER", self.spec.integer)
             .constant("DISTURBED", disturbed)
             .constant("CORRECTED", self.correct.is_some())
             .constant("SUM_CODES", self.sums_codes())
@@ -137,20 +128,21 @@ impl Crossbar {
         self.correct.is_some() || self.spec.arrays.digital_base() != 0.0
     }
 
-    fn conversion(&self, prepared: &Prepared, cx: &LowerContext<'_>) -> ConversionParams {
-        let converter = self.spec.adc.as_ref();
-        let codes = converter.map(|c| c.codes[0]);
-        ConversionParams {
-            lo: codes.map_or(0.0, |c| c.lo as f32),
-            hi: codes.map_or(0.0, |c| c.hi as f32),
-            noise: converter.map_or(0.0, |c| c.noise),
-            inl_at: prepared.inl_at,
+    fn conversion(&self, prepared: &Prepared, cx: &LowerContext<'_>) -> Conversion {
+        let codes = self.spec.adc.as_ref().map(|c| c.codes[0]);
+        let first = ConversionParams {
             y: cx.view(self.y),
             clipped: cx.view_opt(self.clipped),
             adc_chip: pair_stride(self.adc, cx),
             correct_chip: pair_stride(self.correct, cx),
             base: self.spec.arrays.digital_base(),
             places: places(&self.spec.dac),
+            lo: codes.map_or(0.0, |c| c.lo as f32),
+            hi: codes.map_or(0.0, |c| c.hi as f32),
+        };
+        Conversion {
+            first,
+            effects: prepared.effects.clone(),
         }
     }
 
@@ -167,12 +159,11 @@ impl Crossbar {
         prepared: &mut Prepared,
         cx: &LowerContext<'_>,
     ) -> Dispatch {
-        let params = FieldsParams {
-            reading: prepared.params,
-            conversion: self.conversion(prepared, cx),
-            words: found.words,
-            pieces: found.pieces,
-        };
+        let conversion = self.conversion(prepared, cx);
+        let params = (
+            &(&(&prepared.params, conversion), found.words),
+            found.pieces,
+        );
         prepared.calls.extend(found.calls);
         // Chips with pieces of their own take turns.
         let work = found.work.per_chip(cx.per_chip(self.y) && !found.own);
@@ -199,11 +190,9 @@ impl Crossbar {
         cx: &LowerContext<'_>,
     ) -> Dispatch {
         let counted = counting::prepare(input, prepared, cx, self.sums_codes());
-        let params = CountParams {
-            reading: prepared.params,
-            conversion: self.conversion(prepared, cx),
-            words: counted.words,
-        };
+        let conversion = self.conversion(prepared, cx);
+        let reading = prepared.params;
+        let params = (&(&reading, conversion), counted.words);
         prepared.calls.extend(counted.calls);
         reading::digits(Dispatch::new("crossbar_count", self.work(cx)), input)
             .rounds(counted.rounds)
@@ -227,10 +216,7 @@ impl Crossbar {
         cx: &LowerContext<'_>,
     ) -> Dispatch {
         let packed = reading::pack(input, prepared, cx);
-        let params = Params {
-            reading: prepared.params,
-            conversion: self.conversion(prepared, cx),
-        };
+        let params = (&prepared.params, self.conversion(prepared, cx));
         reading::attach(Dispatch::new("crossbar", self.work(cx)), input, cx)
             .rounds(reading::rounds(input, self.sums_codes()))
             .params(&params)
@@ -260,14 +246,4 @@ impl Crossbar {
             .read(self.x_step);
         post::attach(call, &self.post)
     }
-}
-
-/// Adds the constants of `shaders/shared/conversion.wgsl` that the reading decides.
-fn convert(call: Dispatch, spec: &Reading) -> Dispatch {
-    let converter = spec.adc.as_ref();
-    call.constant("HAS_ADC", converter.is_some())
-        .constant("OWN_CODES", converter.is_some_and(Adc::differ))
-        .constant("HAS_INL", converter.is_some_and(|c| c.inl.is_some()))
-        .constant("THERMAL", converter.is_some_and(|c| c.noise > 0.0))
-        .constant("INTEGER", spec.integer)
 }

@@ -22,6 +22,7 @@ use super::constant::Const;
 use super::cut::Grid;
 use super::uniform::{Bytes, Uniform, uniform};
 use crate::backend::{Kernels, RunArgs};
+use crate::effects::{Constant, Numbers};
 use crate::error::Result;
 use crate::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
 
@@ -252,6 +253,18 @@ impl Dispatch {
     /// Adds a constant.
     pub fn constant(mut self, name: &'static str, value: impl Into<Const>) -> Self {
         self.consts.push((name, value.into()));
+        self
+    }
+
+    /// Adds the constants of effects.
+    pub fn effects(mut self, numbers: &Numbers) -> Self {
+        let value = |value: &Constant| match value {
+            Constant::U32(v) => Const::from(*v),
+            Constant::Bool(v) => Const::from(*v),
+        };
+        let constants = numbers.constants.iter();
+        self.consts
+            .extend(constants.map(|(name, v)| (*name, value(v))));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, View, Work};
 use super::uniform::{Bytes, Uniform, uniform};
-use crate::effects::{Constant, Numbers};
+use crate::effects::Numbers;
 use crate::error::Result;
 use crate::program::{Arrays, Encoding, ProgramCells, Programming};
 use crate::random;
@@ -55,13 +55,7 @@ pub(super) struct Cells {
 impl Uniform for Cells {
     fn write(&self, name: &'static str, bytes: &mut Bytes) {
         self.first.write(name, bytes);
-        for block in &self.numbers.blocks {
-            bytes.align(16);
-            for (name, kind, bits) in &block.fields {
-                bytes.field(name, kind, &[*bits]);
-            }
-        }
-        bytes.align(16);
+        self.numbers.write(name, bytes);
     }
 }
 
@@ -139,20 +133,14 @@ fn call(
         Encoding::Differential { two_sided, .. } => (two_sided, false, false),
         Encoding::Offset { reference } => (false, true, reference > 0),
     };
-    let mut call = Dispatch::new(shader, work)
+    Dispatch::new(shader, work)
         .constant("TWO_SIDED", two_sided)
         .constant("OFFSET", offset)
         .constant("REAL", real)
         .constant("PAIRS", pairs(spec))
         .constant("HAS_LEVELS", spec.arrays.levels.is_some())
-        .constant("FLAGS", flags);
-    for (name, value) in &cells.numbers.constants {
-        call = match value {
-            Constant::U32(v) => call.constant(name, *v),
-            Constant::Bool(v) => call.constant(name, *v),
-        };
-    }
-    call
+        .constant("FLAGS", flags)
+        .effects(&cells.numbers)
 }
 
 /// The columns that are subtracted from all others of their array, and their bits of the purpose.

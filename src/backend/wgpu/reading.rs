@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::uniform::uniform;
+use crate::effects::{ConverterEffects, Numbers, Table};
 use crate::program::{Arrays, ConvGeometry, Dac, InputSigns, Reading, TensorId};
 
 /// Columns of a thread.
@@ -92,10 +93,10 @@ pub(super) struct Prepared {
     pub params: ReadingParams,
     /// Input codes.
     pub codes: Operand,
-    /// Offsets, row tiles, place values, drives, non-linearity.
+    /// Offsets, row tiles, place values, drives, tables of the converters' effects.
     pub table: Arc<[u32]>,
-    /// Where the converters' non-linearity starts in it.
-    pub inl_at: u32,
+    /// Constants and numbers of the converters' effects.
+    pub effects: Numbers,
 }
 
 /// The map of codes with its padding.
@@ -136,16 +137,6 @@ impl Padded {
     }
 }
 
-/// Codes that an input can have.
-fn code_range(dac: &Dac) -> [f32; 2] {
-    let all = (1u32 << dac.input_bits) as f32;
-    match dac.signs {
-        None => [0.0, all - 1.0],
-        Some(InputSigns::SignMagnitude) => [1.0 - all, all - 1.0],
-        Some(InputSigns::TwosComplement) => [-0.5 * all, 0.5 * all - 1.0],
-    }
-}
-
 fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatch, Operand, u32) {
     let (geo, dac) = (input.geo, &input.spec.dac);
     let block = geo.c_in * padded.h * padded.w * padded.pixel();
@@ -155,7 +146,7 @@ fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatc
         index: 0,
         floats: (chip * cx.slabs(input.x)) as u64,
     };
-    let [lo, hi] = code_range(dac);
+    let (lo, hi) = dac.codes().into_inner();
     let chip_words = if per_chip { chip as u32 } else { 0 };
     let params = CodesParams {
         x: cx.view(input.x),
@@ -167,8 +158,8 @@ fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatc
         w_in: geo.w_in as u32,
         top: geo.pad[0] as u32,
         left: geo.pad[1] as u32,
-        lo,
-        hi,
+        lo: lo as f32,
+        hi: hi as f32,
         mask: (1 << dac.input_bits) - 1,
     };
     let work = Work::flat(block / padded.width)
@@ -184,8 +175,8 @@ fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatc
 }
 
 /// Row offsets, row tiles, place values of planes (and where they differ the lowest and highest code of
-/// each), drives, non-linearity, and where the last four start.
-fn table(input: &Inputs<'_>, padded: &Padded) -> (Arc<[u32]>, [u32; 4]) {
+/// each), drives; and where the last three start. The tables of the converters' effects follow.
+fn table(input: &Inputs<'_>, padded: &Padded) -> (Table, [u32; 3]) {
     let spec = input.spec;
     let arrays = &spec.arrays;
     let mut all: Vec<u32> = padded.offsets(input.geo).collect();
@@ -199,16 +190,24 @@ fn table(input: &Inputs<'_>, padded: &Padded) -> (Arc<[u32]>, [u32; 4]) {
             all.extend([codes.lo, codes.hi].map(|code| (code as f32).to_bits()));
         }
     }
-    let dac_at = all.len() as u32;
-    all.extend(bits(spec.dac.table.as_deref()));
-    let inl_at = all.len() as u32;
-    let inl = spec.adc.as_ref().and_then(|adc| adc.inl.as_deref());
-    all.extend(bits(inl));
-    (all.into(), [tile_at, place_at, dac_at, inl_at])
+    let mut table = Table(all);
+    let [dac_at, _] = table.append(spec.dac.table.as_ref());
+    (table, [tile_at, place_at, dac_at])
 }
 
-fn bits(values: Option<&[f32]>) -> impl Iterator<Item = u32> {
-    values.unwrap_or_default().iter().map(|v| v.to_bits())
+/// What the effects inside the converters tell their shaders, after what the table holds already.
+fn converter_effects(spec: &Reading, table: Table) -> Numbers {
+    let none = ConverterEffects::default();
+    let effects = spec.adc.as_ref().map_or(&none, |adc| &adc.effects);
+    let mut numbers = Numbers {
+        table,
+        ..Numbers::default()
+    };
+    for effect in effects.all() {
+        numbers.begin();
+        effect.in_shader(&mut numbers);
+    }
+    numbers
 }
 
 /// Fours of columns of a channel group.
@@ -266,7 +265,8 @@ pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
     let arrays: &Arrays = &spec.arrays;
     let padded = Padded::new(geo, &spec.dac);
     let (codes_call, codes, codes_chip) = codes(input, &padded, cx);
-    let (table, [tile_at, place_at, dac_at, inl_at]) = table(input, &padded);
+    let (table, [tile_at, place_at, dac_at]) = table(input, &padded);
+    let effects = converter_effects(spec, table);
     let channel = padded.h * padded.w * padded.pixel();
     let params = ReadingParams {
         codes_chip,
@@ -297,8 +297,8 @@ pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
         calls: vec![codes_call],
         params,
         codes,
-        table,
-        inl_at,
+        table: effects.table.0.as_slice().into(),
+        effects,
     }
 }
 
@@ -352,9 +352,9 @@ pub(super) fn rounds(input: &Inputs<'_>, sum_codes: bool) -> u64 {
         (false, false) => 1,
     };
     let passes = conversions.div_ceil(steps);
-    let thermal = spec.adc.as_ref().is_some_and(|c| c.noise > 0.0);
+    let inside = spec.adc.as_ref().map_or(0, |adc| adc.effects.deviates());
     let sum = input.variance.is_some() && !spec.noise_per_cell;
-    let conversion = 1 + deviates * (u64::from(thermal) + u64::from(sum));
+    let conversion = 1 + deviates * (inside as u64 + u64::from(sum));
     rows * u64::from(sum_codes)
         + rows * planes * passes * row
         + tiles * (1 + planes * (1 + passes + conversions * conversion))
@@ -372,7 +372,7 @@ pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, cx: &LowerContext<'_>) 
         .constant("HALF", cx.halves(input.g))
 }
 
-/// Adds the constants of `shaders/shared/digits.wgsl` and `shaders/shared/reading.wgsl`.
+/// Adds the constants of `shaders/effects/drive.wgsl` and `shaders/shared/reading.wgsl`.
 pub(super) fn digits(call: Dispatch, input: &Inputs<'_>) -> Dispatch {
     let dac = &input.spec.dac;
     call.constant("SIGNED", dac.signs == Some(InputSigns::SignMagnitude))

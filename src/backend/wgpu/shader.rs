@@ -3,11 +3,13 @@
 //!
 //! A file in `shaders/` begins with lines `//!include shared/<piece>.wgsl`. Shared pieces may
 //! include others; each is taken once. A line that ends with `for effects`, `for write` or `for age` is
-//! taken once for every effect of that part of [`effects::PIPELINE`], with the effect's name for `$name`
-//! and the struct of its numbers for `$Type`.
+//! taken once for every effect of that part of [`effects::PIPELINE`], one that ends with `for converter`
+//! for every effect of [`effects::CONVERTER`] (with `for converter, last first` in the opposite order),
+//! with the effect's name for `$name` and the struct of its numbers for `$Type`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
 
 use include_dir::{Dir, include_dir};
 
@@ -81,24 +83,34 @@ fn include(source: &mut Source, taken: &mut Vec<&'static str>, path: &str) -> Re
 
 /// The lines that a line of a file stands for.
 fn repeated(line: &str) -> Vec<Cow<'_, str>> {
+    if !line.contains("$name") {
+        return vec![line.into()];
+    }
+    let (cells, converter) = (effects::PIPELINE.len(), effects::CONVERTER.len());
     let written = effects::WRITE.len();
+    let on_cells = |list: Range<usize>| {
+        let one = |i| (effects::PIPELINE[i], effects::TYPES[i]);
+        list.map(one).collect::<Vec<_>>()
+    };
+    let in_converters = |i| (effects::CONVERTER[i], effects::CONVERTER_TYPES[i]);
     let lists = [
-        ("for effects", 0..effects::PIPELINE.len()),
-        ("for write", 0..written),
-        ("for age", written..effects::PIPELINE.len()),
+        ("for effects", on_cells(0..cells)),
+        ("for write", on_cells(0..written)),
+        ("for age", on_cells(written..cells)),
+        ("for converter", (0..converter).map(in_converters).collect()),
+        (
+            "for converter, last first",
+            (0..converter).rev().map(in_converters).collect(),
+        ),
     ];
-    let list = lists.into_iter().find_map(|(end, list)| {
-        let line = line.strip_suffix(end)?;
-        line.contains("$name").then_some((line, list))
-    });
+    let list = lists
+        .into_iter()
+        .find_map(|(end, list)| Some((line.strip_suffix(end)?, list)));
     let Some((line, list)) = list else {
         return vec![line.into()];
     };
-    let one = |i: usize| {
-        let line = line.replace("$name", effects::PIPELINE[i]);
-        line.replace("$Type", effects::TYPES[i]).into()
-    };
-    list.map(one).collect()
+    let one = |(name, kind): (&str, &str)| line.replace("$name", name).replace("$Type", kind);
+    list.into_iter().map(|effect| one(effect).into()).collect()
 }
 
 impl Source {

@@ -5,6 +5,8 @@
 //! WGSL's uniform address space wants. The names go along, so that the tests can hold them against the
 //! layout that naga computes for the shader that reads them.
 
+use crate::effects::Numbers;
+
 /// What is at a place of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Leaf {
@@ -75,6 +77,19 @@ impl Uniform for [f32; 2] {
     fn write(&self, name: &'static str, bytes: &mut Bytes) {
         bytes.align(8);
         bytes.field(name, "vec2<f32>", &self.map(f32::to_bits));
+    }
+}
+
+/// The structs of effects, one after the other.
+impl Uniform for Numbers {
+    fn write(&self, _: &'static str, bytes: &mut Bytes) {
+        for block in &self.blocks {
+            bytes.align(16);
+            for (name, kind, bits) in &block.fields {
+                bytes.field(name, kind, &[*bits]);
+            }
+        }
+        bytes.align(16);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{Key, level_units};
 use crate::chip::closed_form::deviation;
-use crate::program::{CodeRange, Deviate, Encoding, InputSigns, Reading};
-use crate::random::{ABOVE, Purpose, philox, repeated};
+use crate::effects::sum_noise;
+use crate::program::{Deviate, Encoding, Reading};
+use crate::random::{Purpose, philox, repeated};
 
 /// A layer's arrays ready to be read on one chip.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,8 @@ pub struct Reader<'a> {
     pub correct: Option<&'a [[f32; 2]]>,
     /// Random numbers.
     pub key: Key,
+    /// How far the sums of another implementation may be off, in codes ([`Conversion::sure`]).
+    pub near: f64,
 }
 
 /// Which output pixel is read.
@@ -40,10 +43,11 @@ pub struct Place {
 pub struct Conversion {
     /// What the converter sees, level units times drive.
     pub sum: f64,
-    /// The sum in codes, with errors and noise; the sum itself where there is no converter.
-    pub nearest: f64,
-    /// What is rounded: the same with the non-linearity of the code nearest to it.
+    /// What is rounded: the sum in codes, with the converter's errors and effects; the sum itself where there
+    /// is no converter.
     pub scaled: f64,
+    /// Whether a sum that is off by [`Reader::near`] codes has the same code.
+    pub sure: bool,
     /// The code; 0 where there is no converter.
     pub code: i32,
     /// Whether it lies more than half a code outside the range.
@@ -85,36 +89,6 @@ impl Reader<'_> {
         cut[r] as usize..cut[r + 1] as usize
     }
 
-    /// Drives of a code in a conversion: of its step, or those of all steps, weighted by place, that are
-    /// added up.
-    fn drives(&self, code: i32, t: usize) -> Vec<f64> {
-        let dac = &self.spec.dac;
-        let most = (1i32 << dac.input_bits) - 1;
-        let step = |t: usize| {
-            let (magnitude, sign) = match dac.signs {
-                None => (code.clamp(0, most), 1.0),
-                Some(InputSigns::SignMagnitude) => {
-                    (code.abs().min(most), if code < 0 { -1.0 } else { 1.0 })
-                }
-                Some(InputSigns::TwosComplement) => {
-                    let half = 1i32 << (dac.input_bits - 1);
-                    (code.clamp(-half, half - 1) & most, 1.0)
-                }
-            };
-            let digit = magnitude >> (t as u32 * dac.dac_bits) & ((1 << dac.step_bits(t)) - 1);
-            match &dac.table {
-                Some(table) => sign * f64::from(table[digit as usize]),
-                None => sign * f64::from(digit),
-            }
-        };
-        match dac.analog_sum {
-            true => (0..dac.steps())
-                .map(|t| f64::from(dac.place(t)) * step(t))
-                .collect(),
-            false => vec![step(t)],
-        }
-    }
-
     /// Normal deviate of a conversion.
     fn noise(
         &self,
@@ -139,53 +113,46 @@ impl Reader<'_> {
     ) -> Conversion {
         let a = &self.spec.arrays;
         let (p, col, r, t) = at;
-        let (mut sum, mut variance) = (0.0, 0.0);
+        let (mut sum, mut noisy) = (0.0, Vec::new());
         for row in self.rows(r) {
             let i = (p * a.cols + col) * a.rows + row;
-            let drives = self.drives(input(col, row), t);
+            let drives = self.spec.dac.exact(input(col, row), t);
             sum += self.g[i] * drives.iter().sum::<f64>();
             let Some(v) = self.variance else { continue };
             if self.spec.noise_per_cell {
-                let purpose = Purpose::ReadCell as u32 | (row as u32 * ABOVE);
-                // A sum of independent deviates is one deviate.
-                let amplitude = match drives[..] {
-                    [drive] => drive,
-                    _ => drives.iter().map(|d| d * d).sum::<f64>().sqrt(),
-                };
-                sum += amplitude * v[i].sqrt() * self.noise(purpose, at, place);
+                let z = self.noise(sum_noise::purpose_of_row(row), at, place);
+                sum += sum_noise::exact_of_cell(v[i], &drives, z);
             } else {
-                variance += v[i] * drives.iter().map(|d| d * d).sum::<f64>();
+                noisy.push((v[i], drives.iter().map(|d| d * d).sum()));
             }
         }
-        if variance > 0.0 {
-            sum += variance.sqrt() * self.noise(Purpose::ReadNoise as u32, at, place);
+        if !noisy.is_empty() {
+            let z = self.noise(Purpose::ReadNoise as u32, at, place);
+            sum += sum_noise::exact(noisy.into_iter(), z);
         }
         let Some(adc) = &self.spec.adc else {
             return Conversion {
                 sum,
-                nearest: sum,
                 scaled: sum,
+                sure: true,
                 code: 0,
                 clipped: false,
             };
         };
         let [scale, offset] = self.converters[(r * a.read_planes() + p) * a.cols + col];
-        let mut scaled = scale * sum + offset;
-        if adc.noise > 0.0 {
-            scaled += f64::from(adc.noise) * self.noise(Purpose::AdcNoise as u32, at, place);
-        }
-        let CodeRange { lo, hi } = adc.codes_of(a.slice_of(p));
-        let limited = |x: f64| x.round_ties_even().clamp(lo.into(), hi.into()) as i32;
-        let nearest = scaled;
-        if let Some(inl) = &adc.inl {
-            scaled += f64::from(inl[(limited(scaled) - lo) as usize]);
-        }
+        let codes = adc.codes_of(a.slice_of(p));
+        let draw = |purpose| self.noise(purpose as u32, at, place);
+        let linear = scale * sum + offset;
+        let scaled = |by: f64| adc.effects.exact(codes, linear + by, draw);
+        let code = |by: f64| codes.nearest(scaled(by));
+        let nearest = code(0.0);
+        let [lo, hi] = codes.ends();
         Conversion {
             sum,
-            nearest,
-            scaled,
-            code: limited(scaled),
-            clipped: scaled > f64::from(hi) + 0.5 || scaled < f64::from(lo) - 0.5,
+            scaled: scaled(0.0),
+            sure: self.near == 0.0 || [code(-self.near), code(self.near)] == [nearest; 2],
+            code: codes.lo + nearest as i32,
+            clipped: scaled(0.0) > hi + 0.5 || scaled(0.0) < lo - 0.5,
         }
     }
 
@@ -213,11 +180,12 @@ impl Reader<'_> {
             for p in 0..planes {
                 let first = ((p * a.cols + col) * tiles + r) * n;
                 let seen = &conversions[first..first + n];
-                let value = |c: &Conversion| match self.spec.adc {
+                let value = |c: &Conversion| match &self.spec.adc {
                     None => c.sum,
-                    Some(_) => {
+                    Some(adc) => {
                         let [lsb, lo] = self.ranges[p * a.cols + col].map(f64::from);
-                        lsb * f64::from(c.code) + lo
+                        let codes = adc.codes_of(a.slice_of(p));
+                        lsb * adc.effects.exact_value(codes, c.code) + lo
                     }
                 };
                 let sum: f64 = seen

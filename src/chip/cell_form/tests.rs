@@ -8,7 +8,7 @@ use crate::config::chip::{
     Subtraction,
 };
 use crate::config::{Chip, Variation};
-use crate::program::{Adc, ConvGeometry, InputSigns, Law};
+use crate::program::{ConvGeometry, InputSigns, Law};
 
 const KEY: Key = Key {
     seed: 5,
@@ -81,6 +81,7 @@ fn read(cells: &CellLayer, weights: &[i32], inputs: &[i32], array: &[f32], key: 
         ranges: &ranges,
         correct: None,
         key,
+        near: 0.0,
     };
     reader.pixel(|_, row| inputs[row], PLACE)
 }
@@ -288,6 +289,7 @@ fn read_noise_of_cells_and_of_their_sum_are_the_same_in_law() {
             ranges: &[],
             correct: None,
             key: KEY,
+            near: 0.0,
         };
         let mut sums = vec![[0.0; 2]; cols];
         for image in 0..images {
@@ -352,10 +354,7 @@ fn a_converter_rounds_limits_and_counts_what_it_must() {
     let mut inl = vec![0.0; 15];
     inl[(3 + 7) as usize] = 0.5;
     inl[(4 + 7) as usize] = 0.5;
-    cells.reading.adc = Some(Adc {
-        inl: Some(inl.into()),
-        ..cells.reading.adc.unwrap()
-    });
+    cells.reading.adc = cells.reading.adc.map(|adc| adc.bent(inl));
     assert_eq!(see(&cells, 3, 1).code, 4);
     assert_eq!(see(&cells, 4, 1).code, 4);
     assert_eq!(see(&cells, 5, 1).code, 5);

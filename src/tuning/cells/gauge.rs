@@ -39,7 +39,7 @@ use crate::effects::{Deviate, Draw, Draws, Effect, Stuck};
 use crate::program::{Curve, Law, Programming};
 use crate::random::{Purpose, REFERENCE, Stream};
 use crate::tuning::estimate::{PIECES, fill_deviations, own_deviations, rounded};
-use crate::tuning::reads::{self, Line, Moments, Part};
+use crate::tuning::reads::{self, Line, Moments, Part, Reads};
 
 /// The test cells of a chip or an array, or the columns of an array at a known level.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +93,7 @@ impl Gauge<'_> {
         }
     }
 
-    /// Mean `m` of what the reads of a chip or of an array with common deviation `e` show.
+    /// What the estimator makes of the reads, `m`, of a chip or of an array with common deviation `e`.
     pub fn measure(&self, seed: u64, chip: u32, place: Place, e: f64) -> f64 {
         let purpose = match self.column {
             None => Purpose::TestCell,
@@ -128,7 +128,8 @@ impl Gauge<'_> {
             let sigma = (variance.sqrt() / (n * unit)).hypot(self.tuning.read_noise);
             rounded(shown + sigma * f64::from(*noise), self.tuning.read_lsb)
         };
-        noise.iter().enumerate().map(read).sum::<f64>() / self.reads as f64
+        let mut reads: Vec<f64> = noise.iter().enumerate().map(read).collect();
+        self.tuning.estimator.combine(&mut reads)
     }
 
     /// Whether a row of the array is open, for its columns too.
@@ -154,9 +155,12 @@ impl Gauge<'_> {
 
     /// Moments of `m` over chips on which what the reads have in common has the variance `prior`.
     pub fn moments(&self, prior: f64) -> Moments {
-        reads::moments(prior, self.reads, self.tuning.read_lsb, |e, parts| {
-            self.given(e, parts);
-        })
+        let reads = Reads {
+            n: self.reads,
+            resolution: self.tuning.read_lsb,
+            estimator: self.tuning.estimator,
+        };
+        reads::moments(prior, &reads, |e, parts| self.given(e, parts))
     }
 
     /// The estimate.

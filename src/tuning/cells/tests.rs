@@ -4,7 +4,8 @@ use super::gauge::{Gauge, Place};
 use super::*;
 use crate::chip::cells::{self, InputCodes};
 use crate::chip::variation::truncated_variance;
-use crate::config::{Distribution, Experiment};
+use crate::choice::Choice;
+use crate::config::{Distribution, Estimator, Experiment};
 use crate::effects::drift::falling;
 use crate::network::lower::layer_address;
 use crate::program::Law;
@@ -151,7 +152,7 @@ fn test_cells_are_cells() {
          [tuning]\nlevel = 0.5\nread_lsb = 0.2\nread_noise = 0.02\n",
     ];
     for chip in cases {
-        for estimator in ["mean", "mmse"] {
+        for estimator in Estimator::ALL {
             for method in ["self-tuning", "level-columns"] {
                 let tuning = format!(
                     "method = \"{method}\"\nestimator = \"{estimator}\"\ntest_cells = 9\n\
@@ -188,10 +189,9 @@ fn columns_at_a_known_level_have_one_law_on_both_levels() {
                 deviate: crate::chip::terms::deviate(&e.variation),
                 read_noise: 0.0,
                 read_lsb: 0.0,
+                estimator: e.tuning.estimator,
             };
-            let whole = columns
-                .moments(chips.common_variance())
-                .line(e.tuning.estimator);
+            let whole = columns.line(chips.common_variance());
             // Lognormal cells are (1 + e)(1 + z), weights 1 + e + z.
             let growth = match (law, distribution) {
                 ("weight-proportional", "lognormal") => 1.0 + sigma_b * sigma_b,

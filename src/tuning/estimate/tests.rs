@@ -2,13 +2,18 @@
 
 use super::*;
 use crate::chip::ChipVariation;
+use crate::choice::Choice;
 use crate::config::Estimator;
 
 const CHIPS: u32 = 4_000;
 const PLACE: (Purpose, u32) = (Purpose::TestCell, 0);
 
 fn errors(cells: &TestCells, chips: &ChipVariation, estimator: Estimator) -> (f64, f64) {
-    let line = cells.moments(chips.common_variance()).line(estimator);
+    let cells = TestCells {
+        estimator,
+        ..*cells
+    };
+    let line = cells.line(chips.common_variance());
     let errors: Vec<f64> = (0..CHIPS)
         .map(|c| {
             let e = chips.deviation(5, c).total;
@@ -42,6 +47,7 @@ fn normal(n: usize, sigma_w: f64, read_lsb: f64) -> TestCells {
         deviate: Deviate::Gaussian,
         read_noise: 0.0,
         read_lsb,
+        estimator: Estimator::Mean,
     }
 }
 
@@ -69,7 +75,7 @@ fn the_estimators_variance_is_sigma_w_squared_over_n_plus_read_noise() {
             let cell = cells.variance() / per_read as f64;
             let expected = (cell + read_noise.powi(2) + read_lsb.powi(2) / 12.0) / n as f64;
             assert!(close(var, expected), "{cells:?}: {var} against {expected}");
-            let line = cells.moments(0.09).line(Estimator::Mean);
+            let line = cells.line(0.09);
             // Pieces of the distribution.
             let apart = (line.error / expected - 1.0).abs();
             assert!(apart < 2e-3, "{cells:?}: {line:?} {expected}");
@@ -109,10 +115,10 @@ fn coarse_reads_err_as_the_moments_say_at_every_resolution() {
                     ..normal(64, ratio * lsb, lsb)
                 };
                 let chips = chips(sigma_b);
-                let moments = cells.moments(chips.common_variance());
-                for estimator in [Estimator::Mean, Estimator::Mmse] {
+                for &estimator in Estimator::ALL {
                     let (_, var) = errors(&cells, &chips, estimator);
-                    let line = moments.line(estimator);
+                    let cells = TestCells { estimator, ..cells };
+                    let line = cells.line(chips.common_variance());
                     // Half a step at most: the fourth moment is below a normal's. What a piece of
                     // the distribution is wide changes less than 1 %.
                     let bar = 6.0 * (2.0 / f64::from(CHIPS)).sqrt() + 0.01;
@@ -159,7 +165,7 @@ fn coarse_reads_match_the_fourier_series_of_rounding() {
     ] {
         let cells = normal(n, ratio * lsb, lsb);
         for prior in [0.0025, 0.04] {
-            let found = cells.moments(prior).line(Estimator::Mean).error;
+            let found = cells.line(prior).error;
             let want = series(prior, ratio * lsb, lsb, n as f64);
             // Nodes of the sum over chips inside an edge of the staircase.
             let apart = (found / want - 1.0).abs();
@@ -170,4 +176,23 @@ fn coarse_reads_match_the_fourier_series_of_rounding() {
     let moments = normal(256, 0.01, 0.1).moments(0.0025);
     assert!((moments.line(Estimator::Mean).error - 3.70e-4).abs() < 1e-6);
     assert!((moments.line(Estimator::Mmse).gain - 0.87).abs() < 0.01);
+}
+
+/// The median of many normal cells varies pi/2 times as much as their mean.
+#[test]
+fn the_median_of_normal_cells_has_its_law() {
+    let cells = TestCells {
+        estimator: Estimator::Median,
+        ..normal(1_001, 0.2, 0.0)
+    };
+    let line = cells.line(0.01);
+    let wanted = std::f64::consts::FRAC_PI_2 * 0.04 / 1_001.0;
+    // Terms of the order 1/n.
+    assert!((line.error / wanted - 1.0).abs() < 2e-3, "{line:?}");
+    assert!(
+        (line.gain - 1.0).abs() < 1e-6 && line.zero.abs() < 1e-9,
+        "{line:?}"
+    );
+    assert_eq!(Estimator::Median.combine(&mut [3.0, -9.0, 1.0, 2.0]), 1.0);
+    assert_eq!(Estimator::Median.combine(&mut [3.0, -9.0, 1.0]), 1.0);
 }

@@ -1,5 +1,6 @@
 //! The equations of a crossbar, word for word.
 
+use pimento::effects::ConverterEffects;
 use pimento::program::*;
 use pimento::random::{Purpose, Stream};
 
@@ -112,11 +113,17 @@ impl<'a> Chip<'a> {
                         let [slope, shift] = pair(&self.adc, converter);
                         let s = slope * v + shift;
                         let error = slope.abs() * error + 4.0 * EPS * (s.abs() + shift.abs());
-                        let z = self.thermal(adc, image, [p, r, t, o, pixel]);
-                        let error = error + if z == 0.0 { 0.0 } else { 4e-6 };
+                        // Deviates are good to 4e-6.
+                        let error = error + 4e-6 * adc.effects.deviates() as f64;
                         let levels = pair(&self.range, p * a.cols + o);
-                        let own = (adc, adc.codes_of(a.slice_of(p)));
-                        sum.convert(own, s + z, error, levels, weight);
+                        let at = [p, r, t, o, pixel];
+                        let draw = |purpose| self.deviate(purpose as u32, image, at);
+                        let own = Inside {
+                            codes: adc.codes_of(a.slice_of(p)),
+                            effects: &adc.effects,
+                            draw: &draw,
+                        };
+                        sum.convert(&own, s, error, levels, weight);
                     }
                 }
             }
@@ -170,14 +177,6 @@ impl<'a> Chip<'a> {
         (z, 4e-6 * z.abs())
     }
 
-    /// A converter's own noise.
-    fn thermal(&self, adc: &Adc, image: usize, place: Place) -> f64 {
-        match adc.noise > 0.0 {
-            true => f64::from(adc.noise) * self.deviate(Purpose::AdcNoise as u32, image, place),
-            false => 0.0,
-        }
-    }
-
     fn deviate(&self, purpose: u32, image: usize, place: Place) -> f64 {
         let pixels = self.op.geo.h_out() * self.op.geo.w_out();
         let (block, word) = arrays::event(&self.op.spec, pixels, place);
@@ -191,39 +190,38 @@ impl<'a> Chip<'a> {
     }
 }
 
+/// A converter, and its deviates at a conversion.
+struct Inside<'a> {
+    codes: CodeRange,
+    effects: &'a ConverterEffects,
+    draw: &'a dyn Fn(Purpose) -> f64,
+}
+
+impl Inside<'_> {
+    /// Value of the code of a scaled sum, and whether it is clipped.
+    fn value(&self, scaled: f64) -> (f64, bool) {
+        let s = self.effects.exact(self.codes, scaled, self.draw);
+        let [least, most] = self.codes.ends();
+        let code = self.codes.lo + self.codes.nearest(s) as i32;
+        let value = self.effects.exact_value(self.codes, code);
+        (value, s > most + 0.5 || s < least - 0.5)
+    }
+}
+
 impl Sum {
-    /// Adds the code of a scaled sum `s`, which may be off by `error`.
-    fn convert(
-        &mut self,
-        (adc, codes): (&Adc, CodeRange),
-        s: f64,
-        error: f64,
-        [lsb, low]: [f64; 2],
-        weight: f64,
-    ) {
-        let [least, most] = codes.ends();
-        let near = |s: f64, error: f64| {
-            let fraction = (s - s.floor() - 0.5).abs();
-            fraction < error && s > least - 1.0 && s < most + 1.0
-        };
-        let nearest = s.round_ties_even().clamp(least, most);
-        let bent = adc
-            .inl
-            .as_ref()
-            .map(|inl| f64::from(inl[(nearest - least) as usize]));
-        let mut unsure = bent.is_some() && near(s, error);
-        let s = s + bent.unwrap_or(0.0);
-        unsure |= near(s, error + 2.0 * EPS * s.abs());
-        let code = s.round_ties_even().clamp(least, most);
+    /// Adds the value of the code of a scaled sum `s`, which may be off by `error`.
+    fn convert(&mut self, inside: &Inside, s: f64, error: f64, [lsb, low]: [f64; 2], weight: f64) {
+        let error = error + 2.0 * EPS * s.abs();
+        let (value, clipped) = inside.value(s);
+        let others = [s - error, s + error].map(|s| inside.value(s));
+        let off = others.map(|(other, _)| (other - value).abs());
+        let off = off[0].max(off[1]);
         self.conversions += 1;
-        self.clipped += f64::from(s > most + 0.5 || s < least - 0.5);
-        let edge = (s - most - 0.5).abs().min((s - least + 0.5).abs());
-        self.clipped_limit += f64::from(edge < 2.0 * error || unsure);
-        self.u += weight * (lsb * code + low);
-        self.size += weight.abs() * ((lsb * code).abs() + low.abs());
-        if unsure {
-            self.unsure += 1;
-            self.limit += (weight * lsb).abs() * if bent.is_some() { 2.0 } else { 1.0 };
-        }
+        self.unsure += usize::from(off > 0.0);
+        self.clipped += f64::from(clipped);
+        self.clipped_limit += f64::from(others.iter().any(|(_, is)| *is != clipped));
+        self.u += weight * (lsb * value + low);
+        self.size += weight.abs() * ((lsb * value).abs() + low.abs());
+        self.limit += (weight * lsb).abs() * off;
     }
 }

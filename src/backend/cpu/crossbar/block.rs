@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::convert::{Convert, Converter, Deviates, Total, places};
+use super::convert::{Convert, Converter, Deviates, Disturbing, Total, places};
 use super::lookup::Sums;
 use super::noise::{Batch, Events};
 use super::product::Product;
@@ -10,6 +10,7 @@ use super::{CrossbarPlan, Operands, Sink, room};
 use crate::backend::cpu::gather::Tiles;
 use crate::backend::cpu::partial_sums::Store;
 use crate::backend::cpu::simd::{Kernel, Simd};
+use crate::effects::{ConverterEffects, sum_noise};
 use crate::program::LANES;
 use crate::random::Purpose;
 
@@ -32,6 +33,8 @@ pub(super) struct Span {
     index: Vec<f32>,
     /// Deviates, `[conversion][lane][pixel][column]`.
     deviates: Vec<f32>,
+    /// Deviates of one column, as its sums.
+    drawn: Vec<f32>,
 }
 
 impl Span {
@@ -294,16 +297,13 @@ impl Block<'_, '_> {
         let column = plan.span * conversions * LANES;
         let used = part.pixels.len() * conversions;
         for (o, sums) in (0..part.cols.len()).zip(self.span.sums.chunks_exact_mut(column)) {
-            let deviations = &mut variances[o * column..][..used * LANES];
-            deviations.iter_mut().for_each(|v| *v = v.max(0.0).sqrt());
+            let variances = &variances[o * column..][..used * LANES];
             let z = Deviates::new(values, &batch, o);
             let lanes = sums
                 .chunks_exact_mut(LANES)
-                .zip(deviations.chunks_exact(LANES));
-            for (i, (sums, deviations)) in lanes.enumerate() {
-                let z = s.load(&z.lanes(i % conversions, i / conversions));
-                let noise = s.mul(s.load(deviations), z);
-                s.store(s.add(s.load(sums), noise), sums);
+                .zip(variances.chunks_exact(LANES));
+            for (i, (sums, variances)) in lanes.enumerate() {
+                sum_noise::add(sums, variances, z.lanes(i % conversions, i / conversions));
             }
         }
     }
@@ -334,9 +334,7 @@ impl Block<'_, '_> {
                     for (i, &(from, to)) in pixels.iter().enumerate() {
                         let sums = &mut sums[to as usize + t * LANES..][..LANES];
                         let drives = &drives[from as usize..][..LANES];
-                        for ((v, z), d) in sums.iter_mut().zip(z.lanes(0, i)).zip(drives) {
-                            *v += sigma * z * d;
-                        }
+                        sum_noise::add_of_cell(sums, sigma, drives, z.lanes(0, i));
                     }
                 }
             }
@@ -357,12 +355,14 @@ impl Block<'_, '_> {
         for (to, from) in place.iter_mut().zip(places(spec)) {
             *to = from as f32;
         }
-        let thermal = spec.adc.as_ref().is_some_and(|adc| adc.noise > 0.0);
-        let n = if thermal { batch.len() } else { 0 };
-        let values = room(&mut self.span.deviates, conversions * n);
-        if thermal {
-            for (t, values) in values.chunks_exact_mut(n).enumerate() {
-                self.events.fill(Purpose::AdcNoise, None, &batch, t, values);
+        let none = ConverterEffects::default();
+        let effects = spec.adc.as_ref().map_or(&none, |adc| &adc.effects);
+        let drawn = conversions * batch.len();
+        let values = room(&mut self.span.deviates, drawn * effects.deviates());
+        let purposes = effects.active().filter_map(|effect| effect.draws());
+        for (values, purpose) in values.chunks_exact_mut(drawn).zip(purposes) {
+            for (t, values) in values.chunks_exact_mut(batch.len()).enumerate() {
+                self.events.fill(purpose, None, &batch, t, values);
             }
         }
         let first = (part.r * a.read_planes() + part.p) * a.cols;
@@ -374,13 +374,19 @@ impl Block<'_, '_> {
                 true => Some(&mut self.span.clipped[at.clone()]),
                 false => None,
             };
+            let mut values = values.chunks_exact(drawn);
+            let disturbing = effects.active().map(|effect| {
+                let values = effect.draws().and_then(|_| values.next());
+                (effect, values.map(|v| Deviates::new(v, &batch, i)))
+            });
+            let disturbing: Vec<Disturbing> = disturbing.collect();
             let convert = Convert {
                 converter: self.converters[first + batch.cols.start + i],
-                adc: spec.adc.as_ref(),
+                effects: &disturbing,
                 places: &place[..conversions],
-                sums: &self.span.sums[i * column * conversions..][..n * conversions],
+                sums: &mut self.span.sums[i * column * conversions..][..n * conversions],
+                space: &mut self.span.drawn,
                 inputs: &self.span.inputs[0],
-                noise: thermal.then(|| Deviates::new(values, &batch, i)),
                 clipped,
             };
             let total = match spec.integer {

@@ -1,8 +1,10 @@
 //! The converters and the digital sums behind them.
 
 use super::noise::Batch;
+use super::room;
 use crate::backend::cpu::simd::Simd;
-use crate::program::{Adc, LANES, Reading};
+use crate::effects::{CodeRange, ConverterEffect};
+use crate::program::{LANES, Reading};
 
 /// Constants of all converters of one chip.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +31,8 @@ pub(super) struct Converter {
     pub offset: f32,
     /// The plane's place value.
     place: i32,
-    /// Lowest and highest code; 0 where there is no converter.
-    lo: f32,
-    hi: f32,
+    /// Its codes; `None` where there is no converter.
+    codes: Option<CodeRange>,
 }
 
 impl Converters<'_> {
@@ -59,8 +60,6 @@ impl Converters<'_> {
         let [gain, offset] = pair(self.correct, converter, [1.0, 0.0]);
         let place = a.place(p);
         let weight = place as f32 * gain;
-        let codes = spec.adc.as_ref().map(|adc| adc.codes_of(a.slice_of(p)));
-        let (low, high) = codes.map_or((0.0, 0.0), |c| (c.lo as f32, c.hi as f32));
         Converter {
             a: slope,
             b: shift,
@@ -68,8 +67,7 @@ impl Converters<'_> {
             constant: weight * (lo * steps as f32),
             offset: place as f32 * offset,
             place,
-            lo: low,
-            hi: high,
+            codes: spec.adc.as_ref().map(|adc| adc.codes_of(a.slice_of(p))),
         }
     }
 }
@@ -125,20 +123,23 @@ pub(super) enum Total<'a> {
     Integer(&'a mut [i32]),
 }
 
+/// An effect inside a converter, and its deviates.
+pub(super) type Disturbing<'a> = (&'a dyn ConverterEffect, Option<Deviates<'a>>);
+
 /// What happens to the sums of one converter over some pixels.
 pub(super) struct Convert<'a> {
     /// The converter.
     pub converter: Converter,
-    /// Noise and non-linearity.
-    pub adc: Option<&'a Adc>,
+    /// What happens inside it, in order.
+    pub effects: &'a [Disturbing<'a>],
     /// Place of every conversion.
     pub places: &'a [f32],
-    /// Sums `[pixel][conversion][lane]`, read noise included.
-    pub sums: &'a [f32],
+    /// Sums `[pixel][conversion][lane]`, read noise included. Working space with effects.
+    pub sums: &'a mut [f32],
+    /// Working space for deviates.
+    pub space: &'a mut Vec<f32>,
     /// Sums of the inputs' codes `[pixel][lane]`, where the converter's offset is not 0.
     pub inputs: &'a [f32],
-    /// Thermal noise.
-    pub noise: Option<Deviates<'a>>,
     /// Counts `[pixel][lane]` of clipped conversions.
     pub clipped: Option<&'a mut [f32]>,
 }
@@ -146,25 +147,82 @@ pub(super) struct Convert<'a> {
 /// Makes every positive difference of a scaled input and an end of its range more than 1.
 const HUGE: f32 = 1e30;
 
+/// What [`Convert::sums`] holds: sums,
+const SUMS: u8 = 0;
+/// scaled sums as they are rounded,
+const SCALED: u8 = 1;
+/// or values of codes. Sums without a converter are such values.
+const VALUES: u8 = 2;
+
 impl Convert<'_> {
     /// Adds the results to the column's.
     #[inline(always)]
-    pub fn add_to<S: Simd>(self, s: S, total: Total) {
-        let plain = self.noise.is_none() && self.adc.is_some_and(|adc| adc.inl.is_none());
-        match (plain, self.clipped.is_some(), self.places.len()) {
+    pub fn add_to<S: Simd>(mut self, s: S, total: Total) {
+        let Some(codes) = self.converter.codes else {
+            return self.run::<S, VALUES, false, 0>(s, total);
+        };
+        if !self.effects.is_empty() {
+            self.disturb(s, codes);
+            if self.effects.iter().any(|(e, _)| !e.keeps_codes()) {
+                self.round(s, codes);
+                return self.run::<S, VALUES, false, 0>(s, total);
+            }
+            return self.run::<S, SCALED, true, 0>(s, total);
+        }
+        match (self.clipped.is_some(), self.places.len()) {
             // The number of steps as a constant where it matters.
-            (true, false, 1) => self.run::<S, true, false, 1>(s, total),
-            (true, false, 8) => self.run::<S, true, false, 8>(s, total),
-            (true, false, _) => self.run::<S, true, false, 0>(s, total),
-            (true, true, 8) => self.run::<S, true, true, 8>(s, total),
-            (true, true, _) => self.run::<S, true, true, 0>(s, total),
-            (false, _, _) => self.run::<S, false, true, 0>(s, total),
+            (false, 1) => self.run::<S, SUMS, false, 1>(s, total),
+            (false, 8) => self.run::<S, SUMS, false, 8>(s, total),
+            (false, _) => self.run::<S, SUMS, false, 0>(s, total),
+            (true, 8) => self.run::<S, SUMS, true, 8>(s, total),
+            (true, _) => self.run::<S, SUMS, true, 0>(s, total),
         }
     }
 
-    /// `CLIPS`: clipped conversions may have to be counted.
+    /// Makes scaled sums as they are rounded of the sums.
     #[inline(always)]
-    fn run<S: Simd, const PLAIN: bool, const CLIPS: bool, const STEPS: usize>(
+    fn disturb<S: Simd>(&mut self, s: S, codes: CodeRange) {
+        let c = self.converter;
+        let (a, b) = (s.splat(c.a), s.splat(c.b));
+        for v in self.sums.chunks_exact_mut(LANES) {
+            s.store(s.fma(a, s.load(v), b), v);
+        }
+        for (effect, deviates) in self.effects {
+            let z = match deviates {
+                Some(deviates) => {
+                    let z = room(self.space, self.sums.len());
+                    let conversions = self.places.len();
+                    for (i, z) in z.chunks_exact_mut(LANES).enumerate() {
+                        z.copy_from_slice(&deviates.lanes(i % conversions, i / conversions));
+                    }
+                    &*z
+                }
+                None => &[],
+            };
+            effect.on_cpu(codes, self.sums, z);
+        }
+    }
+
+    /// Makes the values of codes of scaled sums, and counts what is clipped.
+    #[inline(always)]
+    fn round<S: Simd>(&mut self, s: S, codes: CodeRange) {
+        let ends = Ends::new(s, codes);
+        for (i, v) in self.sums.chunks_exact_mut(LANES).enumerate() {
+            let scaled = s.load(v);
+            if let Some(counts) = &mut self.clipped {
+                let counts = &mut counts[i / self.places.len() * LANES..][..LANES];
+                s.store(s.add(s.load(counts), ends.clipped(s, scaled)), counts);
+            }
+            s.store(ends.code(s, scaled), v);
+        }
+        for (effect, _) in self.effects.iter().rev() {
+            effect.values_on_cpu(codes, self.sums);
+        }
+    }
+
+    /// `FROM`: what the sums are; `CLIPS`: clipped conversions may have to be counted.
+    #[inline(always)]
+    fn run<S: Simd, const FROM: u8, const CLIPS: bool, const STEPS: usize>(
         mut self,
         s: S,
         mut total: Total,
@@ -174,27 +232,21 @@ impl Convert<'_> {
         let c = self.converter;
         let (a, b) = (s.splat(c.a), s.splat(c.b));
         let (factor, constant) = (s.splat(c.factor), s.splat(c.constant));
-        let (lo, hi) = (c.lo, c.hi);
-        // Half a code beyond the ends.
-        let (below, above) = (s.splat(lo - 0.5), s.splat(-(hi + 0.5)));
-        let (lo, hi) = (s.splat(lo), s.splat(hi));
-        let (zero, one, minus) = (s.splat(0.0), s.splat(1.0), s.splat(-1.0));
+        let ends = Ends::new(s, c.codes.unwrap_or(CodeRange { lo: 0, hi: 0 }));
+        let zero = s.splat(0.0);
         for (i, sums) in self.sums.chunks_exact(steps * LANES).enumerate() {
             // Codes are below 2^14 and places add up to less than 2^8: exact in `f32`.
             let (mut sum, mut clipped) = (zero, zero);
-            for (t, (v, &place)) in sums.chunks_exact(LANES).zip(places).enumerate() {
+            for (v, &place) in sums.chunks_exact(LANES).zip(places) {
                 let mut code = s.load(v);
-                if let Some(adc) = self.adc {
-                    let mut scaled = s.fma(a, code, b);
-                    if !PLAIN {
-                        scaled = self.disturbed(s, adc, scaled, t, i);
-                    }
-                    if CLIPS {
-                        let beyond = s.max(s.add(scaled, above), s.fma(scaled, minus, below));
-                        let one_each = s.min(one, s.max(zero, s.mul(beyond, s.splat(HUGE))));
-                        clipped = s.add(clipped, one_each);
-                    }
-                    code = s.min(hi, s.max(lo, s.round(scaled)));
+                if FROM == SUMS {
+                    code = s.fma(a, code, b);
+                }
+                if CLIPS {
+                    clipped = s.add(clipped, ends.clipped(s, code));
+                }
+                if FROM != VALUES {
+                    code = ends.code(s, code);
                 }
                 sum = s.fma(s.splat(place), code, sum);
             }
@@ -223,25 +275,45 @@ impl Convert<'_> {
             }
         }
     }
+}
 
-    /// The scaled input of conversion `t` at pixel `i` with what disturbs it.
+/// The ends of a range of codes.
+struct Ends<S: Simd> {
+    lo: S::V,
+    hi: S::V,
+    /// Half a code beyond them; the upper one negative.
+    below: S::V,
+    above: S::V,
+}
+
+impl<S: Simd> Ends<S> {
     #[inline(always)]
-    fn disturbed<S: Simd>(&self, s: S, adc: &Adc, scaled: S::V, t: usize, i: usize) -> S::V {
-        let noisy = match &self.noise {
-            Some(noise) => {
-                let noise = s.mul(s.splat(adc.noise), s.load(&noise.lanes(t, i)));
-                s.add(scaled, noise)
-            }
-            None => scaled,
-        };
-        let Some(inl) = &adc.inl else { return noisy };
-        let mut lanes = [0.0; LANES];
-        s.store(noisy, &mut lanes);
-        let Converter { lo, hi, .. } = self.converter;
-        for v in &mut lanes {
-            let nearest = v.round_ties_even().max(lo).min(hi);
-            *v += inl[(nearest - lo) as usize];
+    fn new(s: S, codes: CodeRange) -> Self {
+        let [lo, hi] = [codes.lo, codes.hi].map(|code| code as f32);
+        Self {
+            lo: s.splat(lo),
+            hi: s.splat(hi),
+            below: s.splat(lo - 0.5),
+            above: s.splat(-(hi + 0.5)),
         }
-        s.load(&lanes)
+    }
+
+    /// 1 where a scaled sum is clipped, else 0.
+    #[inline(always)]
+    fn clipped(&self, s: S, scaled: S::V) -> S::V {
+        let beyond = s.max(
+            s.add(scaled, self.above),
+            s.fma(scaled, s.splat(-1.0), self.below),
+        );
+        s.min(
+            s.splat(1.0),
+            s.max(s.splat(0.0), s.mul(beyond, s.splat(HUGE))),
+        )
+    }
+
+    /// The code nearest to a scaled sum.
+    #[inline(always)]
+    fn code(&self, s: S, scaled: S::V) -> S::V {
+        s.min(self.hi, s.max(self.lo, s.round(scaled)))
     }
 }

@@ -11,7 +11,7 @@ const MOST: i32 = 255;
 pub(super) struct Drive {
     dac: Dac,
     /// Lowest and highest code.
-    limits: (i32, i32),
+    limits: [f32; 2],
     /// With a table: the drive of every code from `-MOST` on, one table per conversion.
     tables: Vec<Vec<f32>>,
     /// Where steps are added up before the conversion: by code, the sum of the squares of their weighted
@@ -21,73 +21,17 @@ pub(super) struct Drive {
 
 impl Drive {
     pub fn new(dac: &Dac) -> Self {
-        let top = (1 << dac.input_bits) - 1;
-        let limits = match dac.signs {
-            None => (0, top),
-            Some(InputSigns::SignMagnitude) => (-top, top),
-            Some(InputSigns::TwosComplement) => {
-                let half = 1 << (dac.input_bits - 1);
-                (-half, half - 1)
-            }
-        };
-        let mut drive = Self {
-            dac: dac.clone(),
-            limits,
-            tables: Vec::new(),
-            squares: None,
-        };
         let codes = || -MOST..=MOST;
-        if dac.table.is_some() {
-            let tables =
-                (0..dac.conversions()).map(|t| codes().map(|code| drive.of(code, t)).collect());
-            drive.tables = tables.collect();
+        let conversion = |t| codes().map(|code| dac.of_conversion(code, t)).collect();
+        let tabulated = dac.table.as_ref().map(|_| 0..dac.conversions());
+        let squares = || codes().map(|code| dac.square(code, 0)).collect();
+        let (lo, hi) = dac.codes().into_inner();
+        Self {
+            limits: [lo, hi].map(|code| code as f32),
+            tables: tabulated.into_iter().flatten().map(conversion).collect(),
+            squares: dac.adds_steps().then(squares),
+            dac: dac.clone(),
         }
-        if dac.adds_steps() {
-            drive.squares = Some(codes().map(|code| drive.square(code)).collect());
-        }
-        drive
-    }
-
-    /// Digit of step `t` and its sign.
-    fn digit(&self, code: i32, t: usize) -> (u32, f32) {
-        let code = code.clamp(self.limits.0, self.limits.1);
-        let (magnitude, sign) = match self.dac.signs {
-            Some(InputSigns::TwosComplement) => (code as u32, 1.0),
-            _ if code < 0 => (code.unsigned_abs(), -1.0),
-            _ => (code.unsigned_abs(), 1.0),
-        };
-        let shift = t as u32 * self.dac.dac_bits;
-        let digit = magnitude >> shift & ((1 << self.dac.step_bits(t)) - 1);
-        (digit, sign)
-    }
-
-    /// Drive of step `t`.
-    fn of_step(&self, code: i32, t: usize) -> f32 {
-        let (digit, sign) = self.digit(code, t);
-        let drive = match &self.dac.table {
-            Some(table) => table[digit as usize],
-            None => digit as f32,
-        };
-        sign * drive
-    }
-
-    /// Drive of conversion `t`.
-    fn of(&self, code: i32, t: usize) -> f32 {
-        match self.dac.analog_sum {
-            true => {
-                let steps = 0..self.dac.steps();
-                let part = |t| f64::from(self.dac.place(t)) * f64::from(self.of_step(code, t));
-                steps.map(part).sum::<f64>() as f32
-            }
-            false => self.of_step(code, t),
-        }
-    }
-
-    /// Squares of the weighted drives of all steps, added up.
-    fn square(&self, code: i32) -> f32 {
-        let steps = 0..self.dac.steps();
-        let part = |t| f64::from(self.dac.place(t)) * f64::from(self.of_step(code, t));
-        steps.map(|t| part(t).powi(2)).sum::<f64>() as f32
     }
 
     /// What the variances of cells are multiplied by in a conversion with these codes and drives.
@@ -115,7 +59,7 @@ impl Drive {
         if step <= 0.0 {
             return out.fill(0.0);
         }
-        let (lo, hi) = (self.limits.0 as f32, self.limits.1 as f32);
+        let [lo, hi] = self.limits;
         isa.run(Codes {
             step,
             lo,

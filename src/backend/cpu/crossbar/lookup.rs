@@ -58,8 +58,7 @@ impl Lookup {
             return None;
         }
         let drive = |field: usize| {
-            let digit = field & ((1 << dac.dac_bits) - 1);
-            let drive = dac.table.as_ref().map_or(digit as f32, |t| t[digit]);
+            let drive = dac.of_digit(field as u32 & ((1 << dac.dac_bits) - 1));
             if field >> dac.dac_bits > 0 {
                 -drive
             } else {

@@ -148,8 +148,8 @@ impl CrossbarPlan {
         let conversions = spec.dac.conversions();
         let cols = g.c_out / g.groups;
         let lookup = Lookup::new(isa, spec, cols);
-        let thermal = spec.adc.as_ref().is_some_and(|adc| adc.noise > 0.0);
-        let cols_at_once = match lookup.is_some() && !noisy && !thermal {
+        let draws = spec.draws_by_image(noisy);
+        let cols_at_once = match lookup.is_some() && !draws {
             true => cols.min(lookup::COLUMNS),
             // Deviates are made for whole blocks of columns.
             false => cols,

@@ -197,11 +197,7 @@ fn adcs() -> Vec<Option<Adc>> {
     vec![
         None,
         Some(plain.clone()),
-        Some(Adc {
-            noise: 0.5,
-            inl: Some([0.1; 7].into()),
-            ..plain
-        }),
+        Some(plain.noisy(0.5).bent([0.1; 7])),
         Some(Adc {
             codes: [(-3, 3), (-3, 2)]
                 .map(|(lo, hi)| CodeRange { lo, hi })

@@ -283,6 +283,7 @@ fn the_oracle_is_exact_where_a_gain_and_an_offset_can_be_and_the_least_elsewhere
                 flags: 0,
                 chip: number,
             },
+            near: 0.0,
         };
         let errors = case.errors(|p, o, k| case.own(p, o, k));
         let mut d = Draw::new(CASES + number);

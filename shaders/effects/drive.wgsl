@@ -1,4 +1,4 @@
-// How input codes drive the rows. The codes of four images are a word, eight bits each; with
+// How input codes drive the rows: src/effects/drive. The codes of four images are a word, eight bits each; with
 // SIGNED (sign and magnitude) they are magnitudes, and the next word holds 1 for each negative one.
 // Constants: SIGNED, TWOS (the codes are two's complements), DAC_BITS, DAC_TABLE, ANALOG_SUM, and
 // DAC_STEPS, the steps of a code. Bound by the kernel's file: `codes`, `table`.
