@@ -13,6 +13,8 @@ use std::collections::HashMap;
 pub use super::backward::check_trainable;
 use super::cells::CellTensors;
 use super::fabricated::Layered;
+pub use super::parts::StepParts;
+use super::parts::Transformed;
 use super::update::Trained;
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -63,6 +65,8 @@ pub struct TrainSpec {
     pub noise: Vec<Option<CellNoise>>,
     /// Cells and converters in the loop; then [`TrainSpec::noise`] is not used.
     pub cells: Option<CellTraining>,
+    /// What else a step is composed of.
+    pub parts: StepParts,
     /// Optimizer.
     pub optimizer: Optimizer,
     /// L2 coefficient or decoupled decay, of weights only.
@@ -108,6 +112,8 @@ pub struct Training {
     pub averages: Vec<StateTensor>,
     /// The states that are averaged.
     pub averaged: Vec<StateTensor>,
+    /// Weights as they are deployed, where transforms change them: with the names of the trained ones.
+    pub baked: Vec<StateTensor>,
     /// `(parameter, summed gradient)`, with [`TrainSpec::accumulate`].
     pub gradients: Vec<(TensorId, TensorId)>,
     /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
@@ -120,6 +126,8 @@ pub struct Training {
     pub calibrate: SectionId,
     /// Section: choose the weight steps.
     pub freeze: SectionId,
+    /// Section: makes [`Training::baked`] from the present weights.
+    pub bake: Option<SectionId>,
     /// Section: clear the tally.
     pub clear: SectionId,
 }
@@ -187,6 +195,9 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         fused: HashMap::new(),
         weights: vec![],
         freeze: vec![],
+        transforms: HashMap::new(),
+        bake: vec![],
+        baked: vec![],
     };
     let (images, labels) = t.b.image_io("", Scope::PerChip);
     let tally =
@@ -224,6 +235,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     }
     let (averaged, averages) = t.averages(&mut update);
     let freeze = std::mem::take(&mut t.freeze);
+    let bake = std::mem::take(&mut t.bake);
     let mut program = t.b.program;
     let update = if spec.accumulate > 1 {
         Some(program.section("update", update))
@@ -234,6 +246,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let step = program.section("step", step);
     let calibrate = program.section("calibrate", calibrate);
     let freeze = program.section("freeze", freeze);
+    let bake = (!bake.is_empty()).then(|| program.section("bake", bake));
     let clear = program.section("clear", vec![Op::from(Zero { t: tally })]);
     let quantized_inputs = stages.into_iter().map(|stage| QuantizedInput {
         source: stage.source,
@@ -252,6 +265,8 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         gradients: if spec.accumulate > 1 { updates } else { vec![] },
         calibrate,
         freeze,
+        bake,
+        baked: t.baked,
         clear,
         program,
         states: t.b.states,
@@ -290,6 +305,12 @@ pub(super) struct Trainer<'a> {
     /// Steps, quantized values and chips of all weights.
     pub(super) weights: Vec<Op>,
     pub(super) freeze: Vec<Op>,
+    /// What weights are before they are quantized, by trained weight.
+    pub(super) transforms: HashMap<TensorId, Transformed>,
+    /// Operators of [`Training::bake`].
+    pub(super) bake: Vec<Op>,
+    /// See [`Training::baked`].
+    pub(super) baked: Vec<StateTensor>,
 }
 
 impl Trainer<'_> {
@@ -446,10 +467,14 @@ impl Trainer<'_> {
             self.params.push((s.weight_step, Trained::Step));
         }
         let first = self.weights.len();
-        let (q, full_scale) = self
-            .b
-            .quantized_weight(&mut self.weights, geo, &s, n.weight_step);
-        self.freeze.push(self.weights[first].clone());
+        let transformed = self.transformed(geo, &s);
+        let chosen = self.weights.len();
+        let (w, range) = (transformed.w, transformed.range);
+        self.transforms.insert(s.weight, transformed);
+        let (q, full_scale) =
+            self.b
+                .quantized(&mut self.weights, geo, &s, n.weight_step, (w, range));
+        self.freeze.extend_from_slice(&self.weights[first..=chosen]);
         let index = self
             .saved
             .iter()
@@ -481,6 +506,10 @@ impl Trainer<'_> {
             geo: *geo,
             post,
         }));
+        let (w, noise) = match self.spec.parts.clean_backward {
+            true => (q, None),
+            false => (w, noise),
+        };
         let saved = Saved::Conv {
             states: s,
             noise,
