@@ -51,7 +51,7 @@ pub fn text(parts: &[&Part], level: &str) -> String {
          [quantize]\nweight_bits = 3\nactivation_bits = 4\ninput_bits = 4\n\
          [chip.array]\nrows = 32\n[chip.adc]\nbits = 5\n\
          [variation]\nsigma_w = 0.2\nsigma_b = 0.1\n\
-         [train]\nepochs = 1\nbatch = 32\nlearning_rate = 1e-2\nlevel = \"{level}\"\nvariation = \"both\"\n"
+         [train]\nepochs = 1\nbatch = 32\noptimizer = \"sgd\"\nlearning_rate = 5e-2\nlevel = \"{level}\"\nvariation = \"both\"\n"
     );
     for list in [
         "weights",

@@ -278,3 +278,19 @@ fn clipped_weights_are_deployed_clipped() {
         assert!(clipped < plain);
     }
 }
+
+/// The example of docs/training.md trains, with fewer images and epochs.
+#[test]
+fn the_documented_stages_train() {
+    let page = include_str!("../../docs/training.md");
+    let (_, after) = page.split_once("## Stages and parts").unwrap();
+    let (_, block) = after.split_once("```toml\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let data = "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [12]\n";
+    let text = format!("{data}{}", block.replace("epochs = 10", "epochs = 1"));
+    let e = experiment(&text);
+    assert_eq!(e.points().unwrap().len(), 4);
+    let model = train_until(&e, &digits(240), None, usize::MAX).unwrap();
+    // Five epochs of the first point's first stage, three steps each, and one of the other.
+    assert_eq!((model.record.steps, model.record.history.len()), (18, 6));
+}

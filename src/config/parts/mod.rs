@@ -13,6 +13,8 @@ mod l1;
 mod list;
 mod noise;
 mod quantize;
+#[cfg(test)]
+mod tests;
 
 pub use clip::{ClipGroup, ClipWeights, MappingRange};
 pub use composition::{Composition, Gradient};

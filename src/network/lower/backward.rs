@@ -300,7 +300,7 @@ impl Trainer<'_> {
             }
         };
         let mut dmaster = dq;
-        let transformed = self.transforms.remove(&s.weight);
+        let transformed = self.transforms.by_weight.remove(&s.weight);
         let w = transformed.as_ref().map_or(s.weight, |t| t.w);
         if s.bits > 0 {
             dmaster = self.b.temp("dmaster", shape, Scope::Shared);

@@ -7,6 +7,7 @@
 mod backward;
 pub mod cells;
 mod fabricated;
+mod forward;
 mod fused;
 pub mod inference;
 mod norm;

@@ -7,6 +7,8 @@ mod group_lasso;
 pub use clip::{Bound, Clip};
 pub use group_lasso::{Groups, Penalty};
 
+use std::collections::HashMap;
+
 use super::training::Trainer;
 use super::*;
 
@@ -30,6 +32,17 @@ pub(super) struct Transformed {
     pub range: TensorId,
     /// Transforms, in order.
     pub clips: Vec<clip::Clipped>,
+}
+
+/// Transforms of all weights.
+#[derive(Debug, Default)]
+pub(super) struct Transforms {
+    /// What weights are before they are quantized, by trained weight.
+    pub by_weight: HashMap<TensorId, Transformed>,
+    /// Operators of [`super::training::Training::bake`].
+    pub bake: Vec<Op>,
+    /// See [`super::training::Training::baked`].
+    pub baked: Vec<StateTensor>,
 }
 
 impl Trainer<'_> {
@@ -89,13 +102,13 @@ impl Trainer<'_> {
         let name = format!("{}.deployed", state.name);
         let program = &mut self.b.program;
         let tensor = program.tensor(name, shape, Scope::Shared, Role::State);
-        self.bake.extend_from_slice(ops);
-        self.bake.push(Op::from(Lerp {
+        self.transforms.bake.extend_from_slice(ops);
+        self.transforms.bake.push(Op::from(Lerp {
             state: tensor,
             value: transformed,
             rate: Rate::Fixed(1.0),
             times: 1.0,
         }));
-        self.baked.push(StateTensor { tensor, ..state });
+        self.transforms.baked.push(StateTensor { tensor, ..state });
     }
 }
