@@ -124,11 +124,9 @@ pub(super) fn insert<'t>(
         let inner = table.entry(name(part)).or_insert_with(empty).get_mut();
         let inner = match inner {
             DeValue::Array(list) => {
-                let called = around.next().and_then(|part| {
-                    let mut items = list.iter_mut().map(Spanned::get_mut);
-                    items.find(|item| is_called(item, part))
-                });
-                called
+                let mut items = list.iter_mut().map(Spanned::get_mut);
+                let name = around.next();
+                name.and_then(|name| items.find(|item| is_called(item, name)))
             }
             other => Some(other),
         };

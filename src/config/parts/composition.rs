@@ -97,9 +97,10 @@ impl Composition {
 
     /// Whether the trained network is quantized, and what becomes of batch norm then.
     pub fn quantizes_afterwards(&self) -> Option<NormAfter> {
-        self.controllers.iter().find_map(|part| match part {
-            ControllerPart::Quantize(after) => Some(after.batch_norm),
-        })
+        let after = |part: &ControllerPart| match part {
+            ControllerPart::Quantize(after) => after.batch_norm,
+        };
+        self.controllers.iter().map(after).next()
     }
 
     /// Whether nothing is ever quantized.
