@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::network::Parameters;
 use crate::network::graph::Graph;
 use crate::network::lower::inference::{self, Chips, NormMode};
-use crate::network::lower::training::{self, Optimizer, TrainSpec};
+use crate::network::lower::training::{self, Optimizer, StepParts, TrainSpec};
 use crate::network::lower::{CellNoise, Numerics};
 use crate::network::state::Part;
 use crate::network::zoo::{self, Style};
@@ -207,6 +207,7 @@ fn training_step(
         ..Numerics::FLOAT
     };
     let spec = TrainSpec {
+        parts: StepParts::default(),
         chips: 1,
         batch: BATCH,
         noise: match weight_bits {

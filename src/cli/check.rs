@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use clap::Args;
 use pimento::backend::Backend;
-use pimento::config::{Experiment, Point, n_trainings};
+use pimento::config::{Experiment, Point, Stage, n_trainings};
 use pimento::data::Split;
 use pimento::setup::setup;
 use pimento::sweep::prepare::Waves;
@@ -24,7 +24,8 @@ once, each as FILE:LINE with the field, its value and what is allowed; with --js
 
 Examples:
   pimento check experiments/self_tuning_fashion.toml
-  pimento check my.toml --chips 50 --json")]
+  pimento check my.toml --chips 50 --json
+  pimento check my.toml --expand > written_out.toml")]
 pub struct Check {
     #[command(flatten)]
     experiment: ExperimentArgs,
@@ -35,13 +36,21 @@ pub struct Check {
     #[command(flatten)]
     memory: MemoryArgs,
 
+    /// Print the experiment with the parts of every training written out in place of recipes, and nothing else: a file
+    /// with the same results
+    #[arg(long)]
+    expand: bool,
+
     #[command(flatten)]
     how: OutputArgs,
 }
 
 impl Check {
-    /// Checks and prints the plan.
+    /// Checks and prints the plan, or the experiment.
     pub fn run(&self) -> Result<()> {
+        if self.expand {
+            return self.print_expanded();
+        }
         match self.checked() {
             Err(e) if self.how.json => {
                 output::print_json(&failure(&self.experiment, &e))?;
@@ -52,6 +61,15 @@ impl Check {
                 false => self.how.print(&plan),
             },
             Err(e) => Err(e),
+        }
+    }
+
+    fn print_expanded(&self) -> Result<()> {
+        let mut expanded = self.experiment.load()?.expanded()?;
+        expanded.make_paths_absolute();
+        match self.how.json {
+            true => output::print_json(&expanded),
+            false => self.how.print(&expanded.to_toml()?),
         }
     }
 
@@ -193,9 +211,9 @@ fn plan(checked: &Checked) -> String {
     text += &format!("          mean {}; std {}\n", list(|c| c.0), list(|c| c.1));
     text += &format!("network   {}, width {}\n", e.network.kind, e.network.width);
     text += &format!(
-        "training  {}, {} epochs each\n",
+        "training  {}, {} each\n",
         plural(trainings, "network"),
-        e.train.epochs
+        epochs(e)
     );
     text += &format!(
         "sweep     {} x {} x {} = {:.3e} inferences\n",
@@ -225,6 +243,20 @@ fn plan(checked: &Checked) -> String {
         }
     }
     text
+}
+
+/// Epochs of a training in words, stage by stage where it has some.
+fn epochs(e: &Experiment) -> String {
+    let stages = e.stages().unwrap_or_default();
+    let of = |stage: &Stage| format!("{} {}", stage.name, stage.experiment.train.epochs);
+    let total: usize = stages.iter().map(|s| s.experiment.train.epochs).sum();
+    match e.train.stage.is_empty() {
+        true => format!("{} epochs", e.train.epochs),
+        false => {
+            let stages: Vec<String> = stages.iter().map(of).collect();
+            format!("{total} epochs ({})", stages.join(", "))
+        }
+    }
 }
 
 /// `n` things, with the noun's plural where due.

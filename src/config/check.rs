@@ -7,7 +7,7 @@ use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, Weight
 use super::train::{Recipe, Schedule};
 use super::tuning::TuningMethod;
 use super::variation::Mapping;
-use super::{Experiment, LayerSettings, Wafer};
+use super::{Experiment, LayerSettings, Wafer, parts};
 
 /// A mistake in an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,7 +77,8 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "a constant learning rate has no warm-up; allowed: 0, or schedule \"step\" or \"cosine\"".into(),
         );
     }
-    if t.recipe.quantizes_afterwards() && q.weight_bits == 0 {
+    let c = t.composition();
+    if c.quantizes_afterwards().is_some() && q.weight_bits == 0 {
         add(
             &["quantize.weight_bits", "train.recipe"],
             format!(
@@ -86,10 +87,14 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             ),
         );
     }
-    if t.epochs == 0 && t.recipe == Recipe::PtqVat {
+    let after = c.quantizes_afterwards().is_some();
+    if t.epochs == 0 && after && c.sees_variation() {
         add(
             &["train.epochs", "train.recipe"],
-            "0 epochs see no variation; allowed with recipe \"ptq-vat\": 1 to 100000, or recipe \"ptq\" for the network as it is".into(),
+            format!(
+                "0 epochs see no variation; allowed with recipe \"{}\": 1 to 100000, or recipe \"ptq\" for the network as it is",
+                t.recipe
+            ),
         );
     }
     let from_file = e.network.kind == NetworkKind::File;
@@ -124,6 +129,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
         wafer(w, &mut add);
     }
     cells::problems(e, &mut add);
+    parts::problems(e, &mut found);
     found
 }
 
@@ -145,7 +151,7 @@ pub(super) fn problems_of_layer(e: &Experiment, layer: &LayerSettings) -> Vec<Pr
 /// Quantizers that can be.
 fn quantizers(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
     let q = &e.quantize;
-    if e.train.recipe == Recipe::Float {
+    if e.train.composition().is_float() {
         return;
     }
     if q.weight_bits == 1 && matches!(q.weight_step, WeightStep::Percentile | WeightStep::Lsq) {

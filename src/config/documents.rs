@@ -105,7 +105,7 @@ pub(super) fn try_axes<'t>(reader: &Reader, document: &DeTable<'t>, trials: &[Tr
 }
 
 /// Sets a field of a document, making the tables around it; false where something else than a table
-/// is in the way.
+/// is in the way. A table in an array is called by its name or kind ([`path::NAMES`]).
 #[must_use]
 pub(super) fn insert<'t>(
     document: &mut DeTable<'t>,
@@ -118,13 +118,32 @@ pub(super) fn insert<'t>(
     };
     let name = |key: &str| Spanned::new(value.span(), key.to_string().into());
     let mut table = document;
-    for part in around {
+    let mut around = around.iter();
+    while let Some(part) = around.next() {
         let empty = || Spanned::new(value.span(), DeValue::Table(DeTable::new()));
-        match table.entry(name(part)).or_insert_with(empty).get_mut() {
-            DeValue::Table(inner) => table = inner,
+        let inner = table.entry(name(part)).or_insert_with(empty).get_mut();
+        let inner = match inner {
+            DeValue::Array(list) => {
+                let mut items = list.iter_mut().map(Spanned::get_mut);
+                let name = around.next();
+                name.and_then(|name| items.find(|item| is_called(item, name)))
+            }
+            other => Some(other),
+        };
+        match inner {
+            Some(DeValue::Table(inner)) => table = inner,
             _ => return false,
         }
     }
     table.insert(name(key), value.clone());
     true
+}
+
+/// Whether a path calls a table in an array by this name.
+fn is_called(item: &DeValue, part: &str) -> bool {
+    let Some(table) = item.as_table() else {
+        return false;
+    };
+    let mut names = path::NAMES.iter().filter_map(|name| table.get(*name));
+    names.any(|name| name.get_ref().as_str() == Some(part))
 }

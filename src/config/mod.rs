@@ -20,6 +20,7 @@ mod documents;
 mod layers;
 mod name;
 mod network;
+pub mod parts;
 mod path;
 mod points;
 mod quantize;
@@ -28,6 +29,7 @@ pub mod reference;
 mod rule;
 mod schema;
 mod section;
+mod stages;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,7 @@ pub use points::{Point, n_trainings};
 pub use quantize::{
     ActivationRange, ActivationStep, BinaryWeightGroup, LinearInputs, Profile, Quantize, WeightStep,
 };
+pub use stages::{Stage, Stages};
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
 pub use tuning::{Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
@@ -277,6 +280,7 @@ fn read_root<'t>(
         s.refuse(field, text);
     }
     layers::judge(&e, document, reader);
+    stages::judge(&e, document, reader);
     let trials = std::mem::take(&mut s.trials);
     s.finish();
     (e, trials)
@@ -293,12 +297,26 @@ fn defaults(s: &Section, name: &str) -> Experiment {
         name: name.into(),
         data: Data::defaults(&s.glance("data")),
         quantize: Quantize::defaults(&s.glance("quantize"), activation),
-        train: Train::defaults(network.kind == NetworkKind::File),
+        train: Train::defaults(network.kind == NetworkKind::File, &s.glance("train")),
         network,
         chip,
         variation,
         ..Experiment::default()
     }
+}
+
+/// The contradictions of a point: paths of fields, the one to name first, and what is wrong with them.
+fn contradictions(e: &Experiment) -> Vec<(Vec<String>, String)> {
+    let mut found = match e.train.stage.is_empty() {
+        true => {
+            let paths = |fields: &[&str]| fields.iter().map(|field| field.to_string()).collect();
+            let problems = check::problems(e).into_iter();
+            problems.map(|p| (paths(p.fields), p.message)).collect()
+        }
+        false => stages::problems(e),
+    };
+    found.extend(layers::problems(e));
+    found
 }
 
 /// Reports the points that cannot be read, and the contradictions of all others, each once, at the
@@ -317,12 +335,7 @@ fn check_points(reader: &Reader, experiment: &Experiment) -> Result<()> {
     let mut seen = HashSet::new();
     for point in points {
         let own = design_of_point.get(point.index).map(|&d| &designs[d]);
-        let whole = check::problems(&point.experiment).into_iter();
-        let paths = |fields: &[&str]| fields.iter().map(|field| field.to_string()).collect();
-        let whole = whole.map(|p| (paths(p.fields), p.message));
-        let all: Vec<(Vec<String>, String)> =
-            whole.chain(layers::problems(&point.experiment)).collect();
-        for (fields, message) in all {
+        for (fields, message) in contradictions(&point.experiment) {
             let place = |field: &String| {
                 let axis = own.and_then(|(place, design)| {
                     let axis = design.axes.iter().find(|axis| axis.path == *field)?;

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value as Json;
+
 /// The part of a path that stands for a key.
 pub(super) fn part(key: &str) -> Cow<'_, str> {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -38,6 +40,22 @@ pub(super) fn canonical(path: &str) -> Option<String> {
     let keys = split(path)?;
     let parts: Vec<Cow<str>> = keys.into_iter().map(part).collect();
     Some(parts.join("."))
+}
+
+/// The fields by which a path calls a table in an array: stages have names, parts kinds.
+pub(super) const NAMES: [&str; 2] = ["name", "kind"];
+
+/// The value at a path of a document, if it is there.
+pub(super) fn find<'v>(document: &'v Json, path: &str) -> Option<&'v Json> {
+    split(path)?
+        .into_iter()
+        .try_fold(document, |value, key| match value {
+            Json::Array(list) => list.iter().find(|item| {
+                let mut names = NAMES.iter().filter_map(|name| item.get(name));
+                names.any(|name| name == key)
+            }),
+            other => other.get(key),
+        })
 }
 
 #[cfg(test)]

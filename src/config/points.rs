@@ -7,7 +7,8 @@ use toml::de::DeTable;
 
 use super::axes::{AxisValue, field_path};
 use super::documents::{insert, read_document};
-use super::train::{Recipe, TrainVariation};
+use super::parts::LossPart;
+use super::train::{Train, TrainVariation};
 use super::{Experiment, Layers, Profile, SHARED, Sampling, Variation, path};
 use crate::error::{Code, Error, Mistake, Result};
 
@@ -52,12 +53,7 @@ impl Point {
         for path in paths {
             let value = match own(path) {
                 Some((_, value)) => serde_json::to_value(value).map_err(broken)?,
-                None => path::split(path)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .try_fold(&whole, |value, key| value.get(key))
-                    .cloned()
-                    .unwrap_or_default(),
+                None => path::find(&whole, path).cloned().unwrap_or_default(),
             };
             settings.insert(path.clone(), value);
         }
@@ -248,11 +244,14 @@ impl Experiment {
     /// A copy in which everything that does not influence training has its default, and what
     /// training derives from the rest of the file is written out. The images are no part of it (all
     /// points have the same); [`crate::train::training_key`] adds their content.
+    ///
+    /// A training with stages has one such copy for every stage ([`Experiment::stages`]).
     pub fn training(&self) -> Experiment {
+        let c = self.train.composition();
         let mut e = Experiment {
             seed: self.training_seed(),
             network: self.network.clone(),
-            train: self.train.clone(),
+            train: self.train.by_recipe(),
             ..Experiment::default()
         };
         // Its content says which file; where it lies does not matter.
@@ -261,16 +260,16 @@ impl Experiment {
         e.train.sigma_w = None;
         e.train.variation = TrainVariation::Within;
         if self.evaluated_on().is_none() {
-            let usual = super::Train::default();
+            let usual = Train::default();
             e.train.evaluate_every = usual.evaluate_every;
             e.train.evaluate_chips = usual.evaluate_chips;
         }
-        if self.train.recipe != Recipe::Float {
+        if !c.is_float() {
             e.quantize = self.quantize.clone();
             // Only where the other fields' defaults come from.
             e.quantize.profile = Profile::Pimento;
         }
-        if self.train.recipe.sees_variation() {
+        if c.sees_variation() {
             e.variation = Variation {
                 sigma_w: self.training_sigma_w(),
                 sigma_b: self.training_sigma_b(),
@@ -287,27 +286,44 @@ impl Experiment {
         } else {
             e.train.rescale = true;
         }
+        for part in &mut e.train.loss {
+            if let LossPart::GroupLasso(lasso) = part {
+                lasso.segment = lasso.segment_in(self);
+            }
+        }
         e.layer = self.layers_in_training();
         e
     }
 
+    /// What decides the whole training: [`Experiment::training`] of every stage, in order.
+    ///
+    /// # Errors
+    /// As [`Experiment::stages`].
+    pub fn trainings(&self) -> Result<Vec<Experiment>> {
+        let stages = self.stages()?;
+        Ok(stages
+            .iter()
+            .map(|stage| stage.experiment.training())
+            .collect())
+    }
+
     /// What training sees of the settings of single layers.
     fn layers_in_training(&self) -> Layers {
-        let (recipe, level) = (self.train.recipe, self.train.level);
-        let on_cells = level == super::Fidelity::Cell;
+        let c = self.train.composition();
+        let on_cells = self.train.level == super::Fidelity::Cell;
         self.layer.only(|field| match field.split_once('.') {
             Some(("chip", _)) => on_cells,
             // The training noise of all layers is given.
             Some(("variation", "sigma_w")) if self.train.sigma_w.is_some() => false,
-            Some(_) => recipe.sees_variation(),
-            None if field == "digital" => on_cells || recipe.sees_variation(),
-            None => recipe != Recipe::Float,
+            Some(_) => c.sees_variation(),
+            None if field == "digital" => on_cells || c.sees_variation(),
+            None => !c.is_float(),
         })
     }
 
     fn evaluates(&self) -> bool {
-        let t = &self.train;
-        self.data.validation > 0 && t.evaluate_every > 0 && t.epochs > 0
+        let held_out = self.data.validation > 0;
+        held_out && self.any_stage(|t| t.evaluate_every > 0 && t.epochs > 0)
     }
 
     /// The variation of the chips that held-out images are classified on, where they are: not what
@@ -338,7 +354,7 @@ pub fn n_trainings(points: &[Point]) -> usize {
         .map(|point| {
             let e = &point.experiment;
             let evaluated = (e.evaluated_on(), e.layers_evaluated_on());
-            format!("{:?}", (e.training(), evaluated))
+            format!("{:?}", (e.trainings().ok(), evaluated))
         })
         .collect();
     trainings.len()

@@ -168,6 +168,11 @@ impl<'t> Section<'t> {
         self.table.is_some()
     }
 
+    /// Whether the table sets a field.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Full name of a field of this table.
     pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() {

@@ -103,6 +103,9 @@ pub struct Table {
     pub about: String,
     /// Its fields; sections inside are tables of their own.
     pub fields: Vec<Field>,
+    /// Whether it was asked for.
+    #[serde(skip)]
+    is_meant: bool,
 }
 
 impl Table {
@@ -111,8 +114,11 @@ impl Table {
         let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(line));
         let about = unlinked(&lines.collect::<Vec<_>>().join("\n"));
         // The heading says it.
-        let section = format!("Section `[{path}]`: ");
-        let mut about = about.trim().trim_start_matches(&section).to_string();
+        let heading = match path.strip_suffix(']').and_then(|path| path.split_once('[')) {
+            Some((list, kind)) => format!("Part `{{ kind = \"{kind}\" }}` of `{list}`: "),
+            None => format!("Section `[{path}]`: "),
+        };
+        let mut about = about.trim().trim_start_matches(&heading).to_string();
         if let Some(first) = about.get_mut(..1) {
             first.make_ascii_uppercase();
         }
@@ -120,13 +126,27 @@ impl Table {
             path: path.into(),
             about,
             fields: Vec::new(),
+            is_meant: true,
         }
+    }
+
+    /// The list and the kind of a part of a training.
+    pub(super) fn part(&self) -> Option<(&str, &str)> {
+        self.path.strip_suffix(']')?.split_once('[')
     }
 }
 
 /// Adds a field to the last table.
 pub(super) fn add(book: &mut [Table], field: Field) {
     if let Some(table) = book.last_mut() {
+        table.fields.push(field);
+    }
+}
+
+/// Adds a field to the table of its section, wherever that is.
+pub(super) fn add_to_section(book: &mut [Table], field: Field) {
+    let mut tables = book.iter_mut().rev();
+    if let Some(table) = tables.find(|table| table.path == field.section()) {
         table.fields.push(field);
     }
 }
@@ -145,16 +165,18 @@ pub fn tables() -> Vec<Table> {
 /// [`Error::Input`] for a name that is neither, with the nearest one.
 pub fn find(name: &str) -> Result<Vec<Table>> {
     let path = field_path(name);
-    let inside = format!("{path}.");
+    let inside = [format!("{path}."), format!("{path}[")];
     let mut found = tables();
     let mut names: Vec<String> = Vec::new();
     for table in &mut found {
         names.push(table.path.clone());
         names.extend(table.fields.iter().map(|f| f.path.clone()));
-        let is_whole = table.path == path || table.path.starts_with(&inside);
+        let is_inside = |inside: &String| table.path.starts_with(inside);
+        let is_whole = table.path == path || inside.iter().any(is_inside);
         table.fields.retain(|f| is_whole || f.path == path);
+        table.is_meant = is_whole || !table.fields.is_empty();
     }
-    found.retain(|table| !table.fields.is_empty());
+    found.retain(|table| table.is_meant);
     if !found.is_empty() {
         return Ok(found);
     }
@@ -236,9 +258,10 @@ pub fn markdown() -> String {
 }
 
 fn title(table: &Table) -> String {
-    match table.path.as_str() {
-        "" => "Outside of sections".into(),
-        path => format!("`[{path}]`"),
+    match (table.path.as_str(), table.part()) {
+        ("", _) => "Outside of sections".into(),
+        (_, Some((list, kind))) => format!("`{list}`: `{{ kind = \"{kind}\" }}`"),
+        (path, None) => format!("`[{path}]`"),
     }
 }
 

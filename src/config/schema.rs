@@ -4,7 +4,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::axes::{Mode, SHARED, SHORT};
 use super::layers::{TABLE as LAYER, is_offered};
+use super::parts::PARTS;
 use super::reference::{Field, Table, tables};
+use super::stages::{ONCE, TABLE as STAGE};
 use super::sweep::MAX_POINTS;
 use crate::choice::Choice;
 
@@ -16,6 +18,11 @@ pub(super) const DESIGN: &str = "#/definitions/design";
 pub fn schema() -> Json {
     let (of_layers, tables): (Vec<Table>, Vec<Table>) =
         tables().into_iter().partition(|table| table.path == LAYER);
+    let (of_stages, tables): (Vec<Table>, Vec<Table>) =
+        tables.into_iter().partition(|table| table.path == STAGE);
+    // Kinds of parts are in the schemas of their lists.
+    let (parts, tables): (Vec<Table>, Vec<Table>) =
+        tables.into_iter().partition(|table| table.part().is_some());
     let mut whole = json!({});
     for table in &tables {
         *place(&mut whole, &table.path) = section(table);
@@ -27,6 +34,13 @@ pub fn schema() -> Json {
             "additionalProperties": {"$ref": "#/definitions/layer"},
         });
     }
+    for table in &of_stages {
+        *place(&mut whole, STAGE) = json!({
+            "type": "array",
+            "description": table.about,
+            "items": {"$ref": "#/definitions/stage"},
+        });
+    }
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Pimento experiment",
@@ -34,10 +48,11 @@ pub fn schema() -> Json {
         "additionalProperties": false,
         "properties": whole["properties"],
         "definitions": {
-            "design": design(&tables),
+            "design": design(&tables, &parts),
             "axis": axes(&tables),
             "range": range(),
             "layer": layer(&of_layers, &tables),
+            "stage": stage(&of_stages, &tables),
         },
     })
 }
@@ -48,7 +63,8 @@ fn place<'a>(whole: &'a mut Json, path: &str) -> &'a mut Json {
     parts.fold(whole, |at, part| &mut at["properties"][part])
 }
 
-fn section(table: &Table) -> Json {
+/// A table with the fields of a section or part.
+pub(super) fn section(table: &Table) -> Json {
     let fields = table.fields.iter();
     let properties: Map<String, Json> = fields.map(|f| (f.key().into(), property(f))).collect();
     json!({
@@ -101,6 +117,33 @@ fn layer(own: &[Table], tables: &[Table]) -> Json {
     layer
 }
 
+/// A stage of a training: its name, and the fields of `[train]` that may differ from stage to stage.
+fn stage(own: &[Table], tables: &[Table]) -> Json {
+    let mut stage = closed();
+    stage["required"] = json!(["name"]);
+    for field in own.iter().flat_map(|table| &table.fields) {
+        stage["properties"][field.key()] = property(field);
+    }
+    for table in tables {
+        let Some(rest) = table.path.strip_prefix("train") else {
+            continue;
+        };
+        let at = match rest.strip_prefix('.') {
+            None if rest.is_empty() => &mut stage,
+            Some(inner) => {
+                stage["properties"][inner] = closed();
+                &mut stage["properties"][inner]
+            }
+            None => continue,
+        };
+        let fields = table.fields.iter().filter(|f| !ONCE.contains(&f.key()));
+        for field in fields {
+            at["properties"][field.key()] = json!({"$ref": pointer(field)});
+        }
+    }
+    stage
+}
+
 /// A table without fields so far, and without unknown ones.
 fn closed() -> Json {
     json!({"type": "object", "additionalProperties": false, "properties": {}})
@@ -113,7 +156,7 @@ fn pointer(field: &Field) -> String {
 
 /// Axes and how they are combined. Keys are short names, paths in quotes, or paths without, which are
 /// tables in tables.
-fn design(tables: &[Table]) -> Json {
+fn design(tables: &[Table], parts: &[Table]) -> Json {
     let modes: Vec<&str> = Mode::ALL.iter().map(|mode| mode.name()).collect();
     let mut design = json!({"type": "object", "additionalProperties": false, "properties": {
         "mode": {"enum": modes, "description": "How the values of the axes make points. Default: \"grid\"."},
@@ -126,7 +169,14 @@ fn design(tables: &[Table]) -> Json {
     }
     // The names of layers are those of a network.
     design["patternProperties"] = json!({"^layer\\.": {}});
+    for (path, axis) in named(tables, parts) {
+        design["patternProperties"][path] = axis;
+    }
     design["properties"]["layer"] = json!({"type": "object"});
+    design["properties"]["train"] = closed();
+    for list in PARTS.into_iter().chain(["stage"]) {
+        *place(&mut design, &format!("train.{list}")) = json!({"type": "object"});
+    }
     for field in varying(tables) {
         design["properties"][&field.path] = axis(&field.path);
         let at = place(&mut design, field.section());
@@ -138,6 +188,33 @@ fn design(tables: &[Table]) -> Json {
     design
 }
 
+/// Axes in arrays, by a pattern of their path: fields of stages and of parts, and of parts of stages.
+fn named(tables: &[Table], parts: &[Table]) -> Vec<(String, Json)> {
+    let quoted = |path: &str| path.replace('.', "\\.");
+    let stage = format!("{}\\.[A-Za-z0-9_-]+\\.", quoted(STAGE));
+    let mut found = Vec::new();
+    for field in varying(tables) {
+        if let Some(own) = field.path.strip_prefix("train.")
+            && !ONCE.contains(&own)
+        {
+            let axis = json!({"$ref": format!("#/definitions/axis/{}", field.path)});
+            found.push((format!("^{stage}{}$", quoted(own)), axis));
+        }
+    }
+    for table in parts {
+        let Some((list, kind)) = table.part() else {
+            continue;
+        };
+        let list = list.strip_prefix("train.").unwrap_or(list);
+        for field in &table.fields {
+            let path = format!("{list}\\.{kind}\\.{}$", field.key());
+            let axis = axis(&field.schema, &field.schema);
+            found.push((format!("^(train\\.|{stage}){path}"), axis));
+        }
+    }
+    found
+}
+
 /// The fields that may differ between the points of a sweep.
 fn varying(tables: &[Table]) -> impl Iterator<Item = &Field> {
     let fields = tables.iter().flat_map(|table| &table.fields);
@@ -147,25 +224,33 @@ fn varying(tables: &[Table]) -> impl Iterator<Item = &Field> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         let is_of_the_plan = matches!(field.path.as_str(), "sweep.chips" | "sweep.yield_limit");
-        is_of_the_plan || !SHARED.iter().any(is_shared)
+        let is_list = field
+            .path
+            .strip_prefix("train.")
+            .is_some_and(|key| PARTS.contains(&key));
+        !is_list && (is_of_the_plan || !SHARED.iter().any(is_shared))
     })
 }
 
 /// The axis of every field by its path: a value that is no list, a list of values, or a range.
 fn axes(tables: &[Table]) -> Json {
-    let axis = |field: &Field| {
-        let value = json!({"$ref": pointer(field)});
-        let list = json!({"type": "array", "minItems": 1, "maxItems": MAX_POINTS, "items": value});
-        let mut values = vec![list, json!({"$ref": "#/definitions/range"})];
-        match (field.schema.get("anyOf"), &field.schema["type"]) {
-            (Some(_), _) => values.push(json!({"allOf": [{"not": {"type": "array"}}, value]})),
-            (None, kind) if kind == "array" => {}
-            (None, _) => values.push(value),
-        }
-        json!({"anyOf": values})
-    };
-    let axes = varying(tables).map(|f| (f.path.clone(), axis(f)));
+    let axes = varying(tables).map(|f| {
+        let value = json!({"$ref": pointer(f)});
+        (f.path.clone(), axis(&value, &f.schema))
+    });
     Json::Object(axes.collect())
+}
+
+/// The axis of a field with this schema, which `value` gives or refers to.
+fn axis(value: &Json, schema: &Json) -> Json {
+    let list = json!({"type": "array", "minItems": 1, "maxItems": MAX_POINTS, "items": value});
+    let mut values = vec![list, json!({"$ref": "#/definitions/range"})];
+    match (schema.get("anyOf"), &schema["type"]) {
+        (Some(_), _) => values.push(json!({"allOf": [{"not": {"type": "array"}}, value]})),
+        (None, kind) if kind == "array" => {}
+        (None, _) => values.push(value.clone()),
+    }
+    json!({"anyOf": values})
 }
 
 fn range() -> Json {

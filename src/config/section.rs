@@ -59,7 +59,7 @@ macro_rules! section {
                 $([$quiet:ident])? $field:ident: $type:ty
                     $(= $default:expr $(, $rule:expr $(, $unit:literal $(, $since:literal)?)?)?)?
                     $(=> $entry:expr)?;
-            )+
+            )*
         }
     ) => {
         $(#[doc = $about])+
@@ -72,7 +72,7 @@ macro_rules! section {
                     $($(#[doc = concat!(" Unit: ", $unit, ".")])?)?
                 )?
                 pub $field: $type,
-            )+
+            )*
         }
 
         impl Default for $name {
@@ -80,7 +80,7 @@ macro_rules! section {
                 Self {
                     $($field: section!(
                         @default $(= $default $(, $rule $(, $unit $(, $since)?)?)?)? $(=> $entry)?
-                    ),)+
+                    ),)*
                 }
             }
         }
@@ -91,7 +91,8 @@ macro_rules! section {
                 s: S,
             ) -> std::result::Result<S::Ok, S::Error> {
                 use serde::ser::SerializeStruct;
-                let n = [$(stringify!($field)),+].len();
+                let fields: &[&str] = &[$(stringify!($field)),*];
+                let n = fields.len();
                 let mut map = s.serialize_struct(stringify!($name), n)?;
                 $crate::config::section::Declared::write(self, &mut map)?;
                 map.end()
@@ -101,6 +102,7 @@ macro_rules! section {
         impl $crate::config::section::Declared for $name {
             const ABOUT: &'static str = concat!($($about, "\n"),+);
 
+            #[allow(unused_variables)] // A part of a training may have no field.
             fn take(s: &mut $crate::config::reader::Section, d: Self) -> Self {
                 Self {
                     $($field: $crate::config::section::Entry::<$type>::take(
@@ -108,10 +110,11 @@ macro_rules! section {
                         s,
                         stringify!($field),
                         d.$field,
-                    ),)+
+                    ),)*
                 }
             }
 
+            #[allow(unused_variables)]
             fn write<M: serde::ser::SerializeStruct>(
                 &self,
                 map: &mut M,
@@ -126,10 +129,11 @@ macro_rules! section {
                             &self.$field,
                         )?;
                     }
-                )+
+                )*
                 Ok(())
             }
 
+            #[allow(unused_variables)]
             fn describe(path: &str, book: &mut Vec<$crate::config::reference::Table>) {
                 let usual = Self::default();
                 $(
@@ -146,7 +150,7 @@ macro_rules! section {
                         &usual.$field,
                         book,
                     );
-                )+
+                )*
             }
         }
     };

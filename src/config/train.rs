@@ -5,8 +5,13 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 use super::Fidelity;
+use super::parts::{
+    ActivationPart, ControllerPart, Gradient, LossPart, NoisePart, PARTS, Parts, WeightPart,
+};
+use super::reader::Section;
 use super::rule::{Allowed, Maybe, Read, Rule};
 use super::section::{Table, section};
+use super::stages::{InOrder, Stages};
 use super::variation::SIGMA;
 use crate::choice::choices;
 
@@ -26,6 +31,8 @@ choices! {
         /// Jointly quantization- and variability-aware (Deng and Orshansky, arXiv 2111.06457):
         /// every step sees quantized weights on freshly fabricated chips.
         Qavat = "qavat",
+        /// What the lists of parts say; the default where there is one of them.
+        Parts = "parts",
     }
 }
 
@@ -146,25 +153,23 @@ section! {
         seed: Option<u64> = None, Maybe(SEED);
         /// Batches for activation steps that are calibrated.
         calibration_batches: usize = 8, 1..=10_000, "batches";
+        /// With recipe "parts": how gradients go through quantizers, noise and converters.
+        [quiet] gradient: Gradient = Gradient::StraightThrough;
+        /// With recipe "parts": transforms from the trained weights to those of a step, in order.
+        [quiet] weights: Vec<WeightPart> => Parts;
+        /// With recipe "parts": transforms of what enters a layer, in order.
+        [quiet] activations: Vec<ActivationPart> => Parts;
+        /// With recipe "parts": what deviates in a step.
+        [quiet] noise: Vec<NoisePart> => Parts;
+        /// With recipe "parts": terms of the loss besides the cross-entropy. The losses that are told are the
+        /// cross-entropy alone.
+        [quiet] loss: Vec<LossPart> => Parts;
+        /// With recipe "parts": what happens to the network beside its steps.
+        [quiet] controllers: Vec<ControllerPart> => Parts;
         /// How training images are moved.
         [quiet] augment: TrainAugment => Table;
-    }
-}
-
-impl Recipe {
-    /// Whether training steps see variation.
-    pub fn sees_variation(self) -> bool {
-        matches!(self, Recipe::PtqVat | Recipe::Qavat)
-    }
-
-    /// Whether training steps see quantizers.
-    pub fn sees_quantizers(self) -> bool {
-        matches!(self, Recipe::Qat | Recipe::Qavat)
-    }
-
-    /// Whether the trained network is quantized afterwards.
-    pub fn quantizes_afterwards(self) -> bool {
-        matches!(self, Recipe::Ptq | Recipe::PtqVat)
+        /// Stages, one after the other.
+        [quiet] stage: Stages => InOrder;
     }
 }
 
@@ -191,13 +196,21 @@ impl Rule<usize> for Epochs {
 }
 
 impl Train {
-    /// The defaults: a network from a file is deployed as it is.
-    pub(super) fn defaults(network_from_file: bool) -> Self {
+    /// The defaults: a network from a file is deployed as it is, and lists of parts are no recipe.
+    pub(super) fn defaults(network_from_file: bool, s: &Section) -> Self {
         let usual = Self::default();
-        match network_from_file {
+        let usual = match network_from_file {
             true => Self {
                 recipe: Recipe::Ptq,
                 epochs: 0,
+                ..usual
+            },
+            false => usual,
+        };
+        let mut parts = PARTS.iter().copied().chain(["gradient"]);
+        match parts.any(|part| s.has(part)) {
+            true => Self {
+                recipe: Recipe::Parts,
                 ..usual
             },
             false => usual,

@@ -17,7 +17,7 @@ pub use cells::cell_layers;
 pub use inputs::{HeldOut, Images, Inputs};
 pub use kept_kernels::KernelDirectory;
 pub use layers::{layers, noises};
-pub use numerics::numerics;
+pub use numerics::{numerics, trained};
 pub use start::{Given, Start};
 
 use crate::chip::ChipVariation;
@@ -148,16 +148,33 @@ impl<'a> Point<'a> {
     fn new(config: config::Point, inputs: &Arc<Inputs<'a>>, start: Arc<Start>) -> Result<Self> {
         let experiment = &config.experiment;
         let layers = layers(experiment, &start.graph).map_err(|e| at_point(e, &config))?;
-        start::check(experiment, &layers, &start).map_err(|e| at_point(e, &config))?;
+        let last = experiment.last_stage()?;
+        start::check(&last, &layers, &start).map_err(|e| at_point(e, &config))?;
         let quantized = numerics(experiment, &layers, inputs.signed);
         Ok(Self {
-            numerics: numerics::deployed(experiment.train.recipe, &quantized),
+            numerics: numerics::deployed(&last.train.composition(), &quantized),
             quantized,
             layers: layers.into(),
             inputs: inputs.clone(),
             start,
             config,
         })
+    }
+
+    /// The stages of its training, each with its name and the point whose `[train]` is that of the stage.
+    ///
+    /// # Errors
+    /// As [`Experiment::stages`].
+    pub fn stages(&self) -> Result<Vec<(String, Point<'a>)>> {
+        let stages = self.experiment().stages()?.into_iter();
+        let stage = |stage: config::Stage| {
+            let parts = stage.experiment.train.composition();
+            let mut point = self.clone();
+            point.numerics = numerics::deployed(&parts, &point.quantized);
+            point.config.experiment = stage.experiment;
+            (stage.name, point)
+        };
+        Ok(stages.map(stage).collect())
     }
 
     /// The experiment of this point.

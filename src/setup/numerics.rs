@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{self, Experiment, LayerSettings, Quantize, Recipe};
+use crate::config::parts::Composition;
+use crate::config::{self, Experiment, LayerSettings, Quantize};
 use crate::network::lower::{ActStep, Numerics};
 use crate::program::Step;
 
@@ -59,10 +60,43 @@ fn of(q: &Quantize, signed_images: bool) -> Numerics {
     }
 }
 
-/// Number formats of the trained network on chips: with the recipe `float` it is not quantized.
-pub(super) fn deployed(recipe: Recipe, numerics: &Numerics) -> Numerics {
-    match recipe {
-        Recipe::Float => Numerics::FLOAT,
-        Recipe::Ptq | Recipe::PtqVat | Recipe::Qat | Recipe::Qavat => numerics.clone(),
+/// Number formats that the steps of a training see, of those that `[quantize]` says.
+pub fn trained(parts: &Composition, quantized: &Numerics) -> Numerics {
+    let (weights, activations) = (parts.quantizes_weights(), parts.quantizes_activations());
+    match (weights, activations) {
+        (true, true) => quantized.clone(),
+        (false, false) => Numerics::FLOAT,
+        (true, false) => only(quantized, |n| Numerics {
+            act_bits: 0,
+            input_bits: 0,
+            act_step: ActStep::MovingMax,
+            ..n.clone()
+        }),
+        (false, true) => only(quantized, |n| Numerics {
+            weight_bits: 0,
+            weight_step: Some(Step::MaxAbs),
+            weight_step_learned: false,
+            ..n.clone()
+        }),
+    }
+}
+
+/// Formats of which every layer keeps a part.
+fn only(numerics: &Numerics, part: impl Fn(&Numerics) -> Numerics) -> Numerics {
+    let own = numerics.own.as_ref().map(|own| {
+        let own = own.iter().map(|(name, n)| (name.clone(), part(n)));
+        Arc::new(own.collect())
+    });
+    Numerics {
+        own,
+        ..part(numerics)
+    }
+}
+
+/// Number formats of the trained network on chips: those of its last steps, or those that it is quantized to.
+pub(super) fn deployed(parts: &Composition, quantized: &Numerics) -> Numerics {
+    match parts.quantizes_afterwards() {
+        Some(_) => quantized.clone(),
+        None => trained(parts, quantized),
     }
 }

@@ -120,7 +120,7 @@ pub(super) fn check(
                 ),
             ));
         }
-    } else if train.recipe.sees_quantizers() {
+    } else if train.composition().quantizes_weights() {
         check_steps(experiment, layers, (graph, loaded)).map_err(|what| wrong(path, what))?;
     }
     let has_norm = |l: &Layer| matches!(l, Layer::BatchNorm { .. });

@@ -45,9 +45,9 @@ pub(super) fn axes(point: &Point) -> Axes {
         }
     }
     let self_tuned = e.tuning.method == crate::config::TuningMethod::SelfTuning;
-    let noisy = e.train.recipe.sees_variation();
+    let noisy = e.any_stage(|t| t.composition().sees_variation());
     Axes {
-        recipe: e.train.recipe.to_string(),
+        recipe: e.training_name().to_string(),
         law: e.variation.law.to_string(),
         mapping: e.variation.mapping.to_string(),
         sigma_w: e.variation.sigma_w,

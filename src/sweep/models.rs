@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::progress::Observer;
 use crate::setup::{Images, Point};
-use crate::train::settings::Steps;
+use crate::train::settings::Course;
 use crate::train::{self, Job, Model};
 
 /// How often a process looks whether another one has finished its training.
@@ -104,12 +104,8 @@ impl<'a> Models<'a> {
     }
 
     fn load(&self, point: &Point, path: &Path, key: &str) -> Result<Model> {
-        let t = &point.experiment().train;
-        let steps = match t.epochs {
-            0 => Steps::NONE,
-            _ => Steps::new(t, point.inputs.n_trained_on())?,
-        };
-        let (parameters, record) = train::load_model(path, key, steps)?;
+        let course = Course::new(point.experiment(), point.inputs.n_trained_on())?;
+        let (parameters, record) = train::load_model(path, key, &course)?;
         remove_leftovers(path);
         Ok(Model {
             graph: point.start.graph.clone(),
@@ -223,10 +219,11 @@ fn remove_leftovers(model: &Path) {
 
 /// A training in words.
 pub fn training_label(experiment: &Experiment) -> String {
-    let recipe = experiment.train.recipe;
+    let recipe = experiment.training_name();
+    let noisy = experiment.any_stage(|t| t.composition().sees_variation());
     let (w, b) = (experiment.training_sigma_w(), experiment.training_sigma_b());
     match recipe {
-        _ if !recipe.sees_variation() => recipe.to_string(),
+        _ if !noisy => recipe.to_string(),
         _ if b > 0.0 => format!("{recipe} at sigma_W {w}, sigma_B {b}"),
         _ => format!("{recipe} at sigma_W {w}"),
     }
@@ -253,5 +250,9 @@ pub(super) fn digest(model: &Model) -> Result<String> {
 
 pub(super) fn model_file(experiment: &Experiment, key: &str) -> String {
     let digest = hex(&Sha256::digest(key.as_bytes()));
-    format!("{}-{}.safetensors", experiment.train.recipe, &digest[..16])
+    format!(
+        "{}-{}.safetensors",
+        experiment.training_name(),
+        &digest[..16]
+    )
 }

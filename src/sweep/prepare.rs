@@ -85,7 +85,7 @@ fn build(backends: &[&dyn Backend], point: &Point) -> Result<(usize, u64)> {
 /// Sees that the arrays of a point can be.
 fn cell_values(point: &Point) -> Result<()> {
     let e = point.experiment();
-    let at_cells = e.fidelity == Fidelity::Cell || e.train.level == Fidelity::Cell;
+    let at_cells = e.fidelity == Fidelity::Cell || e.any_stage(|t| t.level == Fidelity::Cell);
     if at_cells {
         point.cell_layers()?;
     }

@@ -24,6 +24,8 @@ pub(super) struct Batches<'a> {
     /// Images per step.
     pub(super) batch: usize,
     pub(super) steps_per_epoch: usize,
+    /// Epochs of earlier stages: every epoch of a training has an order of its own.
+    pub(super) epochs_before: usize,
 }
 
 impl Batches<'_> {
@@ -67,7 +69,7 @@ impl<'a> Maker<'a> {
     /// The batch of the next step, if there is one, in the memory of another.
     fn make(&mut self, mut batch: Batch) -> Option<Batch> {
         let (step, batches) = (self.steps.next()?, &self.batches);
-        let epoch = step / batches.steps_per_epoch;
+        let epoch = batches.epochs_before + step / batches.steps_per_epoch;
         if self.of != Some(epoch) {
             (self.order, self.of) = (batches.shuffled(epoch), Some(epoch));
         }
@@ -156,6 +158,7 @@ mod tests {
                 seed: 4,
                 batch: 30,
                 steps_per_epoch: 3,
+                epochs_before: 0,
             })
         };
         type All = Vec<(Vec<f32>, Vec<f32>)>;

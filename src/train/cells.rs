@@ -5,6 +5,7 @@ use crate::backend::Session;
 use crate::chip::calibrate::follow_sums;
 use crate::chip::layer::{CellLayer, Pairs};
 use crate::config::chip::Adc;
+use crate::config::parts::Gradient;
 use crate::config::{Experiment, Fidelity, LayerSettings};
 use crate::data::{self, Dataset, Normalise};
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ impl CellSteps {
         };
         let layers = setup::layers(&seen, graph)?;
         let steps = Self::deployed(&seen, &layers, graph, numerics)?;
-        Ok(match experiment.train.recipe.sees_variation() {
+        Ok(match experiment.train.composition().sees_variation() {
             true => steps,
             false => steps.map(|s| s.nominal()),
         })
@@ -85,7 +86,7 @@ impl CellSteps {
         }
         Ok(Some(Self {
             layers,
-            rescale: experiment.train.rescale,
+            rescale: experiment.train.composition().gradient == Gradient::Rescale,
             adc: adc.clone(),
             follow,
         }))
@@ -224,7 +225,8 @@ impl CellSteps {
 
 /// Whether steps go through cells and converters.
 fn trains_on_cells(experiment: &Experiment) -> bool {
-    experiment.train.level == Fidelity::Cell && experiment.train.recipe.sees_quantizers()
+    let parts = experiment.train.composition();
+    experiment.train.level == Fidelity::Cell && parts.sees_quantizers()
 }
 
 /// Name of a layer's ranges in a checkpoint.

@@ -2,11 +2,12 @@
 
 use super::run::Purpose;
 use super::run::layout::Layout;
+use super::stages::Stages;
 use super::validate;
 use crate::backend::Backend;
-use crate::config::Recipe;
+use crate::config::parts::NormAfter;
 use crate::error::Result;
-use crate::setup::Point;
+use crate::setup::{Point, trained};
 use crate::train::cells::CellSteps;
 
 /// Builds every program that [`super::train()`] runs, and sees that it fits the backend. Nothing is
@@ -15,8 +16,16 @@ use crate::train::cells::CellSteps;
 /// # Errors
 /// As [`super::train()`] before its first step.
 pub fn check(backend: &dyn Backend, point: &Point) -> Result<()> {
-    let (t, recipe) = (&point.experiment().train, point.experiment().train.recipe);
-    let numerics = super::trained_numerics(point);
+    for stage in Stages::new(point)?.stages {
+        check_stage(backend, &stage.point)?;
+    }
+    Ok(())
+}
+
+fn check_stage(backend: &dyn Backend, point: &Point) -> Result<()> {
+    let t = &point.experiment().train;
+    let parts = t.composition();
+    let numerics = trained(&parts, &point.quantized);
     let layout = |numerics, purpose| Layout::new(backend, point, numerics, purpose);
     if point.start.file.is_none() || t.epochs > 0 {
         let steps = layout(&numerics, Purpose::Train)?;
@@ -27,8 +36,8 @@ pub fn check(backend: &dyn Backend, point: &Point) -> Result<()> {
             validate::check(backend, point, &numerics)?;
         }
     }
-    if recipe.quantizes_afterwards() {
-        let frozen_norm = recipe == Recipe::Ptq;
+    if let Some(norm) = parts.quantizes_afterwards() {
+        let frozen_norm = norm == NormAfter::Keep;
         layout(&point.quantized, Purpose::Quantize { frozen_norm })?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::identity;
-use super::settings::Steps;
+use super::settings::{Course, Steps};
 use super::trainer::{EpochRecord, Model, TrainRecord};
 use crate::error::{Error, Result};
 use crate::files;
@@ -33,12 +33,20 @@ const TALLY: &str = "training.tally";
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
-    /// Steps done.
+    /// The stage.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub stage: usize,
+    /// Steps done of the stage.
     pub step: usize,
-    /// Complete epochs.
+    /// Complete epochs of all stages so far.
     pub history: Vec<EpochRecord>,
     /// The epoch in progress.
     pub epoch: EpochSums,
+}
+
+/// Whether it is the first stage, which most trainings have alone.
+fn is_first(stage: &usize) -> bool {
+    *stage == 0
 }
 
 /// What an epoch's record is made of, so far.
@@ -57,7 +65,11 @@ pub struct EpochSums {
 
 impl Position {
     /// What cannot be in a training of these steps, if anything.
-    fn problem(&self, steps: Steps) -> Option<String> {
+    fn problem(&self, course: &Course) -> Option<String> {
+        let Some(&steps) = course.stages.get(self.stage) else {
+            let stages = course.stages.len();
+            return Some(format!("stage {} of {stages}", self.stage + 1));
+        };
         let Steps {
             batch, per_epoch, ..
         } = steps;
@@ -65,8 +77,9 @@ impl Position {
             let total = steps.total();
             return Some(format!("step {} of a training of {total} steps", self.step));
         }
-        let (done, within) = (self.step / per_epoch, self.step % per_epoch);
-        if self.history.len() != done {
+        let before = course.epochs_before(self.stage);
+        let (done, within) = (self.step / per_epoch.max(1), self.step % per_epoch.max(1));
+        if self.history.len() != before + done {
             let epochs = self.history.len();
             return Some(format!(
                 "{epochs} epochs in {} steps of {per_epoch}",
@@ -98,7 +111,7 @@ impl Position {
 
 impl TrainRecord {
     /// What cannot be in the record of a training of these steps, if anything.
-    fn problem(&self, steps: Steps) -> Option<String> {
+    fn problem(&self, steps: &Course) -> Option<String> {
         if self.steps != steps.total() {
             let total = steps.total();
             return Some(format!(
@@ -106,9 +119,9 @@ impl TrainRecord {
                 self.steps
             ));
         }
-        if self.history.len() != steps.epochs {
+        if self.history.len() != steps.epochs() {
             let epochs = self.history.len();
-            return Some(format!("{epochs} of {} epochs", steps.epochs));
+            return Some(format!("{epochs} of {} epochs", steps.epochs()));
         }
         let last = self
             .history
@@ -229,7 +242,7 @@ pub(super) fn save_position(
 pub(super) fn load_position(
     path: &Path,
     key: &str,
-    steps: Steps,
+    steps: &Course,
 ) -> Result<(Parameters, Position)> {
     let (parameters, state) = read(path, "checkpoint", key)?;
     let position: Position = parse(path, &state)?;
@@ -295,7 +308,7 @@ fn bytes_of(model: &Model, key: &str) -> Result<Vec<u8>> {
 /// # Errors
 /// A damaged file; one that was trained otherwise than `key` says (the message says what differs); a
 /// record that cannot be.
-pub fn load_model(path: &Path, key: &str, steps: Steps) -> Result<(Parameters, TrainRecord)> {
+pub fn load_model(path: &Path, key: &str, steps: &Course) -> Result<(Parameters, TrainRecord)> {
     let (parameters, state) = read(path, "model", key)?;
     let record: TrainRecord = parse(path, &state)?;
     impossible(path, "model", record.problem(steps))?;

@@ -4,9 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-#[cfg(doc)]
-use crate::config::Experiment;
-use crate::config::{Layers, Variation};
+use crate::config::{Experiment, Layers, Variation};
 #[cfg(doc)]
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -85,10 +83,21 @@ const NOT_OF_TRAINING: [&str; 8] = [
 pub fn training_key(point: &Point) -> Result<String> {
     let experiment = point.experiment();
     let json = |e| Error::Internal(format!("experiment to JSON: {e}"));
-    let mut settings = serde_json::to_value(experiment.training()).map_err(json)?;
-    if let Some(sections) = settings.as_object_mut() {
-        sections.retain(|name, _| !NOT_OF_TRAINING.contains(&name.as_str()));
-    }
+    let of = |training: &Experiment| {
+        let mut settings = serde_json::to_value(training).map_err(json)?;
+        if let Some(sections) = settings.as_object_mut() {
+            sections.retain(|name, _| !NOT_OF_TRAINING.contains(&name.as_str()));
+        }
+        Ok(settings)
+    };
+    // Names of stages do not matter.
+    let settings = match &experiment.trainings()?[..] {
+        [only] => of(only)?,
+        stages => (1..)
+            .zip(stages)
+            .map(|(i, stage)| Ok((format!("stage {i}"), of(stage)?)))
+            .collect::<Result<_>>()?,
+    };
     let identity = Identity {
         revision: REVISION,
         images: SeenImages::new(&point.inputs),

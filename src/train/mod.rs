@@ -8,6 +8,10 @@
 //! * `qavat`: quantizers and variation together: a fresh chip every step, noise after the weight
 //!   quantizer, gradients through the noisy values.
 //!
+//!
+//! A training is one stage or several ([`crate::config::Stages`]), each composed of parts
+//! ([`crate::config::parts`]); recipes are names of compositions.
+//!
 //! # Practice
 //! Everything random (initial weights, order of images, how images are moved, chips of the steps) is a pure function of
 //! the training seed and a counter, and all state is in `f32` tensors of the program: a run that
@@ -22,6 +26,7 @@ mod identity;
 mod quantizer_steps;
 mod run;
 pub mod settings;
+mod stages;
 mod trainer;
 mod validate;
 
@@ -30,15 +35,3 @@ pub(crate) use checkpoint::keep_model;
 pub use checkpoint::{load_model, save_model};
 pub use identity::training_key;
 pub use trainer::{EpochRecord, Job, Model, TrainRecord, Validation, train};
-
-use crate::config::Recipe;
-use crate::network::lower::Numerics;
-use crate::setup::Point;
-
-/// Number formats that the steps of a training see.
-fn trained_numerics(point: &Point) -> Numerics {
-    match point.experiment().train.recipe {
-        Recipe::Float | Recipe::Ptq | Recipe::PtqVat => Numerics::FLOAT,
-        Recipe::Qat | Recipe::Qavat => point.quantized.clone(),
-    }
-}

@@ -4,6 +4,7 @@ mod calibration;
 mod epochs;
 pub(super) mod layout;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use calibration::CALIBRATION_CHIPS;
@@ -12,8 +13,8 @@ use layout::Layout;
 use super::batches::{Batch, Batches};
 use super::cells::CellSteps;
 use super::checkpoint::{self, EpochSums, Position};
-use super::identity::training_key;
-use super::settings::Steps;
+use super::settings::Course;
+use super::stages::Stage;
 use super::trainer::{EpochRecord, Job};
 use super::{quantizer_steps, settings};
 use crate::backend::{RunArgs, SectionId, Session};
@@ -44,9 +45,29 @@ pub(super) enum Purpose {
     },
 }
 
+/// What all stages of a training have in common.
+pub(super) struct Whole<'a> {
+    pub job: &'a Job<'a>,
+    pub course: &'a Course,
+    pub held_out: &'a HeldOut<'a>,
+    /// What checkpoints are of; empty where nothing is saved.
+    pub key: String,
+}
+
+/// A checkpoint that a training continues.
+pub(super) struct Resumed {
+    pub parameters: Parameters,
+    pub position: Position,
+    pub path: PathBuf,
+}
+
 /// A training program with its session and data.
 pub(super) struct Run<'a> {
+    whole: &'a Whole<'a>,
     job: &'a Job<'a>,
+    /// What is trained.
+    stage: &'a Stage<'a>,
+    course: &'a Course,
     training: Training,
     session: Box<dyn Session>,
     /// What training starts from.
@@ -67,10 +88,11 @@ pub(super) struct Run<'a> {
     parts: usize,
     steps_per_epoch: usize,
     step: usize,
-    history: Vec<EpochRecord>,
+    /// Epochs of all stages so far.
+    pub(super) history: Vec<EpochRecord>,
     /// Sums over the steps of the present epoch.
     epoch: EpochSums,
-    key: String,
+    key: &'a str,
     /// The batch of a calibration step.
     calibration: Batch,
     /// What a resumed training's tally held.
@@ -78,17 +100,24 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Prepares a training on the images that `held_out` leaves.
+    /// Prepares a stage of a training on the images that `held_out` leaves.
     pub(super) fn new(
-        job: &'a Job<'a>,
+        whole: &'a Whole<'a>,
+        stage: &'a Stage<'a>,
         numerics: &Numerics,
-        held_out: &'a HeldOut<'a>,
         purpose: Purpose,
     ) -> Result<Self> {
-        let (experiment, graph) = (job.point.experiment(), &job.point.start.graph);
+        let &Whole {
+            job,
+            course,
+            held_out,
+            ref key,
+        } = whole;
+        let point = &stage.point;
+        let (experiment, graph) = (point.experiment(), &point.start.graph);
         let t = &experiment.train;
         let n = held_out.train.len();
-        let layout = Layout::new(job.backend, job.point, numerics, purpose)?;
+        let layout = Layout::new(job.backend, point, numerics, purpose)?;
         let Layout {
             training,
             cells,
@@ -103,14 +132,12 @@ impl<'a> Run<'a> {
         }
         let steps_per_epoch = n / batch;
         let seed = experiment.training_seed();
-        let key = match (&job.checkpoint, purpose) {
-            (Some(_), Purpose::Train) => training_key(job.point)?,
-            // Nothing is saved.
-            _ => String::new(),
-        };
         let parameters = Parameters::initial(graph, &training.states, seed);
         Ok(Self {
+            whole,
             job,
+            stage,
+            course,
             session,
             parameters,
             graph,
@@ -118,11 +145,12 @@ impl<'a> Run<'a> {
             numerics: numerics.clone(),
             batches: Arc::new(Batches {
                 train: &held_out.train,
-                normalise: &job.point.inputs.normalise,
+                normalise: &point.inputs.normalise,
                 augment: settings::augment(t),
                 seed,
                 batch,
                 steps_per_epoch,
+                epochs_before: stage.epochs_before,
             }),
             seed,
             common,
@@ -141,15 +169,15 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Loads the checkpoint where asked for, else starts from the initial parameters.
-    pub(super) fn start(&mut self) -> Result<()> {
-        let path = self.job.checkpoint.as_ref();
-        match path.filter(|p| self.job.resume && p.exists()) {
-            Some(path) => {
-                let steps =
-                    Steps::new(&self.job.point.experiment().train, self.batches.train.len())?;
-                let (mut parameters, position) = checkpoint::load_position(path, &self.key, steps)?;
-                self.tally = checkpoint::take_tally(path, &mut parameters, self.chips)?;
+    /// Starts from a checkpoint, else from the initial parameters.
+    pub(super) fn start(&mut self, resumed: Option<Resumed>) -> Result<()> {
+        match resumed {
+            Some(Resumed {
+                mut parameters,
+                position,
+                path,
+            }) => {
+                self.tally = checkpoint::take_tally(&path, &mut parameters, self.chips)?;
                 self.parameters = parameters;
                 self.step = position.step;
                 self.history = position.history;
@@ -170,7 +198,7 @@ impl<'a> Run<'a> {
             None if self.follows_sums() => {
                 let purpose = Purpose::Settle;
                 let numerics = &self.numerics;
-                let mut run = Run::new(self.job, numerics, self.held_out, purpose)?;
+                let mut run = Run::new(self.whole, self.stage, numerics, purpose)?;
                 run.parameters = std::mem::take(&mut self.parameters);
                 self.parameters = run.settled()?;
                 let states = &self.training.states;
@@ -235,7 +263,7 @@ impl<'a> Run<'a> {
         }
         // The steps that the last training step chose are those of the weights before it.
         self.choose_weight_steps()?;
-        let parameters = self.current_states()?;
+        let parameters = self.deployed_states()?;
         if let Some(cells) = &mut self.cells {
             let network = (self.graph, &self.numerics);
             let b = &self.batches;
@@ -249,6 +277,16 @@ impl<'a> Run<'a> {
     fn current_states(&mut self) -> Result<Parameters> {
         let mut all = Parameters::default();
         all.read_from(self.session.as_mut(), &self.training.states)?;
+        Ok(all)
+    }
+
+    /// The network with its weights as they are deployed.
+    fn deployed_states(&mut self) -> Result<Parameters> {
+        let mut all = self.current_states()?;
+        if let Some(bake) = self.training.bake {
+            self.run(bake, 0)?;
+            all.read_from(self.session.as_mut(), &self.training.baked)?;
+        }
         Ok(all)
     }
 
@@ -266,12 +304,16 @@ impl<'a> Run<'a> {
     }
 
     fn first_chip(&self, step: u32) -> u32 {
-        (step & CALIBRATION_CHIPS) | (step & !CALIBRATION_CHIPS).wrapping_mul(self.chips as u32)
+        let chip = (step & !CALIBRATION_CHIPS).wrapping_mul(self.chips as u32);
+        match step & CALIBRATION_CHIPS {
+            0 => self.stage.chips_before.wrapping_add(chip),
+            calibration => calibration | chip,
+        }
     }
 
     fn learning_rate(&self, step: usize) -> f32 {
         settings::learning_rate(
-            &self.job.point.experiment().train,
+            &self.stage.point.experiment().train,
             step,
             self.steps_per_epoch,
         )
@@ -310,10 +352,11 @@ impl<'a> Run<'a> {
         // As the adapter has it: emptied now, sums of `f32` would be rounded otherwise.
         checkpoint::put_tally(&mut all, self.session.read(self.training.tally)?);
         let position = Position {
+            stage: self.stage.index,
             step: self.step,
             history: self.history.clone(),
             epoch: self.epoch,
         };
-        checkpoint::save_position(&path, &all, &self.key, position)
+        checkpoint::save_position(&path, &all, self.key, position)
     }
 }

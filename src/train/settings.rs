@@ -1,10 +1,14 @@
 //! Steps and learning rates of a training, from the words of an experiment file.
 
+use crate::config::parts::{
+    ClipGroup, Gradient, GroupLasso, LassoGroups, LossPart, MappingRange, WeightPart,
+};
 use crate::config::{self, Experiment};
 use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::training::{Optimizer, TrainSpec};
+use crate::network::lower::parts::{Bound, Clip, Groups, Penalty};
+use crate::network::lower::training::{Optimizer, StepParts, TrainSpec};
 
 /// What is done to training images at random, if anything.
 pub fn augment(t: &config::Train) -> Option<Augment> {
@@ -63,6 +67,50 @@ impl Steps {
     }
 }
 
+/// The steps of every stage of a training, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// Stages, at least one.
+    pub stages: Vec<Steps>,
+}
+
+impl Course {
+    /// Of the training of an experiment on `images` images. A network that is taken as it is has no steps.
+    ///
+    /// # Errors
+    /// A step without an image on one of its chips.
+    pub fn new(experiment: &Experiment, images: usize) -> Result<Self> {
+        let stages = experiment.stages()?.into_iter();
+        let steps = stages.map(|stage| match stage.experiment.train.epochs {
+            0 => Ok(Steps::NONE),
+            _ => Steps::new(&stage.experiment.train, images),
+        });
+        Ok(Self {
+            stages: steps.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Steps of all stages.
+    pub fn total(&self) -> usize {
+        self.stages.iter().map(Steps::total).sum()
+    }
+
+    /// Epochs of all stages.
+    pub fn epochs(&self) -> usize {
+        self.stages.iter().map(|steps| steps.epochs).sum()
+    }
+
+    /// Epochs before a stage.
+    pub fn epochs_before(&self, stage: usize) -> usize {
+        self.stages[..stage].iter().map(|steps| steps.epochs).sum()
+    }
+
+    /// Steps before a stage.
+    pub fn steps_before(&self, stage: usize) -> usize {
+        self.stages[..stage].iter().map(Steps::total).sum()
+    }
+}
+
 /// What the training program needs. `batch` images per step.
 pub fn train_spec(
     experiment: &Experiment,
@@ -75,6 +123,7 @@ pub fn train_spec(
         batch,
         noise,
         cells: None,
+        parts: step_parts(experiment),
         optimizer: match t.optimizer {
             config::Optimizer::Sgd => Optimizer::Sgd {
                 momentum: t.momentum as f32,
@@ -94,6 +143,48 @@ pub fn train_spec(
         } else {
             0.0
         },
+    }
+}
+
+/// The parts of a step from those that the experiment lists.
+fn step_parts(experiment: &Experiment) -> StepParts {
+    let c = experiment.train.composition();
+    let clip = |part: &WeightPart| match part {
+        WeightPart::Clip(clip) => Some(Clip {
+            bound: match (clip.sigma, clip.percentile) {
+                (Some(sigma), _) => Bound::Deviations(sigma as f32),
+                (None, percentile) => Bound::Percentile(percentile.unwrap_or(100.0) as f32),
+            },
+            per_channel: clip.per == ClipGroup::Channel,
+            keeps_range: clip.mapping_range == MappingRange::Old,
+        }),
+        WeightPart::Quantize(_) => None,
+    };
+    let penalty = |part: &LossPart| match part {
+        LossPart::L1(l1) => Penalty {
+            groups: Groups::Weights,
+            factor: l1.weight as f32,
+        },
+        LossPart::GroupLasso(lasso) => Penalty {
+            groups: groups(lasso, experiment),
+            factor: lasso.weight as f32,
+        },
+    };
+    StepParts {
+        clips: c.weights.iter().filter_map(clip).collect(),
+        penalties: c.loss.iter().map(penalty).collect(),
+        clean_backward: c.gradient == Gradient::Clean,
+    }
+}
+
+fn groups(lasso: &GroupLasso, experiment: &Experiment) -> Groups {
+    let n = lasso.segment_in(experiment);
+    match lasso.groups {
+        LassoGroups::Filters => Groups::Filters,
+        LassoGroups::Channels => Groups::Channels,
+        LassoGroups::Rows => Groups::Rows,
+        LassoGroups::ColumnSegments => Groups::ColumnSegments(n),
+        LassoGroups::RowSegments => Groups::RowSegments(n),
     }
 }
 

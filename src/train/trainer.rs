@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::{Purpose, Run};
+use super::checkpoint;
+use super::identity::training_key;
+use super::run::{Purpose, Resumed, Run, Whole};
+use super::stages::{Stage, Stages};
 use crate::backend::Backend;
 use crate::column::columns;
-use crate::config::Recipe;
+use crate::config::parts::NormAfter;
 use crate::error::Result;
 use crate::network::lower::Numerics;
 use crate::network::{Graph, Parameters};
 use crate::progress::{Moment, Observer};
-use crate::setup::Point;
+use crate::setup::{Point, trained};
 
 /// A trained network, ready for chips.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,55 +95,111 @@ pub struct Job<'a> {
 }
 
 /// Trains a network (or continues to). Only training images are used.
+///
+/// # Errors
+/// What [`super::check()`] refuses; a checkpoint of another training; a training that diverges or is interrupted.
 pub fn train(job: &Job) -> Result<Model> {
-    let experiment = job.point.experiment();
-    let held_out = job.point.inputs.held_out();
-    let recipe = experiment.train.recipe;
-    let numerics = super::trained_numerics(job.point);
-    let full = &job.point.quantized;
-    let (graph, file) = (&job.point.start.graph, &job.point.start.file);
     let started = Moment::now();
-    let given = file.as_ref().map(|given| &given.loaded.parameters);
-    let mut record = TrainRecord::default();
+    let held_out = job.point.inputs.held_out();
+    let Stages { stages, course } = Stages::new(job.point)?;
+    let whole = Whole {
+        job,
+        course: &course,
+        held_out: &held_out,
+        key: match &job.checkpoint {
+            Some(_) => training_key(job.point)?,
+            // Nothing is saved.
+            None => String::new(),
+        },
+    };
+    let mut resumed = match &job.checkpoint {
+        Some(path) if job.resume && path.exists() => {
+            let (parameters, position) = checkpoint::load_position(path, &whole.key, &course)?;
+            let path = path.clone();
+            Some(Resumed {
+                parameters,
+                position,
+                path,
+            })
+        }
+        _ => None,
+    };
+    let file = job.point.start.file.as_ref();
+    let mut network = Network {
+        parameters: file.map(|given| given.loaded.parameters.clone()),
+        history: vec![],
+    };
+    let first = resumed.as_ref().map_or(0, |r| r.position.stage);
+    for stage in &stages[first..] {
+        network = one_stage(&whole, stage, network, resumed.take())?;
+    }
+    let last = network.history.last();
+    let record = TrainRecord {
+        steps: course.total(),
+        loss: last.map_or(0.0, |e| e.loss),
+        accuracy: last.map_or(0.0, |e| e.accuracy),
+        elapsed_s: started.elapsed().as_secs_f64(),
+        history: network.history.clone(),
+    };
+    let parameters = network.parameters.unwrap_or_default();
+    Ok(Model {
+        graph: job.point.start.graph.clone(),
+        numerics: job.point.numerics.clone(),
+        parameters,
+        record,
+    })
+}
+
+/// A network between two stages.
+struct Network {
+    /// None: it is yet to be initialised.
+    parameters: Option<Parameters>,
+    history: Vec<EpochRecord>,
+}
+
+/// Runs a stage, from its beginning or from a checkpoint.
+fn one_stage(
+    whole: &Whole,
+    stage: &Stage,
+    before: Network,
+    resumed: Option<Resumed>,
+) -> Result<Network> {
+    let t = &stage.point.experiment().train;
+    let parts = t.composition();
+    let Network {
+        parameters: given,
+        mut history,
+    } = before;
     let mut parameters = match given {
-        Some(parameters) if experiment.train.epochs == 0 => {
-            let mut parameters = parameters.clone();
-            if !recipe.sees_quantizers() {
+        Some(mut parameters) if t.epochs == 0 => {
+            if !parts.sees_quantizers() {
                 parameters.drop_steps();
             }
             parameters
         }
-        _ => {
-            let mut run = Run::new(job, &numerics, &held_out, Purpose::Train)?;
+        given => {
+            let numerics = trained(&parts, &stage.point.quantized);
+            let mut run = Run::new(whole, stage, &numerics, Purpose::Train)?;
             if let Some(parameters) = given {
-                run.parameters.overwrite(parameters)?;
+                run.parameters.overwrite(&parameters)?;
             }
-            run.start()?;
-            record = run.epochs()?;
+            run.history = history;
+            run.start(resumed)?;
+            run.epochs()?;
+            history = std::mem::take(&mut run.history);
             run.finish()?
         }
     };
-    let mut model = Model {
-        numerics,
-        parameters: Parameters::default(),
-        record: TrainRecord {
-            elapsed_s: started.elapsed().as_secs_f64(),
-            ..record
-        },
-        graph: graph.clone(),
-    };
-    if recipe.quantizes_afterwards() {
+    if let Some(norm) = parts.quantizes_afterwards() {
         parameters.drop_steps();
-        // The reference refreshes batch norm under quantization and variation; plain post-training
-        // quantization leaves the network as it is.
-        let frozen_norm = recipe == Recipe::Ptq;
+        let frozen_norm = norm == NormAfter::Keep;
         let purpose = Purpose::Quantize { frozen_norm };
-        let mut run = Run::new(job, full, &held_out, purpose)?;
+        let mut run = Run::new(whole, stage, &stage.point.quantized, purpose)?;
         run.parameters = parameters;
         parameters = run.quantize_afterwards(frozen_norm)?;
-        model.numerics = full.clone();
-        model.record.elapsed_s = started.elapsed().as_secs_f64();
     }
-    model.parameters = parameters;
-    Ok(model)
+    Ok(Network {
+        parameters: Some(parameters),
+        history,
+    })
 }

@@ -1,7 +1,7 @@
 //! Accuracy on held-out training images while training goes on.
 
 use super::cells::CellSteps;
-use super::trainer::{Job, Validation};
+use super::trainer::Validation;
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::ChipVariation;
 use crate::config::Variation;
@@ -23,7 +23,8 @@ const CHUNK: usize = 512;
 
 /// A network in training.
 pub(super) struct Network<'a> {
-    pub job: &'a Job<'a>,
+    pub backend: &'a dyn Backend,
+    pub point: &'a Point<'a>,
     pub graph: &'a Graph,
     pub numerics: &'a Numerics,
     pub parameters: &'a Parameters,
@@ -38,7 +39,7 @@ pub(super) fn accuracy(network: &Network, images: &Dataset) -> Result<Validation
     let Network {
         graph, numerics, ..
     } = *network;
-    let point = network.job.point;
+    let point = network.point;
     let (experiment, normalise) = (point.experiment(), &point.inputs.normalise);
     let chips = experiment.train.evaluate_chips;
     let cells = CellSteps::deployed(experiment, &point.layers, graph, numerics)?;
@@ -143,7 +144,6 @@ fn on_chips(
     level: &Level,
     (common, chips): (Option<&ChipVariation>, usize),
 ) -> Result<Vec<f64>> {
-    let job = network.job;
     let made = match level {
         Level::Weight(noise) => Chips::Weight(noise),
         Level::Cell(cells) => Chips::Cell {
@@ -154,9 +154,9 @@ fn on_chips(
     };
     let n = images.len();
     let of = (network.graph, network.numerics);
-    let (net, capacity) = layout(job.backend, of, made, n, chips)?;
+    let (net, capacity) = layout(network.backend, of, made, n, chips)?;
     let (wave, chunk) = (capacity.chips, capacity.chunk);
-    let mut session = job.backend.prepare(&net.program, capacity)?;
+    let mut session = network.backend.prepare(&net.program, capacity)?;
     network
         .parameters
         .load_into(session.as_mut(), &net.states)?;
@@ -169,7 +169,7 @@ fn on_chips(
     images.gather_labels(all.iter().copied(), &mut labels);
     session.write(net.images, &pixels)?;
     session.write(net.labels, &labels)?;
-    let seed = job.point.experiment().training_seed();
+    let seed = network.point.experiment().training_seed();
     let mut accuracies = Vec::with_capacity(chips);
     for first in (0..chips).step_by(wave) {
         let now = wave.min(chips - first);

@@ -16,12 +16,14 @@ pub mod batch_norm;
 pub mod binarize_act;
 pub mod channel_sum;
 pub mod class_metric;
+pub mod clip_weight;
 pub mod collapse_planes;
 pub mod conv2d;
 pub mod converter_fold;
 pub mod crossbar;
 pub mod fabricate;
 pub mod fabricate_parts;
+pub mod group_lasso_grad;
 pub mod histogram;
 pub mod ir_drop;
 pub mod lerp;
@@ -52,6 +54,7 @@ macro_rules! lists {
             binarize_act: signs, gradients;
             channel_sum: sums;
             class_metric: scores, ties, no_class;
+            clip_weight: spreads, clips, gradients, no_spread;
             collapse_planes: planes, encodings;
             conv2d: maps, geometries_and_scopes, long_sums, epilogues, codes_of_exact_sums,
                 codes_without_a_step, input_gradients, weight_gradients, real_images;
@@ -60,6 +63,7 @@ macro_rules! lists {
                 ideal_cells;
             fabricate: closed_forms, nominal, gradients;
             fabricate_parts: parts, reference_columns, no_weights, gradients;
+            group_lasso_grad: gradients, empty_groups;
             histogram: counts, fine_counts;
             ir_drop: cut, sweeps, large_arrays, large_ends;
             lerp: rates, averages, running_means;

@@ -5,6 +5,8 @@
 //! `PIMENTO_REQUIRE_GPU=1`.
 #![cfg(feature = "gpu")]
 
+#[path = "../cases/parts.rs"]
+mod all_parts;
 mod arrays;
 #[path = "../cases/mod.rs"]
 #[macro_use]
@@ -14,6 +16,7 @@ mod device;
 mod fabricate;
 mod harness;
 mod ir_drop;
+mod parts;
 mod program_cells;
 mod quantize_weight;
 mod rounds;

@@ -3,7 +3,7 @@
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{Backend, RunArgs, SectionId};
 use pimento::network::graph::{Graph, Layer};
-use pimento::network::lower::training::{self, Optimizer, TrainSpec};
+use pimento::network::lower::training::{self, Optimizer, StepParts, TrainSpec};
 use pimento::network::lower::{ActStep, CellNoise, Numerics};
 use pimento::network::{Parameters, zoo};
 use pimento::program::*;
@@ -35,6 +35,7 @@ impl Network {
             graph,
             numerics: Numerics::FLOAT,
             spec: TrainSpec {
+                parts: StepParts::default(),
                 chips,
                 batch: n,
                 noise,
@@ -301,6 +302,7 @@ fn a_batch_in_parts_is_the_batch() {
     let n = Network::new(graph, None, 1);
     let run = |parts: usize| {
         let spec = TrainSpec {
+            parts: StepParts::default(),
             accumulate: parts,
             average_rate: 0.25,
             ..n.spec.clone()

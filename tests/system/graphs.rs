@@ -6,7 +6,7 @@ use pimento::backend::{Backend, RunArgs, TensorId};
 use pimento::network::Parameters;
 use pimento::network::graph::{Graph, Layer, NodeId};
 use pimento::network::lower::inference::{self, Chips, NormMode};
-use pimento::network::lower::training::{self, Optimizer, TrainSpec};
+use pimento::network::lower::training::{self, Optimizer, StepParts, TrainSpec};
 use pimento::network::lower::{CellNoise, Numerics, StateTensor};
 use pimento::program::*;
 use proptest::prelude::*;
@@ -186,6 +186,7 @@ fn compare(graph: &Graph) {
         &[i.fabricate, i.clear, i.evaluate],
     );
     let spec = TrainSpec {
+        parts: StepParts::default(),
         chips: 1,
         batch: IMAGES,
         noise: vec![],

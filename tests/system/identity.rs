@@ -213,8 +213,8 @@ fn a_flipped_bit_in_a_model_is_refused() {
     let point = setup::point(&e, &data, 0).unwrap();
     let key = train::training_key(&point).unwrap();
     train::save_model(&file, &model, &key).unwrap();
-    let steps = train::settings::Steps::new(&e.train, point.inputs.n_trained_on()).unwrap();
-    flips(&file, || train::load_model(&file, &key, steps));
+    let steps = train::settings::Course::new(&e, point.inputs.n_trained_on()).unwrap();
+    flips(&file, || train::load_model(&file, &key, &steps));
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_model_whose_record_cannot_be_is_refused() {
     let model = train_until(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
     let key = train::training_key(&point).unwrap();
-    let steps = train::settings::Steps::new(&e.train, point.inputs.n_trained_on()).unwrap();
+    let steps = train::settings::Course::new(&e, point.inputs.n_trained_on()).unwrap();
     train::save_model(&file, &model, &key).unwrap();
     for (from, to, says) in [
         (
@@ -324,7 +324,7 @@ fn a_model_whose_record_cannot_be_is_refused() {
         (r#""loss":"#, r#""loss":1"#, "not those of the last epoch"),
     ] {
         assert_refused(&file, from, to, says, || {
-            train::load_model(&file, &key, steps)
+            train::load_model(&file, &key, &steps)
         });
     }
     // In the place of a checkpoint.

@@ -10,6 +10,7 @@ mod identity;
 mod in_flight;
 mod laws;
 mod layers;
+mod parts;
 mod pictures;
 mod quantizers;
 mod refused;
@@ -18,6 +19,9 @@ mod training;
 mod tuned;
 mod wasm;
 mod worst;
+
+#[path = "../cases/parts.rs"]
+mod all_parts;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

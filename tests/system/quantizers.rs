@@ -9,7 +9,7 @@ use pimento::data::{Dataset, Split};
 use pimento::network::Parameters;
 use pimento::network::graph::Graph;
 use pimento::network::lower::inference::{self, Chips, NormMode};
-use pimento::network::lower::training::{self, Optimizer, TrainSpec};
+use pimento::network::lower::training::{self, Optimizer, StepParts, TrainSpec};
 use pimento::network::lower::{ActStep, Numerics};
 use pimento::program::*;
 use pimento::random::TRAINING;
@@ -81,6 +81,7 @@ impl Case {
 
     fn spec(&self) -> TrainSpec {
         TrainSpec {
+            parts: StepParts::default(),
             chips: 1,
             batch: self.batch(),
             noise: vec![],

@@ -4,7 +4,7 @@ use crate::config::chip::{
     AdcBits, AdcCodes, AdcGroup, AdcMethod, AdcRange, CellEncoding, SliceBits, Subtraction,
 };
 use crate::config::{
-    ActivationRange, Experiment, Fidelity, LinearInputs, Recipe, TuningMethod, TuningPlace,
+    ActivationRange, Experiment, Fidelity, LinearInputs, TuningMethod, TuningPlace,
 };
 use crate::program::{InputSigns, Law};
 
@@ -38,10 +38,14 @@ pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static s
 /// There is a code for every weight and input.
 fn codes(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
     let q = &e.quantize;
-    if e.train.recipe == Recipe::Float {
+    let c = e.train.composition();
+    if c.is_float() {
         add(
             &["fidelity", "train.recipe"],
-            "cells hold codes and a \"float\" network has none; allowed: fidelity \"weight\", or another recipe".into(),
+            format!(
+                "cells hold codes and a \"{}\" network has none; allowed: fidelity \"weight\", or another recipe",
+                e.train.recipe
+            ),
         );
         return;
     }

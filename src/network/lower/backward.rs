@@ -300,6 +300,8 @@ impl Trainer<'_> {
             }
         };
         let mut dmaster = dq;
+        let transformed = self.transforms.by_weight.remove(&s.weight);
+        let w = transformed.as_ref().map_or(s.weight, |t| t.w);
         if s.bits > 0 {
             dmaster = self.b.temp("dmaster", shape, Scope::Shared);
             let learned = n.weight_step_learned && s.bits > 1;
@@ -308,7 +310,7 @@ impl Trainer<'_> {
                 self.b.temp("dstep", shape, Scope::Shared)
             });
             ops.push(Op::from(QuantizeWeightGrad {
-                w: s.weight,
+                w,
                 scale: s.weight_step,
                 run: s.run,
                 dq,
@@ -322,6 +324,10 @@ impl Trainer<'_> {
             }));
             updates.extend(dscale.map(|d| (s.weight_step, d)));
         }
+        if let Some(transformed) = transformed {
+            dmaster = self.through_transforms(ops, &transformed, dmaster);
+        }
+        self.penalties(ops, geo, (s.weight, dmaster));
         updates.push((s.weight, dmaster));
     }
 

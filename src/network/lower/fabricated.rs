@@ -120,7 +120,11 @@ impl Trainer<'_> {
             states: at.states,
             noise: None,
             x,
-            w,
+            w: if self.spec.parts.clean_backward {
+                at.q
+            } else {
+                w
+            },
             gain,
         };
         (y, saved)

@@ -7,9 +7,11 @@
 mod backward;
 pub mod cells;
 mod fabricated;
+mod forward;
 mod fused;
 pub mod inference;
 mod norm;
+pub mod parts;
 mod stages;
 pub mod training;
 mod update;
@@ -416,11 +418,24 @@ impl<'a> Builder<'a> {
         s: &ConvStates,
         step: Option<Step>,
     ) -> (TensorId, TensorId) {
+        self.quantized(ops, geo, s, step, (s.weight, s.weight))
+    }
+
+    /// [`Builder::quantized_weight`] of a weight that transforms made of the layer's; its steps are chosen
+    /// for `range`.
+    pub fn quantized(
+        &mut self,
+        ops: &mut Vec<Op>,
+        geo: &ConvGeometry,
+        s: &ConvStates,
+        step: Option<Step>,
+        (w, range): (TensorId, TensorId),
+    ) -> (TensorId, TensorId) {
         let bits = s.bits;
         let shape = self.program.desc(s.weight_step).shape;
         let mut full_scale = self.temp("full_scale", shape, Scope::Shared);
         ops.push(Op::from(WeightScale {
-            w: s.weight,
+            w: range,
             scale: s.weight_step,
             full_scale,
             run: s.run,
@@ -442,7 +457,7 @@ impl<'a> Builder<'a> {
         }
         let q = self.temp("quantized", Shape::Flat(geo.weights()), Scope::Shared);
         ops.push(Op::from(QuantizeWeight {
-            w: s.weight,
+            w,
             scale: s.weight_step,
             run: s.run,
             q,

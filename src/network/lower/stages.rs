@@ -40,10 +40,10 @@ pub(super) fn cut(
     let mut begin = 0;
     let mut stages = Vec::with_capacity(quantizers.len());
     for (q, keeps) in quantizers.iter().zip(keeps) {
-        let mut ops = part(weights, &maps[begin..q.before]);
+        let mut ops = part(program, weights, &maps[begin..q.before]);
         if !is_closed(program, &ops) {
             // Something else than maps is left from earlier: from the beginning then.
-            ops = part(weights, &maps[..q.before]);
+            ops = part(program, weights, &maps[..q.before]);
         }
         let mut makes: Vec<TensorId> = ops.iter().flat_map(Op::writes).collect();
         makes.retain(|t| carried.contains(t));
@@ -93,7 +93,7 @@ fn crossing(program: &Program, maps: &[Op], at: usize, quantizers: &[Quantized])
 }
 
 /// Operators on maps with those of the weights that they need in front.
-fn part(weights: &[Op], maps: &[Op]) -> Vec<Op> {
+fn part(program: &Program, weights: &[Op], maps: &[Op]) -> Vec<Op> {
     // Running averages: of statistics, which calibration leaves alone.
     let maps = maps.iter().filter(|op| !matches!(op, Op::Lerp(_)));
     let maps: Vec<Op> = maps.cloned().collect();
@@ -103,8 +103,12 @@ fn part(weights: &[Op], maps: &[Op]) -> Vec<Op> {
         if op.writes().iter().any(|t| needed.contains(t)) {
             needed.extend(op.reads());
             let mut op = op.clone();
-            if let Op::WeightScale(WeightScale { bits, step, .. }) = &mut op
+            if let Op::WeightScale(WeightScale {
+                scale, bits, step, ..
+            }) = &mut op
                 && *bits > 0
+                // Not a percentile that weights are clipped to.
+                && program.desc(*scale).role == Role::State
             {
                 *step = None;
             }

@@ -12,11 +12,11 @@ use std::collections::HashMap;
 
 pub use super::backward::check_trainable;
 use super::cells::CellTensors;
-use super::fabricated::Layered;
+pub use super::parts::StepParts;
+use super::parts::Transforms;
 use super::update::Trained;
 use super::*;
 use crate::chip::layer::CellLayer;
-use crate::network::graph::Layer;
 
 /// Optimizer and its constants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,6 +63,8 @@ pub struct TrainSpec {
     pub noise: Vec<Option<CellNoise>>,
     /// Cells and converters in the loop; then [`TrainSpec::noise`] is not used.
     pub cells: Option<CellTraining>,
+    /// What else a step is composed of.
+    pub parts: StepParts,
     /// Optimizer.
     pub optimizer: Optimizer,
     /// L2 coefficient or decoupled decay, of weights only.
@@ -108,6 +110,8 @@ pub struct Training {
     pub averages: Vec<StateTensor>,
     /// The states that are averaged.
     pub averaged: Vec<StateTensor>,
+    /// Weights as they are deployed, where transforms change them: with the names of the trained ones.
+    pub baked: Vec<StateTensor>,
     /// `(parameter, summed gradient)`, with [`TrainSpec::accumulate`].
     pub gradients: Vec<(TensorId, TensorId)>,
     /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
@@ -120,6 +124,8 @@ pub struct Training {
     pub calibrate: SectionId,
     /// Section: choose the weight steps.
     pub freeze: SectionId,
+    /// Section: makes [`Training::baked`] from the present weights.
+    pub bake: Option<SectionId>,
     /// Section: clear the tally.
     pub clear: SectionId,
 }
@@ -142,9 +148,6 @@ pub struct QuantizedInput {
     /// Maps that the sections behind this one need, as they are after it.
     pub keeps: Vec<TensorId>,
 }
-
-/// Rate of the activation steps' moving maximum (0.99 in the reference code's terms).
-const ACT_RATE: f32 = 0.01;
 
 /// What the forward pass left for the backward pass.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +190,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         fused: HashMap::new(),
         weights: vec![],
         freeze: vec![],
+        transforms: Transforms::default(),
     };
     let (images, labels) = t.b.image_io("", Scope::PerChip);
     let tally =
@@ -234,16 +238,10 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let step = program.section("step", step);
     let calibrate = program.section("calibrate", calibrate);
     let freeze = program.section("freeze", freeze);
+    let Transforms { bake, baked, .. } = t.transforms;
+    let bake = (!bake.is_empty()).then(|| program.section("bake", bake));
     let clear = program.section("clear", vec![Op::from(Zero { t: tally })]);
-    let quantized_inputs = stages.into_iter().map(|stage| QuantizedInput {
-        source: stage.source,
-        quant: stage.quant,
-        section: (!stage.ops.is_empty()).then(|| program.section("stage", stage.ops)),
-        reads: stage.reads,
-        makes: stage.makes,
-        keeps: stage.keeps,
-    });
-    let quantized_inputs = quantized_inputs.collect();
+    let quantized_inputs = quantized_inputs(&mut program, stages);
     Training {
         step,
         update,
@@ -252,6 +250,8 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         gradients: if spec.accumulate > 1 { updates } else { vec![] },
         calibrate,
         freeze,
+        bake,
+        baked,
         clear,
         program,
         states: t.b.states,
@@ -263,6 +263,19 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         cells: t.cells,
         quantized_inputs,
     }
+}
+
+/// Sections of the parts of a forward pass.
+fn quantized_inputs(program: &mut Program, stages: Vec<stages::Stage>) -> Vec<QuantizedInput> {
+    let input = |stage: stages::Stage| QuantizedInput {
+        source: stage.source,
+        quant: stage.quant,
+        section: (!stage.ops.is_empty()).then(|| program.section("stage", stage.ops)),
+        reads: stage.reads,
+        makes: stage.makes,
+        keeps: stage.keeps,
+    };
+    stages.into_iter().map(input).collect()
 }
 
 /// An activation quantizer, and the operators on maps that come before it.
@@ -290,204 +303,5 @@ pub(super) struct Trainer<'a> {
     /// Steps, quantized values and chips of all weights.
     pub(super) weights: Vec<Op>,
     pub(super) freeze: Vec<Op>,
-}
-
-impl Trainer<'_> {
-    fn forward(&mut self, images: TensorId) -> Vec<Op> {
-        let mut ops = vec![];
-        let graph = self.b.graph;
-        for (id, node) in graph.nodes.iter().enumerate() {
-            if let Some(&value) = self.fused.get(&id) {
-                self.values.push(value);
-                self.saved.push(Saved::Nothing);
-                continue;
-            }
-            let x = node.inputs.first().map(|&i| self.values[i]);
-            let (value, saved) = match (&node.layer, x) {
-                (Layer::Conv { geo, bias }, Some(x)) => self.conv(&mut ops, id, geo, *bias, x),
-                (Layer::BatchNorm { eps, .. }, Some(x)) => self.norm(&mut ops, id, *eps, x),
-                (Layer::Activation(act), Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let post = Post {
-                        act: *act,
-                        ..Post::NONE
-                    };
-                    ops.push(Op::from(Pointwise { x, y, post }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::MaxPool(geo), Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(MaxPool { x, y, geo: *geo }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::AvgPool(geo), Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(AvgPool { x, y, geo: *geo }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Add, Some(a)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let b = self.values[node.inputs[1]];
-                    ops.push(Op::from(Add { a, b, y }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Affine, Some(x)) => {
-                    let (scale, shift) = self.b.affine_states(id);
-                    let y = self.b.map(id, Scope::PerChip);
-                    let post = Post {
-                        scale: Some(scale),
-                        shift: Some(shift),
-                        ..Post::NONE
-                    };
-                    ops.push(Op::from(Pointwise { x, y, post }));
-                    (y, Saved::Affine { scale })
-                }
-                (&Layer::Quantize { lo, hi }, Some(x)) => {
-                    let quant = self.b.fixed_quantizer(id, lo, hi);
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(QuantizeAct { x, y, quant }));
-                    (y, Saved::Quantize(quant))
-                }
-                (Layer::Multiply, Some(a)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let b = self.values[node.inputs[1]];
-                    ops.push(Op::from(Multiply { a, b, y }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Softmax, Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(Softmax { x, y }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Rearrange { table, fill }, Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(Rearrange {
-                        x,
-                        y,
-                        first: 0,
-                        table: table.clone(),
-                        fill: *fill,
-                    }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Reshape | Layer::Concat, Some(_)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let mut first = 0;
-                    for &i in &node.inputs {
-                        let x = self.values[i];
-                        let n = self.b.program.desc(x).shape.len();
-                        ops.push(Op::from(Rearrange {
-                            x,
-                            y,
-                            first,
-                            table: (0..n as u32).collect(),
-                            fill: 0.0,
-                        }));
-                        first += n;
-                    }
-                    (y, Saved::Nothing)
-                }
-                (Layer::Input, _) | (_, None) => (images, Saved::Nothing),
-            };
-            self.values.push(value);
-            self.saved.push(saved);
-        }
-        ops
-    }
-
-    fn conv(
-        &mut self,
-        ops: &mut Vec<Op>,
-        id: NodeId,
-        geo: &ConvGeometry,
-        bias: bool,
-        x: TensorId,
-    ) -> (TensorId, Saved) {
-        let n = self.b.numerics.of(&self.b.graph.nodes[id].name);
-        let s = self.b.conv_states(id, geo, bias);
-        self.params.push((s.weight, Trained::Weight));
-        self.params.extend(s.bias.map(|t| (t, Trained::Other)));
-        let desc = self.b.program.desc(x).clone();
-        let x = match s.input {
-            InputQuantizer::None => x,
-            InputQuantizer::Binary(group) => {
-                let y = self.b.temp("binary", desc.shape, desc.scope);
-                ops.push(Op::from(BinarizeAct { x, y, group }));
-                y
-            }
-            InputQuantizer::Uniform(quant) => {
-                self.quantized_inputs.push(Quantized {
-                    source: x,
-                    quant,
-                    before: ops.len(),
-                });
-                if n.act_step == ActStep::MovingMax {
-                    let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
-                    ops.push(Op::from(MaxAbs {
-                        x,
-                        out: value,
-                        divisor: quant.hi as f32,
-                    }));
-                    ops.push(Op::from(Lerp {
-                        state: quant.scale,
-                        value,
-                        rate: Rate::FixedFromFirst(ACT_RATE),
-                        times: 1.0,
-                    }));
-                } else if n.act_step == ActStep::Learned {
-                    self.params.push((quant.scale, Trained::Step));
-                }
-                let y = self.b.temp("code", desc.shape, desc.scope);
-                ops.push(Op::from(QuantizeAct { x, y, quant }));
-                y
-            }
-        };
-        if n.weight_step_learned && n.weight_bits > 1 {
-            self.params.push((s.weight_step, Trained::Step));
-        }
-        let first = self.weights.len();
-        let (q, full_scale) = self
-            .b
-            .quantized_weight(&mut self.weights, geo, &s, n.weight_step);
-        self.freeze.push(self.weights[first].clone());
-        let index = self
-            .saved
-            .iter()
-            .filter(|s| matches!(s, Saved::Conv { .. }))
-            .count();
-        let cells = self.spec.cells.as_ref();
-        if let Some(cells) = cells
-            && let Some(at) = cells.layers.iter().position(|l| l.index() == index)
-        {
-            let layer = Layered {
-                id,
-                at,
-                states: s,
-                geo,
-                q,
-            };
-            return self.cell_conv(ops, layer, cells, x);
-        }
-        let (w, noise) = self.fabricated(id, index, geo, (q, full_scale));
-        let y = self.b.map(id, Scope::PerChip);
-        let post = Post {
-            shift: s.bias,
-            ..Post::NONE
-        };
-        ops.push(Op::from(Conv2d {
-            x,
-            w,
-            y,
-            geo: *geo,
-            post,
-        }));
-        let saved = Saved::Conv {
-            states: s,
-            noise,
-            x,
-            w,
-            gain: None,
-        };
-        (y, saved)
-    }
+    pub(super) transforms: Transforms,
 }

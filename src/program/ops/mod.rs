@@ -12,11 +12,13 @@ mod batch_norm;
 mod binarize_act;
 mod channel_sum;
 mod class_metric;
+mod clip_weight;
 mod collapse_planes;
 mod conv2d;
 mod converter_fold;
 mod crossbar;
 mod fabricate;
+mod group_lasso_grad;
 mod histogram;
 mod ir_drop;
 mod lerp;
@@ -104,6 +106,8 @@ macro_rules! operators {
 operators! { $
     weight_scale: WeightScale;
     quantize_weight: QuantizeWeight, QuantizeWeightGrad;
+    clip_weight: WeightSpread, ClipWeight, ClipWeightGrad;
+    group_lasso_grad: GroupLassoGrad;
     fabricate: Fabricate, FabricateGrad;
     program_cells: ProgramCells;
     ir_drop: IrDrop;

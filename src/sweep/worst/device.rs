@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::backend::{Backend, Capacity, RunArgs, Session, TensorId};
 use crate::error::{Error, Result};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
-use crate::network::lower::training::{self, Optimizer, TrainSpec, Training};
+use crate::network::lower::training::{self, Optimizer, StepParts, TrainSpec, Training};
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::state::Part;
 use crate::program::{CHIP_FIELDS, LANES};
@@ -234,6 +234,7 @@ impl Slope {
             ..given(&model.numerics)
         };
         let spec = TrainSpec {
+            parts: StepParts::default(),
             chips: 1,
             batch: BATCH,
             noise: vec![],

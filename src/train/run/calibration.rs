@@ -28,11 +28,11 @@ impl Run<'_> {
     /// norm statistics do not move.
     pub(super) fn calibrate_activations(&mut self) -> Result<()> {
         self.choose_weight_steps()?;
-        let q = &self.job.point.experiment().quantize;
+        let q = &self.stage.point.experiment().quantize;
         let order = self.batches.shuffled(0);
         let all = self.steps_per_epoch * self.parts;
         let batches = self
-            .job
+            .stage
             .point
             .experiment()
             .train
@@ -125,7 +125,7 @@ impl Run<'_> {
                 ActStep::MovingMax | ActStep::Learned => self.choose_weight_steps()?,
             }
         }
-        self.current_states()
+        self.deployed_states()
     }
 
     /// What would be deployed if training ended now. Training goes on as if nobody had asked.

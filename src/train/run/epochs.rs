@@ -11,7 +11,7 @@ use crate::progress::{Moment, TrainProgress};
 use crate::random::TRAINING;
 use crate::train::batches::{Ahead, Batch};
 use crate::train::checkpoint::EpochSums;
-use crate::train::trainer::{EpochRecord, TrainRecord};
+use crate::train::trainer::EpochRecord;
 use crate::train::validate;
 
 /// How often a running training saves itself.
@@ -25,8 +25,8 @@ struct Latest {
 
 impl Run<'_> {
     /// All remaining epochs; where there are threads, one makes the batches ahead of the steps.
-    pub(in crate::train) fn epochs(&mut self) -> Result<TrainRecord> {
-        let steps = self.job.point.experiment().train.epochs * self.steps_per_epoch;
+    pub(in crate::train) fn epochs(&mut self) -> Result<()> {
+        let steps = self.stage.point.experiment().train.epochs * self.steps_per_epoch;
         std::thread::scope(|scope| {
             let batches = Arc::clone(&self.batches);
             let mut ahead = Ahead::start(scope, batches, self.step..steps);
@@ -34,9 +34,8 @@ impl Run<'_> {
         })
     }
 
-    fn remaining_steps(&mut self, steps: usize, ahead: &mut Ahead) -> Result<TrainRecord> {
+    fn remaining_steps(&mut self, steps: usize, ahead: &mut Ahead) -> Result<()> {
         let mut saved = Moment::now();
-        let started = Moment::now();
         let mut latest = Latest {
             loss: f64::NAN,
             accuracy: f64::NAN,
@@ -61,24 +60,17 @@ impl Run<'_> {
                 let images = self.epoch.images as f64;
                 self.end_epoch(epoch + 1, loss / images, hits / images)?;
             }
-            self.report(epoch, steps, &latest);
+            self.report(epoch, &latest);
             let interrupted = self.job.observer.interrupted();
             if interrupted || saved.elapsed() > SAVE_EVERY {
                 self.save()?;
                 saved = Moment::now();
             }
             if interrupted {
-                return Err(self.interruption(steps));
+                return Err(self.interruption());
             }
         }
-        let last = self.history.last();
-        Ok(TrainRecord {
-            steps,
-            loss: last.map_or(0.0, |e| e.loss),
-            accuracy: last.map_or(0.0, |e| e.accuracy),
-            elapsed_s: started.elapsed().as_secs_f64(),
-            history: self.history.clone(),
-        })
+        Ok(())
     }
 
     /// Empties the sums and calibrates what follows the weights.
@@ -123,8 +115,8 @@ impl Run<'_> {
         if !loss.is_finite() {
             return Err(Error::input(format!(
                 "training diverged at step {}: the loss is {loss}; lower train.learning_rate (now {})",
-                self.step,
-                self.job.point.experiment().train.learning_rate
+                self.stage.steps_before + self.step,
+                self.stage.point.experiment().train.learning_rate
             )));
         }
         Ok(Latest {
@@ -133,40 +125,51 @@ impl Run<'_> {
         })
     }
 
-    fn report(&self, epoch: usize, steps: usize, latest: &Latest) {
+    fn report(&self, epoch: usize, latest: &Latest) {
         self.job.observer.training(&TrainProgress {
-            label: self.job.label.clone(),
-            epoch,
-            epochs: self.job.point.experiment().train.epochs,
-            step: self.step,
-            steps,
+            label: self.label(),
+            epoch: self.stage.epochs_before + epoch,
+            epochs: self.course.epochs(),
+            step: self.stage.steps_before + self.step,
+            steps: self.course.total(),
             loss: latest.loss,
             accuracy: latest.accuracy,
             batch: self.batch,
         });
     }
 
-    fn interruption(&self, steps: usize) -> Error {
+    /// Name of the training, and of the stage where there are several.
+    fn label(&self) -> String {
+        match self.stage.name.as_str() {
+            "" => self.job.label.clone(),
+            stage => format!("{}, stage {stage}", self.job.label),
+        }
+    }
+
+    fn interruption(&self) -> Error {
         let place = match &self.job.checkpoint {
             Some(path) => format!("; saved {}", path.display()),
             None => String::new(),
         };
         Error::Interrupted(format!(
-            "training interrupted at step {} of {steps}{place}",
-            self.step
+            "training interrupted at step {} of {}{place}",
+            self.stage.steps_before + self.step,
+            self.course.total()
         ))
     }
 
     /// Notes how an epoch went and, where one is due, the evaluation on held-out images.
     fn end_epoch(&mut self, epoch: usize, loss: f64, accuracy: f64) -> Result<()> {
-        let t = &self.job.point.experiment().train;
+        let t = &self.stage.point.experiment().train;
         let asked =
             t.evaluate_every > 0 && (epoch.is_multiple_of(t.evaluate_every) || epoch == t.epochs);
+        let epoch = self.stage.epochs_before + epoch;
         let validation = match &self.held_out.validation {
             Some(images) if asked => {
                 let parameters = self.deployed_now()?;
                 let network = validate::Network {
-                    job: self.job,
+                    backend: self.job.backend,
+                    point: &self.stage.point,
                     graph: self.graph,
                     numerics: &self.numerics,
                     parameters: &parameters,
@@ -176,7 +179,7 @@ impl Run<'_> {
                 self.job.observer.message(&format!(
                     "{}: epoch {epoch}: {:.2} % of {} held-out images without variation, \
                      {:.2} % (sd {:.2}) over {} chips",
-                    self.job.label,
+                    self.label(),
                     100.0 * v.ideal,
                     v.images,
                     100.0 * v.mean,

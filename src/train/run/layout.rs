@@ -6,8 +6,7 @@ use crate::chip::ChipVariation;
 use crate::config::Variation;
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
-use crate::network::lower::training::{self, TrainSpec, Training};
-use crate::random::{Reach, product};
+use crate::network::lower::training::{self, StepParts, TrainSpec, Training};
 use crate::setup::{self, Point};
 use crate::train::cells::CellSteps;
 use crate::train::settings::{self, Steps};
@@ -42,7 +41,7 @@ impl Layout {
         let (chips, parts) = (t.chips_per_batch, t.accumulate);
         let steps = Steps::new(t, point.inputs.n_trained_on())?;
         let batch = steps.batch;
-        let noisy = t.recipe.sees_variation();
+        let noisy = t.composition().sees_variation();
         let sigma_w = |v: &Variation| t.sigma_w.unwrap_or(v.sigma_w);
         let noise = match noisy {
             true => setup::noises(&point.layers, sigma_w, 0),
@@ -61,6 +60,14 @@ impl Layout {
             forward_only: purpose != Purpose::Train,
             ..settings::train_spec(experiment, noise, batch / parts)
         };
+        let spec = match purpose {
+            // What transforms make of weights is in them already.
+            Purpose::Quantize { .. } => TrainSpec {
+                parts: StepParts::default(),
+                ..spec
+            },
+            Purpose::Train | Purpose::Settle => spec,
+        };
         let training = training::lower(graph, numerics, &spec);
         let images = batch / chips / parts;
         let want = Capacity {
@@ -77,11 +84,6 @@ impl Layout {
                 fits.chunk, fits.chips
             )));
         }
-        let fabricated = product(&[t.epochs, steps.per_epoch, parts, chips]);
-        Reach::TrainingChips.check(
-            fabricated,
-            "chips of training steps (epochs x steps x parts x chips)",
-        )?;
         Ok(Self {
             training,
             cells,

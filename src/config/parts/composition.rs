@@ -1,0 +1,254 @@
+//! What a training is composed of, and the recipes as compositions.
+
+use super::{
+    ActivationPart, ControllerPart, FreshChips, LossPart, NoisePart, NormAfter,
+    QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers,
+    group_lasso, quantize,
+};
+use crate::choice::choices;
+use crate::config::check::Problem;
+use crate::config::{Experiment, Fidelity, Recipe, Train};
+
+choices! {
+    /// How gradients go through what has none, or a noisy one.
+    pub enum Gradient {
+        /// Straight through quantizers and converters, through the noise as it is.
+        StraightThrough = "straight-through",
+        /// With level "cell": a layer's gradient times the ratio of the spreads of its outputs with and without
+        /// converters (PIM-QAT, arXiv 2209.08617).
+        Rescale = "rescale",
+        /// Noise, cells and converters in the forward pass only: the backward pass is that of the quantized
+        /// network without them.
+        Clean = "clean",
+    }
+}
+
+/// The parts of a training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Composition {
+    /// Transforms of weights, in order.
+    pub weights: Vec<WeightPart>,
+    /// Transforms of activations, in order.
+    pub activations: Vec<ActivationPart>,
+    /// What deviates.
+    pub noise: Vec<NoisePart>,
+    /// Terms of the loss besides the cross-entropy.
+    pub loss: Vec<LossPart>,
+    /// How gradients go.
+    pub gradient: Gradient,
+    /// What happens beside the steps.
+    pub controllers: Vec<ControllerPart>,
+}
+
+impl Composition {
+    /// The parts of a recipe; none of "parts", which is what its lists say.
+    fn of(recipe: Recipe, level: Fidelity, rescale: bool) -> Self {
+        let quantizes = matches!(recipe, Recipe::Qat | Recipe::Qavat);
+        let noisy = matches!(recipe, Recipe::PtqVat | Recipe::Qavat);
+        let after = match recipe {
+            Recipe::Ptq => Some(NormAfter::Keep),
+            Recipe::PtqVat => Some(NormAfter::Measure),
+            Recipe::Float | Recipe::Qat | Recipe::Qavat | Recipe::Parts => None,
+        };
+        let after = after.map(|batch_norm| ControllerPart::Quantize(QuantizeAfter { batch_norm }));
+        let rescales = quantizes && level == Fidelity::Cell && rescale;
+        let quantize = WeightPart::Quantize(QuantizeWeights {});
+        let activations = ActivationPart::Quantize(QuantizeActivations {});
+        Self {
+            weights: quantizes.then_some(quantize).into_iter().collect(),
+            activations: quantizes.then_some(activations).into_iter().collect(),
+            noise: noisy
+                .then_some(NoisePart::Chip(FreshChips {}))
+                .into_iter()
+                .collect(),
+            loss: Vec::new(),
+            gradient: match rescales {
+                true => Gradient::Rescale,
+                false => Gradient::StraightThrough,
+            },
+            controllers: after.into_iter().collect(),
+        }
+    }
+
+    /// Whether steps run on chips that deviate.
+    pub fn sees_variation(&self) -> bool {
+        !self.noise.is_empty()
+    }
+
+    /// Whether steps see quantized weights.
+    pub fn quantizes_weights(&self) -> bool {
+        self.weights.iter().any(|part| match part {
+            WeightPart::Quantize(_) => true,
+            WeightPart::Clip(_) => false,
+        })
+    }
+
+    /// Whether steps see quantized activations.
+    pub fn quantizes_activations(&self) -> bool {
+        self.activations.iter().any(|part| match part {
+            ActivationPart::Quantize(_) => true,
+        })
+    }
+
+    /// Whether steps see any quantizer.
+    pub fn sees_quantizers(&self) -> bool {
+        self.quantizes_weights() || self.quantizes_activations()
+    }
+
+    /// Whether the trained network is quantized, and what becomes of batch norm then.
+    pub fn quantizes_afterwards(&self) -> Option<NormAfter> {
+        let after = |part: &ControllerPart| match part {
+            ControllerPart::Quantize(after) => after.batch_norm,
+        };
+        self.controllers.iter().map(after).next()
+    }
+
+    /// Whether nothing is ever quantized.
+    pub fn is_float(&self) -> bool {
+        !self.sees_quantizers() && self.quantizes_afterwards().is_none()
+    }
+}
+
+impl Train {
+    /// What a training is composed of, recipe or not.
+    pub fn composition(&self) -> Composition {
+        match self.recipe {
+            Recipe::Parts => Composition {
+                weights: self.weights.clone(),
+                activations: self.activations.clone(),
+                noise: self.noise.clone(),
+                loss: self.loss.clone(),
+                gradient: self.gradient,
+                controllers: self.controllers.clone(),
+            },
+            recipe => Composition::of(recipe, self.level, self.rescale),
+        }
+    }
+
+    /// The same training with its parts written out.
+    #[must_use]
+    pub fn expanded(&self) -> Self {
+        let c = self.composition();
+        Self {
+            recipe: Recipe::Parts,
+            rescale: true,
+            weights: c.weights,
+            activations: c.activations,
+            noise: c.noise,
+            loss: c.loss,
+            gradient: c.gradient,
+            controllers: c.controllers,
+            ..self.clone()
+        }
+    }
+
+    /// The same training without any part of its own: with another recipe.
+    #[must_use]
+    pub(in crate::config) fn without_parts(&self, recipe: Recipe) -> Self {
+        let usual = Self::default();
+        Self {
+            recipe,
+            weights: usual.weights,
+            activations: usual.activations,
+            noise: usual.noise,
+            loss: usual.loss,
+            gradient: usual.gradient,
+            controllers: usual.controllers,
+            ..self.clone()
+        }
+    }
+
+    /// The same training by the recipe that it is, where it is one: both train to the same network.
+    #[must_use]
+    pub(in crate::config) fn by_recipe(&self) -> Self {
+        if self.recipe != Recipe::Parts {
+            return self.clone();
+        }
+        let own = self.composition();
+        let recipes = [
+            Recipe::Float,
+            Recipe::Qat,
+            Recipe::Ptq,
+            Recipe::PtqVat,
+            Recipe::Qavat,
+        ];
+        for recipe in recipes {
+            for rescale in [true, false] {
+                if Composition::of(recipe, self.level, rescale) == own {
+                    return Self {
+                        rescale,
+                        ..self.without_parts(recipe)
+                    };
+                }
+            }
+        }
+        self.clone()
+    }
+
+    /// Whether a list has a part, or gradients go another way than usual.
+    fn has_parts(&self) -> bool {
+        *self != self.without_parts(self.recipe)
+    }
+}
+
+/// Contradictions so far.
+pub(super) struct Problems<'a>(&'a mut Vec<Problem>);
+
+impl Problems<'_> {
+    pub(super) fn add(&mut self, fields: &'static [&'static str], message: String) {
+        self.0.push(Problem { fields, message });
+    }
+}
+
+/// Parts that cannot be together, or not with the rest of the experiment.
+pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
+    let (t, c) = (&e.train, e.train.composition());
+    let mut found = Problems(found);
+    if t.recipe != Recipe::Parts {
+        if t.has_parts() {
+            found.add(
+                &["train.recipe", "train.weights", "train.loss", "train.noise"],
+                format!(
+                    "\"{}\" says which parts there are, and lists of parts do, too; allowed: one of both \
+                     (`pimento check --expand` prints the parts of a recipe)",
+                    t.recipe
+                ),
+            );
+        }
+        return;
+    }
+    clip::problems(e, &c, &mut found);
+    quantize::problems(e, &c, &mut found);
+    group_lasso::problems(e, &c, &mut found);
+    controllers::problems(&c, &mut found);
+    if !t.rescale {
+        found.add(
+            &["train.rescale"],
+            "false is a setting of recipes; allowed with parts: true, and train.gradient".into(),
+        );
+    }
+    if t.level == Fidelity::Cell && !c.quantizes_weights() {
+        found.add(
+            &["train.level", "train.weights"],
+            "\"cell\" without codes for the cells; allowed: \"weight\", or { kind = \"quantize\" } in \
+             train.weights"
+                .into(),
+        );
+    }
+    gradient(t, &c, &mut found);
+}
+
+fn gradient(t: &Train, c: &Composition, found: &mut Problems) {
+    let on_cells = t.level == Fidelity::Cell;
+    let problem = match c.gradient {
+        Gradient::Rescale if !on_cells => {
+            "\"rescale\" without converters; allowed: \"straight-through\", or level = \"cell\""
+        }
+        Gradient::Clean if !on_cells && !c.sees_variation() => {
+            "\"clean\" of a forward pass without noise is \"straight-through\"; allowed: that, noise, \
+             or level = \"cell\""
+        }
+        Gradient::StraightThrough | Gradient::Rescale | Gradient::Clean => return,
+    };
+    found.add(&["train.gradient"], problem.into());
+}

@@ -1,0 +1,68 @@
+//! Parts that a training is composed of: what `train.weights`, `train.activations`, `train.noise`,
+//! `train.loss` and `train.controllers` list.
+//!
+//! A part is a table with a `kind`. Each kind has a file here with its declaration and what contradicts it;
+//! `parts!` names the kinds of a list. The order in a list is the order in which the parts are applied, and a
+//! list has each kind at most once, so that a part has a path: `train.loss.l1.weight`.
+
+mod clip;
+mod composition;
+mod controllers;
+mod group_lasso;
+mod l1;
+mod list;
+mod noise;
+mod quantize;
+#[cfg(test)]
+mod tests;
+
+pub use clip::{ClipGroup, ClipWeights, MappingRange};
+pub use composition::{Composition, Gradient};
+pub use controllers::{NormAfter, QuantizeAfter};
+pub use group_lasso::{GroupLasso, LassoGroups};
+pub use l1::L1;
+pub use noise::FreshChips;
+pub use quantize::{QuantizeActivations, QuantizeWeights};
+
+pub(super) use composition::problems;
+pub(super) use list::{PARTS, Parts};
+
+use super::section::Declared;
+use list::{Part, parts};
+
+parts! {
+    /// Transforms from the trained weights to those of a step.
+    pub enum WeightPart {
+        Clip(ClipWeights) = "clip",
+        Quantize(QuantizeWeights) = "quantize",
+    }
+}
+
+parts! {
+    /// Transforms of what enters a crossbar layer.
+    pub enum ActivationPart {
+        Quantize(QuantizeActivations) = "quantize",
+    }
+}
+
+parts! {
+    /// What deviates in a step.
+    pub enum NoisePart {
+        Chip(FreshChips) = "chip",
+    }
+}
+
+parts! {
+    /// Terms of the loss besides the cross-entropy.
+    pub enum LossPart {
+        L1(L1) = "l1",
+        GroupLasso(GroupLasso) = "group-lasso",
+    }
+}
+
+parts! {
+    /// What happens to a network beside its steps.
+    pub enum ControllerPart {
+        Quantize(QuantizeAfter) = "quantize",
+    }
+}

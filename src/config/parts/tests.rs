@@ -1,0 +1,204 @@
+use super::*;
+use crate::config::{Experiment, Recipe};
+
+/// What is wrong with a section `[train]`, without the name of the file.
+fn wrong(train: &str) -> String {
+    let error = Experiment::parse(&format!("[train]\n{train}"), "x").unwrap_err();
+    error.to_string().replace("x:", "")
+}
+
+fn read(train: &str) -> Experiment {
+    Experiment::parse(&format!("[train]\n{train}"), "x").unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn mistakes_in_parts_are_told_with_their_line() {
+    for (train, says) in [
+        (
+            "epochs = 2\nweights = [\n{ kind = \"clipp\", sigma = 2 }]\n",
+            "4: field `train.weights[0].kind`: unknown kind \"clipp\"; allowed: \"clip\", \"quantize\"; did you mean \
+             \"clip\"?",
+        ),
+        (
+            "loss = [{ weight = 1 }]\n",
+            "2: field `train.loss[0].kind`: a part without a kind; allowed: \"l1\", \"group-lasso\"",
+        ),
+        (
+            "loss = [\n{ kind = \"l1\" },\n{ kind = \"l1\" }]\n",
+            "4: field `train.loss[1].kind`: kind \"l1\" is there twice; allowed: each kind once",
+        ),
+        (
+            "loss = [{ kind = \"l1\", wieght = 1 }]\n",
+            "2: unknown field `train.loss.l1.wieght`; did you mean `weight`? allowed: kind, weight",
+        ),
+        (
+            "loss = [\n{ kind = \"l1\",\nweight = -1 }]\n",
+            "4: field `train.loss.l1.weight`: value -1 is not allowed; allowed: 0 to 1000",
+        ),
+        (
+            "loss = \"l1\"\n",
+            "2: field `train.loss`: expected an array, found the string \"l1\"; allowed: a list of parts",
+        ),
+        (
+            "noise = [3]\n",
+            "2: field `train.noise[0]`: expected a table, found the integer 3; allowed: tables with a kind",
+        ),
+        (
+            "recipe = \"qat\"\nloss = [{ kind = \"l1\" }]\n",
+            "2: field `train.recipe`: \"qat\" says which parts there are, and lists of parts do, too; allowed: one of \
+             both (`pimento check --expand` prints the parts of a recipe)",
+        ),
+        (
+            "weights = [{ kind = \"quantize\" }, { kind = \"clip\", sigma = 2 }]\n",
+            "2: field `train.weights`: what comes after the quantizer would not leave its codes; allowed: \
+             { kind = \"quantize\" } as the last part",
+        ),
+        (
+            "weights = [{ kind = \"clip\" }]\n",
+            "2: field `train.weights.clip`: says neither of sigma and percentile; allowed: one of them",
+        ),
+        (
+            "loss = [{ kind = \"group-lasso\", groups = \"column-segments\" }]\n",
+            "2: field `train.loss.group-lasso`: 0 takes \"column-segments\" from the arrays, and there are none at \
+             fidelity \"weight\"; allowed: 1 to 65536, or fidelity \"cell\"",
+        ),
+    ] {
+        assert_eq!(wrong(train), says, "{train}");
+    }
+}
+
+#[test]
+fn mistakes_in_stages_are_told_with_their_line() {
+    for (train, says) in [
+        (
+            "[[train.stage]]\nepochs = 1\n",
+            "2: field `train.stage[0].name`: a stage without a name; allowed: a name of its own for every stage",
+        ),
+        (
+            "[[train.stage]]\nname = \"a b\"\n",
+            "2: field `train.stage[0].name`: value \"a b\" is not allowed; allowed: 1 to 40 letters, digits, `-` and `_`",
+        ),
+        (
+            "[[train.stage]]\nname = \"a\"\n[[train.stage]]\nname = \"a\"\n",
+            "4: field `train.stage[1].name`: stage \"a\" is there twice; allowed: each name once",
+        ),
+        (
+            "[[train.stage]]\nname = \"a\"\nepoch = 1\n",
+            "4: unknown field `train.stage.a.epoch`; did you mean `epochs`? allowed: name, recipe, epochs, batch, \
+             optimizer, learning_rate, momentum, nesterov, weight_decay, schedule, step_epochs, step_factor, \
+             warmup_epochs, label_smoothing, chips_per_batch, accumulate, average, evaluate_every, evaluate_chips, \
+             level, rescale, variation, sigma_w, seed, calibration_batches, gradient, weights, activations, noise, \
+             loss, controllers, augment, stage",
+        ),
+        (
+            "[[train.stage]]\nname = \"a\"\nseed = 3\n",
+            "4: field `train.stage.a.seed`: is of a whole training; allowed: in [train]",
+        ),
+        (
+            "warmup_epochs = 5\n[[train.stage]]\nname = \"a\"\nepochs = 2\n",
+            "2: field `train.warmup_epochs`: 5 of 2 epochs leave none after the warm-up; allowed: 0 to 1",
+        ),
+        (
+            "[[train.stage]]\nname = \"a\"\nrecipe = \"ptq-vat\"\n[[train.stage]]\nname = \"b\"\n",
+            "4: field `train.stage.a.recipe`: stage \"a\" quantizes its network and the next stage trains the weights \
+             before that; allowed in the last stage",
+        ),
+    ] {
+        assert_eq!(wrong(train), says, "{train}");
+    }
+}
+
+#[test]
+fn a_stage_has_what_it_says_and_else_what_the_training_says() {
+    let e = read(
+        "recipe = \"qat\"\nepochs = 4\nbatch = 32\n\
+         [[train.stage]]\nname = \"a\"\n\
+         [[train.stage]]\nname = \"b\"\nepochs = 2\nloss = [{ kind = \"l1\", weight = 0.5 }]\n\
+         [[train.stage]]\nname = \"c\"\nrecipe = \"float\"\naugment = { flip = true }\n",
+    );
+    let stages = e.stages().unwrap();
+    let t: Vec<_> = stages.iter().map(|s| &s.experiment.train).collect();
+    assert_eq!(
+        stages.iter().map(|s| &*s.name).collect::<Vec<_>>(),
+        ["a", "b", "c"]
+    );
+    assert_eq!((t[0].recipe, t[0].epochs, t[0].batch), (Recipe::Qat, 4, 32));
+    assert_eq!(
+        (t[1].recipe, t[1].epochs, t[1].batch),
+        (Recipe::Parts, 2, 32)
+    );
+    // The other parts are those of the training's recipe.
+    let c = t[1].composition();
+    assert!(c.quantizes_weights() && c.quantizes_activations() && !c.sees_variation());
+    assert_eq!(c.loss, [LossPart::L1(L1 { weight: 0.5 })]);
+    assert!(t[2].augment.flip && t[2].composition().is_float());
+    // As a file, and built in code.
+    let again = Experiment::parse(&e.to_toml().unwrap(), "x").unwrap();
+    assert_eq!(again.train, e.train);
+    e.check().unwrap();
+    let expanded = e.expanded().unwrap();
+    let trainings = e.trainings().unwrap();
+    assert_eq!(expanded.trainings().unwrap(), trainings);
+    let again = Experiment::parse(&expanded.to_toml().unwrap(), "x").unwrap();
+    assert_eq!(again.trainings().unwrap(), trainings);
+}
+
+#[test]
+fn fields_of_stages_and_parts_are_axes() {
+    let e = read(
+        "weights = [{ kind = \"clip\", sigma = 2 }]\n\
+         [[train.stage]]\nname = \"a\"\n\
+         [[train.stage]]\nname = \"b\"\nepochs = 2\nloss = [{ kind = \"l1\" }]\n\
+         [sweep.axes]\n\"train.stage.b.epochs\" = [3, 5]\n\"train.stage.b.loss.l1.weight\" = [0.25]\n\
+         \"train.weights.clip.sigma\" = [1.5]\n",
+    );
+    let points = e.points().unwrap();
+    assert_eq!(points.len(), 2);
+    let stages = points[1].experiment.stages().unwrap();
+    let t = &stages[1].experiment.train;
+    assert_eq!(t.epochs, 5);
+    assert_eq!(t.loss, [LossPart::L1(L1 { weight: 0.25 })]);
+    let WeightPart::Clip(clip) = &t.weights[0] else {
+        panic!("{:?}", t.weights);
+    };
+    assert_eq!(clip.sigma, Some(1.5));
+    let paths = e.axis_paths();
+    let settings = points[1].settings(&paths).unwrap();
+    assert_eq!(settings["train.stage.b.epochs"], 5);
+    for (axes, says) in [
+        (
+            "\"train.stage.c.epochs\" = [1]\n",
+            "6: unknown field `train.stage.c.epochs`: what the file has there is no table",
+        ),
+        (
+            "\"train.stage.a.epochs\" = [0]\n",
+            "6: field `sweep.axes.train.stage.a.epochs`: value 0 is not allowed; allowed: 1 to 100000",
+        ),
+        (
+            "\"train.stage.a.epoch\" = [1]\n",
+            "6: unknown field `train.stage.a.epoch`; did you mean `epochs`?",
+        ),
+    ] {
+        let told = wrong(&format!(
+            "epochs = 2\n[[train.stage]]\nname = \"a\"\n[sweep.axes]\n{axes}"
+        ));
+        assert!(told.starts_with(says), "{told}");
+    }
+}
+
+/// Contradictions of an experiment that was built in code.
+#[test]
+fn built_experiments_are_checked_too() {
+    let mut e = Experiment::default();
+    e.train.loss = vec![LossPart::L1(L1 { weight: 1.0 })];
+    let told = e.check().unwrap_err().to_string();
+    assert!(
+        told.contains("\"qavat\" says which parts there are"),
+        "{told}"
+    );
+    e.train.recipe = Recipe::Parts;
+    e.check().unwrap();
+    e.train.loss = vec![LossPart::L1(L1 { weight: f64::NAN })];
+    let told = e.check().unwrap_err().to_string();
+    assert!(told.contains("`train.loss.l1.weight`"), "{told}");
+}

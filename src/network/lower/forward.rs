@@ -1,0 +1,220 @@
+//! The forward half of a training step: the network on the chips of the minibatch, with everything that the
+//! backward half needs of it.
+
+use super::fabricated::Layered;
+use super::training::{Quantized, Saved, Trainer};
+use super::update::Trained;
+use super::*;
+use crate::network::graph::Layer;
+
+/// Rate of the activation steps' moving maximum (0.99 in the reference code's terms).
+const ACT_RATE: f32 = 0.01;
+
+impl Trainer<'_> {
+    /// Operators on maps, node by node; those on weights go to `weights`.
+    pub(super) fn forward(&mut self, images: TensorId) -> Vec<Op> {
+        let mut ops = vec![];
+        let graph = self.b.graph;
+        for (id, node) in graph.nodes.iter().enumerate() {
+            if let Some(&value) = self.fused.get(&id) {
+                self.values.push(value);
+                self.saved.push(Saved::Nothing);
+                continue;
+            }
+            let x = node.inputs.first().map(|&i| self.values[i]);
+            let (value, saved) = match (&node.layer, x) {
+                (Layer::Conv { geo, bias }, Some(x)) => self.conv(&mut ops, id, geo, *bias, x),
+                (Layer::BatchNorm { eps, .. }, Some(x)) => self.norm(&mut ops, id, *eps, x),
+                (Layer::Activation(act), Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let post = Post {
+                        act: *act,
+                        ..Post::NONE
+                    };
+                    ops.push(Op::from(Pointwise { x, y, post }));
+                    (y, Saved::Nothing)
+                }
+                (Layer::MaxPool(geo), Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::from(MaxPool { x, y, geo: *geo }));
+                    (y, Saved::Nothing)
+                }
+                (Layer::AvgPool(geo), Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::from(AvgPool { x, y, geo: *geo }));
+                    (y, Saved::Nothing)
+                }
+                (Layer::Add, Some(a)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let b = self.values[node.inputs[1]];
+                    ops.push(Op::from(Add { a, b, y }));
+                    (y, Saved::Nothing)
+                }
+                (Layer::Affine, Some(x)) => {
+                    let (scale, shift) = self.b.affine_states(id);
+                    let y = self.b.map(id, Scope::PerChip);
+                    let post = Post {
+                        scale: Some(scale),
+                        shift: Some(shift),
+                        ..Post::NONE
+                    };
+                    ops.push(Op::from(Pointwise { x, y, post }));
+                    (y, Saved::Affine { scale })
+                }
+                (&Layer::Quantize { lo, hi }, Some(x)) => {
+                    let quant = self.b.fixed_quantizer(id, lo, hi);
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::from(QuantizeAct { x, y, quant }));
+                    (y, Saved::Quantize(quant))
+                }
+                (Layer::Multiply, Some(a)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let b = self.values[node.inputs[1]];
+                    ops.push(Op::from(Multiply { a, b, y }));
+                    (y, Saved::Nothing)
+                }
+                (Layer::Softmax, Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::from(Softmax { x, y }));
+                    (y, Saved::Nothing)
+                }
+                (Layer::Rearrange { table, fill }, Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    ops.push(Op::from(Rearrange {
+                        x,
+                        y,
+                        first: 0,
+                        table: table.clone(),
+                        fill: *fill,
+                    }));
+                    (y, Saved::Nothing)
+                }
+                (Layer::Reshape | Layer::Concat, Some(_)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    let mut first = 0;
+                    for &i in &node.inputs {
+                        let x = self.values[i];
+                        let n = self.b.program.desc(x).shape.len();
+                        ops.push(Op::from(Rearrange {
+                            x,
+                            y,
+                            first,
+                            table: (0..n as u32).collect(),
+                            fill: 0.0,
+                        }));
+                        first += n;
+                    }
+                    (y, Saved::Nothing)
+                }
+                (Layer::Input, _) | (_, None) => (images, Saved::Nothing),
+            };
+            self.values.push(value);
+            self.saved.push(saved);
+        }
+        ops
+    }
+
+    fn conv(
+        &mut self,
+        ops: &mut Vec<Op>,
+        id: NodeId,
+        geo: &ConvGeometry,
+        bias: bool,
+        x: TensorId,
+    ) -> (TensorId, Saved) {
+        let n = self.b.numerics.of(&self.b.graph.nodes[id].name);
+        let s = self.b.conv_states(id, geo, bias);
+        self.params.push((s.weight, Trained::Weight));
+        self.params.extend(s.bias.map(|t| (t, Trained::Other)));
+        let desc = self.b.program.desc(x).clone();
+        let x = match s.input {
+            InputQuantizer::None => x,
+            InputQuantizer::Binary(group) => {
+                let y = self.b.temp("binary", desc.shape, desc.scope);
+                ops.push(Op::from(BinarizeAct { x, y, group }));
+                y
+            }
+            InputQuantizer::Uniform(quant) => {
+                self.quantized_inputs.push(Quantized {
+                    source: x,
+                    quant,
+                    before: ops.len(),
+                });
+                if n.act_step == ActStep::MovingMax {
+                    let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
+                    ops.push(Op::from(MaxAbs {
+                        x,
+                        out: value,
+                        divisor: quant.hi as f32,
+                    }));
+                    ops.push(Op::from(Lerp {
+                        state: quant.scale,
+                        value,
+                        rate: Rate::FixedFromFirst(ACT_RATE),
+                        times: 1.0,
+                    }));
+                } else if n.act_step == ActStep::Learned {
+                    self.params.push((quant.scale, Trained::Step));
+                }
+                let y = self.b.temp("code", desc.shape, desc.scope);
+                ops.push(Op::from(QuantizeAct { x, y, quant }));
+                y
+            }
+        };
+        if n.weight_step_learned && n.weight_bits > 1 {
+            self.params.push((s.weight_step, Trained::Step));
+        }
+        let first = self.weights.len();
+        let transformed = self.transformed(geo, &s);
+        let chosen = self.weights.len();
+        let (w, range) = (transformed.w, transformed.range);
+        self.transforms.by_weight.insert(s.weight, transformed);
+        let (q, full_scale) =
+            self.b
+                .quantized(&mut self.weights, geo, &s, n.weight_step, (w, range));
+        self.freeze.extend_from_slice(&self.weights[first..=chosen]);
+        let index = self
+            .saved
+            .iter()
+            .filter(|s| matches!(s, Saved::Conv { .. }))
+            .count();
+        let cells = self.spec.cells.as_ref();
+        if let Some(cells) = cells
+            && let Some(at) = cells.layers.iter().position(|l| l.index() == index)
+        {
+            let layer = Layered {
+                id,
+                at,
+                states: s,
+                geo,
+                q,
+            };
+            return self.cell_conv(ops, layer, cells, x);
+        }
+        let (w, noise) = self.fabricated(id, index, geo, (q, full_scale));
+        let y = self.b.map(id, Scope::PerChip);
+        let post = Post {
+            shift: s.bias,
+            ..Post::NONE
+        };
+        ops.push(Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo: *geo,
+            post,
+        }));
+        let (w, noise) = match self.spec.parts.clean_backward {
+            true => (q, None),
+            false => (w, noise),
+        };
+        let saved = Saved::Conv {
+            states: s,
+            noise,
+            x,
+            w,
+            gain: None,
+        };
+        (y, saved)
+    }
+}

@@ -1,0 +1,114 @@
+//! Parts of a training step, a file each: what a part needs to know, and the operators that it adds to the
+//! program. The experiment's side is `src/config/parts`.
+
+mod clip;
+mod group_lasso;
+
+pub use clip::{Bound, Clip};
+pub use group_lasso::{Groups, Penalty};
+
+use std::collections::HashMap;
+
+use super::training::Trainer;
+use super::*;
+
+/// Parts of a step besides those that every training has.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StepParts {
+    /// Transforms of every weight before its quantizer, in order.
+    pub clips: Vec<Clip>,
+    /// Terms of the loss besides the cross-entropy.
+    pub penalties: Vec<Penalty>,
+    /// Variation, cells and converters in the forward pass only: gradients are those of the quantized weights.
+    pub clean_backward: bool,
+}
+
+/// The weight of a layer after its transforms.
+#[derive(Debug, Clone)]
+pub(super) struct Transformed {
+    /// What is quantized.
+    pub w: TensorId,
+    /// What the range of a quantizer and of the cells follows.
+    pub range: TensorId,
+    /// Transforms, in order.
+    pub clips: Vec<clip::Clipped>,
+}
+
+/// Transforms of all weights.
+#[derive(Debug, Default)]
+pub(super) struct Transforms {
+    /// What weights are before they are quantized, by trained weight.
+    pub by_weight: HashMap<TensorId, Transformed>,
+    /// Operators of [`super::training::Training::bake`].
+    pub bake: Vec<Op>,
+    /// See [`super::training::Training::baked`].
+    pub baked: Vec<StateTensor>,
+}
+
+impl Trainer<'_> {
+    /// Adds the transforms of a layer's weight to the step, and to what deploys it.
+    pub(super) fn transformed(&mut self, geo: &ConvGeometry, s: &ConvStates) -> Transformed {
+        let mut ops = vec![];
+        let mut out = Transformed {
+            w: s.weight,
+            range: s.weight,
+            clips: vec![],
+        };
+        let spec = self.spec;
+        for clip in &spec.parts.clips {
+            let clipped = clip.lower(&mut self.b, &mut ops, geo, out.w);
+            out.clips.push(clipped);
+            if out.range == out.w && !clip.keeps_range {
+                out.range = clipped.y;
+            }
+            out.w = clipped.y;
+        }
+        if !ops.is_empty() {
+            self.deploys(s.weight, out.w, &ops);
+        }
+        self.weights.extend(ops);
+        out
+    }
+
+    /// Gradient of a layer's weight from that of what its transforms make of it.
+    pub(super) fn through_transforms(
+        &mut self,
+        ops: &mut Vec<Op>,
+        transformed: &Transformed,
+        dy: TensorId,
+    ) -> TensorId {
+        let clips = transformed.clips.iter().rev();
+        clips.fold(dy, |dy, clipped| clipped.backward(&mut self.b, ops, dy))
+    }
+
+    /// Adds the gradients of the loss's terms to that of a weight.
+    pub(super) fn penalties(
+        &mut self,
+        ops: &mut Vec<Op>,
+        geo: &ConvGeometry,
+        (w, dw): (TensorId, TensorId),
+    ) {
+        let penalties = self.spec.parts.penalties.iter();
+        ops.extend(penalties.map(|penalty| penalty.lower(geo, w, dw)));
+    }
+
+    /// Makes the transformed weight readable in place of the trained one, by operators of its own.
+    fn deploys(&mut self, weight: TensorId, transformed: TensorId, ops: &[Op]) {
+        let state = self.b.states.iter().find(|s| s.tensor == weight);
+        let Some(state) = state.cloned() else {
+            return;
+        };
+        let shape = self.b.program.desc(weight).shape;
+        let name = format!("{}.deployed", state.name);
+        let program = &mut self.b.program;
+        let tensor = program.tensor(name, shape, Scope::Shared, Role::State);
+        self.transforms.bake.extend_from_slice(ops);
+        self.transforms.bake.push(Op::from(Lerp {
+            state: tensor,
+            value: transformed,
+            rate: Rate::Fixed(1.0),
+            times: 1.0,
+        }));
+        self.transforms.baked.push(StateTensor { tensor, ..state });
+    }
+}

@@ -1,0 +1,86 @@
+//! Parts of trainings, of which both suites train pairs.
+
+/// A part: where it stands, and its table.
+pub struct Part {
+    pub name: &'static str,
+    /// The list, or "gradient".
+    pub list: &'static str,
+    pub table: &'static str,
+}
+
+const fn part(name: &'static str, list: &'static str, table: &'static str) -> Part {
+    Part { name, list, table }
+}
+
+/// Every kind, in the variants that make other programs.
+pub const PARTS: &[Part] = &[
+    part("clip", "weights", "{ kind = \"clip\", sigma = 1.5 }"),
+    part(
+        "clip by percentile",
+        "weights",
+        "{ kind = \"clip\", percentile = 90, per = \"channel\" }",
+    ),
+    part(
+        "clip, old range",
+        "weights",
+        "{ kind = \"clip\", percentile = 95, mapping_range = \"old\" }",
+    ),
+    part("weights", "weights", "{ kind = \"quantize\" }"),
+    part("activations", "activations", "{ kind = \"quantize\" }"),
+    part("chips", "noise", "{ kind = \"chip\" }"),
+    part("l1", "loss", "{ kind = \"l1\", weight = 1e-3 }"),
+    part(
+        "filters",
+        "loss",
+        "{ kind = \"group-lasso\", weight = 1e-2 }",
+    ),
+    part(
+        "segments",
+        "loss",
+        "{ kind = \"group-lasso\", groups = \"column-segments\", segment = 5, weight = 1e-2 }",
+    ),
+    part("rescale", "gradient", "\"rescale\""),
+    part("clean", "gradient", "\"clean\""),
+    part("quantize after", "controllers", "{ kind = \"quantize\" }"),
+];
+
+/// An experiment of three steps with these parts. At cell level weights and activations are quantized anyway.
+pub fn text(parts: &[&Part], level: &str) -> String {
+    let mut text = format!(
+        "[data]\nset = \"digits-8x8\"\ntrain_limit = 96\n[network]\nkind = \"cnn\"\nchannels = [3]\nbatch_norm = true\n\
+         [quantize]\nweight_bits = 3\nactivation_bits = 4\ninput_bits = 4\n\
+         [chip.array]\nrows = 32\n[chip.adc]\nbits = 5\n\
+         [variation]\nsigma_w = 0.2\nsigma_b = 0.1\n\
+         [train]\nepochs = 1\nbatch = 32\noptimizer = \"sgd\"\nlearning_rate = 5e-2\nlevel = \"{level}\"\nvariation = \"both\"\n"
+    );
+    for list in [
+        "weights",
+        "activations",
+        "noise",
+        "loss",
+        "controllers",
+        "gradient",
+    ] {
+        let own = parts.iter().filter(|part| part.list == list);
+        let mut tables: Vec<&str> = own.map(|part| part.table).collect();
+        tables.dedup();
+        let quantize = "{ kind = \"quantize\" }";
+        if level == "cell" && ["weights", "activations"].contains(&list) {
+            tables.retain(|table| *table != quantize);
+            tables.push(quantize);
+        }
+        // A quantizer is the last transform.
+        tables.sort_by_key(|table| *table == quantize);
+        match list {
+            "gradient" => tables
+                .iter()
+                .for_each(|table| text += &format!("gradient = {table}\n")),
+            _ if tables.is_empty() => {}
+            _ => text += &format!("{list} = [{}]\n", tables.join(", ")),
+        }
+    }
+    if parts.is_empty() && level == "weight" {
+        text += "recipe = \"float\"\n";
+    }
+    text
+}
