@@ -24,10 +24,13 @@ pub(super) struct Compiled {
     kernels: Mutex<HashMap<KernelKey, Arc<Kernel>>>,
     layouts: Mutex<HashMap<Vec<Access>, ::wgpu::BindGroupLayout>>,
     /// What kernels take, by their parameters.
-    rates: Mutex<HashMap<(KernelKey, Vec<u8>), Arc<Rate>>>,
+    rates: Mutex<HashMap<KernelUse, Arc<Rate>>>,
     /// Whether kernels were compiled since they were kept.
     fresh: AtomicBool,
 }
+
+/// A kernel with the bytes of its parameters.
+type KernelUse = (KernelKey, Vec<u8>);
 
 /// A compiled kernel.
 pub(super) struct Kernel {
