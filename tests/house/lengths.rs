@@ -21,11 +21,6 @@ const LONG_FILES: &[(&str, usize)] = &[
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/backend/cpu/conv2d.rs", "grad_input", 93),
     ("src/config/check.rs", "problems", 155),
-    (
-        "src/config/chip/tests.rs",
-        "impossible_chips_are_refused_with_the_arithmetic",
-        123,
-    ),
     ("src/network/lower/backward.rs", "backward", 168),
     ("src/network/lower/inference.rs", "lower", 141),
     ("src/network/lower/norm.rs", "norm", 81),
