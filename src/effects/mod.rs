@@ -18,6 +18,19 @@
 //!
 //! A read goes on through [`drive`] (what a row sees of an input), [`sum_noise`] (the noise of a column's
 //! sum) and the converters, which have a list of their own, [`CONVERTER`] ([`converter`]).
+//!
+//! # Examples
+//! ```
+//! use pimento::effects::{CodeRange, ConverterEffect, Fill, Inl, Slice};
+//!
+//! // A converter whose middle threshold is a quarter of a code too low.
+//! let inl = Inl::new([0.0, 0.25, 0.0]);
+//! assert_eq!(inl.exact(CodeRange { lo: -1, hi: 1 }, 0.3, 0.0), 0.55);
+//! // Two slices of two bits hold the code 5: one and a quarter levels of the upper one.
+//! let slices = [1.0, 4.0].map(|place| Slice { place, top: 3.0, most: 15.0 });
+//! let aims = Fill::Max.exact(&slices, 5, |_, [plus, minus]| plus - minus);
+//! assert_eq!(aims, [[0.0, 0.0], [1.25, 0.0]]);
+//! ```
 
 pub mod adc_noise;
 mod batch;

@@ -230,7 +230,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// The point's network on every backend that can, with what must be known beside chips noted.
-    fn prepare(&mut self, point: &Point, journal: &mut Journal) -> Result<Vec<Worker<'a>>> {
+    fn prepare(&mut self, point: &Point, journal: &mut Journal) -> Result<Vec<Worker>> {
         let model = self.model(point)?;
         log_remarks(self.backends, self.observer);
         let mut workers = self.workers(point, &model, journal)?;
@@ -287,7 +287,7 @@ impl<'a> Sweep<'a> {
         point: &Point,
         model: &Model,
         journal: &mut Journal,
-    ) -> Result<Vec<Worker<'a>>> {
+    ) -> Result<Vec<Worker>> {
         let mut workers = Vec::new();
         for i in self.alive() {
             let backend = self.backends[i];

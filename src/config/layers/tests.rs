@@ -164,7 +164,11 @@ fn mistakes_are_told_at_their_lines() {
     read(&format!(
         "{cell}[layer.conv1]\nweight_bits = 0\ndigital = true\n"
     ));
-    // Two sections that are right alone may be wrong together.
+}
+
+#[test]
+fn sections_that_are_right_alone_may_be_wrong_together() {
+    let cell = "fidelity = \"cell\"\n[quantize]\nweight_bits = 8\ninput_bits = 8\n";
     let e = read(&format!(
         "{cell}[layer.\"c*\".chip.cells]\nslice_bits = 4\n[layer.\"conv1\".chip.adc]\nbits = [4]\n\
          range = \"full\"\n"
