@@ -93,21 +93,7 @@ pub fn run(
     prepare(backends, points)?;
     let header = header(backends, &setup, options)?;
     let mut journal = outdir::claim(&options.out, header, options.existing, &options.inputs)?;
-    if journal.dropped() > 0 {
-        observer.message(&format!(
-            "{}: dropped {} bytes of a record that was never finished",
-            journal.path().display(),
-            journal.dropped()
-        ));
-    }
-    if journal.left_out() > 0 {
-        observer.warning(&format!(
-            "{}: has {} points that the experiment no longer has; their chips stay there and are in no \
-             other file",
-            journal.path().display(),
-            journal.left_out()
-        ));
-    }
+    tell(&journal, observer);
     journal.note_run(this_run(&options.command))?;
     let before: f64 = (0..points.len()).map(|p| journal.seconds(p)).sum();
     let models = options.models.clone();
@@ -161,6 +147,25 @@ pub fn run(
     })
 }
 
+/// Says what was found in a journal that is continued.
+fn tell(journal: &Journal, observer: &dyn Observer) {
+    if journal.dropped() > 0 {
+        observer.message(&format!(
+            "{}: dropped {} bytes of a record that was never finished",
+            journal.path().display(),
+            journal.dropped()
+        ));
+    }
+    if journal.left_out() > 0 {
+        observer.warning(&format!(
+            "{}: has {} points that the experiment no longer has; their chips stay there and are in no \
+             other file",
+            journal.path().display(),
+            journal.left_out()
+        ));
+    }
+}
+
 /// What a sweep works with.
 struct Sweep<'a> {
     backends: &'a [&'a dyn Backend],
@@ -204,7 +209,8 @@ impl<'a> Sweep<'a> {
                     Some(workers) => workers,
                     none => none.insert(self.prepare(point, journal)?),
                 };
-                let (progress, observer, backends) = (&mut self.progress, self.observer, self.backends);
+                let (progress, observer, backends) =
+                    (&mut self.progress, self.observer, self.backends);
                 let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
                     log_remarks(backends, observer);
                     progress.add(rows);
