@@ -44,27 +44,22 @@ struct Made {
     off: vec4<f32>,
 }
 
+fn common_of(array: vec4<u32>, chip: u32) -> vec4<f32> {
+    let base = chip_base(p.array, chip);
+    return vec4<f32>(
+        array_part[base + array.x],
+        array_part[base + array.y],
+        array_part[base + array.z],
+        array_part[base + array.w],
+    );
+}
+
 fn made(
     plane: vec4<u32>, slice: vec4<u32>, at: vec4<u32>, code: vec4<i32>, positive: vec4<bool>, chip: u32,
 ) -> Made {
     let q = p.cells;
-    let column = at / q.rows;
-    let planes = q.slices * select(2u, 1u, OFFSET);
-    var c: Cells;
-    c.row = at % q.rows;
-    c.array = (table4(c.row) * q.col_tiles + table4(vec4<u32>(q.col_tile_at) + column)) * planes + plane;
-    c.address = plane * (q.cols * q.rows) + at;
-    c.column = column;
-    c.chip = chip;
-    let base = chip_base(p.array, chip);
-    c.joint = vec4<f32>(
-        array_part[base + c.array.x],
-        array_part[base + c.array.y],
-        array_part[base + c.array.z],
-        array_part[base + c.array.w],
-    );
-    let digit = digits(q, code, slice, positive);
-    let g = programmed(q, c, nominal(q, digit, slice));
+    let digit = fill(q, at, code, slice, positive, chip);
+    let g = programmed(q, cells_of(q, plane, at, chip), nominal(q, digit, slice));
     return Made(digit, g, g.g - evenly(q, digit, slice));
 }
 

@@ -24,6 +24,16 @@ struct Read {
     variance: vec4<f32>,
 }
 
+fn common_of(array: vec4<u32>, chip: u32) -> vec4<f32> {
+    let base = chip_base(p.array, chip);
+    return vec4<f32>(
+        array_part[base + array.x],
+        array_part[base + array.y],
+        array_part[base + array.z],
+        array_part[base + array.w],
+    );
+}
+
 fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Read {
     let q = p.cells;
     let planes = q.slices * select(2u, 1u, OFFSET);
@@ -32,13 +42,7 @@ fn mean_read(plane: u32, slice: u32, tile: u32, row: vec4<u32>, chip: u32) -> Re
     c.array = (table4(row) * q.col_tiles + tile) * planes + plane;
     c.column = vec4<u32>(0u);
     c.chip = chip;
-    let base = chip_base(p.array, chip);
-    c.joint = vec4<f32>(
-        array_part[base + c.array.x],
-        array_part[base + c.array.y],
-        array_part[base + c.array.z],
-        array_part[base + c.array.w],
-    );
+    c.joint = common_of(c.array, chip);
     let slices = vec4<u32>(slice);
     let digit = digits(q, vec4<i32>(0), slices, vec4<bool>(plane % 2u == 0u));
     let ideal = nominal(q, digit, slices);

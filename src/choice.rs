@@ -1,4 +1,13 @@
 //! Enumerations whose values are names in the experiment file.
+//!
+//! # Examples
+//! ```
+//! use pimento::choice::Choice;
+//! use pimento::config::Fidelity;
+//!
+//! assert_eq!(Fidelity::from_name("cell"), Some(Fidelity::Cell));
+//! assert_eq!(Fidelity::ALL.len(), 2);
+//! ```
 
 /// A closed set of names, one per value.
 pub trait Choice: Copy + Sized + 'static {

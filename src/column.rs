@@ -19,6 +19,16 @@
 //! A column has a name, a type, a kind, a unit (by default none) and a good direction (by default none). Fields that
 //! are no columns follow `=>`. Files, tables and the generated page docs/columns.md take all of it from the
 //! declaration.
+//!
+//! # Examples
+//! ```
+//! use pimento::column::Better;
+//! use pimento::sweep::result::ChipRow;
+//!
+//! let columns: Vec<_> = ChipRow::FIELDS.iter().map(|field| &field.column).collect();
+//! let loss = columns.into_iter().find(|column| column.name == "loss").unwrap();
+//! assert_eq!((loss.unit, loss.better), ("nats", Some(Better::Lower)));
+//! ```
 
 use serde::{Deserialize, Serialize};
 

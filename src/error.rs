@@ -1,5 +1,14 @@
 //! The error of the whole program: small, and every message says what, where, how much, and what
 //! would be allowed, in words and as data ([`Mistake`]).
+//!
+//! # Examples
+//! ```
+//! use pimento::config::Experiment;
+//!
+//! let error = Experiment::parse("[sweep]\nchips = 0\n", "x.toml").unwrap_err();
+//! let mistake = &error.mistakes()[0];
+//! assert_eq!((mistake.line, mistake.field.as_deref()), (Some(2), Some("sweep.chips")));
+//! ```
 
 mod mistake;
 

@@ -9,6 +9,14 @@
 //!   `memory.stat` (version 2, `memory.high` too), `memory.limit_in_bytes`, `memory.usage_in_bytes` and
 //!   `total_inactive_file` (version 1);
 //! * the limit of the address space (`ulimit -v`) less what is mapped.
+//!
+//! # Examples
+//! ```
+//! // Some systems do not say.
+//! if let Some(memory) = pimento::memory::available() {
+//!     println!("{} bytes: {}", memory.bytes, memory.source);
+//! }
+//! ```
 
 use std::path::{Path, PathBuf};
 

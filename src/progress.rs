@@ -1,4 +1,7 @@
 //! What long work tells whoever watches, and how it is asked to stop.
+//!
+//! # Examples
+//! `examples/observer.rs` watches a sweep and stops it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,10 +1,11 @@
 //!include shared/draws.wgsl
 //!include effects/levels.wgsl
+//!include effects/fill.wgsl
 //!include effects/read_noise.wgsl
 //!include effects/$name.wgsl for effects
 // Programming of four cells: the effects of src/effects in the order of its PIPELINE. Constants:
 // FLAGS, the bits of the purpose that reference cells have; REAL, a reference column holds the offset; and
-// those of the effects. Bound by the kernel's file: `table`. Twin of Programming:
+// those of the effects. In the kernel's file: `table`, and `common_of`, the common deviations of arrays. Twin of Programming:
 // src/backend/wgpu/program_cells.rs.
 
 struct Programming {
@@ -75,11 +76,31 @@ fn own_words(p: Programming, c: Cells, purpose: u32) -> vec4<u32> {
     return words_at(c.address, p.layer, c.chip, purpose | FLAGS);
 }
 
-// Cells with that target.
-fn programmed(p: Programming, c: Cells, target_g: vec4<f32>) -> State {
+// Cells of planes at places in a plane.
+fn cells_of(p: Programming, plane: vec4<u32>, at: vec4<u32>, chip: u32) -> Cells {
+    let column = at / p.rows;
+    let planes = p.slices * select(2u, 1u, OFFSET);
+    var c: Cells;
+    c.row = at % p.rows;
+    c.array = (table4(c.row) * p.col_tiles + table4(vec4<u32>(p.col_tile_at) + column)) * planes + plane;
+    c.address = plane * (p.cols * p.rows) + at;
+    c.column = column;
+    c.chip = chip;
+    c.joint = common_of(c.array, chip);
+    return c;
+}
+
+// Cells with that target as they are written.
+fn written(p: Programming, c: Cells, target_g: vec4<f32>) -> State {
     var s = State(target_g, target_g, vec4<f32>(1.0));
     s = apply_$name(p, c, s); // for write
     s.programmed = s.g;
+    return s;
+}
+
+// Cells with that target as they are read.
+fn programmed(p: Programming, c: Cells, target_g: vec4<f32>) -> State {
+    var s = written(p, c, target_g);
     s = apply_$name(p, c, s); // for age
     return s;
 }

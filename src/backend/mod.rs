@@ -6,6 +6,29 @@
 //!
 //! Both take every operator of [`Op`](crate::program::Op); its doc comment there is the specification
 //! of both. See [`crate::program`] for the memory layout.
+//!
+//! # Examples
+//! ```
+//! use pimento::backend::cpu::CpuBackend;
+//! use pimento::backend::{Backend, Capacity};
+//! use pimento::program::{Multiply, Program, Role, RunArgs, Scope, Shape};
+//!
+//! # fn main() -> pimento::Result<()> {
+//! let mut program = Program::default();
+//! let pixel = Shape::Image { c: 1, h: 1, w: 1 };
+//! let mut map = |name| program.tensor(name, pixel, Scope::Shared, Role::State);
+//! let [a, b, y] = [map("a"), map("b"), map("y")];
+//! let product = program.section("product", vec![Multiply { a, b, y }.into()]);
+//! let capacity = Capacity { chips: 1, images: 2, chunk: 2 };
+//! let mut session = CpuBackend::new().prepare(&program, capacity)?;
+//! session.write(a, &[2.0, 3.0])?;
+//! session.write(b, &[5.0, 7.0])?;
+//! session.run(product, &RunArgs::wave(1, 0, 1, 0..2))?;
+//! // The lanes of a block that hold no image come last.
+//! assert_eq!(session.read(y)?[..2], [10.0, 21.0]);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod cpu;
 mod pending;

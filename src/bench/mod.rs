@@ -19,6 +19,13 @@
 //! the machine (chips, images) may differ, as rates do not depend on them.
 //!
 //! Work is queued, then one read waits for all of it: what a sweep does.
+//!
+//! # Examples
+//! ```
+//! use pimento::bench::names;
+//!
+//! assert!(names().any(|row| row == "cells/exact-1024x256"));
+//! ```
 
 mod cells;
 mod compare;

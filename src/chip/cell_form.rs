@@ -10,7 +10,7 @@ mod reader;
 
 use super::closed_form::deviation;
 use super::ir_drop;
-use crate::effects::{Cell, Deviate, Draw, Draws};
+use crate::effects::{Cell, Deviate, Draw, Draws, Target};
 use crate::mapping::digits;
 use crate::program::{Arrays, ConverterErrors, Encoding, Programming, Wires};
 use crate::random::{self, OFFSET_REFERENCE, Purpose, REFERENCE, Stream};
@@ -76,13 +76,33 @@ impl Cells<'_> {
     }
 
     /// Target conductance of a digit (C1).
-    fn target(&self, plane: usize, digit: f32) -> f64 {
+    fn target(&self, plane: usize, digit: f64) -> f64 {
         let a = &self.spec.arrays;
         a.target(plane / a.polarities(), digit)
     }
 
-    /// A cell of a column.
-    fn cell(&self, plane: usize, column: Column, row: usize, digit: f32) -> Cell {
+    /// What the cells of a code aim at on every plane, in levels.
+    fn aims(&self, col: usize, row: usize, code: i32) -> Vec<f64> {
+        let a = &self.spec.arrays;
+        let fill = self.spec.effects.fill;
+        if fill.is_digits() {
+            let digits = digits::of_code(a, code).into_iter();
+            return digits.map(f64::from).collect();
+        }
+        let written = |s: usize, aims: [f64; 2]| {
+            let held = [0, 1].map(|pole| {
+                let (plane, column) = (2 * s + pole, Column::Own(col));
+                let (target, words) = self.at(plane, column, row, aims[pole]);
+                self.spec.effects.written(&target, &words).g
+            });
+            level_units(a, s) * (held[0] - held[1])
+        };
+        let pairs = fill.exact(&a.slice_ranges(), code, written);
+        pairs.into_iter().flatten().collect()
+    }
+
+    /// Target of a cell of a column, and its random numbers.
+    fn at(&self, plane: usize, column: Column, row: usize, digit: f64) -> (Target, Words<'_>) {
         let spec = self.spec;
         let a = &spec.arrays;
         let (tile, flags, address) = match column {
@@ -104,8 +124,13 @@ impl Cells<'_> {
             },
         };
         let common = f64::from(self.array[array]);
-        let target = spec.target(self.target(plane, digit), common);
-        spec.effects.exact(&target, &words)
+        (spec.target(self.target(plane, digit), common), words)
+    }
+
+    /// A cell of a column.
+    fn cell(&self, plane: usize, column: Column, row: usize, digit: f64) -> Cell {
+        let (target, words) = self.at(plane, column, row, digit);
+        self.spec.effects.exact(&target, &words)
     }
 
     /// Variance of a read of a cell, relative to `G_max`.
@@ -115,7 +140,7 @@ impl Cells<'_> {
 
     /// Mean and variance of the mean of a column tile's reference cells on a cell plane.
     fn copies(&self, plane: usize, tile: usize, row: usize, n: u32, flags: u32) -> (f64, f64) {
-        let digit = digits::of_code(&self.spec.arrays, 0)[plane];
+        let digit = digits::of_code(&self.spec.arrays, 0)[plane].into();
         let n = n as usize;
         let cells = (0..n).map(|j| self.cell(plane, Column::Copy(tile, j, n, flags), row, digit));
         let (mut mean, mut variance) = (0.0, 0.0);
@@ -129,7 +154,7 @@ impl Cells<'_> {
     /// A cell of a read plane in level units with its variance.
     fn read(&self, read_plane: usize, col: usize, row: usize, code: i32) -> (f64, f64) {
         let a = &self.spec.arrays;
-        let held = digits::of_code(a, code);
+        let held = self.aims(col, row, code);
         let zero = digits::of_code(a, 0);
         let tile = a.col_tile(col);
         let (mut g, mut variance) = (0.0, 0.0);
@@ -146,7 +171,7 @@ impl Cells<'_> {
                 (0, n) => (n, OFFSET_REFERENCE, 0.0),
                 // A column of code 0 reads nothing nominally where a reference is subtracted.
                 (n, 1..) => (n, REFERENCE, 0.0),
-                (n, 0) => (n, REFERENCE, self.target(plane, zero[plane])),
+                (n, 0) => (n, REFERENCE, self.target(plane, zero[plane].into())),
             };
             let (mean, own) = self.copies(plane, tile, row, n, flags);
             g -= sign * (mean - nominal);
@@ -208,9 +233,9 @@ pub fn program(codes: &[i32], array: &[f32], spec: &Programming, key: Key) -> Pr
     if spec.raw {
         let cell = |i: usize| {
             let (plane, at) = (i / n, i % n);
-            let digit = digits::of_code(a, codes[at])[plane];
-            let column = Column::Own(at / a.rows);
-            cells.cell(plane, column, at % a.rows, digit).g
+            let (col, row) = (at / a.rows, at % a.rows);
+            let digit = cells.aims(col, row, codes[at])[plane];
+            cells.cell(plane, Column::Own(col), row, digit).g
         };
         return Programmed {
             g: (0..a.cells()).map(cell).collect(),

@@ -154,6 +154,7 @@ fn programming(
     let mut programming = Programming::ideal(arrays.clone(), layer);
     programming.read_noise = read_noise(chip);
     let effects = &mut programming.effects;
+    effects.fill = chip.cells.fill;
     effects.variation = Variation {
         law: variation.law,
         deviate: terms::deviate(variation),
@@ -210,6 +211,7 @@ fn is_nominal(p: &Programming, v: &config::Variation) -> bool {
     common
         && p.arrays.g_min == 0.0
         && p.arrays.levels.is_none()
+        && p.effects.fill.is_digits()
         && p.effects.all().all(Effect::is_off)
         && ranges::grain(&p.arrays) == 1.0
 }

@@ -26,8 +26,6 @@ const MAX_DIES: f64 = 100_000.0;
 pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut add = |fields, message: String| found.push(Problem { fields, message });
-    let (q, t) = (&e.quantize, &e.train);
-
     if e.sweep.until.is_some() && e.sweep.max_chips < e.sweep.chips {
         let (most, fewest) = (e.sweep.max_chips, e.sweep.chips);
         add(
@@ -35,6 +33,23 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             format!("is below sweep.chips, {fewest}; allowed: {fewest} and more, not {most}"),
         );
     }
+    batches(e, &mut add);
+    schedule(e, &mut add);
+    recipe(e, &mut add);
+    quantizers(e, &mut add);
+    network(e, &mut add);
+    on_off_ratio(e, &mut add);
+    if let Some(w) = &e.variation.wafer {
+        wafer(w, &mut add);
+    }
+    cells::problems(e, &mut add);
+    parts::problems(e, &mut found);
+    found
+}
+
+/// Chips and parts divide a batch.
+fn batches(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let t = &e.train;
     if !t.batch.is_multiple_of(t.chips_per_batch) {
         let (chips, batch) = (t.chips_per_batch, t.batch);
         add(
@@ -54,6 +69,11 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             ),
         );
     }
+}
+
+/// What the epochs of a training are for.
+fn schedule(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let t = &e.train;
     if t.evaluate_every > 0 && e.data.validation == 0 {
         add(
             &["train.evaluate_every", "data.validation"],
@@ -77,6 +97,11 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "a constant learning rate has no warm-up; allowed: 0, or schedule \"step\" or \"cosine\"".into(),
         );
     }
+}
+
+/// A recipe has something to do.
+fn recipe(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let (q, t) = (&e.quantize, &e.train);
     let c = t.composition();
     if c.quantizes_afterwards().is_some() && q.weight_bits == 0 {
         add(
@@ -111,7 +136,11 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "\"qat\" with nothing quantized is recipe \"float\"; allowed: \"float\", or weight_bits, activation_bits or input_bits above 0".into(),
         );
     }
-    quantizers(e, &mut add);
+}
+
+/// A network has what is asked of it.
+fn network(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let from_file = e.network.kind == NetworkKind::File;
     if e.tuning.method == TuningMethod::BnRecalibration && !e.network.batch_norm && !from_file {
         add(
             &["tuning.method", "network.batch_norm"],
@@ -124,13 +153,6 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
             "a cnn needs blocks; allowed: a list of 1 to 8 integers".into(),
         );
     }
-    on_off_ratio(e, &mut add);
-    if let Some(w) = &e.variation.wafer {
-        wafer(w, &mut add);
-    }
-    cells::problems(e, &mut add);
-    parts::problems(e, &mut found);
-    found
 }
 
 /// Contradictions of a layer with settings of its own that the experiment has not.

@@ -18,6 +18,7 @@ use super::rule::{Above, Allowed, Any, List, Read, Rule, either};
 use super::section::{Table, section};
 use super::variation::SIGMA;
 use crate::choice::choices;
+use crate::effects::Fill;
 use crate::program::{Storage, Topology};
 use curve::OrNone;
 
@@ -153,6 +154,9 @@ section! {
         encoding: CellEncoding = CellEncoding::Differential;
         /// With differential cells: both move around mid-range instead of one from the lowest conductance.
         two_sided: bool = false;
+        /// Which part of a weight every slice holds. Other rules than "digits" are for differential cells that
+        /// do not both move, with equal steps, without self-tuning (docs/cells.md 1).
+        [quiet] fill: Fill = Fill::Digits;
         /// With differential cells: where the difference is made.
         subtraction: Subtraction = Subtraction::Analog;
         /// With an offset: cells per row averaged in a real reference column of every array that is

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
-use super::check::problems_of_layer;
+use super::check::{Problem, problems_of_layer};
 use super::reader::{Reader, nearest};
 use super::rule::Any;
 use super::section::{Declared, Entry, Leaf, Table};
@@ -32,7 +32,33 @@ pub(super) use entry::{ByLayer, TABLE, judge};
 /// Sections `[layer.NAME]`, by name or pattern.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
 #[serde(transparent)]
-pub struct Layers(BTreeMap<String, toml::Table>);
+pub struct Layers {
+    sections: BTreeMap<String, toml::Table>,
+    /// Where they stand, so that what is found wrong when the network is known has a place too.
+    #[serde(skip)]
+    written: Written,
+}
+
+/// Where sections stand in a file. It says nothing of what they say: all are equal, and look alike.
+#[derive(Clone, Default)]
+struct Written {
+    /// The file; `None`: a document without places.
+    file: Option<String>,
+    /// Line of every section and field, by path.
+    lines: BTreeMap<String, usize>,
+}
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
 
 /// Fields, and whole sections, that a layer may have for itself. Those of `[quantize]` stand directly in the
 /// layer's section, the others in tables inside.
@@ -181,12 +207,12 @@ fn rank(pattern: &str, name: &str) -> Option<Rank> {
 impl Layers {
     /// Whether no layer has settings of its own.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sections.is_empty()
     }
 
     /// Names and patterns.
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.sections.keys().map(String::as_str)
     }
 
     /// Whether a layer of this name is meant by a name or pattern.
@@ -202,7 +228,7 @@ impl Layers {
     /// The same for one name or pattern.
     pub fn sets_at(&self, pattern: &str, field: &str) -> bool {
         let mut keys = field.split('.');
-        let Some((table, key)) = self.0.get(pattern).zip(keys.next()) else {
+        let Some((table, key)) = self.sections.get(pattern).zip(keys.next()) else {
             return false;
         };
         let value = keys.try_fold(table.get(key), |value, key| {
@@ -223,7 +249,31 @@ impl Layers {
             }
             (!kept.is_empty()).then(|| (pattern.clone(), kept))
         };
-        Self(self.0.iter().filter_map(of).collect())
+        Self {
+            sections: self.sections.iter().filter_map(of).collect(),
+            written: self.written.clone(),
+        }
+    }
+
+    /// The same sections where others stand.
+    pub(super) fn stand_as(&mut self, others: &Layers) {
+        self.written = others.written.clone();
+    }
+
+    /// A mistake in a section: at a field of it, or the section itself where the field is empty.
+    pub fn mistake(&self, pattern: &str, field: &str, mistake: Mistake) -> Error {
+        let section = format!("layer.{}", path::part(pattern));
+        let path = match field {
+            "" => section.clone(),
+            field => format!("{section}.{field}"),
+        };
+        let lines = &self.written.lines;
+        Error::Input(vec![Mistake {
+            file: self.written.file.clone(),
+            line: lines.get(&path).or_else(|| lines.get(&section)).copied(),
+            field: Some(path),
+            ..mistake
+        }])
     }
 
     /// Sees that every name and pattern is of at least one of these layers.
@@ -235,21 +285,21 @@ impl Layers {
         let Some(pattern) = self.patterns().find(unknown) else {
             return Ok(());
         };
-        let hint = match nearest(pattern, names) {
-            Some(near) => format!("did you mean `{near}`? "),
-            None => String::new(),
+        let mistake = Mistake {
+            hint: nearest(pattern, names).map(str::to_string),
+            ..Mistake::new(
+                Code::NotAllowed,
+                "the network has no such layer on crossbars",
+            )
+            .allowed(names.join(", "))
         };
-        Err(Error::input(format!(
-            "section `layer.{}`: the network has no such layer on crossbars; {hint}allowed: {}",
-            path::part(pattern),
-            names.join(", ")
-        )))
+        Err(self.mistake(pattern, "", mistake))
     }
 
     /// Everything that the sections say of a layer.
     fn of(&self, name: &str) -> Result<toml::Table> {
         let mut known: BTreeMap<String, (Rank, &str, &toml::Value)> = BTreeMap::new();
-        for (pattern, table) in &self.0 {
+        for (pattern, table) in &self.sections {
             let Some(rank) = rank(pattern, name) else {
                 continue;
             };
@@ -293,7 +343,8 @@ impl Experiment {
         let settings = self.with_fields(name, &own)?;
         let problems = problems_of_layer(self, &settings).into_iter();
         let told = problems.map(|p| {
-            let field = own_field(p.fields[0]);
+            let cause = self.cause(name, &own, &p);
+            let field = cause.unwrap_or_else(|| own_field(p.fields[0]).into());
             Mistake {
                 field: Some(format!("layer.{}.{field}", path::part(name))),
                 ..Mistake::worded(Code::Contradiction, &p.message)
@@ -303,6 +354,26 @@ impl Experiment {
             none if none.is_empty() => Ok(settings),
             mistakes => Err(Error::Input(mistakes)),
         }
+    }
+
+    /// The field of a section that a contradiction comes from: one that it speaks of, else one without which
+    /// it is gone.
+    fn cause(&self, name: &str, own: &toml::Table, problem: &Problem) -> Option<String> {
+        let mut fields = Vec::new();
+        leaves(own, "", &mut fields);
+        let named = problem.fields.iter().map(|field| own_field(field));
+        let is_set = |field: &&str| fields.iter().any(|(own, _)| own == field);
+        if let Some(field) = named.into_iter().find(is_set) {
+            return Some(field.into());
+        }
+        let without = |left: &&(String, &toml::Value)| {
+            let mut rest = toml::Table::new();
+            let others = fields.iter().filter(|(field, _)| *field != left.0);
+            others.for_each(|(field, value)| put(&mut rest, field, value));
+            let settings = self.with_fields(name, &rest);
+            settings.is_ok_and(|s| !problems_of_layer(self, &s).contains(problem))
+        };
+        fields.iter().find(without).map(|(field, _)| field.clone())
     }
 
     /// A layer with fields as sections write them, whether they make sense together or not.
@@ -335,15 +406,16 @@ pub(super) fn problems(e: &Experiment) -> Vec<Told> {
         let problems = problems_of_layer(e, &settings).into_iter();
         let section = format!("layer.{}", path::part(pattern));
         let told = problems.map(|p| {
-            let fields = p.fields.iter().map(|field| own_field(field));
-            let own = fields.filter(|field| e.layer.sets_at(pattern, field));
-            let mut own: Vec<String> = own.map(|field| format!("{section}.{field}")).collect();
-            own.push(section.clone());
-            (own, p.message)
+            let cause = e.cause(pattern, own, &p);
+            let cause = cause.map(|field| format!("{section}.{field}"));
+            (
+                cause.into_iter().chain([section.clone()]).collect(),
+                p.message,
+            )
         });
         Some(told.collect::<Vec<Told>>())
     };
-    e.layer.0.iter().filter_map(of).flatten().collect()
+    e.layer.sections.iter().filter_map(of).flatten().collect()
 }
 
 /// Fields with their values, by path inside the layer's section.

@@ -11,6 +11,20 @@
 //! ``FILE:LINE: field `train.epochs`: value 0 is not allowed; allowed: 1 to 100000``. Unknown
 //! fields are mistakes. So are combinations that make no sense at some point of the sweep; they
 //! are reported at the line that sets the first of the fields concerned.
+//!
+//! # Examples
+//! ```
+//! use pimento::config::Experiment;
+//!
+//! # fn main() -> pimento::Result<()> {
+//! let experiment = Experiment::parse("[variation]\nsigma_w = 0.1\n", "example")?;
+//! assert_eq!(experiment.variation.sigma_w, 0.1);
+//! assert_eq!(experiment.points()?.len(), 1);
+//! let mistake = Experiment::parse("[variation]\nsigma = 0.1\n", "x.toml").unwrap_err();
+//! assert!(mistake.to_string().starts_with("x.toml:2: unknown field `variation.sigma`"));
+//! # Ok(())
+//! # }
+//! ```
 
 mod axes;
 mod check;

@@ -219,6 +219,7 @@ impl Experiment {
             e.about.clone_from(&self.about);
             e.data.clone_from(&self.data);
             e.network.file.clone_from(&self.network.file);
+            e.layer.stand_as(&self.layer);
             e
         })
     }

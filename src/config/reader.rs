@@ -66,6 +66,18 @@ impl Reader {
         self.source.as_deref().unwrap_or("experiment")
     }
 
+    /// Name of the document, if it has places.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// Lines of the fields so far whose paths begin so.
+    pub(super) fn lines_in(&self, prefix: &str) -> BTreeMap<String, usize> {
+        let lines = self.lines.borrow();
+        let inside = lines.iter().filter(|(path, _)| path.starts_with(prefix));
+        inside.map(|(path, line)| (path.clone(), *line)).collect()
+    }
+
     /// Line (from 1) of a byte offset.
     pub(super) fn line_at(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)

@@ -19,6 +19,18 @@
 //! Pixels stay bytes until a batch is gathered: a set of 60,000 MNIST images is 47 MB, as `f32` it
 //! would be 188 MB. Everything read from a file is checked before memory is taken for it, and a
 //! refusal names the file, the byte, entry or image, what is there and what should be.
+//!
+//! # Examples
+//! ```
+//! use pimento::data::Embedded;
+//!
+//! # fn main() -> pimento::Result<()> {
+//! let digits = Embedded::Digits8x8.load()?;
+//! assert_eq!(digits.test.pixels(), 64);
+//! # Ok(())
+//! # }
+//! ```
+//! `examples/own_data.rs` has images of its own.
 
 mod augment;
 mod batch;

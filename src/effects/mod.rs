@@ -11,11 +11,26 @@
 //! vector form ([`Step`]) and a file `shaders/effects/<name>.wgsl` with a function `apply_<name>` and a
 //! struct of its numbers. One line in the list below makes it part of every program.
 //!
-//! [`levels`] makes the target of a digit, before the list begins; [`read_noise`] tells the noise of a
-//! read, after it has ended.
+//! Before the list begins, [`fill`] says which part of a weight a slice holds and [`levels`] makes the target
+//! of it; [`read_noise`] tells the noise of a read after the list has ended. Slices are programmed from the
+//! highest down, and a rule of [`Fill`] may read what writing gave on the slices above
+//! ([`Effects::written`]): all three forms walk [`WRITE`] for those once more, since every draw has an address.
 //!
 //! A read goes on through [`drive`] (what a row sees of an input), [`sum_noise`] (the noise of a column's
 //! sum) and the converters, which have a list of their own, [`CONVERTER`] ([`converter`]).
+//!
+//! # Examples
+//! ```
+//! use pimento::effects::{CodeRange, ConverterEffect, Fill, Inl, Slice};
+//!
+//! // A converter whose middle threshold is a quarter of a code too low.
+//! let inl = Inl::new([0.0, 0.25, 0.0]);
+//! assert_eq!(inl.exact(CodeRange { lo: -1, hi: 1 }, 0.3, 0.0), 0.55);
+//! // Two slices of two bits hold the code 5: one and a quarter levels of the upper one.
+//! let slices = [1.0, 4.0].map(|place| Slice { place, top: 3.0, most: 15.0 });
+//! let aims = Fill::Max.exact(&slices, 5, |_, [plus, minus]| plus - minus);
+//! assert_eq!(aims, [[0.0, 0.0], [1.25, 0.0]]);
+//! ```
 
 pub mod adc_noise;
 mod batch;
@@ -23,6 +38,7 @@ pub mod converter;
 mod curve;
 pub mod drift;
 pub mod drive;
+pub mod fill;
 pub mod inl;
 pub mod levels;
 pub mod limits;
@@ -41,6 +57,7 @@ pub use converter::{CodeRange, ConverterEffect};
 pub use curve::{Curve, at};
 pub use drift::Drift;
 pub use drive::{Dac, InputSigns};
+pub use fill::{Fill, Slice};
 pub use inl::Inl;
 pub use limits::Limits;
 pub use open_lines::OpenLines;
@@ -152,6 +169,8 @@ macro_rules! effects {
         /// All effects on the cells of a layer; the default has none.
         #[derive(Debug, Clone, PartialEq, Default)]
         pub struct Effects {
+            /// Where programming begins, see [`fill`].
+            pub fill: Fill,
             $(#[doc = concat!("See [`", stringify!($write), "`].")] pub $write: $Write,)*
             $(#[doc = concat!("See [`", stringify!($age), "`].")] pub $age: $Age,)*
         }
@@ -204,6 +223,15 @@ impl Effects {
 
     /// What becomes of one cell, in `f64`.
     pub fn exact(&self, target: &Target, draws: &dyn Draws) -> Cell {
+        let mut cell = self.written(target, draws);
+        for effect in self.age() {
+            effect.exact(target, draws, &mut cell);
+        }
+        cell
+    }
+
+    /// One cell as it is written, before it ages, in `f64`.
+    pub fn written(&self, target: &Target, draws: &dyn Draws) -> Cell {
         let mut cell = Cell {
             g: target.g,
             programmed: target.g,
@@ -213,9 +241,6 @@ impl Effects {
             effect.exact(target, draws, &mut cell);
         }
         cell.programmed = cell.g;
-        for effect in self.age() {
-            effect.exact(target, draws, &mut cell);
-        }
         cell
     }
 

@@ -4,6 +4,15 @@
 //! into row and column tiles no larger than an array; columns of different channel groups see
 //! different inputs and never share an array. Every tile holds one array for each cell plane (slice and
 //! polarity). [`digits`] says which digit every cell holds.
+//!
+//! # Examples
+//! ```
+//! use pimento::config::chip::Split;
+//! use pimento::mapping::cuts;
+//!
+//! // 100 rows in arrays of 48: three tiles, as equal as possible.
+//! assert_eq!(cuts(100, 48, Split::Even), [0, 34, 67, 100]);
+//! ```
 
 pub mod digits;
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! * [`run`]: the plain network on images. * [`npy`]: its outputs in files.
 //! * [`parameters`]: named tensors, initialisation, safetensors. * [`seal`]: their checksum.
 //! * [`lower`]: graph to [`crate::backend::Program`], for inference and for training.
+//!
+//! # Examples
+//! `examples/own_network.rs` reads a network from an ONNX file and puts it on chips.
 
 pub mod description;
 pub mod file;

@@ -32,7 +32,7 @@ use super::{Adc, ConvGeometry, Dac};
 #[cfg(doc)]
 use super::{Crossbar, IrDrop, ProgramCells, RunArgs};
 use crate::choice::choices;
-use crate::effects::{CellReadNoise, Effects, Lines, Target, levels};
+use crate::effects::{CellReadNoise, Effects, Lines, Slice, Target, levels};
 
 /// How signed codes become cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +151,17 @@ impl Arrays {
         (1 << self.slice_bits[s]) - 1
     }
 
+    /// The slices, least significant first.
+    pub fn slice_ranges(&self) -> Vec<Slice> {
+        let most = ((1u32 << self.shift(self.slices())) - 1) as f32;
+        let slice = |s| Slice {
+            place: (1u32 << self.shift(s)) as f32,
+            top: self.top_digit(s) as f32,
+            most,
+        };
+        (0..self.slices()).map(slice).collect()
+    }
+
     /// Level units of a conductance of `G_max` in slice `s`: `(2^B - 1)/(1 - g_min)`.
     pub fn level_units(&self, s: usize) -> f32 {
         self.top_digit(s) as f32 / (1.0 - self.g_min)
@@ -202,7 +213,7 @@ impl Arrays {
     }
 
     /// Target conductance of a digit of a slice in `f64`, relative to `G_max`.
-    pub fn target(&self, slice: usize, digit: f32) -> f64 {
+    pub fn target(&self, slice: usize, digit: f64) -> f64 {
         levels::exact(
             self.levels.as_deref(),
             self.g_min,
@@ -316,6 +327,20 @@ impl Programming {
     pub fn varied(mut self, sigma: f32) -> Self {
         self.effects.variation.sigma = sigma;
         self
+    }
+
+    /// Whether the slices can be filled as asked for: but for digits, by a pair of cells of which one is at its
+    /// lowest level, with equal steps and without reference columns.
+    pub fn fills(&self) -> bool {
+        let pair = Encoding::Differential {
+            two_sided: false,
+            digital: matches!(
+                self.arrays.encoding,
+                Encoding::Differential { digital: true, .. }
+            ),
+        };
+        let plain = self.reference_columns == 0 && self.arrays.levels.is_none();
+        self.effects.fill.is_digits() || (plain && self.arrays.encoding == pair)
     }
 
     /// What the effects know of a target conductance, in an array with a common deviation.

@@ -23,6 +23,9 @@
 //! # Practice
 //! Ops run in order. Ops of one *section* run together ([`crate::backend::Session::run`]): a sweep has a
 //! section that programs the chips and one that is run for every chunk of images.
+//!
+//! # Examples
+//! The example of [`crate::backend`] builds a program of one operator and runs it.
 
 mod adc;
 mod cells;

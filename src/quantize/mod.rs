@@ -12,6 +12,18 @@
 //! # Practice
 //! [`weight`] is used by the native operators `weight_scale` and `quantize_weight`, [`activation`]
 //! by calibration on samples and by `quantize_act`.
+//!
+//! # Examples
+//! ```
+//! use pimento::program::Step;
+//! use pimento::quantize::weight;
+//!
+//! let weights = [0.7, -0.2, 0.31];
+//! // Three bits have the codes -3 to 3.
+//! let step = weight::step(&weights, 3, Step::MaxAbs);
+//! let codes = weights.map(|w| (weight::quantize(w, step, 3) / step).round());
+//! assert_eq!(codes, [3.0, -1.0, 1.0]);
+//! ```
 
 pub mod activation;
 pub mod weight;

@@ -10,6 +10,17 @@
 //! * [`normal()`], [`truncated`], [`lognormal`], [`uniform`]: one word to one deviate.
 //! * [`Reach`]: how many of everything have addresses, and the refusal of more.
 //! * [`Stream`]: the numbers of one purpose, layer and chip by address, one or many at a time.
+//!
+//! # Examples
+//! ```
+//! use pimento::random::{Purpose, Stream};
+//!
+//! let stream = Stream::new(1, Purpose::Cell, 0, 2, 7);
+//! let mut four = [0.0; 4];
+//! stream.fill_normals(8, &mut four);
+//! // Every number has an address of its own.
+//! assert_eq!(four[1], stream.normal(9));
+//! ```
 
 mod normal;
 pub mod philox;

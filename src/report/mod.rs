@@ -7,6 +7,9 @@
 //! * [`table`]: the table on the terminal.
 //! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
 //!   as [`pairing`] says. * [`verify`]: whether what is read back can be what a sweep wrote.
+//!
+//! # Examples
+//! `examples/train_and_sweep.rs` prints what a sweep found; `pimento report` writes the files of this room.
 
 pub mod chips;
 pub mod combine;

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::config::Experiment;
 use crate::data::{self, Dataset, Normalise, Pixels, Split};
@@ -164,11 +164,11 @@ fn parts(wanted: usize, train: &Dataset) -> Result<Option<Parts>> {
     Ok(Some(Parts { kept, out }))
 }
 
-/// Images and labels in the form that a session takes.
+/// Images and labels in the form that a session takes. Copies share them.
 #[derive(Debug, Clone)]
 pub struct Images {
-    pixels: Vec<f32>,
-    labels: Vec<f32>,
+    pixels: Arc<Vec<f32>>,
+    labels: Arc<Vec<f32>>,
     n: usize,
 }
 
@@ -184,8 +184,8 @@ impl Images {
         data.gather(0..data.len(), normalise, &mut pixels);
         data.gather_labels(0..data.len(), &mut labels);
         Ok(Self {
-            pixels,
-            labels,
+            pixels: Arc::new(pixels),
+            labels: Arc::new(labels),
             n: data.len(),
         })
     }
@@ -194,8 +194,8 @@ impl Images {
     pub(crate) fn first(&self, n: usize) -> Self {
         let n = n.min(self.n);
         Self {
-            pixels: self.range(&(0..n)).0.to_vec(),
-            labels: vec![0.0; n],
+            pixels: Arc::new(self.range(&(0..n)).0.to_vec()),
+            labels: Arc::new(vec![0.0; n]),
             n,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::chip::terms;
 use crate::config::{Experiment, LayerSettings, Variation};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Mistake, Result};
 use crate::network::Graph;
 use crate::network::lower::CellNoise;
 
@@ -47,10 +47,12 @@ fn check_inputs(experiment: &Experiment, graph: &Graph) -> Result<()> {
         ] {
             if own.sets_at(pattern, field) && !reads(images) {
                 let what = if images { "the images" } else { "activations" };
-                return Err(Error::input(format!(
-                    "section `layer.\"{pattern}\"`: `{field}` has no effect, no layer of that name reads {what}; \
-                     allowed: `{instead}`"
-                )));
+                let mistake = Mistake::new(
+                    Code::NotAllowed,
+                    format!("no effect, no layer of that name reads {what}"),
+                );
+                let mistake = mistake.allowed(format!("`{instead}`"));
+                return Err(own.mistake(pattern, field, mistake));
             }
         }
     }

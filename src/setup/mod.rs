@@ -3,6 +3,9 @@
 //!
 //! [`setup`] reads the network's file, measures the images, and resolves the grid. Points share what
 //! they have in common: images, and networks whose section `[network]` is the same.
+//!
+//! # Examples
+//! `examples/own_network.rs` makes a point, trains its network and puts it on chips.
 
 mod cells;
 mod inputs;

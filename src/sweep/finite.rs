@@ -8,7 +8,7 @@ use crate::setup::Images;
 use crate::train::Model;
 
 /// Makes the simulator of a network, of the point in question.
-pub(super) type Build<'f> = dyn for<'i> Fn(&Model, &'i Images) -> Result<Simulator<'i>> + 'f;
+pub(super) type Build<'f> = dyn Fn(&Model, &Images) -> Result<Simulator> + 'f;
 
 /// Adds the layer to an error of a wave with such a chip; other errors stay as they are.
 pub(super) fn explain(

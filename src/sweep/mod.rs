@@ -16,6 +16,10 @@
 //!   chip within a bound.
 //! * [`census`]: what the chips of a point add up to. * [`statistics`]: means, quantiles, yields and
 //!   their confidence intervals.
+//!
+//! # Examples
+//! `examples/train_and_sweep.rs` simulates a hundred chips in memory; `examples/one_matrix.rs` multiplies one
+//! matrix on one chip.
 
 pub mod cells;
 pub mod census;

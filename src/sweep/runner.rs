@@ -93,21 +93,7 @@ pub fn run(
     prepare(backends, points)?;
     let header = header(backends, &setup, options)?;
     let mut journal = outdir::claim(&options.out, header, options.existing, &options.inputs)?;
-    if journal.dropped() > 0 {
-        observer.message(&format!(
-            "{}: dropped {} bytes of a record that was never finished",
-            journal.path().display(),
-            journal.dropped()
-        ));
-    }
-    if journal.left_out() > 0 {
-        observer.warning(&format!(
-            "{}: has {} points that the experiment no longer has; their chips stay there and are in no \
-             other file",
-            journal.path().display(),
-            journal.left_out()
-        ));
-    }
+    tell(&journal, observer);
     journal.note_run(this_run(&options.command))?;
     let before: f64 = (0..points.len()).map(|p| journal.seconds(p)).sum();
     let models = options.models.clone();
@@ -159,6 +145,25 @@ pub fn run(
         result,
         out: options.out.clone(),
     })
+}
+
+/// Says what was found in a journal that is continued.
+fn tell(journal: &Journal, observer: &dyn Observer) {
+    if journal.dropped() > 0 {
+        observer.message(&format!(
+            "{}: dropped {} bytes of a record that was never finished",
+            journal.path().display(),
+            journal.dropped()
+        ));
+    }
+    if journal.left_out() > 0 {
+        observer.warning(&format!(
+            "{}: has {} points that the experiment no longer has; their chips stay there and are in no \
+             other file",
+            journal.path().display(),
+            journal.left_out()
+        ));
+    }
 }
 
 /// What a sweep works with.
@@ -231,7 +236,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// The point's network on every backend that can, with what must be known beside chips noted.
-    fn prepare(&mut self, point: &Point, journal: &mut Journal) -> Result<Vec<Worker<'a>>> {
+    fn prepare(&mut self, point: &Point, journal: &mut Journal) -> Result<Vec<Worker>> {
         let model = self.model(point)?;
         log_remarks(self.backends, self.observer);
         let mut workers = self.workers(point, &model, journal)?;
@@ -288,7 +293,7 @@ impl<'a> Sweep<'a> {
         point: &Point,
         model: &Model,
         journal: &mut Journal,
-    ) -> Result<Vec<Worker<'a>>> {
+    ) -> Result<Vec<Worker>> {
         let mut workers = Vec::new();
         for i in self.alive() {
             let backend = self.backends[i];

@@ -48,13 +48,48 @@ const CLIP_IMAGES: usize = 64;
 /// of all chips of the wave at once.
 const RECALIBRATION_WAVE: usize = 8;
 
-/// A point of a sweep, ready to simulate any chip.
-pub struct Simulator<'a> {
+/// A point of a sweep, ready to simulate any chip. It owns what it needs: the backend, the point, the network
+/// and the images may go.
+///
+/// # Examples
+/// ```
+/// use pimento::backend::cpu::CpuBackend;
+/// use pimento::config::Experiment;
+/// use pimento::sweep::wave::Simulator;
+/// use pimento::{data::Embedded, setup, train};
+///
+/// # fn main() -> pimento::Result<()> {
+/// let experiment = Experiment::parse(
+///     "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [8]\n\
+///      [train]\nepochs = 1\n[variation]\nsigma_w = 0.1\n",
+///     "example",
+/// )?;
+/// let mut simulator = {
+///     let data = Embedded::Digits8x8.load()?;
+///     let (backend, point) = (CpuBackend::new(), setup::point(&experiment, &data, 0)?);
+///     let job = train::Job {
+///         backend: &backend,
+///         point: &point,
+///         label: "example".into(),
+///         checkpoint: None,
+///         resume: false,
+///         observer: &(),
+///     };
+///     let model = train::train(&job)?;
+///     let images = setup::Images::new(&data.test, &point.inputs.normalise)?;
+///     Simulator::new(&backend, &point, &model, &images)?
+/// };
+/// let chips = simulator.run(0, 0..3, &())?;
+/// assert_eq!(chips.len(), 3);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Simulator {
     session: Box<dyn Session>,
     inference: Inference,
     capacity: Capacity,
     bytes: u64,
-    images: &'a Images,
+    images: Images,
     /// Whether all images are resident and have been written.
     resident: bool,
     seed: u64,
@@ -115,7 +150,7 @@ impl Flight {
     }
 }
 
-impl<'a> Simulator<'a> {
+impl Simulator {
     /// Prepares the network of `model` for the chips of a point.
     ///
     /// # Errors
@@ -124,7 +159,7 @@ impl<'a> Simulator<'a> {
         backend: &dyn Backend,
         point: &Point,
         model: &Model,
-        images: &'a Images,
+        images: &Images,
     ) -> Result<Self> {
         let (experiment, inputs) = (point.experiment(), &point.inputs);
         let chips = point.chips()?;
@@ -154,7 +189,7 @@ impl<'a> Simulator<'a> {
         backend: &dyn Backend,
         point: &Point,
         model: &Model,
-        images: &'a Images,
+        images: &Images,
     ) -> Result<Self> {
         let point = point.with_one_chip();
         let experiment = point.experiment();
@@ -173,7 +208,7 @@ impl<'a> Simulator<'a> {
         backend: &dyn Backend,
         experiment: &Experiment,
         model: &Model,
-        images: &'a Images,
+        images: &Images,
         (level, norm): (Level, NormMode),
         variation: ChipVariation,
     ) -> Result<Self> {
@@ -196,7 +231,7 @@ impl<'a> Simulator<'a> {
             session,
             bytes: backend.bytes(&inference.program, capacity)?,
             capacity,
-            images,
+            images: images.clone(),
             resident: false,
             seed: experiment.seed,
             metrics: columns::of_metrics(experiment),

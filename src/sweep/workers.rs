@@ -22,13 +22,13 @@ use crate::progress::Observer;
 const LAST_WAVES: usize = 2;
 
 /// An adapter at work.
-pub(super) struct Worker<'a> {
+pub(super) struct Worker {
     /// Its number in the journal.
     pub adapter: u32,
     /// Its name, for messages.
     pub name: String,
     /// The point on it.
-    pub simulator: Simulator<'a>,
+    pub simulator: Simulator,
     /// Why it can do nothing more.
     pub lost: Option<Error>,
 }

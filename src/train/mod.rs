@@ -16,6 +16,9 @@
 //! Everything random (initial weights, order of images, how images are moved, chips of the steps) is a pure function of
 //! the training seed and a counter, and all state is in `f32` tensors of the program: a run that
 //! was interrupted and resumed goes through the same bits as one that was not (on one backend).
+//!
+//! # Examples
+//! `examples/own_network.rs` trains a network and writes it to a file.
 
 mod batches;
 mod cells;

@@ -5,6 +5,9 @@
 //!   `estimator`: mean and MMSE.
 //! * [`correct`]: the local tuning modules: what a layer does with an estimate.
 //! * [`Tuner`]: both together for one point of a sweep, with the cost.
+//!
+//! # Examples
+//! `examples/self_tuning.rs` compares estimators and corrections.
 
 pub mod cells;
 pub mod correct;

@@ -2,6 +2,7 @@
 //! simulator (assets/golden/crosssim.json) and against each other.
 
 mod chips;
+mod fill;
 mod golden;
 mod mvm;
 mod noisy_wires;

@@ -308,6 +308,65 @@ fn largest_counts_match_cpu_exactly() {
     }
 }
 
+/// Geometry, encoding, slices, rows of an array, inputs, scopes of the map and the conductances.
+type Pieces<'a> = (
+    ConvGeometry,
+    Encoding,
+    [u8; 2],
+    usize,
+    &'a Dac,
+    Scope,
+    Scope,
+);
+
+/// One of these layers, exactly.
+fn in_pieces(i: usize, (geo, encoding, slice_bits, most, dac, x, g): Pieces) {
+    let mut case = wave(1);
+    let adc = Adc::with_codes(-63, 63);
+    let mut spec = Reading {
+        exact: true,
+        integer: i % 2 == 0,
+        ..reading(&geo, encoding, dac.clone(), Some(adc))
+    };
+    let rows = geo.rows();
+    spec.arrays.slice_bits = slice_bits.into();
+    if i > 1 {
+        spec.adc = spec.adc.map(|adc| differing(adc, &spec.arrays));
+    }
+    spec.arrays.tile_rows = (0..rows)
+        .step_by(most)
+        .chain([rows])
+        .map(|row| row as u32)
+        .collect();
+    let mut layer = Layer::new(&mut case, geo, spec, integers(0, 1));
+    layer.x = case.made([geo.c_in, geo.h_in, geo.w_in], x, codes(dac));
+    // Every digit of a slice, negative ones where pairs are subtracted.
+    let arrays = layer.spec.arrays.clone();
+    let (planes, n) = (arrays.read_planes(), arrays.plane_len());
+    let digit = |(i, v): (usize, f32)| {
+        let top = arrays.top_digit(arrays.slice_of(i / n % planes)) as f32;
+        let low = if encoding == ENCODINGS[0] { -top } else { 0.0 };
+        (0.5 * (v + 1.0) * (top - low + 1.0)).floor() + low
+    };
+    let digits = |len, seed| {
+        values(len, seed)
+            .into_iter()
+            .enumerate()
+            .map(digit)
+            .collect()
+    };
+    layer.g = case.made(planes * n, g, digits);
+    let op = layer.crossbar(&mut case, |case, extra| {
+        extra.adc = Some(layer.pairs(case, 1.0, 0.0, 0.0));
+        extra.range = Some(layer.range(case, 1.0, 0.0));
+    });
+    let section = case.section(vec![op]);
+    // The last run is what is read.
+    let args = RunArgs::wave(7, 0, 2, 16..case.images);
+    case.runs.push((section, args));
+    case.matches_cpu_both(&format!("pieces, case {i}"), 0.0);
+}
+
 /// Inputs and columns that do not fit one window: pieces of pixels and of columns, of maps and
 /// conductances that chips share or do not, in runs of fewer chips and images than there is room for.
 #[test]
@@ -334,7 +393,6 @@ fn pieces_match_cpu_exactly() {
     // Three groups of 108 rows.
     let grouped = conv(36, 9, 12, 3);
     let wide = ConvGeometry::linear(520, 70);
-    // Geometry, encoding, slices, rows of an array, inputs, scopes of the map and the conductances.
     let cases = [
         (
             grouped,
@@ -361,50 +419,7 @@ fn pieces_match_cpu_exactly() {
             shared,
         ),
     ];
-    for (i, (geo, encoding, slice_bits, most, dac, x, g)) in cases.into_iter().enumerate() {
-        let mut case = wave(1);
-        let adc = Adc::with_codes(-63, 63);
-        let mut spec = Reading {
-            exact: true,
-            integer: i % 2 == 0,
-            ..reading(&geo, encoding, dac.clone(), Some(adc))
-        };
-        let rows = geo.rows();
-        spec.arrays.slice_bits = slice_bits.into();
-        if i > 1 {
-            spec.adc = spec.adc.map(|adc| differing(adc, &spec.arrays));
-        }
-        spec.arrays.tile_rows = (0..rows)
-            .step_by(most)
-            .chain([rows])
-            .map(|row| row as u32)
-            .collect();
-        let mut layer = Layer::new(&mut case, geo, spec, integers(0, 1));
-        layer.x = case.made([geo.c_in, geo.h_in, geo.w_in], x, codes(dac));
-        // Every digit of a slice, negative ones where pairs are subtracted.
-        let arrays = layer.spec.arrays.clone();
-        let (planes, n) = (arrays.read_planes(), arrays.plane_len());
-        let digit = |(i, v): (usize, f32)| {
-            let top = arrays.top_digit(arrays.slice_of(i / n % planes)) as f32;
-            let low = if encoding == ENCODINGS[0] { -top } else { 0.0 };
-            (0.5 * (v + 1.0) * (top - low + 1.0)).floor() + low
-        };
-        let digits = |len, seed| {
-            values(len, seed)
-                .into_iter()
-                .enumerate()
-                .map(digit)
-                .collect()
-        };
-        layer.g = case.made(planes * n, g, digits);
-        let op = layer.crossbar(&mut case, |case, extra| {
-            extra.adc = Some(layer.pairs(case, 1.0, 0.0, 0.0));
-            extra.range = Some(layer.range(case, 1.0, 0.0));
-        });
-        let section = case.section(vec![op]);
-        // The last run is what is read.
-        let args = RunArgs::wave(7, 0, 2, 16..case.images);
-        case.runs.push((section, args));
-        case.matches_cpu_both(&format!("pieces, case {i}"), 0.0);
+    for (i, case) in cases.into_iter().enumerate() {
+        in_pieces(i, case);
     }
 }

@@ -305,6 +305,13 @@ struct Destroyer<'a> {
     begun: AtomicU32,
 }
 
+impl<'a> Destroyer<'a> {
+    fn new(gpu: &'a WgpuBackend, at: u32) -> Self {
+        let begun = AtomicU32::new(0);
+        Self { gpu, at, begun }
+    }
+}
+
 impl Observer for Destroyer<'_> {
     fn wave(&self, _point: usize, _chips: &Range<u32>, _adapter: &str) {
         if self.begun.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
@@ -351,11 +358,7 @@ fn a_device_lost_during_a_sweep_costs_no_chip_that_was_measured() {
 
     // Before the third wave, then at any moment of one.
     let gpu = open();
-    let destroyer = Destroyer {
-        gpu: &gpu,
-        at: 3,
-        begun: AtomicU32::new(0),
-    };
+    let destroyer = Destroyer::new(&gpu, 3);
     let lost = |result: pimento::Result<sweep::Outcome>| match result {
         Err(Error::Device(message)) => {
             assert!(message.contains("--resume continues"), "{message}");
@@ -372,11 +375,7 @@ fn a_device_lost_during_a_sweep_costs_no_chip_that_was_measured() {
     );
 
     let gpu = open();
-    let destroyer = Destroyer {
-        gpu: &gpu,
-        at: 0,
-        begun: AtomicU32::new(0),
-    };
+    let destroyer = Destroyer::new(&gpu, 0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while destroyer.begun.load(Ordering::SeqCst) == 0 {
@@ -396,11 +395,7 @@ fn a_device_lost_during_a_sweep_costs_no_chip_that_was_measured() {
 
     // With a second adapter nothing needs to be resumed.
     let gpu = open();
-    let destroyer = Destroyer {
-        gpu: &gpu,
-        at: 2,
-        begun: AtomicU32::new(0),
-    };
+    let destroyer = Destroyer::new(&gpu, 2);
     sweep(&[&gpu, &cpu], "both", &destroyer).expect("the other one goes on");
     let both = Journal::read(&dir.path().join("both/journal.bin")).expect("a journal");
     assert_eq!(both.chips(0), 700);

@@ -199,13 +199,12 @@ fn halves_are_read_as_their_values() {
     }
 }
 
-/// Digits are halves, so that ideal cells give the same integers; of cells with errors the product
-/// moves by what the documents say.
-#[test]
-fn what_halves_cost_a_product() {
-    const N: usize = 512;
-    let geo = ConvGeometry::linear(N, 64);
-    let a = Arrays {
+/// Rows of the columns.
+const N: usize = 512;
+
+/// Columns of many rows in two slices, driven at once.
+fn long_columns(geo: &ConvGeometry) -> Reading {
+    let arrays = Arrays {
         cols: geo.c_out,
         rows: N,
         tile_rows: [0, 128, 256, 384, 512].into(),
@@ -219,22 +218,31 @@ fn what_halves_cost_a_product() {
         g_min: 0.01,
         levels: None,
     };
-    let drive = Dac {
+    let dac = Dac {
         input_bits: 8,
         dac_bits: 8,
         signs: None,
         table: None,
         analog_sum: false,
     };
-    let spec = Reading {
-        arrays: a.clone(),
-        dac: drive.clone(),
+    Reading {
+        arrays,
+        dac,
         adc: None,
         noise_per_cell: false,
         integer: false,
         exact: false,
         layer: 5,
-    };
+    }
+}
+
+/// Digits are halves, so that ideal cells give the same integers; of cells with errors the product
+/// moves by what the documents say.
+#[test]
+fn what_halves_cost_a_product() {
+    let geo = ConvGeometry::linear(N, 64);
+    let spec = long_columns(&geo);
+    let (a, drive) = (&spec.arrays, &spec.dac);
     for sigma in [0.0, 0.05] {
         let mut case = Case::new(7, 2, 16);
         let mut rng = Rng(7);
@@ -244,7 +252,7 @@ fn what_halves_cost_a_product() {
         let one = case.given(Shape::Flat(1), Scope::Shared, vec![1.0]);
         let zeros = vec![0.0; 2 * a.cell_arrays()];
         let array = case.given(Shape::Flat(a.cell_arrays()), Scope::PerChip, zeros);
-        let images = inputs(&mut rng, &drive, 16 * N);
+        let images = inputs(&mut rng, drive, 16 * N);
         let x = case.given(input(&geo), Scope::Shared, images);
         let planes = Shape::Flat(2 * a.plane_len());
         let mut ops = Vec::new();

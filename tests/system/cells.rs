@@ -57,6 +57,8 @@ fn nominal_cells_and_exact_converters_are_the_digital_network() {
         "subtraction = \"digital\"\n[chip.adc]\nbits = 10\ncodes = \"uniform\"\n",
         "on_off_ratio = 20.0\n[chip.adc]\nbits = 10\n",
         "[chip.dac]\naccumulate = \"analog\"\n[chip.adc]\nbits = 14\n",
+        "fill = \"equal-fill\"\n[chip.adc]\nbits = 0\n",
+        "fill = \"max-fill-ec\"\n[chip.adc]\nbits = 0\n",
     ];
     for chip in chips {
         let e = on(&format!("{nominal}{chip}"), "", "");

@@ -253,7 +253,9 @@ fn sections_that_mean_nothing_are_refused() {
     );
     let text = refused("[layer.fc1]\nactivation_bits = 2\n");
     assert!(
-        text.contains("reads activations; allowed: `input_bits`"),
+        text.contains(
+            "field `layer.fc1.activation_bits`: no effect, no layer of that name reads activations"
+        ) && text.contains("allowed: `input_bits`"),
         "{text}"
     );
     let e = with("weight", QAT, "[layer.fc1]\ndigital = true\n");

@@ -89,6 +89,7 @@ pub(super) fn cells(spec: &Programming) -> Cells {
     let lines = arrays.lines();
     numbers.begin();
     spec.read_noise.in_shader(arrays.g_min, &mut numbers);
+    spec.effects.fill.in_shader(&mut numbers);
     for effect in spec.effects.all() {
         numbers.begin();
         effect.in_shader(&lines, &mut numbers);
@@ -213,6 +214,7 @@ impl OnGpu for ProgramCells {
         let work = Work::flat(cx.shape(*out).len().div_ceil(4)).per_chip(per_chip);
         calls.push(
             call("program_cells", work, spec, &cells, 0)
+                .rounds(2 * arrays.slices() as u64)
                 .constant("RAW", spec.raw)
                 .constant("HAS_REFERENCE", columns.is_some())
                 .constant("HAS_VARIANCE", variance.is_some())

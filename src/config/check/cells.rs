@@ -29,6 +29,7 @@ pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static s
     codes(e, add);
     slices(e, add);
     cells(e, add);
+    fill(e, add);
     drives(e, add);
     converters(e, add);
     wires(e, add);
@@ -124,6 +125,55 @@ fn slices(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String))
                 "{} levels for slices of {listed} bits, whose cells have {} digits; allowed: one value per digit, the same for all slices",
                 c.levels.len(),
                 lengths.join(", ")
+            ),
+        );
+    }
+}
+
+/// What a rule of filling slices needs.
+fn fill(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let c = &e.chip.cells;
+    if c.fill.is_digits() {
+        return;
+    }
+    let mut refuse = |fields, why: String| {
+        add(
+            fields,
+            format!("fill \"{}\" {why}, or fill \"digits\"", c.fill),
+        );
+    };
+    if c.encoding != CellEncoding::Differential {
+        refuse(
+            &["chip.cells.fill", "chip.cells.encoding"],
+            format!(
+                "shares a weight among pairs of cells; allowed: encoding \"{}\"",
+                CellEncoding::Differential
+            ),
+        );
+    }
+    if c.two_sided {
+        refuse(
+            &["chip.cells.fill", "chip.cells.two_sided"],
+            "leaves one cell of a pair at its lowest level; allowed: two_sided = false".into(),
+        );
+    }
+    if !c.levels.is_empty() {
+        refuse(
+            &["chip.cells.fill", "chip.cells.levels"],
+            "aims at conductances between levels; allowed: equal steps (no levels)".into(),
+        );
+    }
+    if !matches!(
+        e.tuning.method,
+        TuningMethod::None | TuningMethod::BnRecalibration
+    ) {
+        refuse(
+            &["chip.cells.fill", "tuning.method"],
+            format!(
+                "leaves cells that tuning.method \"{}\" cannot correct: it knows digits; allowed: method \"{}\" or \"{}\"",
+                e.tuning.method,
+                TuningMethod::None,
+                TuningMethod::BnRecalibration
             ),
         );
     }

@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{LayerSettings, Layers, OFFERED};
+use super::{LayerSettings, Layers, OFFERED, Written};
 use crate::config::axes::AxisValue;
 use crate::config::reader::{Reader, Section, short, unknown};
 use crate::config::reference::{self, Field};
@@ -49,11 +49,15 @@ impl Entry<Layers> for ByLayer {
                 Some(table) => {
                     reader.note(at.clone(), line);
                     let kept = kept(table, &at, "", reader);
-                    layers.0.insert(pattern.into(), kept);
+                    layers.sections.insert(pattern.into(), kept);
                 }
                 None => refuse(no_table(value.get_ref())),
             }
         }
+        layers.written = Written {
+            file: s.reader().name().map(str::to_string),
+            lines: s.reader().lines_in(&format!("{key}.")),
+        };
         layers
     }
 
@@ -196,7 +200,10 @@ pub(in crate::config) fn judge(e: &Experiment, document: &DeTable, reader: &Read
     let sections = document.get("layer").and_then(|v| v.get_ref().as_table());
     for (name, value) in sections.into_iter().flatten() {
         let name = name.get_ref().as_ref();
-        if let (true, Some(table)) = (e.layer.0.contains_key(name), value.get_ref().as_table()) {
+        if let (true, Some(table)) = (
+            e.layer.sections.contains_key(name),
+            value.get_ref().as_table(),
+        ) {
             let table = offered(table, "");
             LayerSettings::read(e, name, &table, reader);
         }

@@ -86,7 +86,7 @@ fn names_of_no_layer_are_refused_with_the_names_there_are() {
         .unwrap_err()
         .to_string();
     assert!(
-        text.contains("`layer.conv`") && text.contains("did you mean `conv1`? allowed: conv1, fc1"),
+        text == "x.toml:1: field `layer.conv`: the network has no such layer on crossbars; allowed: conv1, fc1; did you mean \"conv1\"?",
         "{text}"
     );
     assert!(e.layer.check_names(&["conv", "linear"]).is_err());
@@ -144,6 +144,14 @@ fn mistakes_are_told_at_their_lines() {
             format!("{cell}[layer.conv1.chip.adc]\nbits = [4, 4]\n"),
             "x.toml:6: field `layer.conv1.chip.adc.bits`: 2 numbers of bits for 1 slice",
         ),
+        // The digits that the slices hold are what the experiment's bits do not fit.
+        (
+            format!(
+                "{cell}[chip.cells]\nslice_bits = 4\n[chip.adc]\nbits = [4, 4]\n\
+                 [layer.conv1.chip]\narray.rows = 4\n[layer.conv1.chip.cells]\nslice_bits = 8\n"
+            ),
+            "x.toml:12: field `layer.conv1.chip.cells.slice_bits`: 2 numbers of bits for 1 slice",
+        ),
     ];
     for (text, want) in cases {
         let messages = errors(&text);
@@ -156,13 +164,20 @@ fn mistakes_are_told_at_their_lines() {
     read(&format!(
         "{cell}[layer.conv1]\nweight_bits = 0\ndigital = true\n"
     ));
-    // Two sections that are right alone may be wrong together.
+}
+
+#[test]
+fn sections_that_are_right_alone_may_be_wrong_together() {
+    let cell = "fidelity = \"cell\"\n[quantize]\nweight_bits = 8\ninput_bits = 8\n";
     let e = read(&format!(
         "{cell}[layer.\"c*\".chip.cells]\nslice_bits = 4\n[layer.\"conv1\".chip.adc]\nbits = [4]\n\
          range = \"full\"\n"
     ));
     let text = e.of_layer("conv1").unwrap_err().to_string();
-    assert!(text.contains("1 number of bits for 2 slices"), "{text}");
+    assert!(
+        text.contains("field `layer.conv1.chip.adc.bits`: 1 number of bits for 2 slices"),
+        "{text}"
+    );
     e.of_layer("c2").unwrap();
 }
 

@@ -8,7 +8,7 @@
 //! or the values of a table, digit 0 first. Half digits lie half-way.
 
 /// Target of a digit in `f64`; `top` is the highest digit.
-pub fn exact(table: Option<&[f32]>, g_min: f32, top: u32, digit: f32) -> f64 {
+pub fn exact(table: Option<&[f32]>, g_min: f32, top: u32, digit: f64) -> f64 {
     match table {
         Some(table) => {
             let (below, above) = (digit.floor() as usize, digit.ceil() as usize);
@@ -16,7 +16,7 @@ pub fn exact(table: Option<&[f32]>, g_min: f32, top: u32, digit: f32) -> f64 {
         }
         None => {
             let g_min = f64::from(g_min);
-            g_min + (1.0 - g_min) * f64::from(digit) / f64::from(top)
+            g_min + (1.0 - g_min) * digit / f64::from(top)
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The forward pass of an inference program: element-wise layers are fused into the operator before
-//! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`]).
+//! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`] in `measured`).
 
 use super::cells::{Maps, Product, Tap, Tapped, read_layer, tap_layer};
 use super::*;
@@ -128,7 +128,7 @@ impl<'b, 'a> Walk<'b, 'a> {
     }
 
     /// The product of a crossbar layer with the quantized map `x`.
-    fn product(
+    pub(super) fn product(
         &mut self,
         (at, product, input): (Option<usize>, Product, InputQuantizer),
         x: TensorId,
@@ -197,7 +197,7 @@ impl<'b, 'a> Walk<'b, 'a> {
     }
 
     /// The input of a crossbar layer after its quantizer.
-    fn quantized(&mut self, x: TensorId, input: InputQuantizer) -> TensorId {
+    pub(super) fn quantized(&mut self, x: TensorId, input: InputQuantizer) -> TensorId {
         let desc = self.b.program.desc(x).clone();
         match input {
             InputQuantizer::None => x,
@@ -345,7 +345,7 @@ impl<'b, 'a> Walk<'b, 'a> {
         end
     }
 
-    fn pointwise(
+    pub(super) fn pointwise(
         &mut self,
         id: NodeId,
         x: TensorId,
@@ -359,7 +359,12 @@ impl<'b, 'a> Walk<'b, 'a> {
     }
 
     /// A layer by itself, with an operator of its own.
-    fn plain(&mut self, id: NodeId, values: &[Option<TensorId>], readable: bool) -> TensorId {
+    pub(super) fn plain(
+        &mut self,
+        id: NodeId,
+        values: &[Option<TensorId>],
+        readable: bool,
+    ) -> TensorId {
         let node = &self.b.graph.nodes[id];
         let value = |i: usize| values[node.inputs[i]].expect("nodes are in topological order");
         let x = value(0);
@@ -435,83 +440,5 @@ impl<'b, 'a> Walk<'b, 'a> {
             _ => unreachable!("handled by the callers: these layers have states"),
         }
         y
-    }
-
-    /// Forward pass on calibration images that normalises with each batch's own statistics and
-    /// averages them per chip. Layers behind the last batch norm are not needed.
-    pub(super) fn measuring(&mut self, images: TensorId) {
-        let graph = self.b.graph;
-        let Some(stop) = graph
-            .nodes
-            .iter()
-            .rposition(|n| matches!(n.layer, Layer::BatchNorm { .. }))
-        else {
-            return;
-        };
-        let mut value: Vec<Option<TensorId>> = vec![None; graph.nodes.len()];
-        value[0] = Some(images);
-        for id in 1..=stop {
-            let node = &graph.nodes[id];
-            let x = value[node.inputs[0]].expect("nodes are in topological order");
-            value[id] = Some(match (&node.layer, self.layers[id]) {
-                (
-                    Layer::Conv { geo, .. },
-                    Some(Prepared::Conv {
-                        at,
-                        product,
-                        bias,
-                        input,
-                    }),
-                ) => {
-                    let x = self.quantized(x, input);
-                    let y = self.b.map(id, Scope::PerChip);
-                    let post = Post {
-                        shift: bias,
-                        ..Post::NONE
-                    };
-                    self.product((at, product, input), x, y, *geo, post);
-                    y
-                }
-                (
-                    Layer::BatchNorm { .. },
-                    Some(Prepared::Norm {
-                        states,
-                        eps,
-                        measured: Some((run_mean, run_var)),
-                        ..
-                    }),
-                ) => {
-                    let c = Shape::Flat(node.shape.0);
-                    let mut t = |what: &str| self.b.temp(what, c, Scope::PerChip);
-                    let (mean, var) = (t("mean"), t("var"));
-                    let (scale, shift) = (t("scale"), t("shift"));
-                    self.ops.push(Op::from(BatchNormStats { x, mean, var }));
-                    for (state, value) in [(run_mean, mean), (run_var, var)] {
-                        self.ops.push(Op::from(Lerp {
-                            state,
-                            value,
-                            rate: Rate::Cumulative,
-                            times: 1.0,
-                        }));
-                    }
-                    self.ops.push(Op::from(BatchNormFold {
-                        mean,
-                        var,
-                        gamma: states.gamma,
-                        beta: states.beta,
-                        scale,
-                        shift,
-                        eps,
-                    }));
-                    let post = Post {
-                        scale: Some(scale),
-                        shift: Some(shift),
-                        ..Post::NONE
-                    };
-                    self.pointwise(id, x, post, Scope::PerChip, false)
-                }
-                _ => self.plain(id, &value, false),
-            });
-        }
     }
 }

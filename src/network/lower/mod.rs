@@ -10,6 +10,7 @@ mod fabricated;
 mod forward;
 mod fused;
 pub mod inference;
+mod measured;
 mod norm;
 pub mod parts;
 mod stages;

@@ -53,6 +53,21 @@ impl Trainer<'_> {
                 times,
             }));
         }
+        let (post, nodes) = self.followed(id, scale, shift);
+        let y = self.b.map(nodes[nodes.len() - 1], Scope::PerChip);
+        self.fused
+            .extend(nodes.iter().skip(1).map(|&node| (node, y)));
+        ops.push(Op::from(Pointwise { x, y, post }));
+        let saved = Saved::Norm {
+            states: s,
+            mean,
+            var,
+        };
+        (y, saved)
+    }
+
+    /// What the normalisation does at once: it, and a sum and an activation that follow; with their nodes.
+    fn followed(&self, id: NodeId, scale: TensorId, shift: TensorId) -> (Post, Vec<NodeId>) {
         let mut post = Post {
             scale: Some(scale),
             shift: Some(shift),
@@ -78,16 +93,7 @@ impl Trainer<'_> {
                 break;
             }
         }
-        let y = self.b.map(nodes[nodes.len() - 1], Scope::PerChip);
-        self.fused
-            .extend(nodes.iter().skip(1).map(|&node| (node, y)));
-        ops.push(Op::from(Pointwise { x, y, post }));
-        let saved = Saved::Norm {
-            states: s,
-            mean,
-            var,
-        };
-        (y, saved)
+        (post, nodes)
     }
 
     /// Batch norm that keeps its statistics.

@@ -46,6 +46,7 @@ impl Operator for ProgramCells {
         let noise = spec.read_noise.curve.iter();
         let noise = noise.chain(&spec.read_noise.one_over_f);
         let is = a.is_possible()
+            && spec.fills()
             && effects.chain(noise).all(|c| c.len() >= 2)
             && !(spec.raw
                 && (spec.reference_columns > 0

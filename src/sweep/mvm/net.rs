@@ -5,7 +5,7 @@ use crate::chip::layer::{CellLayer, Tuned};
 use crate::error::{Error, Result};
 use crate::network::lower::cells::program_ops;
 use crate::program::{
-    ConvGeometry, ConverterFold, Crossbar, IrDrop, Op, PartialSums, Post, Program, Role, Scope,
+    ConvGeometry, ConverterFold, Crossbar, IrDrop, PartialSums, Post, Program, Role, Scope,
     SectionId, Shape, TensorId,
 };
 
@@ -44,11 +44,14 @@ impl Net {
         let w = flat("weights", a.plane_len(), shared);
         let w_step = flat("weight step", 1, shared);
         let array = flat("arrays", a.cell_arrays(), chip);
-        let raw = layer.wires.is_some();
-        let cells = raw.then(|| flat("cells", a.cells(), chip));
+        let cells = layer
+            .wires
+            .is_some()
+            .then(|| flat("cells", a.cells(), chip));
         let planes = flat("planes", planes_len, chip);
-        let noisy = layer.reads_noise();
-        let variance = noisy.then(|| flat("variance", planes_len, chip));
+        let variance = layer
+            .reads_noise()
+            .then(|| flat("variance", planes_len, chip));
         let converts = layer.reading.adc.is_some();
         let range = converts.then(|| flat("range", 2 * a.read_planes() * a.cols, shared));
         let adc = converts.then(|| flat("converters", 2 * a.converters(), chip));
@@ -72,31 +75,18 @@ impl Net {
             program_ops(layer, (w, w_step, array), planes, cells, variance),
         );
         let wires = layer.wires.as_ref().zip(cells).map(|(spec, g)| {
-            let op = Op::from(IrDrop {
-                g,
-                out: planes,
-                spec: spec.clone(),
-            });
-            p.section("wires", vec![op])
+            let (out, spec) = (planes, spec.clone());
+            p.section("wires", vec![IrDrop { g, out, spec }.into()])
         });
         let convert = range.zip(adc).map(|(range, out)| {
-            let op = Op::from(ConverterFold {
+            let fold = ConverterFold {
                 range,
                 scale,
                 out,
                 spec: layer.errors.clone(),
-            });
-            p.section("convert", vec![op])
+            };
+            p.section("convert", vec![fold.into()])
         });
-        let before = PartialSums {
-            x,
-            x_step,
-            g: planes,
-            variance,
-            y: sums,
-            geo,
-            spec: layer.reading.without_converter(),
-        };
         let whole = Crossbar {
             x,
             x_step,
@@ -112,6 +102,7 @@ impl Net {
             post: Post::NONE,
             spec: layer.reading.clone(),
         };
+        let before = unconverted(&whole, sums);
         let read = p.section("read", vec![before.into(), whole.into()]);
         Self {
             program: p,
@@ -152,5 +143,18 @@ impl Net {
             )));
         }
         backend.prepare(&self.program, want)
+    }
+}
+
+/// What the converters of a layer see.
+fn unconverted(layer: &Crossbar, y: TensorId) -> PartialSums {
+    PartialSums {
+        x: layer.x,
+        x_step: layer.x_step,
+        g: layer.g,
+        variance: layer.variance,
+        y,
+        geo: layer.geo,
+        spec: layer.spec.without_converter(),
     }
 }

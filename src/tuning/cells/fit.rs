@@ -264,7 +264,7 @@ impl Fit<'_> {
             for &(plane, sign) in poles {
                 let slice = a.slice_of(p);
                 let of_digit = |half: u16| {
-                    let target = a.target(slice, 0.5 * f32::from(half));
+                    let target = a.target(slice, 0.5 * f64::from(half));
                     [
                         spec.effects.expected(&spec.target(target, e[plane])),
                         target,
@@ -277,7 +277,7 @@ impl Fit<'_> {
                     Encoding::Offset { reference: 0 } | Encoding::Differential { .. } => [0.0; 2],
                 };
                 let own_of = |half: u16| {
-                    let target = a.target(slice, 0.5 * f32::from(half));
+                    let target = a.target(slice, 0.5 * f64::from(half));
                     let own = spec.effects.variation.sigma_at(target, a.g_min.into());
                     (place * units * own).powi(2)
                 };

@@ -60,6 +60,9 @@ fn program(
     }
 }
 
+/// Signs of the cells of a pair.
+const SIGNS: [f32; 2] = [1.0, -1.0];
+
 /// Cells of a part: their deviates fit the first-level cache.
 const PART: usize = 2048;
 
@@ -92,7 +95,7 @@ fn forward<T: Kept>(layer: Layer, out: &mut [T], variance: Option<&mut [f32]>) {
             let parts = out.par_chunks_mut(PART).enumerate();
             parts.for_each_init(Part::default, |part, (i, out)| {
                 let range = i * PART..i * PART + out.len();
-                cells.digits(plane, &range, &mut part.digits);
+                cells.aim(plane, &range, part);
                 cells.program(plane, &range, part);
                 T::keep(&part.cells.g, out);
             });
@@ -149,6 +152,10 @@ struct Part {
     /// Conductances.
     cells: Buffers,
     sum: Vec<f32>,
+    /// What slices from one on down have to hold.
+    residuals: Vec<f32>,
+    /// What the cells of a pair hold.
+    pair: [Vec<f32>; 2],
     /// What is rounded to be kept.
     kept: Vec<f32>,
 }
@@ -224,8 +231,16 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Digits of the layer's cells on a plane.
-    fn digits(&self, plane: usize, range: &Range<usize>, out: &mut Vec<f32>) {
+    /// What the layer's cells on a plane aim at, in levels.
+    fn aim(&self, plane: usize, range: &Range<usize>, part: &mut Part) {
+        match self.layer.spec.effects.fill.is_digits() {
+            true => self.of_codes(range, &mut part.digits, |code| self.digit(plane, code)),
+            false => self.fill(plane, range, part),
+        }
+    }
+
+    /// A number of the code of every weight.
+    fn of_codes(&self, range: &Range<usize>, out: &mut Vec<f32>, number: impl Fn(i32) -> f32) {
         let a = &self.layer.spec.arrays;
         let bits = a.shift(a.slices());
         let (lo, hi) = match a.encoding {
@@ -246,17 +261,51 @@ impl<'a> Cells<'a> {
             };
             let part = &mut out[at.start - range.start..at.end - range.start];
             if step <= 0.0 {
-                part.fill(self.digit(plane, 0));
+                part.fill(number(0));
                 continue;
             }
             let w = &self.layer.w[at];
             wide(|| {
                 for (o, w) in part.iter_mut().zip(w) {
                     let code = (w / step).round_ties_even().max(lo).min(hi);
-                    *o = self.digit(plane, code as i32);
+                    *o = number(code as i32);
                 }
             });
         }
+    }
+
+    /// Aims by a rule, slice after slice from the highest down to that of the plane; the pairs above it are
+    /// written where the rule reads what they hold.
+    fn fill(&self, plane: usize, range: &Range<usize>, part: &mut Part) {
+        let spec = self.layer.spec;
+        let fill = spec.effects.fill;
+        let slices = spec.arrays.slice_ranges();
+        let own = slice_of(&spec.arrays, plane);
+        let mut residuals = std::mem::take(&mut part.residuals);
+        self.of_codes(range, &mut residuals, |code| code as f32);
+        let mut pair = std::mem::take(&mut part.pair);
+        for (s, &slice) in slices.iter().enumerate().skip(own + 1).rev() {
+            for (pole, held) in pair.iter_mut().enumerate() {
+                part.digits.resize(range.len(), 0.0);
+                fill.aims(slice, SIGNS[pole], &residuals, &mut part.digits);
+                if fill.reads_programmed() {
+                    self.with_batch(2 * s + pole, range, part, Self::written);
+                    held.clone_from(&part.cells.g);
+                } else {
+                    held.clone_from(&part.digits);
+                }
+            }
+            let unit = match fill.reads_programmed() {
+                true => spec.arrays.level_units(s),
+                false => 1.0,
+            };
+            let [plus, minus] = &pair;
+            fill.step(slice, unit, [plus, minus], &mut residuals);
+        }
+        part.digits.resize(range.len(), 0.0);
+        let sign = SIGNS[plane % 2];
+        fill.aims(slices[own], sign, &residuals, &mut part.digits);
+        (part.residuals, part.pair) = (residuals, pair);
     }
 
     /// Common deviations of the layer's cells on a plane.
@@ -279,6 +328,17 @@ impl<'a> Cells<'a> {
 
     /// Conductances of the layer's cells from their digits.
     fn program(&self, plane: usize, range: &Range<usize>, part: &mut Part) {
+        self.with_batch(plane, range, part, Self::write);
+    }
+
+    /// Does something to the layer's cells on a plane.
+    fn with_batch(
+        &self,
+        plane: usize,
+        range: &Range<usize>,
+        part: &mut Part,
+        work: impl Fn(&Self, &Batch, &mut Part),
+    ) {
         let a = &self.layer.spec.arrays;
         let mut common = std::mem::take(&mut part.common);
         common.resize(range.len(), 0.0);
@@ -290,20 +350,20 @@ impl<'a> Cells<'a> {
             flags: 0,
             common: &common,
         };
-        self.write(&batch, part);
+        work(self, &batch, part);
         part.common = common;
     }
 
-    /// Conductances of cells with digits `part.digits`.
-    fn write(&self, batch: &Batch, part: &mut Part) {
-        let spec = self.layer.spec;
+    /// Conductances as written of cells with digits `part.digits`.
+    fn written(&self, batch: &Batch, part: &mut Part) {
         let n = part.digits.len();
         let cells = &mut part.cells;
         cells.g.resize(n, 0.0);
         cells.draws.resize(n, 0.0);
         cells.closed.clear();
+        cells.programmed.clear();
         let ideal = self.ideal(batch.plane);
-        let table = spec.arrays.levels.as_deref();
+        let table = self.layer.spec.arrays.levels.as_deref();
         for (g, &v) in cells.g.iter_mut().zip(&part.digits) {
             *g = match table {
                 None => ideal(v),
@@ -311,8 +371,13 @@ impl<'a> Cells<'a> {
             };
         }
         self.write.iter().for_each(|step| step.apply(batch, cells));
-        cells.programmed.clear();
-        if spec.read_noise.one_over_f.is_some() {
+    }
+
+    /// Conductances at a read of cells with digits `part.digits`.
+    fn write(&self, batch: &Batch, part: &mut Part) {
+        self.written(batch, part);
+        let cells = &mut part.cells;
+        if self.layer.spec.read_noise.one_over_f.is_some() {
             cells.programmed.extend_from_slice(&cells.g);
         }
         self.age.iter().for_each(|step| step.apply(batch, cells));
@@ -344,7 +409,7 @@ impl<'a> Cells<'a> {
             v.fill(0.0);
         }
         for &(plane, sign) in poles {
-            self.digits(plane, range, &mut part.digits);
+            self.aim(plane, range, part);
             self.program(plane, range, part);
             let ideal = self.ideal(plane);
             let cells = part.digits.iter().zip(&part.cells.g);
