@@ -7,7 +7,7 @@ use crate::config::{self, Experiment};
 use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::parts::{Bound, Clip, Groups, Penalty};
+use crate::network::lower::parts::{Bound, Clip, Groups, Penalty, Transform};
 use crate::network::lower::training::{Optimizer, StepParts, TrainSpec};
 
 /// What is done to training images at random, if anything.
@@ -149,15 +149,16 @@ pub fn train_spec(
 /// The parts of a step from those that the experiment lists.
 fn step_parts(experiment: &Experiment) -> StepParts {
     let c = experiment.train.composition();
-    let clip = |part: &WeightPart| match part {
-        WeightPart::Clip(clip) => Some(Clip {
+    let transform = |part: &WeightPart| match part {
+        WeightPart::Mask(_) => Some(Transform::Mask),
+        WeightPart::Clip(clip) => Some(Transform::Clip(Clip {
             bound: match (clip.sigma, clip.percentile) {
                 (Some(sigma), _) => Bound::Deviations(sigma as f32),
                 (None, percentile) => Bound::Percentile(percentile.unwrap_or(100.0) as f32),
             },
             per_channel: clip.per == ClipGroup::Channel,
             keeps_range: clip.mapping_range == MappingRange::Old,
-        }),
+        })),
         WeightPart::Quantize(_) => None,
     };
     let penalty = |part: &LossPart| match part {
@@ -171,7 +172,7 @@ fn step_parts(experiment: &Experiment) -> StepParts {
         },
     };
     StepParts {
-        clips: c.weights.iter().filter_map(clip).collect(),
+        weights: c.weights.iter().filter_map(transform).collect(),
         penalties: c.loss.iter().map(penalty).collect(),
         clean_backward: c.gradient == Gradient::Clean,
     }

@@ -27,6 +27,7 @@ pub mod group_lasso_grad;
 pub mod histogram;
 pub mod ir_drop;
 pub mod lerp;
+pub mod mask_weight;
 pub mod max_abs;
 pub mod multiply;
 pub mod partial_sums;
@@ -67,6 +68,7 @@ macro_rules! lists {
             histogram: counts, fine_counts;
             ir_drop: cut, sweeps, large_arrays, large_ends;
             lerp: rates, averages, running_means;
+            mask_weight: products, gradients;
             max_abs: magnitudes, large_maps, real_images;
             multiply: products;
             partial_sums: sums, noisy_sums;

@@ -25,6 +25,17 @@ pub const PARTS: &[Part] = &[
         "weights",
         "{ kind = \"clip\", percentile = 95, mapping_range = \"old\" }",
     ),
+    part("mask", "weights", "{ kind = \"mask\" }"),
+    part(
+        "mask of filters",
+        "weights",
+        "{ kind = \"mask\", groups = \"filters\", sparsity = 0.4 }",
+    ),
+    part(
+        "mask of segments",
+        "weights",
+        "{ kind = \"mask\", groups = \"row-segments\", segment = 2, sparsity = 0.7 }",
+    ),
     part("weights", "weights", "{ kind = \"quantize\" }"),
     part("activations", "activations", "{ kind = \"quantize\" }"),
     part("chips", "noise", "{ kind = \"chip\" }"),

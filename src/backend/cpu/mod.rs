@@ -33,6 +33,7 @@ mod group_lasso_grad;
 mod histogram;
 mod ir_drop;
 mod lerp;
+mod mask_weight;
 mod math;
 mod max_abs;
 mod max_pool;

@@ -56,6 +56,7 @@ mod ir_drop;
 mod kept;
 mod layout;
 mod lerp;
+mod mask_weight;
 mod max_abs;
 mod multiply;
 mod partial_sums;

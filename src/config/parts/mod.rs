@@ -11,6 +11,7 @@ mod controllers;
 mod group_lasso;
 mod l1;
 mod list;
+mod mask;
 mod noise;
 mod quantize;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use composition::{Composition, Gradient};
 pub use controllers::{NormAfter, QuantizeAfter};
 pub use group_lasso::{GroupLasso, LassoGroups};
 pub use l1::L1;
+pub use mask::{MaskGroups, MaskWeights};
 pub use noise::FreshChips;
 pub use quantize::{QuantizeActivations, QuantizeWeights};
 
@@ -33,6 +35,7 @@ use list::{Part, parts};
 parts! {
     /// Transforms from the trained weights to those of a step.
     pub enum WeightPart {
+        Mask(MaskWeights) = "mask",
         Clip(ClipWeights) = "clip",
         Quantize(QuantizeWeights) = "quantize",
     }

@@ -16,7 +16,7 @@ fn mistakes_in_parts_are_told_with_their_line() {
     for (train, says) in [
         (
             "epochs = 2\nweights = [\n{ kind = \"clipp\", sigma = 2 }]\n",
-            "4: field `train.weights[0].kind`: unknown kind \"clipp\"; allowed: \"clip\", \"quantize\"; did you mean \
+            "4: field `train.weights[0].kind`: unknown kind \"clipp\"; allowed: \"mask\", \"clip\", \"quantize\"; did you mean \
              \"clip\"?",
         ),
         (

@@ -22,6 +22,7 @@ mod group_lasso_grad;
 mod histogram;
 mod ir_drop;
 mod lerp;
+mod mask_weight;
 mod max_abs;
 mod max_pool;
 mod multiply;
@@ -107,6 +108,7 @@ operators! { $
     weight_scale: WeightScale;
     quantize_weight: QuantizeWeight, QuantizeWeightGrad;
     clip_weight: WeightSpread, ClipWeight, ClipWeightGrad;
+    mask_weight: MaskWeight;
     group_lasso_grad: GroupLassoGrad;
     fabricate: Fabricate, FabricateGrad;
     program_cells: ProgramCells;
