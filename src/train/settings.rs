@@ -7,7 +7,7 @@ use crate::config::{self, Experiment};
 use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::parts::{Bound, Clip, Groups, Penalty, Transform};
+use crate::network::lower::parts::{Bound, Clip, Groups, Penalty, SlicePenalty, Transform};
 use crate::network::lower::training::{Optimizer, StepParts, TrainSpec};
 
 /// What is done to training images at random, if anything.
@@ -162,18 +162,27 @@ fn step_parts(experiment: &Experiment) -> StepParts {
         WeightPart::Quantize(_) => None,
     };
     let penalty = |part: &LossPart| match part {
-        LossPart::L1(l1) => Penalty {
+        LossPart::L1(l1) => Some(Penalty {
             groups: Groups::Weights,
             factor: l1.weight as f32,
-        },
-        LossPart::GroupLasso(lasso) => Penalty {
+        }),
+        LossPart::GroupLasso(lasso) => Some(Penalty {
             groups: groups(lasso, experiment),
             factor: lasso.weight as f32,
-        },
+        }),
+        LossPart::SliceL1(_) => None,
+    };
+    let slices = |part: &LossPart| match part {
+        LossPart::SliceL1(slices) => Some(SlicePenalty {
+            factor: slices.weight as f32,
+            slice_bits: slices.slice_bits,
+        }),
+        LossPart::L1(_) | LossPart::GroupLasso(_) => None,
     };
     StepParts {
         weights: c.weights.iter().filter_map(transform).collect(),
-        penalties: c.loss.iter().map(penalty).collect(),
+        penalties: c.loss.iter().filter_map(penalty).collect(),
+        slices: c.loss.iter().filter_map(slices).collect(),
         clean_backward: c.gradient == Gradient::Clean,
     }
 }

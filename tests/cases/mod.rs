@@ -38,6 +38,7 @@ pub mod quantize_act;
 pub mod quantize_weight;
 pub mod rearrange;
 pub mod sgd;
+pub mod slice_l1_grad;
 pub mod softmax;
 pub mod softmax_xent;
 pub mod tally;
@@ -79,6 +80,7 @@ macro_rules! lists {
             quantize_weight: gradients, largest_weights;
             rearrange: tables, pieces, phases, chunks;
             sgd: updates, positive_updates, clamped_updates, few_updates;
+            slice_l1_grad: gradients;
             softmax: probabilities;
             softmax_xent: losses, two_runs, ties;
             tally: tallies;

@@ -50,6 +50,11 @@ pub const PARTS: &[Part] = &[
         "loss",
         "{ kind = \"group-lasso\", groups = \"column-segments\", segment = 5, weight = 1e-2 }",
     ),
+    part(
+        "slices",
+        "loss",
+        "{ kind = \"slice-l1\", weight = 5, slice_bits = 1 }",
+    ),
     part("rescale", "gradient", "\"rescale\""),
     part("clean", "gradient", "\"clean\""),
     part("quantize after", "controllers", "{ kind = \"quantize\" }"),

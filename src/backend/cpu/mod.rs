@@ -52,6 +52,7 @@ mod rearrange;
 mod session;
 mod sgd;
 mod simd;
+mod slice_l1_grad;
 mod softmax;
 mod softmax_xent;
 mod step;

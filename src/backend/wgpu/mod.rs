@@ -77,6 +77,7 @@ mod schedule;
 mod session;
 mod sgd;
 mod shader;
+mod slice_l1_grad;
 mod softmax;
 mod softmax_xent;
 mod sum_partials;

@@ -3,7 +3,7 @@
 use super::{
     ActivationPart, ControllerPart, FreshChips, LossPart, NoisePart, NormAfter,
     QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers,
-    group_lasso, mask, quantize,
+    group_lasso, mask, quantize, slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -221,6 +221,7 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
     clip::problems(e, &c, &mut found);
     quantize::problems(e, &c, &mut found);
     group_lasso::problems(e, &c, &mut found);
+    slice_l1::problems(e, &c, &mut found);
     controllers::problems(&c, &mut found);
     if !t.rescale {
         found.add(

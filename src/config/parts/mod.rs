@@ -14,6 +14,7 @@ mod list;
 mod mask;
 mod noise;
 mod quantize;
+mod slice_l1;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use l1::L1;
 pub use mask::{MaskGroups, MaskWeights};
 pub use noise::FreshChips;
 pub use quantize::{QuantizeActivations, QuantizeWeights};
+pub use slice_l1::SliceL1;
 
 pub(super) use composition::problems;
 pub(super) use list::{PARTS, Parts};
@@ -60,6 +62,7 @@ parts! {
     pub enum LossPart {
         L1(L1) = "l1",
         GroupLasso(GroupLasso) = "group-lasso",
+        SliceL1(SliceL1) = "slice-l1",
     }
 }
 

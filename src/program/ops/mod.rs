@@ -33,6 +33,7 @@ mod quantize_act;
 mod quantize_weight;
 mod rearrange;
 mod sgd;
+mod slice_l1_grad;
 mod softmax;
 mod softmax_xent;
 mod tally;
@@ -110,6 +111,7 @@ operators! { $
     clip_weight: WeightSpread, ClipWeight, ClipWeightGrad;
     mask_weight: MaskWeight;
     group_lasso_grad: GroupLassoGrad;
+    slice_l1_grad: SliceL1Grad;
     fabricate: Fabricate, FabricateGrad;
     program_cells: ProgramCells;
     ir_drop: IrDrop;

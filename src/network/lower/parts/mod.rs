@@ -4,9 +4,11 @@
 mod clip;
 mod group_lasso;
 mod mask;
+mod slice_l1;
 
 pub use clip::{Bound, Clip};
 pub use group_lasso::{Groups, Penalty};
+pub use slice_l1::SlicePenalty;
 
 use std::collections::HashMap;
 
@@ -20,6 +22,8 @@ pub struct StepParts {
     pub weights: Vec<Transform>,
     /// Terms of the loss besides the cross-entropy.
     pub penalties: Vec<Penalty>,
+    /// Terms of the loss on the digits of quantized weights.
+    pub slices: Vec<SlicePenalty>,
     /// Variation, cells and converters in the forward pass only: gradients are those of the quantized weights.
     pub clean_backward: bool,
 }
@@ -128,6 +132,19 @@ impl Trainer<'_> {
             tensor,
         });
         tensor
+    }
+
+    /// Adds the gradients of the loss's terms on codes to that of what is quantized.
+    pub(super) fn slice_penalties(
+        &mut self,
+        ops: &mut Vec<Op>,
+        s: &ConvStates,
+        (w, dw): (TensorId, TensorId),
+    ) {
+        let layers = self.b.graph.crossbars();
+        let weights = layers.iter().map(|(_, geo, _)| geo.weights()).sum();
+        let slices = self.spec.parts.slices.iter();
+        ops.extend(slices.map(|penalty| penalty.lower(s, weights, (w, dw))));
     }
 
     /// Adds the gradients of the loss's terms to that of a weight.
