@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::axes::{AxisValue, field_path};
 use super::documents::{insert, read_document};
-use super::parts::LossPart;
+use super::parts::{LossPart, WeightPart};
 use super::train::{Train, TrainVariation};
 use super::{Experiment, Layers, Profile, SHARED, Sampling, Variation, path};
 use crate::error::{Code, Error, Mistake, Result};
@@ -290,6 +290,11 @@ impl Experiment {
         for part in &mut e.train.loss {
             if let LossPart::GroupLasso(lasso) = part {
                 lasso.segment = lasso.segment_in(self);
+            }
+        }
+        for part in &mut e.train.weights {
+            if let WeightPart::Mask(mask) = part {
+                mask.segment = mask.segment_in(self);
             }
         }
         e.layer = self.layers_in_training();

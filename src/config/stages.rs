@@ -340,14 +340,25 @@ impl Experiment {
             let fields = ["recipe", "level", "rescale"].map(|field| format!("{at}.{field}"));
             axes.iter().any(|axis| fields.contains(axis))
         };
+        let of_train = axes.iter().filter_map(|axis| axis.strip_prefix("train."));
+        let varied: HashSet<String> = of_train
+            .filter_map(|field| field.split('.').next().map(String::from))
+            .collect();
         let mut e = self.clone();
         if !varies("train") {
+            if !self.train.stage.is_empty() && !PARTS.iter().all(|list| !varied.contains(*list)) {
+                e.train = self.train.expanded();
+            }
             for (i, stage) in self.stages()?.into_iter().enumerate() {
                 let train = stage.experiment.train;
                 if self.train.stage.is_empty() {
                     e.train = train.expanded();
                 } else if !varies(&format!("{TABLE}.{}", stage.name)) {
-                    e.train.stage.0[i] = written_out(&stage.name, &train.expanded())?;
+                    let mut whole = written_out(&stage.name, &train.expanded())?;
+                    let own = &self.train.stage.0[i];
+                    // What the sweep varies for all stages stays theirs together.
+                    whole.retain(|key, _| own.contains_key(key) || !varied.contains(key));
+                    e.train.stage.0[i] = whole;
                 }
             }
         }

@@ -15,6 +15,7 @@ use super::trainer::{EpochRecord, Model, TrainRecord};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::network::file::NETWORK;
+use crate::network::lower::StateTensor;
 use crate::network::parameters::Tensor;
 use crate::network::{Parameters, description, seal};
 
@@ -273,6 +274,43 @@ pub(super) fn take_tally(path: &Path, from: &mut Parameters, chips: usize) -> Re
             without("checkpoint")
         ))
     })
+}
+
+/// What the name of a mask in a checkpoint ends with.
+const MASK: &str = ".mask";
+
+/// Adds the masks of weights to what a checkpoint keeps.
+pub(super) fn put_masks(to: &mut Parameters, masks: Parameters) {
+    let masks = masks.tensors.into_iter();
+    to.tensors
+        .extend(masks.map(|(layer, mask)| (layer + MASK, mask)));
+}
+
+/// Takes the masks of a training out of a checkpoint.
+///
+/// # Errors
+/// One is missing, or of another training.
+pub(super) fn take_masks(
+    path: &Path,
+    from: &mut Parameters,
+    wanted: &[StateTensor],
+) -> Result<Parameters> {
+    let mut masks = Parameters::default();
+    for state in wanted {
+        let name = format!("{}{MASK}", state.name);
+        let mask = from.tensors.remove(&name);
+        let mask = mask.filter(|mask| mask.shape == state.shape);
+        let Some(mask) = mask else {
+            return Err(Error::input(format!(
+                "{}: has no `{name}` of {:?}; {}",
+                path.display(),
+                state.shape,
+                without("checkpoint")
+            )));
+        };
+        masks.tensors.insert(state.name.clone(), mask);
+    }
+    Ok(masks)
 }
 
 /// Saves a trained network with the configuration that made it and its own description, so that

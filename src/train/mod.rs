@@ -26,6 +26,7 @@ mod check;
 mod checkpoint;
 pub(crate) mod converters;
 mod identity;
+mod masks;
 mod quantizer_steps;
 mod run;
 pub mod settings;

@@ -16,7 +16,7 @@ use super::checkpoint::{self, EpochSums, Position};
 use super::settings::Course;
 use super::stages::Stage;
 use super::trainer::{EpochRecord, Job};
-use super::{quantizer_steps, settings};
+use super::{masks, quantizer_steps, settings};
 use crate::backend::{RunArgs, SectionId, Session};
 use crate::chip::ChipVariation;
 use crate::error::Result;
@@ -187,6 +187,8 @@ impl<'a> Run<'a> {
                 self.parameters.load_into(session, &training.states)?;
                 self.parameters.load_into(session, &training.moments)?;
                 self.parameters.load_into(session, &training.averages)?;
+                let masks = checkpoint::take_masks(&path, &mut self.parameters, &training.masks)?;
+                masks.load_into(session, &training.masks)?;
                 match &mut self.cells {
                     Some(cells) => {
                         cells.load(&self.parameters)?;
@@ -201,15 +203,28 @@ impl<'a> Run<'a> {
                 let mut run = Run::new(self.whole, self.stage, numerics, purpose)?;
                 run.parameters = std::mem::take(&mut self.parameters);
                 self.parameters = run.settled()?;
-                let states = &self.training.states;
-                self.parameters.load_into(self.session.as_mut(), states)
+                self.load_parameters()
             }
             None => {
-                let states = &self.training.states;
-                self.parameters.load_into(self.session.as_mut(), states)?;
+                self.load_parameters()?;
                 self.initial_steps(self.numerics.act_step == ActStep::Learned)
             }
         }
+    }
+
+    /// Loads what the stage begins with, and masks what it removes.
+    fn load_parameters(&mut self) -> Result<()> {
+        let states = &self.training.states;
+        self.parameters.load_into(self.session.as_mut(), states)?;
+        let experiment = self.stage.point.experiment();
+        let parts = experiment.train.composition();
+        let Some(mask) = parts.mask().filter(|_| !self.training.masks.is_empty()) else {
+            return Ok(());
+        };
+        let segment = mask.segment_in(experiment);
+        let tensors = masks::masks(self.graph, &self.parameters, mask, segment)?;
+        let masks = Parameters { tensors };
+        masks.load_into(self.session.as_mut(), &self.training.masks)
     }
 
     /// Whether converters' ranges follow the weights.
@@ -236,8 +251,7 @@ impl<'a> Run<'a> {
     /// The network before its first step, with the quantizer steps and batch norm statistics that it
     /// has without converters: what the converters are calibrated by first.
     fn settled(mut self) -> Result<Parameters> {
-        let states = &self.training.states;
-        self.parameters.load_into(self.session.as_mut(), states)?;
+        self.load_parameters()?;
         self.initial_steps(self.numerics.act_step != ActStep::MovingMax)?;
         let order = self.batches.shuffled(0);
         let batches = self.steps_per_epoch * self.parts;
@@ -349,6 +363,9 @@ impl<'a> Run<'a> {
         if let Some(cells) = &self.cells {
             cells.save(&mut all);
         }
+        let mut masks = Parameters::default();
+        masks.read_from(self.session.as_mut(), &self.training.masks)?;
+        checkpoint::put_masks(&mut all, masks);
         // As the adapter has it: emptied now, sums of `f32` would be rounded otherwise.
         checkpoint::put_tally(&mut all, self.session.read(self.training.tally)?);
         let position = Position {

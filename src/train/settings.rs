@@ -7,7 +7,7 @@ use crate::config::{self, Experiment};
 use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::parts::{Bound, Clip, Groups, Penalty};
+use crate::network::lower::parts::{Bound, Clip, Groups, Penalty, SlicePenalty, Transform};
 use crate::network::lower::training::{Optimizer, StepParts, TrainSpec};
 
 /// What is done to training images at random, if anything.
@@ -149,30 +149,40 @@ pub fn train_spec(
 /// The parts of a step from those that the experiment lists.
 fn step_parts(experiment: &Experiment) -> StepParts {
     let c = experiment.train.composition();
-    let clip = |part: &WeightPart| match part {
-        WeightPart::Clip(clip) => Some(Clip {
+    let transform = |part: &WeightPart| match part {
+        WeightPart::Mask(_) => Some(Transform::Mask),
+        WeightPart::Clip(clip) => Some(Transform::Clip(Clip {
             bound: match (clip.sigma, clip.percentile) {
                 (Some(sigma), _) => Bound::Deviations(sigma as f32),
                 (None, percentile) => Bound::Percentile(percentile.unwrap_or(100.0) as f32),
             },
             per_channel: clip.per == ClipGroup::Channel,
             keeps_range: clip.mapping_range == MappingRange::Old,
-        }),
+        })),
         WeightPart::Quantize(_) => None,
     };
     let penalty = |part: &LossPart| match part {
-        LossPart::L1(l1) => Penalty {
+        LossPart::L1(l1) => Some(Penalty {
             groups: Groups::Weights,
             factor: l1.weight as f32,
-        },
-        LossPart::GroupLasso(lasso) => Penalty {
+        }),
+        LossPart::GroupLasso(lasso) => Some(Penalty {
             groups: groups(lasso, experiment),
             factor: lasso.weight as f32,
-        },
+        }),
+        LossPart::SliceL1(_) => None,
+    };
+    let slices = |part: &LossPart| match part {
+        LossPart::SliceL1(slices) => Some(SlicePenalty {
+            factor: slices.weight as f32,
+            slice_bits: slices.slice_bits,
+        }),
+        LossPart::L1(_) | LossPart::GroupLasso(_) => None,
     };
     StepParts {
-        clips: c.weights.iter().filter_map(clip).collect(),
-        penalties: c.loss.iter().map(penalty).collect(),
+        weights: c.weights.iter().filter_map(transform).collect(),
+        penalties: c.loss.iter().filter_map(penalty).collect(),
+        slices: c.loss.iter().filter_map(slices).collect(),
         clean_backward: c.gradient == Gradient::Clean,
     }
 }

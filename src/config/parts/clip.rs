@@ -55,7 +55,7 @@ pub(super) fn problems(e: &Experiment, c: &Composition, found: &mut Problems) {
         .enumerate()
         .find_map(|(i, part)| match part {
             WeightPart::Clip(clip) => Some((i, clip)),
-            WeightPart::Quantize(_) => None,
+            WeightPart::Mask(_) | WeightPart::Quantize(_) => None,
         })
     else {
         return;

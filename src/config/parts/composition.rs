@@ -3,7 +3,7 @@
 use super::{
     ActivationPart, ControllerPart, FreshChips, LossPart, NoisePart, NormAfter,
     QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers,
-    group_lasso, quantize,
+    group_lasso, mask, quantize, slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -79,7 +79,7 @@ impl Composition {
     pub fn quantizes_weights(&self) -> bool {
         self.weights.iter().any(|part| match part {
             WeightPart::Quantize(_) => true,
-            WeightPart::Clip(_) => false,
+            WeightPart::Clip(_) | WeightPart::Mask(_) => false,
         })
     }
 
@@ -217,9 +217,11 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
         }
         return;
     }
+    mask::problems(e, &c, &mut found);
     clip::problems(e, &c, &mut found);
     quantize::problems(e, &c, &mut found);
     group_lasso::problems(e, &c, &mut found);
+    slice_l1::problems(e, &c, &mut found);
     controllers::problems(&c, &mut found);
     if !t.rescale {
         found.add(

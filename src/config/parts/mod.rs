@@ -11,8 +11,10 @@ mod controllers;
 mod group_lasso;
 mod l1;
 mod list;
+mod mask;
 mod noise;
 mod quantize;
+mod slice_l1;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +23,10 @@ pub use composition::{Composition, Gradient};
 pub use controllers::{NormAfter, QuantizeAfter};
 pub use group_lasso::{GroupLasso, LassoGroups};
 pub use l1::L1;
+pub use mask::{MaskGroups, MaskWeights};
 pub use noise::FreshChips;
 pub use quantize::{QuantizeActivations, QuantizeWeights};
+pub use slice_l1::SliceL1;
 
 pub(super) use composition::problems;
 pub(super) use list::{PARTS, Parts};
@@ -33,6 +37,7 @@ use list::{Part, parts};
 parts! {
     /// Transforms from the trained weights to those of a step.
     pub enum WeightPart {
+        Mask(MaskWeights) = "mask",
         Clip(ClipWeights) = "clip",
         Quantize(QuantizeWeights) = "quantize",
     }
@@ -57,6 +62,7 @@ parts! {
     pub enum LossPart {
         L1(L1) = "l1",
         GroupLasso(GroupLasso) = "group-lasso",
+        SliceL1(SliceL1) = "slice-l1",
     }
 }
 

@@ -16,12 +16,12 @@ fn mistakes_in_parts_are_told_with_their_line() {
     for (train, says) in [
         (
             "epochs = 2\nweights = [\n{ kind = \"clipp\", sigma = 2 }]\n",
-            "4: field `train.weights[0].kind`: unknown kind \"clipp\"; allowed: \"clip\", \"quantize\"; did you mean \
+            "4: field `train.weights[0].kind`: unknown kind \"clipp\"; allowed: \"mask\", \"clip\", \"quantize\"; did you mean \
              \"clip\"?",
         ),
         (
             "loss = [{ weight = 1 }]\n",
-            "2: field `train.loss[0].kind`: a part without a kind; allowed: \"l1\", \"group-lasso\"",
+            "2: field `train.loss[0].kind`: a part without a kind; allowed: \"l1\", \"group-lasso\", \"slice-l1\"",
         ),
         (
             "loss = [\n{ kind = \"l1\" },\n{ kind = \"l1\" }]\n",
@@ -201,4 +201,45 @@ fn built_experiments_are_checked_too() {
     e.train.loss = vec![LossPart::L1(L1 { weight: f64::NAN })];
     let told = e.check().unwrap_err().to_string();
     assert!(told.contains("`train.loss.l1.weight`"), "{told}");
+}
+
+/// What `check --expand` prints has the same trainings at every point, whatever the sweep varies.
+#[test]
+fn what_is_written_out_is_the_same_at_every_point() {
+    let stages = "[[train.stage]]\nname = \"a\"\n\
+                  [[train.stage]]\nname = \"b\"\nloss = [{ kind = \"l1\" }]\nepochs = 3\n";
+    let clip = "weights = [{ kind = \"clip\", sigma = 2 }]\n";
+    for (train, stages, axes) in [
+        (clip, stages, "\"train.weights.clip.sigma\" = [2, 3]\n"),
+        (clip, "", "\"train.weights.clip.sigma\" = [2, 3]\n"),
+        (
+            "",
+            stages,
+            "\"train.epochs\" = [4, 5]\n\"train.stage.b.loss.l1.weight\" = [0.1, 1.0]\n",
+        ),
+        ("", stages, "\"train.recipe\" = [\"qat\", \"qavat\"]\n"),
+        (
+            "",
+            stages,
+            "\"train.stage.a.recipe\" = [\"qat\", \"float\"]\n",
+        ),
+        (
+            "recipe = \"qat\"\n",
+            stages,
+            "\"train.rescale\" = [true, false]\n",
+        ),
+        ("", "", "\"train.recipe\" = [\"qat\", \"ptq\"]\n"),
+    ] {
+        let e = read(&format!("{train}{stages}[sweep.axes]\n{axes}"));
+        let text = e.expanded().unwrap().to_toml().unwrap();
+        let expanded = Experiment::parse(&text, "x").unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let of = |e: &Experiment| -> Vec<Vec<Experiment>> {
+            let points = e.points().unwrap();
+            points
+                .iter()
+                .map(|p| p.experiment.trainings().unwrap())
+                .collect()
+        };
+        assert_eq!(of(&e), of(&expanded), "{text}");
+    }
 }

@@ -323,6 +323,9 @@ impl Trainer<'_> {
                 },
             }));
             updates.extend(dscale.map(|d| (s.weight_step, d)));
+            if s.bits > 1 {
+                self.slice_penalties(ops, &s, (w, dmaster));
+            }
         }
         if let Some(transformed) = transformed {
             dmaster = self.through_transforms(ops, &transformed, dmaster);

@@ -112,6 +112,8 @@ pub struct Training {
     pub averaged: Vec<StateTensor>,
     /// Weights as they are deployed, where transforms change them: with the names of the trained ones.
     pub baked: Vec<StateTensor>,
+    /// Masks of weights, which the host writes: by the name of the layer. Part of checkpoints.
+    pub masks: Vec<StateTensor>,
     /// `(parameter, summed gradient)`, with [`TrainSpec::accumulate`].
     pub gradients: Vec<(TensorId, TensorId)>,
     /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
@@ -238,7 +240,9 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let step = program.section("step", step);
     let calibrate = program.section("calibrate", calibrate);
     let freeze = program.section("freeze", freeze);
-    let Transforms { bake, baked, .. } = t.transforms;
+    let Transforms {
+        bake, baked, masks, ..
+    } = t.transforms;
     let bake = (!bake.is_empty()).then(|| program.section("bake", bake));
     let clear = program.section("clear", vec![Op::from(Zero { t: tally })]);
     let quantized_inputs = quantized_inputs(&mut program, stages);
@@ -252,6 +256,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         freeze,
         bake,
         baked,
+        masks,
         clear,
         program,
         states: t.b.states,

@@ -3,9 +3,12 @@
 
 mod clip;
 mod group_lasso;
+mod mask;
+mod slice_l1;
 
 pub use clip::{Bound, Clip};
 pub use group_lasso::{Groups, Penalty};
+pub use slice_l1::SlicePenalty;
 
 use std::collections::HashMap;
 
@@ -16,11 +19,29 @@ use super::*;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StepParts {
     /// Transforms of every weight before its quantizer, in order.
-    pub clips: Vec<Clip>,
+    pub weights: Vec<Transform>,
     /// Terms of the loss besides the cross-entropy.
     pub penalties: Vec<Penalty>,
+    /// Terms of the loss on the digits of quantized weights.
+    pub slices: Vec<SlicePenalty>,
     /// Variation, cells and converters in the forward pass only: gradients are those of the quantized weights.
     pub clean_backward: bool,
+}
+
+/// A transform of weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Transform {
+    /// They are clipped.
+    Clip(Clip),
+    /// Some are removed; the host says which ([`super::training::Training::masks`]).
+    Mask,
+}
+
+/// A transform of one layer's weight, for the backward pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Applied {
+    Clip(clip::Clipped),
+    Mask(mask::Masked),
 }
 
 /// The weight of a layer after its transforms.
@@ -31,7 +52,7 @@ pub(super) struct Transformed {
     /// What the range of a quantizer and of the cells follows.
     pub range: TensorId,
     /// Transforms, in order.
-    pub clips: Vec<clip::Clipped>,
+    applied: Vec<Applied>,
 }
 
 /// Transforms of all weights.
@@ -43,6 +64,8 @@ pub(super) struct Transforms {
     pub bake: Vec<Op>,
     /// See [`super::training::Training::baked`].
     pub baked: Vec<StateTensor>,
+    /// See [`super::training::Training::masks`].
+    pub masks: Vec<StateTensor>,
 }
 
 impl Trainer<'_> {
@@ -52,16 +75,26 @@ impl Trainer<'_> {
         let mut out = Transformed {
             w: s.weight,
             range: s.weight,
-            clips: vec![],
+            applied: vec![],
         };
         let spec = self.spec;
-        for clip in &spec.parts.clips {
-            let clipped = clip.lower(&mut self.b, &mut ops, geo, out.w);
-            out.clips.push(clipped);
-            if out.range == out.w && !clip.keeps_range {
-                out.range = clipped.y;
+        for transform in &spec.parts.weights {
+            let (applied, y, keeps_range) = match transform {
+                Transform::Clip(clip) => {
+                    let clipped = clip.lower(&mut self.b, &mut ops, geo, out.w);
+                    (Applied::Clip(clipped), clipped.y, clip.keeps_range)
+                }
+                Transform::Mask => {
+                    let mask = self.mask(s.weight);
+                    let masked = mask::lower(&mut self.b, &mut ops, mask, out.w);
+                    (Applied::Mask(masked), masked.y, false)
+                }
+            };
+            out.applied.push(applied);
+            if out.range == out.w && !keeps_range {
+                out.range = y;
             }
-            out.w = clipped.y;
+            out.w = y;
         }
         if !ops.is_empty() {
             self.deploys(s.weight, out.w, &ops);
@@ -77,8 +110,41 @@ impl Trainer<'_> {
         transformed: &Transformed,
         dy: TensorId,
     ) -> TensorId {
-        let clips = transformed.clips.iter().rev();
-        clips.fold(dy, |dy, clipped| clipped.backward(&mut self.b, ops, dy))
+        let applied = transformed.applied.iter().rev();
+        applied.fold(dy, |dy, applied| match applied {
+            Applied::Clip(clipped) => clipped.backward(&mut self.b, ops, dy),
+            Applied::Mask(masked) => masked.backward(&mut self.b, ops, dy),
+        })
+    }
+
+    /// The mask of a layer's weight: a state of the name of the layer.
+    fn mask(&mut self, weight: TensorId) -> TensorId {
+        let state = self.b.states.iter().find(|s| s.tensor == weight);
+        let (name, shape) =
+            state.map_or_else(Default::default, |s| (s.name.as_str(), s.shape.clone()));
+        let node = Part::parse(name).map_or(name, |(node, _)| node).to_string();
+        let flat = self.b.program.desc(weight).shape;
+        let program = &mut self.b.program;
+        let tensor = program.tensor(format!("{node}.mask"), flat, Scope::Shared, Role::State);
+        self.transforms.masks.push(StateTensor {
+            name: node,
+            shape,
+            tensor,
+        });
+        tensor
+    }
+
+    /// Adds the gradients of the loss's terms on codes to that of what is quantized.
+    pub(super) fn slice_penalties(
+        &mut self,
+        ops: &mut Vec<Op>,
+        s: &ConvStates,
+        (w, dw): (TensorId, TensorId),
+    ) {
+        let layers = self.b.graph.crossbars();
+        let weights = layers.iter().map(|(_, geo, _)| geo.weights()).sum();
+        let slices = self.spec.parts.slices.iter();
+        ops.extend(slices.map(|penalty| penalty.lower(s, weights, (w, dw))));
     }
 
     /// Adds the gradients of the loss's terms to that of a weight.

@@ -1,0 +1,205 @@
+//! Which weights a mask removes: those of the groups with the smallest norms of every layer.
+
+use std::collections::BTreeMap;
+
+use crate::config::parts::{MaskGroups, MaskWeights};
+use crate::error::Result;
+use crate::network::Parameters;
+use crate::network::graph::{Graph, Layer, NodeId};
+use crate::network::parameters::Tensor;
+use crate::network::state::Part;
+use crate::program::ConvGeometry;
+
+/// Masks of all crossbar layers by their names: 1 where a weight stays. `segment` is the length of a segment.
+///
+/// # Errors
+/// The network lacks a weight.
+pub(super) fn masks(
+    graph: &Graph,
+    parameters: &Parameters,
+    mask: &MaskWeights,
+    segment: usize,
+) -> Result<BTreeMap<String, Tensor>> {
+    let mut masks = BTreeMap::new();
+    let layers = graph.crossbars();
+    let last = layers.last().map(|layer| layer.0);
+    for (id, geo, _) in layers {
+        let name = &graph.nodes[id].name;
+        let w = parameters.need(name, Part::Weight)?;
+        let keeps_all = mask.groups == MaskGroups::Filters && Some(id) == last;
+        let removed = match keeps_all {
+            true => vec![],
+            false => smallest(
+                w,
+                geo.rows(),
+                tile(&geo, mask.groups, segment),
+                mask.sparsity,
+            ),
+        };
+        let mut data = vec![1.0; w.len()];
+        for i in removed {
+            data[i] = 0.0;
+        }
+        let shape = parameters.get(name, Part::Weight).map(|t| t.shape.clone());
+        let shape = shape.unwrap_or_default();
+        masks.insert(name.clone(), Tensor { shape, data });
+    }
+    if mask.groups == MaskGroups::Filters {
+        remove_readers(graph, &mut masks);
+    }
+    Ok(masks)
+}
+
+/// Columns and rows of a group.
+fn tile(geo: &ConvGeometry, groups: MaskGroups, segment: usize) -> (usize, usize) {
+    match groups {
+        MaskGroups::Weights => (1, 1),
+        MaskGroups::Filters => (1, geo.rows()),
+        MaskGroups::ColumnSegments => (1, segment),
+        MaskGroups::RowSegments => (segment, 1),
+    }
+}
+
+/// Places of the weights of the groups with the smallest norms, of two equal ones the first.
+fn smallest(w: &[f32], rows: usize, tile: (usize, usize), share: f64) -> Vec<usize> {
+    let along = rows.div_ceil(tile.1);
+    let group = |i: usize| i / rows / tile.0 * along + i % rows / tile.1;
+    let n = w.len().checked_sub(1).map_or(0, |last| group(last) + 1);
+    let mut norms: Vec<(f64, usize)> = (0..n).map(|g| (0.0, g)).collect();
+    for (i, &w) in w.iter().enumerate() {
+        norms[group(i)].0 += f64::from(w).powi(2);
+    }
+    norms.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut gone = vec![false; n];
+    // The share is below 1, so that a group stays.
+    for &(_, g) in &norms[..(share * n as f64).floor() as usize] {
+        gone[g] = true;
+    }
+    (0..w.len()).filter(|&i| gone[group(i)]).collect()
+}
+
+/// Removes the rows that read the map of a removed filter.
+fn remove_readers(graph: &Graph, masks: &mut BTreeMap<String, Tensor>) {
+    for (id, geo, _) in graph.crossbars() {
+        let Some(source) = filters_of(graph, graph.nodes[id].inputs[0]) else {
+            continue;
+        };
+        let Some(filters) = masks.get(&graph.nodes[source].name) else {
+            continue;
+        };
+        let n = filters.shape[0];
+        let each = filters.data.len() / n.max(1);
+        // A group of a grouped convolution reads a part of the channels.
+        if geo.groups > 1 || !geo.rows().is_multiple_of(n) {
+            continue;
+        }
+        let removed = |filter: usize| {
+            filters.data[filter * each..][..each]
+                .iter()
+                .all(|&m| m == 0.0)
+        };
+        let removed: Vec<bool> = (0..n).map(removed).collect();
+        let rows = geo.rows() / n;
+        if let Some(own) = masks.get_mut(&graph.nodes[id].name) {
+            for (i, m) in own.data.iter_mut().enumerate() {
+                if removed[i % geo.rows() / rows] {
+                    *m = 0.0;
+                }
+            }
+        }
+    }
+}
+
+/// The crossbar layer whose filters are the channels of a node, where there is one.
+fn filters_of(graph: &Graph, mut id: NodeId) -> Option<NodeId> {
+    loop {
+        match &graph.nodes[id].layer {
+            Layer::Conv { .. } => return Some(id),
+            Layer::BatchNorm { .. }
+            | Layer::Activation(_)
+            | Layer::MaxPool(_)
+            | Layer::AvgPool(_)
+            | Layer::Affine
+            | Layer::Quantize { .. }
+            | Layer::Reshape => id = graph.nodes[id].inputs[0],
+            Layer::Input
+            | Layer::Add
+            | Layer::Multiply
+            | Layer::Softmax
+            | Layer::Rearrange { .. }
+            | Layer::Concat => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Graph;
+
+    fn part(groups: MaskGroups, sparsity: f64) -> MaskWeights {
+        MaskWeights {
+            groups,
+            sparsity,
+            segment: 0,
+        }
+    }
+
+    /// Two convolutions with a norm and a pool between them, then a linear layer.
+    fn network() -> (Graph, Parameters) {
+        let mut g = Graph::new("test", 1, 4, 4);
+        let x = g.conv("a", 0, 4, 3, 1, 1, 1, false);
+        let x = g.batch_norm("norm", x, 1e-5);
+        let x = g.conv("b", x, 6, 3, 1, 1, 1, false);
+        g.linear("c", x, 3, false);
+        let mut parameters = Parameters::default();
+        for (i, (id, geo, _)) in g.crossbars().into_iter().enumerate() {
+            let n = geo.weights();
+            // Filters with norms in the order of a permutation.
+            let value = |k: usize| ((k / geo.rows() * 5 + 3 + i) % geo.c_out + 1) as f32;
+            let tensor = Tensor {
+                shape: vec![geo.c_out, geo.c_in / geo.groups, geo.kh, geo.kw],
+                data: (0..n).map(value).collect(),
+            };
+            let name = Part::Weight.of(&g.nodes[id].name);
+            parameters.tensors.insert(name, tensor);
+        }
+        (g, parameters)
+    }
+
+    #[test]
+    fn the_rows_that_read_a_removed_filter_go_with_it() {
+        let (g, p) = network();
+        let masks = masks(&g, &p, &part(MaskGroups::Filters, 0.5), 0).unwrap();
+        let gone = |name: &str, rows: usize| -> Vec<usize> {
+            let filters = masks[name].data.chunks(rows).enumerate();
+            let filters = filters.filter(|(_, m)| m.iter().all(|m| *m == 0.0));
+            filters.map(|(i, _)| i).collect()
+        };
+        // Values 3 + 5 o (+ 1) modulo 4 and 6: filters 1, 2 of 4, and 3 of 6.
+        let (a, b) = (gone("a", 9), gone("b", 36));
+        assert_eq!((a.len(), b.len()), (2, 3));
+        assert!(gone("c", 96).is_empty());
+        for (i, m) in masks["b"].data.iter().enumerate() {
+            let (filter, channel) = (i / 36, i % 36 / 9);
+            let stays = !b.contains(&filter) && !a.contains(&channel);
+            assert_eq!(*m == 1.0, stays, "{i}");
+        }
+        for (i, m) in masks["c"].data.iter().enumerate() {
+            assert_eq!(*m == 1.0, !b.contains(&(i % 96 / 16)), "{i}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_groups_go_and_one_stays() {
+        let w: Vec<f32> = (0..12).map(|i| [0.1, -3.0, 0.2, 5.0][i % 4]).collect();
+        // Three columns of four rows.
+        assert_eq!(smallest(&w, 4, (1, 1), 0.5), [0, 2, 4, 6, 8, 10]);
+        assert_eq!(smallest(&w, 4, (1, 2), 0.5), [0, 1, 4, 5, 8, 9]);
+        assert_eq!(smallest(&w, 4, (3, 1), 0.5), [0, 2, 4, 6, 8, 10]);
+        // Pieces at the end are shorter; of equal norms the first.
+        assert_eq!(smallest(&w, 4, (2, 3), 0.3), [8, 9, 10]);
+        assert_eq!(smallest(&w, 4, (1, 4), 0.999), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert!(smallest(&w, 4, (1, 4), 0.0).is_empty());
+    }
+}
