@@ -325,7 +325,7 @@ fn in_pieces(i: usize, (geo, encoding, slice_bits, most, dac, x, g): Pieces) {
     let adc = Adc::with_codes(-63, 63);
     let mut spec = Reading {
         exact: true,
-        integer: i % 2 == 0,
+        integer: i.is_multiple_of(2),
         ..reading(&geo, encoding, dac.clone(), Some(adc))
     };
     let rows = geo.rows();
