@@ -89,6 +89,7 @@ pub fn layer(
         errors,
         ranges,
         rule: RangeRule::of(&chip.adc),
+        is_tuned: true,
         tuned: Tuned::No,
         storage: chip.cells.storage,
         reading,

@@ -34,6 +34,9 @@ pub struct CellLayer {
     pub ranges: Option<Pairs>,
     /// How the ranges follow sums, where they are calibrated.
     pub rule: Option<RangeRule>,
+    /// Whether tuning corrects the layer at all; else its cells stay as they are, without columns and test cells of
+    /// their own.
+    pub is_tuned: bool,
     /// What the layer's tuning writes.
     pub tuned: Tuned,
     /// How its read planes are kept, see [`CellLayer::kept`].

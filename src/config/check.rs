@@ -162,6 +162,12 @@ pub(super) fn problems_of_layer(e: &Experiment, layer: &LayerSettings) -> Vec<Pr
     let mut add = |fields, message: String| found.push(Problem { fields, message });
     let own = layer.everywhere(e);
     quantizers(&own, &mut add);
+    if !layer.tuned && e.tuning.method == TuningMethod::BnRecalibration {
+        add(
+            &["tuned", "tuning.method"],
+            "\"bn-recalibration\" measures the batch norm of the whole network; allowed with it: true".into(),
+        );
+    }
     if !layer.digital {
         on_off_ratio(&own, &mut add);
         cells::problems(&own, &mut add);

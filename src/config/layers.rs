@@ -24,7 +24,7 @@ use super::check::{Problem, problems_of_layer};
 use super::reader::{Reader, nearest};
 use super::rule::Any;
 use super::section::{Declared, Entry, Leaf, Table};
-use super::{Chip, Experiment, Quantize, Variation, path};
+use super::{Chip, Experiment, Quantize, TuningMethod, Variation, path};
 use crate::error::{Code, Error, Mistake, Result};
 
 pub(super) use entry::{ByLayer, TABLE, judge};
@@ -65,8 +65,9 @@ impl PartialEq for Written {
 ///
 /// Not here is what a chip or a training has once: wafers, the part of the deviation that a chip shares, the
 /// law, ages, learned quantizer steps, tuning, one reference for all converters.
-const OFFERED: [&str; 33] = [
+const OFFERED: [&str; 34] = [
     "digital",
+    "tuned",
     "weight_bits",
     "per_channel",
     "activation_bits",
@@ -100,6 +101,9 @@ const OFFERED: [&str; 33] = [
     "variation.offset_reference",
     "variation.reference_copies",
 ];
+
+/// How many of them, from the first on, only layers have.
+const OWN: usize = 2;
 
 /// Whether a field of a layer's section is offered, as `chip.adc.bits`.
 pub(super) fn is_offered(field: &str) -> bool {
@@ -148,6 +152,8 @@ pub struct LayerSettings {
     /// Executed digitally: quantized as its quantizers say, and then exact. It has no arrays and no
     /// variation.
     pub digital: bool,
+    /// Corrected as `[tuning]` says; else left as it is, without columns and test cells of its own.
+    pub tuned: bool,
     /// Quantizers of its weights and of its inputs.
     pub quantize: Quantize,
     /// Its arrays, at cell level.
@@ -162,6 +168,7 @@ impl LayerSettings {
         Self {
             name: name.into(),
             digital: false,
+            tuned: true,
             quantize: e.quantize.clone(),
             chip: e.chip.clone(),
             variation: e.variation.clone(),
@@ -174,6 +181,7 @@ impl LayerSettings {
         let settings = Self {
             name: name.into(),
             digital: Leaf(Any).take(&mut s, "digital", false),
+            tuned: Leaf(Any).take(&mut s, "tuned", true),
             quantize: Quantize::take(&mut s, e.quantize.clone()),
             chip: Table.take(&mut s, "chip", e.chip.clone()),
             variation: Table.take(&mut s, "variation", e.variation.clone()),
@@ -184,12 +192,16 @@ impl LayerSettings {
 
     /// An experiment all of whose layers are like this one.
     pub(super) fn everywhere(&self, e: &Experiment) -> Experiment {
-        Experiment {
+        let mut own = Experiment {
             quantize: self.quantize.clone(),
             chip: self.chip.clone(),
             variation: self.variation.clone(),
             ..e.clone()
+        };
+        if !self.tuned {
+            own.tuning.method = TuningMethod::None;
         }
+        own
     }
 }
 

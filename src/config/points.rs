@@ -322,6 +322,7 @@ impl Experiment {
             // The training noise of all layers is given.
             Some(("variation", "sigma_w")) if self.train.sigma_w.is_some() => false,
             Some(_) => c.sees_variation(),
+            None if field == "tuned" => false,
             None if field == "digital" => on_cells || c.sees_variation(),
             None => !c.is_float(),
         })

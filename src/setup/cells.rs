@@ -55,7 +55,9 @@ pub fn cell_layers(
             signed: lo < 0,
         };
         let address = layer_address(index);
-        cells::layer(&own.chip, &own.variation, &geo, numerics.weight_bits, input, address).map_err(at)
+        let layer = cells::layer(&own.chip, &own.variation, &geo, numerics.weight_bits, input, address);
+        let is_tuned = own.tuned;
+        layer.map(|layer| CellLayer { is_tuned, ..layer }).map_err(at)
     });
     layers.collect()
 }

@@ -72,7 +72,7 @@ pub fn noises(
             mapping: terms::mapping(v),
             deviate: terms::deviate(v),
             sigma_w: sigma_w(v) as f32,
-            reference_columns,
+            reference_columns: if layer.tuned { reference_columns } else { 0 },
         })
     };
     layers.iter().map(noise).collect()

@@ -126,7 +126,7 @@ pub fn added_columns(tuning: &config::Tuning) -> u32 {
 /// More test cells and reference columns than random numbers have addresses for: [`crate::Error::Input`]
 /// with the layer and the count.
 pub fn tune(layers: &mut [CellLayer], tuning: &config::Tuning) -> Result<()> {
-    for layer in layers {
+    for layer in layers.iter_mut().filter(|layer| layer.is_tuned) {
         layer.tuned = tuned(tuning);
         layer.programming.reference_columns = reference_columns(tuning);
         let p = &layer.programming;
@@ -227,6 +227,7 @@ impl CellTuner {
                 .map(|a| (common + chips.array(seed, 0, chip, address, a as u32)) as f32)
                 .collect();
             let known: Option<Vec<f64>> = match (self.tuning.method, whole) {
+                _ if !layer.cells.is_tuned => None,
                 (TuningMethod::Oracle, _) => Some(arrays.iter().map(|&e| f64::from(e)).collect()),
                 (_, Some(e)) => Some(vec![e; arrays.len()]),
                 (TuningMethod::SelfTuning | TuningMethod::LevelColumns, None) => {
@@ -352,7 +353,7 @@ impl CellTuner {
             TuningMethod::SelfTuning => {
                 let groups = match self.tuning.scope {
                     TuningScope::Chip => 1,
-                    TuningScope::Array => self.layers.iter().map(arrays).sum(),
+                    TuningScope::Array => self.tuned_layers().map(arrays).sum(),
                 };
                 cost.cells = groups * self.tuning.test_cells as u64;
                 cost.conversions_once = cost.cells;
@@ -360,7 +361,7 @@ impl CellTuner {
             }
             TuningMethod::LevelColumns => {
                 cost.cells = self.column_cells();
-                let arrays: u64 = self.layers.iter().map(arrays).sum();
+                let arrays: u64 = self.tuned_layers().map(arrays).sum();
                 cost.conversions_once = u64::from(self.tuning.reference_columns) * arrays;
                 cost.operations_per_image = self.operations();
             }
@@ -374,13 +375,18 @@ impl CellTuner {
         Some(cost)
     }
 
+    /// Layers that are corrected.
+    fn tuned_layers(&self) -> impl Iterator<Item = &TunedLayer> {
+        self.layers.iter().filter(|layer| layer.cells.is_tuned)
+    }
+
     /// Cells of the columns that are added to the arrays.
     fn column_cells(&self) -> u64 {
         let of_layer = |l: &TunedLayer| {
             let a = &l.cells.programming.arrays;
             (a.rows * a.col_tiles() * a.cell_planes()) as u64
         };
-        let cells: u64 = self.layers.iter().map(of_layer).sum();
+        let cells: u64 = self.tuned_layers().map(of_layer).sum();
         u64::from(self.tuning.reference_columns) * cells
     }
 

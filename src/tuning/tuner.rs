@@ -53,6 +53,8 @@ struct Layer {
     address: u32,
     geo: ConvGeometry,
     mapping: Mapping,
+    /// Whether it is corrected.
+    is_tuned: bool,
     /// Its columns at a known level, read with all rows driven alike.
     columns: TestCells,
 }
@@ -88,6 +90,7 @@ impl Tuner {
                     address: layer_address(index),
                     geo,
                     mapping: terms::mapping(&own.variation),
+                    is_tuned: own.tuned,
                     columns,
                 };
                 (!own.digital).then_some(tuned)
@@ -170,16 +173,19 @@ impl Tuner {
         };
         let layers = own.iter().enumerate().map(|(l, &e)| LayerTuning {
             e,
-            correction: estimates.as_ref().map_or(correct::NONE, |est| {
-                let mapping = self.layers[l].mapping;
-                correct::correction(self.law, mapping, est[l], self.gain_floor)
-            }),
+            correction: match &estimates {
+                Some(estimates) if self.layers[l].is_tuned => {
+                    let mapping = self.layers[l].mapping;
+                    correct::correction(self.law, mapping, estimates[l], self.gain_floor)
+                }
+                _ => correct::NONE,
+            },
         });
         let layers = layers.collect();
         // The oracle knows; it does not estimate.
         let estimate = estimates
             .filter(|_| self.method != TuningMethod::Oracle)
-            .map(|e| e.iter().sum::<f64>() / e.len() as f64);
+            .and_then(|all| self.mean_estimate(&all));
         ChipTuning {
             deviation,
             estimate,
@@ -202,12 +208,12 @@ impl Tuner {
             }
             TuningMethod::LevelColumns => {
                 cost.cells = self.column_cells();
-                cost.conversions_once = k * self.layers.len() as u64;
+                cost.conversions_once = k * self.tuned_layers().count() as u64;
                 cost.operations_per_image = self.operations();
             }
             TuningMethod::ReferenceColumns => {
                 cost.cells = self.column_cells();
-                for g in self.layers.iter().map(|layer| &layer.geo) {
+                for g in self.tuned_layers().map(|layer| &layer.geo) {
                     cost.conversions_per_image += k * pixels(g);
                     // K - 1 additions and a scaling per pixel, a subtraction per output.
                     cost.operations_per_image += pixels(g) * (k + g.c_out as u64);
@@ -223,13 +229,29 @@ impl Tuner {
         Some(cost)
     }
 
+    /// Layers that are corrected.
+    fn tuned_layers(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter().filter(|layer| layer.is_tuned)
+    }
+
+    /// Mean of the estimates of the layers that are corrected; `None` where none is.
+    fn mean_estimate(&self, all: &[f64]) -> Option<f64> {
+        let own = self
+            .layers
+            .iter()
+            .zip(all)
+            .filter(|(layer, _)| layer.is_tuned);
+        let own: Vec<f64> = own.map(|(_, estimate)| *estimate).collect();
+        (!own.is_empty()).then(|| own.iter().sum::<f64>() / own.len() as f64)
+    }
+
     /// Digital operations per image of a correction by any estimate but 0.
     fn operations(&self) -> u64 {
         let work = |layer: &Layer| {
             let c = correct::correction(self.law, layer.mapping, 0.1, self.gain_floor);
             correct::operations_per_image(&layer.geo, c)
         };
-        self.layers.iter().map(work).sum()
+        self.tuned_layers().map(work).sum()
     }
 
     /// Cells of the columns that are added to the layers.
@@ -241,7 +263,7 @@ impl Tuner {
             };
             layer.geo.rows() as u64 * of_weight
         };
-        u64::from(self.columns) * self.layers.iter().map(of_column).sum::<u64>()
+        u64::from(self.columns) * self.tuned_layers().map(of_column).sum::<u64>()
     }
 
     /// Variance of the estimate's error by the closed form, where there is one: the chip's estimate from

@@ -114,6 +114,68 @@ fn digital_layers_are_exact_and_others_draw_what_they_drew() {
     assert_ne!(found[0].loss, found[1].loss);
 }
 
+/// A layer that is not tuned has the chips of an untuned one; where none is, nothing is corrected and next to
+/// nothing is paid.
+#[test]
+fn layers_may_be_left_untuned() {
+    let (data, backend) = (digits(), CpuBackend::new());
+    let m = trained(&with("weight", QAT, ""), &data);
+    let base = "[variation]\nsigma_w = 0.2\nsigma_b = 0.3\n[chip.cells]\nslice_bits = 2\n";
+    let all = "[layer.\"*\"]\ntuned = false\n";
+    let one = "[layer.fc2]\ntuned = false\n";
+    for fidelity in ["weight", "cell"] {
+        let hits = |method: &str, layers: &str| -> Vec<(u32, u64)> {
+            let tuning = format!("{QAT}{base}[tuning]\nmethod = \"{method}\"\nscope = \"array\"\n");
+            let tuning = match fidelity {
+                "cell" => tuning,
+                _ => tuning.replace("scope = \"array\"\n", ""),
+            };
+            let e = with(fidelity, &tuning, layers);
+            let rows = rows(&e, &m, &data, 0..CHIPS);
+            rows.iter()
+                .map(|row| (row.correct, row.loss.to_bits()))
+                .collect()
+        };
+        let untuned = hits("none", "");
+        for method in [
+            "self-tuning",
+            "level-columns",
+            "reference-columns",
+            "oracle",
+        ] {
+            assert_eq!(hits(method, all), untuned, "{fidelity} {method}");
+            let (some, tuned) = (hits(method, one), hits(method, ""));
+            // Columns of weight 0 show nothing of a factor.
+            if method != "reference-columns" {
+                assert!(some != untuned && some != tuned, "{fidelity} {method}");
+            }
+        }
+        let costs = |layers: &str| {
+            let tuning = format!("{QAT}{base}[tuning]\nmethod = \"level-columns\"\n");
+            let point = setup::point(&with(fidelity, &tuning, layers), &data, 0).unwrap();
+            let images = point.test_images().unwrap();
+            let mut simulator = Simulator::new(&backend, &point, &m, &images).unwrap();
+            simulator.run(0, 0..2, &()).unwrap();
+            sweep::cost::costs(&point, &mut simulator).unwrap()
+        };
+        let (tuned, less, none) = (costs(""), costs(one), costs(all));
+        // Four columns of the 24 rows of fc2; of pairs of two slices at cell level.
+        let of_column = if fidelity == "cell" { 4.0 } else { 1.0 };
+        assert_eq!(tuned["cells"] - less["cells"], 4.0 * 24.0 * of_column);
+        let rows = 64.0 + 24.0 + 16.0;
+        assert_eq!(tuned["cells"] - none["cells"], 4.0 * rows * of_column);
+    }
+    let wrong = Experiment::parse(
+        "[network]\nbatch_norm = true\n[tuning]\nmethod = \"bn-recalibration\"\n[layer.fc2]\ntuned = false\n",
+        "x.toml",
+    );
+    let text = wrong.unwrap_err().to_string();
+    assert!(
+        text.contains("x.toml:6: field `layer.fc2.tuned`: \"bn-recalibration\" measures"),
+        "{text}"
+    );
+}
+
 /// Fewer layers on arrays cost less, and every way of tuning works with them.
 #[test]
 fn digital_layers_have_no_cells() {

@@ -4,7 +4,7 @@ use serde::ser::SerializeStruct;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{LayerSettings, Layers, OFFERED, Written};
+use super::{LayerSettings, Layers, OFFERED, OWN, Written};
 use crate::config::axes::AxisValue;
 use crate::config::reader::{Reader, Section, short, unknown};
 use crate::config::reference::{self, Field};
@@ -72,17 +72,20 @@ impl Entry<Layers> for ByLayer {
 
     fn describe(&self, _: Field, _: &Layers, book: &mut Vec<reference::Table>) {
         book.push(reference::Table::new(TABLE, &about()));
-        let docs = " Executed digitally: quantized as said, then exact. The layer has no arrays and no variation.";
-        let mut field = Field::new(TABLE, "digital", docs, "", crate::config::section::FIRST);
-        field.set_allowed(Rule::<bool>::allowed(&Any));
-        field.set_default(Some(false.into()));
-        reference::add(book, field);
+        let digital = " Executed digitally: quantized as said, then exact. The layer has no arrays and no variation.";
+        let tuned = " Corrected as `[tuning]` says. `false`: left as it is, without columns and test cells of its own.";
+        for (name, docs, default) in [("digital", digital, false), ("tuned", tuned, true)] {
+            let mut field = Field::new(TABLE, name, docs, "", crate::config::section::FIRST);
+            field.set_allowed(Rule::<bool>::allowed(&Any));
+            field.set_default(Some(default.into()));
+            reference::add(book, field);
+        }
     }
 }
 
 /// What the reference says of the sections.
 fn about() -> String {
-    let fields = OFFERED[1..].iter().map(|field| {
+    let fields = OFFERED[OWN..].iter().map(|field| {
         let whole = match super::whole(field) {
             true => " and what is inside",
             false => "",
@@ -97,7 +100,7 @@ fn about() -> String {
          of the experiment. Where several sections set the same field of a layer, its own name beats every pattern, and \
          of two patterns the one with more literal characters wins; two with as many must agree. The order in the file \
          does not matter. As an axis: `'layer.\"conv1\".weight_bits' = [2, 4, 8]`.\n\n\
-         Besides `digital` a section takes fields of `[quantize]`, directly, and of `[chip]` and `[variation]`, in \
+         Besides `digital` and `tuned` a section takes fields of `[quantize]`, directly, and of `[chip]` and `[variation]`, in \
          tables inside (`[layer.\"conv1\".chip.adc]`): {}.",
         fields.join(", ")
     )

@@ -276,7 +276,7 @@ fn what_is_offered_exists() {
                 .chain([t.path.as_str()])
         })
         .collect();
-    for field in &OFFERED[1..] {
+    for field in &OFFERED[OWN..] {
         let whole = match field.contains('.') {
             true => field.to_string(),
             false => format!("quantize.{field}"),

@@ -370,10 +370,9 @@ impl<'b, 'a> Walk<'b, 'a> {
         let x = value(0);
         let per_chip =
             (0..node.inputs.len()).any(|i| self.b.program.desc(value(i)).scope == Scope::PerChip);
-        let scope = if per_chip {
-            Scope::PerChip
-        } else {
-            Scope::Shared
+        let scope = match per_chip {
+            true => Scope::PerChip,
+            false => Scope::Shared,
         };
         let mut post = Post::NONE;
         let op = match (&node.layer, self.layers[id]) {
@@ -404,16 +403,13 @@ impl<'b, 'a> Walk<'b, 'a> {
         match op {
             Layer::MaxPool(geo) => self.ops.push(Op::from(MaxPool { x, y, geo: *geo })),
             Layer::AvgPool(geo) => self.ops.push(Op::from(AvgPool { x, y, geo: *geo })),
-            Layer::Add => self.ops.push(Op::from(Add {
-                a: x,
-                b: value(1),
-                y,
-            })),
-            Layer::Multiply => self.ops.push(Op::from(Multiply {
-                a: x,
-                b: value(1),
-                y,
-            })),
+            Layer::Add | Layer::Multiply => {
+                let (a, b) = (x, value(1));
+                self.ops.push(match op {
+                    Layer::Add => Op::from(Add { a, b, y }),
+                    _ => Op::from(Multiply { a, b, y }),
+                });
+            }
             Layer::Softmax => self.ops.push(Op::from(Softmax { x, y })),
             Layer::Rearrange { table, fill } => self.ops.push(Op::from(Rearrange {
                 x,

@@ -69,42 +69,7 @@ impl Net {
         let clipped = map("clipped", geo.c_out, chip, Role::Output);
         let conversions = layer.reading.dac.conversions();
         let sums = map("sums", a.converters() * conversions, chip, Role::Output);
-
-        let program_cells = p.section(
-            "program",
-            program_ops(layer, (w, w_step, array), planes, cells, variance),
-        );
-        let wires = layer.wires.as_ref().zip(cells).map(|(spec, g)| {
-            let (out, spec) = (planes, spec.clone());
-            p.section("wires", vec![IrDrop { g, out, spec }.into()])
-        });
-        let convert = range.zip(adc).map(|(range, out)| {
-            let fold = ConverterFold {
-                range,
-                scale,
-                out,
-                spec: layer.errors.clone(),
-            };
-            p.section("convert", vec![fold.into()])
-        });
-        let whole = Crossbar {
-            x,
-            x_step,
-            g: planes,
-            variance,
-            w_step,
-            adc,
-            range,
-            correct,
-            y,
-            clipped: Some(clipped),
-            geo,
-            post: Post::NONE,
-            spec: layer.reading.clone(),
-        };
-        let before = unconverted(&whole, sums);
-        let read = p.section("read", vec![before.into(), whole.into()]);
-        Self {
+        let mut net = Self {
             program: p,
             x,
             x_step,
@@ -121,11 +86,60 @@ impl Net {
             y,
             clipped,
             sums,
-            program_cells,
-            wires,
-            convert,
-            read,
-        }
+            program_cells: SectionId(0),
+            wires: None,
+            convert: None,
+            read: SectionId(0),
+        };
+        net.add_sections(layer, geo);
+        net
+    }
+
+    /// What is run, in order.
+    fn add_sections(&mut self, layer: &CellLayer, geo: ConvGeometry) {
+        self.program_cells = self.program.section(
+            "program",
+            program_ops(
+                layer,
+                (self.w, self.w_step, self.array),
+                self.planes,
+                self.cells,
+                self.variance,
+            ),
+        );
+        self.wires = layer.wires.as_ref().zip(self.cells).map(|(spec, g)| {
+            let (out, spec) = (self.planes, spec.clone());
+            self.program
+                .section("wires", vec![IrDrop { g, out, spec }.into()])
+        });
+        self.convert = self.range.zip(self.adc).map(|(range, out)| {
+            let fold = ConverterFold {
+                range,
+                scale: self.scale,
+                out,
+                spec: layer.errors.clone(),
+            };
+            self.program.section("convert", vec![fold.into()])
+        });
+        let whole = Crossbar {
+            x: self.x,
+            x_step: self.x_step,
+            g: self.planes,
+            variance: self.variance,
+            w_step: self.w_step,
+            adc: self.adc,
+            range: self.range,
+            correct: self.correct,
+            y: self.y,
+            clipped: Some(self.clipped),
+            geo,
+            post: Post::NONE,
+            spec: layer.reading.clone(),
+        };
+        let before = unconverted(&whole, self.sums);
+        self.read = self
+            .program
+            .section("read", vec![before.into(), whole.into()]);
     }
 
     pub fn open(&self, backend: &dyn Backend, count: usize) -> Result<Box<dyn Session>> {
