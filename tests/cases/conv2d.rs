@@ -43,33 +43,35 @@ pub fn geometry(rng: &mut Rng) -> ConvGeometry {
     }
 }
 
+/// A small convolution.
+const BASE: ConvGeometry = ConvGeometry {
+    c_in: 3,
+    h_in: 6,
+    w_in: 5,
+    c_out: 9,
+    kh: 3,
+    kw: 3,
+    stride: [1; 2],
+    dilation: [1; 2],
+    pad: [0; 4],
+    groups: 1,
+};
+
 /// Strides, dilations, uneven padding, groups, edges that no kernel position sees, and linear
 /// layers, each with channel counts around the kernels' tiles.
 fn geometries() -> Vec<ConvGeometry> {
-    let base = ConvGeometry {
-        c_in: 3,
-        h_in: 6,
-        w_in: 5,
-        c_out: 9,
-        kh: 3,
-        kw: 3,
-        stride: [1; 2],
-        dilation: [1; 2],
-        pad: [0; 4],
-        groups: 1,
-    };
     vec![
-        base,
+        BASE,
         ConvGeometry {
             pad: [1; 4],
             c_out: 6,
-            ..base
+            ..BASE
         },
         ConvGeometry {
             kw: 2,
             stride: [2; 2],
             pad: [2, 0, 1, 3],
-            ..base
+            ..BASE
         },
         ConvGeometry {
             c_in: 2,
@@ -78,7 +80,7 @@ fn geometries() -> Vec<ConvGeometry> {
             dilation: [2; 2],
             stride: [3; 2],
             pad: [2, 3, 2, 3],
-            ..base
+            ..BASE
         },
         ConvGeometry {
             c_in: 1,
@@ -88,14 +90,14 @@ fn geometries() -> Vec<ConvGeometry> {
             stride: [2; 2],
             kh: 2,
             pad: [1, 0, 0, 1],
-            ..base
+            ..BASE
         },
         ConvGeometry {
             c_in: 4,
             c_out: 6,
             groups: 2,
             pad: [1; 4],
-            ..base
+            ..BASE
         },
         // Depthwise.
         ConvGeometry {
@@ -104,7 +106,7 @@ fn geometries() -> Vec<ConvGeometry> {
             groups: 5,
             stride: [2; 2],
             pad: [1; 4],
-            ..base
+            ..BASE
         },
         // A stride beyond the kernel: some inputs are never read.
         ConvGeometry {
@@ -112,13 +114,13 @@ fn geometries() -> Vec<ConvGeometry> {
             kh: 1,
             kw: 1,
             stride: [2; 2],
-            ..base
+            ..BASE
         },
         ConvGeometry {
             kh: 1,
             kw: 1,
             pad: [1, 0, 0, 1],
-            ..base
+            ..BASE
         },
         // Everything different by direction and side.
         ConvGeometry {
@@ -131,7 +133,7 @@ fn geometries() -> Vec<ConvGeometry> {
             dilation: [2, 1],
             pad: [2, 0, 1, 3],
             groups: 2,
-            ..base
+            ..BASE
         },
         ConvGeometry {
             h_in: 5,
@@ -140,7 +142,7 @@ fn geometries() -> Vec<ConvGeometry> {
             stride: [2, 1],
             dilation: [1, 3],
             pad: [0, 1, 0, 2],
-            ..base
+            ..BASE
         },
         // The stride and the dilation share a factor in one direction only.
         ConvGeometry {
@@ -149,7 +151,7 @@ fn geometries() -> Vec<ConvGeometry> {
             stride: [4, 3],
             dilation: [2, 2],
             pad: [3, 1, 0, 2],
-            ..base
+            ..BASE
         },
         ConvGeometry::linear(37, 10),
         ConvGeometry::linear(64, 24),

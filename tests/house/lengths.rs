@@ -18,11 +18,9 @@ const LONG_FILES: &[(&str, usize)] = &[("tests/gpu/training.rs", 540)];
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/backend/cpu/conv2d.rs", "grad_input", 93),
     ("src/network/lower/backward.rs", "backward", 168),
-    ("src/network/lower/inference.rs", "lower", 141),
     ("src/network/lower/forward.rs", "conv", 114),
     ("src/network/lower/forward.rs", "forward", 101),
     ("src/network/lower/training.rs", "lower", 91),
-    ("tests/cases/conv2d.rs", "geometries", 111),
     ("tests/gpu/training.rs", "backward", 107),
 ];
 

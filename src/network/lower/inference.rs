@@ -100,38 +100,12 @@ pub fn lower(
     let mut b = Builder::new(graph, numerics);
     let (images, labels) = b.image_io("", Scope::Shared);
     let tally = tally(&mut b.program);
-    let mut fabricate = vec![];
-    let mut refold = vec![];
-    let (mut made, mut index) = (Made::default(), 0);
-    let mut layers = vec![None; graph.nodes.len()];
-    for (id, node) in graph.nodes.iter().enumerate() {
-        layers[id] = match node.layer {
-            Layer::Conv { geo, bias } => {
-                let states = b.conv_states(id, &geo, bias);
-                let place = Place {
-                    name: &node.name,
-                    index,
-                    geo: &geo,
-                    states,
-                };
-                index += 1;
-                Some(made.layer(&mut b, &mut fabricate, &place, chips))
-            }
-            Layer::BatchNorm { eps, .. } => {
-                let s = b.norm_states(id);
-                Some(match norm {
-                    NormMode::Frozen => frozen_norm(&mut b, &mut fabricate, id, s, eps),
-                    NormMode::Recalibrated => chip_norm(&mut b, &mut refold, id, s, eps),
-                })
-            }
-            Layer::Affine => {
-                let (scale, shift) = b.affine_states(id);
-                Some(Prepared::Affine { scale, shift })
-            }
-            Layer::Quantize { lo, hi } => Some(Prepared::Quantize(b.fixed_quantizer(id, lo, hi))),
-            _ => None,
-        };
-    }
+    let Laid {
+        layers,
+        made,
+        fabricate,
+        refold,
+    } = lay(&mut b, chips, norm);
     let Made {
         chips: tensors,
         cells,
@@ -156,7 +130,6 @@ pub fn lower(
             b.program.section("refold", refold),
         ));
     }
-    let mut clips = None;
     let counts = matches!(
         chips,
         Chips::Cell {
@@ -164,33 +137,15 @@ pub fn lower(
             ..
         }
     );
-    if counts && cells.iter().any(|c| c.range.is_some()) {
-        let mut walk = Walk::new(&mut b, &layers, cell_layers);
-        walk.clips = Some(Clips::default());
-        walk.fused(images, false);
-        let (ops, counts) = (walk.ops, walk.clips.unwrap_or_default().counts);
-        let zero = counts.iter().map(|&(_, t)| Op::from(Zero { t })).collect();
-        clips = Some(ClipCounts {
-            section: b.program.section("count clips", ops),
-            clear: b.program.section("clear clips", zero),
-            counts,
-        });
-    }
-    let mut tapped = None;
-    if let Chips::Cell { taps, .. } = chips
-        && taps.iter().any(|&t| t != Tap::No)
-    {
-        let mut walk = Walk::new(&mut b, &layers, cell_layers);
-        walk.taps = Some(Taps {
-            kinds: taps,
-            planes: cells.iter().map(|c| (c.planes, c.variance)).collect(),
-            found: vec![],
-        });
-        walk.fused(images, false);
-        let (ops, taps) = (walk.ops, walk.taps);
-        let found = taps.map_or(vec![], |t| t.found);
-        tapped = Some((b.program.section("tap", ops), found));
-    }
+    let counts = counts && cells.iter().any(|c| c.range.is_some());
+    let clips = counts.then(|| count_clips(Walk::new(&mut b, &layers, cell_layers), images));
+    let tapped = match chips {
+        Chips::Cell { taps, .. } if taps.iter().any(|&t| t != Tap::No) => {
+            let walk = Walk::new(&mut b, &layers, cell_layers);
+            Some(tap(walk, images, taps, &cells))
+        }
+        Chips::Cell { .. } | Chips::Weight(_) => None,
+    };
     let fabricate = b.program.section("fabricate", fabricate);
     let zero = vec![Op::from(Zero { t: tally })];
     let clear = b.program.section("clear", zero);
@@ -214,6 +169,88 @@ pub fn lower(
         evaluate,
         recalibrate,
     }
+}
+
+/// The layers of a network, with what makes their chips.
+struct Laid {
+    layers: Vec<Option<Prepared>>,
+    made: Made,
+    fabricate: Vec<Op>,
+    refold: Vec<Op>,
+}
+
+/// Lays out the layers with states.
+fn lay(b: &mut Builder, chips: Chips, norm: NormMode) -> Laid {
+    let graph = b.graph;
+    let mut fabricate = vec![];
+    let mut refold = vec![];
+    let (mut made, mut index) = (Made::default(), 0);
+    let mut laid = vec![None; graph.nodes.len()];
+    for (id, node) in graph.nodes.iter().enumerate() {
+        laid[id] = match node.layer {
+            Layer::Conv { geo, bias } => {
+                let states = b.conv_states(id, &geo, bias);
+                let place = Place {
+                    name: &node.name,
+                    index,
+                    geo: &geo,
+                    states,
+                };
+                index += 1;
+                Some(made.layer(b, &mut fabricate, &place, chips))
+            }
+            Layer::BatchNorm { eps, .. } => {
+                let s = b.norm_states(id);
+                Some(match norm {
+                    NormMode::Frozen => frozen_norm(b, &mut fabricate, id, s, eps),
+                    NormMode::Recalibrated => chip_norm(b, &mut refold, id, s, eps),
+                })
+            }
+            Layer::Affine => {
+                let (scale, shift) = b.affine_states(id);
+                Some(Prepared::Affine { scale, shift })
+            }
+            Layer::Quantize { lo, hi } => Some(Prepared::Quantize(b.fixed_quantizer(id, lo, hi))),
+            _ => None,
+        };
+    }
+    Laid {
+        layers: laid,
+        made,
+        fabricate,
+        refold,
+    }
+}
+
+/// The pass that counts conversions beyond their ranges.
+fn count_clips(mut walk: Walk, images: TensorId) -> ClipCounts {
+    walk.clips = Some(Clips::default());
+    walk.fused(images, false);
+    let (ops, counts) = (walk.ops, walk.clips.unwrap_or_default().counts);
+    let zero = counts.iter().map(|&(_, t)| Op::from(Zero { t })).collect();
+    ClipCounts {
+        section: walk.b.program.section("count clips", ops),
+        clear: walk.b.program.section("clear clips", zero),
+        counts,
+    }
+}
+
+/// The pass that keeps what is tapped, and what that is.
+fn tap<'w>(
+    mut walk: Walk<'w, '_>,
+    images: TensorId,
+    kinds: &'w [Tap],
+    cells: &[CellTensors],
+) -> (SectionId, Vec<Tapped>) {
+    walk.taps = Some(Taps {
+        kinds,
+        planes: cells.iter().map(|c| (c.planes, c.variance)).collect(),
+        found: vec![],
+    });
+    walk.fused(images, false);
+    let (ops, taps) = (walk.ops, walk.taps);
+    let found = taps.map_or(vec![], |t| t.found);
+    (walk.b.program.section("tap", ops), found)
 }
 
 /// Hits and summed loss of every chip.
