@@ -22,9 +22,13 @@ pub fn table(report: &Report) -> String {
 
 /// What was analysed.
 pub(super) fn title(report: &Report) -> String {
+    let name = match report.title.as_str() {
+        "" => &report.experiment,
+        title => title,
+    };
     match report.point.as_str() {
-        "" => report.experiment.clone(),
-        point => format!("{} ({point})", report.experiment),
+        "" => name.to_string(),
+        point => format!("{name} ({point})"),
     }
 }
 
@@ -173,42 +177,32 @@ fn accuracy(rows: &[AccuracyRow]) -> String {
     ])
 }
 
-/// What the numbers are of.
-pub(super) fn sentences(report: &Report) -> Vec<String> {
-    let total = &report.total;
+/// What the numbers mean, and what they are of.
+pub(super) fn definitions(report: &Report) -> Vec<String> {
     let mut all = vec![
         format!(
-            "Sums in levels of {} of {} test images on a nominal chip; quantiles are of magnitudes, exact over all sums counted.",
+            "Sums are in levels, of {} of {} test images on a nominal chip with ideal wires; quantiles are of magnitudes, exact \
+             over all sums that were counted.",
             thousands(report.sums.images as u64),
             thousands(report.sums.of as u64)
         ),
-        "Bits are of converters with a step of one level, with the sign's: none of the sums clips, or all but the share named; \
-         possible: what no weights and inputs exceed."
+        "Bits are of converters with a step of one level, the sign's included: none of the sums clips, or all but the share \
+         named; possible is what no weights and inputs exceed."
             .into(),
-        format!(
-            "Non-zero digits: {} of {} ({} %). Arrays: {}, {} without zero segments (rate {}).",
-            thousands(total.non_zero),
-            thousands(total.cells),
-            share(total.share),
-            thousands(total.arrays as u64),
-            thousands(total.arrays_after as u64),
-            rate(total.compression)
-        ),
     ];
     if report.chips > 0 {
         all.push(format!(
-            "NF: mean |I_ideal - I| / |I_ideal| of all currents that are ideally not 0, {} (spread: standard deviation over \
-             chips), {}: {} % over the network.",
+            "NF is the mean of |I_ideal - I| / |I_ideal| over all currents that are ideally not 0: mean and standard deviation over \
+             {}, {}.",
             count(report.chips as u64, "chip"),
             count(report.currents.images as u64, "image"),
-            factor(total.nf, total.nf_std)
         ));
     }
     if let Some(rows) = &report.accuracy {
         let images = rows.first().map_or(0, |r| r.images);
         all.push(format!(
-            "Accuracy on a nominal chip with the bits of every layer and slice, {}; in brackets 95 % intervals (Wilson; paired \
-             over images: Tango).",
+            "Accuracy is that of a nominal chip with its wires and the bits of every layer and slice, {}; in brackets 95 % \
+             intervals (Wilson; paired over images: Tango).",
             count(images, "test image")
         ));
     }
@@ -216,5 +210,19 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
 }
 
 fn notes(report: &Report) -> String {
-    super::table::wrapped(&sentences(report).join(" "))
+    let total = &report.total;
+    let mut all = format!(
+        "Non-zero digits: {} of {} ({} %). Arrays: {}, {} without zero segments (rate {}). ",
+        thousands(total.non_zero),
+        thousands(total.cells),
+        share(total.share),
+        thousands(total.arrays as u64),
+        thousands(total.arrays_after as u64),
+        rate(total.compression)
+    );
+    if report.chips > 0 {
+        let nf = factor(total.nf, total.nf_std);
+        all += &format!("NF of all currents: {nf} %. ");
+    }
+    super::table::wrapped(&(all + &definitions(report).join(" ")))
 }

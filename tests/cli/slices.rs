@@ -8,7 +8,7 @@ use pimento::sweep::slices::{AccuracyRow, ArrayRow, CellRow, LayerRow, ReadRow, 
 use super::{Run, pimento_with, text};
 
 const TEXT: &str = "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\ntrain_limit = 200\ntest_limit = 60\n[network]\n\
-                    kind = \"mlp\"\nhidden = [10, 8]\n[train]\nrecipe = \"qat\"\nepochs = 1\n[quantize]\nweight_bits = 5\n\
+                    kind = \"mlp\"\nhidden = [10, 8]\n[train]\nrecipe = \"qat\"\nepochs = 1\n[quantize]\nweight_bits = 5\nactivation_bits = 4\ninput_bits = 4\n\
                     [chip.array]\nrows = 24\ncols = 8\n[chip.cells]\nslice_bits = 2\n[chip.wires]\nrow_ohm = 2\n[variation]\n\
                     sigma_w = 0.05\n[sweep]\nchips = 2\n[layer.fc3]\ndigital = true\n";
 

@@ -3,16 +3,14 @@
 use std::fmt::Write;
 
 use super::{STYLE, section};
-use crate::report::plot;
-use crate::report::slices::{accuracy_cells, converters, factor, rate, sentences, share, title};
+use crate::report::plot::{self, Figure};
+use crate::report::slices::{accuracy_cells, converters, definitions, factor, rate, share, title};
 use crate::report::text::{NONE, compact, count, escape, html, percent, rounded, thousands};
 use crate::sweep::outdir::GENERATOR;
 use crate::sweep::slices::{LayerRow, Report};
 
-/// Plots keep a size that can be read: they are no wider than they need be, and scroll where the screen is narrow.
-const OWN: &str = "figure { overflow-x: auto; }\n\
-                   figure svg { min-width: 600px; max-width: 860px; }\n\
-                   figcaption { position: sticky; left: 0; }\n";
+/// Two plots beside each other where there is room.
+const OWN: &str = ".pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 0 36px; }\n";
 
 /// Most rows of the tables of cells and converters that are open at once.
 const OPEN_ROWS: usize = 24;
@@ -33,20 +31,27 @@ pub fn page(report: &Report) -> String {
     );
     head(&mut out, report, &name);
     layers(&mut out, report);
-    section(&mut out, &plot::slices::shares(report));
-    if let Some(figure) = plot::slices::beyond(report) {
-        section(&mut out, &figure);
-    }
-    section(&mut out, &plot::slices::bits(report));
+    let (shares, bits) = (plot::slices::shares(report), plot::slices::bits(report));
+    pair(&mut out, [Some(shares), Some(bits)]);
+    let (beyond, factors) = (plot::slices::beyond(report), plot::slices::factors(report));
+    pair(&mut out, [beyond, factors]);
     accuracy(&mut out, report);
-    if let Some(figure) = plot::slices::factors(report) {
-        section(&mut out, &figure);
-    }
     cells(&mut out, report);
     reads(&mut out, report);
     provenance(&mut out, report);
     out.push_str("</main>\n</body>\n</html>\n");
     out
+}
+
+/// Two plots side by side.
+fn pair(out: &mut String, figures: [Option<Figure>; 2]) {
+    out.push_str("<div class=\"pair\">\n");
+    for figure in figures.into_iter().flatten() {
+        out.push_str("<section>\n");
+        section(out, &figure);
+        out.push_str("</section>\n");
+    }
+    out.push_str("</div>\n");
 }
 
 /// What was analysed, and what came out.
@@ -121,7 +126,7 @@ fn head(out: &mut String, report: &Report, name: &str) {
         thousands(total.arrays_after as u64),
         rate(total.compression)
     );
-    let _ = writeln!(out, "<p>{}</p>", html(&sentences(report).join(" ")));
+    let _ = writeln!(out, "<p>{}</p>", html(&definitions(report).join(" ")));
 }
 
 /// A table: heads, with whether their column holds numbers, and the rows.

@@ -3,12 +3,12 @@
 use super::Figure;
 use super::frame::Frame;
 use super::svg::{Anchor, Key, Scale, Svg, legend, range, series_class, text_width, ticks};
-use crate::report::slices::{factor, share, title};
-use crate::report::text::{compact, csv_field, thousands};
-use crate::sweep::slices::{LayerRow, ReadRow, Report};
+use crate::report::slices::{factor, share};
+use crate::report::text::{compact, count, csv_field, thousands};
+use crate::sweep::slices::{ArrayRow, LayerRow, ReadRow, Report};
 
-/// Narrower than other plots: a phone shows them at a size that can be read.
-const WIDTH: f64 = 720.0;
+/// Narrower than other plots: two stand side by side, and a phone shows one at a size that can be read.
+const WIDTH: f64 = 500.0;
 const RIGHT: f64 = 18.0;
 /// Height of a line of a slice in a row of a layer, and the space between rows.
 const LINE: f64 = 13.0;
@@ -17,6 +17,10 @@ const BETWEEN: f64 = 11.0;
 const MOST_ROWS: usize = 60;
 /// Most arrays drawn.
 const MOST_DOTS: usize = 6_000;
+/// Most arrays drawn as markers with their numbers.
+const MOST_MARKERS: usize = 400;
+/// Height of a plot with a scale of its own to the left.
+const HEIGHT: f64 = 270.0;
 
 /// Labels of slices, 0 first.
 fn labels(report: &Report) -> Vec<String> {
@@ -56,7 +60,7 @@ impl<'a> Rows<'a> {
         let layers = &report.layers[..report.layers.len().min(MOST_ROWS)];
         let lines = report.slices.len().max(1);
         let names = layers.iter().map(|l| text_width(&l.name, 13.0));
-        let left = names.fold(0.0, f64::max).min(210.0) + 16.0;
+        let left = names.fold(0.0, f64::max).min(150.0) + 16.0;
         let height = layers.len() as f64 * (lines as f64 * LINE + BETWEEN);
         let frame = Frame {
             left,
@@ -182,26 +186,10 @@ pub(in crate::report) fn shares(report: &Report) -> Figure {
 
 /// Share of the sums that a converter of so many bits clips, over all layers.
 pub(in crate::report) fn beyond(report: &Report) -> Option<Figure> {
-    const HEIGHT: f64 = 320.0;
     let labels = labels(report);
-    let fractions = |slice: usize| {
-        let s = &report.slices[slice];
-        let shares = s.beyond.iter().map(move |n| *n as f64 / s.sums as f64);
-        shares.enumerate().filter(|(_, p)| *p > 0.0)
-    };
-    let all = || (0..report.slices.len()).flat_map(fractions);
+    let all = || (0..report.slices.len()).flat_map(|slice| fractions(report, slice));
+    all().next()?;
     let least = all().map(|(_, p)| p).fold(1.0, f64::min);
-    if all().next().is_none() {
-        return None;
-    }
-    let longest = report
-        .slices
-        .iter()
-        .map(|s| s.beyond.len())
-        .max()
-        .unwrap_or(1);
-    let last = (longest - 1).max(1) as f64;
-    let decades = least.log10().floor().min(-1.0);
     let mut svg = Svg::new(WIDTH);
     let top = legend(&mut svg, (0.0, 0.0), WIDTH, &keys(&labels)) + 34.0;
     let frame = Frame {
@@ -210,70 +198,25 @@ pub(in crate::report) fn beyond(report: &Report) -> Option<Figure> {
         top,
         bottom: top + HEIGHT,
     };
-    svg.text(
-        "soft small",
-        (2.0, top - 14.0),
-        Anchor::Start,
-        "sums beyond (%)",
-    );
-    let ys = Scale {
-        data: (decades, 0.0),
-        pixels: (frame.bottom, frame.top),
-    };
-    for decade in decades as i32..=0 {
-        let at = ys.at(f64::from(decade));
-        svg.line("grid", (frame.left, at), (frame.right, at));
-        let label = compact(100.0 * 10f64.powi(decade), 9);
-        svg.text(
-            "soft small",
-            (frame.left - 8.0, at + 4.0),
-            Anchor::End,
-            &label,
-        );
-    }
-    let xs = Scale {
-        data: (0.0, last),
-        pixels: (frame.left + 14.0, frame.right - 14.0),
-    };
-    for bits in 0..longest {
-        let label = match bits {
-            0 => "0".to_string(),
-            n => format!("{n} (to {})", thousands((1u64 << n) - 1)),
-        };
-        let shown = if longest <= 8 {
-            label
-        } else {
-            bits.to_string()
-        };
-        frame.mark(&mut svg, xs.at(bits as f64), &shown);
-    }
-    svg.line(
-        "axis",
-        (frame.left, frame.bottom),
-        (frame.right, frame.bottom),
-    );
-    frame.title(
-        &mut svg,
-        "bits of the magnitude (largest one inside), without the sign's",
-    );
-    let mut csv = String::from("slice,bits,sums_beyond,sums\n");
+    let (xs, ys) = clipping_scales(&mut svg, &frame, report, least);
     for (slice, label) in labels.iter().enumerate() {
-        let points: Vec<(f64, f64)> = fractions(slice)
-            .map(|(bits, p)| (xs.at(bits as f64), ys.at(p.log10())))
-            .collect();
+        let place = |(bits, p): (usize, f64)| (xs.at(bits as f64), ys.at(p.log10()));
+        let points: Vec<(f64, f64)> = fractions(report, slice).map(place).collect();
         svg.polyline(&format!("line {}", series_class(slice)), &points, false);
         let row = &report.slices[slice];
+        for ((bits, _), at) in fractions(report, slice).zip(points) {
+            let tip = format!(
+                "{label}: {} of {} sums do not fit {bits} bits",
+                thousands(row.beyond[bits]),
+                thousands(row.sums)
+            );
+            svg.marker(slice, at, &tip);
+        }
+    }
+    let mut csv = String::from("slice,bits,sums_beyond,sums\n");
+    for row in &report.slices {
         for (bits, n) in row.beyond.iter().enumerate() {
-            csv += &format!("{slice},{bits},{n},{}\n", row.sums);
-            if *n > 0 {
-                let part = *n as f64 / row.sums as f64;
-                let tip = format!(
-                    "{label}: {} of {} sums do not fit {bits} bits",
-                    thousands(*n),
-                    thousands(row.sums)
-                );
-                svg.marker(slice, (xs.at(bits as f64), ys.at(part.log10())), &tip);
-            }
+            csv += &format!("{},{bits},{n},{}\n", row.slice, row.sums);
         }
     }
     let title = "Sums that a converter would clip".to_string();
@@ -288,6 +231,48 @@ pub(in crate::report) fn beyond(report: &Report) -> Option<Figure> {
         csv,
         file: "sums_beyond.csv".into(),
     })
+}
+
+/// Shares of the sums of a slice that do not fit so many bits, as far as there are any.
+fn fractions(report: &Report, slice: usize) -> impl Iterator<Item = (usize, f64)> + '_ {
+    let s = &report.slices[slice];
+    let shares = s.beyond.iter().map(move |n| *n as f64 / s.sums as f64);
+    shares.enumerate().filter(|(_, p)| *p > 0.0)
+}
+
+/// Draws bits below and powers of ten, down to `least`, to the left; gives the scales.
+fn clipping_scales(svg: &mut Svg, frame: &Frame, report: &Report, least: f64) -> (Scale, Scale) {
+    let place = (2.0, frame.top - 14.0);
+    svg.text("soft small", place, Anchor::Start, "sums beyond (%)");
+    let decades = least.log10().floor().min(-1.0);
+    let ys = Scale {
+        data: (decades, 0.0),
+        pixels: (frame.bottom, frame.top),
+    };
+    for decade in decades as i32..=0 {
+        let at = ys.at(f64::from(decade));
+        svg.line("grid", (frame.left, at), (frame.right, at));
+        let label = compact(100.0 * 10f64.powi(decade), 9);
+        let place = (frame.left - 8.0, at + 4.0);
+        svg.text("soft small", place, Anchor::End, &label);
+    }
+    let lengths = report.slices.iter().map(|s| s.beyond.len());
+    let longest = lengths.max().unwrap_or(1);
+    let xs = Scale {
+        data: (0.0, (longest - 1).max(1) as f64),
+        pixels: (frame.left + 14.0, frame.right - 20.0),
+    };
+    let long = |bits: usize| format!("{bits} (\u{2264} {})", thousands((1u64 << bits) - 1));
+    let room = (xs.pixels.1 - xs.pixels.0) / (longest - 1).max(1) as f64;
+    let fits = text_width(&long(longest - 1), 12.0) + 8.0 <= room;
+    for bits in 0..longest {
+        let label = if fits { long(bits) } else { bits.to_string() };
+        frame.mark(svg, xs.at(bits as f64), &label);
+    }
+    let (left, right) = ((frame.left, frame.bottom), (frame.right, frame.bottom));
+    svg.line("axis", left, right);
+    frame.title(svg, "bits of the magnitude, without the sign's");
+    (xs, ys)
 }
 
 /// Bits of converters by layer and slice.
@@ -305,7 +290,7 @@ pub(in crate::report) fn bits(report: &Report) -> Figure {
     };
     let highest = report.layers.iter().flat_map(|l| &l.reads);
     let highest = highest.map(|r| r.bits_max).max().unwrap_or(0).max(1) as f64;
-    let n = (highest as usize).min(14);
+    let n = (highest as usize + 1).min(15);
     let scale = rows.draw(
         &mut svg,
         (0.0, highest + 0.4),
@@ -323,12 +308,12 @@ pub(in crate::report) fn bits(report: &Report) -> Figure {
             let y = rows.y(i, slice);
             let (x, end) = (scale.at(few as f64), scale.at(all as f64));
             svg.line(&format!("bar {}", series_class(slice)), (x, y), (end, y));
-            svg.line("median", (end, y - 5.0), (end, y + 5.0));
             let tip = format!(
                 "{}, {label}: {few} bits hold 99.9 % of the sums, {all} bits all that were counted",
                 layer.name
             );
             svg.marker(slice, (x, y), &tip);
+            svg.line("median", (end, y - 6.0), (end, y + 6.0));
         }
     }
     let mut csv =
@@ -363,17 +348,14 @@ pub(in crate::report) fn bits(report: &Report) -> Figure {
 
 /// Non-ideality factor of every array against its share of non-zero digits.
 pub(in crate::report) fn factors(report: &Report) -> Option<Figure> {
-    const HEIGHT: f64 = 330.0;
     let labels = labels(report);
-    let arrays = || {
-        let arrays = report
-            .layers
-            .iter()
-            .flat_map(|l| l.arrays.iter().map(move |a| (l, a)));
-        arrays.filter(|(_, a)| a.nf.is_finite())
-    };
-    let count = arrays().count();
-    if count == 0 {
+    let arrays: Vec<(&LayerRow, &ArrayRow)> = report
+        .layers
+        .iter()
+        .flat_map(|l| l.arrays.iter().map(move |a| (l, a)))
+        .filter(|(_, a)| a.nf.is_finite())
+        .collect();
+    if arrays.is_empty() {
         return None;
     }
     let mut svg = Svg::new(WIDTH);
@@ -384,24 +366,18 @@ pub(in crate::report) fn factors(report: &Report) -> Option<Figure> {
         top,
         bottom: top + HEIGHT,
     };
+    let place = (2.0, top - 14.0);
     svg.text(
         "soft small",
-        (2.0, top - 14.0),
+        place,
         Anchor::Start,
         "non-ideality factor (%)",
     );
-    let most = arrays().map(|(_, a)| 100.0 * a.nf).fold(0.0, f64::max);
-    let ys = frame.ordinate(
-        &mut svg,
-        (0.0, if most > 0.0 { 1.06 * most } else { 1.0 }),
-        6,
-    );
-    let x = range(
-        arrays().map(|(_, a)| 100.0 * a.density),
-        0.05,
-        1.0,
-        (0.0, 100.0),
-    );
+    let most = arrays.iter().map(|(_, a)| 100.0 * a.nf).fold(0.0, f64::max);
+    let end = if most > 0.0 { 1.06 * most } else { 1.0 };
+    let ys = frame.ordinate(&mut svg, (0.0, end), 6);
+    let densities = arrays.iter().map(|(_, a)| 100.0 * a.density);
+    let x = range(densities, 0.05, 1.0, (0.0, 100.0));
     let xs = Scale {
         data: x,
         pixels: (frame.left + 8.0, frame.right - 8.0),
@@ -411,30 +387,9 @@ pub(in crate::report) fn factors(report: &Report) -> Option<Figure> {
         frame.mark(&mut svg, xs.at(v), &format!("{v:.decimals$}"));
     }
     frame.title(&mut svg, "non-zero digits of the array (%)");
-    let every = count.div_ceil(MOST_DOTS);
-    for (slice, label) in labels.iter().enumerate() {
-        let shown = arrays().step_by(every).filter(|(_, a)| a.slice == slice);
-        if count <= 400 {
-            for (layer, a) in shown {
-                let tip = format!(
-                    "{}, row tile {}, column tile {}, {label}, {}: {} %, {} % non-zero",
-                    layer.name,
-                    a.row_tile,
-                    a.column_tile,
-                    a.plane,
-                    factor(a.nf, a.nf_std),
-                    share(a.density)
-                );
-                let at = (xs.at(100.0 * a.density), ys.at(100.0 * a.nf));
-                svg.marker(slice, at, &tip);
-            }
-        } else {
-            let dots = shown.map(|(_, a)| (xs.at(100.0 * a.density), ys.at(100.0 * a.nf)));
-            svg.dots(&format!("dots {}", series_class(slice)), dots);
-        }
-    }
+    draw_factors(&mut svg, &labels, &arrays, (xs, ys));
     let mut csv = String::from("layer,row_tile,column_tile,slice,plane,density,nf,nf_std\n");
-    for (layer, a) in arrays() {
+    for (layer, a) in &arrays {
         csv += &format!(
             "{},{},{},{},{},{},{},{}\n",
             csv_field(&layer.name),
@@ -447,20 +402,49 @@ pub(in crate::report) fn factors(report: &Report) -> Option<Figure> {
             a.nf_std
         );
     }
-    let heading = "Non-ideality against density".to_string();
+    let title = "Non-ideality against density".to_string();
     Some(Figure {
-        svg: svg.inline(
-            frame.bottom + 50.0,
-            &format!("{heading}: {}", title(report)),
-        ),
-        title: heading,
+        svg: svg.inline(frame.bottom + 50.0, &title),
+        title,
         caption: format!(
-            "One marker an array: mean |I_ideal - I| / |I_ideal| over its currents and {} chips, {} images; {} arrays.",
-            thousands(report.chips as u64),
-            thousands(report.currents.images as u64),
-            thousands(count as u64)
+            "One mark an array: mean |I_ideal - I| / |I_ideal| over its currents and {}, {}; {}.",
+            count(report.chips as u64, "chip"),
+            count(report.currents.images as u64, "image"),
+            count(arrays.len() as u64, "array")
         ),
         csv: csv.replace("NaN", ""),
         file: "non_ideality.csv".into(),
     })
+}
+
+/// Few arrays as markers with their numbers, many as dots.
+fn draw_factors(
+    svg: &mut Svg,
+    labels: &[String],
+    arrays: &[(&LayerRow, &ArrayRow)],
+    (xs, ys): (Scale, Scale),
+) {
+    let at = |a: &ArrayRow| (xs.at(100.0 * a.density), ys.at(100.0 * a.nf));
+    let every = arrays.len().div_ceil(MOST_DOTS).max(1);
+    for (slice, label) in labels.iter().enumerate() {
+        let shown = arrays.iter().step_by(every);
+        let shown = shown.filter(|(_, a)| a.slice == slice);
+        if arrays.len() > MOST_MARKERS {
+            let class = format!("dots {}", series_class(slice));
+            svg.dots(&class, shown.map(|(_, a)| at(a)));
+            continue;
+        }
+        for (layer, a) in shown {
+            let tip = format!(
+                "{}, row tile {}, column tile {}, {label}, {}: {} %, {} % non-zero",
+                layer.name,
+                a.row_tile,
+                a.column_tile,
+                a.plane,
+                factor(a.nf, a.nf_std),
+                share(a.density)
+            );
+            svg.marker(slice, at(a), &tip);
+        }
+    }
 }

@@ -81,7 +81,7 @@ impl Default for Options {
 /// # fn main() -> pimento::Result<()> {
 /// let experiment = Experiment::parse(
 ///     "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [8]\n\
-///      [train]\nepochs = 1\n[quantize]\nweight_bits = 5\n[chip.cells]\nslice_bits = 2\n",
+///      [train]\nepochs = 1\n[quantize]\nweight_bits = 5\nactivation_bits = 4\ninput_bits = 4\n[chip.cells]\nslice_bits = 2\n",
 ///     "example",
 /// )?;
 /// let data = Embedded::Digits8x8.load()?;

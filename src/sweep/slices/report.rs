@@ -279,6 +279,8 @@ pub struct Report {
     pub pimento: String,
     /// Name of the experiment.
     pub experiment: String,
+    /// Its title.
+    pub title: String,
     /// The point, in words.
     pub point: String,
     /// What was analysed: the path that was named.

@@ -19,6 +19,7 @@ pub(super) fn report(point: &Point, layers: &[Layer], found: &[Found], chips: us
     Report {
         pimento: env!("CARGO_PKG_VERSION").to_string(),
         experiment: experiment.name.clone(),
+        title: experiment.title.clone(),
         point: point.config.label(),
         source: String::new(),
         seed: experiment.seed,
