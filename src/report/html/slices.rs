@@ -78,10 +78,10 @@ fn head(out: &mut String, report: &Report, name: &str) {
         .slices
         .iter()
         .rev()
-        .map(|s| format!("<b>{} %</b>", share(s.share)));
+        .map(|s| format!("<b>{}\u{a0}%</b>", share(s.share)));
     let _ = write!(
         out,
-        "<p class=\"finding\">Non-zero digits: <b>{} %</b> of {} cells{}.</p>\n",
+        "<p class=\"finding\">Non-zero digits: <b>{}\u{a0}%</b> of {} cells{}.</p>\n",
         share(total.share),
         thousands(total.cells),
         match report.slices.len() {
@@ -103,7 +103,7 @@ fn head(out: &mut String, report: &Report, name: &str) {
     };
     let _ = writeln!(
         out,
-        "<p class=\"finding\">Converters without clipping: {} bits{}; with at most 0.1 % of any layer\u{2019}s sums clipped: {} bits.</p>",
+        "<p class=\"finding\">Converters without clipping: {} bits{}; with at most 0.1\u{a0}% of any layer\u{2019}s sums clipped: {} bits.</p>",
         bits(|s| s.bits_max),
         if report.slices.len() > 1 {
             ", highest slice first"
@@ -115,7 +115,7 @@ fn head(out: &mut String, report: &Report, name: &str) {
     let nf = match report.chips {
         0 => String::new(),
         _ => format!(
-            " Non-ideality factor of the currents: <b>{} %</b>.",
+            " Non-ideality factor of the currents: <b>{}\u{a0}%</b>.",
             factor(total.nf, total.nf_std)
         ),
     };

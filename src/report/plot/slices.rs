@@ -262,9 +262,12 @@ fn clipping_scales(svg: &mut Svg, frame: &Frame, report: &Report, least: f64) ->
         data: (0.0, (longest - 1).max(1) as f64),
         pixels: (frame.left + 14.0, frame.right - 20.0),
     };
-    let long = |bits: usize| format!("{bits} (\u{2264} {})", thousands((1u64 << bits) - 1));
+    let long = |bits: usize| match bits {
+        0 => "0".to_string(),
+        n => format!("{n} (\u{2264} {})", thousands((1u64 << n) - 1)),
+    };
     let room = (xs.pixels.1 - xs.pixels.0) / (longest - 1).max(1) as f64;
-    let fits = text_width(&long(longest - 1), 12.0) + 8.0 <= room;
+    let fits = text_width(&long(longest - 1), 12.0) + 12.0 <= room;
     for bits in 0..longest {
         let label = if fits { long(bits) } else { bits.to_string() };
         frame.mark(svg, xs.at(bits as f64), &label);

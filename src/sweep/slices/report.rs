@@ -14,7 +14,7 @@ columns! {
         rows: usize, whole;
         /// Columns of the layer's matrix: outputs of all channel groups.
         columns: usize, whole;
-        /// Weights of the layer.
+        /// Weights of the layer, zeros included.
         weights: u64, whole;
         /// Weights whose code is not 0.
         non_zero_weights: u64, whole;
@@ -60,7 +60,7 @@ columns! {
     pub struct CellRow {
         /// Slice, from 0, the least significant one.
         slice: usize, whole;
-        /// Bits of a cell.
+        /// Bits of a cell of this slice.
         bits: usize, whole, "bits";
         /// Cells that hold digits of weights.
         cells: u64, whole;
@@ -68,7 +68,7 @@ columns! {
         non_zero: u64, whole, "", lower;
         /// Share of non-zero digits `non_zero / cells`.
         share: f64, real, "", lower;
-        /// Arrays.
+        /// Arrays of this slice and polarity.
         arrays: usize, whole;
         /// Arrays after compaction of this slice and polarity by itself, by its own zero digits; see `tiles_after`.
         arrays_after: usize, whole, "", lower;
@@ -76,11 +76,11 @@ columns! {
         sums: u64, whole;
         /// Column sums that are 0.
         zero_sums: u64, whole;
-        /// Smallest sum.
+        /// Smallest sum that was counted.
         lowest: f64, real, "levels";
-        /// Largest sum.
+        /// Largest sum that was counted.
         highest: f64, real, "levels";
-        /// Mean magnitude.
+        /// Mean magnitude of the sums.
         mean: f64, real, "levels";
         /// Median of the magnitudes: the smallest one that at least half of all sums do not exceed.
         q50: f64, real, "levels";
@@ -92,7 +92,7 @@ columns! {
         q999: f64, real, "levels";
         /// 99.99 % quantile of the magnitudes.
         q9999: f64, real, "levels";
-        /// Largest magnitude.
+        /// Largest magnitude of a sum.
         max: f64, real, "levels";
         =>
         /// `positive` and `negative` cells of pairs, or `offset` cells.
@@ -111,9 +111,9 @@ columns! {
         signs: usize, whole, "bits";
         /// Sums that were counted.
         sums: u64, whole;
-        /// Sums that are 0.
+        /// Sums among them that are 0.
         zero_sums: u64, whole;
-        /// Mean magnitude.
+        /// Mean magnitude of the sums.
         mean: f64, real, "steps";
         /// 99 % quantile of the magnitudes: the smallest one that at least 99 % of all sums do not exceed.
         q99: u64, whole, "steps";
@@ -121,7 +121,7 @@ columns! {
         q999: u64, whole, "steps";
         /// 99.99 % quantile of the magnitudes.
         q9999: u64, whole, "steps";
-        /// Largest magnitude.
+        /// Largest magnitude of a sum.
         max: u64, whole, "steps";
         /// Bits of a converter that clips no sum that was counted: those of `max`, and of the sign.
         bits_max: usize, whole, "bits", lower;
@@ -146,19 +146,19 @@ columns! {
     /// One array: a tile of a layer, in a slice and polarity (`plane`).
     #[derive(Debug, Clone, PartialEq, Serialize)]
     pub struct ArrayRow {
-        /// Row tile, from 0.
+        /// Number of the row tile, from 0.
         row_tile: usize, whole;
-        /// Column tile, from 0.
+        /// Number of the column tile, from 0.
         column_tile: usize, whole;
         /// Slice, from 0, the least significant one.
         slice: usize, whole;
-        /// Rows of the tile.
+        /// Rows of the tile, and of the array.
         rows: usize, whole;
-        /// Columns of the tile.
+        /// Columns of the tile, and of the array.
         columns: usize, whole;
         /// Cells whose digit is not 0.
         non_zero: u64, whole, "", lower;
-        /// Share of non-zero digits.
+        /// Share of non-zero digits, 0 to 1.
         density: f64, real, "", lower;
         /// Currents on each chip that the factor is a mean of.
         currents: u64, whole;
@@ -186,13 +186,13 @@ columns! {
     pub struct SliceRow {
         /// Slice, from 0, the least significant one.
         slice: usize, whole;
-        /// Layers with that slice.
+        /// Layers on arrays that have this slice.
         layers: usize, whole;
         /// Cells that hold digits of weights.
         cells: u64, whole;
         /// Cells whose digit is not 0.
         non_zero: u64, whole, "", lower;
-        /// Share of non-zero digits.
+        /// Share of non-zero digits, 0 to 1.
         share: f64, real, "", lower;
         /// Sums in front of converters that were counted.
         sums: u64, whole;
@@ -216,13 +216,13 @@ columns! {
     pub struct AccuracyRow {
         /// Correctly classified images.
         correct: u64, whole, "images", higher;
-        /// Classified images.
+        /// Test images that were classified.
         images: u64, whole, "images";
-        /// `correct / images`.
+        /// `correct / images`, 0 to 1.
         accuracy: f64, real, "", higher;
         /// Lower end of its 95 % interval (Wilson) for images alike.
         accuracy_lo95: f64, real, "", higher;
-        /// Upper end.
+        /// Upper end of that interval.
         accuracy_hi95: f64, real, "", higher;
         /// Images that these converters lose: right with full converters, wrong with these.
         lost: u64, whole, "images", lower;
@@ -232,7 +232,7 @@ columns! {
         difference: f64, real, "", higher;
         /// Lower end of its 95 % interval (Tango's score interval of paired proportions).
         difference_lo95: f64, real, "", higher;
-        /// Upper end.
+        /// Upper end of that interval.
         difference_hi95: f64, real, "", higher;
         =>
         /// `full`, `max`, or the quantile whose bits they have: `q9999`, `q999`, `q99`.
@@ -258,7 +258,7 @@ pub struct Totals {
     pub cells: u64,
     /// Cells whose digit is not 0.
     pub non_zero: u64,
-    /// Share of non-zero digits.
+    /// Share of non-zero digits, 0 to 1.
     pub share: f64,
     /// Arrays: tiles times slices and polarities.
     pub arrays: usize,

@@ -1,9 +1,10 @@
 //! Digits, sums and converter bits against loops.
 
+use pimento::data::Dataset;
 use pimento::sweep::slices::{CellRow, Options, ReadRow};
 
 use super::loops::{Spec, TILE, by_loops};
-use super::{CLASSES, HIDDEN, Net, PIXELS, SUMS};
+use super::{CLASSES, HIDDEN, Net, PIXELS, SUMS, analysed};
 
 /// Magnitudes in order.
 fn magnitudes(sums: &[i64]) -> Vec<u64> {
@@ -167,6 +168,45 @@ fn digits_and_sums_are_those_of_loops_over_cells_rows_and_steps() {
                 check_reads(row, &sums.reads[p], &at);
             }
         }
+    }
+}
+
+#[test]
+fn a_convolution_is_a_product_for_every_pixel() {
+    const SIDE: usize = 8;
+    let spec = Spec::PLAIN;
+    let images: Vec<u8> = (0..3 * SIDE * SIDE).map(|i| (i * i % 251) as u8).collect();
+    let codes: Vec<i32> = (0..3 * 9).map(|i| i * 7 % 31 - 15).collect();
+    let text = spec.net().text.replace(
+        &format!("kind = \"mlp\"\nhidden = [{HIDDEN}]"),
+        "kind = \"cnn\"\nchannels = [3]\nbatch_norm = false",
+    );
+    let labels = vec![0, 1, 0];
+    let set = Dataset::new("bytes", images.clone(), labels, (1, SIDE, SIDE), 2, 255).unwrap();
+    let report = analysed(&text, set, &[(&codes, 1.0 / 255.0)], &SUMS).expect("analysed");
+    // The same with a vector for every pixel, 3 x 3 neighbours with zeros around the image.
+    let mut patches = vec![];
+    for image in images.chunks_exact(SIDE * SIDE) {
+        for (y, x) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))) {
+            for (dy, dx) in (0..3).flat_map(|dy| (0..3).map(move |dx| (dy, dx))) {
+                let inside = |at: usize, d: usize| (at + d).checked_sub(1).filter(|p| *p < SIDE);
+                let place = inside(y, dy).zip(inside(x, dx));
+                patches.push(place.map_or(0, |(y, x)| image[y * SIDE + x]));
+            }
+        }
+    }
+    let net = Net {
+        layers: vec![(codes, 3, 9)],
+        images: patches,
+        ..spec.net()
+    };
+    let sums = by_loops(&spec, &net, 0);
+    let layer = &report.layers[0];
+    for (p, row) in layer.cells.iter().enumerate() {
+        check_cells(row, &sums.cells[p], &format!("plane {p}"));
+    }
+    for (p, row) in layer.reads.iter().enumerate() {
+        check_reads(row, &sums.reads[p], &format!("plane {p}"));
     }
 }
 

@@ -110,36 +110,51 @@ impl Net {
     }
 
     fn try_report(&self, options: &Options) -> pimento::Result<Report> {
-        let experiment = Experiment::parse(&self.text, "test").expect("the experiment is valid");
         let shape = (1, 1, self.layers[0].2);
         let classes = self.layers.last().unwrap().1;
         let images = self.images.clone();
         let set = Dataset::new("bytes", images, self.labels.clone(), shape, classes, 255).unwrap();
-        let data = Split::new(set.clone(), set).unwrap();
-        let point = setup::point(&experiment, &data, 0).expect("a point");
-        let graph = point.start.graph.clone();
-        let nominal = CellNoise::NONE.everywhere(&graph);
-        let chips = Chips::Weight(&nominal);
-        let lowered = inference::lower(&graph, &point.numerics, chips, NormMode::Frozen, false);
-        let mut parameters = Parameters::initial(&graph, &lowered.states, 1);
-        for (l, (node, ..)) in graph.crossbars().into_iter().enumerate() {
-            let mut set = |part: Part, values: Vec<f32>| {
-                let name = part.of(&graph.nodes[node].name);
-                parameters.tensors.get_mut(&name).expect(&name).data = values;
-            };
-            let w = self.layers[l].0.iter().map(|q| *q as f32 * STEP);
-            set(Part::Weight, w.collect());
-            set(Part::WeightStep, vec![STEP]);
-            set(Part::InputStep, vec![self.input_steps[l]]);
-        }
-        let model = Model {
-            graph,
-            numerics: point.numerics.clone(),
-            parameters,
-            record: TrainRecord::default(),
-        };
-        slices::analyse(&CpuBackend::new(), &point, &model, options, &())
+        let layers = self.layers.iter().zip(&self.input_steps);
+        let layers: Vec<(&[i32], f32)> = layers.map(|((w, ..), step)| (&w[..], *step)).collect();
+        analysed(&self.text, set, &layers, options)
     }
+}
+
+/// Analyses a network whose first crossbar layers have these weight codes and input steps; the others have fresh weights.
+fn analysed(
+    text: &str,
+    set: Dataset,
+    layers: &[(&[i32], f32)],
+    options: &Options,
+) -> pimento::Result<Report> {
+    let experiment = Experiment::parse(text, "test").expect("the experiment is valid");
+    let data = Split::new(set.clone(), set).unwrap();
+    let point = setup::point(&experiment, &data, 0).expect("a point");
+    let graph = point.start.graph.clone();
+    let nominal = CellNoise::NONE.everywhere(&graph);
+    let chips = Chips::Weight(&nominal);
+    let lowered = inference::lower(&graph, &point.numerics, chips, NormMode::Frozen, false);
+    let mut parameters = Parameters::initial(&graph, &lowered.states, 1);
+    for (l, (node, ..)) in graph.crossbars().into_iter().enumerate() {
+        let mut set = |part: Part, values: Vec<f32>| {
+            let name = part.of(&graph.nodes[node].name);
+            parameters.tensors.get_mut(&name).expect(&name).data = values;
+        };
+        set(Part::WeightStep, vec![STEP]);
+        set(Part::InputStep, vec![1.0]);
+        if let Some((codes, step)) = layers.get(l) {
+            let w = codes.iter().map(|q| *q as f32 * STEP);
+            set(Part::Weight, w.collect());
+            set(Part::InputStep, vec![*step]);
+        }
+    }
+    let model = Model {
+        graph,
+        numerics: point.numerics.clone(),
+        parameters,
+        record: TrainRecord::default(),
+    };
+    slices::analyse(&CpuBackend::new(), &point, &model, options, &())
 }
 
 const SUMS: Options = Options {
