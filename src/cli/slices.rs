@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use pimento::config::{Experiment, Fidelity, Network, NetworkKind, Recipe};
+use pimento::config::{Experiment, Fidelity, Network, NetworkKind, Recipe, Train};
 use pimento::files::{outputs, write_atomically};
 use pimento::network::file;
 use pimento::report::{html, slices};
@@ -294,12 +294,18 @@ impl Slices {
             input,
             ..Network::of(NetworkKind::File)
         };
-        let train = &mut experiment.train;
-        (train.epochs, train.warmup_epochs, train.evaluate_every) = (0, 0, 0);
-        // Steps that the file has are taken as they are; a network without is quantized after training.
-        train.recipe = match loaded.numerics.quantizes_weights() {
-            true => Recipe::Qat,
-            false => Recipe::Ptq,
+        let train = &experiment.train;
+        experiment.train = Train {
+            // Steps that the file has are taken as they are; a network without is quantized after training.
+            recipe: match loaded.numerics.quantizes_weights() {
+                true => Recipe::Qat,
+                false => Recipe::Ptq,
+            },
+            epochs: 0,
+            seed: train.seed,
+            batch: train.batch,
+            calibration_batches: train.calibration_batches,
+            ..Train::default()
         };
         self.of_experiment(&experiment, 0, terminal)
     }

@@ -6,6 +6,7 @@ use super::report::{AccuracyRow, ReadRow};
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::layer::CellLayer;
 use crate::chip::ranges::{self, Converters};
+use crate::effects::ConverterEffects;
 use crate::error::{Error, Result};
 use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{self, Chips, NormMode};
@@ -162,8 +163,7 @@ fn converted(layer: &CellLayer, bits: &Bits) -> Result<CellLayer> {
     });
     let adc = Adc {
         codes: codes.collect(),
-        noise: 0.0,
-        inl: None,
+        effects: ConverterEffects::default(),
     };
     let converters = Converters::new(&layer.reading.arrays, &layer.reading.dac, &adc);
     layer.reading.adc = Some(adc);

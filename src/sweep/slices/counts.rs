@@ -150,7 +150,9 @@ mod tests {
             assert_eq!(bits(magnitude), want, "{magnitude}");
         }
         let mut counts = Counts::default();
-        [0, 0, 1, -2, 3, 4, -7].map(|v| counts.push(v));
+        [0, 0, 1, -2, 3, 4, -7]
+            .into_iter()
+            .for_each(|v| counts.push(v));
         assert_eq!(counts.beyond(), [5, 4, 2, 0]);
     }
 }

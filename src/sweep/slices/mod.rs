@@ -164,7 +164,9 @@ fn check_level(experiment: &Experiment) -> Result<()> {
 /// A network that is deployed as it is has the number formats that the experiment says.
 fn check_formats(point: &Point) -> Result<()> {
     let experiment = point.experiment();
-    let as_it_is = experiment.train.epochs == 0 && experiment.train.recipe.sees_quantizers();
+    let stages = experiment.stages()?;
+    let mut trainings = stages.iter().map(|stage| &stage.experiment.train);
+    let as_it_is = trainings.all(|t| t.epochs == 0 && t.composition().quantizes_weights());
     let Some(given) = point.start.file.as_ref().filter(|_| as_it_is) else {
         return Ok(());
     };
