@@ -79,9 +79,9 @@ fn head(out: &mut String, report: &Report, name: &str) {
         .iter()
         .rev()
         .map(|s| format!("<b>{}\u{a0}%</b>", share(s.share)));
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<p class=\"finding\">Non-zero digits: <b>{}\u{a0}%</b> of {} cells{}.</p>\n",
+        "<p class=\"finding\">Non-zero digits: <b>{}\u{a0}%</b> of {} cells{}.</p>",
         share(total.share),
         thousands(total.cells),
         match report.slices.len() {

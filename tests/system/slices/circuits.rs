@@ -46,13 +46,13 @@ fn currents(g: [[f64; 2]; 2], v: [f64; 2]) -> [f64; 2] {
             m[b][a] -= conductance;
         }
     };
-    for i in 0..2 {
-        tie(i, None, 1.0 / (OHM[0] + OHM[2]), v[i]);
+    for (i, source) in v.into_iter().enumerate() {
+        tie(i, None, 1.0 / (OHM[0] + OHM[2]), source);
         tie(i, Some(2 + i), 1.0 / OHM[0], 0.0);
     }
-    for j in 0..2 {
-        for i in 0..2 {
-            tie(2 * j + i, Some(4 + 2 * j + i), g[j][i], 0.0);
+    for (j, cells) in g.into_iter().enumerate() {
+        for (i, cell) in cells.into_iter().enumerate() {
+            tie(2 * j + i, Some(4 + 2 * j + i), cell, 0.0);
         }
         tie(4 + 2 * j, Some(5 + 2 * j), 1.0 / OHM[1], 0.0);
         tie(5 + 2 * j, None, 1.0 / (OHM[1] + OHM[3]), 0.0);

@@ -153,13 +153,17 @@ pub fn by_loops(spec: &Spec, net: &Net, l: usize) -> Sums {
     let mut found = BTreeMap::<(usize, usize), Vec<i64>>::new();
     for image in x.chunks_exact(*n_in) {
         let drives: Vec<Vec<i64>> = image.iter().map(|c| spec.drives(*c, l == 0)).collect();
+        // Of every conversion, by row.
+        let steps: Vec<Vec<i64>> = (0..drives[0].len())
+            .map(|t| drives.iter().map(|drives| drives[t]).collect())
+            .collect();
         for o in 0..*n_out {
             for first in (0..*n_in).step_by(TILE) {
                 let rows = first..(first + TILE).min(*n_in);
-                for t in 0..drives[0].len() {
-                    let all = rows.clone().map(|k| drives[k][t]).sum();
+                for drive in &steps {
+                    let all = rows.clone().map(|k| drive[k]).sum();
                     let sum = |p: usize| -> i64 {
-                        let of = |k: usize| digits[o * n_in + k][p] * drives[k][t];
+                        let of = |k: usize| digits[o * n_in + k][p] * drive[k];
                         rows.clone().map(of).sum()
                     };
                     let held: Vec<i64> = (0..planes).map(sum).collect();
