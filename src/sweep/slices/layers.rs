@@ -7,7 +7,8 @@ use crate::chip::layer::CellLayer;
 use crate::chip::ranges::{self, Converters};
 use crate::config::chip::{AdcBits, ArraySize, CellEncoding, Subtraction};
 use crate::config::{LayerSettings, Variation};
-use crate::error::Result;
+use crate::effects::Fill;
+use crate::error::{Error, Result};
 use crate::mapping::digits;
 use crate::network::state::Part;
 use crate::program::{Adc, Arrays, ConvGeometry, Encoding, Storage};
@@ -41,8 +42,9 @@ impl Layer {
     /// The layers of a point whose network is trained.
     ///
     /// # Errors
-    /// A layer without codes, an impossible chip; sums that are not exact.
+    /// A layer without codes or without digits, an impossible chip; sums that are not exact.
     pub fn all(point: &Point, model: &Model) -> Result<Vec<Self>> {
+        check_fill(&point.layers)?;
         let made = |change: &dyn Fn(&mut LayerSettings)| of_settings(point, model, change);
         let nominal = made(&make_nominal)?;
         let alone = made(&|own| {
@@ -122,6 +124,21 @@ impl Layer {
         let (a, dac) = (&self.nominal.reading.arrays, &self.nominal.reading.dac);
         a.encoding == self.digits.reading.arrays.encoding
             && (a.g_min == 0.0 && a.levels.is_none() && dac.table.is_none())
+    }
+}
+
+/// Slices that share a weight otherwise than by its digits hold none.
+fn check_fill(layers: &[LayerSettings]) -> Result<()> {
+    let mut on_arrays = layers.iter().filter(|own| !own.digital);
+    match on_arrays.find(|own| own.chip.cells.fill != Fill::Digits) {
+        None => Ok(()),
+        Some(own) => Err(Error::input(format!(
+            "layer `{}`: chip.cells.fill = \"{}\": its cells hold shares of weights and no digits, so there are none to count; \
+             allowed: \"{}\"",
+            own.name,
+            own.chip.cells.fill,
+            Fill::Digits
+        ))),
     }
 }
 

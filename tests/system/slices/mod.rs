@@ -184,3 +184,17 @@ fn sums_that_single_precision_does_not_hold_are_refused() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn cells_that_hold_no_digits_are_refused() {
+    let text = "[chip.cells]\nslice_bits = 2\nfill = \"equal-fill\"\n";
+    let net = Net::two_layers(5, false, text);
+    let error = net.try_report(&SUMS).expect_err("no digits").to_string();
+    for word in [
+        "layer `fc1`",
+        "chip.cells.fill = \"equal-fill\"",
+        "allowed: \"digits\"",
+    ] {
+        assert!(error.contains(word), "{error}");
+    }
+}
