@@ -134,6 +134,13 @@ impl From<usize> for Cell {
     }
 }
 
+/// Counts beyond 32 bits are kept as real numbers, exact up to 2^53.
+impl From<u64> for Cell {
+    fn from(n: u64) -> Self {
+        u32::try_from(n).map_or(Cell::Real(n as f64), Cell::Whole)
+    }
+}
+
 impl From<f64> for Cell {
     fn from(x: f64) -> Self {
         Cell::Real(x)
@@ -155,6 +162,15 @@ impl From<Cell> for u32 {
         match cell {
             Cell::Whole(n) => n,
             Cell::Real(x) => x as u32,
+        }
+    }
+}
+
+impl From<Cell> for u64 {
+    fn from(cell: Cell) -> Self {
+        match cell {
+            Cell::Whole(n) => n.into(),
+            Cell::Real(x) => x as u64,
         }
     }
 }

@@ -26,6 +26,7 @@ mod presets;
 mod progress;
 mod report;
 mod signals;
+mod slices;
 mod sweep;
 mod train;
 mod worst_case;
@@ -62,6 +63,7 @@ Examples:
   pimento inspect resnet20.onnx                        a network of yours: what is it?
   pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
   pimento mvm chip.toml --weights w.npy --inputs x.npy --output y.npy   one matrix on one chip
+  pimento slices runs/self_tuning --accuracy 1000      how sparse are digits, how many bits do converters need?
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
@@ -111,6 +113,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Infer(infer::Infer),
     Mvm(mvm::Mvm),
+    Slices(slices::Slices),
     Export(export::Export),
     Devices(devices::Devices),
     Bench(bench::Bench),
@@ -149,6 +152,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(c) => c.run(),
         Command::Infer(c) => c.run(),
         Command::Mvm(c) => c.run(),
+        Command::Slices(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Bench(c) => return ended(c.run(), json),

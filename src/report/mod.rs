@@ -4,7 +4,7 @@
 //! * `parquet`: `chips.parquet`, the same with types (feature `parquet`).
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
-//! * [`table`]: the table on the terminal.
+//! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits.
 //! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
 //!   as [`pairing`] says. * [`verify`]: whether what is read back can be what a sweep wrote.
 //!
@@ -20,6 +20,7 @@ pub mod pairing;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod plot;
+pub mod slices;
 pub mod summary;
 mod table;
 mod text;

@@ -60,6 +60,14 @@ pub fn table(result: &SweepResult) -> String {
         });
     }
 
+    let mut out = aligned(&columns);
+    out.push('\n');
+    out.push_str(&notes(result, same_chips));
+    out
+}
+
+/// Columns of equal length as lines, under their heads.
+pub(super) fn aligned(columns: &[Column]) -> String {
     let mut out = String::new();
     let rule: String = columns
         .iter()
@@ -69,11 +77,9 @@ pub fn table(result: &SweepResult) -> String {
     push_line(&mut out, columns.iter().map(|c| c.pad(&c.head)));
     out.push_str(&rule);
     out.push('\n');
-    for p in 0..points.len() {
-        push_line(&mut out, columns.iter().map(|c| c.pad(&c.cells[p])));
+    for row in 0..columns.first().map_or(0, |c| c.cells.len()) {
+        push_line(&mut out, columns.iter().map(|c| c.pad(&c.cells[row])));
     }
-    out.push('\n');
-    out.push_str(&notes(result, same_chips));
     out
 }
 
@@ -130,7 +136,7 @@ pub(super) fn of_images(points: &[PointSummary]) -> String {
 }
 
 /// Text in lines of at most 96 characters, each with its end.
-fn wrapped(text: &str) -> String {
+pub(super) fn wrapped(text: &str) -> String {
     const WIDTH: usize = 96;
     let (mut out, mut line) = (String::new(), String::new());
     for word in text.split_whitespace() {
@@ -150,7 +156,7 @@ fn wrapped(text: &str) -> String {
 }
 
 /// One column with its width in characters.
-struct Column {
+pub(super) struct Column {
     head: String,
     right: bool,
     cells: Vec<String>,
@@ -158,7 +164,7 @@ struct Column {
 }
 
 impl Column {
-    fn new(head: &str, right: bool, cells: Vec<String>) -> Column {
+    pub(super) fn new(head: &str, right: bool, cells: Vec<String>) -> Column {
         let width = cells
             .iter()
             .map(String::as_str)

@@ -10,6 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::cost::COSTS;
 use super::result::{ChipRow, EpochRecord};
+use super::slices;
 use crate::choice::Choice;
 use crate::column::{Column, Kind, MARKDOWN_HEAD};
 use crate::config::Experiment;
@@ -135,6 +136,14 @@ const EPOCHS: &str = "
 
 ";
 
+const SLICES: &str = "
+## Digits and column sums
+
+`pimento slices --json` ([slices.md](slices.md)) prints one document with lists of rows; they have these columns, and words \
+beside them: `name` of a layer, `plane`, `converters`. `sums` and `currents` say how many test images were looked at, `total` \
+adds up all layers, `digital_layers` lists what is on no arrays. A number that does not exist is `null`.
+";
+
 /// The text of docs/columns.md.
 pub fn markdown() -> String {
     let mut text = HEAD.to_string() + MARKDOWN_HEAD;
@@ -156,5 +165,5 @@ pub fn markdown() -> String {
     for field in EpochRecord::FIELDS {
         text += &field.column.markdown();
     }
-    text
+    text + SLICES + &slices::markdown()
 }

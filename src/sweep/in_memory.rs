@@ -19,7 +19,7 @@ use crate::config::{self, Experiment};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::{Moment, Observer};
-use crate::setup::{self, Images, Point, setup};
+use crate::setup::{self, Images, Point, Setup, setup};
 use crate::train::Model;
 
 /// A point of a sweep in memory.
@@ -122,9 +122,22 @@ pub fn chip_of_run(
     journal: &Journal,
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
-    let header = journal.header();
     let setup = setup(experiment, data)?;
-    let now = digests(&setup);
+    let models = models_of(&setup, journal)?;
+    let (index, chip) = place;
+    let Some(point) = setup.points.get(index) else {
+        return Err(setup::no_point(index, setup.points.len()));
+    };
+    alone(backend, point, chip, (models, Some(journal)), observer)
+}
+
+/// Where the trained networks of a run are, if anywhere.
+///
+/// # Errors
+/// Other images, or another network's file, than those of the run.
+pub(super) fn models_of(setup: &Setup, journal: &Journal) -> Result<Option<PathBuf>> {
+    let header = journal.header();
+    let now = digests(setup);
     if let Some((name, there)) = header.inputs.iter().find(|(k, v)| now.get(*k) != Some(v)) {
         return Err(Error::input(format!(
             "{}: the images or the network are others than those of the run: {name} is {there} there, \
@@ -135,15 +148,10 @@ pub fn chip_of_run(
     }
     let beside = journal.path().with_file_name(outdir::MODELS);
     // The directory may be a copy: its own networks come first.
-    let models = match beside.is_dir() {
+    Ok(match beside.is_dir() {
         true => Some(beside),
         false => header.models.clone(),
-    };
-    let (index, chip) = place;
-    let Some(point) = setup.points.get(index) else {
-        return Err(setup::no_point(index, setup.points.len()));
-    };
-    alone(backend, point, chip, (models, Some(journal)), observer)
+    })
 }
 
 fn alone(

@@ -13,7 +13,7 @@
 //! * [`result`]: the row of a chip, the summary of a point, the result of a whole sweep. * [`columns`]: the
 //!   columns that only some experiments have; [`spread`]: their statistics.
 //! * [`compare`]: points against each other. * [`cost`]: what a chip costs. * [`worst`]: the worst
-//!   chip within a bound.
+//!   chip within a bound. * [`slices`](mod@slices): digits, column sums and currents of a network's arrays.
 //! * [`census`]: what the chips of a point add up to. * [`statistics`]: means, quantiles, yields and
 //!   their confidence intervals.
 //!
@@ -41,6 +41,7 @@ pub mod result;
 pub mod rows;
 pub mod runner;
 pub mod shard;
+pub mod slices;
 pub mod spread;
 pub mod statistics;
 pub mod stopping;

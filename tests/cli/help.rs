@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 15] = [
+const SUBCOMMANDS: [&str; 16] = [
     "demo",
     "init",
     "config",
@@ -17,6 +17,7 @@ const SUBCOMMANDS: [&str; 15] = [
     "check",
     "inspect",
     "infer",
+    "slices",
     "export",
     "devices",
     "bench",

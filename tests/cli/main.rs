@@ -17,6 +17,7 @@ mod shapes;
 mod shipped;
 #[cfg(unix)]
 mod signals;
+mod slices;
 mod survive;
 
 use std::path::Path;

@@ -20,6 +20,7 @@ mod parts;
 mod program_cells;
 mod quantize_weight;
 mod rounds;
+mod slices;
 mod storage;
 mod submissions;
 mod sweep;

@@ -4,12 +4,13 @@
 use std::collections::HashSet;
 
 use pimento::choice::Choice;
-use pimento::column::Column;
+use pimento::column::{Column, Field};
 use pimento::config::reference;
 use pimento::error::Code;
 use pimento::sweep::columns;
 use pimento::sweep::cost::COSTS;
 use pimento::sweep::result::{ChipRow, EpochRecord};
+use pimento::sweep::slices::{AccuracyRow, ArrayRow, CellRow, LayerRow, ReadRow, SliceRow};
 
 use super::source::{read, root};
 
@@ -58,8 +59,19 @@ fn the_page_of_columns_is_that_of_the_declarations() {
 fn every_column_is_described_and_has_a_name_of_its_own() {
     let of_chips = ChipRow::FIELDS.iter().map(|f| &f.column);
     let of_chips: Vec<&Column> = of_chips.chain(columns::all()).collect();
-    let of_epochs = EpochRecord::FIELDS.iter().map(|f| &f.column).collect();
-    for table in [of_chips, COSTS.iter().collect(), of_epochs] {
+    fn of<R>(fields: &'static [Field<R>]) -> Vec<&'static Column> {
+        fields.iter().map(|f| &f.column).collect()
+    }
+    let of_slices = [
+        of(SliceRow::FIELDS),
+        of(LayerRow::FIELDS),
+        of(CellRow::FIELDS),
+        of(ReadRow::FIELDS),
+        of(ArrayRow::FIELDS),
+        of(AccuracyRow::FIELDS),
+    ];
+    let others = [of_chips, COSTS.iter().collect(), of(EpochRecord::FIELDS)];
+    for table in others.into_iter().chain(of_slices) {
         let mut names = HashSet::new();
         for column in table {
             assert!(names.insert(column.name), "{} is there twice", column.name);

@@ -4,6 +4,7 @@
 mod pairing;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod slices;
 mod synthetic;
 mod xml;
 

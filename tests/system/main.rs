@@ -14,6 +14,7 @@ mod parts;
 mod pictures;
 mod quantizers;
 mod refused;
+mod slices;
 mod sweeps;
 mod training;
 mod tuned;

@@ -55,6 +55,8 @@ pub enum Tap {
     },
     /// The sums themselves, read noise included.
     Sums,
+    /// The quantized inputs that drive the arrays.
+    Inputs,
 }
 
 /// What a [`Tap`] leaves to read.
@@ -75,6 +77,15 @@ pub enum Tapped {
         layer: usize,
         /// Map of the last run (`Output`).
         sums: TensorId,
+    },
+    /// The quantized inputs.
+    Inputs {
+        /// Position among the layers on arrays.
+        layer: usize,
+        /// Map of the last run (`Output`): multiples of `step`.
+        inputs: TensorId,
+        /// What one input code stands for, `Flat(1)`, shared.
+        step: TensorId,
     },
 }
 
@@ -393,6 +404,25 @@ pub(super) fn tap_layer(
             Some(Tapped::Sums {
                 layer: index,
                 sums: y,
+            })
+        }
+        Tap::Inputs => {
+            let name = format!("layer {index}.inputs");
+            let program = &mut b.program;
+            let (shape, scope) = (program.desc(x).shape, program.desc(x).scope);
+            let y = program.tensor(name, shape, scope, Role::Output);
+            let values = shape.len() as u32;
+            ops.push(Op::from(Rearrange {
+                x,
+                y,
+                first: 0,
+                table: (0..values).collect(),
+                fill: 0.0,
+            }));
+            Some(Tapped::Inputs {
+                layer: index,
+                inputs: y,
+                step: x_step,
             })
         }
     }

@@ -4,6 +4,7 @@
 
 mod card;
 mod columns;
+pub mod slices;
 mod tables;
 
 use std::fmt::Write;

@@ -6,6 +6,7 @@ mod frame;
 pub(super) mod lines;
 pub(super) mod pareto;
 pub(super) mod quantity;
+pub(super) mod slices;
 mod svg;
 pub(super) mod training;
 pub(super) mod wafer;

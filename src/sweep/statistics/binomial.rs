@@ -10,7 +10,7 @@
 
 use statrs::function::beta::beta_reg;
 
-use super::{Interval, TAIL};
+use super::{Interval, TAIL, Z975};
 
 /// Exact interval of a fraction (Clopper and Pearson, Biometrika 26, 1934, 404-413), by the
 /// quantiles of the beta distribution; unknown of no trial.
@@ -28,6 +28,43 @@ pub fn clopper_pearson_interval(successes: usize, trials: usize) -> Interval {
             0 => 1.0,
             _ => beta_quantile(k + 1.0, n - k, 1.0 - TAIL),
         },
+    }
+}
+
+/// Interval of the difference of two fractions of the same trials, `(won - lost) / trials`: `won` trials succeed in the second
+/// way only, `lost` in the first way only. Tango's score interval (Tango, Statistics in Medicine 17, 1998, 891-908), the
+/// differences that the score test does not reject; unknown of no trial.
+pub fn paired_proportions_interval(won: u64, lost: u64, trials: u64) -> Interval {
+    if trials == 0 || won + lost > trials {
+        return Interval::UNKNOWN;
+    }
+    let (b, c, n) = (won as f64, lost as f64, trials as f64);
+    let score = |d: f64| {
+        // Most likely probability of `lost` where the difference is d.
+        let (p, q) = (-b - c + (2.0 * n - b + c) * d, -c * d * (1.0 - d));
+        let lost = ((p * p - 8.0 * n * q).max(0.0).sqrt() - p) / (4.0 * n);
+        let variance = (n * (2.0 * lost + d * (1.0 - d))).max(0.0);
+        let off = b - c - n * d;
+        match off {
+            0.0 => 0.0,
+            _ => off / variance.sqrt(),
+        }
+    };
+    // The score falls with d from above the bound at one end to below it at the other.
+    let end = |mut inside: f64, mut outside: f64| {
+        for _ in 0..100 {
+            let middle = 0.5 * (inside + outside);
+            match score(middle).abs() < Z975 {
+                true => inside = middle,
+                false => outside = middle,
+            }
+        }
+        0.5 * (inside + outside)
+    };
+    let estimate = (b - c) / n;
+    Interval {
+        lo: end(estimate, -1.0),
+        hi: end(estimate, 1.0),
     }
 }
 

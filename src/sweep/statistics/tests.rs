@@ -273,6 +273,52 @@ fn fractions_agree_with_scipy() {
     assert!(binomial::clopper_pearson_interval(0, 0).lo.is_nan());
 }
 
+/// Score statistic of a difference of paired proportions, the probability of `lost` found by search instead of a formula.
+fn paired_score(won: f64, lost: f64, n: f64, d: f64) -> f64 {
+    // The likelihood of lost = q, won = q + d, and the rest.
+    let part = |count: f64, p: f64| if count == 0.0 { 0.0 } else { count * p.ln() };
+    let likelihood =
+        |q: f64| part(lost, q) + part(won, q + d) + part(n - won - lost, 1.0 - 2.0 * q - d);
+    let (mut lo, mut hi) = ((-d).max(0.0), (1.0 - d) / 2.0);
+    for _ in 0..300 {
+        let (a, b) = (lo + (hi - lo) / 3.0, hi - (hi - lo) / 3.0);
+        match likelihood(a) < likelihood(b) {
+            true => lo = a,
+            false => hi = b,
+        }
+    }
+    (won - lost - n * d) / (n * (lo + hi + d - d * d)).sqrt()
+}
+
+#[test]
+fn paired_proportions_are_not_rejected_inside_their_interval() {
+    for (won, lost, n) in [
+        (12, 2, 40),
+        (0, 5, 200),
+        (7, 7, 30),
+        (3, 0, 3),
+        (1, 40, 10_000),
+    ] {
+        let got = binomial::paired_proportions_interval(won, lost, n);
+        let [b, c, n] = [won, lost, n].map(|x| x as f64);
+        assert!(got.lo <= (b - c) / n && (b - c) / n <= got.hi, "{got:?}");
+        for end in [got.lo, got.hi].into_iter().filter(|d| d.abs() < 1.0) {
+            let score = paired_score(b, c, n, end).abs();
+            assert!(
+                (score - Z975).abs() < 1e-4,
+                "{won} {lost} {n}: {score} at {end}"
+            );
+        }
+        let other = binomial::paired_proportions_interval(lost, won, n as u64);
+        close_interval(other, -got.hi, -got.lo);
+    }
+    // In closed form where no pair differs.
+    let none = binomial::paired_proportions_interval(0, 0, 100);
+    let end = Z975 * Z975 / (100.0 + Z975 * Z975);
+    close_interval(none, -end, end);
+    assert!(binomial::paired_proportions_interval(0, 0, 0).lo.is_nan());
+}
+
 #[test]
 fn paired_chips_agree_with_scipy() {
     for case in scipy()["pairs"].as_array().unwrap() {
