@@ -40,10 +40,7 @@ impl Kept {
         store: Arc<dyn KernelStore>,
         say: impl Fn(String),
     ) -> Option<Self> {
-        if !device
-            .features()
-            .contains(::wgpu::Features::PIPELINE_CACHE)
-        {
+        if !device.features().contains(::wgpu::Features::PIPELINE_CACHE) {
             return None;
         }
         let name = name(info);
@@ -101,8 +98,12 @@ fn name(info: &::wgpu::AdapterInfo) -> String {
         backend,
         ..
     } = info;
-    let all = format!("{version}\n{backend:?}\n{vendor}\n{device}\n{name}\n{driver}\n{driver_info}");
-    let hash: String = Sha256::digest(all).iter().map(|b| format!("{b:02x}")).collect();
+    let all =
+        format!("{version}\n{backend:?}\n{vendor}\n{device}\n{name}\n{driver}\n{driver_info}");
+    let hash: String = Sha256::digest(all)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     format!("{}.kernels", &hash[..DIGITS])
 }
 
