@@ -32,6 +32,8 @@ impl CellSteps {
     /// The layers, where the experiment trains at cell level. Without variation in the recipe the
     /// cells are nominal; the converters quantize all the same.
     ///
+    /// sigma_W is `noise` times what the experiment says.
+    ///
     /// Calibrated ranges are unknown until [`CellSteps::calibrate`].
     ///
     /// # Errors
@@ -40,6 +42,7 @@ impl CellSteps {
         experiment: &Experiment,
         graph: &Graph,
         numerics: &Numerics,
+        noise: f64,
     ) -> Result<Option<Self>> {
         if !trains_on_cells(experiment) {
             return Ok(None);
@@ -52,7 +55,10 @@ impl CellSteps {
             layer,
             ..experiment.clone()
         };
-        let layers = setup::layers(&seen, graph)?;
+        let mut layers = setup::layers(&seen, graph)?;
+        for layer in &mut layers {
+            layer.variation.sigma_w *= noise;
+        }
         let steps = Self::deployed(&seen, &layers, graph, numerics)?;
         Ok(match experiment.train.composition().sees_variation() {
             true => steps,
@@ -90,6 +96,15 @@ impl CellSteps {
             adc: adc.clone(),
             follow,
         }))
+    }
+
+    /// Takes the deviations of the same layers; ranges stay.
+    pub fn deviate_as(&mut self, other: Option<&Self>) {
+        if let Some(other) = other {
+            let ranges: Vec<_> = self.layers.iter_mut().map(|l| l.ranges.take()).collect();
+            self.layers.clone_from(&other.layers);
+            self.take_ranges(ranges.into_iter());
+        }
     }
 
     /// The layers, for a program.

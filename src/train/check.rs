@@ -26,7 +26,7 @@ fn check_stage(backend: &dyn Backend, point: &Point) -> Result<()> {
     let t = &point.experiment().train;
     let parts = t.composition();
     let numerics = trained(&parts, &point.quantized);
-    let layout = |numerics, purpose| Layout::new(backend, point, numerics, purpose);
+    let layout = |numerics, purpose| Layout::new(backend, point, numerics, purpose, 1.0);
     if point.start.file.is_none() || t.epochs > 0 {
         let steps = layout(&numerics, Purpose::Train)?;
         if steps.cells.as_ref().is_some_and(CellSteps::follow_sums) {

@@ -3,21 +3,23 @@
 mod calibration;
 mod epochs;
 pub(super) mod layout;
+mod saving;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use calibration::CALIBRATION_CHIPS;
 use layout::Layout;
+use saving::Held;
 
 use super::batches::{Batch, Batches};
 use super::cells::CellSteps;
-use super::checkpoint::{self, EpochSums, Position};
+use super::checkpoint::{EpochSums, Position};
 use super::settings::Course;
 use super::stages::Stage;
 use super::trainer::{EpochRecord, Job};
 use super::{masks, quantizer_steps, settings};
-use crate::backend::{RunArgs, SectionId, Session};
+use crate::backend::{RunArgs, SectionId};
 use crate::chip::ChipVariation;
 use crate::error::Result;
 use crate::network::lower::cells::write_ranges;
@@ -69,7 +71,7 @@ pub(super) struct Run<'a> {
     stage: &'a Stage<'a>,
     course: &'a Course,
     training: Training,
-    session: Box<dyn Session>,
+    session: Held,
     /// What training starts from.
     pub(super) parameters: Parameters,
     graph: &'a Graph,
@@ -79,6 +81,8 @@ pub(super) struct Run<'a> {
     seed: u64,
     /// Deviations of the chips of the steps.
     common: Option<ChipVariation>,
+    /// Factor on their deviations at present.
+    noise: f64,
     /// Cells and converters of the steps.
     cells: Option<CellSteps>,
     chips: usize,
@@ -86,6 +90,8 @@ pub(super) struct Run<'a> {
     batch: usize,
     /// Parts of a batch, one after the other.
     parts: usize,
+    /// Passes of every part, each on fresh chips.
+    draws: usize,
     steps_per_epoch: usize,
     step: usize,
     /// Epochs of all stages so far.
@@ -117,7 +123,8 @@ impl<'a> Run<'a> {
         let (experiment, graph) = (point.experiment(), &point.start.graph);
         let t = &experiment.train;
         let n = held_out.train.len();
-        let layout = Layout::new(job.backend, point, numerics, purpose)?;
+        let noise = settings::noise_factor(t, 0);
+        let layout = Layout::new(job.backend, point, numerics, purpose, noise)?;
         let Layout {
             training,
             cells,
@@ -138,7 +145,7 @@ impl<'a> Run<'a> {
             job,
             stage,
             course,
-            session,
+            session: Held::new(session),
             parameters,
             graph,
             held_out,
@@ -154,10 +161,12 @@ impl<'a> Run<'a> {
             }),
             seed,
             common,
+            noise,
             cells,
             chips,
             batch,
             parts,
+            draws: settings::draws(t),
             steps_per_epoch,
             step: 0,
             history: vec![],
@@ -173,29 +182,18 @@ impl<'a> Run<'a> {
     pub(super) fn start(&mut self, resumed: Option<Resumed>) -> Result<()> {
         match resumed {
             Some(Resumed {
-                mut parameters,
+                parameters,
                 position,
                 path,
             }) => {
-                self.tally = checkpoint::take_tally(&path, &mut parameters, self.chips)?;
-                self.parameters = parameters;
                 self.step = position.step;
                 self.history = position.history;
                 self.epoch = position.epoch;
-                let training = &self.training;
-                let session = self.session.as_mut();
-                self.parameters.load_into(session, &training.states)?;
-                self.parameters.load_into(session, &training.moments)?;
-                self.parameters.load_into(session, &training.averages)?;
-                let masks = checkpoint::take_masks(&path, &mut self.parameters, &training.masks)?;
-                masks.load_into(session, &training.masks)?;
-                match &mut self.cells {
-                    Some(cells) => {
-                        cells.load(&self.parameters)?;
-                        write_ranges(session, &training.cells, cells.layers())
-                    }
-                    None => Ok(()),
-                }
+                // A training that is done was last in its last epoch.
+                let epochs = self.stage.point.experiment().train.epochs;
+                let epoch = self.step / self.steps_per_epoch;
+                self.use_noise_of(epoch.min(epochs.saturating_sub(1)))?;
+                self.restore(parameters, &path)
             }
             None if self.follows_sums() => {
                 let purpose = Purpose::Settle;
@@ -326,11 +324,15 @@ impl<'a> Run<'a> {
     }
 
     fn learning_rate(&self, step: usize) -> f32 {
-        settings::learning_rate(
-            &self.stage.point.experiment().train,
-            step,
-            self.steps_per_epoch,
-        )
+        let t = &self.stage.point.experiment().train;
+        let rate = settings::learning_rate(t, step, self.steps_per_epoch);
+        match t.composition().plateau() {
+            Some(plateau) => {
+                let own = self.history.iter().skip(self.stage.epochs_before);
+                (f64::from(rate) * plateau.rate(own.map(|epoch| epoch.loss))) as f32
+            }
+            None => rate,
+        }
     }
 
     fn run(&mut self, section: SectionId, step: usize) -> Result<()> {
@@ -350,30 +352,5 @@ impl<'a> Run<'a> {
             first_image: 0,
         };
         self.session.run(section, &args)
-    }
-
-    fn save(&mut self) -> Result<()> {
-        let Some(path) = self.job.checkpoint.clone() else {
-            return Ok(());
-        };
-        let mut all = Parameters::default();
-        all.read_from(self.session.as_mut(), &self.training.states)?;
-        all.read_from(self.session.as_mut(), &self.training.moments)?;
-        all.read_from(self.session.as_mut(), &self.training.averages)?;
-        if let Some(cells) = &self.cells {
-            cells.save(&mut all);
-        }
-        let mut masks = Parameters::default();
-        masks.read_from(self.session.as_mut(), &self.training.masks)?;
-        checkpoint::put_masks(&mut all, masks);
-        // As the adapter has it: emptied now, sums of `f32` would be rounded otherwise.
-        checkpoint::put_tally(&mut all, self.session.read(self.training.tally)?);
-        let position = Position {
-            stage: self.stage.index,
-            step: self.step,
-            history: self.history.clone(),
-            epoch: self.epoch,
-        };
-        checkpoint::save_position(&path, &all, self.key, position)
     }
 }

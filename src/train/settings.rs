@@ -137,13 +137,24 @@ pub fn train_spec(
         norm_rate: 0.1,
         frozen_norm: false,
         forward_only: false,
-        accumulate: t.accumulate,
+        accumulate: t.accumulate * draws(t),
         average_rate: if t.average > 0.0 {
             (1.0 - t.average) as f32
         } else {
             0.0
         },
     }
+}
+
+/// Passes of every part of a batch, each on fresh chips.
+pub fn draws(t: &config::Train) -> usize {
+    t.composition().chips().map_or(1, |chips| chips.draws)
+}
+
+/// Factor on the deviations of chips in an epoch of a stage.
+pub fn noise_factor(t: &config::Train, epoch: usize) -> f64 {
+    let parts = t.composition();
+    parts.chips().map_or(1.0, |chips| chips.factor(epoch))
 }
 
 /// The parts of a step from those that the experiment lists.

@@ -1,6 +1,6 @@
 //! The stages of a training: what each trains, and what was before it.
 
-use super::settings::{Course, Steps};
+use super::settings::{self, Course, Steps};
 use crate::error::Result;
 use crate::random::{Reach, product};
 use crate::setup::Point;
@@ -41,12 +41,13 @@ impl<'a> Stages<'a> {
                 per_epoch, epochs, ..
             } = course.stages[index];
             let t = &point.experiment().train;
-            let own = product(&[epochs, per_epoch, t.accumulate, t.chips_per_batch]);
+            let passes = t.accumulate * settings::draws(t);
+            let own = product(&[epochs, per_epoch, passes, t.chips_per_batch]);
             let chips_before = chips as u32;
             chips += own;
             Reach::TrainingChips.check(
                 chips,
-                "chips of training steps (epochs x steps x parts x chips)",
+                "chips of training steps (epochs x steps x passes x chips)",
             )?;
             stages.push(Stage {
                 name,

@@ -39,6 +39,11 @@ pub const PARTS: &[Part] = &[
     part("weights", "weights", "{ kind = \"quantize\" }"),
     part("activations", "activations", "{ kind = \"quantize\" }"),
     part("chips", "noise", "{ kind = \"chip\" }"),
+    part(
+        "several chips",
+        "noise",
+        "{ kind = \"chip\", draws = 3, start = 0.5, ramp = 2 }",
+    ),
     part("l1", "loss", "{ kind = \"l1\", weight = 1e-3 }"),
     part(
         "filters",
@@ -57,17 +62,23 @@ pub const PARTS: &[Part] = &[
     ),
     part("rescale", "gradient", "\"rescale\""),
     part("clean", "gradient", "\"clean\""),
+    part(
+        "plateau",
+        "controllers",
+        "{ kind = \"plateau\", patience = 1, factor = 0.1, improvement = 0.9 }",
+    ),
     part("quantize after", "controllers", "{ kind = \"quantize\" }"),
 ];
 
-/// An experiment of three steps with these parts. At cell level weights and activations are quantized anyway.
+/// An experiment of three epochs of one step with these parts. At cell level weights and activations are quantized
+/// anyway. Weight steps are those of the largest weights: of candidates with equal errors rounding would choose one.
 pub fn text(parts: &[&Part], level: &str) -> String {
     let mut text = format!(
-        "[data]\nset = \"digits-8x8\"\ntrain_limit = 96\n[network]\nkind = \"cnn\"\nchannels = [3]\nbatch_norm = true\n\
-         [quantize]\nweight_bits = 3\nactivation_bits = 4\ninput_bits = 4\n\
+        "[data]\nset = \"digits-8x8\"\ntrain_limit = 32\n[network]\nkind = \"cnn\"\nchannels = [3]\nbatch_norm = true\n\
+         [quantize]\nweight_bits = 3\nweight_step = \"max-abs\"\nactivation_bits = 4\ninput_bits = 4\n\
          [chip.array]\nrows = 32\n[chip.adc]\nbits = 5\n\
          [variation]\nsigma_w = 0.2\nsigma_b = 0.1\n\
-         [train]\nepochs = 1\nbatch = 32\noptimizer = \"sgd\"\nlearning_rate = 5e-2\nlevel = \"{level}\"\nvariation = \"both\"\n"
+         [train]\nepochs = 3\nbatch = 32\noptimizer = \"sgd\"\nlearning_rate = 5e-2\nlevel = \"{level}\"\nvariation = \"both\"\n"
     );
     for list in [
         "weights",

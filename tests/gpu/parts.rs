@@ -54,7 +54,7 @@ fn pairs_of_parts_train_to_the_same_network_on_both_backends() {
     let (cpu, mut rng) = (CpuBackend::new(), Rng(18));
     let all = Embedded::Digits8x8.load().expect("embedded");
     let data = Split {
-        train: all.train.limit(96),
+        train: all.train.limit(32),
         ..all
     };
     for level in ["weight", "cell"] {

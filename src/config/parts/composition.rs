@@ -1,7 +1,7 @@
 //! What a training is composed of, and the recipes as compositions.
 
 use super::{
-    ActivationPart, ControllerPart, FreshChips, LossPart, NoisePart, NormAfter,
+    ActivationPart, ControllerPart, FreshChips, LossPart, NoisePart, NormAfter, Plateau,
     QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers,
     group_lasso, mask, quantize, slice_l1,
 };
@@ -58,7 +58,7 @@ impl Composition {
             weights: quantizes.then_some(quantize).into_iter().collect(),
             activations: quantizes.then_some(activations).into_iter().collect(),
             noise: noisy
-                .then_some(NoisePart::Chip(FreshChips {}))
+                .then_some(NoisePart::Chip(FreshChips::default()))
                 .into_iter()
                 .collect(),
             loss: Vec::new(),
@@ -97,10 +97,24 @@ impl Composition {
 
     /// Whether the trained network is quantized, and what becomes of batch norm then.
     pub fn quantizes_afterwards(&self) -> Option<NormAfter> {
-        let after = |part: &ControllerPart| match part {
-            ControllerPart::Quantize(after) => after.batch_norm,
-        };
-        self.controllers.iter().map(after).next()
+        self.controllers.iter().find_map(|part| match part {
+            ControllerPart::Quantize(after) => Some(after.batch_norm),
+            ControllerPart::Plateau(_) => None,
+        })
+    }
+
+    /// What lowers the learning rate where the loss no longer falls.
+    pub fn plateau(&self) -> Option<&Plateau> {
+        self.controllers.iter().find_map(|part| match part {
+            ControllerPart::Plateau(plateau) => Some(plateau),
+            ControllerPart::Quantize(_) => None,
+        })
+    }
+
+    /// The chips of the steps, where they deviate.
+    pub fn chips(&self) -> Option<&FreshChips> {
+        let NoisePart::Chip(chips) = self.noise.first()?;
+        Some(chips)
     }
 
     /// Whether nothing is ever quantized.

@@ -13,6 +13,7 @@ mod l1;
 mod list;
 mod mask;
 mod noise;
+mod plateau;
 mod quantize;
 mod slice_l1;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use group_lasso::{GroupLasso, LassoGroups};
 pub use l1::L1;
 pub use mask::{MaskGroups, MaskWeights};
 pub use noise::FreshChips;
+pub use plateau::Plateau;
 pub use quantize::{QuantizeActivations, QuantizeWeights};
 pub use slice_l1::SliceL1;
 
@@ -70,5 +72,6 @@ parts! {
     /// What happens to a network beside its steps.
     pub enum ControllerPart {
         Quantize(QuantizeAfter) = "quantize",
+        Plateau(Plateau) = "plateau",
     }
 }

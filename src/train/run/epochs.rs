@@ -76,6 +76,7 @@ impl Run<'_> {
     /// Empties the sums and calibrates what follows the weights.
     fn begin_epoch(&mut self) -> Result<()> {
         self.epoch = EpochSums::default();
+        self.use_noise_of(self.step / self.steps_per_epoch)?;
         self.calibrate_converters()?;
         if self.numerics.act_step == ActStep::Fixed {
             self.calibrate_activations()?;
@@ -89,8 +90,11 @@ impl Run<'_> {
     fn train_step(&mut self, ahead: &mut Ahead) -> Result<()> {
         let batch = ahead.next()?;
         for part in 0..self.parts {
-            self.write_part(&batch, part, self.parts, self.word(part))?;
-            self.run_part(part)?;
+            for draw in 0..self.draws {
+                let word = self.word(part, draw);
+                self.write_part(&batch, part, self.parts, word)?;
+                self.run_part(word)?;
+            }
         }
         ahead.recycle(batch);
         if let Some(update) = self.training.update {
@@ -107,6 +111,8 @@ impl Run<'_> {
     /// A loss that is no number: the training diverged.
     fn add_tally(&mut self) -> Result<Latest> {
         let (hits, loss) = self.take_tally()?;
+        let draws = self.draws as f64;
+        let (hits, loss) = (hits / draws, loss / draws);
         let images = self.epoch.untold * self.batch;
         self.epoch.hits += hits;
         self.epoch.loss += loss;
@@ -219,7 +225,10 @@ impl Run<'_> {
         let first = self.first_chip(word);
         let common: Vec<f32> = (0..self.chips as u32)
             .map(|chip| match &self.common {
-                Some(v) => v.eps_b(self.seed, TRAINING, first.wrapping_add(chip)) as f32,
+                Some(v) => {
+                    let eps = v.eps_b(self.seed, TRAINING, first.wrapping_add(chip));
+                    (self.noise * eps) as f32
+                }
                 None => 0.0,
             })
             .collect();
@@ -236,15 +245,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The word of a part of the present step.
-    fn word(&self, part: usize) -> u32 {
-        (self.step * self.parts + part) as u32
+    /// The word of a pass of a part of the present step.
+    fn word(&self, part: usize, draw: usize) -> u32 {
+        ((self.step * self.parts + part) * self.draws + draw) as u32
     }
 
     /// Runs the training section on a part of the batch.
-    fn run_part(&mut self, part: usize) -> Result<()> {
-        let word = self.word(part);
-        // Without parts this section also updates, so it sees the step's rate.
+    fn run_part(&mut self, word: u32) -> Result<()> {
+        // Without parts and draws this section also updates, so it sees the step's rate.
         let lr = self.learning_rate(self.step);
         self.run_at(self.training.step, word, word, lr)
     }

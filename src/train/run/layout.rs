@@ -26,7 +26,8 @@ pub(in crate::train) struct Layout {
 }
 
 impl Layout {
-    /// Lowers the training of a point and sees that a step fits the backend.
+    /// Lowers the training of a point, whose chips deviate `noise` times as they should, and sees that a step fits
+    /// the backend.
     ///
     /// # Errors
     /// Batches that cannot be, an impossible chip, a step that does not fit.
@@ -35,6 +36,7 @@ impl Layout {
         point: &Point,
         numerics: &Numerics,
         purpose: Purpose,
+        noise: f64,
     ) -> Result<Self> {
         let (experiment, graph) = (point.experiment(), &point.start.graph);
         let t = &experiment.train;
@@ -42,15 +44,15 @@ impl Layout {
         let steps = Steps::new(t, point.inputs.n_trained_on())?;
         let batch = steps.batch;
         let noisy = t.composition().sees_variation();
-        let sigma_w = |v: &Variation| t.sigma_w.unwrap_or(v.sigma_w);
-        let noise = match noisy {
+        let sigma_w = |v: &Variation| noise * t.sigma_w.unwrap_or(v.sigma_w);
+        let within = match noisy {
             true => setup::noises(&point.layers, sigma_w, 0),
             false => vec![],
         };
         let common = (noisy && experiment.training_sigma_b() > 0.0)
             .then(|| point.chips())
             .transpose()?;
-        let mut cells = CellSteps::new(experiment, graph, numerics)?;
+        let mut cells = CellSteps::new(experiment, graph, numerics, noise)?;
         if purpose == Purpose::Settle {
             cells = cells.map(CellSteps::without_converters);
         }
@@ -58,7 +60,7 @@ impl Layout {
             cells: cells.as_ref().map(CellSteps::spec),
             frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
             forward_only: purpose != Purpose::Train,
-            ..settings::train_spec(experiment, noise, batch / parts)
+            ..settings::train_spec(experiment, within, batch / parts)
         };
         let spec = match purpose {
             // What transforms make of weights is in them already.
