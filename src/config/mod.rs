@@ -324,7 +324,8 @@ fn contradictions(e: &Experiment) -> Vec<(Vec<String>, String)> {
     let mut found = match e.train.stage.is_empty() {
         true => {
             let paths = |fields: &[&str]| fields.iter().map(|field| field.to_string()).collect();
-            let problems = check::problems(e).into_iter();
+            let first = stages::problem_of_first(e);
+            let problems = check::problems(e).into_iter().chain(first);
             problems.map(|p| (paths(p.fields), p.message)).collect()
         }
         false => stages::problems(e),

@@ -23,7 +23,7 @@ use super::reader::{Reader, Section};
 use super::reference::{self, Field};
 use super::rule::{Allowed, Any, Read, Rule, not_allowed, wrong_type};
 use super::section::{Declared, Entry, FIRST};
-use super::{Experiment, Recipe, Train, check};
+use super::{Experiment, NetworkKind, Recipe, Train, check};
 use crate::error::{Code, Error, Mistake, Result};
 
 /// Path of the stages in the reference.
@@ -387,6 +387,17 @@ fn written_out(name: &str, train: &Train) -> Result<toml::Table> {
     Ok(whole)
 }
 
+/// What the first stage of a training cannot have: a network without weights that somebody trained teaches nothing.
+pub(super) fn problem_of_first(e: &Experiment) -> Option<check::Problem> {
+    let taught = e.train.composition().distill().is_some();
+    let untrained = e.network.kind != NetworkKind::File;
+    (taught && untrained).then(|| check::Problem {
+        fields: &["train.loss.distill", "train.loss"],
+        message: "an untrained network teaches nothing; allowed: after another stage, or with a network from a file"
+            .into(),
+    })
+}
+
 /// The paths of fields, the one to name first, and what is wrong with them.
 type Told = (Vec<String>, String);
 
@@ -401,6 +412,9 @@ pub(super) fn problems(e: &Experiment) -> Vec<Told> {
     for (i, stage) in stages.iter().enumerate() {
         let at = format!("{TABLE}.{}", stage.name);
         let mut found = check::problems(&stage.experiment);
+        if i == 0 {
+            found.extend(problem_of_first(&stage.experiment));
+        }
         let t = &stage.experiment.train;
         if t.epochs == 0 {
             found.push(check::Problem {

@@ -4,6 +4,7 @@ mod calibration;
 mod epochs;
 pub(super) mod layout;
 mod saving;
+mod teacher;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use calibration::CALIBRATION_CHIPS;
 use layout::Layout;
 use saving::Held;
+use teacher::Teacher;
 
 use super::batches::{Batch, Batches};
 use super::cells::CellSteps;
@@ -103,6 +105,8 @@ pub(super) struct Run<'a> {
     calibration: Batch,
     /// What a resumed training's tally held.
     tally: Vec<f32>,
+    /// What teaches the stage.
+    teacher: Option<Teacher>,
 }
 
 impl<'a> Run<'a> {
@@ -174,6 +178,7 @@ impl<'a> Run<'a> {
             key,
             calibration: Batch::default(),
             tally: vec![],
+            teacher: None,
             training,
         })
     }
@@ -214,15 +219,21 @@ impl<'a> Run<'a> {
     fn load_parameters(&mut self) -> Result<()> {
         let states = &self.training.states;
         self.parameters.load_into(self.session.as_mut(), states)?;
+        let parameters = std::mem::take(&mut self.parameters);
+        self.learn_from(&parameters)?;
+        self.parameters = parameters;
         let experiment = self.stage.point.experiment();
         let parts = experiment.train.composition();
-        let Some(mask) = parts.mask().filter(|_| !self.training.masks.is_empty()) else {
+        let Some(mask) = parts
+            .mask()
+            .filter(|_| !self.training.parts.masks.is_empty())
+        else {
             return Ok(());
         };
         let segment = mask.segment_in(experiment);
         let tensors = masks::masks(self.graph, &self.parameters, mask, segment)?;
         let masks = Parameters { tensors };
-        masks.load_into(self.session.as_mut(), &self.training.masks)
+        masks.load_into(self.session.as_mut(), &self.training.parts.masks)
     }
 
     /// Whether converters' ranges follow the weights.
@@ -297,7 +308,7 @@ impl<'a> Run<'a> {
         let mut all = self.current_states()?;
         if let Some(bake) = self.training.bake {
             self.run(bake, 0)?;
-            all.read_from(self.session.as_mut(), &self.training.baked)?;
+            all.read_from(self.session.as_mut(), &self.training.parts.baked)?;
         }
         Ok(all)
     }

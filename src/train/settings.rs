@@ -7,7 +7,9 @@ use crate::config::{self, Experiment};
 use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::parts::{Bound, Clip, Groups, Penalty, SlicePenalty, Transform};
+use crate::network::lower::parts::{
+    Bound, Clip, Groups, Penalty, SlicePenalty, Teaching, Transform,
+};
 use crate::network::lower::training::{Optimizer, StepParts, TrainSpec};
 
 /// What is done to training images at random, if anything.
@@ -181,19 +183,23 @@ fn step_parts(experiment: &Experiment) -> StepParts {
             groups: groups(lasso, experiment),
             factor: lasso.weight as f32,
         }),
-        LossPart::SliceL1(_) => None,
+        LossPart::SliceL1(_) | LossPart::Distill(_) => None,
     };
     let slices = |part: &LossPart| match part {
         LossPart::SliceL1(slices) => Some(SlicePenalty {
             factor: slices.weight as f32,
             slice_bits: slices.slice_bits,
         }),
-        LossPart::L1(_) | LossPart::GroupLasso(_) => None,
+        LossPart::L1(_) | LossPart::GroupLasso(_) | LossPart::Distill(_) => None,
     };
     StepParts {
         weights: c.weights.iter().filter_map(transform).collect(),
         penalties: c.loss.iter().filter_map(penalty).collect(),
         slices: c.loss.iter().filter_map(slices).collect(),
+        teaching: c.distill().map(|distill| Teaching {
+            share: distill.weight as f32,
+            temperature: distill.temperature as f32,
+        }),
         clean_backward: c.gradient == Gradient::Clean,
     }
 }

@@ -21,6 +21,7 @@ pub mod collapse_planes;
 pub mod conv2d;
 pub mod converter_fold;
 pub mod crossbar;
+pub mod distill_grad;
 pub mod fabricate;
 pub mod fabricate_parts;
 pub mod group_lasso_grad;
@@ -63,6 +64,7 @@ macro_rules! lists {
             converter_fold: equations, encodings, no_range;
             crossbar: any_layers, tables, noise, inside, inputs_out_of_range, signs_alone,
                 ideal_cells;
+            distill_grad: gradients;
             fabricate: closed_forms, nominal, gradients;
             fabricate_parts: parts, reference_columns, no_weights, gradients;
             group_lasso_grad: gradients, empty_groups;

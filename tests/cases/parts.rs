@@ -60,6 +60,7 @@ pub const PARTS: &[Part] = &[
         "loss",
         "{ kind = \"slice-l1\", weight = 5, slice_bits = 1 }",
     ),
+    part("distill", "loss", "{ kind = \"distill\" }"),
     part("rescale", "gradient", "\"rescale\""),
     part("clean", "gradient", "\"clean\""),
     part(
@@ -80,6 +81,11 @@ pub fn text(parts: &[&Part], level: &str) -> String {
          [variation]\nsigma_w = 0.2\nsigma_b = 0.1\n\
          [train]\nepochs = 3\nbatch = 32\noptimizer = \"sgd\"\nlearning_rate = 5e-2\nlevel = \"{level}\"\nvariation = \"both\"\n"
     );
+    // A teacher has to be trained before.
+    if parts.iter().any(|part| part.name == "distill") {
+        text += "recipe = \"float\"\n[[train.stage]]\nname = \"before\"\nlevel = \"weight\"\nepochs = 1\n\
+                 [[train.stage]]\nname = \"after\"\nrecipe = \"parts\"\n";
+    }
     for list in [
         "weights",
         "activations",

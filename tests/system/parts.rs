@@ -150,7 +150,9 @@ fn every_pair_of_parts_trains_and_resumes_or_is_refused() {
                 (Err(e), None) => panic!("{name}: {e}"),
             };
             let whole = train_until(&e, &data, None, usize::MAX).unwrap();
-            assert_eq!(whole.record.steps, STEPS, "{name}");
+            // One more where a teacher is trained before.
+            let taught = [a, b].iter().any(|part| part.name == "distill");
+            assert_eq!(whole.record.steps, STEPS + usize::from(taught), "{name}");
             let file = dir.path().join(format!("{level}{i}.partial"));
             // Another step of every pair.
             let stop = 1 + i % (STEPS - 1);
@@ -162,7 +164,7 @@ fn every_pair_of_parts_trains_and_resumes_or_is_refused() {
             trained += 1;
         }
     }
-    // Of 171 pairs at each level.
+    // Of 190 pairs at each level.
     assert!(trained > 200, "{trained}");
 }
 
@@ -369,4 +371,45 @@ fn chips_deviate_as_the_epoch_says() {
     // Four equal gradients are added and divided without rounding.
     assert_eq!(nominal(4).parameters, nominal(1).parameters);
     assert_ne!(chip(", draws = 4").parameters, plain.parameters);
+}
+
+/// A teacher that counts for nothing changes nothing, one that counts for all keeps the network where it is.
+#[test]
+fn a_teacher_counts_as_much_as_it_should() {
+    let data = digits(240);
+    let train = |loss: &str| {
+        let text = format!(
+            "{STAGED}[[train.stage]]\nname = \"teacher\"\nepochs = 1\n\
+             [[train.stage]]\nname = \"student\"\nepochs = 1\noptimizer = \"sgd\"\nlearning_rate = 0.1\nloss = [{loss}]\n"
+        );
+        train_until(&experiment(&text), &data, None, usize::MAX).unwrap()
+    };
+    let distill = |weight: &str| train(&format!("{{ kind = \"distill\", weight = {weight} }}"));
+    let plain = train("");
+    assert_eq!(distill("0").parameters, plain.parameters);
+    let teacher = {
+        let text = format!("{STAGED}[[train.stage]]\nname = \"teacher\"\nepochs = 1\n");
+        train_until(&experiment(&text), &data, None, usize::MAX).unwrap()
+    };
+    let way = |model: &pimento::train::Model| {
+        let tensors = model
+            .parameters
+            .tensors
+            .iter()
+            .filter(|(name, _)| name.ends_with(".weight"));
+        let each =
+            tensors.flat_map(|(name, t)| t.data.iter().zip(&teacher.parameters.tensors[name].data));
+        each.map(|(a, b)| f64::from((a - b).abs()))
+            .fold(0.0, f64::max)
+    };
+    // Student and teacher agree but for rounding, so there is nothing to learn.
+    let (kept, moved) = (way(&distill("1")), way(&plain));
+    assert!(kept < 1e-6 && moved > 1e-2, "{kept} {moved}");
+    let text =
+        format!("{STAGED}loss = [{{ kind = \"distill\" }}]\n").replace("recipe = \"float\"\n", "");
+    let told = Experiment::parse(&text, "x").unwrap_err().to_string();
+    assert!(
+        told.contains("an untrained network teaches nothing"),
+        "{told}"
+    );
 }

@@ -27,6 +27,7 @@ mod conv2d;
 mod conv2d_grad_weight;
 mod converter_fold;
 mod crossbar;
+mod distill_grad;
 mod fabricate;
 mod gather;
 mod group_lasso_grad;

@@ -46,6 +46,7 @@ mod crossbar;
 mod cut;
 pub mod devices;
 mod dispatch;
+mod distill_grad;
 mod driver;
 mod fabricate;
 mod faults;

@@ -1,7 +1,7 @@
 //! What a training is composed of, and the recipes as compositions.
 
 use super::{
-    ActivationPart, ControllerPart, FreshChips, LossPart, NoisePart, NormAfter, Plateau,
+    ActivationPart, ControllerPart, Distill, FreshChips, LossPart, NoisePart, NormAfter, Plateau,
     QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers,
     group_lasso, mask, quantize, slice_l1,
 };
@@ -108,6 +108,14 @@ impl Composition {
         self.controllers.iter().find_map(|part| match part {
             ControllerPart::Plateau(plateau) => Some(plateau),
             ControllerPart::Quantize(_) => None,
+        })
+    }
+
+    /// What the network that the stage begins with teaches.
+    pub fn distill(&self) -> Option<&Distill> {
+        self.loss.iter().find_map(|part| match part {
+            LossPart::Distill(distill) => Some(distill),
+            LossPart::L1(_) | LossPart::GroupLasso(_) | LossPart::SliceL1(_) => None,
         })
     }
 

@@ -8,6 +8,7 @@
 mod clip;
 mod composition;
 mod controllers;
+mod distill;
 mod group_lasso;
 mod l1;
 mod list;
@@ -22,6 +23,7 @@ mod tests;
 pub use clip::{ClipGroup, ClipWeights, MappingRange};
 pub use composition::{Composition, Gradient};
 pub use controllers::{NormAfter, QuantizeAfter};
+pub use distill::Distill;
 pub use group_lasso::{GroupLasso, LassoGroups};
 pub use l1::L1;
 pub use mask::{MaskGroups, MaskWeights};
@@ -65,6 +67,7 @@ parts! {
         L1(L1) = "l1",
         GroupLasso(GroupLasso) = "group-lasso",
         SliceL1(SliceL1) = "slice-l1",
+        Distill(Distill) = "distill",
     }
 }
 

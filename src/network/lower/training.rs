@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 pub use super::backward::check_trainable;
 use super::cells::CellTensors;
-pub use super::parts::StepParts;
 use super::parts::Transforms;
+pub use super::parts::{PartTensors, StepParts};
 use super::update::Trained;
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -110,10 +110,8 @@ pub struct Training {
     pub averages: Vec<StateTensor>,
     /// The states that are averaged.
     pub averaged: Vec<StateTensor>,
-    /// Weights as they are deployed, where transforms change them: with the names of the trained ones.
-    pub baked: Vec<StateTensor>,
-    /// Masks of weights, which the host writes: by the name of the layer. Part of checkpoints.
-    pub masks: Vec<StateTensor>,
+    /// Tensors of parts.
+    pub parts: PartTensors,
     /// `(parameter, summed gradient)`, with [`TrainSpec::accumulate`].
     pub gradients: Vec<(TensorId, TensorId)>,
     /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
@@ -126,7 +124,7 @@ pub struct Training {
     pub calibrate: SectionId,
     /// Section: choose the weight steps.
     pub freeze: SectionId,
-    /// Section: makes [`Training::baked`] from the present weights.
+    /// Section: makes [`PartTensors::baked`] from the present weights.
     pub bake: Option<SectionId>,
     /// Section: clear the tally.
     pub clear: SectionId,
@@ -220,7 +218,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let mut step = forward;
     let mut updates = vec![];
     if let Some(dlogits) = dlogits {
-        t.backward(dlogits, &mut step, &mut updates);
+        t.gradients(dlogits, &mut step, &mut updates);
     }
     let mut update = vec![];
     let updates = t.accumulated(&mut step, updates);
@@ -240,9 +238,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let step = program.section("step", step);
     let calibrate = program.section("calibrate", calibrate);
     let freeze = program.section("freeze", freeze);
-    let Transforms {
-        bake, baked, masks, ..
-    } = t.transforms;
+    let Transforms { bake, tensors, .. } = t.transforms;
     let bake = (!bake.is_empty()).then(|| program.section("bake", bake));
     let clear = program.section("clear", vec![Op::from(Zero { t: tally })]);
     let quantized_inputs = quantized_inputs(&mut program, stages);
@@ -255,8 +251,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         calibrate,
         freeze,
         bake,
-        baked,
-        masks,
+        parts: tensors,
         clear,
         program,
         states: t.b.states,

@@ -17,6 +17,7 @@ mod collapse_planes;
 mod conv2d;
 mod converter_fold;
 mod crossbar;
+mod distill_grad;
 mod fabricate;
 mod group_lasso_grad;
 mod histogram;
@@ -137,6 +138,7 @@ operators! { $
     quantize_act: QuantizeAct, QuantizeActGrad;
     binarize_act: BinarizeAct, BinarizeActGrad;
     softmax_xent: SoftmaxXent;
+    distill_grad: DistillGrad;
     class_metric: ClassMetric;
     tally: Tally;
     zero: Zero;

@@ -90,6 +90,7 @@ impl Run<'_> {
     fn train_step(&mut self, ahead: &mut Ahead) -> Result<()> {
         let batch = ahead.next()?;
         for part in 0..self.parts {
+            self.teach(&batch, part)?;
             for draw in 0..self.draws {
                 let word = self.word(part, draw);
                 self.write_part(&batch, part, self.parts, word)?;

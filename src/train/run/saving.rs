@@ -67,8 +67,9 @@ impl Run<'_> {
             cells.save(&mut all);
         }
         let mut masks = Parameters::default();
-        masks.read_from(self.session.as_mut(), &self.training.masks)?;
+        masks.read_from(self.session.as_mut(), &self.training.parts.masks)?;
         checkpoint::put_masks(&mut all, masks);
+        self.put_teacher(&mut all);
         // As the adapter has it: emptied now, sums of `f32` would be rounded otherwise.
         checkpoint::put_tally(&mut all, self.session.read(self.training.tally)?);
         Ok(all)
@@ -80,14 +81,15 @@ impl Run<'_> {
     /// Something is missing, or of another training.
     pub(super) fn restore(&mut self, mut all: Parameters, path: &Path) -> Result<()> {
         self.tally = checkpoint::take_tally(path, &mut all, self.chips)?;
+        self.take_teacher(&mut all)?;
         self.parameters = all;
         let training = &self.training;
         let session = self.session.as_mut();
         self.parameters.load_into(session, &training.states)?;
         self.parameters.load_into(session, &training.moments)?;
         self.parameters.load_into(session, &training.averages)?;
-        let masks = checkpoint::take_masks(path, &mut self.parameters, &training.masks)?;
-        masks.load_into(session, &training.masks)?;
+        let masks = checkpoint::take_masks(path, &mut self.parameters, &training.parts.masks)?;
+        masks.load_into(session, &training.parts.masks)?;
         match &mut self.cells {
             Some(cells) => {
                 cells.load(&self.parameters)?;

@@ -2,11 +2,13 @@
 //! program. The experiment's side is `src/config/parts`.
 
 mod clip;
+mod distill;
 mod group_lasso;
 mod mask;
 mod slice_l1;
 
 pub use clip::{Bound, Clip};
+pub use distill::Teaching;
 pub use group_lasso::{Groups, Penalty};
 pub use slice_l1::SlicePenalty;
 
@@ -24,6 +26,8 @@ pub struct StepParts {
     pub penalties: Vec<Penalty>,
     /// Terms of the loss on the digits of quantized weights.
     pub slices: Vec<SlicePenalty>,
+    /// What a teacher says, where there is one.
+    pub teaching: Option<Teaching>,
     /// Variation, cells and converters in the forward pass only: gradients are those of the quantized weights.
     pub clean_backward: bool,
 }
@@ -33,7 +37,7 @@ pub struct StepParts {
 pub enum Transform {
     /// They are clipped.
     Clip(Clip),
-    /// Some are removed; the host says which ([`super::training::Training::masks`]).
+    /// Some are removed; the host says which ([`PartTensors::masks`]).
     Mask,
 }
 
@@ -55,6 +59,17 @@ pub(super) struct Transformed {
     applied: Vec<Applied>,
 }
 
+/// Tensors of parts that the host writes or reads.
+#[derive(Debug, Clone, Default)]
+pub struct PartTensors {
+    /// Weights as they are deployed, where transforms change them: with the names of the trained ones.
+    pub baked: Vec<StateTensor>,
+    /// Masks of weights, by the name of the layer. Part of checkpoints.
+    pub masks: Vec<StateTensor>,
+    /// What the teacher says of the images, `[chip][image][class]`.
+    pub teacher: Option<TensorId>,
+}
+
 /// Transforms of all weights.
 #[derive(Debug, Default)]
 pub(super) struct Transforms {
@@ -62,10 +77,8 @@ pub(super) struct Transforms {
     pub by_weight: HashMap<TensorId, Transformed>,
     /// Operators of [`super::training::Training::bake`].
     pub bake: Vec<Op>,
-    /// See [`super::training::Training::baked`].
-    pub baked: Vec<StateTensor>,
-    /// See [`super::training::Training::masks`].
-    pub masks: Vec<StateTensor>,
+    /// Tensors for the host.
+    pub tensors: PartTensors,
 }
 
 impl Trainer<'_> {
@@ -126,7 +139,7 @@ impl Trainer<'_> {
         let flat = self.b.program.desc(weight).shape;
         let program = &mut self.b.program;
         let tensor = program.tensor(format!("{node}.mask"), flat, Scope::Shared, Role::State);
-        self.transforms.masks.push(StateTensor {
+        self.transforms.tensors.masks.push(StateTensor {
             name: node,
             shape,
             tensor,
@@ -175,6 +188,9 @@ impl Trainer<'_> {
             rate: Rate::Fixed(1.0),
             times: 1.0,
         }));
-        self.transforms.baked.push(StateTensor { tensor, ..state });
+        self.transforms
+            .tensors
+            .baked
+            .push(StateTensor { tensor, ..state });
     }
 }
