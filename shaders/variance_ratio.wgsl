@@ -19,7 +19,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let chip = chip_of(id);
-    if lane > 0u || id.x > 0u || chip >= run.chips {
+    if lane > 0u || chip >= run.chips {
         return;
     }
     let a0 = chip_base(params.a, chip);

@@ -78,7 +78,7 @@ Exit codes:
 Environment:
   PIMENTO_BACKEND    auto, gpu, cpu or all, where --backend does not say
   PIMENTO_DATA       place of the images, where neither --data nor the experiment names one
-  PIMENTO_CACHE      directory for decoded images, where --cache does not name one
+  PIMENTO_CACHE      directory for compiled kernels, and for decoded images where --cache does not name one
   RAYON_NUM_THREADS  threads of the CPU backend (default: all)
   WGPU_BACKEND       graphics APIs to look for: vulkan, gl, metal, dx12 (a list with commas)
   WGPU_ADAPTER_NAME  adapter to use, any part of its name

@@ -68,14 +68,14 @@ impl KernelStore for KernelDirectory {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn files_that_others_may_write_to_are_not_read() {
+        use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let store = KernelDirectory::new(dir.path());
         store.save("x", b"compiled").unwrap();
@@ -89,5 +89,16 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("y"), &path).unwrap();
         fs::write(dir.path().join("y"), b"elsewhere").unwrap();
         assert!(store.load("x").is_err(), "behind a link");
+    }
+
+    #[test]
+    fn what_was_saved_last_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = KernelDirectory::new(dir.path().join("a/b"));
+        assert_eq!(store.load("x").unwrap(), None);
+        store.save("x", b"compiled").unwrap();
+        store.save("x", b"again").unwrap();
+        assert_eq!(store.load("x").unwrap().unwrap(), b"again");
+        assert_eq!(store.load("y").unwrap(), None);
     }
 }

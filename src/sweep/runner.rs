@@ -204,7 +204,8 @@ impl<'a> Sweep<'a> {
                     Some(workers) => workers,
                     none => none.insert(self.prepare(point, journal)?),
                 };
-                let (progress, observer, backends) = (&mut self.progress, self.observer, self.backends);
+                let (progress, observer, backends) =
+                    (&mut self.progress, self.observer, self.backends);
                 let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
                     log_remarks(backends, observer);
                     progress.add(rows);

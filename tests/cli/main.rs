@@ -74,6 +74,11 @@ fn pimento_in(directory: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ru
         .env_remove("PIMENTO_CACHE")
         .env_remove("WGPU_ADAPTER_NAME")
         .env_remove("NO_COLOR")
+        // Nothing is written to the user's cache.
+        .env(
+            "XDG_CACHE_HOME",
+            concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"),
+        )
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()

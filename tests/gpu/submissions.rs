@@ -157,7 +157,10 @@ fn a_sweep_on_a_small_card_has_the_chips_of_a_large_one() {
         (simulator.wave_size(), told.collect::<Vec<_>>())
     };
     let ((large, all), (small, others)) = (chips(1 << 30), chips(16 << 20));
-    assert!(small < 40 && large == 40, "waves of {small} and {large} chips");
+    assert!(
+        small < 40 && large == 40,
+        "waves of {small} and {large} chips"
+    );
     assert_eq!(all, others);
 }
 

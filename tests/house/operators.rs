@@ -190,6 +190,37 @@ fn every_shader_is_used_and_belongs_to_an_operator() {
     none("shaders", &breaches);
 }
 
+/// A kernel call may be cut between workgroups, so a kernel learns where it is from `flat_group` and `chip_of` of
+/// `shared/run.wgsl` only, which know what other submissions do.
+#[test]
+fn kernels_know_their_place_by_two_functions() {
+    let mut breaches = Vec::new();
+    for path in files("shaders", "wgsl") {
+        if path == "shaders/shared/run.wgsl" {
+            continue;
+        }
+        let text = read(&path);
+        let mut names = Vec::new();
+        for (i, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if code.contains("global_invocation_id") {
+                breaches.push(format!("{path}:{}: takes global_invocation_id", i + 1));
+            }
+            let place = ["workgroup_id)", "num_workgroups)"];
+            let named = place.iter().find_map(|p| code.split_once(p));
+            let name = named.and_then(|(_, rest)| rest.split(':').next());
+            names.extend(name.map(|name| name.trim().to_owned()));
+            for name in names.iter().filter(|name| {
+                let axes = ["x", "y", "z"].map(|axis| format!("{name}.{axis}"));
+                axes.iter().any(|axis| code.contains(axis.as_str()))
+            }) {
+                breaches.push(format!("{path}:{}: takes an axis of {name}", i + 1));
+            }
+        }
+    }
+    none("places of kernels", &breaches);
+}
+
 /// Central files know no operator by name: they go through `with_operator!` and the traits, so that a
 /// new operator changes its own files, the list, and the modules of both backends.
 #[test]

@@ -13,6 +13,9 @@ use crate::program::{Capacity, Program, TensorId};
 /// Bytes of the buffer behind bindings that a kernel does not use; large enough for any uniform.
 const UNUSED_BYTES: u64 = 256;
 
+/// Bytes that one submission fills with zeros: some ten milliseconds of a slow memory.
+const CLEARED: u64 = 64 << 20;
+
 /// A kernel with its bindings.
 pub(super) struct Call {
     pub kernel: Arc<Kernel>,
@@ -87,8 +90,8 @@ impl Buffers {
         let seen = plan.windows();
         let temporary = |(slot, bytes): (usize, &u64)| {
             let usage = match seen.contains(&slot) {
-                true => Usage::STORAGE | Usage::UNIFORM,
-                false => Usage::STORAGE,
+                true => Usage::STORAGE | Usage::UNIFORM | Usage::COPY_DST,
+                false => Usage::STORAGE | Usage::COPY_DST,
             };
             context.buffer("temporaries", *bytes, usage)
         };
@@ -102,10 +105,12 @@ impl Buffers {
         let tables =
             tables.map(|table| filled("table", bytemuck::cast_slice(table), Usage::STORAGE));
         let align = context.limits.uniform_align;
+        let pool: Vec<_> = pool.collect::<Result<_>>()?;
+        clear(context, own.iter().flatten().chain(&pool))?;
         Ok(Self {
             run: context.buffer("run", RunUniform::bytes(), Usage::UNIFORM | Usage::COPY_DST)?,
             own,
-            pool: pool.collect::<Result<_>>()?,
+            pool,
             tables: tables.collect::<Result<_>>()?,
             unused: context.buffer("unused", UNUSED_BYTES, Usage::STORAGE)?,
             params: filled("params", &pack_params(plan, align).0, Usage::UNIFORM)?,
@@ -161,6 +166,29 @@ impl Buffers {
             windows: step.dispatch.windows.clone(),
         })
     }
+}
+
+/// Fills buffers with zeros, some at a time: else the first submission that sees them fills all at once.
+fn clear<'b>(context: &Context, buffers: impl Iterator<Item = &'b ::wgpu::Buffer>) -> Result<()> {
+    let new = || context.device.create_command_encoder(&Default::default());
+    context.guarded("zeros", || {
+        let (mut encoder, mut filled) = (new(), 0);
+        for buffer in buffers {
+            let mut at = 0;
+            while at < buffer.size() {
+                let bytes = (buffer.size() - at).min(CLEARED - filled);
+                encoder.clear_buffer(buffer, at, Some(bytes));
+                at += bytes;
+                filled += bytes;
+                if filled == CLEARED {
+                    let full = std::mem::replace(&mut encoder, new());
+                    context.queue.submit([full.finish()]);
+                    filled = 0;
+                }
+            }
+        }
+        context.queue.submit([encoder.finish()]);
+    })
 }
 
 /// Numbers of pieces and chips, `align` bytes apart, as many as a plan needs at a capacity.

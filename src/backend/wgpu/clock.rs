@@ -104,7 +104,10 @@ impl Clock {
     }
 
     /// Where a pass writes its timestamps.
-    pub fn writes<'c>(&'c self, slot: &Option<Slot>) -> Option<::wgpu::ComputePassTimestampWrites<'c>> {
+    pub fn writes<'c>(
+        &'c self,
+        slot: &Option<Slot>,
+    ) -> Option<::wgpu::ComputePassTimestampWrites<'c>> {
         let (stamps, slot) = (self.stamps.as_ref()?, slot.as_ref()?);
         Some(::wgpu::ComputePassTimestampWrites {
             query_set: &stamps.queries,

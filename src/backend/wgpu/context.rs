@@ -112,7 +112,10 @@ impl Context {
             ),
             Offer::Least => {
                 let least = ::wgpu::Limits::defaults();
-                (least.or_worse_values_from(&adapter.limits()), Features::empty())
+                (
+                    least.or_worse_values_from(&adapter.limits()),
+                    Features::empty(),
+                )
             }
         };
         let descriptor = ::wgpu::DeviceDescriptor {

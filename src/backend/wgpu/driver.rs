@@ -1,5 +1,7 @@
 //! What the driver is asked beside WebGPU: the only unsafe calls of this directory.
 
+use super::kept::Checked;
+
 /// Bytes of the largest memory of an adapter's own, where its API tells: Vulkan. Of a graphics adapter with
 /// memory of its own that is its memory; of one without, the part of the machine's memory that it may take.
 #[cfg(not(any(target_family = "wasm", target_vendor = "apple")))]
@@ -23,20 +25,17 @@ pub(super) fn memory(_: &::wgpu::Adapter) -> Option<u64> {
     None
 }
 
-/// A cache of compiled kernels with what an earlier one of this adapter, driver and version had.
-///
-/// # Safety
-/// `data` must come from [`::wgpu::PipelineCache::get_data`].
-pub(super) unsafe fn pipeline_cache(
+/// A cache of compiled kernels with what an earlier one had.
+pub(super) fn pipeline_cache(
     device: &::wgpu::Device,
-    data: Option<&[u8]>,
+    kept: Option<Checked<'_>>,
 ) -> ::wgpu::PipelineCache {
     let descriptor = ::wgpu::PipelineCacheDescriptor {
         label: Some("pimento"),
-        data,
+        data: kept.map(Checked::bytes),
         // What the driver does not take is compiled again.
         fallback: true,
     };
-    // SAFETY: the caller's word.
+    // SAFETY: these bytes came from a cache's `get_data` and have not changed since, as their checksum says.
     unsafe { device.create_pipeline_cache(&descriptor) }
 }

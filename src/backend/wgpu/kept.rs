@@ -22,6 +22,17 @@ const SUM: usize = 32;
 /// Hexadecimal digits of a name.
 const DIGITS: usize = 16;
 
+/// Bytes that a driver's cache gave once: their mark and checksum are right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Checked<'b>(&'b [u8]);
+
+impl<'b> Checked<'b> {
+    /// The bytes.
+    pub fn bytes(self) -> &'b [u8] {
+        self.0
+    }
+}
+
 /// A driver's cache and where it is kept.
 pub(super) struct Kept {
     pub cache: ::wgpu::PipelineCache,
@@ -40,10 +51,7 @@ impl Kept {
         store: Arc<dyn KernelStore>,
         say: impl Fn(String),
     ) -> Option<Self> {
-        if !device
-            .features()
-            .contains(::wgpu::Features::PIPELINE_CACHE)
-        {
+        if !device.features().contains(::wgpu::Features::PIPELINE_CACHE) {
             return None;
         }
         let name = name(info);
@@ -61,8 +69,7 @@ impl Kept {
                 None
             }
         };
-        // SAFETY: with mark and checksum, these are bytes that `save` had from a cache.
-        let cache = unsafe { driver::pipeline_cache(device, data) };
+        let cache = driver::pipeline_cache(device, data);
         Some(Self {
             cache,
             store,
@@ -101,8 +108,12 @@ fn name(info: &::wgpu::AdapterInfo) -> String {
         backend,
         ..
     } = info;
-    let all = format!("{version}\n{backend:?}\n{vendor}\n{device}\n{name}\n{driver}\n{driver_info}");
-    let hash: String = Sha256::digest(all).iter().map(|b| format!("{b:02x}")).collect();
+    let all =
+        format!("{version}\n{backend:?}\n{vendor}\n{device}\n{name}\n{driver}\n{driver_info}");
+    let hash: String = Sha256::digest(all)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     format!("{}.kernels", &hash[..DIGITS])
 }
 
@@ -114,7 +125,7 @@ fn pack(data: &[u8]) -> Vec<u8> {
 }
 
 /// What was packed, nothing of nothing, or what is wrong.
-fn unpack(packed: &[u8]) -> Result<Option<&[u8]>, &'static str> {
+fn unpack(packed: &[u8]) -> Result<Option<Checked<'_>>, &'static str> {
     if packed.is_empty() {
         return Ok(None);
     }
@@ -122,7 +133,7 @@ fn unpack(packed: &[u8]) -> Result<Option<&[u8]>, &'static str> {
         return Err("they do not begin as those of this version");
     };
     match rest.split_at_checked(SUM) {
-        Some((sum, data)) if Sha256::digest(data)[..] == *sum => Ok(Some(data)),
+        Some((sum, data)) if Sha256::digest(data)[..] == *sum => Ok(Some(Checked(data))),
         _ => Err("damaged: the checksum is another one"),
     }
 }
@@ -134,7 +145,7 @@ mod tests {
     #[test]
     fn damage_is_seen() {
         let packed = pack(b"what a driver makes");
-        assert_eq!(unpack(&packed), Ok(Some(&b"what a driver makes"[..])));
+        assert_eq!(unpack(&packed), Ok(Some(Checked(b"what a driver makes"))));
         assert_eq!(unpack(&[]), Ok(None));
         for i in 0..packed.len() {
             assert!(unpack(&packed[..i.max(1)]).is_err(), "{i} bytes");

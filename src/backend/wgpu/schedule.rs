@@ -285,7 +285,9 @@ fn long(
 ) -> String {
     let ms = 1000.0 * seconds;
     if let Some(kernel) = first {
-        return format!("section {section}: the first run of {kernel} took {ms:.0} ms, most of it to compile it");
+        return format!(
+            "section {section}: the first run of {kernel} took {ms:.0} ms, most of it to compile it"
+        );
     }
     let most = 1000.0 * LONG;
     let name = work.first().map_or("", |(kernel, ..)| kernel.shader);

@@ -69,7 +69,7 @@ fn fit_gives_up_chunk_then_chips() {
         }
     );
     let fitted = fit(&chain(512, Scope::PerChip), want, &LIMITS).expect("fits");
-    assert_eq!((fitted.chips, fitted.chunk), (8, 64));
+    assert_eq!((fitted.chips, fitted.chunk), (7, 64));
     assert_eq!(fitted.images, 512);
 }
 
