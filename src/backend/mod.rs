@@ -84,18 +84,22 @@ impl std::fmt::Display for MemoryBudget {
     }
 }
 
-/// Which kernels of a graphics adapter compute the products of convolutions. All add the same terms in
-/// the same order, so results do not depend on it.
+/// Which kernels of a graphics adapter compute products. The first three add the same terms in the same
+/// order, so results do not depend on the choice among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernels {
     /// Without workgroup memory: for software adapters, which have it in ordinary memory, and for GPUs with
     /// few registers.
     Portable,
     /// From tiles in workgroup memory where a product is large enough to gain by it: what GPUs of AMD
-    /// and NVIDIA get.
+    /// and NVIDIA get. Cooperative matrices where that is worth it too, once they have proved to add as
+    /// exactly as `f32` does.
     Fitting,
-    /// As that, whatever the size.
+    /// From tiles, whatever the size, and never cooperative matrices.
     Tiled,
+    /// Cooperative matrices (tensor cores) wherever an operand is codes that halves hold exactly, whatever
+    /// the size; other products as [`Kernels::Fitting`]. Results differ from the others' by rounding.
+    Cooperative,
 }
 
 /// Where compiled kernels of graphics adapters are kept from run to run. Trouble with it goes into the log
@@ -140,6 +144,29 @@ pub trait Backend: Send + Sync {
     /// adapter for long, kernels that took long to compile. Nothing that changes a result.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether products of codes may be made by cooperative matrices, which rounds them in another way:
+    /// what results depend on beside the adapter.
+    ///
+    /// # Errors
+    /// The device; [`Kernels::Cooperative`] where the adapter cannot have it.
+    fn cooperative(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// How the products of a section are computed, a name for every convolution and layer on arrays in
+    /// order. Empty where a backend has one way for all.
+    ///
+    /// # Errors
+    /// As [`Backend::fit`].
+    fn routes(
+        &self,
+        _program: &Program,
+        _capacity: Capacity,
+        _section: SectionId,
+    ) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     /// Allocates and compiles. `capacity` should come from [`Backend::fit`].

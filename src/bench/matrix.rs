@@ -38,6 +38,7 @@ fn product(setup: &Setup, n: usize) -> Result<Work> {
             y,
             geo: ConvGeometry::linear(n, n),
             post: Post::NONE,
+            codes: None,
         })],
     );
     let mut p = setup.prepare(&program, 1, n)?;

@@ -69,7 +69,17 @@ fn multiply(setup: &Setup, geo: ConvGeometry, images: usize) -> Result<Work> {
         act: Activation::Relu,
         ..Post::NONE
     };
-    let section = program.section("multiply", vec![Op::from(Conv2d { x, w, y, geo, post })]);
+    let section = program.section(
+        "multiply",
+        vec![Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo,
+            post,
+            codes: None,
+        })],
+    );
     let mut p = setup.prepare(&program, setup.pick(2, 8, 16), images)?;
     p.session.write(x, &values(p.images * input.len(), 1))?;
     p.session.write(w, &values(p.chips * n, 2))?;

@@ -1,17 +1,19 @@
 //! `pimento inspect --plan`: which arrays a network needs, and how each layer will be simulated.
 
-use std::path::Path;
-
 use bytesize::ByteSize;
+use pimento::Result;
+use pimento::backend::Backend;
 use pimento::chip::layer::Route;
-use pimento::config::{Experiment, Fidelity};
+use pimento::config::Experiment;
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
+use pimento::network::lower::inference::Chips;
 use pimento::program::{ConvGeometry, Storage};
 use pimento::setup;
 use pimento::tuning::cells::{added_columns, tune};
-use pimento::{Error, Result};
 use serde_json::{Value, json};
+
+use super::kernels;
 
 /// A layer on arrays.
 struct Row {
@@ -46,10 +48,12 @@ struct Digital {
 pub struct Plan {
     rows: Vec<Row>,
     digital: Vec<Digital>,
+    /// Of every crossbar layer, where the backend has several kinds.
+    kernels: Vec<String>,
 }
 
 /// Bits for people.
-fn in_bits(bits: u32) -> String {
+pub fn in_bits(bits: u32) -> String {
     match bits {
         0 => "float".into(),
         bits => format!("{bits} bits"),
@@ -83,21 +87,13 @@ impl Plan {
     /// Maps every crossbar layer.
     ///
     /// # Errors
-    /// A chip that the network does not fit.
-    pub fn new(network: &Loaded, chip_file: &Path) -> Result<Self> {
-        let experiment = Experiment::load(chip_file)?;
-        if experiment.fidelity != Fidelity::Cell {
-            return Err(Error::input(format!(
-                "{}: fidelity = \"{}\" has no arrays; allowed for a plan: \"cell\"",
-                chip_file.display(),
-                experiment.fidelity
-            )));
-        }
+    /// A chip that the network does not fit; a network that does not fit the backend.
+    pub fn new(network: &Loaded, experiment: &Experiment, backend: &dyn Backend) -> Result<Self> {
         let graph = network.graph.simplified().without_final_softmax();
         // Where only the images could tell, a mean is most often subtracted from them.
         let signed = experiment.data.signed_images().unwrap_or(true);
-        let settings = setup::layers(&experiment, &graph)?;
-        let numerics = setup::numerics(&experiment, &settings, signed);
+        let settings = setup::layers(experiment, &graph)?;
+        let numerics = setup::numerics(experiment, &settings, signed);
         let mut layers = setup::cell_layers(&settings, &graph, &numerics)?;
         tune(&mut layers, &experiment.tuning)?;
         let columns = added_columns(&experiment.tuning);
@@ -142,9 +138,15 @@ impl Plan {
                 bytes: layer.bytes(),
             }
         });
+        let chips = Chips::Cell {
+            layers: &layers,
+            taps: &[],
+            count_clips: false,
+        };
         Ok(Self {
             rows: rows.collect(),
             digital,
+            kernels: kernels::of_layers(backend, &graph, &numerics, chips)?,
         })
     }
 
@@ -179,16 +181,21 @@ impl Plan {
                     "utilisation": r.counts.utilisation,
                     "conversions_per_image": r.counts.conversions,
                     "route": r.route.name(),
+                    "kernels": self.kernels.get(r.index),
                     "storage": r.storage.as_str(),
                     "bytes_per_chip": r.bytes,
                 })
             })
             .collect();
-        let digital: Vec<Value> = self
-            .digital
-            .iter()
-            .map(|d| json!({"name": d.name, "weight_bits": d.bits[0], "input_bits": d.bits[1]}))
-            .collect();
+        let digital = self.digital.iter().map(|d| {
+            json!({
+                "name": d.name,
+                "weight_bits": d.bits[0],
+                "input_bits": d.bits[1],
+                "kernels": self.kernels.get(d.index),
+            })
+        });
+        let digital: Vec<Value> = digital.collect();
         json!({
             "layers": layers,
             "digital_layers": digital,
@@ -234,6 +241,13 @@ impl Plan {
         total[12] = self.total(|c| c.conversions).to_string();
         total[13] = memory(self.bytes());
         lines.push(total);
+        if !self.kernels.is_empty() {
+            let column = std::iter::once("kernels").chain(self.kernels.iter().map(String::as_str));
+            let column = column.chain(std::iter::once(""));
+            for (line, cell) in lines.iter_mut().zip(column) {
+                line.push(cell.to_owned());
+            }
+        }
         lines
     }
 }

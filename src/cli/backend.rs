@@ -26,6 +26,8 @@ enum KernelKind {
     Portable,
     /// From tiles in workgroup memory
     Tiled,
+    /// By cooperative matrices (tensor cores), where an operand is codes
+    Cooperative,
 }
 
 /// What a backend is opened with, beyond its name; nothing where the backend decides.
@@ -55,8 +57,9 @@ pub struct BackendArgs {
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
 
-    /// Kernels of graphics adapters for convolutions; results are the same [default: tiled on
-    /// GPUs of AMD and NVIDIA for products that are large enough, else portable]
+    /// Kernels of graphics adapters for products; results are the same, but for rounding with `cooperative`
+    /// [default: tiled on GPUs of AMD and NVIDIA for products that are large enough, cooperative where one
+    /// passes the test of its matrices, else portable]
     #[arg(long, value_enum, value_name = "KIND")]
     kernels: Option<KernelKind>,
 }
@@ -129,11 +132,11 @@ impl BackendArgs {
                  --adapter all"
             ))),
             (Kind::All, _) => {
-                let mut backends = every_adapter(wish)?;
+                let mut backends = every_adapter(wish, true)?;
                 backends.push(Box::new(processor(wish)));
                 Ok(backends)
             }
-            (Kind::Auto | Kind::Gpu, _) if every => match every_adapter(wish)? {
+            (Kind::Auto | Kind::Gpu, _) if every => match every_adapter(wish, false)? {
                 none if none.is_empty() => Err(Error::device(
                     "--adapter all: no graphics adapter was found",
                 )),
@@ -147,6 +150,7 @@ impl BackendArgs {
         let kernels = self.kernels.map(|kind| match kind {
             KernelKind::Portable => Kernels::Portable,
             KernelKind::Tiled => Kernels::Tiled,
+            KernelKind::Cooperative => Kernels::Cooperative,
         });
         Wish { memory, kernels }
     }
@@ -213,9 +217,11 @@ fn graphics(kind: Kind, adapter: Option<&str>, wish: Wish) -> Result<Box<dyn Mea
     Ok(Box::new(granted(WgpuBackend::open(adapter)?, wish)))
 }
 
-/// All hardware adapters, or all software ones where there is no hardware; none where none opens.
+/// All hardware adapters, or all software ones where there is no hardware; none where none opens. Without
+/// cooperative matrices that were not asked for, where one has none or there are `others`: chips of a
+/// sweep are computed in one way.
 #[cfg(feature = "gpu")]
-fn every_adapter(wish: Wish) -> Result<Vec<Box<dyn Backend>>> {
+fn every_adapter(wish: Wish, others: bool) -> Result<Vec<Box<dyn Backend>>> {
     let mut opened = Vec::new();
     for (name, gpu) in pimento::backend::wgpu::WgpuBackend::open_all() {
         let gpu = gpu.map_err(|e| Error::device(format!("adapter {name}: {e}")))?;
@@ -223,6 +229,13 @@ fn every_adapter(wish: Wish) -> Result<Vec<Box<dyn Backend>>> {
     }
     if opened.iter().any(|gpu| gpu.is_hardware()) {
         opened.retain(|gpu| gpu.is_hardware());
+    }
+    let same = || -> Result<bool> {
+        let all: Result<Vec<bool>> = opened.iter().map(Backend::cooperative).collect();
+        Ok(!others && all?.iter().all(|&yes| yes))
+    };
+    if wish.kernels.is_none() && !same()? {
+        opened = opened.iter().map(|gpu| gpu.without_matrices()).collect();
     }
     let boxed = opened
         .into_iter()
@@ -242,6 +255,6 @@ fn graphics(kind: Kind, adapter: Option<&str>, wish: Wish) -> Result<Box<dyn Mea
 }
 
 #[cfg(not(feature = "gpu"))]
-fn every_adapter(_: Wish) -> Result<Vec<Box<dyn Backend>>> {
+fn every_adapter(_: Wish, _: bool) -> Result<Vec<Box<dyn Backend>>> {
     Ok(vec![])
 }

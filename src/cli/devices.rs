@@ -64,6 +64,24 @@ fn adapters() -> Adapters {
     }
 }
 
+/// Kernels that an adapter has for products, in words.
+#[cfg(feature = "gpu")]
+fn products(a: &pimento::backend::wgpu::AdapterReport) -> String {
+    let plain = match a.tiled {
+        true => "from tiles where they are large, else portable kernels",
+        false => "portable kernels",
+    };
+    match a.matrix_side {
+        Some(n) if a.hardware => {
+            format!("{plain}; cooperative matrices of {n} x {n} for codes once these pass a test")
+        }
+        Some(n) => {
+            format!("{plain}; cooperative matrices of {n} x {n} for codes when asked for")
+        }
+        None => plain.into(),
+    }
+}
+
 #[cfg(feature = "gpu")]
 fn adapters() -> Adapters {
     let list = pimento::backend::wgpu::list_adapters();
@@ -83,6 +101,7 @@ fn adapters() -> Adapters {
             a.max_workgroup_bytes >> 10,
             a.max_groups_per_axis,
         );
+        text += &format!("      products: {}\n", products(a));
     }
     if list.is_empty() {
         text += "gpu   no adapter found\n";

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::Result;
+use pimento::config::{Experiment, Fidelity};
 use pimento::network::file::Loaded;
 use pimento::network::graph::{Layer, Node};
 use serde_json::{Value, json};
 
-use super::arrays::Plan;
+use super::backend::BackendArgs;
 use super::options::{ModelArgs, OutputArgs};
 use super::output;
+use super::{arrays, kernels};
 
 /// Memory cells for one weight in differential mapping.
 const CELLS_PER_WEIGHT: usize = 2;
@@ -31,10 +33,14 @@ pub struct Inspect {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// Show the arrays of a chip instead, and how each layer will be simulated: an experiment file
-    /// with fidelity = "cell", of which [chip], [quantize] and [layer] are used
+    /// Show how each layer will be simulated instead, on a graphics adapter by which kernels, and with
+    /// fidelity = "cell" the arrays of the chip: an experiment file, of which [chip], [quantize] and
+    /// [layer] are used
     #[arg(long, value_name = "CHIP.toml")]
     plan: Option<PathBuf>,
+
+    #[command(flatten)]
+    backend: BackendArgs,
 
     #[command(flatten)]
     how: OutputArgs,
@@ -58,11 +64,7 @@ impl Inspect {
     pub fn run(&self) -> Result<()> {
         let network = self.model.load()?;
         if let Some(chip) = &self.plan {
-            let plan = Plan::new(&network, chip)?;
-            return match self.how.json {
-                true => output::print_json(&plan.json()),
-                false => self.how.print(&aligned(&plan.lines(), 1, 14)),
-            };
+            return self.plan(&network, &Experiment::load(chip)?);
         }
         let rows: Vec<Row> = network
             .graph
@@ -74,6 +76,25 @@ impl Inspect {
             return output::print_json(&document(&network, &rows));
         }
         self.how.print(&table(&network, &rows))
+    }
+
+    /// Prints how the layers are simulated on the chip of an experiment.
+    fn plan(&self, network: &Loaded, experiment: &Experiment) -> Result<()> {
+        let backend = self.backend.open()?;
+        let (document, text) = match experiment.fidelity {
+            Fidelity::Cell => {
+                let plan = arrays::Plan::new(network, experiment, &*backend)?;
+                (plan.json(), aligned(&plan.lines(), 1, 14))
+            }
+            Fidelity::Weight => {
+                let plan = kernels::Plan::new(network, experiment, &*backend)?;
+                (plan.json(), aligned(&plan.lines(), 1, 5))
+            }
+        };
+        match self.how.json {
+            true => output::print_json(&document),
+            false => self.how.print(&text),
+        }
     }
 }
 

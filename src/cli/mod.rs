@@ -16,6 +16,7 @@ mod images;
 mod infer;
 mod init;
 mod inspect;
+mod kernels;
 mod log;
 mod merge;
 mod mvm;

@@ -5,9 +5,14 @@
 mod arrays;
 mod written;
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::error::{Error, Result};
 use written::Written;
+
+/// Maps that hold results of a quantizer, and the quantizer.
+type Codes = HashMap<TensorId, ActQuant>;
 
 impl Program {
     /// Checks every operator.
@@ -19,6 +24,7 @@ impl Program {
     pub fn check(&self) -> Result<()> {
         for section in &self.sections {
             let mut written = Written::default();
+            let mut codes = Codes::default();
             for (index, op) in section.ops.iter().enumerate() {
                 let at = Check {
                     program: self,
@@ -28,6 +34,7 @@ impl Program {
                 };
                 at.operands(&op.operands(), &mut written)?;
                 op.check(&at)?;
+                at.codes(op, &mut codes)?;
                 if let Some(draws) = op.draws() {
                     draws.check()?;
                 }
@@ -122,6 +129,29 @@ impl Check<'_> {
             )),
             None => Ok(()),
         }
+    }
+
+    /// What the operator takes for codes is what an operator of the section before it left.
+    fn codes(&self, op: &Op, codes: &mut Codes) -> Result<()> {
+        if let Some((t, quant)) = op.reads_codes()
+            && codes.get(&t) != Some(&quant)
+        {
+            let found = match codes.get(&t) {
+                Some(other) => format!("holds codes of {other:?}"),
+                None => "holds no codes".into(),
+            };
+            return self.fail(format!(
+                "takes `{}` for codes of {quant:?}, which {found}",
+                self.name(t)
+            ));
+        }
+        for t in op.writes() {
+            codes.remove(&t);
+            // A quantizer's results are no longer what its new step says.
+            codes.retain(|_, quant| quant.scale != t);
+        }
+        codes.extend(op.writes_codes());
+        Ok(())
     }
 
     /// `Flat(n)`.

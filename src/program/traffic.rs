@@ -65,7 +65,14 @@ mod tests {
         let w = program.tensor("w", Shape::Flat(32), Scope::PerChip, Role::State);
         let y = program.tensor("y", map(4), Scope::PerChip, Role::Output);
         let post = Post::NONE;
-        let op = Op::from(Conv2d { x, w, y, geo, post });
+        let op = Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo,
+            post,
+            codes: None,
+        });
         let section = program.section("layer", vec![op.clone(), op]);
         let once = 4 * (8 * 10 + 32 * 3 + 4 * 3 * 10);
         assert_eq!(program.traffic(section, 3, 10), 2 * once);

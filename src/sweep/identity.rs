@@ -104,6 +104,7 @@ pub(super) fn header(
     Ok(Header {
         format: FORMAT,
         revision: REVISION,
+        cooperative: cooperative(backends)?,
         pimento: env!("CARGO_PKG_VERSION").to_string(),
         columns: journal::stored(&measured(setup)),
         experiment: experiment.name.clone(),
@@ -122,6 +123,22 @@ pub(super) fn header(
         provenance: provenance(options, settled.to_toml()?, &backend.info(), inputs.clone()),
         inputs,
     })
+}
+
+/// Whether all adapters make products of codes by cooperative matrices.
+///
+/// # Errors
+/// Some do and some do not: chips of one sweep are computed in one way.
+fn cooperative(backends: &[&dyn Backend]) -> Result<bool> {
+    let all: Result<Vec<bool>> = backends.iter().map(|b| b.cooperative()).collect();
+    let all = all?;
+    match (all.contains(&true), all.contains(&false)) {
+        (true, true) => Err(Error::input(
+            "products by cooperative matrices on one adapter, without them on another; allowed: one way on all of them \
+             (--kernels portable or tiled)",
+        )),
+        (any, _) => Ok(any),
+    }
 }
 
 /// The columns that any point has besides the fields of every row, in order.

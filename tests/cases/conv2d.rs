@@ -59,7 +59,7 @@ const BASE: ConvGeometry = ConvGeometry {
 
 /// Strides, dilations, uneven padding, groups, edges that no kernel position sees, and linear
 /// layers, each with channel counts around the kernels' tiles.
-fn geometries() -> Vec<ConvGeometry> {
+pub fn geometries() -> Vec<ConvGeometry> {
     vec![
         BASE,
         ConvGeometry {
@@ -160,7 +160,7 @@ fn geometries() -> Vec<ConvGeometry> {
 }
 
 /// Depthwise layers with a window of their own in some kernels, and more channels than a tile has.
-fn wide_geometries() -> Vec<ConvGeometry> {
+pub fn wide_geometries() -> Vec<ConvGeometry> {
     let depthwise = |channels, [h_in, w_in]: [usize; 2], pad| ConvGeometry {
         h_in,
         w_in,
@@ -202,7 +202,14 @@ pub fn output(geo: &ConvGeometry) -> [usize; 3] {
 /// A convolution of `x` by `w`, against plain loops.
 fn forward(case: &mut Case, [x, w]: [TensorId; 2], geo: ConvGeometry, scope: Scope, post: Post) {
     let y = case.result(output(&geo), scope);
-    case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+    case.section(vec![Op::from(Conv2d {
+        x,
+        w,
+        y,
+        geo,
+        post,
+        codes: None,
+    })]);
     let mut limit = Vec::new();
     let want = case.each(scope, |chip, image| {
         let (x, w) = (case.at(x, chip, image), case.at(w, chip, 0));
@@ -257,7 +264,14 @@ pub fn geometries_and_scopes() -> Vec<Case> {
             let w = case.exact(geo.weights(), w);
             let y = case.output(output(&geo), scope);
             let post = Post::NONE;
-            case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+            case.section(vec![Op::from(Conv2d {
+                x,
+                w,
+                y,
+                geo,
+                post,
+                codes: None,
+            })]);
             case.apart[0] = sum_tolerance(geo.rows());
             cases.push(case);
         }
@@ -296,7 +310,14 @@ pub fn epilogues() -> Vec<Case> {
                 act,
                 quant: None,
             };
-            case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+            case.section(vec![Op::from(Conv2d {
+                x,
+                w,
+                y,
+                geo,
+                post,
+                codes: None,
+            })]);
             // The epilogue's own operations round a value of at most rows + 2 five times more.
             case.apart[0] = sum_tolerance(geo.rows() + 5);
             cases.push(case);
@@ -327,7 +348,14 @@ pub fn codes_of_exact_sums() -> Vec<Case> {
     let w = case.drawn(geo.weights(), Scope::PerChip, integer);
     let post = quantizer(&mut case, 2.0, [-7, 7]);
     let y = case.result(output(&geo), Scope::PerChip);
-    case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+    case.section(vec![Op::from(Conv2d {
+        x,
+        w,
+        y,
+        geo,
+        post,
+        codes: None,
+    })]);
     let want = case.each(Scope::PerChip, |chip, image| {
         let (x, w) = (case.at(x, chip, image), case.at(w, chip, 0));
         let sums = reference::conv2d(&x, &w, &geo, |w, x| w * x).into_iter();
@@ -346,7 +374,14 @@ pub fn codes_without_a_step() -> Vec<Case> {
     let w = case.random(geo.weights(), Scope::PerChip);
     let post = quantizer(&mut case, 0.0, [1, 5]);
     let y = case.result(output(&geo), Scope::PerChip);
-    case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+    case.section(vec![Op::from(Conv2d {
+        x,
+        w,
+        y,
+        geo,
+        post,
+        codes: None,
+    })]);
     case.want(y, vec![0.0; case.count(output(&geo), Scope::PerChip)], 0.0);
     vec![case]
 }

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use pimento::backend::Kernels;
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::wgpu::WgpuBackend;
+use pimento::backend::{Backend, Kernels};
 use pimento::program::{Op, TensorId};
 
 pub use crate::cases::case::*;
@@ -55,7 +55,8 @@ impl Case {
     /// Runs on both backends and compares every result: `|gpu - cpu| <= tolerance`.
     pub fn matches_cpu(&mut self, test: &str, tolerance: f64) {
         if let Some(gpu) = gpu_or_skip(test) {
-            self.matches_on(&[gpu], test, tolerance);
+            let adapters = self.with_matrices(test, gpu);
+            self.matches_on(&adapters, test, tolerance);
         }
     }
 
@@ -107,7 +108,40 @@ pub fn cut(gpu: &WgpuBackend) -> &'static WgpuBackend {
     OTHER.get_or_init(|| gpu.with_random_cuts(17))
 }
 
+/// The adapter with cooperative matrices, or why it has none.
+pub fn cooperative(gpu: &WgpuBackend) -> Result<&'static WgpuBackend, String> {
+    static OTHER: OnceLock<Option<WgpuBackend>> = OnceLock::new();
+    let open = || {
+        gpu.matrix_side()
+            .map(|_| gpu.with_kernels(Kernels::Cooperative))
+    };
+    let other = OTHER.get_or_init(open).as_ref();
+    other.ok_or_else(|| format!("{} has no cooperative matrices", gpu.info().name))
+}
+
 impl Case {
+    /// Whether some operator may be computed with cooperative matrices.
+    fn may_use_matrices(&self) -> bool {
+        let mut ops = self.program.sections.iter().flat_map(|s| &s.ops);
+        ops.any(|op| op.reads_codes().is_some() || matches!(op, Op::Crossbar(_)))
+    }
+
+    /// The adapter, and the same with cooperative matrices where the case may use them.
+    pub fn with_matrices(
+        &self,
+        test: &str,
+        gpu: &'static WgpuBackend,
+    ) -> Vec<&'static WgpuBackend> {
+        let mut all = vec![gpu];
+        if self.may_use_matrices() {
+            match cooperative(gpu) {
+                Ok(other) => all.push(other),
+                Err(reason) => println!("SKIPPED cooperative matrices in {test}: {reason}"),
+            }
+        }
+        all
+    }
+
     /// Whether some operator is a product that has kernels of several kinds.
     fn has_products(&self) -> bool {
         let ops = self.program.sections.iter().flat_map(|s| &s.ops);
@@ -146,6 +180,11 @@ pub fn walk(test: &str, cases: Vec<Case>) {
         _ if cases[0].own_kernels => cases.len().div_ceil(MOST),
         _ => 1,
     };
+    if cases.iter().any(Case::may_use_matrices)
+        && let Err(reason) = cooperative(gpu)
+    {
+        println!("SKIPPED cooperative matrices in {test}: {reason}");
+    }
     for case in cases.into_iter().step_by(every) {
         let results = case.results(gpu);
         case.check("gpu", &results, case.apart);
@@ -154,6 +193,11 @@ pub fn walk(test: &str, cases: Vec<Case>) {
         }
         let what = format!("{}, cut", case.name);
         same_bits(&what, &results, &case.results(cut(gpu)));
+        if case.may_use_matrices()
+            && let Ok(cooperative) = cooperative(gpu)
+        {
+            case.check("cooperative", &case.results(cooperative), case.apart);
+        }
         if !case.sides {
             case.agree("gpu", &results, &case.results(&CpuBackend::new()));
         }

@@ -11,6 +11,7 @@ mod arrays;
 #[path = "../cases/mod.rs"]
 #[macro_use]
 mod cases;
+mod cooperative;
 mod crossbar;
 mod device;
 mod fabricate;

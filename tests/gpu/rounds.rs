@@ -102,7 +102,14 @@ fn long_rows_of_a_linear_layer() {
         let w = case.made(geo.weights(), Scope::PerChip, integers(-3, 3));
         let y = case.output([5, 1, 1], Scope::PerChip);
         let post = Post::NONE;
-        case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+        case.section(vec![Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo,
+            post,
+            codes: None,
+        })]);
         case
     });
 }

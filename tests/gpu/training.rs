@@ -257,6 +257,7 @@ impl Network {
             y: self.z,
             geo: geometry(),
             post: Post::NONE,
+            codes: None,
         })];
         ops.extend(before);
         ops.push(Op::from(Pointwise {
@@ -284,6 +285,7 @@ impl Network {
                 shift: Some(self.bias),
                 ..Post::NONE
             },
+            codes: None,
         }));
         ops
     }

@@ -51,6 +51,7 @@ fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
             y,
             geo,
             post: Post::NONE,
+            codes: None,
         }),
         Op::from(BatchNormStats { x: y, mean, var }),
         Op::from(MaxAbs {

@@ -32,6 +32,7 @@ fn quantized_epilogue() {
             y,
             geo: g,
             post,
+            codes: None,
         });
         for (isa, backend) in backends() {
             let [got] = case.run(&backend, vec![op.clone()], [y]);

@@ -60,6 +60,7 @@ fn layers_are_convolutions_by_their_effective_weights() {
                 y: short,
                 geo,
                 post: Post::NONE,
+                codes: None,
             }),
         ];
         // Every cell is at most 1, every input at most 255, every place at most the last plane's.

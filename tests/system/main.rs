@@ -3,6 +3,7 @@
 
 mod cells;
 mod chips;
+mod codes;
 mod gradients;
 mod graphs;
 mod growing;

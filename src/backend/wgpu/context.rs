@@ -10,6 +10,7 @@ use std::time::Duration;
 use ::wgpu::Features;
 
 use super::compile::Compiled;
+use super::cooperative::{self, Matrices, Proof};
 use super::devices;
 use super::dispatch::{LowerContext, WINDOW};
 use super::faults::{Faults, lock};
@@ -48,6 +49,10 @@ pub(super) struct Limits {
     pub kernels: Kernels,
     /// Seed of cuts that nothing asks for.
     pub random_cuts: Option<u64>,
+    /// Whether nobody asked for kernels of a kind.
+    pub by_default: bool,
+    /// Cooperative matrices that may be used: those of the device, once they are proved and wanted.
+    pub matrices: Option<Matrices>,
 }
 
 impl Limits {
@@ -64,6 +69,7 @@ impl Limits {
             windows: self.windows,
             rounds: self.rounds,
             kernels: self.kernels,
+            matrices: self.matrices,
         }
     }
 }
@@ -80,6 +86,8 @@ pub(super) struct Context {
     pub limits: Limits,
     /// Where the memory budget comes from, in words.
     pub memory: String,
+    /// The device's cooperative matrices, and whether they add up as they should.
+    pub proof: Option<Arc<Proof>>,
     faults: Arc<Faults>,
     /// Kernels of earlier runs.
     pub kept: Option<Arc<Kept>>,
@@ -124,7 +132,7 @@ impl Context {
             required_limits: offered.clone(),
             ..Default::default()
         };
-        let opened = adapter.request_device(&descriptor).await;
+        let (opened, matrices) = cooperative::open(adapter, &descriptor, offer).await;
         let (device, queue) =
             opened.map_err(|e| Error::device(format!("{}: cannot open: {e}", info.name)))?;
 
@@ -157,8 +165,11 @@ impl Context {
                     false => Kernels::Portable,
                 },
                 random_cuts: None,
+                by_default: true,
+                matrices: None,
             },
             memory: memory.source,
+            proof: matrices.map(|matrices| Arc::new(Proof::new(matrices))),
             info,
             device,
             queue,
@@ -185,6 +196,7 @@ impl Context {
             queue: self.queue.clone(),
             memory: self.memory.clone(),
             limits,
+            proof: self.proof.clone(),
             faults: self.faults.clone(),
             kept: self.kept.clone(),
             compiled: self.compiled.clone(),

@@ -1,6 +1,7 @@
 //! Convolution and linear layers with their epilogue: `shaders/conv2d.wgsl` on packed weights.
 
 use super::conv::{self, ConvParams};
+use super::conv2d_coop;
 use super::conv2d_depthwise;
 use super::conv2d_tiled::{self, Operands};
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
@@ -25,10 +26,15 @@ uniform! {
 impl OnGpu for Conv2d {
     /// By one of the kernels for GPUs where it suits, else packing, then the convolution.
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
-        let Self { x, w, y, geo, post } = *self;
+        let Self {
+            x, w, y, geo, post, ..
+        } = *self;
         let operands = Operands { x, w, y };
         if let Some(own) = conv2d_depthwise::forward(operands, &geo, &post, cx) {
             return Ok(vec![own]);
+        }
+        if let Some(cooperative) = conv2d_coop::forward(self, cx) {
+            return Ok(cooperative);
         }
         if let Some(tiled) = conv2d_tiled::forward(operands, &geo, &post, cx) {
             return Ok(vec![tiled]);

@@ -38,7 +38,7 @@ fn suits(geo: &ConvGeometry, kernels: Kernels) -> bool {
     let window = (geo.kh, geo.kw, geo.stride, geo.dilation) == (3, 3, [1; 2], [1; 2]);
     match kernels {
         Kernels::Portable => false,
-        Kernels::Fitting | Kernels::Tiled => depthwise && window,
+        Kernels::Fitting | Kernels::Tiled | Kernels::Cooperative => depthwise && window,
     }
 }
 

@@ -96,7 +96,7 @@ fn tiled(geo: &ConvGeometry, splits: usize, kernels: Kernels) -> Option<usize> {
     let fits = full && tiles * splits >= ENOUGH;
     match kernels {
         Kernels::Portable => None,
-        Kernels::Fitting => fits.then_some(tiles),
+        Kernels::Fitting | Kernels::Cooperative => fits.then_some(tiles),
         Kernels::Tiled => Some(tiles),
     }
 }

@@ -89,7 +89,7 @@ fn tile(
     let worth = channels > FEW && places >= width && calls >= ENOUGH;
     match cx.kernels {
         Kernels::Portable => None,
-        Kernels::Fitting => worth.then_some(tile),
+        Kernels::Fitting | Kernels::Cooperative => worth.then_some(tile),
         Kernels::Tiled => Some(tile),
     }
 }

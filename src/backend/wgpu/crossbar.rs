@@ -1,9 +1,11 @@
 //! Layers on crossbar arrays with converters: `shaders/crossbar_codes.wgsl`; then
 //! `shaders/crossbar_pack.wgsl` and `shaders/crossbar.wgsl`, or where conductances are integers
 //! `shaders/crossbar_count.wgsl` after [`super::counting`], on software adapters
-//! `shaders/crossbar_fields.wgsl` after [`super::fields`]; then `shaders/crossbar_post.wgsl`.
+//! `shaders/crossbar_fields.wgsl` after [`super::fields`], or cooperative matrices of [`super::crossbar_coop`];
+//! then `shaders/crossbar_post.wgsl`.
 
 use super::counting;
+use super::crossbar_coop::Tiles;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use super::fields::{self, Fields};
 use super::post::{self, PostParams};
@@ -76,6 +78,11 @@ impl OnGpu for Crossbar {
             spec: &self.spec,
         };
         let mut prepared = reading::prepare(&input, cx);
+        let matrices = Tiles::new(self, self.sums_codes(), cx);
+        let matrices = matrices.filter(|_| !self.counts_bits());
+        if let Some(tiles) = matrices {
+            return Ok(self.by_matrices(&tiles, &input, prepared, cx));
+        }
         let integers = self.counts_bits();
         let windows = integers
             .then(|| fields::prepare(&input, &prepared, cx, self.sums_codes()))
@@ -87,8 +94,6 @@ impl OnGpu for Crossbar {
         } else {
             self.multiply(&input, &mut prepared, cx)
         };
-        let deviates = |adc: &Adc| adc.effects.deviates() > 0;
-        let disturbed = self.variance.is_some() || self.spec.adc.as_ref().is_some_and(deviates);
         // Placeholder buffers must not be bound twice.
         let counts = match self.clipped {
             Some(t) => Operand::Tensor(t),
@@ -97,18 +102,7 @@ impl OnGpu for Crossbar {
                 floats: 4,
             },
         };
-        let converter = self.spec.adc.as_ref();
-        let call = call
-            .effects(&prepared.effects)
-            .constant("HAS_ADC", converter.is_some())
-            .constant("OWN_CODES", converter.is_some_and(Adc::differ))
-            .constant("INTEGER", self.spec.integer)
-            .constant("DISTURBED", disturbed)
-            .constant("CORRECTED", self.correct.is_some())
-            .constant("SUM_CODES", self.sums_codes())
-            .constant("COUNT_CLIPPED", self.clipped.is_some())
-            .write(self.y)
-            .write(counts);
+        let call = self.converted(call, &prepared).write(self.y).write(counts);
         let mut calls = prepared.calls;
         calls.push(call);
         calls.push(self.finish(cx));
@@ -117,6 +111,48 @@ impl OnGpu for Crossbar {
 }
 
 impl Crossbar {
+    /// Adds the constants of `shaders/shared/conversion.wgsl`.
+    fn converted(&self, call: Dispatch, prepared: &Prepared) -> Dispatch {
+        let converter = self.spec.adc.as_ref();
+        let deviates = |adc: &Adc| adc.effects.deviates() > 0;
+        let disturbed = self.variance.is_some() || converter.is_some_and(deviates);
+        call.effects(&prepared.effects)
+            .constant("HAS_ADC", converter.is_some())
+            .constant("OWN_CODES", converter.is_some_and(Adc::differ))
+            .constant("INTEGER", self.spec.integer)
+            .constant("DISTURBED", disturbed)
+            .constant("CORRECTED", self.correct.is_some())
+            .constant("SUM_CODES", self.sums_codes())
+            .constant("COUNT_CLIPPED", self.clipped.is_some())
+    }
+
+    /// Drives are multiplied with conductances by cooperative matrices.
+    fn by_matrices(
+        &self,
+        tiles: &Tiles<'_>,
+        input: &Inputs<'_>,
+        mut prepared: Prepared,
+        cx: &LowerContext<'_>,
+    ) -> Vec<Dispatch> {
+        let (matrices, [drives, packed, factors]) = tiles.prepare(&mut prepared, cx);
+        let conversion = self.conversion(&prepared, cx);
+        let params = (&(&prepared.params, conversion), matrices);
+        let call = self.converted(tiles.sums(input, cx), &prepared);
+        let call = call
+            .params(&params)
+            .read(drives)
+            .read(packed)
+            .read(factors)
+            .table(&prepared.table)
+            .read(self.adc)
+            .read(self.range)
+            .read(self.correct)
+            .write(self.y);
+        let mut calls = prepared.calls;
+        calls.extend([call, self.finish(cx)]);
+        calls
+    }
+
     /// Whether the sums are made by counting bits.
     fn counts_bits(&self) -> bool {
         let plain = self.variance.is_none() && self.correct.is_none();

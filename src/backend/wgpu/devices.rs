@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use super::cooperative::Matrices;
 use crate::error::{Error, Result};
 
 /// One adapter, for `pimento devices`.
@@ -33,6 +34,11 @@ pub struct AdapterReport {
     pub max_workgroup_bytes: u32,
     /// Workgroups per axis of a dispatch.
     pub max_groups_per_axis: u32,
+    /// Whether large products are made from tiles in workgroup memory unless said otherwise.
+    pub tiled: bool,
+    /// Rows and columns of its cooperative matrices of halves with sums in `f32`, where it has any that
+    /// Pimento can use.
+    pub matrix_side: Option<u32>,
     /// Whether this is a GPU and not a program that imitates one.
     pub hardware: bool,
     /// Whether `--backend auto` would take it.
@@ -204,6 +210,8 @@ fn report(adapter: &::wgpu::Adapter, chosen: bool) -> AdapterReport {
         max_invocations: limits.max_compute_invocations_per_workgroup,
         max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
         max_groups_per_axis: limits.max_compute_workgroups_per_dimension,
+        tiled: many_registers(&info),
+        matrix_side: Matrices::of(adapter).map(|m| m.side),
         hardware: is_hardware(&info),
         chosen,
         name: info.name,

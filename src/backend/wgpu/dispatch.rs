@@ -19,6 +19,7 @@
 use std::sync::Arc;
 
 use super::constant::Const;
+use super::cooperative::Matrices;
 use super::cut::Grid;
 use super::uniform::{Bytes, Uniform, uniform};
 use crate::backend::{Kernels, RunArgs};
@@ -365,6 +366,8 @@ pub(super) struct LowerContext<'a> {
     pub rounds: u64,
     /// Which kernels are taken where there are several.
     pub kernels: Kernels,
+    /// Cooperative matrices that may be used.
+    pub matrices: Option<Matrices>,
 }
 
 impl LowerContext<'_> {

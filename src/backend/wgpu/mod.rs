@@ -5,6 +5,7 @@
 //! * `dispatch`: the plain data between operators and device.
 //! * `shader`: joining the WGSL pieces.
 //! * `lower` and one module an operator: operator to kernel calls.
+//! * `cooperative`: matrix units of adapters, and the test they must pass.
 //! * `plan`: memory, temporaries in a pool, the capacity that fits.
 //! * `planned`: the kernel calls of a GPU that is not there.
 //! * `session`: buffers, runs, and reads that are on their way while others run.
@@ -36,13 +37,16 @@ mod constant;
 mod context;
 mod conv;
 mod conv2d;
+mod conv2d_coop;
 mod conv2d_depthwise;
 mod conv2d_grad_input;
 mod conv2d_grad_weight;
 mod conv2d_tiled;
 mod converter_fold;
+mod cooperative;
 mod counting;
 mod crossbar;
+mod crossbar_coop;
 mod cut;
 pub mod devices;
 mod dispatch;
@@ -74,6 +78,7 @@ mod rate;
 mod read_back;
 mod reading;
 mod rearrange;
+mod routes;
 mod schedule;
 mod session;
 mod sgd;
@@ -90,7 +95,7 @@ mod variance_ratio;
 mod weight_scale;
 mod zero;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use self::context::{Context, Offer};
 use self::devices::Selector;
@@ -98,7 +103,7 @@ pub use self::devices::{AdapterReport, list_adapters};
 pub use self::planned::{KernelCall, PlannedGpu};
 use super::{Backend, DeviceInfo, KernelStore, Kernels, MemoryBudget, Session};
 use crate::error::Result;
-use crate::program::{Capacity, Program};
+use crate::program::{Capacity, Program, SectionId};
 
 /// Memory that a session may use where nothing else is said and the adapter does not tell what it has, bytes: one
 /// GiB is there on anything that runs Vulkan.
@@ -107,6 +112,8 @@ pub const DEFAULT_MEMORY_BUDGET: u64 = 1 << 30;
 /// Programs on a graphics adapter.
 pub struct WgpuBackend {
     context: Arc<Context>,
+    /// The same device as programs are planned for, once its cooperative matrices are known.
+    settled: OnceLock<std::result::Result<Arc<Context>, String>>,
 }
 
 impl WgpuBackend {
@@ -155,6 +162,28 @@ impl WgpuBackend {
         }
     }
 
+    fn of(context: Context) -> Self {
+        Self {
+            context: Arc::new(context),
+            settled: OnceLock::new(),
+        }
+    }
+
+    /// The device as programs are planned for it. The first call proves its cooperative matrices where they
+    /// may be used.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where [`Kernels::Cooperative`] was asked for and cannot be.
+    fn settled(&self) -> Result<&Arc<Context>> {
+        let settle = || {
+            let limits = self.context.limits;
+            let limits = cooperative::settle(&self.context, limits)?;
+            Ok(Arc::new(self.context.with_limits(limits)))
+        };
+        let settled = self.settled.get_or_init(settle).as_ref();
+        settled.map_err(|why| crate::Error::device(why.clone()))
+    }
+
     fn on(adapter: &::wgpu::Adapter) -> Result<Self> {
         Self::with_offer(adapter, Offer::All)
     }
@@ -162,9 +191,7 @@ impl WgpuBackend {
     fn with_offer(adapter: &::wgpu::Adapter, offer: Offer) -> Result<Self> {
         let budget = budget::budget(adapter);
         let context = pollster::block_on(Context::open(adapter, budget, offer))?;
-        Ok(Self {
-            context: Arc::new(context),
-        })
+        Ok(Self::of(context))
     }
 
     /// Changes the memory that [`Backend::fit`] may plan with, bytes; without that it is half of what the adapter
@@ -185,6 +212,7 @@ impl WgpuBackend {
 
     /// The context, which a backend that nothing was prepared on has for itself.
     fn alone(&mut self) -> &mut Context {
+        self.settled = OnceLock::new();
         match Arc::get_mut(&mut self.context) {
             Some(context) => context,
             None => unreachable!("a backend that is not shared yet owns its context"),
@@ -194,8 +222,7 @@ impl WgpuBackend {
     /// The same device, where kernels may or may not read buffers through uniform bindings, a piece at a
     /// time: faster on software adapters, which do so by themselves. Results are the same.
     pub fn with_windows(&self, yes: bool) -> Self {
-        let context = Arc::new(self.context.with_windows(yes));
-        Self { context }
+        Self::of(self.context.with_windows(yes))
     }
 
     /// The same device, as if all loops of a thread together could go so many rounds only: operators
@@ -205,18 +232,19 @@ impl WgpuBackend {
             rounds,
             ..self.context.limits
         };
-        let context = Arc::new(self.context.with_limits(limits));
-        Self { context }
+        Self::of(self.context.with_limits(limits))
     }
 
-    /// The same device with other kernels than the adapter's kind suggests. Results are the same.
+    /// The same device with other kernels than the adapter's kind suggests. Results are the same, but for
+    /// rounding with [`Kernels::Cooperative`], which every later call refuses where the adapter has no such
+    /// matrices or they do not add up.
     pub fn with_kernels(&self, kernels: Kernels) -> Self {
         let limits = context::Limits {
             kernels,
+            by_default: false,
             ..self.context.limits
         };
-        let context = Arc::new(self.context.with_limits(limits));
-        Self { context }
+        Self::of(self.context.with_limits(limits))
     }
 
     /// The same device, where work is cut into submissions at random places of a seed, in the middle of kernel
@@ -227,8 +255,7 @@ impl WgpuBackend {
             random_cuts: Some(seed),
             ..self.context.limits
         };
-        let context = Arc::new(self.context.with_limits(limits));
-        Self { context }
+        Self::of(self.context.with_limits(limits))
     }
 
     /// Gives the device up: everything prepared on it answers with [`crate::Error::Device`] from
@@ -237,6 +264,21 @@ impl WgpuBackend {
         self.context.device.destroy();
         // The device says that it is lost once nothing is queued any more.
         _ = self.context.wait(None);
+    }
+
+    /// The same device, where cooperative matrices are taken only where they are asked for.
+    pub fn without_matrices(&self) -> Self {
+        let limits = context::Limits {
+            by_default: false,
+            ..self.context.limits
+        };
+        Self::of(self.context.with_limits(limits))
+    }
+
+    /// Rows and columns of the cooperative matrices that [`Kernels::Cooperative`] multiplies; `None` where the
+    /// adapter has none of the kind.
+    pub fn matrix_side(&self) -> Option<u32> {
+        self.context.proof.as_ref().map(|proof| proof.side())
     }
 
     /// Whether the adapter is a GPU and not a program that imitates one.
@@ -266,12 +308,27 @@ impl Backend for WgpuBackend {
 
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         program.check()?;
-        plan::fit(program, want, &self.context.limits)
+        plan::fit(program, want, &self.settled()?.limits)
     }
 
     fn bytes(&self, program: &Program, capacity: Capacity) -> Result<u64> {
         program.check()?;
-        Ok(plan::Plan::new(program, capacity, &self.context.limits)?.total())
+        Ok(plan::Plan::new(program, capacity, &self.settled()?.limits)?.total())
+    }
+
+    fn cooperative(&self) -> Result<bool> {
+        Ok(self.settled()?.limits.matrices.is_some())
+    }
+
+    fn routes(
+        &self,
+        program: &Program,
+        capacity: Capacity,
+        section: SectionId,
+    ) -> Result<Vec<String>> {
+        program.check()?;
+        let cx = self.settled()?.limits.context(program, capacity);
+        routes::names(&program.sections[section.0].ops, &cx)
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -280,7 +337,7 @@ impl Backend for WgpuBackend {
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
         program.check()?;
-        let session = session::WgpuSession::new(self.context.clone(), program, capacity)?;
+        let session = session::WgpuSession::new(self.settled()?.clone(), program, capacity)?;
         Ok(Box::new(session))
     }
 }

@@ -45,6 +45,8 @@ impl PlannedGpu {
                 rounds: u64::MAX,
                 kernels: Kernels::Fitting,
                 random_cuts: None,
+                by_default: true,
+                matrices: None,
             },
         }
     }

@@ -100,15 +100,15 @@ pub(super) struct Prepared {
 }
 
 /// The map of codes with its padding.
-struct Padded {
-    h: usize,
-    w: usize,
+pub(super) struct Padded {
+    pub h: usize,
+    pub w: usize,
     /// Words of the codes of four images.
     width: usize,
 }
 
 impl Padded {
-    fn new(geo: &ConvGeometry, dac: &Dac) -> Self {
+    pub fn new(geo: &ConvGeometry, dac: &Dac) -> Self {
         let reach =
             |n: usize, stride: usize, k: usize, dilation| (n - 1) * stride + (k - 1) * dilation + 1;
         Self {

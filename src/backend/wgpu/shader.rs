@@ -23,6 +23,9 @@ static FILES: Dir = include_dir!("$CARGO_MANIFEST_DIR/shaders");
 /// The first lines of a file that pull in another one.
 const INCLUDE: &str = "//!include ";
 
+/// Lines that enable an extension of WGSL.
+const ENABLE: &str = "enable ";
+
 /// The whole text of a kernel and where its lines come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
@@ -32,6 +35,13 @@ pub(super) struct Source {
     label: String,
     /// File and line (from 1) of every line of `text`.
     lines: Vec<(&'static str, usize)>,
+}
+
+/// Whether a kernel multiplies cooperative matrices.
+#[cfg(test)]
+pub(super) fn cooperative(text: &str) -> bool {
+    text.lines()
+        .any(|line| line == "enable wgpu_cooperative_matrix;")
 }
 
 /// The constants as WGSL.
@@ -59,6 +69,7 @@ pub(super) fn compose(shader: &str, prelude: &str) -> Result<Source> {
     source.append("(constants)", prelude);
     let mut taken = Vec::new();
     include(&mut source, &mut taken, &format!("{shader}.wgsl"))?;
+    source.enables_first();
     Ok(source)
 }
 
@@ -122,6 +133,18 @@ impl Source {
                 self.lines.push((file, i + 1));
             }
         }
+    }
+
+    /// Moves the lines that enable extensions to the front, where WGSL wants them.
+    fn enables_first(&mut self) {
+        if !self.text.lines().any(|line| line.starts_with(ENABLE)) {
+            return;
+        }
+        let lines = self.text.lines().zip(self.lines.iter().copied());
+        let (first, rest): (Vec<_>, Vec<_>) = lines.partition(|(l, _)| l.starts_with(ENABLE));
+        let (text, lines): (Vec<_>, Vec<_>) = first.into_iter().chain(rest).unzip();
+        self.text = text.join("\n") + "\n";
+        self.lines = lines;
     }
 
     /// `shaders/<file>:<line>` of a line of the whole text, counted from 1.

@@ -3,6 +3,9 @@
 
 use std::collections::HashSet;
 
+use naga::valid::Capabilities;
+
+use super::cooperative::Matrices;
 use super::dispatch::{Dispatch, LowerContext, OnGpu};
 use super::peak;
 use super::shader;
@@ -25,10 +28,13 @@ fn validate(dispatch: &Dispatch) -> naga::Module {
         let text = e.emit_to_string_with_path(&source.text, dispatch.shader);
         panic!("{}\n{text}", source.origin(line as usize))
     });
-    let mut validator = naga::valid::Validator::new(
-        naga::valid::ValidationFlags::all(),
-        naga::valid::Capabilities::empty(),
-    );
+    let matrices = shader::cooperative(&source.text);
+    let capabilities = match matrices {
+        true => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
+        false => Capabilities::empty(),
+    };
+    let mut validator =
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
     if let Err(e) = validator.validate(&module) {
         let line = e.location(&source.text).map_or(0, |l| l.line_number);
         let text = e.emit_to_string_with_path(&source.text, dispatch.shader);
@@ -124,7 +130,16 @@ fn context(program: &Program, windows: bool, kernels: Kernels) -> LowerContext<'
         windows,
         rounds: u64::MAX,
         kernels,
+        matrices: None,
     }
+}
+
+/// Contexts that take cooperative matrices of either side, with subgroups of different sizes.
+fn matrices(program: &Program) -> [LowerContext<'_>; 2] {
+    [(8, 8), (16, 32)].map(|(side, threads)| LowerContext {
+        matrices: Some(Matrices { side, threads }),
+        ..context(program, false, Kernels::Cooperative)
+    })
 }
 
 /// Lowers every operator of a program and validates every kernel that comes out.
@@ -135,8 +150,8 @@ fn validate_program(program: &Program) {
         (true, Kernels::Portable),
         (false, Kernels::Tiled),
     ];
-    for (windows, kernels) in kinds {
-        let cx = context(program, windows, kernels);
+    let contexts = kinds.map(|(windows, kernels)| context(program, windows, kernels));
+    for cx in contexts.into_iter().chain(matrices(program)) {
         for op in program.sections.iter().flat_map(|s| &s.ops) {
             for dispatch in
                 with_operator!(op, o => o.lower(&cx)).unwrap_or_else(|e| panic!("{op:?}: {e}"))
@@ -247,8 +262,22 @@ fn convolutions_are_valid() {
         let weights = Shape::Flat(geo.weights());
         let w = p.tensor("w", weights, Scope::PerChip, Role::State);
         let dw = p.tensor("dw", weights, Scope::Shared, Role::State);
+        let scale = p.tensor("step", Shape::Flat(1), Scope::Shared, Role::State);
+        let codes = Some(ActQuant {
+            scale,
+            lo: 0,
+            hi: 255,
+            rounding: Rounding::Nearest,
+        });
         for post in posts(&mut p, output) {
-            ops.push(Op::from(Conv2d { x, w, y, geo, post }));
+            ops.push(Op::from(Conv2d {
+                x,
+                w,
+                y,
+                geo,
+                post,
+                codes,
+            }));
         }
         ops.push(Op::from(Conv2dGradInput { dy: y, w, dx, geo }));
         ops.push(Op::from(Conv2dGradWeight { x, dy: y, dw, geo }));
@@ -368,6 +397,7 @@ mod device;
 mod half;
 mod integers;
 mod layout;
+mod matrices;
 mod programming;
 mod random;
 mod rounds;

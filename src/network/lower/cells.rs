@@ -436,6 +436,15 @@ pub(super) struct Maps {
     pub x_step: Option<TensorId>,
     pub y: TensorId,
     pub clipped: Option<TensorId>,
+    /// The quantizer whose results `x` holds, where products may use it.
+    pub codes: Option<ActQuant>,
+}
+
+/// The quantizer whose results a map holds: that of the operator which wrote it last.
+pub(super) fn codes_of(ops: &[Op], x: TensorId) -> Option<ActQuant> {
+    let last = ops.iter().rfind(|op| op.writes().contains(&x))?;
+    let (_, quant) = last.writes_codes().filter(|(t, _)| *t == x)?;
+    Some(quant)
 }
 
 /// The operator that reads a layer.
@@ -448,7 +457,14 @@ pub(super) fn read_layer(
 ) -> Op {
     let Maps { x, y, .. } = maps;
     match product {
-        Product::Weights(w) => Op::from(Conv2d { x, w, y, geo, post }),
+        Product::Weights(w) => Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo,
+            post,
+            codes: maps.codes,
+        }),
         Product::Arrays(t) => {
             let layer = &cells[t.at];
             Op::from(Crossbar {

@@ -66,9 +66,8 @@ impl Trainer<'_> {
             states: at.states,
         };
         let programmed = program_quantized(&mut self.b, ops, &place, at.q, layer, Life::Step);
-        let w = self
-            .b
-            .temp("effective", Shape::Flat(at.geo.weights()), Scope::PerChip);
+        let weights = Shape::Flat(at.geo.weights());
+        let w = self.b.temp("effective", weights, Scope::PerChip);
         ops.push(Op::from(CollapsePlanes {
             g: programmed.g,
             w_step: at.states.weight_step,
@@ -92,6 +91,7 @@ impl Trainer<'_> {
             x_step,
             y,
             clipped: None,
+            codes: None,
         };
         ops.push(read_layer(product, &cells.layers, maps, *at.geo, post));
         let converts = matches!(product, Product::Arrays(_));
@@ -103,6 +103,7 @@ impl Trainer<'_> {
                 y: exact,
                 geo: *at.geo,
                 post: Post::NONE,
+                codes: None,
             }));
             let c = Shape::Flat(at.geo.c_out);
             let mut variance = |map| {

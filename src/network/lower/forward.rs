@@ -203,6 +203,7 @@ impl Trainer<'_> {
             y,
             geo: *geo,
             post,
+            codes: None,
         }));
         let (w, noise) = match self.spec.parts.clean_backward {
             true => (q, None),

@@ -1,7 +1,7 @@
 //! The forward pass of an inference program: element-wise layers are fused into the operator before
 //! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`] in `measured`).
 
-use super::cells::{Maps, Product, Tap, Tapped, read_layer, tap_layer};
+use super::cells::{Maps, Product, Tap, Tapped, codes_of, read_layer, tap_layer};
 use super::*;
 use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;
@@ -164,6 +164,7 @@ impl<'b, 'a> Walk<'b, 'a> {
             x_step,
             y,
             clipped: counted.map(|(_, t)| t),
+            codes: codes_of(&self.ops, x),
         };
         self.ops
             .push(read_layer(product, self.cells, maps, geo, post));

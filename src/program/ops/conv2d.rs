@@ -1,7 +1,7 @@
 //! Convolution and its gradients.
 
 use crate::error::Result;
-use crate::program::{Check, ConvGeometry, Operand, Operator, Post, TensorId};
+use crate::program::{ActQuant, Check, ConvGeometry, Operand, Operator, Post, TensorId};
 
 /// Convolution (or linear layer) with its epilogue:
 /// `y[o,p] = post(sum_k w[o,k] x[k at p])`. `x` and `w` each shared or per chip.
@@ -17,6 +17,9 @@ pub struct Conv2d {
     pub geo: ConvGeometry,
     /// Epilogue.
     pub post: Post,
+    /// The quantizer whose results the input map holds, where the program knows it: `x = d k` with
+    /// integers `k`, so that a backend may compute with the codes. The result is the same up to rounding.
+    pub codes: Option<ActQuant>,
 }
 
 impl Operator for Conv2d {
@@ -24,6 +27,7 @@ impl Operator for Conv2d {
 
     fn operands(&self) -> Vec<Operand> {
         let mut all = vec![Operand::read(self.x), Operand::read(self.w)];
+        all.extend(self.codes.map(|quant| Operand::read(quant.scale)));
         all.extend(self.post.operands());
         all.extend([Operand::write(self.y)]);
         all
@@ -31,7 +35,18 @@ impl Operator for Conv2d {
 
     fn check(&self, at: &Check<'_>) -> Result<()> {
         at.conv(self.x, self.w, self.y, &self.geo)?;
+        if let Some(quant) = &self.codes {
+            at.quant(quant)?;
+        }
         at.post(&self.post, self.y)
+    }
+
+    fn reads_codes(&self) -> Option<(TensorId, ActQuant)> {
+        self.codes.map(|quant| (self.x, quant))
+    }
+
+    fn writes_codes(&self) -> Option<(TensorId, ActQuant)> {
+        self.post.quant.map(|quant| (self.y, quant))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Layers on crossbar arrays with converters.
 
 use crate::error::Result;
+use crate::program::{
+    ActQuant, Check, ConvGeometry, Draws, Operand, Operator, Post, Reading, TensorId,
+};
 #[cfg(doc)]
 use crate::program::{Arrays, ConverterFold, RunArgs};
-use crate::program::{Check, ConvGeometry, Draws, Operand, Operator, Post, Reading, TensorId};
 
 /// Convolution (or linear layer) on crossbar arrays with converters, [`Reading`]:
 ///
@@ -103,6 +105,10 @@ impl Operator for Crossbar {
         }
         at.image(self.y, self.geo.c_out, self.geo.h_out(), self.geo.w_out())?;
         at.post(&self.post, self.y)
+    }
+
+    fn writes_codes(&self) -> Option<(TensorId, ActQuant)> {
+        self.post.quant.map(|quant| (self.y, quant))
     }
 
     fn draws(&self) -> Option<Draws> {

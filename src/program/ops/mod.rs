@@ -45,7 +45,7 @@ mod zero;
 pub use class_metric::Metric;
 pub use rearrange::NO_SOURCE;
 
-use super::{Check, Draws, Operand, TensorId};
+use super::{ActQuant, Check, Draws, Operand, TensorId};
 use crate::error::Result;
 
 /// An operator of a program. Its doc comment is the specification of both backends: equation, shapes,
@@ -71,6 +71,16 @@ pub(crate) trait Operator: Into<Op> {
     /// Whether it draws numbers for every image.
     fn draws_by_image(&self) -> bool {
         false
+    }
+
+    /// A map that it relies on to hold results of a quantizer, and the quantizer.
+    fn reads_codes(&self) -> Option<(TensorId, ActQuant)> {
+        None
+    }
+
+    /// The map it writes whose values are results of a quantizer, and the quantizer.
+    fn writes_codes(&self) -> Option<(TensorId, ActQuant)> {
+        None
     }
 }
 
@@ -188,6 +198,16 @@ impl Op {
     /// Whether it draws numbers for every image.
     pub fn draws_by_image(&self) -> bool {
         with_operator!(self, o => o.draws_by_image())
+    }
+
+    /// A map that the operator relies on to hold results of a quantizer, and the quantizer.
+    pub fn reads_codes(&self) -> Option<(TensorId, ActQuant)> {
+        with_operator!(self, o => o.reads_codes())
+    }
+
+    /// The map it writes whose values are results of a quantizer, and the quantizer.
+    pub fn writes_codes(&self) -> Option<(TensorId, ActQuant)> {
+        with_operator!(self, o => o.writes_codes())
     }
 
     /// Checks shapes and constants.

@@ -1,7 +1,7 @@
 //! An epilogue on its own.
 
 use crate::error::Result;
-use crate::program::{Check, Operand, Operator, Post, TensorId};
+use crate::program::{ActQuant, Check, Operand, Operator, Post, TensorId};
 
 /// `y = post(x)`; a bias is `shift`, a folded batch norm `scale` and `shift`, a residual
 /// addition `residual`.
@@ -28,5 +28,9 @@ impl Operator for Pointwise {
     fn check(&self, at: &Check<'_>) -> Result<()> {
         at.same_image(self.y, self.x)?;
         at.post(&self.post, self.y)
+    }
+
+    fn writes_codes(&self) -> Option<(TensorId, ActQuant)> {
+        self.post.quant.map(|quant| (self.y, quant))
     }
 }

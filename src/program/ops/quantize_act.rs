@@ -29,6 +29,10 @@ impl Operator for QuantizeAct {
         at.same_image(self.y, self.x)?;
         at.quant(&self.quant)
     }
+
+    fn writes_codes(&self) -> Option<(TensorId, ActQuant)> {
+        Some((self.y, self.quant))
+    }
 }
 
 /// `dx = dy * mask` (identity, or 1 inside, where `lo d <= x <= hi d`, the ends with a relative

@@ -32,6 +32,10 @@ pub struct Header {
     pub format: u32,
     /// [`REVISION`] of the version that wrote it.
     pub revision: u32,
+    /// Whether products of codes may be made by cooperative matrices
+    /// ([`Backend::cooperative`](crate::backend::Backend::cooperative)).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cooperative: bool,
     /// Version of Pimento.
     pub pimento: String,
     /// Columns of the waves behind this header, in order.
@@ -249,6 +253,17 @@ impl Header {
             return Some(format!(
                 "Pimento {} there, {} now, which makes other chips",
                 self.pimento, now.pimento
+            ));
+        }
+        if self.cooperative != now.cooperative {
+            let made = |by: bool| match by {
+                true => "by cooperative matrices",
+                false => "without cooperative matrices",
+            };
+            return Some(format!(
+                "products {} there, {} now (--kernels cooperative or tiled)",
+                made(self.cooperative),
+                made(now.cooperative)
             ));
         }
         // A new axis may read a network in another way, folded or not.

@@ -441,6 +441,18 @@ fn what_differs_is_said() {
 }
 
 #[test]
+fn matrices_that_others_did_not_use_are_said() {
+    let mut other = header();
+    other.cooperative = true;
+    let difference = header().difference(&other).unwrap();
+    assert!(
+        difference.contains("without cooperative matrices there"),
+        "{difference}"
+    );
+    assert_eq!(other.difference(&other), None);
+}
+
+#[test]
 fn a_million_rows_are_small() {
     // No estimate, no wafer: correct, loss, eps_b and eps_common of every chip.
     let mut bytes = Vec::new();

@@ -11,6 +11,8 @@ const LIMITS: Limits = Limits {
     rounds: u64::MAX,
     kernels: Kernels::Portable,
     random_cuts: None,
+    by_default: true,
+    matrices: None,
 };
 
 /// `x -> a -> b -> c -> y` by additions of a map to itself.
