@@ -7,7 +7,7 @@ use pimento::chip::layer::Route;
 use pimento::config::{Experiment, Fidelity};
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
-use pimento::program::{ConvGeometry, Storage};
+use pimento::program::{ConvGeometry, Products, Storage, Winograd};
 use pimento::setup;
 use pimento::tuning::cells::{added_columns, tune};
 use pimento::{Error, Result};
@@ -28,6 +28,7 @@ struct Row {
     steps: usize,
     counts: Counts,
     route: Route,
+    products: Products,
     /// How conductances are kept, and what a chip takes while images are evaluated.
     storage: Storage,
     bytes: usize,
@@ -40,6 +41,7 @@ struct Digital {
     name: String,
     /// Bits of a weight and of an input.
     bits: [u32; 2],
+    products: Products,
 }
 
 /// The plan of a network on the chip of an experiment file.
@@ -53,6 +55,22 @@ fn in_bits(bits: u32) -> String {
     match bits {
         0 => "float".into(),
         bits => format!("{bits} bits"),
+    }
+}
+
+/// How the products of a layer are summed.
+fn products(geo: &ConvGeometry) -> Products {
+    match Winograd::forward(geo) {
+        Some(_) => Products::Winograd,
+        None => Products::Direct,
+    }
+}
+
+/// A route for people.
+fn worded(route: &str, products: Products) -> String {
+    match products {
+        Products::Winograd => format!("{route}, by Winograd's algorithm"),
+        Products::Direct => route.into(),
     }
 }
 
@@ -111,7 +129,13 @@ impl Plan {
         let digital = settings.iter().enumerate().filter(|(_, own)| own.digital);
         let digital = digital.map(|(index, _)| {
             let (name, bits) = bits(crossbars[index]);
-            Digital { index, name, bits }
+            let products = products(&crossbars[index].1);
+            Digital {
+                index,
+                name,
+                bits,
+                products,
+            }
         });
         let digital = digital.collect();
         let rows = layers.iter().map(|layer| {
@@ -132,6 +156,10 @@ impl Plan {
                 steps: layer.reading.dac.steps(),
                 counts: Counts::new(arrays, &own.chip.array, &layer.reading.dac, &geo, columns),
                 route: Route::of(layer),
+                products: match Route::of(layer) {
+                    Route::Product => products(&geo),
+                    Route::Counting | Route::Arrays => Products::Direct,
+                },
                 storage: layer.kept(),
                 bytes: layer.bytes(),
             }
@@ -173,6 +201,7 @@ impl Plan {
                     "utilisation": r.counts.utilisation,
                     "conversions_per_image": r.counts.conversions,
                     "route": r.route.name(),
+                    "products": r.products,
                     "storage": r.storage.as_str(),
                     "bytes_per_chip": r.bytes,
                 })
@@ -181,7 +210,14 @@ impl Plan {
         let digital: Vec<Value> = self
             .digital
             .iter()
-            .map(|d| json!({"name": d.name, "weight_bits": d.bits[0], "input_bits": d.bits[1]}))
+            .map(|d| {
+                json!({
+                    "name": d.name,
+                    "weight_bits": d.bits[0],
+                    "input_bits": d.bits[1],
+                    "products": d.products,
+                })
+            })
             .collect();
         json!({
             "layers": layers,
@@ -252,7 +288,7 @@ impl Row {
             memory(self.bytes),
             match (self.route, self.storage) {
                 (Route::Arrays, Storage::F16) => format!("{}, f16", self.route.name()),
-                (route, _) => route.name().into(),
+                (route, _) => worded(route.name(), self.products),
             },
         ]
     }
@@ -264,7 +300,7 @@ impl Digital {
         let mut line = vec![String::new(); columns];
         line[0].clone_from(&self.name);
         (line[1], line[2]) = (in_bits(self.bits[0]), in_bits(self.bits[1]));
-        line[columns - 1] = "digital".into();
+        line[columns - 1] = worded("digital", self.products);
         line
     }
 }

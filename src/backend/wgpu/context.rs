@@ -14,7 +14,7 @@ use super::devices;
 use super::dispatch::{LowerContext, WINDOW};
 use super::faults::{Faults, lock};
 use super::kept::Kept;
-use crate::backend::{Kernels, MemoryBudget};
+use crate::backend::{Kernels, MemoryBudget, Products};
 use crate::error::{Error, Result};
 use crate::program::{Capacity, Program};
 
@@ -48,6 +48,8 @@ pub(super) struct Limits {
     pub kernels: Kernels,
     /// Seed of cuts that nothing asks for.
     pub random_cuts: Option<u64>,
+    /// How convolutions may be summed.
+    pub products: Products,
 }
 
 impl Limits {
@@ -64,6 +66,7 @@ impl Limits {
             windows: self.windows,
             rounds: self.rounds,
             kernels: self.kernels,
+            products: self.products,
         }
     }
 }
@@ -157,6 +160,7 @@ impl Context {
                     false => Kernels::Portable,
                 },
                 random_cuts: None,
+                products: Products::default(),
             },
             memory: memory.source,
             info,

@@ -3,11 +3,12 @@
 use super::conv::{self, ConvParams};
 use super::conv2d_depthwise;
 use super::conv2d_tiled::{self, Operands};
+use super::conv2d_winograd;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::post::{self, PostParams};
 use super::uniform::uniform;
 use crate::error::Result;
-use crate::program::Conv2d;
+use crate::program::{Conv2d, Winograd};
 
 uniform! {
     /// Twin of `Params` in `shaders/conv2d.wgsl`.
@@ -29,6 +30,10 @@ impl OnGpu for Conv2d {
         let operands = Operands { x, w, y };
         if let Some(own) = conv2d_depthwise::forward(operands, &geo, &post, cx) {
             return Ok(vec![own]);
+        }
+        let layer = Winograd::forward(&geo);
+        if let Some(few) = conv2d_winograd::product(layer, operands, &post, cx) {
+            return Ok(few);
         }
         if let Some(tiled) = conv2d_tiled::forward(operands, &geo, &post, cx) {
             return Ok(vec![tiled]);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use super::constant::Const;
 use super::cut::Grid;
 use super::uniform::{Bytes, Uniform, uniform};
-use crate::backend::{Kernels, RunArgs};
+use crate::backend::{Kernels, Products, RunArgs};
 use crate::effects::{Constant, Numbers};
 use crate::error::Result;
 use crate::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
@@ -365,6 +365,8 @@ pub(super) struct LowerContext<'a> {
     pub rounds: u64,
     /// Which kernels are taken where there are several.
     pub kernels: Kernels,
+    /// How convolutions may be summed.
+    pub products: Products,
 }
 
 impl LowerContext<'_> {

@@ -20,7 +20,7 @@ pub const FORMAT: u32 = 2;
 
 /// Raised when the chips of an experiment that exists become others. Runs of versions of Pimento
 /// with one revision may be continued by each other.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// What a journal is about. The first record is a header; another one follows where a run is
 /// continued with another plan (more chips, other points) or by a version that stores other columns,
@@ -32,6 +32,8 @@ pub struct Header {
     pub format: u32,
     /// [`REVISION`] of the version that wrote it.
     pub revision: u32,
+    /// Name of the [`Products`](crate::program::Products): how convolutions may be summed.
+    pub products: String,
     /// Version of Pimento.
     pub pimento: String,
     /// Columns of the waves behind this header, in order.
@@ -249,6 +251,12 @@ impl Header {
             return Some(format!(
                 "Pimento {} there, {} now, which makes other chips",
                 self.pimento, now.pimento
+            ));
+        }
+        if self.products != now.products {
+            return Some(format!(
+                "convolutions summed as `{}` there, as `{}` now (--kernels)",
+                self.products, now.products
             ));
         }
         // A new axis may read a network in another way, folded or not.

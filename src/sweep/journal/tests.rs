@@ -19,6 +19,7 @@ fn header() -> Header {
     Header {
         format: FORMAT,
         revision: REVISION,
+        products: "winograd".into(),
         images: 50,
         columns: stored(&[]),
         points: vec![point("a"), point("b")],
@@ -416,6 +417,11 @@ fn what_differs_is_said() {
     assert!(
         version.contains("9.9 now, which makes other chips"),
         "{version}"
+    );
+    let products = change(|h| h.products = "direct".into()).unwrap();
+    assert_eq!(
+        products,
+        "convolutions summed as `winograd` there, as `direct` now (--kernels)"
     );
     let images = change(|h| h.images = 3).unwrap();
     assert_eq!(images, "50 images a chip there, 3 now");

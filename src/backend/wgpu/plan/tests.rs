@@ -1,5 +1,5 @@
 use super::*;
-use crate::backend::Kernels;
+use crate::backend::{Kernels, Products};
 use crate::program::{Add, BatchNormStats, Op, Rearrange, Scope, Storage};
 
 const LIMITS: Limits = Limits {
@@ -11,6 +11,7 @@ const LIMITS: Limits = Limits {
     rounds: u64::MAX,
     kernels: Kernels::Portable,
     random_cuts: None,
+    products: Products::Winograd,
 };
 
 /// `x -> a -> b -> c -> y` by additions of a map to itself.
