@@ -99,23 +99,31 @@ impl BackendArgs {
         self.backend == Kind::Auto && self.adapter.is_none()
     }
 
-    /// Opens the backend that something was computed on, unless the command line says where to compute;
-    /// what `auto` takes where that adapter is not there.
-    pub fn open_like(&self, backend: &str, name: &str) -> Result<Box<dyn Backend>> {
-        let wish = self.wish(None)?;
+    /// Opens the backend that something was computed on, with convolutions summed as there, unless the
+    /// command line says otherwise; what `auto` takes where that adapter is not there.
+    pub fn open_like(
+        &self,
+        backend: &str,
+        name: &str,
+        products: Option<Products>,
+    ) -> Result<Box<dyn Backend>> {
+        let mut wish = self.wish(None)?;
+        if products == Some(Products::Direct) {
+            wish.products = Products::Direct;
+        }
         match (self.backend, &self.adapter, backend) {
             (Kind::Auto, None, "cpu") => Ok(Box::new(processor(wish))),
             (Kind::Auto, None, "gpu") => match graphics(Kind::Gpu, Some(name), wish) {
                 Ok(gpu) => Ok(gpu),
-                Err(_) => self.open(),
+                Err(_) => Ok(self.open_one(wish)?),
             },
-            _ => self.open(),
+            _ => Ok(self.open_one(wish)?),
         }
     }
 
     /// Opens the backend as one whose peak can be measured.
     pub fn open_measurable(&self) -> Result<Box<dyn MeasurePeak>> {
-        self.open_one(None)
+        self.open_one(self.wish(None)?)
     }
 
     /// Opens every backend that a sweep is spread over, the one to train on first; on each of them
@@ -139,7 +147,7 @@ impl BackendArgs {
                 )),
                 some => Ok(some),
             },
-            _ => Ok(vec![self.open_one(memory)?]),
+            _ => Ok(vec![self.open_one(wish)?]),
         }
     }
 
@@ -167,8 +175,7 @@ impl BackendArgs {
         Ok(wish)
     }
 
-    fn open_one(&self, memory: Option<u64>) -> Result<Box<dyn MeasurePeak>> {
-        let wish = self.wish(memory)?;
+    fn open_one(&self, wish: Wish) -> Result<Box<dyn MeasurePeak>> {
         match (self.backend, self.adapter.as_deref()) {
             (Kind::All, _) | (Kind::Auto | Kind::Gpu, Some(EVERY)) => Err(Error::input(
                 "several adapters at once are for sweeps; allowed here: --backend auto, gpu or cpu, \

@@ -7,7 +7,7 @@ use super::census::{Basis, Census};
 use super::cost::costs;
 use super::finite;
 use super::identity::{axes, digests};
-use super::journal::Journal;
+use super::journal::{Journal, REVISION};
 use super::models::{self, Ideal, Models};
 use super::outdir;
 use super::prepare::prepare;
@@ -123,6 +123,22 @@ pub fn chip_of_run(
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
     let header = journal.header();
+    if header.revision != REVISION {
+        return Err(Error::input(format!(
+            "{}: made by Pimento {}, whose chips are others; allowed: a run of this version ({})",
+            journal.path().display(),
+            header.pimento,
+            env!("CARGO_PKG_VERSION")
+        )));
+    }
+    if header.products != backend.products().as_str() {
+        return Err(Error::input(format!(
+            "{}: convolutions are summed as `{}` there, as `{}` now; allowed: the same (--kernels)",
+            journal.path().display(),
+            header.products,
+            backend.products()
+        )));
+    }
     let setup = setup(experiment, data)?;
     let now = digests(&setup);
     if let Some((name, there)) = header.inputs.iter().find(|(k, v)| now.get(*k) != Some(v)) {

@@ -6,8 +6,8 @@ use pimento::program::*;
 
 use crate::case::{Case, Rng};
 
-/// Products forward and backward, and everything that sums over images, on four chips of 37 images.
-fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
+/// A random layer; every fourth one has fewer products.
+fn geometry(seed: u64) -> ConvGeometry {
     let mut rng = Rng(seed);
     let groups = rng.pick(1, 2);
     let mut geo = ConvGeometry {
@@ -23,7 +23,6 @@ fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
         groups,
     };
     if seed % 4 == 3 {
-        // With fewer products.
         geo = ConvGeometry {
             c_in: 16 + rng.pick(0, 9),
             h_in: rng.pick(5, 9),
@@ -38,6 +37,12 @@ fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
         };
         assert!(Winograd::forward(&geo).is_some());
     }
+    geo
+}
+
+/// Products forward and backward, and everything that sums over images, on four chips of 37 images.
+fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
+    let geo = geometry(seed);
     let mut case = Case::new(seed, 4, 37);
     let input = Shape::Image {
         c: geo.c_in,
