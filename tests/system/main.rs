@@ -12,6 +12,7 @@ mod laws;
 mod layers;
 mod parts;
 mod pictures;
+mod products;
 mod quantizers;
 mod refused;
 mod sweeps;
