@@ -38,7 +38,7 @@ pub mod wgpu;
 
 pub use pending::{Answer, Pending};
 
-pub use crate::program::{Capacity, Program, RunArgs, SectionId, TensorId};
+pub use crate::program::{Capacity, Products, Program, RunArgs, SectionId, TensorId};
 
 use std::time::Duration;
 
@@ -122,6 +122,12 @@ pub trait KernelStore: Send + Sync {
 pub trait Backend: Send + Sync {
     /// What it is.
     fn info(&self) -> DeviceInfo;
+
+    /// How it may sum convolutions: what its results depend on beside the adapter. By
+    /// [`Products::Winograd`] where it finds that faster.
+    fn products(&self) -> Products {
+        Products::Direct
+    }
 
     /// What [`Backend::fit`] may plan with; `None` where it is not known.
     fn memory(&self) -> Option<MemoryBudget> {

@@ -8,7 +8,7 @@ use pimento::config::Experiment;
 use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
 use pimento::network::lower::inference::Chips;
-use pimento::program::{ConvGeometry, Storage};
+use pimento::program::{ConvGeometry, Products, Storage, Winograd};
 use pimento::setup;
 use pimento::tuning::cells::{added_columns, tune};
 use serde_json::{Value, json};
@@ -30,6 +30,7 @@ struct Row {
     steps: usize,
     counts: Counts,
     route: Route,
+    products: Products,
     /// How conductances are kept, and what a chip takes while images are evaluated.
     storage: Storage,
     bytes: usize,
@@ -42,6 +43,7 @@ struct Digital {
     name: String,
     /// Bits of a weight and of an input.
     bits: [u32; 2],
+    products: Products,
 }
 
 /// The plan of a network on the chip of an experiment file.
@@ -57,6 +59,22 @@ pub fn in_bits(bits: u32) -> String {
     match bits {
         0 => "float".into(),
         bits => format!("{bits} bits"),
+    }
+}
+
+/// How the products of a layer are summed.
+fn products(geo: &ConvGeometry) -> Products {
+    match Winograd::forward(geo) {
+        Some(_) => Products::Winograd,
+        None => Products::Direct,
+    }
+}
+
+/// A route for people.
+fn worded(route: &str, products: Products) -> String {
+    match products {
+        Products::Winograd => format!("{route}, by Winograd's algorithm"),
+        Products::Direct => route.into(),
     }
 }
 
@@ -107,7 +125,13 @@ impl Plan {
         let digital = settings.iter().enumerate().filter(|(_, own)| own.digital);
         let digital = digital.map(|(index, _)| {
             let (name, bits) = bits(crossbars[index]);
-            Digital { index, name, bits }
+            let products = products(&crossbars[index].1);
+            Digital {
+                index,
+                name,
+                bits,
+                products,
+            }
         });
         let digital = digital.collect();
         let rows = layers.iter().map(|layer| {
@@ -134,6 +158,10 @@ impl Plan {
                     if own.tuned { columns } else { 0 },
                 ),
                 route: Route::of(layer),
+                products: match Route::of(layer) {
+                    Route::Product => products(&geo),
+                    Route::Counting | Route::Arrays => Products::Direct,
+                },
                 storage: layer.kept(),
                 bytes: layer.bytes(),
             }
@@ -182,6 +210,7 @@ impl Plan {
                     "conversions_per_image": r.counts.conversions,
                     "route": r.route.name(),
                     "kernels": self.kernels.get(r.index),
+                    "products": r.products,
                     "storage": r.storage.as_str(),
                     "bytes_per_chip": r.bytes,
                 })
@@ -193,6 +222,7 @@ impl Plan {
                 "weight_bits": d.bits[0],
                 "input_bits": d.bits[1],
                 "kernels": self.kernels.get(d.index),
+                "products": d.products,
             })
         });
         let digital: Vec<Value> = digital.collect();
@@ -272,7 +302,7 @@ impl Row {
             memory(self.bytes),
             match (self.route, self.storage) {
                 (Route::Arrays, Storage::F16) => format!("{}, f16", self.route.name()),
-                (route, _) => route.name().into(),
+                (route, _) => worded(route.name(), self.products),
             },
         ]
     }
@@ -284,7 +314,7 @@ impl Digital {
         let mut line = vec![String::new(); columns];
         line[0].clone_from(&self.name);
         (line[1], line[2]) = (in_bits(self.bits[0]), in_bits(self.bits[1]));
-        line[columns - 1] = "digital".into();
+        line[columns - 1] = worded("digital", self.products);
         line
     }
 }

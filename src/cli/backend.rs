@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use pimento::backend::cpu::CpuBackend;
-use pimento::backend::{Backend, Kernels, MeasurePeak};
+use pimento::backend::{Backend, Kernels, MeasurePeak, Products};
 use pimento::{Error, Result};
 
 /// Choice of the backend.
@@ -19,15 +19,17 @@ pub enum Kind {
     All,
 }
 
-/// Choice of an adapter's kernels.
+/// Choice of kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KernelKind {
-    /// Without workgroup memory
+    /// Graphics adapters: without workgroup memory
     Portable,
-    /// From tiles in workgroup memory
+    /// Graphics adapters: from tiles in workgroup memory
     Tiled,
-    /// By cooperative matrices (tensor cores), where an operand is codes
+    /// Graphics adapters: by cooperative matrices (tensor cores), where an operand is codes
     Cooperative,
+    /// Every convolution term by term, none by Winograd's algorithm: other last bits
+    Direct,
 }
 
 /// What a backend is opened with, beyond its name; nothing where the backend decides.
@@ -35,11 +37,8 @@ enum KernelKind {
 struct Wish {
     /// Bytes that the chips of a wave may take.
     memory: Option<u64>,
-    #[cfg_attr(
-        not(feature = "gpu"),
-        expect(dead_code, reason = "graphics adapters have kernels")
-    )]
     kernels: Option<Kernels>,
+    products: Products,
 }
 
 /// `--adapter` for every graphics adapter.
@@ -57,11 +56,12 @@ pub struct BackendArgs {
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<String>,
 
-    /// Kernels of graphics adapters for products; results are the same, but for rounding with `cooperative`
-    /// [default: tiled on GPUs of AMD and NVIDIA for products that are large enough, cooperative where one
-    /// passes the test of its matrices, else portable]
-    #[arg(long, value_enum, value_name = "KIND")]
-    kernels: Option<KernelKind>,
+    /// Kernels for products: `direct`, one of the other kinds, or both with a comma between them; results differ by
+    /// rounding with `cooperative` and `direct` [default: layers of 3 x 3 by Winograd's algorithm (docs/kernels.md); tiled
+    /// on GPUs of AMD and NVIDIA for products that are large enough, cooperative where one passes the test of its
+    /// matrices, else portable]
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    kernels: Vec<KernelKind>,
 }
 
 /// How much of an adapter's memory is used.
@@ -102,30 +102,38 @@ impl BackendArgs {
         self.backend == Kind::Auto && self.adapter.is_none()
     }
 
-    /// Opens the backend that something was computed on, unless the command line says where to compute;
-    /// what `auto` takes where that adapter is not there.
-    pub fn open_like(&self, backend: &str, name: &str) -> Result<Box<dyn Backend>> {
-        let wish = self.wish(None);
+    /// Opens the backend that something was computed on, with convolutions summed as there, unless the
+    /// command line says otherwise; what `auto` takes where that adapter is not there.
+    pub fn open_like(
+        &self,
+        backend: &str,
+        name: &str,
+        products: Option<Products>,
+    ) -> Result<Box<dyn Backend>> {
+        let mut wish = self.wish(None)?;
+        if products == Some(Products::Direct) {
+            wish.products = Products::Direct;
+        }
         match (self.backend, &self.adapter, backend) {
             (Kind::Auto, None, "cpu") => Ok(Box::new(processor(wish))),
             (Kind::Auto, None, "gpu") => match graphics(Kind::Gpu, Some(name), wish) {
                 Ok(gpu) => Ok(gpu),
-                Err(_) => self.open(),
+                Err(_) => Ok(self.open_one(wish)?),
             },
-            _ => self.open(),
+            _ => Ok(self.open_one(wish)?),
         }
     }
 
     /// Opens the backend as one whose peak can be measured.
     pub fn open_measurable(&self) -> Result<Box<dyn MeasurePeak>> {
-        self.open_one(None)
+        self.open_one(self.wish(None)?)
     }
 
     /// Opens every backend that a sweep is spread over, the one to train on first; on each of them
     /// the chips of a wave may take `memory` bytes, if said.
     pub fn open_several(&self, memory: Option<u64>) -> Result<Vec<Box<dyn Backend>>> {
         let every = self.adapter.as_deref() == Some(EVERY);
-        let wish = self.wish(memory);
+        let wish = self.wish(memory)?;
         match (self.backend, self.adapter.as_deref()) {
             (Kind::All, Some(name)) if !every => Err(Error::input(format!(
                 "--adapter {name}: --backend all takes every adapter; allowed: no --adapter, or \
@@ -142,21 +150,36 @@ impl BackendArgs {
                 )),
                 some => Ok(some),
             },
-            _ => Ok(vec![self.open_one(memory)?]),
+            _ => Ok(vec![self.open_one(wish)?]),
         }
     }
 
-    fn wish(&self, memory: Option<u64>) -> Wish {
-        let kernels = self.kernels.map(|kind| match kind {
-            KernelKind::Portable => Kernels::Portable,
-            KernelKind::Tiled => Kernels::Tiled,
-            KernelKind::Cooperative => Kernels::Cooperative,
-        });
-        Wish { memory, kernels }
+    fn wish(&self, memory: Option<u64>) -> Result<Wish> {
+        let mut wish = Wish {
+            memory,
+            kernels: None,
+            products: Products::Winograd,
+        };
+        for kind in &self.kernels {
+            let kernels = match kind {
+                KernelKind::Portable => Kernels::Portable,
+                KernelKind::Tiled => Kernels::Tiled,
+                KernelKind::Cooperative => Kernels::Cooperative,
+                KernelKind::Direct => {
+                    wish.products = Products::Direct;
+                    continue;
+                }
+            };
+            if wish.kernels.replace(kernels).is_some_and(|k| k != kernels) {
+                return Err(Error::input(
+                    "--kernels: several kinds exclude each other; allowed: one of them, and `direct`",
+                ));
+            }
+        }
+        Ok(wish)
     }
 
-    fn open_one(&self, memory: Option<u64>) -> Result<Box<dyn MeasurePeak>> {
-        let wish = self.wish(memory);
+    fn open_one(&self, wish: Wish) -> Result<Box<dyn MeasurePeak>> {
         match (self.backend, self.adapter.as_deref()) {
             (Kind::All, _) | (Kind::Auto | Kind::Gpu, Some(EVERY)) => Err(Error::input(
                 "several adapters at once are for sweeps; allowed here: --backend auto, gpu or cpu, \
@@ -165,8 +188,9 @@ impl BackendArgs {
             (Kind::Cpu, Some(name)) => Err(Error::input(format!(
                 "--adapter {name}: the CPU backend has no adapters; allowed with --backend gpu or auto"
             ))),
-            (Kind::Cpu, None) if self.kernels.is_some() => Err(Error::input(
-                "--kernels: the CPU backend has one kind of them; allowed with --backend gpu, auto or all",
+            (Kind::Cpu, None) if wish.kernels.is_some() => Err(Error::input(
+                "--kernels: the CPU backend has one kind of them; allowed: `direct`, the others with --backend \
+                 gpu, auto or all",
             )),
             (Kind::Cpu, None) => Ok(Box::new(processor(wish))),
             (kind, adapter) => graphics(kind, adapter, wish),
@@ -175,7 +199,7 @@ impl BackendArgs {
 }
 
 fn processor(wish: Wish) -> CpuBackend {
-    let cpu = CpuBackend::new();
+    let cpu = CpuBackend::new().with_products(wish.products);
     match wish.memory {
         Some(bytes) => cpu.with_memory_budget(usize::try_from(bytes).unwrap_or(usize::MAX)),
         None => cpu,
@@ -199,6 +223,7 @@ fn granted(
         Some(kernels) => gpu.with_kernels(kernels),
         None => gpu,
     };
+    let gpu = gpu.with_products(wish.products);
     match wish.memory {
         Some(bytes) => gpu.with_memory_budget(bytes),
         None => gpu,

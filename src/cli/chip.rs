@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use pimento::backend::Products;
+use pimento::choice::Choice;
 use pimento::config::{Experiment, Point};
 use pimento::sweep::result::{ChipRow, PointSummary};
 use pimento::sweep::{self, outdir};
@@ -136,8 +138,12 @@ impl Chip {
         let data = images::load(&experiment.data, cache, &terminal)?;
         let place = (self.point, self.index);
         let adapter = journal.adapter_of(self.point, self.index);
+        let products = Products::from_name(&journal.header().products);
         let backend = match adapter {
-            Some(adapter) => self.backend.open_like(&adapter.backend, &adapter.name)?,
+            Some(adapter) => {
+                let (backend, name) = (&adapter.backend, &adapter.name);
+                self.backend.open_like(backend, name, products)?
+            }
             None => self.backend.open()?,
         };
         let (summary, row) =

@@ -80,7 +80,8 @@ impl Train {
             observer: &terminal,
         })?;
         drop(terminal);
-        train::save_model(&self.out, &model, &train::training_key(&ready)?)?;
+        let key = train::training_key(&ready, backend.products())?;
+        train::save_model(&self.out, &model, &key)?;
         if partial.exists() {
             std::fs::remove_file(&partial).map_err(|e| Error::io(&partial, e))?;
         }

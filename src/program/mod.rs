@@ -37,6 +37,7 @@ mod numerics;
 mod operands;
 mod ops;
 mod traffic;
+mod winograd;
 
 use std::ops::Range;
 
@@ -54,6 +55,7 @@ pub use numerics::{
 };
 pub use operands::{Access, Operand};
 pub use ops::*;
+pub use winograd::{ERROR_FACTOR, LEAST_CHANNELS, LEAST_EXTENT, Products, Winograd, exact_up_to};
 
 /// Images per block of an [`Shape::Image`] tensor: one AVX-512 register, two AVX2 registers, four
 /// `vec4<f32>`.

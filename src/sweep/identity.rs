@@ -81,6 +81,13 @@ pub(super) fn header(
     let Some(backend) = backends.first() else {
         return Err(Error::Internal("a sweep without a backend".into()));
     };
+    if let Some(other) = backends.iter().find(|b| b.products() != backend.products()) {
+        return Err(Error::input(format!(
+            "convolutions summed by `{}` on one adapter, by `{}` on another; allowed: one way on all of them",
+            backend.products(),
+            other.products()
+        )));
+    }
     if let (Some(rule), Some(shard)) = (&options.stopping, options.shard) {
         return Err(Error::input(format!(
             "shard {shard} with the stopping rule {}: a shard does not know the others' chips; \
@@ -105,6 +112,7 @@ pub(super) fn header(
         format: FORMAT,
         revision: REVISION,
         cooperative: cooperative(backends)?,
+        products: backend.products().to_string(),
         pimento: env!("CARGO_PKG_VERSION").to_string(),
         columns: journal::stored(&measured(setup)),
         experiment: experiment.name.clone(),

@@ -7,7 +7,7 @@ use super::census::{Basis, Census};
 use super::cost::costs;
 use super::finite;
 use super::identity::{axes, digests};
-use super::journal::Journal;
+use super::journal::{Journal, REVISION};
 use super::models::{self, Ideal, Models};
 use super::outdir;
 use super::prepare::prepare;
@@ -122,6 +122,23 @@ pub fn chip_of_run(
     journal: &Journal,
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
+    let header = journal.header();
+    if header.revision != REVISION {
+        return Err(Error::input(format!(
+            "{}: made by Pimento {}, whose chips are others; allowed: a run of this version ({})",
+            journal.path().display(),
+            header.pimento,
+            env!("CARGO_PKG_VERSION")
+        )));
+    }
+    if header.products != backend.products().as_str() {
+        return Err(Error::input(format!(
+            "{}: convolutions are summed as `{}` there, as `{}` now; allowed: the same (--kernels)",
+            journal.path().display(),
+            header.products,
+            backend.products()
+        )));
+    }
     let setup = setup(experiment, data)?;
     let models = models_of(&setup, journal)?;
     let (index, chip) = place;

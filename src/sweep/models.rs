@@ -63,7 +63,7 @@ impl<'a> Models<'a> {
     /// # Errors
     /// Others were noted before.
     pub fn expect(&mut self, point: &Point, sha256: &str, place: &str) -> Result<()> {
-        let key = train::training_key(point)?;
+        let key = self.key(point)?;
         let known = self.parameters.entry(key).or_insert_with(|| sha256.into());
         if known != sha256 {
             return Err(Error::input(format!(
@@ -75,6 +75,10 @@ impl<'a> Models<'a> {
         Ok(())
     }
 
+    fn key(&self, point: &Point) -> Result<String> {
+        train::training_key(point, self.backend.products())
+    }
+
     /// Trains on `backend` from here on.
     pub fn train_on(&mut self, backend: &'a dyn Backend) {
         self.backend = backend;
@@ -82,7 +86,7 @@ impl<'a> Models<'a> {
 
     /// The model of a point: from memory, from the directory, or trained now.
     pub fn get(&mut self, point: &Point) -> Result<Arc<Model>> {
-        let key = train::training_key(point)?;
+        let key = self.key(point)?;
         if let Some(model) = self.models.get(&key) {
             return Ok(model.clone());
         }
@@ -176,7 +180,7 @@ impl<'a> Models<'a> {
 
     /// The model without variation.
     pub fn ideal(&mut self, point: &Point, model: &Model, images: &Images) -> Result<Ideal> {
-        let key = train::training_key(point)?;
+        let key = self.key(point)?;
         if let Some(ideal) = self.ideals.get(&key) {
             return Ok(ideal.clone());
         }

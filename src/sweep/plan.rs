@@ -118,7 +118,7 @@ pub fn plan(
     let mut speeds: HashMap<(String, String), Vec<Speed>> = HashMap::new();
     for point in &setup.points {
         let e = point.experiment();
-        let key = train::training_key(point)?;
+        let key = train::training_key(point, backends[0].products())?;
         let chips = share(e.sweep.most_chips() as u32, options.shard);
         let there = journal.as_ref().map_or(0, |j| j.chips(point.config.index));
         let chips = chips.saturating_sub(there);

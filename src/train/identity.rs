@@ -8,11 +8,12 @@ use crate::config::{Experiment, Layers, Variation};
 #[cfg(doc)]
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::program::Products;
 use crate::setup::{Inputs, Point};
 
 /// Grows whenever an experiment trains to other bits than it did before, so that no network of an
 /// earlier program is taken for one of this.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// The training images of a set as trainings see them: their content, wherever it came from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +48,8 @@ impl<'a> SeenImages<'a> {
 #[derive(Serialize)]
 struct Identity<'a> {
     revision: u32,
+    /// How the backend may sum convolutions.
+    products: Products,
     images: SeenImages<'a>,
     /// Content of the network's file, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,11 +79,12 @@ const NOT_OF_TRAINING: [&str; 8] = [
 /// share their model. What lies where does not matter; what is in it does.
 ///
 /// The adapter is no part of it: adapters train to networks that differ in their last bits, and
-/// whoever shares models between them says that either will do.
+/// whoever shares models between them says that either will do. How convolutions may be summed
+/// ([`Backend::products`](crate::backend::Backend::products)) is one, as it is asked for.
 ///
 /// # Errors
 /// None that an experiment can cause.
-pub fn training_key(point: &Point) -> Result<String> {
+pub fn training_key(point: &Point, products: Products) -> Result<String> {
     let experiment = point.experiment();
     let json = |e| Error::Internal(format!("experiment to JSON: {e}"));
     let of = |training: &Experiment| {
@@ -100,6 +104,7 @@ pub fn training_key(point: &Point) -> Result<String> {
     };
     let identity = Identity {
         revision: REVISION,
+        products,
         images: SeenImages::new(&point.inputs),
         network_sha256: point.start.sha256(),
         evaluated_on: experiment.evaluated_on(),

@@ -107,7 +107,7 @@ pub fn train(job: &Job) -> Result<Model> {
         course: &course,
         held_out: &held_out,
         key: match &job.checkpoint {
-            Some(_) => training_key(job.point)?,
+            Some(_) => training_key(job.point, job.backend.products())?,
             // Nothing is saved.
             None => String::new(),
         },

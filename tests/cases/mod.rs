@@ -45,6 +45,7 @@ pub mod softmax;
 pub mod softmax_xent;
 pub mod tally;
 pub mod variance_ratio;
+pub mod winograd;
 pub mod zero;
 
 /// Calls a macro with all lists of cases, `file: list, list;` a line.
@@ -89,6 +90,7 @@ macro_rules! lists {
             softmax_xent: losses, two_runs, ties;
             tally: tallies;
             variance_ratio: ratios, ratios_of_noise;
+            winograd: maps, input_gradients, integers;
             zero: cleared;
         }
     };

@@ -113,6 +113,12 @@ fn a_sweep_its_files_and_a_chip_of_it() {
     place
         .run("sweep", &["--out", text(&out), "--resume", "--seed", "9"])
         .assert_refused(&["seed"]);
+    place
+        .run(
+            "sweep",
+            &["--out", text(&out), "--resume", "--kernels", "direct"],
+        )
+        .assert_refused(&["`winograd` there", "`direct` now (--kernels)"]);
     assert_eq!(std::fs::read(out.join("summary.json")).unwrap(), before);
     let run = place.run(
         "sweep",
@@ -143,6 +149,8 @@ fn adapters_that_cannot_be_used() {
         &["--backend", "cpu", "--adapter", "x"][..],
         &["--backend", "cpu", "--kernels", "tiled"],
         &["--kernels", "fast"],
+        &["--kernels", "portable,tiled"],
+        &["--backend", "cpu", "--kernels", "direct,portable"],
         &["--backend", "gpu", "--adapter", "no such adapter"],
         &["--backend", "auto", "--adapter", "no such adapter"],
         &["--backend", "tpu"],

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::wgpu::WgpuBackend;
-use pimento::backend::{Backend, Kernels};
-use pimento::program::{Op, TensorId};
+use pimento::backend::{Backend, Kernels, Products};
+use pimento::program::{Op, TensorId, Winograd};
 
 pub use crate::cases::case::*;
 
@@ -99,7 +99,16 @@ impl Case {
 /// tests.
 pub fn tiled(gpu: &WgpuBackend) -> &'static WgpuBackend {
     static OTHER: OnceLock<WgpuBackend> = OnceLock::new();
-    OTHER.get_or_init(|| gpu.with_kernels(Kernels::Tiled))
+    OTHER.get_or_init(|| fewer(gpu).with_products(Products::Direct))
+}
+
+/// The adapter with tiles for every product, and fewer products where there is a choice.
+pub fn fewer(gpu: &WgpuBackend) -> &'static WgpuBackend {
+    static OTHER: OnceLock<WgpuBackend> = OnceLock::new();
+    OTHER.get_or_init(|| {
+        gpu.with_kernels(Kernels::Tiled)
+            .with_products(Products::Winograd)
+    })
 }
 
 /// The adapter with work cut into submissions at random places, in the middle of kernel calls too.
@@ -140,6 +149,16 @@ impl Case {
             }
         }
         all
+    }
+
+    /// Whether some operator is a convolution that has fewer products.
+    fn has_fewer(&self) -> bool {
+        let ops = self.program.sections.iter().flat_map(|s| &s.ops);
+        ops.into_iter().any(|op| match op {
+            Op::Conv2d(op) => Winograd::forward(&op.geo).is_some(),
+            Op::Conv2dGradInput(op) => Winograd::grad_input(&op.geo).is_some(),
+            _ => false,
+        })
     }
 
     /// Whether some operator is a product that has kernels of several kinds.
@@ -187,9 +206,13 @@ pub fn walk(test: &str, cases: Vec<Case>) {
     }
     for case in cases.into_iter().step_by(every) {
         let results = case.results(gpu);
-        case.check("gpu", &results, case.apart);
         if case.has_products() {
-            same_bits(&case.name, &results, &case.results(tiled(gpu)));
+            let of_tiles = case.results(tiled(gpu));
+            let direct = gpu.with_products(Products::Direct);
+            match case.has_fewer() {
+                false => same_bits(&case.name, &results, &of_tiles),
+                true => same_bits(&case.name, &case.results(&direct), &of_tiles),
+            }
         }
         let what = format!("{}, cut", case.name);
         same_bits(&what, &results, &case.results(cut(gpu)));
@@ -198,8 +221,16 @@ pub fn walk(test: &str, cases: Vec<Case>) {
         {
             case.check("cooperative", &case.results(cooperative), case.apart);
         }
-        if !case.sides {
-            case.agree("gpu", &results, &case.results(&CpuBackend::new()));
+        let of_cpu = (!case.sides).then(|| case.results(&CpuBackend::new()));
+        let check = |kind: &str, results: &[Vec<f32>]| {
+            case.check(kind, results, case.apart);
+            if let Some(of_cpu) = &of_cpu {
+                case.agree(kind, results, of_cpu);
+            }
+        };
+        check("gpu", &results);
+        if case.has_fewer() {
+            check("gpu with fewer products", &case.results(fewer(gpu)));
         }
     }
 }

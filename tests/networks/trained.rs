@@ -31,7 +31,7 @@ fn trained(sections: &str, path: &std::path::Path) -> Loaded {
         observer: &(),
     })
     .unwrap_or_else(|e| panic!("{e}"));
-    let key = train::training_key(&point).unwrap();
+    let key = train::training_key(&point, Default::default()).unwrap();
     train::save_model(path, &model, &key).unwrap();
     Loaded {
         tied: vec![],

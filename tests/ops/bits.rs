@@ -6,11 +6,11 @@ use pimento::program::*;
 
 use crate::case::{Case, Rng};
 
-/// Products forward and backward, and everything that sums over images, on four chips of 37 images.
-fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
+/// A random layer; every fourth one has fewer products.
+fn geometry(seed: u64) -> ConvGeometry {
     let mut rng = Rng(seed);
     let groups = rng.pick(1, 2);
-    let geo = ConvGeometry {
+    let mut geo = ConvGeometry {
         c_in: groups * rng.pick(1, 20),
         h_in: rng.pick(3, 12),
         w_in: rng.pick(3, 12),
@@ -22,6 +22,27 @@ fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
         pad: [1, 0, rng.pick(0, 2), 1],
         groups,
     };
+    if seed % 4 == 3 {
+        geo = ConvGeometry {
+            c_in: 16 + rng.pick(0, 9),
+            h_in: rng.pick(5, 9),
+            c_out: 16 + rng.pick(0, 20),
+            w_in: rng.pick(5, 9),
+            kh: 3,
+            kw: 3,
+            pad: [1, 0, 2, 1],
+            stride: [1; 2],
+            groups: 1,
+            ..geo
+        };
+        assert!(Winograd::forward(&geo).is_some());
+    }
+    geo
+}
+
+/// Products forward and backward, and everything that sums over images, on four chips of 37 images.
+fn case(seed: u64) -> (Case, Vec<Op>, [TensorId; 9]) {
+    let geo = geometry(seed);
     let mut case = Case::new(seed, 4, 37);
     let input = Shape::Image {
         c: geo.c_in,

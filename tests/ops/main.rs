@@ -18,6 +18,7 @@ mod quantize_weight;
 mod rearrange;
 mod storage;
 mod weight_scale;
+mod winograd;
 
 /// A test of every list of cases.
 mod walk {

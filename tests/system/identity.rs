@@ -211,7 +211,7 @@ fn a_flipped_bit_in_a_model_is_refused() {
     let (e, data) = (small("recipe = \"qat\"\n"), data());
     let model = train_until(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
-    let key = train::training_key(&point).unwrap();
+    let key = train::training_key(&point, Default::default()).unwrap();
     train::save_model(&file, &model, &key).unwrap();
     let steps = train::settings::Course::new(&e, point.inputs.n_trained_on()).unwrap();
     flips(&file, || train::load_model(&file, &key, &steps));
@@ -307,7 +307,7 @@ fn a_model_whose_record_cannot_be_is_refused() {
     let (e, data) = (small("recipe = \"qat\"\n"), data());
     let model = train_until(&e, &data, None, usize::MAX).unwrap();
     let point = setup::point(&e, &data, 0).unwrap();
-    let key = train::training_key(&point).unwrap();
+    let key = train::training_key(&point, Default::default()).unwrap();
     let steps = train::settings::Course::new(&e, point.inputs.n_trained_on()).unwrap();
     train::save_model(&file, &model, &key).unwrap();
     for (from, to, says) in [

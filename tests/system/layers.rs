@@ -233,7 +233,12 @@ fn weights_have_the_bits_of_their_layer_also_in_files() {
     );
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("own.safetensors");
-    train::save_model(&path, &m, &train::training_key(&point).unwrap()).unwrap();
+    train::save_model(
+        &path,
+        &m,
+        &train::training_key(&point, Default::default()).unwrap(),
+    )
+    .unwrap();
     let loaded = file::load(&path, false, None).unwrap();
     for name in ["fc1", "fc2", "fc3"] {
         let (own, there) = (m.numerics.of(name), loaded.numerics.of(name));

@@ -14,6 +14,7 @@ mod layers;
 mod part_gradients;
 mod parts;
 mod pictures;
+mod products;
 mod quantizers;
 mod refused;
 mod slices;

@@ -11,6 +11,8 @@
 //! as those are few; where the output is small beside the kernel, the phases are cut so that every
 //! part has only taps that exist ([`Line::parts`]). For an output of 1 x 1 the parts together are
 //! one matrix product with the transposed weight.
+//!
+//! Kernels of 3 x 3 have another way ([`super::winograd`]) where [`Winograd`] says so.
 
 use std::ops::Range;
 
@@ -20,15 +22,20 @@ use super::gather::{Gather, GatherShape, Lines, Source};
 use super::memory::Memory;
 use super::post::Epilogue;
 use super::simd::Isa;
-use super::step::{LayerOp, OnCpu, Packing, Step};
+use super::step::{LayerOp, OnCpu, Packing, Step, Target};
 use super::strip::{STRIP_BYTES, Strip};
+use super::winograd::WinogradPlan;
 use crate::error::Result;
-use crate::program::{Conv2d, Conv2dGradInput, ConvGeometry, LANES, Post, TensorId};
+use crate::program::{Conv2d, Conv2dGradInput, ConvGeometry, LANES, Post, TensorId, Winograd};
 
 impl OnCpu for Conv2d {
-    fn step(self, _: Isa) -> Result<Step> {
+    fn step(self, target: Target) -> Result<Step> {
+        let few = target.fewer(Winograd::forward(&self.geo));
         Step::layer(Layer {
-            plan: ConvPlan::forward(&self.geo)?,
+            plan: match few {
+                Some(layer) => Sums::Few(WinogradPlan::new(layer)),
+                None => Sums::Direct(ConvPlan::forward(&self.geo)?),
+            },
             x: self.x,
             w: self.w,
             y: self.y,
@@ -38,9 +45,13 @@ impl OnCpu for Conv2d {
 }
 
 impl OnCpu for Conv2dGradInput {
-    fn step(self, _: Isa) -> Result<Step> {
+    fn step(self, target: Target) -> Result<Step> {
+        let few = target.fewer(Winograd::grad_input(&self.geo));
         Step::layer(Layer {
-            plan: ConvPlan::grad_input(&self.geo)?,
+            plan: match few {
+                Some(layer) => Sums::Few(WinogradPlan::new(layer)),
+                None => Sums::Direct(ConvPlan::grad_input(&self.geo)?),
+            },
             x: self.dy,
             w: self.w,
             y: self.dx,
@@ -51,11 +62,17 @@ impl OnCpu for Conv2dGradInput {
 
 /// A convolution or its gradient with its tables.
 struct Layer {
-    plan: ConvPlan,
+    plan: Sums,
     x: TensorId,
     w: TensorId,
     y: TensorId,
     post: Post,
+}
+
+/// How it is summed.
+enum Sums {
+    Direct(ConvPlan),
+    Few(WinogradPlan),
 }
 
 impl Packing for Layer {
@@ -64,12 +81,18 @@ impl Packing for Layer {
     }
 
     fn packed_len(&self) -> usize {
-        self.plan.packed_len()
+        match &self.plan {
+            Sums::Direct(plan) => plan.packed_len(),
+            Sums::Few(plan) => plan.packed_len(),
+        }
     }
 
     fn pack(&self, memory: &Memory, chip: usize, packed: &mut [f32]) {
-        self.plan
-            .pack(memory.isa(), memory.flat(self.w, chip), packed);
+        let (isa, w) = (memory.isa(), memory.flat(self.w, chip));
+        match &self.plan {
+            Sums::Direct(plan) => plan.pack(isa, w, packed),
+            Sums::Few(plan) => plan.pack(isa, w, packed),
+        }
     }
 }
 
@@ -82,7 +105,10 @@ impl LayerOp for Layer {
         run.write([self.y], |run, [y]| {
             let (x, epilogue) = (run.image(self.x), run.epilogue(&self.post));
             let copies = &mut space.copies;
-            self.plan.run(run.isa(), packed, x, y, &epilogue, copies);
+            match &self.plan {
+                Sums::Direct(plan) => plan.run(run.isa(), packed, x, y, &epilogue, copies),
+                Sums::Few(plan) => plan.run(run.isa(), packed, x, y, &epilogue, copies),
+            }
         });
     }
 }

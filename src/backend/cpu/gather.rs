@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::program::LANES;
 
 /// Most terms of a sum before the accumulators are stored.
-const K_CUT: usize = 256;
+pub(super) const K_CUT: usize = 256;
 /// Most rows whose weights pass before the next block.
 const ROW_CUT: usize = 256;
 /// Bytes of gathered inputs that stay in the first-level cache.

@@ -62,6 +62,7 @@ mod sums;
 mod tally;
 mod variance_ratio;
 mod weight_scale;
+mod winograd;
 mod zero;
 
 pub use memory::Memory;
@@ -72,8 +73,9 @@ use std::time::Duration;
 
 use super::{Backend, DeviceInfo, MeasurePeak, MemoryBudget, Peak, Session};
 use crate::error::{Error, Result};
-use crate::program::{Capacity, LANES, Program, Role};
+use crate::program::{Capacity, LANES, Products, Program, Role};
 use plan::{Plan, tensor_values};
+use step::Target;
 
 /// Memory assumed where the system does not say how much is available: a quarter of all addresses, at most 4 GiB.
 const DEFAULT_BUDGET: u64 = match usize::BITS {
@@ -90,6 +92,7 @@ pub struct CpuBackend {
     budget: MemoryBudget,
     /// The instruction set, or why there is none.
     isa: std::result::Result<Isa, String>,
+    products: Products,
     pool: Option<Arc<rayon::ThreadPool>>,
 }
 
@@ -107,6 +110,7 @@ impl CpuBackend {
         Self {
             budget: usual_budget(),
             isa: Isa::from_environment().map_err(|e| e.to_string()),
+            products: Products::default(),
             pool: None,
         }
     }
@@ -114,6 +118,12 @@ impl CpuBackend {
     /// Uses one of [`Isa::available`] instead of the best or the one [`ISA_VARIABLE`] names.
     pub fn with_isa(mut self, isa: Isa) -> Self {
         self.isa = Ok(isa);
+        self
+    }
+
+    /// Sums convolutions in this way.
+    pub fn with_products(mut self, products: Products) -> Self {
+        self.products = products;
         self
     }
 
@@ -146,10 +156,17 @@ impl CpuBackend {
         }
     }
 
+    fn target(&self) -> Result<Target> {
+        Ok(Target {
+            isa: self.isa.clone().map_err(Error::input)?,
+            products: self.products,
+        })
+    }
+
     /// Plans a program after its check.
     fn plan(&self, program: &Program) -> Result<Plan> {
         program.check()?;
-        Plan::new(program, self.isa.clone().map_err(Error::input)?)
+        Plan::new(program, self.target()?)
     }
 
     /// Bytes a session of this capacity uses.
@@ -173,6 +190,10 @@ impl Backend for CpuBackend {
             },
             driver: String::new(),
         }
+    }
+
+    fn products(&self) -> Products {
+        self.products
     }
 
     fn memory(&self) -> Option<MemoryBudget> {
@@ -224,11 +245,10 @@ impl Backend for CpuBackend {
 
     fn prepare(&self, program: &Program, capacity: Capacity) -> Result<Box<dyn Session>> {
         program.check()?;
-        let isa = self.isa.clone().map_err(Error::input)?;
         Ok(Box::new(session::CpuSession::new(
             program,
             capacity,
-            isa,
+            self.target()?,
             self.pool.clone(),
         )?))
     }

@@ -4,14 +4,13 @@ use std::ops::Range;
 
 use super::block::{BlockRun, Space};
 use super::crossbar::{ArrayLayer, CrossbarPlan, Sink};
-use super::simd::Isa;
-use super::step::{LayerOp, OnCpu, Packing, Step};
+use super::step::{LayerOp, OnCpu, Packing, Step, Target};
 use crate::error::Result;
 use crate::program::{LANES, PartialSums, Reading, TensorId};
 
 impl OnCpu for PartialSums {
-    fn step(self, isa: Isa) -> Result<Step> {
-        let plan = CrossbarPlan::new(isa, &self.geo, &self.spec, self.variance.is_some())?;
+    fn step(self, target: Target) -> Result<Step> {
+        let plan = CrossbarPlan::new(target.isa, &self.geo, &self.spec, self.variance.is_some())?;
         let arrays = ArrayLayer {
             plan,
             geo: self.geo,

@@ -9,8 +9,7 @@
 
 use std::ops::Range;
 
-use super::simd::Isa;
-use super::step::{BlockStep, BlockSum, OnCpu, Step, WholeOp};
+use super::step::{BlockStep, BlockSum, OnCpu, Step, Target, WholeOp};
 use crate::error::Result;
 use crate::program::*;
 
@@ -54,13 +53,13 @@ impl Plan {
     ///
     /// # Errors
     /// [`crate::Error::Internal`] where an operator is too large for its tables.
-    pub fn new(program: &Program, isa: Isa) -> Result<Plan> {
+    pub fn new(program: &Program, target: Target) -> Result<Plan> {
         let n = program.tensors.len();
         let mut whole = vec![false; n];
         for (i, tensor) in program.tensors.iter().enumerate() {
             whole[i] = tensor.role != Role::Temp;
         }
-        let cuts = program.sections.iter().map(|s| cut(program, s, isa));
+        let cuts = program.sections.iter().map(|s| cut(program, s, target));
         let cuts: Vec<_> = cuts.collect::<Result<_>>()?;
         // Lifetime of every temporary in phases, per section.
         let mut lives: Vec<Vec<(usize, Range<usize>)>> = vec![Vec::new(); n];
@@ -179,7 +178,7 @@ impl Cut {
 /// scope, also across operators in between whose tensors it does not touch: a gradient goes on to
 /// the layer before while it is in the cache, and the weights' gradients follow. Not across an
 /// operator that [holds up](WholeOp::holds_up) others.
-fn cut(program: &Program, section: &Section, isa: Isa) -> Result<Vec<Cut>> {
+fn cut(program: &Program, section: &Section, target: Target) -> Result<Vec<Cut>> {
     let touched: Vec<_> = section
         .ops
         .iter()
@@ -196,7 +195,7 @@ fn cut(program: &Program, section: &Section, isa: Isa) -> Result<Vec<Cut>> {
     let mut phases: Vec<Cut> = Vec::new();
     for (i, op) in section.ops.iter().enumerate() {
         let (reads, writes) = &touched[i];
-        match with_operator!(op.clone(), o => o.step(isa))? {
+        match with_operator!(op.clone(), o => o.step(target))? {
             Step::Whole(op) => phases.push(Cut::Whole(i, op)),
             Step::Block(op) => {
                 let scope = program.desc(writes[0]).scope;
@@ -346,6 +345,7 @@ fn block_phase(program: &Program, section: &Section, cut: CutBlocks, whole: &[bo
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::Isa;
     use super::*;
 
     /// `x -> m1 -> m2 -> ...` by additions; from every map another one is made and counted.
@@ -391,7 +391,11 @@ mod tests {
         };
         let values = |layers| {
             let p = counted(layers);
-            let plan = Plan::new(&p, Isa::available()[0]).expect("small tables");
+            let target = Target {
+                isa: Isa::available()[0],
+                products: Products::default(),
+            };
+            let plan = Plan::new(&p, target).expect("small tables");
             plan.values(&p, capacity) - 5 * layers
         };
         assert_eq!(values(6), values(3));

@@ -4,8 +4,7 @@ use rayon::prelude::*;
 
 use super::block::BlockRun;
 use super::memory::Memory;
-use super::simd::Isa;
-use super::step::{BlockOp, OnCpu, Step, WholeOp, scheduled};
+use super::step::{BlockOp, OnCpu, Step, Target, WholeOp, scheduled};
 use crate::error::Result;
 use crate::program::{
     ActQuant, LANES, QuantizeAct, QuantizeActGrad, Rounding, RunArgs, StraightThrough, TensorId,
@@ -26,7 +25,7 @@ impl BlockOp for QuantizeAct {
 }
 
 impl OnCpu for QuantizeActGrad {
-    fn step(self, _: Isa) -> Result<Step> {
+    fn step(self, _: Target) -> Result<Step> {
         match self.dscale {
             None => Step::block(self),
             Some(dscale) => Step::whole(WithStep { grad: self, dscale }),

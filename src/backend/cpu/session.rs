@@ -10,8 +10,7 @@ use super::block::{BlockRun, Scratch};
 use super::buffer::Buffer;
 use super::memory::Memory;
 use super::plan::{BlockPhase, Phase, Plan};
-use super::simd::Isa;
-use super::step::{BlockStep, Packing};
+use super::step::{BlockStep, Packing, Target};
 use super::sums::Parts;
 use crate::backend::{Pending, Session};
 use crate::error::{Error, Result};
@@ -42,15 +41,15 @@ impl CpuSession {
     pub fn new(
         program: &Program,
         capacity: Capacity,
-        isa: Isa,
+        target: Target,
         pool: Option<Arc<rayon::ThreadPool>>,
     ) -> Result<Self> {
         if capacity.chips == 0 || capacity.chunk == 0 || capacity.chunk > capacity.images {
             return Err(Error::Internal(format!("impossible capacity {capacity:?}")));
         }
-        let plan = Plan::new(program, isa)?;
+        let plan = Plan::new(program, target)?;
         Ok(Self {
-            memory: Memory::new(program, &plan, capacity, isa)?,
+            memory: Memory::new(program, &plan, capacity, target.isa)?,
             program: program.clone(),
             plan,
             capacity,

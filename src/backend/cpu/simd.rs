@@ -156,6 +156,8 @@ pub(super) trait Simd: Copy {
     unsafe fn store_at(self, v: Self::V, p: *mut f32);
     /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b`
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a / b`
@@ -253,6 +255,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
         each(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        each(|i| a[i] - b[i])
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
@@ -355,6 +361,7 @@ mod x86 {
             }
         }
         pairwise!(add, _mm256_add_ps, a, b);
+        pairwise!(sub, _mm256_sub_ps, a, b);
         pairwise!(mul, _mm256_mul_ps, a, b);
         pairwise!(div, _mm256_div_ps, a, b);
         pairwise!(fma, _mm256_fmadd_ps, a, b, c);
@@ -413,6 +420,7 @@ mod x86 {
             unsafe { _mm512_storeu_ps(p, v) }
         }
         lanewise!(add, _mm512_add_ps, a, b);
+        lanewise!(sub, _mm512_sub_ps, a, b);
         lanewise!(mul, _mm512_mul_ps, a, b);
         lanewise!(div, _mm512_div_ps, a, b);
         lanewise!(fma, _mm512_fmadd_ps, a, b, c);

@@ -5,7 +5,7 @@ use super::memory::Memory;
 use super::simd::Isa;
 use super::sums::Parts;
 use crate::error::Result;
-use crate::program::{RunArgs, TensorId};
+use crate::program::{Products, RunArgs, TensorId, Winograd};
 
 /// An operator that is ready to run, by the way it is scheduled.
 pub(super) enum Step {
@@ -49,10 +49,26 @@ impl Step {
     }
 }
 
+/// What an operator is made ready for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    /// Instruction set.
+    pub isa: Isa,
+    /// How convolutions are summed.
+    pub products: Products,
+}
+
+impl Target {
+    /// The layer, where convolutions may be summed with fewer products.
+    pub fn fewer(self, layer: Option<Winograd>) -> Option<Winograd> {
+        layer.filter(|_| self.products == Products::Winograd)
+    }
+}
+
 /// An operator of a checked program.
 pub(super) trait OnCpu {
     /// Makes it ready to run: its tables, and how it is scheduled.
-    fn step(self, isa: Isa) -> Result<Step>;
+    fn step(self, target: Target) -> Result<Step>;
 }
 
 /// `scheduled!(Add: block)` implements [`OnCpu`] for an operator that needs no tables.
@@ -61,7 +77,7 @@ macro_rules! scheduled {
         impl $crate::backend::cpu::step::OnCpu for $operator {
             fn step(
                 self,
-                _: $crate::backend::cpu::simd::Isa,
+                _: $crate::backend::cpu::step::Target,
             ) -> $crate::error::Result<$crate::backend::cpu::step::Step> {
                 $crate::backend::cpu::step::Step::$way(self)
             }

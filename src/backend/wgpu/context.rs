@@ -15,7 +15,7 @@ use super::devices;
 use super::dispatch::{LowerContext, WINDOW};
 use super::faults::{Faults, lock};
 use super::kept::Kept;
-use crate::backend::{Kernels, MemoryBudget};
+use crate::backend::{Kernels, MemoryBudget, Products};
 use crate::error::{Error, Result};
 use crate::program::{Capacity, Program};
 
@@ -53,6 +53,8 @@ pub(super) struct Limits {
     pub by_default: bool,
     /// Cooperative matrices that may be used: those of the device, once they are proved and wanted.
     pub matrices: Option<Matrices>,
+    /// How convolutions may be summed.
+    pub products: Products,
 }
 
 impl Limits {
@@ -70,6 +72,7 @@ impl Limits {
             rounds: self.rounds,
             kernels: self.kernels,
             matrices: self.matrices,
+            products: self.products,
         }
     }
 }
@@ -167,6 +170,7 @@ impl Context {
                 random_cuts: None,
                 by_default: true,
                 matrices: None,
+                products: Products::default(),
             },
             memory: memory.source,
             proof: matrices.map(|matrices| Arc::new(Proof::new(matrices))),

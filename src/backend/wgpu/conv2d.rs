@@ -4,11 +4,12 @@ use super::conv::{self, ConvParams};
 use super::conv2d_coop;
 use super::conv2d_depthwise;
 use super::conv2d_tiled::{self, Operands};
+use super::conv2d_winograd;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::post::{self, PostParams};
 use super::uniform::uniform;
 use crate::error::Result;
-use crate::program::Conv2d;
+use crate::program::{Conv2d, Winograd};
 
 uniform! {
     /// Twin of `Params` in `shaders/conv2d.wgsl`.
@@ -35,6 +36,10 @@ impl OnGpu for Conv2d {
         }
         if let Some(cooperative) = conv2d_coop::forward(self, cx) {
             return Ok(cooperative);
+        }
+        let layer = Winograd::forward(&geo);
+        if let Some(few) = conv2d_winograd::product(layer, operands, &post, cx) {
+            return Ok(few);
         }
         if let Some(tiled) = conv2d_tiled::forward(operands, &geo, &post, cx) {
             return Ok(vec![tiled]);

@@ -3,10 +3,11 @@
 use super::conv::{self, ConvParams};
 use super::conv2d_depthwise;
 use super::conv2d_tiled::{self, Operands};
+use super::conv2d_winograd;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View, Work};
 use super::uniform::uniform;
 use crate::error::Result;
-use crate::program::Conv2dGradInput;
+use crate::program::{Conv2dGradInput, Post, Winograd};
 
 uniform! {
     /// Twin of `Params` in `shaders/conv2d_grad_input.wgsl`.
@@ -27,6 +28,10 @@ impl OnGpu for Conv2dGradInput {
         let operands = Operands { x: dy, w, y: dx };
         if let Some(own) = conv2d_depthwise::backward(operands, &geo, cx) {
             return Ok(vec![own]);
+        }
+        let layer = Winograd::grad_input(&geo);
+        if let Some(few) = conv2d_winograd::product(layer, operands, &Post::NONE, cx) {
+            return Ok(few);
         }
         if let Some(tiled) = conv2d_tiled::backward(operands, &geo, cx) {
             return Ok(tiled);

@@ -22,7 +22,7 @@ use super::constant::Const;
 use super::cooperative::Matrices;
 use super::cut::Grid;
 use super::uniform::{Bytes, Uniform, uniform};
-use crate::backend::{Kernels, RunArgs};
+use crate::backend::{Kernels, Products, RunArgs};
 use crate::effects::{Constant, Numbers};
 use crate::error::Result;
 use crate::program::{Capacity, LANES, Program, Role, Scope, Shape, Storage, TensorId};
@@ -368,6 +368,8 @@ pub(super) struct LowerContext<'a> {
     pub kernels: Kernels,
     /// Cooperative matrices that may be used.
     pub matrices: Option<Matrices>,
+    /// How convolutions may be summed.
+    pub products: Products,
 }
 
 impl LowerContext<'_> {

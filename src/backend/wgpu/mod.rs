@@ -42,6 +42,7 @@ mod conv2d_depthwise;
 mod conv2d_grad_input;
 mod conv2d_grad_weight;
 mod conv2d_tiled;
+mod conv2d_winograd;
 mod converter_fold;
 mod cooperative;
 mod counting;
@@ -101,7 +102,7 @@ use self::context::{Context, Offer};
 use self::devices::Selector;
 pub use self::devices::{AdapterReport, list_adapters};
 pub use self::planned::{KernelCall, PlannedGpu};
-use super::{Backend, DeviceInfo, KernelStore, Kernels, MemoryBudget, Session};
+use super::{Backend, DeviceInfo, KernelStore, Kernels, MemoryBudget, Products, Session};
 use crate::error::Result;
 use crate::program::{Capacity, Program, SectionId};
 
@@ -237,11 +238,21 @@ impl WgpuBackend {
 
     /// The same device with other kernels than the adapter's kind suggests. Results are the same, but for
     /// rounding with [`Kernels::Cooperative`], which every later call refuses where the adapter has no such
-    /// matrices or they do not add up.
+    /// matrices or they do not add up, and for layers of 3 x 3: [`Kernels::Portable`] sums them directly, the others as
+    /// [`Products`] say.
     pub fn with_kernels(&self, kernels: Kernels) -> Self {
         let limits = context::Limits {
             kernels,
             by_default: false,
+            ..self.context.limits
+        };
+        Self::of(self.context.with_limits(limits))
+    }
+
+    /// The same device, which sums convolutions in this way where its kernels can.
+    pub fn with_products(&self, products: Products) -> Self {
+        let limits = context::Limits {
+            products,
             ..self.context.limits
         };
         Self::of(self.context.with_limits(limits))
@@ -297,6 +308,10 @@ impl Backend for WgpuBackend {
             api: devices::api(info),
             driver: devices::driver(info),
         }
+    }
+
+    fn products(&self) -> Products {
+        self.context.limits.products
     }
 
     fn memory(&self) -> Option<MemoryBudget> {

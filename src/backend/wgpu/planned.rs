@@ -4,7 +4,7 @@ use super::context::{Limits, MAX_BINDING};
 use super::dispatch::{LowerContext, Operand};
 use super::plan::{self, Plan};
 use super::shader;
-use crate::backend::Kernels;
+use crate::backend::{Kernels, Products};
 use crate::error::Result;
 use crate::program::{Capacity, LANES, Program, RunArgs, SectionId};
 
@@ -47,6 +47,7 @@ impl PlannedGpu {
                 random_cuts: None,
                 by_default: true,
                 matrices: None,
+                products: Products::default(),
             },
         }
     }
@@ -54,6 +55,12 @@ impl PlannedGpu {
     /// The same GPU with other kernels.
     pub fn with_kernels(mut self, kernels: Kernels) -> Self {
         self.limits.kernels = kernels;
+        self
+    }
+
+    /// The same GPU, which sums convolutions in this way.
+    pub fn with_products(mut self, products: Products) -> Self {
+        self.limits.products = products;
         self
     }
 

@@ -9,7 +9,7 @@ use super::cooperative::Matrices;
 use super::dispatch::{Dispatch, LowerContext, OnGpu};
 use super::peak;
 use super::shader;
-use crate::backend::Kernels;
+use crate::backend::{Kernels, Products};
 use crate::choice::Choice;
 use crate::program::*;
 
@@ -131,6 +131,7 @@ fn context(program: &Program, windows: bool, kernels: Kernels) -> LowerContext<'
         rounds: u64::MAX,
         kernels,
         matrices: None,
+        products: Products::Winograd,
     }
 }
 
@@ -250,7 +251,15 @@ fn convolutions_are_valid() {
     };
     // The last two for tiles of every size.
     let sizes = [6, 30, 60].map(|channels| ConvGeometry::linear(4, channels));
-    for geo in [conv, depthwise].into_iter().chain(sizes) {
+    // With fewer products, for tiles of both sizes.
+    let fewer = [16, 30].map(|channels| ConvGeometry {
+        groups: 1,
+        c_in: channels,
+        c_out: channels,
+        pad: [1; 4],
+        ..depthwise
+    });
+    for geo in [conv, depthwise].into_iter().chain(sizes).chain(fewer) {
         let [input, output] = [
             (geo.c_in, geo.h_in, geo.w_in),
             (geo.c_out, geo.h_out(), geo.w_out()),

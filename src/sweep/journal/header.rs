@@ -20,7 +20,7 @@ pub const FORMAT: u32 = 2;
 
 /// Raised when the chips of an experiment that exists become others. Runs of versions of Pimento
 /// with one revision may be continued by each other.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// What a journal is about. The first record is a header; another one follows where a run is
 /// continued with another plan (more chips, other points) or by a version that stores other columns,
@@ -36,6 +36,8 @@ pub struct Header {
     /// ([`Backend::cooperative`](crate::backend::Backend::cooperative)).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cooperative: bool,
+    /// Name of the [`Products`](crate::program::Products): how convolutions may be summed.
+    pub products: String,
     /// Version of Pimento.
     pub pimento: String,
     /// Columns of the waves behind this header, in order.
@@ -264,6 +266,12 @@ impl Header {
                 "products {} there, {} now (--kernels cooperative or tiled)",
                 made(self.cooperative),
                 made(now.cooperative)
+            ));
+        }
+        if self.products != now.products {
+            return Some(format!(
+                "convolutions summed as `{}` there, as `{}` now (--kernels)",
+                self.products, now.products
             ));
         }
         // A new axis may read a network in another way, folded or not.

@@ -19,6 +19,7 @@ fn header() -> Header {
     Header {
         format: FORMAT,
         revision: REVISION,
+        products: "winograd".into(),
         images: 50,
         columns: stored(&[]),
         points: vec![point("a"), point("b")],
@@ -356,6 +357,18 @@ fn chips_are_added_once() {
     let (_dir, path, _) = written();
     let mut journal = open(&path).unwrap();
     assert!(journal.add(&rows(1, 59..61), 0, 0.0).is_err());
+}
+
+#[test]
+fn another_way_to_sum_is_said() {
+    let now = Header {
+        products: "direct".into(),
+        ..header()
+    };
+    assert_eq!(
+        header().difference(&now).unwrap(),
+        "convolutions summed as `winograd` there, as `direct` now (--kernels)"
+    );
 }
 
 #[test]

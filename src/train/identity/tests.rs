@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use super::*;
+use crate::backend::Products;
 use crate::backend::cpu::CpuBackend;
 use crate::config::Experiment;
 use crate::data::{Embedded, Split};
@@ -143,7 +144,9 @@ const SINGLE: [&str; 1] = ["network.kind"];
 #[test]
 fn a_field_is_in_the_key_or_changes_nothing() {
     let data = images();
-    let key = |e: &Experiment| training_key(&setup::point(e, &data, 0).unwrap()).unwrap();
+    let key = |e: &Experiment| {
+        training_key(&setup::point(e, &data, 0).unwrap(), Products::Winograd).unwrap()
+    };
     let (mut tried, mut all) = (BTreeSet::new(), BTreeSet::new());
     let (mut keyed, mut idle) = (0, 0);
     for text in WHOLE {
@@ -190,8 +193,9 @@ fn a_field_is_in_the_key_or_changes_nothing() {
 fn what_differs_is_named() {
     let data = images();
     let e = Experiment::parse(WHOLE[1], "x.toml").unwrap();
-    let key =
-        |e: &Experiment, data: &Split| training_key(&setup::point(e, data, 0).unwrap()).unwrap();
+    let key = |e: &Experiment, data: &Split| {
+        training_key(&setup::point(e, data, 0).unwrap(), Products::Winograd).unwrap()
+    };
     let turned = Split {
         train: data.test.clone(),
         test: data.train.clone(),

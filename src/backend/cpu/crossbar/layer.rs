@@ -4,8 +4,7 @@
 use super::{Converters, CrossbarPlan, Events, Operands, Output, Sink, thread_values};
 use crate::backend::cpu::block::{BlockRun, Space};
 use crate::backend::cpu::memory::Memory;
-use crate::backend::cpu::simd::Isa;
-use crate::backend::cpu::step::{LayerOp, OnCpu, Packing, Step};
+use crate::backend::cpu::step::{LayerOp, OnCpu, Packing, Step, Target};
 use crate::error::Result;
 use crate::program::{ConvGeometry, Crossbar, TensorId};
 
@@ -68,8 +67,8 @@ impl ArrayLayer {
 }
 
 impl OnCpu for Crossbar {
-    fn step(self, isa: Isa) -> Result<Step> {
-        let plan = CrossbarPlan::new(isa, &self.geo, &self.spec, self.variance.is_some())?;
+    fn step(self, target: Target) -> Result<Step> {
+        let plan = CrossbarPlan::new(target.isa, &self.geo, &self.spec, self.variance.is_some())?;
         let arrays = ArrayLayer {
             plan,
             geo: self.geo,

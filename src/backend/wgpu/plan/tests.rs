@@ -1,5 +1,5 @@
 use super::*;
-use crate::backend::Kernels;
+use crate::backend::{Kernels, Products};
 use crate::program::{Add, BatchNormStats, Op, Rearrange, Scope, Storage};
 
 const LIMITS: Limits = Limits {
@@ -13,6 +13,7 @@ const LIMITS: Limits = Limits {
     random_cuts: None,
     by_default: true,
     matrices: None,
+    products: Products::Winograd,
 };
 
 /// `x -> a -> b -> c -> y` by additions of a map to itself.
