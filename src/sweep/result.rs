@@ -126,7 +126,7 @@ impl From<&ChipRow> for WorstChip {
 /// it. Names are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Axes {
-    /// Training recipe: `float`, `qat`, `ptq-vat` or `qavat`.
+    /// Training recipe: `float`, `qat`, ..., `parts`, or `stages` where there are some.
     pub recipe: String,
     /// Variance law: `weight-proportional` or `layer-fixed`.
     pub law: String,

@@ -13,17 +13,17 @@ const IMAGES: usize = 20; // a partial last block
 
 /// A loss of one step as a function of the parameters, and the step's own gradient: with plain
 /// gradient descent of rate 1 the gradient is the difference of the parameters.
-struct Network {
-    graph: Graph,
-    numerics: Numerics,
-    spec: TrainSpec,
+pub struct Network {
+    pub graph: Graph,
+    pub numerics: Numerics,
+    pub spec: TrainSpec,
     images: Vec<f32>,
     labels: Vec<f32>,
     common: f32,
 }
 
 impl Network {
-    fn new(graph: Graph, noise: Option<CellNoise>, chips: usize) -> Self {
+    pub fn new(graph: Graph, noise: Option<CellNoise>, chips: usize) -> Self {
         let (c, h, w) = graph.nodes[0].shape;
         let n = IMAGES * chips;
         let images = (0..n * c * h * w)
@@ -59,7 +59,7 @@ impl Network {
     }
 
     /// Loss before the step and parameters after it.
-    fn step(&self, parameters: &Parameters) -> (f64, Parameters) {
+    pub fn step(&self, parameters: &Parameters) -> (f64, Parameters) {
         let t = training::lower(&self.graph, &self.numerics, &self.spec);
         let backend = CpuBackend::new();
         let chips = self.spec.chips;
@@ -76,6 +76,12 @@ impl Network {
             let one = [self.common, 1.0, 0.0, 0.0];
             s.write(chip, &one.repeat(chips)).unwrap();
         }
+        for mask in &t.parts.masks {
+            let n: usize = mask.shape.iter().product();
+            let stays = |i: usize| if i % 3 == 1 { 0.0 } else { 1.0 };
+            let mask_of: Vec<f32> = (0..n).map(stays).collect();
+            s.write(mask.tensor, &mask_of).unwrap();
+        }
         let args = RunArgs {
             purpose: TRAINING,
             lr: 1.0,
@@ -90,7 +96,7 @@ impl Network {
         (f64::from(loss) / (IMAGES * chips) as f64, after)
     }
 
-    fn check(&self, names: &[&str]) {
+    pub fn check(&self, names: &[&str]) {
         let t = training::lower(&self.graph, &self.numerics, &self.spec);
         let mut start = Parameters::initial(&self.graph, &t.states, 3);
         // Away from the symmetric start: biases and batch norm offsets are not zero.
@@ -140,7 +146,7 @@ impl Network {
 }
 
 /// Smooth throughout, so that differences mean something.
-fn style(batch_norm: bool) -> zoo::Style {
+pub fn style(batch_norm: bool) -> zoo::Style {
     zoo::Style {
         act: Activation::Tanh,
         max_pool: false,
@@ -150,7 +156,7 @@ fn style(batch_norm: bool) -> zoo::Style {
     }
 }
 
-fn noise(law: Law, mapping: Mapping) -> CellNoise {
+pub fn noise(law: Law, mapping: Mapping) -> CellNoise {
     CellNoise {
         law,
         mapping,

@@ -10,6 +10,7 @@ mod identity;
 mod in_flight;
 mod laws;
 mod layers;
+mod part_gradients;
 mod parts;
 mod pictures;
 mod quantizers;

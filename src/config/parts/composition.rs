@@ -260,6 +260,15 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
         );
     }
     gradient(t, &c, &mut found);
+    let transforms = c.weights.len() > usize::from(c.quantizes_weights());
+    if t.epochs == 0 && (transforms || !c.loss.is_empty() || c.plateau().is_some()) {
+        found.add(
+            &["train.epochs", "train.weights", "train.loss"],
+            "0 epochs deploy the network as it is, without what masks, clips, losses and plateaus do to it; allowed: \
+             1 to 100000, or lists without them"
+                .into(),
+        );
+    }
 }
 
 fn gradient(t: &Train, c: &Composition, found: &mut Problems) {

@@ -243,3 +243,25 @@ fn what_is_written_out_is_the_same_at_every_point() {
         assert_eq!(of(&e), of(&expanded), "{text}");
     }
 }
+
+#[test]
+fn a_network_that_is_taken_as_it_is_has_no_parts_of_steps() {
+    for (parts, refused) in [
+        ("weights = [{ kind = \"mask\" }]", true),
+        ("loss = [{ kind = \"l1\" }]", true),
+        (
+            "controllers = [{ kind = \"quantize\", batch_norm = \"keep\" }]",
+            false,
+        ),
+        ("loss = [{ kind = \"distill\" }]\nepochs = 1", false),
+    ] {
+        let text = format!("[network]\nkind = \"file\"\nfile = \"x.onnx\"\n[train]\n{parts}\n");
+        let told = Experiment::parse(&text, "x").map_or_else(|e| e.to_string(), |_| String::new());
+        assert_eq!(
+            told.contains("0 epochs deploy the network as it is"),
+            refused,
+            "{parts}: {told}"
+        );
+        assert!(refused || told.is_empty(), "{parts}: {told}");
+    }
+}
