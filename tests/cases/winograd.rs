@@ -164,7 +164,14 @@ pub fn maps() -> Vec<Case> {
             quant: None,
         };
         let y = case.result(output(&geo), Scope::PerChip);
-        case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+        case.section(vec![Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo,
+            post,
+            codes: None,
+        })]);
         let mut limit = Vec::new();
         let pixels = geo.h_out() * geo.w_out();
         let want = case.each(Scope::PerChip, |chip, image| {
@@ -225,7 +232,14 @@ pub fn integers() -> Vec<Case> {
     let w = case.drawn(geo.weights(), Scope::PerChip, up_to(w_max));
     let y = case.result(output(&geo), Scope::PerChip);
     let post = Post::NONE;
-    case.section(vec![Op::from(Conv2d { x, w, y, geo, post })]);
+    case.section(vec![Op::from(Conv2d {
+        x,
+        w,
+        y,
+        geo,
+        post,
+        codes: None,
+    })]);
     let want = case.each(Scope::PerChip, |chip, image| {
         let (x, w) = (case.at(x, chip, image), case.at(w, chip, 0));
         reference::conv2d(&x, &w, &geo, |w, x| w * x)

@@ -36,7 +36,14 @@ fn real_layer(
     let dx = case.result(input(&geo), Scope::PerChip);
     let post = Post::NONE;
     let ops = vec![
-        Op::from(Conv2d { x, w, y, geo, post }),
+        Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo,
+            post,
+            codes: None,
+        }),
         Op::from(Conv2dGradInput { dy, w, dx, geo }),
     ];
     let sums =
@@ -126,7 +133,14 @@ fn other_layers_do_not_take_the_route() {
         let w = case.random(geo.weights(), Scope::Shared);
         let y = case.result(output(&geo), Scope::Shared);
         let post = Post::NONE;
-        let op = vec![Op::from(Conv2d { x, w, y, geo, post })];
+        let op = vec![Op::from(Conv2d {
+            x,
+            w,
+            y,
+            geo,
+            post,
+            codes: None,
+        })];
         let of = |products| {
             let backend = CpuBackend::new().with_products(products);
             case.run(&backend, op.clone(), [y])

@@ -256,7 +256,9 @@ fn recipes_are_names_of_compositions() {
         let text = plain.expanded().unwrap().to_toml().unwrap();
         assert!(text.contains("recipe = \"parts\""), "{text}");
         let parts = experiment(&text);
-        let key = |e: &Experiment| train::training_key(&setup::point(e, &data, 0).unwrap());
+        let key = |e: &Experiment| {
+            train::training_key(&setup::point(e, &data, 0).unwrap(), Default::default())
+        };
         assert_eq!(key(&plain).unwrap(), key(&parts).unwrap(), "{recipe}");
         let a = train_until(&plain, &data, None, usize::MAX).unwrap();
         let b = train_until(&parts, &data, None, usize::MAX).unwrap();
