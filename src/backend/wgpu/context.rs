@@ -240,6 +240,8 @@ impl Context {
         let internal = self.faults.told(&what, internal.pop());
         let validation = self.faults.told(&what, validation.pop());
         let memory = self.faults.told(&what, memory.pop());
+        let memory =
+            memory.map(|text| format!("{text}; allowed: a smaller budget (--memory of a sweep)"));
         if let Some(text) = memory.or(validation).or(internal) {
             return Err(Error::device(text));
         }
