@@ -1,15 +1,13 @@
 //! How long submissions take: by timestamps of the device where it has any, else by the host's clock.
 //!
 //! A timestamp query at either end of a compute pass goes to a small buffer of the submission's own, which is
-//! mapped when the device is through. Software adapters have such queries too, but not the time (Mesa 22.3's
-//! llvmpipe says 10 ms of a submission that the host saw end within 0.3 ms). The host's clock is exact only where
-//! it saw both ends: a submission that was waited for, behind one that was waited for or behind nothing.
+//! mapped when the device is through. The host's clock is exact only where it saw both ends: a submission that
+//! was waited for, behind one that was waited for or behind nothing.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::context::Context;
-use super::devices;
 use crate::error::Result;
 
 /// Submissions whose timestamps may be on their way.
@@ -61,35 +59,28 @@ struct Stamp {
 }
 
 /// This moment, where there is a clock.
-fn now() -> Option<Instant> {
+pub(super) fn now() -> Option<Instant> {
     (!cfg!(target_family = "wasm")).then(Instant::now)
 }
 
 impl Clock {
-    /// A clock of this device.
+    /// The device's clock where it has one, else the host's.
     pub fn new(context: &Context) -> Result<Self> {
-        match devices::is_hardware(&context.info) {
-            true => Self::of_device(context),
-            false => Ok(Self::of_host()),
-        }
-    }
-
-    /// The host's clock.
-    fn of_host() -> Self {
-        Self {
-            stamps: None,
-            ended: None,
-        }
-    }
-
-    /// The device's clock where it has one, whatever it is.
-    pub(super) fn of_device(context: &Context) -> Result<Self> {
         let features = context.device.features();
         let stamps = features.contains(::wgpu::Features::TIMESTAMP_QUERY);
         Ok(Self {
             stamps: stamps.then(|| Stamps::new(context)).transpose()?,
             ended: None,
         })
+    }
+
+    /// The host's clock, as on a device without one.
+    #[cfg(test)]
+    pub fn of_host() -> Self {
+        Self {
+            stamps: None,
+            ended: None,
+        }
     }
 
     /// Whether the device tells the time; the host's clock is exact only for what is alone on it.
@@ -126,8 +117,8 @@ impl Clock {
         }
     }
 
-    /// Once the commands are submitted; `alone`: nothing else is on the device.
-    pub fn begin(&self, slot: Option<Slot>, alone: bool) -> Running {
+    /// Once the commands are submitted, which began at `begun`; `alone`: nothing else is on the device.
+    pub fn begin(&self, slot: Option<Slot>, begun: Option<Instant>, alone: bool) -> Running {
         let stamp = slot.map(|slot| {
             let (sender, called_back) = mpsc::channel();
             slot.buffer
@@ -138,7 +129,7 @@ impl Clock {
             Stamp { slot, called_back }
         });
         Running {
-            begun: now(),
+            begun,
             alone,
             stamp,
         }
@@ -160,8 +151,10 @@ impl Clock {
             if seconds > 0.0 && most.is_none_or(|most| seconds < BEYOND * most) {
                 return Some(seconds);
             }
-            // No clock, whatever it says.
-            self.stamps = None;
+            // Shorter than a tick, or no clock, whatever it says.
+            if seconds != 0.0 {
+                self.stamps = None;
+            }
         }
         let begun = if alone { begun } else { before };
         since(begun).filter(|_| seen)
@@ -182,7 +175,7 @@ impl Clock {
         buffer.unmap();
         let stamps = self.stamps.as_mut()?;
         stamps.free.push((number, buffer));
-        Some(ticks.map_or(0.0, |ticks| ticks as f64 * stamps.tick))
+        Some(ticks.map_or(f64::NAN, |ticks| ticks as f64 * stamps.tick))
     }
 }
 
