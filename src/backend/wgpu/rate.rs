@@ -24,8 +24,25 @@ const FIRST: u64 = 8;
 /// How many times as many workgroups are tried as were measured together.
 const GROWTH: u64 = 16;
 
-/// Part of a smaller measurement that an estimate takes over. A larger one counts as it is.
-const EASING: f64 = 0.25;
+/// How an estimate follows measurements: the part of a larger and of a smaller one that it takes over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Easing {
+    up: f64,
+    down: f64,
+}
+
+/// A card that becomes slower is believed at once, as too long a submission is what must not be.
+pub(super) const CARD: Easing = Easing {
+    up: 1.0,
+    down: 0.25,
+};
+
+/// A software adapter shares processors with everything else: what was quick once is what a call takes, and the
+/// rest of a longer measurement is others' work, which smaller submissions would only make longer.
+pub(super) const SOFTWARE: Easing = Easing {
+    up: 0.05,
+    down: 1.0,
+};
 
 /// What is known of a kernel call; shared by all sessions that make it.
 #[derive(Debug, Default)]
@@ -76,16 +93,18 @@ impl Rate {
     }
 
     /// So many workgroups took `seconds`, alone or, by what was expected, as their part of a submission.
-    pub fn learn(&self, groups: u64, seconds: f64) {
+    pub fn learn(&self, groups: u64, seconds: f64, easing: Easing) {
         let mut known = lock(&self.0);
         let measured = seconds / groups.max(1) as f64;
         let first = known.seen == 0;
         // More together than ever: that tells more than few, which never fill a card.
         let more = groups > known.seen;
-        known.seconds = match measured > known.seconds || first || more {
-            true => measured,
-            false => known.seconds + EASING * (measured - known.seconds),
+        let part = match measured > known.seconds {
+            true => easing.up,
+            false => easing.down,
         };
+        let part = if first || more { 1.0 } else { part };
+        known.seconds += part * (measured - known.seconds);
         known.seen = known.seen.max(groups);
     }
 }
@@ -103,7 +122,7 @@ mod tests {
                 Next::Part(n) | Next::Probe(n) => n,
             };
             assert!(n > 0 && n <= left);
-            rate.learn(n, start + each * n as f64);
+            rate.learn(n, start + each * n as f64, CARD);
             parts.push(n);
             left -= n;
         }
@@ -140,15 +159,28 @@ mod tests {
     }
 
     #[test]
-    fn slower_counts_at_once_and_faster_by_and_by() {
+    fn of_a_card_slower_counts_at_once_and_faster_by_and_by() {
         let rate = Rate::default();
-        rate.learn(100, 0.01);
-        rate.learn(100, 0.04);
-        assert_eq!(rate.expect(100), 0.04);
-        rate.learn(100, 0.01);
-        let now = rate.expect(100);
-        assert!(now > 0.03 && now < 0.04, "{now}");
-        (0..40).for_each(|_| rate.learn(100, 0.01));
-        assert!((rate.expect(100) - 0.01).abs() < 1e-4);
+        let learn = |seconds| rate.learn(128, seconds, CARD);
+        let close = |wanted: f64| (rate.expect(128) - wanted).abs() < 1e-9;
+        learn(1.0 / 128.0);
+        learn(1.0 / 32.0);
+        assert!(close(1.0 / 32.0));
+        learn(1.0 / 128.0);
+        assert!(close(1.0 / 32.0 - 0.25 * 3.0 / 128.0));
+    }
+
+    #[test]
+    fn of_software_faster_counts_at_once_and_slower_by_and_by() {
+        let rate = Rate::default();
+        let learn = |seconds| rate.learn(128, seconds, SOFTWARE);
+        let close = |wanted: f64| (rate.expect(128) - wanted).abs() < 1e-9;
+        learn(0.5);
+        learn(0.01);
+        assert!(close(0.01));
+        learn(0.5);
+        assert!(close(0.01 + 0.05 * 0.49));
+        (0..200).for_each(|_| learn(0.5));
+        assert!((rate.expect(128) - 0.5).abs() < 1e-3);
     }
 }

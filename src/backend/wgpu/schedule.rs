@@ -13,8 +13,9 @@ use super::clock::{self, Clock, Running};
 use super::compile::Kernel;
 use super::context::Context;
 use super::cut::{Grid, Part, RandomCuts};
+use super::devices;
 use super::dispatch::RunUniform;
-use super::rate::{AIM, LONG, Next, Rate};
+use super::rate::{self, AIM, Easing, LONG, Next, Rate};
 use super::uniform::Bytes;
 use crate::error::Result;
 
@@ -275,21 +276,25 @@ impl Schedule {
             context.remark(long(&flying.section, &flying.work, flying.first, seconds));
         }
         if flying.first.is_none() {
-            learn(&flying.work, seconds);
+            let easing = match devices::is_hardware(&context.info) {
+                true => rate::CARD,
+                false => rate::SOFTWARE,
+            };
+            learn(&flying.work, seconds, easing);
         }
         Ok(())
     }
 }
 
 /// Tells every call its part of the seconds of a submission.
-fn learn(work: &[(Arc<Kernel>, Arc<Rate>, u64)], seconds: f64) {
+fn learn(work: &[(Arc<Kernel>, Arc<Rate>, u64)], seconds: f64, easing: Easing) {
     let expected = |(_, rate, groups): &(_, Arc<Rate>, u64)| rate.expect(*groups);
     let all: f64 = work.iter().map(expected).sum();
     for one in work {
         let (_, rate, groups) = one;
         match work.len() {
-            1 => rate.learn(*groups, seconds),
-            _ if all > 0.0 => rate.learn(*groups, seconds * expected(one) / all),
+            1 => rate.learn(*groups, seconds, easing),
+            _ if all > 0.0 => rate.learn(*groups, seconds * expected(one) / all, easing),
             _ => {}
         }
     }
