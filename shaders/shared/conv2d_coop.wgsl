@@ -188,7 +188,7 @@ fn main(
         v3 = v3 + b3;
     }
     // Places as names: naga takes no other index here.
-    let s0 = 0u * groups.x;
+    let s0 = 0u * p.steps;
     let s1 = s0 + SIDE;
     let s2 = s1 + SIDE;
     let s3 = s2 + SIDE;

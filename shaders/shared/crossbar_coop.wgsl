@@ -191,7 +191,7 @@ fn main(
                 }
                 workgroupBarrier();
                 // Places as names: naga takes no other index here.
-                let c0 = 0u * groups.x;
+                let c0 = 0u * r.rows;
                 let d0 = c0 + SIDE;
                 coopStoreT(a0, &sums[c0], COLUMNS);
                 coopStoreT(b0, &sums[d0], COLUMNS);

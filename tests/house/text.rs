@@ -143,6 +143,7 @@ const REASON_WITHIN: usize = 6;
 fn unsafe_stays_in_few_places_and_says_why() {
     const HOME: &[&str] = &[
         "src/backend/cpu/",
+        "src/backend/wgpu/cooperative.rs",
         "src/backend/wgpu/driver.rs",
         "src/random/",
         "src/vector.rs",

@@ -1,4 +1,4 @@
-//! Convolutions of codes by cooperative matrices (tensor cores): `shaders/coop_codes.wgsl`,
+//! Convolutions of codes by cooperative matrices (tensor cores): `shaders/conv2d_coop_codes.wgsl`,
 //! `conv2d_coop_rows.wgsl` and `conv2d_coop_pack.wgsl`, then `shaders/shared/conv2d_coop.wgsl` for the
 //! adapter's matrices.
 //!
@@ -40,7 +40,7 @@ pub(super) const ENOUGH: usize = 256;
 pub(super) const MOST_FILL: f64 = 1.5;
 
 uniform! {
-    /// Twin of `Params` in `shaders/coop_codes.wgsl`.
+    /// Twin of `Params` in `shaders/conv2d_coop_codes.wgsl`.
     struct CodesParams {
         x: View,
         block_words: u32,
@@ -211,7 +211,7 @@ fn codes_call(
         group_padded: tiles.padded() as u32,
     };
     let work = Work::flat(block / 4).per_block().per_chip(per_chip);
-    let call = Dispatch::new("coop_codes", work)
+    let call = Dispatch::new("conv2d_coop_codes", work)
         .params(&params)
         .read(op.x)
         .read(codes.scale)

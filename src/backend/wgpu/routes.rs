@@ -5,10 +5,11 @@ use crate::error::Result;
 use crate::program::{Op, with_operator};
 
 /// Kernels of products, and what they are called in plans.
-const ROUTES: [(&str, &str); 10] = [
+const ROUTES: [(&str, &str); 11] = [
     ("conv2d", "portable"),
     ("conv2d_tiled", "tiled"),
     ("conv2d_depthwise", "depthwise"),
+    ("conv2d_winograd", "tiled, fewer products"),
     ("conv2d_coop8", "cooperative 8 x 8"),
     ("conv2d_coop16", "cooperative 16 x 16"),
     ("crossbar", "portable"),
@@ -20,14 +21,12 @@ const ROUTES: [(&str, &str); 10] = [
 
 /// The name of every product among operators.
 pub(super) fn names(ops: &[Op], cx: &LowerContext<'_>) -> Result<Vec<String>> {
-    let products = ops
-        .iter()
-        .filter(|op| matches!(op, Op::Conv2d(_) | Op::Crossbar(_)));
-    let name = |op: &Op| -> Result<String> {
+    let mut names = Vec::new();
+    for op in ops {
         let calls = with_operator!(op, o => o.lower(cx))?;
         let of = |shader| ROUTES.iter().find(|(kernel, _)| *kernel == shader);
         let found = calls.iter().find_map(|call| of(call.shader));
-        Ok(found.map_or(op.name(), |(_, name)| name).to_owned())
-    };
-    products.map(name).collect()
+        names.extend(found.map(|(_, name)| (*name).to_owned()));
+    }
+    Ok(names)
 }

@@ -47,7 +47,14 @@ fn kernels(channels: usize, codes: bool, kernels: Kernels, side: u32) -> Vec<&'s
 
 #[test]
 fn codes_of_whole_matrices_of_channels_are_multiplied_by_them() {
-    let names = |last| vec!["coop_codes", "conv2d_coop_rows", "conv2d_coop_pack", last];
+    let names = |last| {
+        vec![
+            "conv2d_coop_codes",
+            "conv2d_coop_rows",
+            "conv2d_coop_pack",
+            last,
+        ]
+    };
     for (side, last) in [(8, "conv2d_coop8"), (16, "conv2d_coop16")] {
         for kind in [Kernels::Fitting, Kernels::Cooperative] {
             assert_eq!(kernels(32, true, kind, side), names(last), "{kind:?}");
