@@ -4,8 +4,8 @@
 //! in [`Faults`] and turned into [`Error::Device`] at the next call that can return one, so that
 //! a failed dispatch never looks like a result of zeros.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use ::wgpu::Features;
 
@@ -282,17 +282,26 @@ impl Context {
         })
     }
 
-    /// Whether a submission has ended.
-    pub fn is_done(&self, submission: &::wgpu::SubmissionIndex) -> Result<bool> {
-        let poll = ::wgpu::PollType::Wait {
-            submission_index: Some(submission.clone()),
-            timeout: Some(Duration::ZERO),
-        };
-        match self.device.poll(poll) {
-            Ok(_) => self.check().map(|()| true),
-            Err(::wgpu::PollError::Timeout) => self.check().map(|()| false),
-            Err(e) => Err(self.fail(format!("{}: {e}", self.info.name))),
+    /// Submits commands, and a mark that is set once they are done and somebody polls.
+    pub fn submit(
+        &self,
+        commands: ::wgpu::CommandBuffer,
+    ) -> (::wgpu::SubmissionIndex, Arc<AtomicBool>) {
+        let index = self.queue.submit([commands]);
+        let done = Arc::new(AtomicBool::new(false));
+        let mark = done.clone();
+        self.queue
+            .on_submitted_work_done(move || mark.store(true, Ordering::Release));
+        (index, done)
+    }
+
+    /// Whether what bears this mark is done. (A wait without patience for a submission would ask the same, but
+    /// wgpu-core 30 panics where another thread sees the device at rest in the middle of it.)
+    pub fn is_done(&self, mark: &AtomicBool) -> Result<bool> {
+        if let Err(e) = self.device.poll(::wgpu::PollType::Poll) {
+            return Err(self.fail(format!("{}: {e}", self.info.name)));
         }
+        self.check().map(|()| mark.load(Ordering::Acquire))
     }
 
     /// Waits for one submission, or for all.

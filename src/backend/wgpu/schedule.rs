@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::buffers::Call;
 use super::clock::{self, Clock, Running};
@@ -68,6 +69,7 @@ struct Dispatched<'c> {
 /// A submission on its way.
 struct Flying {
     index: ::wgpu::SubmissionIndex,
+    done: Arc<AtomicBool>,
     section: String,
     /// Its kernels with their workgroups; whether one runs for the first time.
     work: Vec<(Arc<Kernel>, Arc<Rate>, u64)>,
@@ -200,7 +202,7 @@ impl Schedule {
             true => None,
             false => self.clock.slot(),
         };
-        let (index, begun) = context.guarded("run", || {
+        let ((index, done), begun) = context.guarded("run", || {
             let bytes = &Bytes::of(&uniform).bytes;
             context.queue.write_buffer(run.buffer, 0, bytes);
             let mut encoder = context.device.create_command_encoder(&Default::default());
@@ -224,7 +226,7 @@ impl Schedule {
             self.clock.resolve(&slot, &mut encoder);
             let commands = encoder.finish();
             let begun = clock::now();
-            (context.queue.submit([commands]), begun)
+            (context.submit(commands), begun)
         })?;
         let mut first = None;
         let share = |d: &Dispatched<'_>| {
@@ -237,6 +239,7 @@ impl Schedule {
         let running = self.clock.begin(slot, begun, self.in_flight.is_empty());
         self.in_flight.push_back(Flying {
             index,
+            done,
             section: run.section.to_owned(),
             work,
             first,
@@ -263,7 +266,7 @@ impl Schedule {
             return Ok(());
         };
         // A probe is a moment old: if it is done, it took no longer than that.
-        let seen = flying.probe || !context.is_done(&flying.index)?;
+        let seen = flying.probe || !context.is_done(&flying.done)?;
         if seen {
             context.wait(Some(flying.index.clone()))?;
         }
