@@ -125,9 +125,7 @@ pub trait Backend: Send + Sync {
 
     /// How it may sum convolutions: what its results depend on beside the adapter. By
     /// [`Products::Winograd`] where it finds that faster.
-    fn products(&self) -> Products {
-        Products::Direct
-    }
+    fn products(&self) -> Products;
 
     /// What [`Backend::fit`] may plan with; `None` where it is not known.
     fn memory(&self) -> Option<MemoryBudget> {

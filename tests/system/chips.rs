@@ -16,6 +16,10 @@ impl Backend for Waves {
         self.0.info()
     }
 
+    fn products(&self) -> pimento::program::Products {
+        self.0.products()
+    }
+
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         let fits = self.0.fit(program, want)?;
         Ok(Capacity {

@@ -50,6 +50,10 @@ impl Backend for Late {
         }
     }
 
+    fn products(&self) -> pimento::program::Products {
+        self.cpu.products()
+    }
+
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         let fits = self.cpu.fit(program, want)?;
         Ok(Capacity {

@@ -47,6 +47,10 @@ impl Backend for Flaky {
         }
     }
 
+    fn products(&self) -> pimento::program::Products {
+        self.cpu.products()
+    }
+
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         let fits = self.cpu.fit(program, want)?;
         Ok(Capacity {

@@ -87,6 +87,10 @@ impl Backend for Recorder {
         }
     }
 
+    fn products(&self) -> pimento::program::Products {
+        pimento::program::Products::default()
+    }
+
     fn fit(&self, program: &Program, want: Capacity) -> pimento::Result<Capacity> {
         self.gpu.fit(program, want)
     }
