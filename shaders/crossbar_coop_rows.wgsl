@@ -8,7 +8,7 @@
 
 struct Params {
     g: View,
-    // Rows of a column, columns of all planes, those of planes of conductances.
+    // Rows of a column; columns of all planes; columns of the planes that hold conductances.
     rows: u32,
     columns: u32,
     cells: u32,

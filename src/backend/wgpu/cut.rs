@@ -35,7 +35,7 @@ impl Grid {
         self.groups * u64::from(self.chips)
     }
 
-    /// The call in one piece, on an adapter with so many workgroups an axis.
+    /// The call in one piece; `per_axis`: the most workgroups that the adapter takes along an axis.
     pub fn whole(&self, per_axis: u32) -> Part {
         self.part(0, self.len(), per_axis)
     }

@@ -59,7 +59,7 @@ struct Known {
 /// What to do with a kernel call next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Next {
-    /// All that is left may share a submission with others; it takes so many seconds.
+    /// All that is left may share a submission with others; the seconds that it is expected to take.
     Whole(f64),
     /// So many workgroups in a submission of their own.
     Part(u64),
