@@ -146,6 +146,7 @@ fn arrays(cols: usize, rows: usize, slices: &[u8], encoding: Encoding, most: usi
         tile_rows: tiles(rows, most),
         tile_cols: tiles(cols, cols),
         slice_bits: slices.into(),
+        equal_slices: 1,
         weight_bits: 8,
         encoding,
         g_min: 0.01,

@@ -299,6 +299,7 @@ mod tests {
             tile_rows: [0, rows].into(),
             tile_cols: [0, 3].into(),
             slice_bits: slices.into(),
+            equal_slices: 1,
             weight_bits: 4,
             encoding: Encoding::Differential {
                 two_sided: false,

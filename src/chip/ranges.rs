@@ -283,7 +283,7 @@ fn cell_span(arrays: &Arrays, slice: usize) -> [f64; 2] {
             [low, high]
         }
         Encoding::Offset { .. } => {
-            let middle = (arrays.offset_code() >> arrays.shift(slice)) & arrays.top_digit(slice);
+            let middle = arrays.digit(arrays.offset_code(), slice);
             [low - of_digit(middle), high - of_digit(middle)]
         }
     }
@@ -325,6 +325,7 @@ mod tests {
             tile_rows: [0, 10, 25].into(),
             tile_cols: [0, 2].into(),
             slice_bits: bits.into(),
+            equal_slices: 1,
             weight_bits: 4,
             encoding,
             g_min,
@@ -494,7 +495,6 @@ mod tests {
         let same = [[1.5, 0.0]; 14];
         assert!(add_integers(&few, &same) && !add_integers(&many, &same));
         assert!(many.is_possible(), "as floats they can be added");
-        let shifted = [[1.5, -3.0]; 14];
-        assert!(!add_integers(&few, &shifted));
+        assert!(!add_integers(&few, &[[1.5, -3.0]; 14]));
     }
 }

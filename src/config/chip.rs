@@ -150,6 +150,10 @@ section! {
     pub struct Cells {
         /// Bits of a cell: a number, or a list with one for every slice, least significant first.
         slice_bits: SliceBits = SliceBits::Each(8), Any, "bits";
+        /// Slices of every place value: slices of equal significance, which share what one slice would hold. The
+        /// weight is their mean. With `slice_bits` of all bits that a code needs all slices of a weight are equal. By digits they
+        /// are copies, by `fill` "max-fill" one is full before the next holds anything (docs/cells.md 1).
+        [quiet] equal_slices: u32 = 1, 1..=16;
         /// How signed codes become cells.
         encoding: CellEncoding = CellEncoding::Differential;
         /// With differential cells: both move around mid-range instead of one from the lowest conductance.
@@ -189,9 +193,19 @@ impl Cells {
         }
     }
 
-    /// Bits of every slice.
+    /// Bits of every slice; those of equal place value follow each other.
     pub fn slices(&self, weight_bits: u32) -> Vec<u8> {
-        self.slice_bits.of(self.needed(weight_bits))
+        let places = self.slice_bits.of(self.needed(weight_bits)).into_iter();
+        let equal = self.equal_slices as usize;
+        places
+            .flat_map(|bits| std::iter::repeat_n(bits, equal))
+            .collect()
+    }
+
+    /// Bits that the slices hold, those of equal place value counted once.
+    pub fn bits(&self, weight_bits: u32) -> u32 {
+        let places = self.slice_bits.of(self.needed(weight_bits)).into_iter();
+        places.map(u32::from).sum()
     }
 
     /// Smallest conductance relative to the largest.

@@ -1,10 +1,11 @@
-//! Digits of codes and codes of digits.
+//! Digits of codes and codes of digits. Codes are those of the arrays: with `m` slices of every place value `m` times
+//! the weight's.
 
 use crate::program::{Arrays, Encoding};
 
 /// Digit of every slice of a magnitude, least significant first.
 fn split(arrays: &Arrays, magnitude: u32) -> impl Iterator<Item = u32> + '_ {
-    (0..arrays.slices()).map(move |s| (magnitude >> arrays.shift(s)) & arrays.top_digit(s))
+    (0..arrays.slices()).map(move |s| arrays.digit(magnitude, s))
 }
 
 /// What a cell of every cell plane holds for a code, in digits (half ones with two sides).

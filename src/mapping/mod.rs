@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::config::chip::{ArraySize, CellEncoding, Cells, Split, Subtraction};
 use crate::error::{Error, Result};
-use crate::program::{Arrays, ConvGeometry, Dac, Encoding};
+use crate::program::{Arrays, ConvGeometry, Dac, Encoding, MOST_SLICES};
 
 /// First line of every tile of `n` lines cut into tiles of at most `most`, then `n`. Even: the fewest
 /// tiles, the first ones one line longer where they cannot be equal.
@@ -51,10 +51,15 @@ pub fn arrays(
         )));
     }
     let slice_bits = cells.slices(weight_bits);
-    let (sum, needed) = (
-        slice_bits.iter().map(|b| u32::from(*b)).sum::<u32>(),
-        cells.needed(weight_bits),
-    );
+    let equal_slices = cells.equal_slices as usize;
+    let (sum, needed) = (cells.bits(weight_bits), cells.needed(weight_bits));
+    if slice_bits.len() > MOST_SLICES {
+        return Err(Error::input(format!(
+            "chip.cells.equal_slices: {equal_slices} slices of every place value are {} of a weight; allowed: at most \
+             {MOST_SLICES} together",
+            slice_bits.len()
+        )));
+    }
     if !(needed..=16).contains(&sum) {
         return Err(Error::input(format!(
             "chip.cells.slice_bits: slices of {slice_bits:?} bits, {sum} together, for codes of {weight_bits} \
@@ -94,6 +99,7 @@ pub fn arrays(
         tile_rows: tile_rows.into_iter().map(|r| r as u32).collect(),
         tile_cols: tile_cols.into(),
         slice_bits: Arc::from(slice_bits),
+        equal_slices,
         weight_bits,
         encoding: match cells.encoding {
             CellEncoding::Differential => Encoding::Differential {

@@ -15,6 +15,9 @@
 //! which neighbouring levels differ by one and a difference of two ideal cells is the difference
 //! of their digits, exactly.
 //!
+//! Where every place value has `m` slices ([`Arrays::equal_slices`]), what the slices together hold of a weight of
+//! code `q` is `m q`: that is the code which operators work with, and the step beside it is `d/m`.
+//!
 //! A *cell plane* is all cells of one slice and polarity (differential: `2 s + p`, `p = 0` the
 //! positive cell; offset: `s`). A *read plane* is what one set of converters sees: with analog
 //! subtraction the difference of the two polarities of a slice, else a cell plane. Planes are
@@ -70,8 +73,11 @@ pub struct Arrays {
     pub tile_cols: Arc<[u32]>,
     /// Bits of every slice, least significant first, 1 to 8 each.
     pub slice_bits: Arc<[u8]>,
-    /// Weight bits `b` of the code, 1 to 8. The slices hold at least `b - 1` bits (differential; 1
-    /// where `b = 1`) or `b` bits (offset; 2 where `b = 1`).
+    /// Slices of every place value, `m`: neighbours with as many bits. A weight of code `q` is held as `m q`,
+    /// by digits `m` times.
+    pub equal_slices: usize,
+    /// Weight bits `b` of the code, 1 to 8. The slices of different place value hold at least `b - 1` bits
+    /// (differential; 1 where `b = 1`) or `b` bits (offset; 2 where `b = 1`).
     pub weight_bits: u32,
     /// Signs.
     pub encoding: Encoding,
@@ -81,6 +87,9 @@ pub struct Arrays {
     /// `len - 1`; all slices must have as many bits. Half digits lie half-way.
     pub levels: Option<Arc<[f32]>>,
 }
+
+/// Most slices of a weight.
+pub const MOST_SLICES: usize = 16;
 
 impl Arrays {
     /// Row tiles.
@@ -143,7 +152,19 @@ impl Arrays {
 
     /// Bits below slice `s`: its place value is `2^shift`.
     pub fn shift(&self, s: usize) -> u32 {
-        self.slice_bits[..s].iter().map(|&b| u32::from(b)).sum()
+        let m = self.equal_slices.max(1);
+        let below = self.slice_bits[..s / m * m].iter().step_by(m);
+        below.map(|&b| u32::from(b)).sum()
+    }
+
+    /// Digit that slice `s` has of a magnitude in codes of the arrays, `m` times the weight's.
+    pub fn digit(&self, magnitude: u32, s: usize) -> u32 {
+        (magnitude / self.equal_slices as u32) >> self.shift(s) & self.top_digit(s)
+    }
+
+    /// Largest magnitude that all slices together hold, in codes of the arrays: `sum_s 2^shift(s) (2^B_s - 1)`.
+    pub fn most_code(&self) -> u32 {
+        self.equal_slices as u32 * ((1u32 << self.shift(self.slices())) - 1)
     }
 
     /// Highest digit of slice `s`, `2^B - 1`.
@@ -153,7 +174,7 @@ impl Arrays {
 
     /// The slices, least significant first.
     pub fn slice_ranges(&self) -> Vec<Slice> {
-        let most = ((1u32 << self.shift(self.slices())) - 1) as f32;
+        let most = self.most_code() as f32;
         let slice = |s| Slice {
             place: (1u32 << self.shift(s)) as f32,
             top: self.top_digit(s) as f32,
@@ -184,10 +205,10 @@ impl Arrays {
         }
     }
 
-    /// Code that the offset encoding adds, `2^(b-1)`; 0 for others.
+    /// Code that the offset encoding adds, `m 2^(b-1)` with `m` slices of every place value; 0 for others.
     pub fn offset_code(&self) -> u32 {
         match self.encoding {
-            Encoding::Offset { .. } => 1 << (self.weight_bits - 1),
+            Encoding::Offset { .. } => (self.equal_slices as u32) << (self.weight_bits - 1),
             Encoding::Differential { .. } => 0,
         }
     }
@@ -225,7 +246,7 @@ impl Arrays {
     /// Nominal conductance, relative to `G_max`, of a cell that holds the offset code's digit of a slice.
     pub fn offset_conductance(&self, slice: usize) -> f32 {
         let top = self.top_digit(slice);
-        let digit = self.offset_code() >> self.shift(slice) & top;
+        let digit = self.digit(self.offset_code(), slice);
         match &self.levels {
             Some(levels) => levels[digit as usize],
             None => self.g_min + (1.0 - self.g_min) * digit as f32 / top as f32,
@@ -263,17 +284,24 @@ impl Arrays {
                 && cuts.windows(2).all(|w| w[0] < w[1])
         };
         let table = |l: &[f32]| self.slice_bits.iter().all(|&b| l.len() == 1 << b);
-        let bits: u32 = self.slice_bits.iter().map(|&b| u32::from(b)).sum();
+        let m = self.equal_slices;
+        let alike = |m: usize| {
+            let mut places = self.slice_bits.chunks(m);
+            places.all(|place| place.len() == m && place.iter().all(|b| *b == place[0]))
+        };
+        let bits = || self.shift(self.slices());
         let needed = match (self.encoding, self.weight_bits) {
             (Encoding::Differential { .. }, b) => b.saturating_sub(1).max(1),
             (Encoding::Offset { .. }, b) => b.max(2),
         };
         cuts(&self.tile_rows, self.rows)
             && cuts(&self.tile_cols, self.cols)
-            && !self.slice_bits.is_empty()
+            && (1..=MOST_SLICES).contains(&self.slices())
+            && (1..=MOST_SLICES).contains(&m)
+            && alike(m)
             && self.slice_bits.iter().all(|b| (1..=8).contains(b))
             && (1..=8).contains(&self.weight_bits)
-            && (needed..=16).contains(&bits)
+            && (needed..=16).contains(&bits())
             && (0.0..1.0).contains(&self.g_min)
             && self.levels.as_deref().is_none_or(table)
             && u32::try_from(self.cells()).is_ok()

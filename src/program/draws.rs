@@ -193,6 +193,7 @@ mod tests {
             tile_rows: [0, rows as u32].into(),
             tile_cols: [0, cols as u32].into(),
             slice_bits: [4].into(),
+            equal_slices: 1,
             weight_bits: 4,
             encoding,
             g_min: 0.0,

@@ -45,7 +45,7 @@ use crate::choice::choices;
 
 pub use crate::effects::{CellReadNoise, CodeRange, Curve, Dac, Deviate, InputSigns, Law};
 pub use adc::{Adc, ConverterErrors};
-pub use cells::{Arrays, Encoding, Programming, Reading, Topology, Wires};
+pub use cells::{Arrays, Encoding, MOST_SLICES, Programming, Reading, Topology, Wires};
 pub(crate) use check::Check;
 pub use draws::Draws;
 pub use fabrication::{Fabrication, Mapping};

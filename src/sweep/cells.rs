@@ -125,7 +125,8 @@ fn held(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<Held
     let layers = layers.iter().map(|cells| {
         let (node, geo, _) = crossbars[cells.index()];
         let name = &model.graph.nodes[node].name;
-        let bits = cells.programming.arrays.weight_bits;
+        let arrays = &cells.programming.arrays;
+        let bits = arrays.weight_bits;
         match acts(tuning) {
             false => Ok(Held::default()),
             true => {
@@ -136,7 +137,9 @@ fn held(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<Held
                 let quantized = columns
                     .flat_map(|(w, &d)| w.iter().map(move |&w| weight::quantize(w, d, bits)));
                 let quantized: Vec<f32> = quantized.collect();
-                Ok(Held::new(&cells.programming.arrays, &quantized, steps))
+                let equal = arrays.equal_slices as f32;
+                let of_arrays: Vec<f32> = steps.iter().map(|d| d / equal).collect();
+                Ok(Held::new(arrays, &quantized, &of_arrays))
             }
         }
     });

@@ -122,7 +122,8 @@ pub fn solve(
     let chips = ChipVariation::new(&experiment.variation)?;
     let held = match &problem.matrix {
         Matrix::Weights(_) => {
-            Held::new(&layer.programming.arrays, &weights.values, &[weights.step])
+            let steps = [arrays_step(&layer, &weights)];
+            Held::new(&layer.programming.arrays, &weights.values, &steps)
         }
         Matrix::Conductances(_) => Held::default(),
     };
@@ -165,6 +166,11 @@ pub fn solve(
     })
 }
 
+/// What a code of the arrays stands for.
+fn arrays_step(layer: &CellLayer, weights: &Codes) -> f32 {
+    weights.step / layer.programming.arrays.equal_slices as f32
+}
+
 /// Given conductances are not programmed, so there is nothing that tuning could correct.
 fn refuse_tuning(problem: &Problem, method: TuningMethod) -> Result<()> {
     if let (
@@ -193,7 +199,7 @@ fn write(
 ) -> Result<()> {
     s.write(net.x_step, &[inputs.step])?;
     s.write(net.x, &inputs.values)?;
-    s.write(net.w_step, &[weights.step])?;
+    s.write(net.w_step, &[arrays_step(layer, weights)])?;
     s.write(net.array, &tuned.arrays)?;
     if let (Some(range), Some(pairs)) = (net.range, &layer.ranges) {
         s.write(range, pairs.as_flattened())?;
@@ -263,7 +269,7 @@ fn calibrated(
     let s = session.as_mut();
     s.write(net.x_step, &[inputs.step])?;
     s.write(net.x, &inputs.values)?;
-    s.write(net.w_step, &[weights.step])?;
+    s.write(net.w_step, &[arrays_step(layer, weights)])?;
     s.write(
         net.array,
         &vec![0.0; nominal.programming.arrays.cell_arrays()],

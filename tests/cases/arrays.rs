@@ -88,12 +88,22 @@ pub fn arrays(rng: &mut Rng, geo: &ConvGeometry) -> Arrays {
         slice_bits.push(b as u8);
         bits += b;
     }
+    // Sometimes several slices have each place value.
+    let equal_slices = match bits % 3 {
+        0 => 1 + slice_bits.len() % 3,
+        _ => 1,
+    };
+    let slice_bits: Vec<u8> = slice_bits
+        .into_iter()
+        .flat_map(|bits| [bits; 3].into_iter().take(equal_slices))
+        .collect();
     Arrays {
         cols: geo.c_out,
         rows: geo.rows(),
         tile_rows: cuts(rng, geo.rows()),
         tile_cols: cuts(rng, geo.c_out),
         slice_bits: slice_bits.into(),
+        equal_slices,
         weight_bits,
         encoding,
         g_min: 0.0,

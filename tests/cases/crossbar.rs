@@ -251,6 +251,7 @@ pub fn ones(rows: u32, dac: Dac) -> Reading {
             tile_rows: [0, rows].into(),
             tile_cols: [0, 1].into(),
             slice_bits: [1].into(),
+            equal_slices: 1,
             weight_bits: 2,
             encoding: DIFFERENTIAL,
             g_min: 0.0,

@@ -132,6 +132,7 @@ pub fn one_array(rows: u32, cols: u32, encoding: Encoding) -> Arrays {
         tile_rows: [0, rows].into(),
         tile_cols: [0, cols].into(),
         slice_bits: [3].into(),
+        equal_slices: 1,
         ..layers::arrays(cols as usize, rows as usize, encoding)
     }
 }

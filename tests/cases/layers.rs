@@ -41,6 +41,7 @@ pub fn arrays(cols: usize, rows: usize, encoding: Encoding) -> Arrays {
         tile_rows: cut(rows).into(),
         tile_cols: cut(cols).into(),
         slice_bits: [2, 2].into(),
+        equal_slices: 1,
         weight_bits: 4,
         encoding,
         g_min: 0.125,

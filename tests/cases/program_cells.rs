@@ -49,11 +49,13 @@ impl Chip<'_> {
         let a = &self.spec.arrays;
         let s = self.slice(plane);
         let bits = i32::from(a.slice_bits[s]);
-        let below: i32 = a.slice_bits[..s].iter().map(|&b| i32::from(b)).sum();
-        let digit = |v: i32| f64::from(v / (1 << below) % (1 << bits));
+        let m = a.equal_slices;
+        let place = s / m;
+        let below: i32 = (0..place).map(|p| i32::from(a.slice_bits[p * m])).sum();
+        let digit = |v: i32| f64::from(v / m as i32 / (1 << below) % (1 << bits));
         let top = f64::from((1 << bits) - 1);
         let v = match a.encoding {
-            Encoding::Offset { .. } => digit(code + (1 << (a.weight_bits - 1))),
+            Encoding::Offset { .. } => digit(code + ((m as i32) << (a.weight_bits - 1))),
             Encoding::Differential { two_sided, .. } => {
                 let sign = if plane.is_multiple_of(2) { 1.0 } else { -1.0 };
                 let v = sign * f64::from(code.signum()) * digit(code.abs());
@@ -436,6 +438,7 @@ pub fn digits() -> Vec<Case> {
         tile_rows: vec![0, 64].into(),
         tile_cols: vec![0, 2].into(),
         slice_bits: vec![4, 3].into(),
+        equal_slices: 1,
         weight_bits: 8,
         encoding: Encoding::Differential {
             two_sided: false,
@@ -476,6 +479,7 @@ pub fn long_layers() -> Vec<Case> {
         tile_rows: vec![0, 350, 700].into(),
         tile_cols: vec![0, 11].into(),
         slice_bits: vec![3].into(),
+        equal_slices: 1,
         weight_bits: 3,
         encoding: Encoding::Offset { reference: 0 },
         g_min: 0.1,

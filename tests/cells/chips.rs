@@ -144,6 +144,7 @@ fn arrays(d: &mut Draw) -> Arrays {
         tile_rows: d.cuts(rows),
         tile_cols: d.cuts(cols),
         slice_bits: [3, 3].into(),
+        equal_slices: 1,
         weight_bits: 5,
         encoding,
         g_min: if d.is() { 0.05 } else { 0.0 },

@@ -10,15 +10,22 @@ use pimento::random::{Purpose, Stream};
 
 const SEED: u64 = 21;
 
-/// Pairs of cells in slices of these bits, for codes that they hold.
-fn arrays(rows: usize, cols: usize, slice_bits: &[u8], digital: bool) -> Arrays {
+/// Pairs of cells in slices of these bits, so many of each place value, for codes that they hold.
+fn arrays(
+    rows: usize,
+    cols: usize,
+    (slice_bits, equal_slices): (&[u8], usize),
+    digital: bool,
+) -> Arrays {
     let bits: u32 = slice_bits.iter().map(|&b| u32::from(b)).sum();
+    let all = slice_bits.iter().flat_map(|&b| vec![b; equal_slices]);
     Arrays {
         rows,
         cols,
         tile_rows: [0, rows as u32].into(),
         tile_cols: [0, cols as u32].into(),
-        slice_bits: slice_bits.into(),
+        slice_bits: all.collect(),
+        equal_slices,
         weight_bits: bits + 1,
         encoding: Encoding::Differential {
             two_sided: false,
@@ -80,9 +87,10 @@ fn run(backend: &dyn Backend, spec: &Programming, codes: &[i32], array: &[f32]) 
 
 /// All codes of the slices, again and again.
 fn codes(a: &Arrays) -> Vec<i32> {
-    let most = (1i32 << a.shift(a.slices())) - 1;
+    let equal = a.equal_slices as i32;
+    let most = a.most_code() as i32 / equal;
     (0..a.plane_len() as i32)
-        .map(|i| i % (2 * most + 1) - most)
+        .map(|i| equal * (i % (2 * most + 1) - most))
         .collect()
 }
 
@@ -90,10 +98,13 @@ fn codes(a: &Arrays) -> Vec<i32> {
 fn agree(backend: &dyn Backend) {
     for fill in [Fill::Digits, Fill::Equal, Fill::Max, Fill::MaxCorrected] {
         for (slice_bits, digital, raw) in [
-            (&[2u8, 2, 2][..], false, false),
-            (&[1, 2, 3], true, false),
-            (&[4], false, false),
-            (&[3, 3], false, true),
+            ((&[2u8, 2, 2][..], 1), false, false),
+            ((&[1, 2, 3], 1), true, false),
+            ((&[4], 1), false, false),
+            ((&[3, 3], 1), false, true),
+            ((&[4], 3), false, false),
+            ((&[2, 1], 2), true, false),
+            ((&[3], 2), false, true),
         ] {
             let mut spec = programming(arrays(37, 9, slice_bits, digital), fill, 0.02);
             spec.raw = raw;
@@ -164,15 +175,17 @@ fn weights(spec: &Programming, g: &[f32]) -> Vec<f64> {
 #[test]
 fn ideal_cells_hold_their_codes() {
     for fill in [Fill::Digits, Fill::Equal, Fill::Max, Fill::MaxCorrected] {
-        let spec = programming(arrays(21, 7, &[2, 2, 2], false), fill, 0.0);
-        let codes = codes(&spec.arrays);
-        let array = vec![0.0; spec.arrays.cell_arrays()];
-        let [g, _] = run(&CpuBackend::new(), &spec, &codes, &array);
-        for (held, code) in weights(&spec, &g).into_iter().zip(codes) {
-            assert!(
-                (held - f64::from(code)).abs() < 1e-4,
-                "{fill}: {held} for {code}"
-            );
+        for slices in [(&[2u8, 2, 2][..], 1), (&[4], 8), (&[2, 2], 3)] {
+            let spec = programming(arrays(21, 7, slices, false), fill, 0.0);
+            let codes = codes(&spec.arrays);
+            let array = vec![0.0; spec.arrays.cell_arrays()];
+            let [g, _] = run(&CpuBackend::new(), &spec, &codes, &array);
+            for (held, code) in weights(&spec, &g).into_iter().zip(codes) {
+                assert!(
+                    (held - f64::from(code)).abs() < 1e-4,
+                    "{fill}, {slices:?}: {held} for {code}"
+                );
+            }
         }
     }
 }
@@ -184,14 +197,27 @@ fn errors_of_slices_add_up_as_the_closed_form_says() {
     let sigma = 0.01f64;
     // Of a pair.
     let eta_s = sigma * 2f64.sqrt();
-    for (n, bits) in [(2usize, 1u8), (4, 1), (7, 1), (2, 2), (3, 2), (2, 3)] {
+    let growing = [(2usize, 1u8), (4, 1), (7, 1), (2, 2), (3, 2), (2, 3)].map(|of| (of, 1u8));
+    // One place value, and several with two or three slices each.
+    let equal = [
+        ((1, 4), 2),
+        ((1, 7), 4),
+        ((1, 7), 8),
+        ((2, 2), 2),
+        ((3, 2), 3),
+    ];
+    for ((n, bits), m) in growing.into_iter().chain(equal) {
         let b = f64::from(1u32 << bits);
         let power = b.powi(n as i32);
         let eta = eta_s * ((b - 1.0) * (1.0 + power) / ((1.0 + b) * (power - 1.0))).sqrt();
-        if (n, bits) == (2, 1) {
-            assert!((eta / eta_s - 0.7454).abs() < 5e-5, "{eta}");
+        let eta = eta / f64::from(m).sqrt();
+        match (n, bits, m) {
+            (2, 1, 1) => assert!((eta / eta_s - 0.7454).abs() < 5e-5, "{eta}"),
+            // Equal slices alone: eta_s/sqrt(n).
+            (1, ..) => assert!((eta * f64::from(m).sqrt() / eta_s - 1.0).abs() < 1e-12),
+            _ => (),
         }
-        let most = power - 1.0;
+        let most = f64::from(m) * (power - 1.0);
         for (fill, wanted) in [
             (Fill::Digits, eta),
             (Fill::Equal, eta),
@@ -199,10 +225,11 @@ fn errors_of_slices_add_up_as_the_closed_form_says() {
             // Errors of the lowest slice alone are left, whose range is b - 1 of all levels.
             (Fill::MaxCorrected, eta_s * (b - 1.0) / most),
         ] {
-            let mut spec = programming(arrays(120, 100, &vec![bits; n], false), fill, sigma as f32);
+            let slices = (&vec![bits; n][..], m as usize);
+            let mut spec = programming(arrays(120, 100, slices, false), fill, sigma as f32);
             spec.effects.limits.clip_low = false;
             // The highest slice holds all of it.
-            let code = (b.powi(n as i32 - 1) * (b - 1.0) * 0.5) as i32;
+            let code = (b.powi(n as i32 - 1) * (b - 1.0) * 0.5) as i32 / m as i32 * m as i32;
             let codes = vec![code; spec.arrays.plane_len()];
             let array = vec![0.0; spec.arrays.cell_arrays()];
             let [g, _] = run(&CpuBackend::new(), &spec, &codes, &array);
@@ -211,7 +238,10 @@ fn errors_of_slices_add_up_as_the_closed_form_says() {
             let found = square.sum::<f64>() / held.len() as f64;
             let bar = 6.0 * (2.0 / held.len() as f64).sqrt();
             let off = found / (wanted * wanted) - 1.0;
-            assert!(off.abs() < bar, "{fill}, {n} slices of {bits} bits: {off}");
+            assert!(
+                off.abs() < bar,
+                "{fill}, {m} x {n} slices of {bits} bits: {off}"
+            );
         }
     }
 }

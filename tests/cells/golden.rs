@@ -79,6 +79,7 @@ impl Params<'_> {
             tile_rows: cut.iter().map(|r| *r as u32).collect(),
             tile_cols: [0, cols as u32].into(),
             slice_bits: slice_bits.into(),
+            equal_slices: 1,
             weight_bits,
             encoding: match self.has_offset() {
                 true => Encoding::Offset { reference: 0 },
@@ -233,6 +234,7 @@ pub fn solves() -> Vec<Solve> {
                     tile_rows: [0, size as u32].into(),
                     tile_cols: [0, size as u32].into(),
                     slice_bits: [8].into(),
+                    equal_slices: 1,
                     weight_bits: 8,
                     encoding: Encoding::Offset { reference: 0 },
                     g_min: 0.0,

@@ -21,6 +21,7 @@ fn any_table_of_levels_leaves_a_weight_of_zero_at_zero() {
             let a = Arrays {
                 weight_bits: 4,
                 slice_bits: [2, 2].into(),
+                equal_slices: 1,
                 tile_rows: [0, 9, 16].into(),
                 encoding: Encoding::Offset { reference },
                 g_min: 0.1,

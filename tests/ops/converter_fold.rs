@@ -17,6 +17,7 @@ fn errors(tile_cols: &[u32], sharing: usize) -> ConverterErrors {
                 digital: false,
             },
             slice_bits: [3].into(),
+            equal_slices: 1,
             weight_bits: 4,
             ..arrays(&mut Rng(1), &ConvGeometry::linear(1, cols))
         },

@@ -210,6 +210,7 @@ fn long_columns(geo: &ConvGeometry) -> Reading {
         tile_rows: [0, 128, 256, 384, 512].into(),
         tile_cols: [0, 64].into(),
         slice_bits: [4, 3].into(),
+        equal_slices: 1,
         weight_bits: 8,
         encoding: Encoding::Differential {
             two_sided: false,
@@ -329,6 +330,7 @@ fn only_read_planes_are_halves() {
             digital: false,
         },
         slice_bits: [4, 4].into(),
+        equal_slices: 1,
         weight_bits: 4,
         ..a
     };

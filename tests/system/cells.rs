@@ -59,6 +59,10 @@ fn nominal_cells_and_exact_converters_are_the_digital_network() {
         "[chip.dac]\naccumulate = \"analog\"\n[chip.adc]\nbits = 14\n",
         "fill = \"equal-fill\"\n[chip.adc]\nbits = 0\n",
         "fill = \"max-fill-ec\"\n[chip.adc]\nbits = 0\n",
+        "equal_slices = 3\n[chip.adc]\nbits = 0\n",
+        "equal_slices = 2\n[chip.adc]\nbits = 10\n",
+        "equal_slices = 2\nfill = \"max-fill\"\n[chip.adc]\nbits = 0\n",
+        "equal_slices = 2\nencoding = \"offset\"\n[chip.adc]\nbits = 10\ncodes = \"uniform\"\n",
     ];
     for chip in chips {
         let e = on(&format!("{nominal}{chip}"), "", "");

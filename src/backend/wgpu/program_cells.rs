@@ -80,7 +80,7 @@ pub(super) fn cells(spec: &Programming) -> Cells {
             .extend([arrays.shift(s), arrays.top_digit(s), units, 0]);
     }
     let [levels_at, _] = table.append(arrays.levels.as_ref());
-    let most = ((1u32 << arrays.shift(arrays.slices())) - 1) as f32;
+    let most = arrays.most_code() as f32;
     let zero = arrays.offset_code() as f32;
     let [code_low, code_high] = match arrays.encoding {
         Encoding::Offset { .. } => [-zero, most - zero],
@@ -140,6 +140,7 @@ fn call(
         .constant("REAL", real)
         .constant("PAIRS", pairs(spec))
         .constant("HAS_LEVELS", spec.arrays.levels.is_some())
+        .constant("EQUAL_SLICES", spec.arrays.equal_slices as u32)
         .constant("FLAGS", flags)
         .effects(&cells.numbers)
 }

@@ -207,7 +207,7 @@ impl Reader<'_> {
             }
             (Encoding::Offset { reference: 0 }, Some(levels)) => {
                 let held = |s: usize| {
-                    let digit = (a.offset_code() >> a.shift(s)) % (1 << a.slice_bits[s]);
+                    let digit = a.digit(a.offset_code(), s);
                     f64::from(1u32 << a.shift(s))
                         * f64::from(levels[digit as usize])
                         * level_units(a, s)

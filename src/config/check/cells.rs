@@ -1,12 +1,12 @@
 //! Contradictions of the cell level: what codes need of slices, steps and converters.
 
 use crate::config::chip::{
-    AdcBits, AdcCodes, AdcGroup, AdcMethod, AdcRange, CellEncoding, SliceBits, Subtraction,
+    AdcBits, AdcCodes, AdcGroup, AdcMethod, AdcRange, CellEncoding, Subtraction,
 };
 use crate::config::{
     ActivationRange, Experiment, Fidelity, LinearInputs, TuningMethod, TuningPlace,
 };
-use crate::program::{InputSigns, Law};
+use crate::program::{InputSigns, Law, MOST_SLICES};
 
 /// Calls `add` with the fields and the message of every contradiction.
 pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
@@ -92,8 +92,8 @@ fn slices(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String))
         return;
     }
     let needed = c.needed(bits);
-    let slices = c.slices(bits);
-    let sum: u32 = slices.iter().map(|b| u32::from(*b)).sum();
+    let slices = c.slice_bits.of(needed);
+    let sum = c.bits(bits);
     let listed: Vec<String> = slices.iter().map(u8::to_string).collect();
     let listed = listed.join(" + ");
     const FIELDS: &[&str] = &["chip.cells.slice_bits", "quantize.weight_bits"];
@@ -115,6 +115,21 @@ fn slices(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String))
         add(
             FIELDS,
             format!("slices of {listed} = {sum} bits; allowed: at most 16 bits together"),
+        );
+    }
+    let count = slices.len() * c.equal_slices as usize;
+    if count > MOST_SLICES {
+        add(
+            &[
+                "chip.cells.equal_slices",
+                "chip.cells.slice_bits",
+                "quantize.weight_bits",
+            ],
+            format!(
+                "{} of {} place values are {count} slices of a weight; allowed: at most {MOST_SLICES} together",
+                c.equal_slices,
+                slices.len()
+            ),
         );
     }
     if !c.levels.is_empty() && slices.iter().any(|b| c.levels.len() != 1 << b) {
@@ -312,10 +327,7 @@ fn converters(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], Stri
     if !a.converts() {
         return;
     }
-    let slices = match &e.chip.cells.slice_bits {
-        SliceBits::List(list) => list.len(),
-        each => each.of(e.chip.cells.needed(e.quantize.weight_bits)).len(),
-    };
+    let slices = e.chip.cells.slices(e.quantize.weight_bits).len();
     converter_codes(e, slices, add);
     let n = a.limit.len();
     if a.range == AdcRange::Fixed && n != 1 && n != slices {

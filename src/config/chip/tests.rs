@@ -112,6 +112,14 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
         "fill \"max-fill\" aims at conductances between levels; allowed: equal steps (no levels), or fill \"digits\"",
     ),
     (
+        "[chip.cells]\nslice_bits = 2\nequal_slices = 5",
+        "`chip.cells.equal_slices`: 5 of 4 place values are 20 slices of a weight; allowed: at most 16 together",
+    ),
+    (
+        "[chip.cells]\nslice_bits = 4\nequal_slices = 2\n[chip.adc]\nbits = [4, 4]",
+        "2 numbers of bits for 4 slices; allowed: one number, or a list with 4, one for every slice",
+    ),
+    (
         "[chip.cells]\nslice_bits = [4, 4]\nlevels = [0.0, 1.0]",
         "`chip.cells.levels`: 2 levels for slices of 4 + 4 bits, whose cells have 16, 16 digits",
     ),

@@ -22,9 +22,9 @@
 //! eta = eta_s sqrt(sum_s (p_s T_s)^2) / C        max-fill-ec: eta_s p_0 T_0 / C, as long as nothing is limited
 //! ```
 //! With `n` slices of equal range and place values `b^s` the first is
-//! `eta_s sqrt((b - 1)(1 + b^n) / ((1 + b)(b^n - 1)))` (M. Le Gallo et al., Precision of bit slicing with
-//! in-memory computing based on analog phase-change memory crossbars, Neuromorphic Computing and
-//! Engineering 2, 2022, doi 10.1088/2634-4386/ac4fb7, whose rules these are).
+//! `eta_s sqrt((b - 1)(1 + b^n) / ((1 + b)(b^n - 1)))`, with `n` slices of equal place value `eta_s/sqrt(n)`
+//! (M. Le Gallo et al., Precision of bit slicing with in-memory computing based on analog phase-change memory
+//! crossbars, Neuromorphic Computing and Engineering 2, 2022, doi 10.1088/2634-4386/ac4fb7, whose rules these are).
 
 use super::Numbers;
 use crate::choice::choices;

@@ -1,5 +1,6 @@
 //! Crossbar layers at cell level: which operators program them and which one reads them.
 
+pub use super::taps::{Tap, Tapped};
 use super::*;
 use crate::backend::Session;
 use crate::chip::layer::{CellLayer, Route, Tuned};
@@ -39,54 +40,6 @@ pub fn write_ranges(
         }
     }
     Ok(())
-}
-
-/// What is looked at in a layer: the partial sums in front of its converters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tap {
-    /// Nothing.
-    No,
-    /// Counts of consecutive groups of `[read plane][column]`, to calibrate ranges.
-    Counts {
-        /// Groups.
-        groups: usize,
-        /// Bins of a group.
-        bins: usize,
-    },
-    /// The sums themselves, read noise included.
-    Sums,
-    /// The quantized inputs that drive the arrays.
-    Inputs,
-}
-
-/// What a [`Tap`] leaves to read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Tapped {
-    /// See [`Histogram`].
-    Counts {
-        /// Position among the layers on arrays.
-        layer: usize,
-        /// Half the range of every group, written by the host.
-        limit: TensorId,
-        /// Counts of the last run.
-        counts: TensorId,
-    },
-    /// See [`PartialSums`].
-    Sums {
-        /// Position among the layers on arrays.
-        layer: usize,
-        /// Map of the last run (`Output`).
-        sums: TensorId,
-    },
-    /// The quantized inputs.
-    Inputs {
-        /// Position among the layers on arrays.
-        layer: usize,
-        /// Map of the last run (`Output`): multiples of `step`.
-        inputs: TensorId,
-        /// What one input code stands for, `Flat(1)`, shared.
-        step: TensorId,
-    },
 }
 
 /// What a crossbar layer is multiplied by.
@@ -143,6 +96,8 @@ impl Life {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Programmed {
     pub array: TensorId,
+    /// What a code of the arrays stands for: the weights' step over the slices of every place value.
+    pub step: TensorId,
     /// Read planes.
     pub g: TensorId,
     pub variance: Option<TensorId>,
@@ -199,6 +154,23 @@ pub fn program_ops(
     }
 }
 
+/// The step of the arrays' codes: that of the weights, shared out where slices have equal place values.
+fn step_of_arrays(b: &mut Builder, ops: &mut Vec<Op>, place: &Place, arrays: &Arrays) -> TensorId {
+    let value = place.states.weight_step;
+    if arrays.equal_slices == 1 {
+        return value;
+    }
+    let steps = b.program.desc(value).shape.len();
+    let state = tensor(b, place, "slice_step", steps, (Scope::Shared, Role::State));
+    ops.push(Op::from(Lerp {
+        state,
+        value,
+        rate: Rate::Fixed(1.0),
+        times: 1.0 / arrays.equal_slices as f32,
+    }));
+    state
+}
+
 /// Adds the operators that program the cells of a quantized weight.
 pub(super) fn program_quantized(
     b: &mut Builder,
@@ -218,7 +190,7 @@ pub(super) fn program_quantized(
     let variance = noisy.then(|| tensor(b, place, "read_variance", planes, chip(life.role())));
     let raw = layer.wires.is_some();
     let raw = raw.then(|| tensor(b, place, "cells", arrays.cells(), chip(Role::Temp)));
-    let step = place.states.weight_step;
+    let step = step_of_arrays(b, ops, place, arrays);
     ops.extend(program_ops(layer, (q, step, array), g, raw, variance));
     if let (Some(cells), Some(wires)) = (raw, &layer.wires) {
         ops.push(Op::from(IrDrop {
@@ -229,6 +201,7 @@ pub(super) fn program_quantized(
     }
     Programmed {
         array,
+        step,
         g,
         variance,
         life,
@@ -290,7 +263,7 @@ fn arrays_of(
     Product::Arrays(ArrayTensors {
         g: cells.g,
         variance: cells.variance,
-        w_step: place.states.weight_step,
+        w_step: cells.step,
         adc,
         range: found.range,
         correct: found.correct,
@@ -336,7 +309,7 @@ pub(super) fn program_layer(
         let out = tensor(b, place, "effective", place.geo.weights(), chip);
         ops.push(Op::from(CollapsePlanes {
             g: cells.g,
-            w_step: place.states.weight_step,
+            w_step: cells.step,
             correct,
             out,
             spec: layer.reading.clone(),
@@ -345,87 +318,6 @@ pub(super) fn program_layer(
     }
     let product = arrays_of(b, ops, place, (at, layer), cells, &mut found);
     (found, product)
-}
-
-/// Adds the operators that look at what the converters of a layer see.
-pub(super) fn tap_layer(
-    b: &mut Builder,
-    ops: &mut Vec<Op>,
-    (index, tap): (usize, Tap),
-    (g, variance): (TensorId, Option<TensorId>),
-    reading: &Reading,
-    (x, x_step): (TensorId, TensorId),
-    geo: ConvGeometry,
-) -> Option<Tapped> {
-    let shape = Shape::Image {
-        c: reading.arrays.converters() * reading.dac.conversions(),
-        h: geo.h_out(),
-        w: geo.w_out(),
-    };
-    let mut sums = |y, variance| {
-        ops.push(Op::from(PartialSums {
-            x,
-            x_step,
-            g,
-            variance,
-            y,
-            geo,
-            spec: reading.without_converter(),
-        }));
-    };
-    match tap {
-        Tap::No => None,
-        Tap::Counts { groups, bins } => {
-            let x = b.temp("partial sums", shape, Scope::PerChip);
-            sums(x, None);
-            let mut state = |what: &str, len| {
-                let name = format!("layer {index}.{what}");
-                b.program
-                    .tensor(name, Shape::Flat(len), Scope::Shared, Role::State)
-            };
-            let limit = state("limit", groups);
-            let counts = state("counts", groups * bins);
-            ops.push(Op::from(Histogram {
-                x,
-                limit,
-                out: counts,
-                bins,
-            }));
-            Some(Tapped::Counts {
-                layer: index,
-                limit,
-                counts,
-            })
-        }
-        Tap::Sums => {
-            let name = format!("layer {index}.partial sums");
-            let y = b.program.tensor(name, shape, Scope::PerChip, Role::Output);
-            sums(y, variance);
-            Some(Tapped::Sums {
-                layer: index,
-                sums: y,
-            })
-        }
-        Tap::Inputs => {
-            let name = format!("layer {index}.inputs");
-            let program = &mut b.program;
-            let (shape, scope) = (program.desc(x).shape, program.desc(x).scope);
-            let y = program.tensor(name, shape, scope, Role::Output);
-            let values = shape.len() as u32;
-            ops.push(Op::from(Rearrange {
-                x,
-                y,
-                first: 0,
-                table: (0..values).collect(),
-                fill: 0.0,
-            }));
-            Some(Tapped::Inputs {
-                layer: index,
-                inputs: y,
-                step: x_step,
-            })
-        }
-    }
 }
 
 /// Tensors of the maps a convolution reads and writes.

@@ -70,7 +70,7 @@ impl Trainer<'_> {
         let w = self.b.temp("effective", weights, Scope::PerChip);
         ops.push(Op::from(CollapsePlanes {
             g: programmed.g,
-            w_step: at.states.weight_step,
+            w_step: programmed.step,
             correct: None,
             out: w,
             spec: layer.reading.linear(),

@@ -1,7 +1,8 @@
 //! The forward pass of an inference program: element-wise layers are fused into the operator before
 //! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`] in `measured`).
 
-use super::cells::{Maps, Product, Tap, Tapped, codes_of, read_layer, tap_layer};
+use super::cells::{Maps, Product, Tap, Tapped, codes_of, read_layer};
+use super::taps::tap_layer;
 use super::*;
 use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;

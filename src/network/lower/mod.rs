@@ -14,6 +14,7 @@ mod measured;
 mod norm;
 pub mod parts;
 mod stages;
+mod taps;
 pub mod training;
 mod update;
 

@@ -110,6 +110,7 @@ mod tests {
             tile_rows: cut(rows, size.rows).into_iter().map(|r| r as u32).collect(),
             tile_cols: tile_cols.collect(),
             slice_bits: [2].into(),
+            equal_slices: 1,
             weight_bits: 3,
             encoding: Encoding::Differential {
                 two_sided: false,

@@ -195,7 +195,7 @@ fn separate(own: &mut LayerSettings) {
     }
 }
 
-/// Codes of a layer's weights.
+/// Codes that a layer's arrays hold.
 fn codes(model: &Model, name: &str, layer: &CellLayer) -> Result<Vec<i32>> {
     let arrays = &layer.programming.arrays;
     let w = model.parameters.need(name, Part::Weight)?;
@@ -207,5 +207,7 @@ fn codes(model: &Model, name: &str, layer: &CellLayer) -> Result<Vec<i32>> {
             .map(move |&w| weight::quantize(w, d, arrays.weight_bits))
     });
     let quantized: Vec<f32> = quantized.collect();
-    Ok(cell_form::codes(&quantized, steps, arrays.rows))
+    let codes = cell_form::codes(&quantized, steps, arrays.rows).into_iter();
+    let equal = arrays.equal_slices as i32;
+    Ok(codes.map(|q| equal * q).collect())
 }

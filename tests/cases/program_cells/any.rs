@@ -86,7 +86,7 @@ fn layer(seed: u64) -> Case {
         bits => (1i32 << (bits - 1)) - 1,
     };
     let codes: Vec<i32> = (0..a.plane_len())
-        .map(|_| rng.pick(0, 2 * most as usize) as i32 - most)
+        .map(|_| a.equal_slices as i32 * (rng.pick(0, 2 * most as usize) as i32 - most))
         .collect();
     let step: Vec<f32> = match rng.coin() {
         true => vec![0.3],

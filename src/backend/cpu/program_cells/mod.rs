@@ -212,12 +212,12 @@ impl<'a> Cells<'a> {
     fn digit(&self, plane: usize, code: i32) -> f32 {
         let a = &self.layer.spec.arrays;
         let s = slice_of(a, plane);
-        let (shift, top) = (a.shift(s), a.top_digit(s) as i32);
+        let top = a.top_digit(s) as i32;
         let positive = plane.is_multiple_of(2);
         match a.encoding {
-            Encoding::Offset { .. } => ((code + a.offset_code() as i32) >> shift & top) as f32,
+            Encoding::Offset { .. } => a.digit((code + a.offset_code() as i32) as u32, s) as f32,
             Encoding::Differential { two_sided, .. } => {
-                let digit = code.abs() >> shift & top;
+                let digit = a.digit(code.unsigned_abs(), s) as i32;
                 let signed = if (code < 0) == positive {
                     -digit
                 } else {
@@ -242,16 +242,13 @@ impl<'a> Cells<'a> {
     /// A number of the code of every weight.
     fn of_codes(&self, range: &Range<usize>, out: &mut Vec<f32>, number: impl Fn(i32) -> f32) {
         let a = &self.layer.spec.arrays;
-        let bits = a.shift(a.slices());
+        let most = a.most_code() as f32;
         let (lo, hi) = match a.encoding {
             Encoding::Offset { .. } => {
                 let zero = a.offset_code() as f32;
-                (-zero, ((1u32 << bits) - 1) as f32 - zero)
+                (-zero, most - zero)
             }
-            Encoding::Differential { .. } => {
-                let most = ((1u32 << bits) - 1) as f32;
-                (-most, most)
-            }
+            Encoding::Differential { .. } => (-most, most),
         };
         out.resize(range.len(), 0.0);
         for (col, at) in columns(range, a.rows) {

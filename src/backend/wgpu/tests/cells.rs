@@ -15,6 +15,7 @@ pub(super) fn arrays(encoding: Encoding) -> Arrays {
         tile_rows: [0, 5, ROWS as u32].into(),
         tile_cols: [0, 4, COLS as u32].into(),
         slice_bits: [2, 2].into(),
+        equal_slices: 1,
         weight_bits: 4,
         encoding,
         g_min: 0.1,

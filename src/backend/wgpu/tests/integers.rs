@@ -26,6 +26,7 @@ fn crossbars(rows: usize, most: usize, slice: u8) -> (Program, Vec<Op>) {
             rows,
             tile_rows: tile_rows.clone(),
             slice_bits: [slice; 1].into(),
+            equal_slices: 1,
             weight_bits: u32::from(slice) + 1,
             ..arrays(encoding)
         };

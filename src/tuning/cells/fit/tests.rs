@@ -82,10 +82,11 @@ fn text(d: &mut Draw) -> String {
     let non_negative = d.of(&[true, false]);
     let clip = d.of(&["", "", "clip = 1.05\n"]);
     let distribution = d.of(&["gaussian", "truncated", "lognormal"]);
+    let equal = d.of(&[1, 1, 2]);
     format!(
         "fidelity = \"cell\"\n[quantize]\nweight_bits = {bits}\nactivation_bits = 4\ninput_bits = 4\n\
          [chip.array]\nrows = 8\ncols = 5\n[chip.adc]\nbits = 0\n\
-         [chip.cells]\non_off_ratio = {ratio}\n{cells}\n{slices}\n{table}{drift}\
+         [chip.cells]\non_off_ratio = {ratio}\n{cells}\n{slices}\nequal_slices = {equal}\n{table}{drift}\
          [chip.programming]\nnon_negative = {non_negative}\n{clip}\
          [variation]\nlaw = \"{law}\"\ndistribution = \"{distribution}\"\nsigma_b = {b}\nsigma_layer = {layer}\n\
          sigma_array = {array}\n[tuning]\nmethod = \"oracle\"\n"
@@ -109,8 +110,10 @@ impl Case {
         let top = (1 << (bits - 1)) - 1;
         // Some layers have weights of one sign mostly, and many zeros.
         let shift = d.of(&[0, 0, 1]);
+        let equal = layer.programming.arrays.equal_slices as i32;
         let codes: Vec<i32> = (0..ROWS * COLS)
             .map(|_| ((d.word() >> 8) as i32 % (2 * top + 1) - top + shift).clamp(-top, top))
+            .map(|code| equal * code)
             .collect();
         let q: Vec<f32> = codes.iter().map(|&c| c as f32).collect();
         let chips = ChipVariation::new(&e.variation).unwrap();
