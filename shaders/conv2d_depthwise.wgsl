@@ -3,7 +3,9 @@
 // gradient of their input, which is one with the kernel turned (TURNED). A thread computes 2 rows x 4
 // columns of one channel for four images from the 4 x 6 places that they see, so that a place is loaded
 // once for up to six products; a workgroup has one channel, whose weights all its threads share. Sums have
-// the order of shared/tile.wgsl. Constants from the prelude: TURNED, and what shared/post.wgsl needs.
+// the order of shared/tile.wgsl. They are written out, so a compiler may drop the 0 that they begin with (WGSL
+// leaves the sign of zeros open, and Mesa does it): a sum of products -0 is then -0.
+// Constants from the prelude: TURNED, and what shared/post.wgsl needs.
 
 struct Params {
     x: View,
