@@ -6,6 +6,9 @@ use pimento::random::TRAINING;
 
 use super::harness::*;
 
+mod layers;
+use layers::{Layer, Norm, optimizers};
+
 /// Bound on the difference of a parameter after three steps. Rounding alone leaves 1e-6; an
 /// activation within rounding of a quantizer's threshold may get the next code, which moves a
 /// gradient by a step (0.1) of one of 74 images: 1e-3, times the learning rate of 0.05. A few
@@ -36,145 +39,6 @@ fn geometry() -> ConvGeometry {
 
 const MAP: [usize; 3] = [4, 4, 4];
 const LOGITS: [usize; 3] = [CLASSES, 1, 1];
-
-/// A weight with everything between it and the chips.
-struct Layer {
-    w: TensorId,
-    scale: TensorId,
-    full_scale: TensorId,
-    q: TensorId,
-    effective: TensorId,
-    d_effective: TensorId,
-    dq: TensorId,
-    dw: TensorId,
-    step: Option<Step>,
-    run: usize,
-    spec: Fabrication,
-}
-
-const BITS: u32 = 4;
-
-impl Layer {
-    fn new(case: &mut Case, step: Option<Step>, steps: usize, spec: Fabrication) -> Self {
-        let n = spec.cols * spec.rows;
-        let mut temp = |scope| {
-            let name = format!("layer{}.{}", spec.layer, case.program.tensors.len());
-            case.program.tensor(name, Shape::Flat(n), scope, Role::Temp)
-        };
-        let (q, dq, dw) = (
-            temp(Scope::Shared),
-            temp(Scope::Shared),
-            temp(Scope::Shared),
-        );
-        let (effective, d_effective) = (temp(Scope::PerChip), temp(Scope::PerChip));
-        Self {
-            w: case.made(n, Scope::Shared, |n, seed| {
-                values(n, seed).iter().map(|v| 0.5 * v).collect()
-            }),
-            scale: case.output(steps, Scope::Shared),
-            full_scale: case.output(steps, Scope::Shared),
-            q,
-            effective,
-            d_effective,
-            dq,
-            dw,
-            step,
-            run: n / steps,
-            spec,
-        }
-    }
-
-    /// Master weight to the weights of the chips.
-    fn forward(&self, chip: TensorId) -> [Op; 3] {
-        [
-            Op::from(WeightScale {
-                w: self.w,
-                scale: self.scale,
-                full_scale: self.full_scale,
-                run: self.run,
-                bits: BITS,
-                step: self.step,
-            }),
-            Op::from(QuantizeWeight {
-                w: self.w,
-                scale: self.scale,
-                run: self.run,
-                q: self.q,
-                bits: BITS,
-            }),
-            Op::from(Fabricate {
-                w: self.q,
-                full_scale: self.full_scale,
-                chip,
-                out: self.effective,
-                spec: self.spec,
-            }),
-        ]
-    }
-
-    /// Gradient of the chips' weights to that of the master weight.
-    fn backward(&self, chip: TensorId) -> [Op; 2] {
-        [
-            Op::from(FabricateGrad {
-                w: self.q,
-                chip,
-                dout: self.d_effective,
-                dw: self.dq,
-                spec: self.spec,
-            }),
-            Op::from(QuantizeWeightGrad {
-                w: self.w,
-                scale: self.scale,
-                run: self.run,
-                dq: self.dq,
-                dw: self.dw,
-                dscale: None,
-                bits: BITS,
-                ste: StraightThrough::Identity,
-            }),
-        ]
-    }
-}
-
-/// Batch norm of the convolution's output.
-struct Norm {
-    mean: TensorId,
-    var: TensorId,
-    running_mean: TensorId,
-    running_var: TensorId,
-    gamma: TensorId,
-    beta: TensorId,
-    scale: TensorId,
-    shift: TensorId,
-}
-
-impl Norm {
-    fn new(case: &mut Case) -> Self {
-        let c = MAP[0];
-        Self {
-            mean: case.output(c, Scope::Shared),
-            var: case.output(c, Scope::Shared),
-            running_mean: case.output(c, Scope::Shared),
-            running_var: case.output(c, Scope::Shared),
-            gamma: case.made(c, Scope::Shared, |n, _| vec![1.0; n]),
-            beta: case.made(c, Scope::Shared, |n, _| vec![0.25; n]),
-            scale: case.output(c, Scope::Shared),
-            shift: case.output(c, Scope::Shared),
-        }
-    }
-
-    fn fold(&self, mean: TensorId, var: TensorId) -> Op {
-        Op::from(BatchNormFold {
-            mean,
-            var,
-            gamma: self.gamma,
-            beta: self.beta,
-            scale: self.scale,
-            shift: self.shift,
-            eps: EPS_NORM,
-        })
-    }
-}
 
 struct Network {
     x: TensorId,
@@ -429,35 +293,7 @@ impl Network {
             (self.linear.w, self.linear.dw),
             (self.bias, dbias),
         ];
-        for (i, (w, g)) in updates.into_iter().enumerate() {
-            let n = case.program.desc(w).shape.len();
-            let mut moment = || case.output(n, Scope::Shared);
-            ops.push(if i < 3 {
-                Op::from(Sgd {
-                    w,
-                    g,
-                    m: moment(),
-                    momentum: 0.9,
-                    weight_decay: 1e-3,
-                    nesterov: true,
-                    positive: false,
-                })
-            } else {
-                Op::from(Adam {
-                    w,
-                    g,
-                    m: moment(),
-                    v: moment(),
-                    beta1: 0.9,
-                    beta2: 0.99,
-                    // Large, so that the sign of a gradient that is rounding does not count.
-                    eps: 1e-2,
-                    weight_decay: 1e-3,
-                    decoupled: true,
-                    positive: false,
-                })
-            });
-        }
+        ops.extend(optimizers(case, &updates));
         ops
     }
 

@@ -14,7 +14,11 @@
 //!
 //! Kernels of 3 x 3 have another way ([`super::winograd`]) where [`Winograd`] says so.
 
+mod phases;
+
 use std::ops::Range;
+
+use phases::{Axis, Line, choose};
 
 use super::block::{BlockRun, Space};
 use super::buffer::Buffer;
@@ -154,6 +158,71 @@ pub(super) fn rows_under(g: &ConvGeometry, lines: usize) -> usize {
     (lines - 1) * g.stride[0] + (g.kh - 1) * g.dilation[0] + 1
 }
 
+/// Where the phases of an input's gradient find the output's: rows from `low` on, `left` columns of zeros before
+/// each.
+struct Phases<'a> {
+    geo: &'a ConvGeometry,
+    left: usize,
+    low: isize,
+    strips: Option<Strips>,
+}
+
+impl Phases<'_> {
+    /// What a phase adds up: the rows `v`, the columns `u`.
+    fn gather(&self, v: &Axis, u: &Axis) -> Result<Gather> {
+        let &Self {
+            geo: g,
+            left,
+            low,
+            strips,
+        } = self;
+        let (ho, wo) = (g.h_out(), g.w_out());
+        let (plane, cols, top) = match &strips {
+            Some(s) => (s.strip.plane(), s.strip.cols, -low),
+            None => (ho * wo * LANES, wo, 0),
+        };
+        let (c_group, o_group, taps) = (g.c_in / g.groups, g.c_out / g.groups, g.kh * g.kw);
+        let (mut offsets, mut terms) = (Vec::new(), Vec::new());
+        for o in 0..o_group {
+            for &(ky, oy) in &v.taps {
+                for &(kx, ox) in &u.taps {
+                    // A strip begins `top` rows and `left` columns earlier.
+                    let y = (oy + top) as usize;
+                    let x = (ox + left as isize) as usize;
+                    offsets.push((o * plane + (y * cols + x) * LANES) as u32);
+                    terms.push((o * c_group * taps + ky * g.kw + kx) as u32);
+                }
+            }
+        }
+        let pixel = |x: usize| {
+            let to = v.first * g.w_in + u.first + x * g.stride[1];
+            ((x * LANES) as u32, (to * LANES) as u32)
+        };
+        let lines = Lines {
+            first: (0..u.len).map(pixel).collect(),
+            line_in: cols * LANES,
+            line_out: g.stride[0] * g.w_in * LANES,
+            strip: strips.map_or(v.len, |s| s.lines),
+            count: v.len,
+        };
+        let shape = GatherShape {
+            rows: c_group,
+            groups: g.groups,
+            group_in: o_group * plane,
+            group_out: c_group * g.h_in * g.w_in * LANES,
+            row_out: g.h_in * g.w_in * LANES,
+            x_len: g.c_out * plane,
+            y_len: g.c_in * g.h_in * g.w_in * LANES,
+        };
+        let source = Source {
+            group: o_group * g.rows(),
+            row: taps,
+            terms,
+        };
+        Gather::new(shape, offsets, lines, source)
+    }
+}
+
 impl ConvPlan {
     /// The forward operator.
     pub fn forward(g: &ConvGeometry) -> Result<Self> {
@@ -255,52 +324,16 @@ impl ConvPlan {
                 advance: lines,
             }
         });
-        let (plane, cols, top) = match &strips {
-            Some(s) => (s.strip.plane(), s.strip.cols, -low),
-            None => (ho * wo * LANES, wo, 0),
+        let phases = Phases {
+            geo: g,
+            left,
+            low,
+            strips,
         };
-        let (c_group, o_group, taps) = (g.c_in / g.groups, g.c_out / g.groups, g.kh * g.kw);
         let mut gathers = Vec::new();
         for v in &vertical {
             for u in &horizontal {
-                let (mut offsets, mut terms) = (Vec::new(), Vec::new());
-                for o in 0..o_group {
-                    for &(ky, oy) in &v.taps {
-                        for &(kx, ox) in &u.taps {
-                            // A strip begins `top` rows and `left` columns earlier.
-                            let y = (oy + top) as usize;
-                            let x = (ox + left as isize) as usize;
-                            offsets.push((o * plane + (y * cols + x) * LANES) as u32);
-                            terms.push((o * c_group * taps + ky * g.kw + kx) as u32);
-                        }
-                    }
-                }
-                let pixel = |x: usize| {
-                    let to = v.first * g.w_in + u.first + x * g.stride[1];
-                    ((x * LANES) as u32, (to * LANES) as u32)
-                };
-                let lines = Lines {
-                    first: (0..u.len).map(pixel).collect(),
-                    line_in: cols * LANES,
-                    line_out: g.stride[0] * g.w_in * LANES,
-                    strip: strips.map_or(v.len, |s| s.lines),
-                    count: v.len,
-                };
-                let shape = GatherShape {
-                    rows: c_group,
-                    groups: g.groups,
-                    group_in: o_group * plane,
-                    group_out: c_group * g.h_in * g.w_in * LANES,
-                    row_out: g.h_in * g.w_in * LANES,
-                    x_len: g.c_out * plane,
-                    y_len: g.c_in * g.h_in * g.w_in * LANES,
-                };
-                let source = Source {
-                    group: o_group * g.rows(),
-                    row: taps,
-                    terms,
-                };
-                gathers.push(Gather::new(shape, offsets, lines, source)?);
+                gathers.push(phases.gather(v, u)?);
             }
         }
         Ok(Self {
@@ -358,98 +391,6 @@ impl ConvPlan {
             }
             products(copies, y, i * s.lines..(i + 1) * s.lines);
         }
-    }
-}
-
-/// One phase of a transposed convolution along one axis: input places `first, first + stride, ..`.
-struct Axis {
-    first: usize,
-    len: usize,
-    /// Kernel tap and the output place it meets at the phase's first input place.
-    taps: Vec<(usize, isize)>,
-    /// Output places needed before the first and after the last one.
-    before: usize,
-    after: usize,
-}
-
-/// Parts instead of whole phases where that at least halves the products and at most doubles the
-/// packed weights: each part has a copy of its own, made for every chip.
-fn choose(phases: [Vec<Axis>; 2], parts: [Vec<Axis>; 2]) -> [Vec<Axis>; 2] {
-    let both = |axes: &[Vec<Axis>; 2], of: fn(&Axis) -> usize| -> usize {
-        axes.iter()
-            .map(|a| a.iter().map(of).sum::<usize>())
-            .product()
-    };
-    let products = |a: &Axis| a.taps.len() * a.len;
-    let packed = |a: &Axis| a.taps.len();
-    let fewer = both(&phases, products) >= 2 * both(&parts, products);
-    match fewer && both(&parts, packed) <= 2 * both(&phases, packed) {
-        true => parts,
-        false => phases,
-    }
-}
-
-/// A convolution along one axis.
-struct Line {
-    n_in: usize,
-    n_out: usize,
-    kernel: usize,
-    pad: usize,
-    stride: usize,
-    dilation: usize,
-}
-
-impl Line {
-    /// All phases of its transpose.
-    fn phases(&self) -> Vec<Axis> {
-        let stride = self.stride as isize;
-        (0..self.stride.min(self.n_in))
-            .map(|first| {
-                let len = (self.n_in - first).div_ceil(self.stride);
-                let taps: Vec<_> = (0..self.kernel)
-                    .filter_map(|k| {
-                        let at = (first + self.pad) as isize - (k * self.dilation) as isize;
-                        (at.rem_euclid(stride) == 0).then(|| (k, at.div_euclid(stride)))
-                    })
-                    .collect();
-                let low = taps.iter().map(|t| t.1).min().unwrap_or(0);
-                let high = taps.iter().map(|t| t.1).max().unwrap_or(0) + len as isize;
-                Axis {
-                    first,
-                    len,
-                    taps,
-                    before: (-low).max(0) as usize,
-                    after: (high - self.n_out as isize).max(0) as usize,
-                }
-            })
-            .collect()
-    }
-
-    /// The phases cut wherever a tap begins or ends to meet an output.
-    fn parts(&self) -> Vec<Axis> {
-        let meets = |place: isize| (0..self.n_out as isize).contains(&place);
-        let mut parts: Vec<Axis> = Vec::new();
-        for phase in self.phases() {
-            // Taps of the part that ends here, by their position in the kernel.
-            let mut last: Option<Vec<usize>> = None;
-            for i in 0..phase.len {
-                let places = phase.taps.iter().map(|&(k, at)| (k, at + i as isize));
-                let taps: Vec<_> = places.filter(|&(_, at)| meets(at)).collect();
-                let kernel: Vec<usize> = taps.iter().map(|t| t.0).collect();
-                match parts.last_mut().filter(|_| last.as_ref() == Some(&kernel)) {
-                    Some(part) => part.len += 1,
-                    None => parts.push(Axis {
-                        first: phase.first + i * self.stride,
-                        len: 1,
-                        taps,
-                        before: 0,
-                        after: 0,
-                    }),
-                }
-                last = Some(kernel);
-            }
-        }
-        parts
     }
 }
 

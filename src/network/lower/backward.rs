@@ -1,6 +1,6 @@
 //! The backward half of a training step: reverse-mode differentiation of the graph.
 
-use super::training::{Saved, Trainer};
+use super::training::{Saved, SavedConv, Trainer};
 use super::*;
 use crate::error::{Error, Result};
 use crate::network::graph::Layer;
@@ -70,94 +70,15 @@ impl Trainer<'_> {
             };
             let node = &graph.nodes[id];
             let source = node.inputs[0];
-            let x = self.values[source];
-            let y = self.values[id];
-            match (&node.layer, self.saved[id]) {
-                (
-                    Layer::Conv { geo, .. },
-                    Saved::Conv {
-                        states,
-                        noise,
-                        x: quantized,
-                        w,
-                        gain,
-                    },
-                ) => {
-                    let dy = self.scaled(ops, id, states.bias, dy, gain, updates);
-                    self.weight_grad(ops, updates, geo, (states, noise), (quantized, w, dy));
-                    let image = graph.is_image(source);
-                    let learned = self.b.numerics.act_step == ActStep::Learned;
-                    let quantizer_learns =
-                        learned && matches!(states.input, InputQuantizer::Uniform(_));
-                    if image && !quantizer_learns {
+            let dx = match (&node.layer, self.saved[id]) {
+                (Layer::Conv { geo, .. }, Saved::Conv(saved)) => {
+                    let Some(dx) = self.conv_grad(ops, updates, geo, (id, saved, dy)) else {
                         continue;
-                    }
-                    let dx = self.input_grad(ops, updates, geo, states.input, (source, x, w, dy));
-                    grads[source].push(dx);
+                    };
+                    dx
                 }
-                (Layer::BatchNorm { eps, .. }, Saved::Norm { states, mean, var }) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    let c = Shape::Flat(node.shape.0);
-                    let dgamma = self.b.temp("dgamma", c, Scope::Shared);
-                    let dbeta = self.b.temp("dbeta", c, Scope::Shared);
-                    let eps = *eps;
-                    ops.push(Op::from(BatchNormGradSums {
-                        x,
-                        mean,
-                        var,
-                        dy,
-                        dgamma,
-                        dbeta,
-                        eps,
-                    }));
-                    ops.push(Op::from(BatchNormGrad {
-                        x,
-                        mean,
-                        var,
-                        gamma: states.gamma,
-                        dy,
-                        dgamma,
-                        dbeta,
-                        dx,
-                        eps,
-                    }));
-                    updates.push((states.gamma, dgamma));
-                    updates.push((states.beta, dbeta));
-                    grads[source].push(dx);
-                }
-                (Layer::Activation(act), _) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::from(ActivationGrad {
-                        y: if act.derivative_from_input() { x } else { y },
-                        dy,
-                        dx,
-                        act: *act,
-                        scale: None,
-                    }));
-                    grads[source].push(dx);
-                }
-                (Layer::Affine | Layer::BatchNorm { .. }, Saved::Affine { scale }) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::from(ActivationGrad {
-                        y,
-                        dy,
-                        dx,
-                        act: Activation::Identity,
-                        scale: Some(scale),
-                    }));
-                    grads[source].push(dx);
-                }
-                (Layer::Quantize { .. }, Saved::Quantize(quant)) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::from(QuantizeActGrad {
-                        x,
-                        dy,
-                        dx,
-                        dscale: None,
-                        quant,
-                        ste: StraightThrough::Clip,
-                    }));
-                    grads[source].push(dx);
+                (&Layer::BatchNorm { eps, .. }, Saved::Norm { states, mean, var }) => {
+                    self.norm_grad(ops, updates, eps, (source, states, [mean, var], dy))
                 }
                 (Layer::Multiply, _) => {
                     for (this, other) in [(0, 1), (1, 0)] {
@@ -167,17 +88,7 @@ impl Trainer<'_> {
                         ops.push(Op::from(Multiply { a: dy, b, y: dx }));
                         grads[this].push(dx);
                     }
-                }
-                (Layer::Rearrange { table, .. }, _) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::from(Rearrange {
-                        x: dy,
-                        y: dx,
-                        first: 0,
-                        table: inverse(table, self.b.program.desc(x).shape.len()),
-                        fill: 0.0,
-                    }));
-                    grads[source].push(dx);
+                    continue;
                 }
                 (Layer::Reshape | Layer::Concat, _) => {
                     let mut first = 0;
@@ -194,33 +105,131 @@ impl Trainer<'_> {
                         first += n;
                         grads[i].push(dx);
                     }
-                }
-                (Layer::MaxPool(geo), _) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::from(MaxPoolGrad {
-                        x,
-                        y,
-                        dy,
-                        dx,
-                        geo: *geo,
-                    }));
-                    grads[source].push(dx);
-                }
-                (Layer::AvgPool(geo), _) => {
-                    let dx = self.b.map(source, Scope::PerChip);
-                    ops.push(Op::from(AvgPoolGrad { dy, dx, geo: *geo }));
-                    grads[source].push(dx);
+                    continue;
                 }
                 (Layer::Add, _) => {
                     for &i in &node.inputs {
                         grads[i].push(dy);
                     }
+                    continue;
                 }
-                _ => {
-                    unreachable!("layers with states saved them, `check_trainable` knows the rest")
-                }
-            }
+                (_, saved) => self.map_grad(ops, id, saved, dy),
+            };
+            grads[source].push(dx);
         }
+    }
+
+    /// Gradient of a convolution's weights, bias and steps to `updates`, that of its input as the result: none where
+    /// nobody asks for it.
+    fn conv_grad(
+        &mut self,
+        ops: &mut Vec<Op>,
+        updates: &mut Vec<(TensorId, TensorId)>,
+        geo: &ConvGeometry,
+        (id, saved, dy): (NodeId, SavedConv, TensorId),
+    ) -> Option<TensorId> {
+        let SavedConv {
+            states,
+            noise,
+            x: quantized,
+            w,
+            gain,
+        } = saved;
+        let source = self.b.graph.nodes[id].inputs[0];
+        let x = self.values[source];
+        let dy = self.scaled(ops, id, states.bias, dy, gain, updates);
+        self.weight_grad(ops, updates, geo, (states, noise), (quantized, w, dy));
+        let image = self.b.graph.is_image(source);
+        let learned = self.b.numerics.act_step == ActStep::Learned;
+        let quantizer_learns = learned && matches!(states.input, InputQuantizer::Uniform(_));
+        if image && !quantizer_learns {
+            return None;
+        }
+        Some(self.input_grad(ops, updates, geo, states.input, (source, x, w, dy)))
+    }
+
+    /// Gradient through a batch norm with the statistics of its batch.
+    fn norm_grad(
+        &mut self,
+        ops: &mut Vec<Op>,
+        updates: &mut Vec<(TensorId, TensorId)>,
+        eps: f32,
+        (source, states, [mean, var], dy): (NodeId, NormStates, [TensorId; 2], TensorId),
+    ) -> TensorId {
+        let x = self.values[source];
+        let dx = self.b.map(source, Scope::PerChip);
+        let channels = self.b.program.desc(states.gamma).shape;
+        let dgamma = self.b.temp("dgamma", channels, Scope::Shared);
+        let dbeta = self.b.temp("dbeta", channels, Scope::Shared);
+        ops.push(Op::from(BatchNormGradSums {
+            x,
+            mean,
+            var,
+            dy,
+            dgamma,
+            dbeta,
+            eps,
+        }));
+        ops.push(Op::from(BatchNormGrad {
+            x,
+            mean,
+            var,
+            gamma: states.gamma,
+            dy,
+            dgamma,
+            dbeta,
+            dx,
+            eps,
+        }));
+        updates.push((states.gamma, dgamma));
+        updates.push((states.beta, dbeta));
+        dx
+    }
+
+    /// Gradient through a layer of one input and without parameters.
+    fn map_grad(&mut self, ops: &mut Vec<Op>, id: NodeId, saved: Saved, dy: TensorId) -> TensorId {
+        let node = &self.b.graph.nodes[id];
+        let source = node.inputs[0];
+        let x = self.values[source];
+        let y = self.values[id];
+        let dx = self.b.map(source, Scope::PerChip);
+        ops.push(match (&node.layer, saved) {
+            (Layer::Activation(act), _) => Op::from(ActivationGrad {
+                y: if act.derivative_from_input() { x } else { y },
+                dy,
+                dx,
+                act: *act,
+                scale: None,
+            }),
+            (Layer::Affine | Layer::BatchNorm { .. }, Saved::Affine { scale }) => {
+                Op::from(ActivationGrad {
+                    y,
+                    dy,
+                    dx,
+                    act: Activation::Identity,
+                    scale: Some(scale),
+                })
+            }
+            (Layer::Quantize { .. }, Saved::Quantize(quant)) => Op::from(QuantizeActGrad {
+                x,
+                dy,
+                dx,
+                dscale: None,
+                quant,
+                ste: StraightThrough::Clip,
+            }),
+            (Layer::Rearrange { table, .. }, _) => Op::from(Rearrange {
+                x: dy,
+                y: dx,
+                first: 0,
+                table: inverse(table, self.b.program.desc(x).shape.len()),
+                fill: 0.0,
+            }),
+            (&Layer::MaxPool(geo), _) => Op::from(MaxPoolGrad { x, y, dy, dx, geo }),
+            (&Layer::AvgPool(geo), _) => Op::from(AvgPoolGrad { dy, dx, geo }),
+            _ => unreachable!("layers with states saved them, `check_trainable` knows the rest"),
+        });
+        dx
     }
 
     /// Adds the bias's gradient to the updates and scales what goes on through the product.

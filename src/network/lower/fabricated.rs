@@ -1,7 +1,7 @@
 //! Crossbar layers of a training step on their chips: weights that deviate, or cells and converters.
 
 use super::cells::{Life, Maps, Place, Product, converted, program_quantized, read_layer};
-use super::training::{CellTraining, Saved, Trainer};
+use super::training::{CellTraining, Saved, SavedConv, Trainer};
 use super::*;
 
 /// A crossbar layer while its forward pass is written.
@@ -117,7 +117,7 @@ impl Trainer<'_> {
             ops.push(Op::from(VarianceRatio { a, b, out }));
             out
         });
-        let saved = Saved::Conv {
+        let saved = SavedConv {
             states: at.states,
             noise: None,
             x,
@@ -128,6 +128,6 @@ impl Trainer<'_> {
             },
             gain,
         };
-        (y, saved)
+        (y, Saved::Conv(saved))
     }
 }

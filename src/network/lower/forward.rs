@@ -2,7 +2,7 @@
 //! backward half needs of it.
 
 use super::fabricated::Layered;
-use super::training::{Quantized, Saved, Trainer};
+use super::training::{Quantized, Saved, SavedConv, Trainer};
 use super::update::Trained;
 use super::*;
 use crate::network::graph::Layer;
@@ -25,93 +25,88 @@ impl Trainer<'_> {
             let (value, saved) = match (&node.layer, x) {
                 (Layer::Conv { geo, bias }, Some(x)) => self.conv(&mut ops, id, geo, *bias, x),
                 (Layer::BatchNorm { eps, .. }, Some(x)) => self.norm(&mut ops, id, *eps, x),
-                (Layer::Activation(act), Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let post = Post {
-                        act: *act,
-                        ..Post::NONE
-                    };
-                    ops.push(Op::from(Pointwise { x, y, post }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::MaxPool(geo), Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(MaxPool { x, y, geo: *geo }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::AvgPool(geo), Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(AvgPool { x, y, geo: *geo }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Add, Some(a)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let b = self.values[node.inputs[1]];
-                    ops.push(Op::from(Add { a, b, y }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Affine, Some(x)) => {
-                    let (scale, shift) = self.b.affine_states(id);
-                    let y = self.b.map(id, Scope::PerChip);
-                    let post = Post {
-                        scale: Some(scale),
-                        shift: Some(shift),
-                        ..Post::NONE
-                    };
-                    ops.push(Op::from(Pointwise { x, y, post }));
-                    (y, Saved::Affine { scale })
-                }
-                (&Layer::Quantize { lo, hi }, Some(x)) => {
-                    let quant = self.b.fixed_quantizer(id, lo, hi);
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(QuantizeAct { x, y, quant }));
-                    (y, Saved::Quantize(quant))
-                }
-                (Layer::Multiply, Some(a)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let b = self.values[node.inputs[1]];
-                    ops.push(Op::from(Multiply { a, b, y }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Softmax, Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(Softmax { x, y }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Rearrange { table, fill }, Some(x)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    ops.push(Op::from(Rearrange {
-                        x,
-                        y,
-                        first: 0,
-                        table: table.clone(),
-                        fill: *fill,
-                    }));
-                    (y, Saved::Nothing)
-                }
-                (Layer::Reshape | Layer::Concat, Some(_)) => {
-                    let y = self.b.map(id, Scope::PerChip);
-                    let mut first = 0;
-                    for &i in &node.inputs {
-                        let x = self.values[i];
-                        let n = self.b.program.desc(x).shape.len();
-                        ops.push(Op::from(Rearrange {
-                            x,
-                            y,
-                            first,
-                            table: (0..n as u32).collect(),
-                            fill: 0.0,
-                        }));
-                        first += n;
-                    }
-                    (y, Saved::Nothing)
-                }
                 (Layer::Input, _) | (_, None) => (images, Saved::Nothing),
+                (_, Some(x)) => {
+                    let y = self.b.map(id, Scope::PerChip);
+                    (y, self.map(&mut ops, id, x, y))
+                }
             };
             self.values.push(value);
             self.saved.push(saved);
         }
         ops
+    }
+
+    /// From the values of a layer without weights, `x` the first of them, to its map `y`.
+    fn map(&mut self, ops: &mut Vec<Op>, id: NodeId, x: TensorId, y: TensorId) -> Saved {
+        let node = &self.b.graph.nodes[id];
+        ops.push(match &node.layer {
+            Layer::Activation(act) => {
+                let post = Post {
+                    act: *act,
+                    ..Post::NONE
+                };
+                Op::from(Pointwise { x, y, post })
+            }
+            &Layer::MaxPool(geo) => Op::from(MaxPool { x, y, geo }),
+            &Layer::AvgPool(geo) => Op::from(AvgPool { x, y, geo }),
+            Layer::Softmax => Op::from(Softmax { x, y }),
+            Layer::Add => {
+                let b = self.values[node.inputs[1]];
+                Op::from(Add { a: x, b, y })
+            }
+            Layer::Multiply => {
+                let b = self.values[node.inputs[1]];
+                Op::from(Multiply { a: x, b, y })
+            }
+            Layer::Rearrange { table, fill } => Op::from(Rearrange {
+                x,
+                y,
+                first: 0,
+                table: table.clone(),
+                fill: *fill,
+            }),
+            Layer::Reshape | Layer::Concat => {
+                self.one_behind_the_other(ops, &node.inputs, y);
+                return Saved::Nothing;
+            }
+            Layer::Affine => {
+                let (scale, shift) = self.b.affine_states(id);
+                let post = Post {
+                    scale: Some(scale),
+                    shift: Some(shift),
+                    ..Post::NONE
+                };
+                ops.push(Op::from(Pointwise { x, y, post }));
+                return Saved::Affine { scale };
+            }
+            &Layer::Quantize { lo, hi } => {
+                let quant = self.b.fixed_quantizer(id, lo, hi);
+                ops.push(Op::from(QuantizeAct { x, y, quant }));
+                return Saved::Quantize(quant);
+            }
+            Layer::Input | Layer::Conv { .. } | Layer::BatchNorm { .. } => {
+                unreachable!("`forward` has taken it")
+            }
+        });
+        Saved::Nothing
+    }
+
+    /// The values of all these nodes in one map.
+    fn one_behind_the_other(&mut self, ops: &mut Vec<Op>, inputs: &[NodeId], y: TensorId) {
+        let mut first = 0;
+        for &i in inputs {
+            let x = self.values[i];
+            let n = self.b.program.desc(x).shape.len();
+            ops.push(Op::from(Rearrange {
+                x,
+                y,
+                first,
+                table: (0..n as u32).collect(),
+                fill: 0.0,
+            }));
+            first += n;
+        }
     }
 
     fn conv(
@@ -126,41 +121,7 @@ impl Trainer<'_> {
         let s = self.b.conv_states(id, geo, bias);
         self.params.push((s.weight, Trained::Weight));
         self.params.extend(s.bias.map(|t| (t, Trained::Other)));
-        let desc = self.b.program.desc(x).clone();
-        let x = match s.input {
-            InputQuantizer::None => x,
-            InputQuantizer::Binary(group) => {
-                let y = self.b.temp("binary", desc.shape, desc.scope);
-                ops.push(Op::from(BinarizeAct { x, y, group }));
-                y
-            }
-            InputQuantizer::Uniform(quant) => {
-                self.quantized_inputs.push(Quantized {
-                    source: x,
-                    quant,
-                    before: ops.len(),
-                });
-                if n.act_step == ActStep::MovingMax {
-                    let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
-                    ops.push(Op::from(MaxAbs {
-                        x,
-                        out: value,
-                        divisor: quant.hi as f32,
-                    }));
-                    ops.push(Op::from(Lerp {
-                        state: quant.scale,
-                        value,
-                        rate: Rate::FixedFromFirst(ACT_RATE),
-                        times: 1.0,
-                    }));
-                } else if n.act_step == ActStep::Learned {
-                    self.params.push((quant.scale, Trained::Step));
-                }
-                let y = self.b.temp("code", desc.shape, desc.scope);
-                ops.push(Op::from(QuantizeAct { x, y, quant }));
-                y
-            }
-        };
+        let x = self.conv_input(ops, &s, n.act_step, x);
         if n.weight_step_learned && n.weight_bits > 1 {
             self.params.push((s.weight_step, Trained::Step));
         }
@@ -173,11 +134,8 @@ impl Trainer<'_> {
             self.b
                 .quantized(&mut self.weights, geo, &s, n.weight_step, (w, range));
         self.freeze.extend_from_slice(&self.weights[first..=chosen]);
-        let index = self
-            .saved
-            .iter()
-            .filter(|s| matches!(s, Saved::Conv { .. }))
-            .count();
+        let convs = self.saved.iter().filter(|s| matches!(s, Saved::Conv(_)));
+        let index = convs.count();
         let cells = self.spec.cells.as_ref();
         if let Some(cells) = cells
             && let Some(at) = cells.layers.iter().position(|l| l.index() == index)
@@ -209,13 +167,58 @@ impl Trainer<'_> {
             true => (q, None),
             false => (w, noise),
         };
-        let saved = Saved::Conv {
+        let saved = SavedConv {
             states: s,
             noise,
             x,
             w,
             gain: None,
         };
-        (y, saved)
+        (y, Saved::Conv(saved))
+    }
+
+    /// What a convolution reads of `x`: quantized, by a step that moves with it or is learned.
+    fn conv_input(
+        &mut self,
+        ops: &mut Vec<Op>,
+        s: &ConvStates,
+        act_step: ActStep,
+        x: TensorId,
+    ) -> TensorId {
+        let desc = self.b.program.desc(x).clone();
+        match s.input {
+            InputQuantizer::None => x,
+            InputQuantizer::Binary(group) => {
+                let y = self.b.temp("binary", desc.shape, desc.scope);
+                ops.push(Op::from(BinarizeAct { x, y, group }));
+                y
+            }
+            InputQuantizer::Uniform(quant) => {
+                self.quantized_inputs.push(Quantized {
+                    source: x,
+                    quant,
+                    before: ops.len(),
+                });
+                if act_step == ActStep::MovingMax {
+                    let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
+                    ops.push(Op::from(MaxAbs {
+                        x,
+                        out: value,
+                        divisor: quant.hi as f32,
+                    }));
+                    ops.push(Op::from(Lerp {
+                        state: quant.scale,
+                        value,
+                        rate: Rate::FixedFromFirst(ACT_RATE),
+                        times: 1.0,
+                    }));
+                } else if act_step == ActStep::Learned {
+                    self.params.push((quant.scale, Trained::Step));
+                }
+                let y = self.b.temp("code", desc.shape, desc.scope);
+                ops.push(Op::from(QuantizeAct { x, y, quant }));
+                y
+            }
+        }
     }
 }

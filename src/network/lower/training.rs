@@ -153,16 +153,7 @@ pub struct QuantizedInput {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Saved {
     Nothing,
-    Conv {
-        states: ConvStates,
-        /// Variation of the weight and its chips, where there is any.
-        noise: Option<(Fabrication, TensorId)>,
-        /// Quantized input and effective weight as used by the convolution.
-        x: TensorId,
-        w: TensorId,
-        /// Factor per channel on the gradient of the output.
-        gain: Option<TensorId>,
-    },
+    Conv(SavedConv),
     Norm {
         states: NormStates,
         mean: TensorId,
@@ -174,24 +165,23 @@ pub(super) enum Saved {
     Quantize(ActQuant),
 }
 
+/// The same of a convolution.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SavedConv {
+    pub states: ConvStates,
+    /// Variation of the weight and its chips, where there is any.
+    pub noise: Option<(Fabrication, TensorId)>,
+    /// Quantized input and effective weight as used by the convolution.
+    pub x: TensorId,
+    pub w: TensorId,
+    /// Factor per channel on the gradient of the output.
+    pub gain: Option<TensorId>,
+}
+
 /// Builds the training program. The graph must pass [`check_trainable`], unless
 /// [`TrainSpec::forward_only`].
 pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
-    let mut t = Trainer {
-        b: Builder::new(graph, numerics),
-        spec,
-        values: vec![],
-        saved: vec![],
-        chips: vec![],
-        cells: vec![],
-        quantized_inputs: vec![],
-        params: vec![],
-        readers: graph.only_readers(),
-        fused: HashMap::new(),
-        weights: vec![],
-        freeze: vec![],
-        transforms: Transforms::default(),
-    };
+    let mut t = Trainer::new(graph, numerics, spec);
     let (images, labels) = t.b.image_io("", Scope::PerChip);
     let tally =
         t.b.program
@@ -304,4 +294,24 @@ pub(super) struct Trainer<'a> {
     pub(super) weights: Vec<Op>,
     pub(super) freeze: Vec<Op>,
     pub(super) transforms: Transforms,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(graph: &'a Graph, numerics: &'a Numerics, spec: &'a TrainSpec) -> Self {
+        Self {
+            b: Builder::new(graph, numerics),
+            spec,
+            values: vec![],
+            saved: vec![],
+            chips: vec![],
+            cells: vec![],
+            quantized_inputs: vec![],
+            params: vec![],
+            readers: graph.only_readers(),
+            fused: HashMap::new(),
+            weights: vec![],
+            freeze: vec![],
+            transforms: Transforms::default(),
+        }
+    }
 }
