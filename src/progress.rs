@@ -45,6 +45,44 @@ pub struct TrainProgress {
     pub batch: usize,
 }
 
+/// How an epoch of a training went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochProgress {
+    /// Which network, in words (`QAVAT, sigma_W 0.2`).
+    pub label: String,
+    /// Name of the stage; empty where the training has no stages.
+    pub stage: String,
+    /// Number of the epoch, from 1; the epochs of earlier stages count.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Completed steps.
+    pub step: usize,
+    /// Learning rate of the epoch's last step.
+    pub learning_rate: f64,
+    /// Mean loss over the epoch's training images, in nats, as trained: under quantization and variation.
+    pub loss: f64,
+    /// Training accuracy, 0 to 1, likewise.
+    pub accuracy: f64,
+    /// Accuracy on the images that were held out, in the epochs that measure it.
+    pub held_out: Option<HeldOutProgress>,
+}
+
+/// Accuracy on held-out training images after an epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeldOutProgress {
+    /// Images.
+    pub images: usize,
+    /// Accuracy without variation, 0 to 1.
+    pub ideal: f64,
+    /// Mean accuracy over chips that are used for nothing else.
+    pub mean: f64,
+    /// Standard deviation over these chips.
+    pub std: f64,
+    /// Number of these chips.
+    pub chips: usize,
+}
+
 /// State of a sweep after a wave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepProgress {
@@ -86,6 +124,9 @@ pub trait Observer: Sync {
 
     /// A training step is done. May be called often; the observer limits the rate.
     fn training(&self, _progress: &TrainProgress) {}
+
+    /// An epoch of a training is done.
+    fn epoch(&self, _progress: &EpochProgress) {}
 
     /// A wave of a sweep begins: these chips of a point, on the adapter of that name.
     fn wave(&self, _point: usize, _chips: &std::ops::Range<u32>, _adapter: &str) {}
@@ -151,6 +192,7 @@ type Told<'a, T> = Option<Box<dyn Fn(&T) + Sync + 'a>>;
 #[derive(Default)]
 pub struct Callbacks<'a> {
     training: Told<'a, TrainProgress>,
+    epoch: Told<'a, EpochProgress>,
     sweep: Told<'a, SweepProgress>,
     message: Told<'a, str>,
     cancel: Cancel,
@@ -160,6 +202,12 @@ impl<'a> Callbacks<'a> {
     /// Calls `f` after steps of trainings.
     pub fn on_training(mut self, f: impl Fn(&TrainProgress) + Sync + 'a) -> Self {
         self.training = Some(Box::new(f));
+        self
+    }
+
+    /// Calls `f` after epochs of trainings.
+    pub fn on_epoch(mut self, f: impl Fn(&EpochProgress) + Sync + 'a) -> Self {
+        self.epoch = Some(Box::new(f));
         self
     }
 
@@ -191,6 +239,10 @@ fn tell<T: ?Sized>(told: &Told<'_, T>, what: &T) {
 impl Observer for Callbacks<'_> {
     fn training(&self, progress: &TrainProgress) {
         tell(&self.training, progress);
+    }
+
+    fn epoch(&self, progress: &EpochProgress) {
+        tell(&self.epoch, progress);
     }
 
     fn sweep(&self, progress: &SweepProgress) {

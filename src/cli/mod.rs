@@ -19,6 +19,7 @@ mod inspect;
 mod kernels;
 mod log;
 mod merge;
+mod metrics;
 mod mvm;
 mod options;
 mod output;

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pimento::Result;
 use pimento::error::printable;
-use pimento::progress::{LoadProgress, Observer, SweepProgress, TrainProgress};
+use pimento::progress::{EpochProgress, LoadProgress, Observer, SweepProgress, TrainProgress};
 
 use super::log::Log;
+use super::metrics::Metrics;
 
 /// Set by the first Ctrl-C; the work saves what it can and stops. The second one stops at once.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -29,6 +30,7 @@ pub struct Terminal {
     quiet: bool,
     bar: Mutex<Option<Bar>>,
     log: Option<Log>,
+    metrics: Option<Metrics>,
 }
 
 /// What is on the screen: a line of words, a bar, and below it one for all points of a sweep. None is
@@ -137,12 +139,19 @@ impl Terminal {
             quiet,
             bar: Mutex::new(None),
             log: None,
+            metrics: None,
         }
     }
 
     /// Writes a log too, if a file is named.
     pub fn with_log(mut self, path: Option<&Path>) -> Result<Self> {
         self.log = path.map(Log::append).transpose()?;
+        Ok(self)
+    }
+
+    /// Writes measurements too, if a file is named.
+    pub fn with_metrics(mut self, path: Option<&Path>) -> Result<Self> {
+        self.metrics = path.map(Metrics::append).transpose()?;
         Ok(self)
     }
 
@@ -208,6 +217,12 @@ impl Observer for Terminal {
         });
     }
 
+    fn epoch(&self, p: &EpochProgress) {
+        if let Some(metrics) = &self.metrics {
+            metrics.epoch(p);
+        }
+    }
+
     fn wave(&self, point: usize, chips: &Range<u32>, adapter: &str) {
         let (first, last) = (chips.start, chips.end - 1);
         self.log(&format!(
@@ -229,6 +244,9 @@ impl Observer for Terminal {
         };
         if let Some(log) = &self.log {
             log.sweep(p, &accuracy());
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.wave(p);
         }
         let label = match p.label.as_str() {
             "" => "chips".to_string(),

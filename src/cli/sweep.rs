@@ -94,6 +94,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
+    /// Append a JSON object for each epoch of a training and each wave of chips to a file
+    #[arg(long, value_name = "FILE.jsonl")]
+    metrics: Option<PathBuf>,
+
     #[command(flatten)]
     backend: BackendArgs,
 
@@ -120,10 +124,12 @@ impl RunArgs {
         let mut options = self.options(experiment, file);
         options.inputs = images::files(experiment);
         options.inputs.extend(file.map(Path::to_path_buf));
-        if let Some(log) = &self.log {
-            outputs::refuse_inputs(log, &options.inputs)?;
+        for file in self.log.iter().chain(&self.metrics) {
+            outputs::refuse_inputs(file, &options.inputs)?;
         }
-        let terminal = Terminal::new(self.output.quiet).with_log(self.log.as_deref())?;
+        let terminal = Terminal::new(self.output.quiet)
+            .with_log(self.log.as_deref())?
+            .with_metrics(self.metrics.as_deref())?;
         let data = images::load(&experiment.data, cache, &terminal)?;
         let backends = self.backend.open_several(self.memory.bytes())?;
         let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();

@@ -42,6 +42,10 @@ pub struct Train {
     #[arg(long)]
     resume: bool,
 
+    /// Append a JSON object for each epoch to a file
+    #[arg(long, value_name = "FILE.jsonl")]
+    metrics: Option<PathBuf>,
+
     #[command(flatten)]
     backend: BackendArgs,
 
@@ -59,6 +63,9 @@ impl Train {
         inputs.push(self.experiment.experiment.clone());
         outputs::check(&self.out, &inputs, self.force, "--out")?;
         outputs::refuse_inputs(&partial, &inputs)?;
+        if let Some(metrics) = &self.metrics {
+            outputs::refuse_inputs(metrics, &inputs)?;
+        }
         let folder = self.out.parent().filter(|f| !f.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|f| !f.is_dir()) {
             return Err(Error::input(format!(
@@ -66,7 +73,7 @@ impl Train {
                 folder.display()
             )));
         }
-        let terminal = Terminal::new(self.output.quiet);
+        let terminal = Terminal::new(self.output.quiet).with_metrics(self.metrics.as_deref())?;
         let cache = self.experiment.common.cache.as_deref();
         let data = images::load(&point.data, cache, &terminal)?;
         let backend = self.backend.open()?;

@@ -268,6 +268,17 @@ fn files_of_others_are_not_replaced() {
     std::fs::write(place.path("work/notes"), "mine\n").unwrap();
     let log = ["sweep", "small.toml", "--out", "new", "--log", "notes"];
     place.refused("work", &log, "is no log");
+    let metrics = ["sweep", "small.toml", "--out", "new", "--metrics", "notes"];
+    place.refused("work", &metrics, "holds no measurements");
+    let metrics = [
+        "sweep",
+        "small.toml",
+        "--out",
+        "new",
+        "--metrics",
+        "small.toml",
+    ];
+    place.refused("work", &metrics, "is read as");
     assert_eq!(place.read("work/notes"), b"mine\n");
 }
 

@@ -54,6 +54,77 @@ impl Place {
     }
 }
 
+/// The objects of a file of measurements, with their times taken out.
+fn measurements(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines: Vec<Value> = text.lines().map(json).collect();
+    for line in &mut lines {
+        let time = line.as_object_mut().unwrap().remove("time").unwrap();
+        assert!(humantime::parse_rfc3339(time.as_str().unwrap()).is_ok());
+    }
+    lines
+}
+
+/// An object for every epoch and every wave, with the numbers of the run; a second process appends.
+#[test]
+fn measurements_are_those_of_the_run() {
+    let place = Place::new();
+    let file = place.path("m.jsonl");
+    let out = place.path("run");
+    let args = ["--out", text(&out), "--metrics", text(&file), "--json"];
+    let run = place.run("sweep", &args);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let summary = json(&run.stdout);
+    let lines = measurements(&file);
+    let of = |event: &str| -> Vec<&Value> {
+        lines.iter().filter(|line| line["event"] == event).collect()
+    };
+    let history = summary["trainings"][0]["epochs"].as_array().unwrap();
+    let epochs = of("epoch");
+    assert_eq!((epochs.len(), history.len()), (2, 2));
+    for (line, record) in epochs.iter().zip(history) {
+        for field in ["epoch", "loss", "accuracy"] {
+            assert_eq!(line[field], record[field], "{field}");
+        }
+        assert_eq!(line["epochs"], 2);
+        assert_eq!(line["stage"], Value::Null);
+    }
+    assert!(epochs[0]["learning_rate"].as_f64() > epochs[1]["learning_rate"].as_f64());
+    let waves = of("wave");
+    assert_eq!(waves.len() + epochs.len(), lines.len());
+    for (i, point) in summary["points"].as_array().unwrap().iter().enumerate() {
+        let last = waves.iter().rfind(|line| line["point"] == i);
+        let last = last.expect("a wave of every point");
+        assert_eq!(
+            (&last["chips_done"], &last["chips"]),
+            (&point["chips"], &point["chips"])
+        );
+        assert_eq!(last["mean"], point["mean"]);
+    }
+
+    let more = [
+        "--out",
+        text(&out),
+        "--resume",
+        "--chips",
+        "7",
+        "--metrics",
+        text(&file),
+    ];
+    let run = place.run("sweep", &more);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let all = measurements(&file);
+    assert_eq!(all[..lines.len()], lines[..]);
+    assert_eq!(all.last().unwrap()["all_done"], 14);
+
+    let net = place.path("net.safetensors");
+    let alone = place.path("alone.jsonl");
+    let args = ["--out", text(&net), "--metrics", text(&alone)];
+    assert_eq!(place.run("train", &args).code, 0);
+    let expected: Vec<Value> = epochs.into_iter().cloned().collect();
+    assert_eq!(measurements(&alone), expected);
+}
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }

@@ -7,7 +7,7 @@ use super::Run;
 use crate::error::{Error, Result};
 use crate::network::lower::ActStep;
 use crate::program::CHIP_FIELDS;
-use crate::progress::{Moment, TrainProgress};
+use crate::progress::{EpochProgress, HeldOutProgress, Moment, TrainProgress};
 use crate::random::TRAINING;
 use crate::train::batches::{Ahead, Batch};
 use crate::train::checkpoint::EpochSums;
@@ -197,6 +197,24 @@ impl Run<'_> {
             }
             _ => None,
         };
+        let rate = self.learning_rate(self.step.saturating_sub(1));
+        self.job.observer.epoch(&EpochProgress {
+            label: self.job.label.clone(),
+            stage: self.stage.name.clone(),
+            epoch,
+            epochs: self.course.epochs(),
+            step: self.stage.steps_before + self.step,
+            learning_rate: rate.into(),
+            loss,
+            accuracy,
+            held_out: validation.map(|v| HeldOutProgress {
+                images: v.images,
+                ideal: v.ideal,
+                mean: v.mean,
+                std: v.std,
+                chips: v.chips,
+            }),
+        });
         self.history.push(EpochRecord {
             epoch,
             loss,
