@@ -1,5 +1,6 @@
 //!include shared/run.wgsl
 //!include shared/cell.wgsl
+//!include shared/profile.wgsl
 // Effective weights of every chip of the wave, out = gain * (w' - offset * full - ref[row]), with
 // w' by the variance model LAW and the MAPPING (enums Law and Mapping of program.rs; the letters
 // are theirs). One invocation makes four neighbouring weights of a chip from one Philox block.
@@ -24,14 +25,43 @@ struct Params {
 @group(0) @binding(4) var<storage, read> chips: array<vec4<f32>>;
 // From fabricate_reference, where COPIES or COLUMNS.
 @group(0) @binding(5) var<storage, read> reference: array<vec2<f32>>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>;
+// Start and rise of the PROFILE pieces, where there are any.
+@group(0) @binding(6) var<storage, read> profile: array<vec2<f32>>;
+@group(0) @binding(7) var<storage, read_write> out: array<vec4<f32>>;
+
+// w' of weights, of the part of the full scale that they are, with a profile: the law with the common deviation alone,
+// and deviates of the cell and of the negative or reference cell times what the profile says.
+fn profiled(
+    v: vec4<f32>, part: vec4<f32>, full: vec4<f32>, e: f32, z: vec4<f32>, other: vec4<f32>,
+) -> vec4<f32> {
+    let span = 1.0 - params.g_min;
+    let zero = vec4<f32>(0.0);
+    if MAPPING == MAPPING_IDEAL {
+        let together = select(full, v, LAW == LAW_PROPORTIONAL) * e;
+        return v + together + full * (profile4(abs(part)) * z);
+    }
+    if MAPPING == MAPPING_DIFFERENTIAL {
+        let positive = profile4(params.g_min + span * max(part, zero)) * z;
+        let negative = profile4(params.g_min + span * max(-part, zero)) * other;
+        let together = select(zero, v * e, LAW == LAW_PROPORTIONAL);
+        return v + together + full / span * (positive - negative);
+    }
+    let g = params.g_min + span * ((part + 1.0) * 0.5);
+    let centre = 0.5 * (1.0 + params.g_min);
+    let subtracted = select(zero, profile4(vec4<f32>(centre)) * other, COPIES);
+    var together = select(vec4<f32>(span * e), zero, COPIES);
+    if LAW == LAW_PROPORTIONAL {
+        together = (g - select(0.0, centre, COPIES)) * e;
+    }
+    return v + 2.0 * full / span * (together + (profile4(g) * z - subtracted));
+}
 
 // w' of weights with scaled deviates zp and zn (the negative cell's) on a chip with common
 // deviation e; r is the scaled mean deviate of the offset mapping's reference column.
 fn varied(
     v: vec4<f32>, full: vec4<f32>, e: f32, zp: vec4<f32>, zn: vec4<f32>, r: vec4<f32>,
 ) -> vec4<f32> {
-    if MAPPING == MAPPING_IDEAL {
+    if MAPPING == MAPPING_IDEAL && PROFILE == 0u {
         if LAW == LAW_PROPORTIONAL {
             return v * (1.0 + e + zp);
         }
@@ -40,6 +70,9 @@ fn varied(
     // Weights relative to the largest.
     let part = select(vec4<f32>(0.0), v / full, full > vec4<f32>(0.0));
     let span = 1.0 - params.g_min;
+    if PROFILE > 0u {
+        return profiled(v, part, full, e, zp, select(zn, r, MAPPING == MAPPING_OFFSET));
+    }
     if MAPPING == MAPPING_DIFFERENTIAL {
         if LAW == LAW_PROPORTIONAL {
             let gp = params.g_min + span * max(part, vec4<f32>(0.0));

@@ -40,6 +40,7 @@ fn fabricate(setup: &Setup, mapping: Mapping, deviate: Deviate) -> Result<Work> 
         mapping,
         deviate,
         sigma_w: 0.2,
+        profile: None,
         reference_columns: 0,
         layer: 1,
         cols,

@@ -118,6 +118,7 @@ const NOISE: CellNoise = CellNoise {
     mapping: Mapping::Ideal,
     deviate: Deviate::Gaussian,
     sigma_w: 0.3,
+    profile: None,
     reference_columns: 0,
 };
 

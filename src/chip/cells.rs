@@ -5,8 +5,8 @@ use super::calibrate::RangeRule;
 use super::layer::{CellLayer, Tuned};
 use super::ranges::{self, Converters};
 use super::terms;
-use crate::config;
 use crate::config::chip::{Accumulate, AdcRange, WireMethod};
+use crate::config::{self, SigmaProfile};
 use crate::effects::{
     CellReadNoise, ConverterEffects, Curve, Drift, Effect, Limits, OpenLines, Stuck, Variation,
 };
@@ -154,13 +154,19 @@ fn programming(
     let drifts = log_time > 0.0 && !(d.nu.is_zero() && d.sigma_nu.is_zero());
     let mut programming = Programming::ideal(arrays.clone(), layer);
     programming.read_noise = read_noise(chip);
+    let (profile, sigma_w) = (&variation.sigma_profile, variation.sigma_w);
+    let by_profile = sigma_w > 0.0 && *profile != SigmaProfile::FLAT;
+    let own = match &p.sigma {
+        Some(sigma) => Some(sigma.sampled()),
+        None => by_profile.then(|| profile.sampled(sigma_w)),
+    };
     let effects = &mut programming.effects;
     effects.fill = chip.cells.fill;
     effects.variation = Variation {
         law: variation.law,
         deviate: terms::deviate(variation),
         sigma: variation.sigma_w as f32,
-        curve: p.sigma.as_ref().map(|c| curve(c.sampled())),
+        curve: own.map(curve),
     };
     if drifts {
         let (nu, sigma_nu) = (curve(d.nu.sampled()), curve(d.sigma_nu.sampled()));

@@ -57,19 +57,35 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn deviation(&self, purpose: Purpose, address: usize) -> f64 {
+    /// A cell's own part of the deviation.
+    fn own(&self, purpose: Purpose, address: usize) -> f64 {
         let (chip, spec) = (self.chip, self.spec);
         let stream = Stream::new(chip.seed, purpose, chip.flags, spec.layer, chip.index);
         let word = stream.word(address as u32);
-        chip.e + deviation(word, spec.deviate, f64::from(spec.sigma_w))
+        deviation(word, spec.deviate, f64::from(spec.sigma_w))
+    }
+
+    fn deviation(&self, purpose: Purpose, address: usize) -> f64 {
+        self.chip.e + self.own(purpose, address)
     }
 
     /// Conductance of a cell with target `g`.
     fn cell(&self, g: f64, purpose: Purpose, address: usize) -> f64 {
+        if let Some(profile) = &self.spec.profile {
+            return self.cell_of_chip(g) + profile.exact(g) * self.own(purpose, address);
+        }
         let eps = self.deviation(purpose, address);
         match self.spec.law {
             Law::WeightProportional => g * (1.0 + eps),
             Law::LayerFixed => g + (1.0 - self.g_min) * eps,
+        }
+    }
+
+    /// Conductance of a cell with target `g` and no deviation of its own.
+    fn cell_of_chip(&self, g: f64) -> f64 {
+        match self.spec.law {
+            Law::WeightProportional => g * (1.0 + self.chip.e),
+            Law::LayerFixed => g + (1.0 - self.g_min) * self.chip.e,
         }
     }
 
@@ -91,6 +107,14 @@ impl Layer<'_> {
         let [positive, negative] = purposes;
         let span = 1.0 - self.g_min;
         match self.spec.mapping {
+            // One signed cell of the magnitude's conductance.
+            Mapping::Ideal if self.spec.profile.is_some() => {
+                let own = self.cell(v.abs(), positive, address) - self.cell_of_chip(v.abs());
+                match self.spec.law {
+                    Law::WeightProportional => v * (1.0 + self.chip.e) + own,
+                    Law::LayerFixed => v + self.chip.e + own,
+                }
+            }
             Mapping::Ideal => match self.spec.law {
                 Law::WeightProportional => v * (1.0 + self.deviation(positive, address)),
                 Law::LayerFixed => v + self.deviation(positive, address),

@@ -142,6 +142,7 @@ mod tests {
             mapping: Mapping::Ideal,
             deviate: Deviate::Gaussian,
             sigma_w: sigma_w as f32,
+            profile: None,
             reference_columns,
             layer: 0,
             cols: 1,

@@ -19,6 +19,14 @@ pub fn mapping(v: &config::Variation) -> Mapping {
     }
 }
 
+/// Distribution of a cell's own deviate: with a profile it is gaussian.
+pub fn own_deviate(v: &config::Variation) -> Deviate {
+    match v.sigma_profile == config::SigmaProfile::FLAT {
+        true => deviate(v),
+        false => Deviate::Gaussian,
+    }
+}
+
 /// Distribution of the deviates.
 pub fn deviate(v: &config::Variation) -> Deviate {
     match v.distribution {

@@ -8,6 +8,7 @@ mod tests;
 
 pub use converter::{Accumulate, Adc, AdcBits, AdcCodes, AdcGroup, AdcMethod, AdcRange, Dac};
 pub use curve::Curve;
+pub(super) use curve::pieces;
 pub use preset::{PRESETS, Preset};
 
 use std::ops::RangeInclusive;

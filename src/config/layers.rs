@@ -65,7 +65,7 @@ impl PartialEq for Written {
 ///
 /// Not here is what a chip or a training has once: wafers, the part of the deviation that a chip shares, the
 /// law, ages, learned quantizer steps, tuning, one reference for all converters.
-const OFFERED: [&str; 34] = [
+const OFFERED: [&str; 35] = [
     "digital",
     "tuned",
     "weight_bits",
@@ -96,6 +96,7 @@ const OFFERED: [&str; 34] = [
     "chip.adc.inl",
     "chip.adc.sharing",
     "variation.sigma_w",
+    "variation.sigma_profile",
     "variation.mapping",
     "variation.on_off_ratio",
     "variation.offset_reference",

@@ -43,6 +43,7 @@ pub mod reference;
 mod rule;
 mod schema;
 mod section;
+mod sigma_profile;
 mod stages;
 mod sweep;
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub use points::{Point, n_trainings};
 pub use quantize::{
     ActivationRange, ActivationStep, BinaryWeightGroup, LinearInputs, Profile, Quantize, WeightStep,
 };
+pub use sigma_profile::{KnownProfile, SigmaProfile};
 pub use stages::{Stage, Stages};
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};

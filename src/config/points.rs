@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::axes::{AxisValue, field_path};
 use super::documents::{insert, read_document};
-use super::parts::{LossPart, WeightPart};
+use super::parts::{LossPart, NoisePart, WeightPart};
 use super::train::{Train, TrainVariation};
 use super::{Experiment, Layers, Profile, SHARED, Sampling, Variation, path};
 use crate::error::{Code, Error, Mistake, Result};
@@ -237,6 +237,18 @@ impl Experiment {
         }
     }
 
+    /// The variation of a layer on the chips of training steps; their sigma_W is [`Experiment::training_sigma_w`], or
+    /// the layer's own.
+    pub fn in_training(&self, of_layer: &Variation) -> Variation {
+        let c = self.train.composition();
+        let mut own = match c.chips() {
+            Some(chips) => chips.deviating(of_layer),
+            None => of_layer.clone(),
+        };
+        own.sigma_w = self.train.sigma_w.unwrap_or(own.sigma_w);
+        own
+    }
+
     /// Seed of initialisation, shuffling and training chips.
     pub fn training_seed(&self) -> u64 {
         self.train.seed.unwrap_or(self.seed)
@@ -278,8 +290,13 @@ impl Experiment {
                 sigma_array: 0.0,
                 sampling: Sampling::Independent,
                 wafer: None,
-                ..self.variation.clone()
+                ..self.in_training(&self.variation)
             };
+        }
+        // Said by the variation.
+        for part in &mut e.train.noise {
+            let NoisePart::Chip(chips) = part;
+            (chips.law, chips.sigma_profile) = (None, None);
         }
         if self.train.level == super::Fidelity::Cell {
             e.chip = self.chip.clone();
@@ -317,10 +334,12 @@ impl Experiment {
     fn layers_in_training(&self) -> Layers {
         let c = self.train.composition();
         let on_cells = self.train.level == super::Fidelity::Cell;
+        let of_all = c.chips().is_some_and(|chips| chips.sigma_profile.is_some());
         self.layer.only(|field| match field.split_once('.') {
             Some(("chip", _)) => on_cells,
             // The training noise of all layers is given.
             Some(("variation", "sigma_w")) if self.train.sigma_w.is_some() => false,
+            Some(("variation", "sigma_profile")) if of_all => false,
             Some(_) => c.sees_variation(),
             None if field == "tuned" => false,
             None if field == "digital" => on_cells || c.sees_variation(),

@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::rule::{Above, Each};
+use super::rule::{Above, Any, Each};
 use super::section::{OptionalTable, section};
+use super::sigma_profile::SigmaProfile;
 use crate::choice::choices;
 use crate::program::Law;
 
@@ -94,6 +95,11 @@ section! {
         reference_copies: u32 = 1, 1..=1_024, "cells";
         /// Within-chip standard deviation, relative.
         sigma_w: f64 = 0.0, SIGMA;
+        /// Factor on sigma_w by what a cell holds, from nothing to the full scale: its own deviation is then gaussian
+        /// with `sigma_w profile(g)` of the full scale, whatever the law, which is left to the common parts. At weight
+        /// level g is the magnitude of the weight relative to the largest that its code can represent, or with another
+        /// mapping than "ideal" the target of each cell; at cell level the target of each cell.
+        [quiet] sigma_profile: SigmaProfile = SigmaProfile::FLAT, Any;
         /// Between-chip standard deviation, relative.
         sigma_b: f64 = 0.0, SIGMA;
         /// Standard deviation of a part that one layer of one chip shares, relative.
@@ -145,5 +151,10 @@ impl Variation {
     /// Smallest conductance relative to the largest, `1/on_off_ratio`.
     pub fn g_min(&self) -> f64 {
         1.0 / self.on_off_ratio
+    }
+
+    /// Standard deviation of a cell's own part at the full scale.
+    pub fn sigma_at_full(&self) -> f64 {
+        self.sigma_w * self.sigma_profile.at(1.0)
     }
 }

@@ -2,7 +2,7 @@
 
 #[cfg(doc)]
 use super::Fabricate;
-use crate::effects::{Deviate, Law};
+use crate::effects::{Deviate, Law, Profile};
 
 /// How signed weights become conductances, which decides what variation does to them
 /// (docs/MODEL.md 3.2). Conductances are normalised to `G_max = 1`, `g_min = 1/on_off_ratio`.
@@ -33,7 +33,7 @@ pub enum Mapping {
 }
 
 /// Everything [`Fabricate`] needs beside its tensors.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fabrication {
     /// Variance model.
     pub law: Law,
@@ -43,6 +43,13 @@ pub struct Fabrication {
     pub deviate: Deviate,
     /// Within-chip standard deviation.
     pub sigma_w: f32,
+    /// Factor on [`Fabrication::sigma_w`] by the conductance of a cell; then the law is of the common part only, and a
+    /// cell's own part is added: with `p` this factor,
+    /// ideal `w' = (law with z = 0) + full s p(|w|/full) z`,
+    /// differential `(law with z = 0) + k s (p(g+) z+ - p(g-) z-)`,
+    /// offset `(law with z = zr = 0) + k s (p(g) z - [copies > 0] p((1 + g_min)/2) mean zr[row])`,
+    /// each with the `k` of its mapping.
+    pub profile: Option<Profile>,
     /// Nominal-zero columns whose mean is subtracted from every output (self-tuning by reference
     /// columns, layer-fixed law); 0 for none. Row `k`'s reference deviation is
     /// `full (e + s mean_j z[j*rows + k])` under [`Mapping::Ideal`]; under the other mappings it is

@@ -70,8 +70,9 @@ pub fn noises(
         (!layer.digital).then(|| CellNoise {
             law: v.law,
             mapping: terms::mapping(v),
-            deviate: terms::deviate(v),
+            deviate: terms::own_deviate(v),
             sigma_w: sigma_w(v) as f32,
+            profile: v.sigma_profile.profile(),
             reference_columns: if layer.tuned { reference_columns } else { 0 },
         })
     };

@@ -72,8 +72,8 @@ impl Tuner {
         let cells = TestCells {
             n: tuning.test_cells,
             per_read: 1,
-            sigma_w: variation.sigma_w,
-            deviate: terms::deviate(variation),
+            sigma_w: variation.sigma_at_full(),
+            deviate: terms::own_deviate(variation),
             read_noise: tuning.read_noise,
             read_lsb: tuning.read_lsb,
             estimator: tuning.estimator,
@@ -83,7 +83,7 @@ impl Tuner {
                 let columns = TestCells {
                     n: tuning.reference_columns as usize,
                     per_read: geo.rows(),
-                    sigma_w: own.variation.sigma_w,
+                    sigma_w: own.variation.sigma_at_full(),
                     ..cells
                 };
                 let tuned = Layer {

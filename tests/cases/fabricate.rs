@@ -1,6 +1,7 @@
 //! Fabricated weights, and their gradient, by the closed form.
 
 use pimento::chip::closed_form;
+use pimento::effects::Profile;
 use pimento::program::*;
 use pimento::random::{NORMAL_TOLERANCE, TRAINING};
 
@@ -43,11 +44,19 @@ pub fn spec(law: Law, mapping: Mapping, deviate: Deviate) -> Fabrication {
         mapping,
         deviate,
         sigma_w: 0.2,
+        profile: None,
         reference_columns: 0,
         layer: 3,
         cols: COLS,
         rows: ROWS,
     }
+}
+
+/// Pieces that rise, fall and do not meet; none ends at a conductance of the mappings' zeros or of weights of `+-1`.
+fn profile() -> Profile {
+    let starts = [0.0, 1.5, 1.5, 0.2, 2.0, 0.7, 1.0];
+    let rises = [0.5, 0.0, -0.8, 0.3, -1.0, 0.1, 0.9];
+    Profile::new(starts.into_iter().zip(rises).map(|(a, b)| [a, b]).collect())
 }
 
 /// Weights with zeros, both signs and the full scale among them.
@@ -105,10 +114,13 @@ pub fn closed_forms() -> Vec<Case> {
         let (mut ops, mut wants) = (Vec::new(), Vec::new());
         for full in [&[1.25f32][..], &per_column] {
             let full_scale = case.shared(full);
-            for deviate in DEVIATES {
+            let kinds = DEVIATES.map(|deviate| (deviate, None));
+            let own = [(Deviate::Gaussian, Some(profile()))];
+            for (deviate, profile) in kinds.into_iter().chain(own) {
                 for reference_columns in [0, 3] {
                     let spec = Fabrication {
                         reference_columns,
+                        profile: profile.clone(),
                         ..spec(law, mapping, deviate)
                     };
                     let out = case.result(weights.len(), Scope::PerChip);
@@ -117,7 +129,7 @@ pub fn closed_forms() -> Vec<Case> {
                         full_scale,
                         chip,
                         out,
-                        spec,
+                        spec: spec.clone(),
                     }));
                     let chips = [5, 6].map(|index| {
                         let model = model(index, TRAINING, FIELDS);
@@ -129,10 +141,10 @@ pub fn closed_forms() -> Vec<Case> {
         }
         case.section(ops);
         args(&mut case, 5, TRAINING);
-        // Deviates below 5 sigma of 0.2, on conductances of size 1, times 2 full/(1 - g_min) < 5 and the
+        // Deviates below 5 sigma of 0.2, times a profile of 2 at most, on conductances of size 1, times 2 full/(1 - g_min) < 5 and the
         // gain; a dozen roundings.
         let size = 5.0 * 1.1;
-        let bar = size * 0.2 * 5.0 * NORMAL_TOLERANCE * 3.0 + 12.0 * size * 2.0 * EPS;
+        let bar = size * 0.4 * 5.0 * NORMAL_TOLERANCE * 3.0 + 12.0 * size * 2.0 * EPS;
         for (out, want) in wants {
             let limits: Vec<f64> = want.iter().map(|w| 4.0 * EPS * w.abs() + bar).collect();
             case.want_within(out, want, |i| limits[i]);
@@ -164,7 +176,11 @@ pub fn nominal() -> Vec<Case> {
             spec: spec(law, mapping, Deviate::Gaussian),
         })];
         case.want(out, vec![0.0; n], 0.0);
-        for deviate in DEVIATES {
+        let kinds = DEVIATES.map(|deviate| (deviate, None));
+        for (deviate, profile) in kinds
+            .into_iter()
+            .chain([(Deviate::Gaussian, Some(profile()))])
+        {
             for reference_columns in [0, 2] {
                 let out = case.result(n, Scope::PerChip);
                 ops.push(Op::from(Fabricate {
@@ -174,6 +190,7 @@ pub fn nominal() -> Vec<Case> {
                     out,
                     spec: Fabrication {
                         sigma_w: 0.0,
+                        profile: profile.clone(),
                         reference_columns,
                         ..spec(law, mapping, deviate)
                     },
@@ -193,32 +210,79 @@ pub fn nominal() -> Vec<Case> {
 /// `dw` of `sum dout out(w)`, the chip held: finite differences in the nominal weight.
 pub fn gradients() -> Vec<Case> {
     let all = kinds().into_iter();
-    all.flat_map(|(law, mapping)| DEVIATES.map(|deviate| gradient(spec(law, mapping, deviate))))
-        .collect()
+    let plain = all
+        .flat_map(|(law, mapping)| DEVIATES.map(|deviate| gradient(spec(law, mapping, deviate))));
+    let profiled = kinds().into_iter().map(|(law, mapping)| {
+        gradient(Fabrication {
+            profile: Some(Profile::new(PIECES.to_vec())),
+            ..spec(law, mapping, Deviate::Gaussian)
+        })
+    });
+    plain.chain(profiled).collect()
+}
+
+/// Ten pieces, so that a difference of weights stays within one.
+const PIECES: [[f32; 2]; 10] = [
+    [0.3, 0.2],
+    [0.5, -0.4],
+    [1.5, 0.3],
+    [0.1, 0.8],
+    [0.9, -0.1],
+    [0.8, 0.0],
+    [0.2, 0.6],
+    [0.8, -0.7],
+    [1.1, 0.4],
+    [1.5, -0.5],
+];
+
+/// Weights of both signs in the middle of a tenth of a full scale of 2.5.
+fn in_the_middle() -> Vec<f32> {
+    let middle = |i: usize| {
+        let v = (i % 10) as f32 / 10.0 + 0.05;
+        if (i / 10).is_multiple_of(2) {
+            2.5 * v
+        } else {
+            -2.5 * v
+        }
+    };
+    (0..COLS * ROWS).map(middle).collect()
 }
 
 fn gradient(spec: Fabrication) -> Case {
     const FIELDS: [f32; 3] = [-0.15, 1.2, 0.03];
     // w' is linear in w on either side of zero, so a large step is exact; the closed form is in f64, its
     // argument an exact f32.
-    const H: f32 = 1.0 / 64.0;
+    const H: f32 = 1.0 / 256.0;
     let mut case = Case::new(1, 3, 0);
     case.name = format!("{spec:?}");
-    let (weights, n) = (weights(), COLS * ROWS);
+    let n = COLS * ROWS;
+    let weights = match spec.profile {
+        Some(_) => in_the_middle(),
+        None => weights(),
+    };
     let w = case.shared(&weights);
+    let full_scale = spec.profile.is_some().then(|| case.shared(&[2.5]));
     let dout = case.given(n, Scope::PerChip, normals(9, 3 * n));
     let chip = chip(&mut case, FIELDS);
     let dw = case.result(n, Scope::Shared);
     case.section(vec![Op::from(FabricateGrad {
         w,
+        full_scale,
         chip,
         dout,
         dw,
-        spec,
+        spec: spec.clone(),
     })]);
     args(&mut case, 4, 0);
+    let away = if spec.profile.is_some() { 0.0 } else { 1.0 };
     let shifted = |h: f32| -> Vec<f32> {
-        let shift = |w: &f32| if *w >= 0.0 { w + 1.0 + h } else { w - 1.0 + h };
+        let shift = |w: &f32| {
+            if *w >= 0.0 {
+                w + away + h
+            } else {
+                w - away + h
+            }
+        };
         weights.iter().map(shift).collect()
     };
     let mut want = vec![0.0; n];

@@ -19,6 +19,7 @@ pub fn spec(law: Law, mapping: Mapping, deviate: Deviate, reference_columns: u32
         mapping,
         deviate,
         sigma_w: 0.3,
+        profile: None,
         reference_columns,
         layer: 4,
         cols: COLS,
@@ -155,6 +156,7 @@ pub fn gradients() -> Vec<Case> {
             let dw = case.output(ROWS * COLS, Scope::Shared);
             case.section(vec![Op::from(FabricateGrad {
                 w: from.w,
+                full_scale: None,
                 chip: from.chip,
                 dout,
                 dw,

@@ -44,6 +44,11 @@ pub const PARTS: &[Part] = &[
         "noise",
         "{ kind = \"chip\", draws = 3, start = 0.5, ramp = 2 }",
     ),
+    part(
+        "chips by a profile",
+        "noise",
+        "{ kind = \"chip\", law = \"layer-fixed\", sigma_profile = { polynomial = [0.2, 1.0, -0.5] } }",
+    ),
     part("l1", "loss", "{ kind = \"l1\", weight = 1e-3 }"),
     part(
         "filters",

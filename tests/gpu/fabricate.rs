@@ -28,11 +28,12 @@ fn weights_of(spec: Fabrication, first: u32, chips: usize, capacity: usize) -> O
 fn a_chip_is_the_same_alone_and_in_any_wave() {
     for mapping in MAPPINGS {
         let spec = spec(Law::WeightProportional, mapping, Deviate::Lognormal, 2);
-        let Some(whole) = weights_of(spec, 10, 6, 6) else {
+        let Some(whole) = weights_of(spec.clone(), 10, 6, 6) else {
             return;
         };
         for (first, chips, capacity) in [(10, 1, 1), (13, 1, 5), (12, 3, 3), (14, 2, 4)] {
-            let part = weights_of(spec, first, chips, capacity).expect("the adapter is there");
+            let part =
+                weights_of(spec.clone(), first, chips, capacity).expect("the adapter is there");
             let start = (first as usize - 10) * ROWS * COLS;
             assert_eq!(
                 part,

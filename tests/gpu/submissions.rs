@@ -257,6 +257,7 @@ fn a_usual_card_has_64_chips_of_resnet18_in_flight() {
         mapping: Mapping::Ideal,
         deviate: Deviate::Gaussian,
         sigma_w: 0.3,
+        profile: None,
         reference_columns: 0,
     };
     let net = inference::lower(

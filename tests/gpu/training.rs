@@ -5,6 +5,7 @@ use pimento::program::*;
 use pimento::random::TRAINING;
 
 use super::harness::*;
+use crate::cases::fabricate::spec;
 
 mod layers;
 use layers::{Layer, Norm, optimizers};
@@ -66,19 +67,17 @@ impl Network {
             (0..n).map(|i| (i * 7 % CLASSES) as f32).collect()
         });
         let chip = case.made(CHIP_FIELDS, Scope::PerChip, |n, _| {
-            let fields = |i: usize| [0.05 * (i as f32 - 0.5), 1.0, 0.0, 0.0];
-            (0..n / CHIP_FIELDS).flat_map(fields).collect()
+            let all = 0..n / CHIP_FIELDS;
+            all.flat_map(|i| [0.05 * (i as f32 - 0.5), 1.0, 0.0, 0.0])
+                .collect()
         });
         let geo = geometry();
+        let differential = Mapping::Differential { g_min: 0.05 };
         let spec = Fabrication {
-            law: Law::WeightProportional,
-            mapping: Mapping::Differential { g_min: 0.05 },
-            deviate: Deviate::Gaussian,
-            sigma_w: 0.2,
-            reference_columns: 0,
             layer: 0,
             cols: geo.c_out,
             rows: geo.rows(),
+            ..spec(Law::WeightProportional, differential, Deviate::Gaussian)
         };
         let linear = Fabrication {
             law: Law::LayerFixed,
@@ -87,7 +86,7 @@ impl Network {
             layer: 1,
             cols: CLASSES,
             rows: MAP.iter().product(),
-            ..spec
+            ..spec.clone()
         };
         Self {
             x,

@@ -33,7 +33,7 @@ fn weights_of(
         full_scale,
         chip,
         out,
-        spec: *spec,
+        spec: spec.clone(),
     });
     let backend = CpuBackend::new().with_threads(threads).unwrap();
     let [weights] = case.run_as(&backend, &args, vec![op], [out]);
@@ -91,7 +91,13 @@ fn seeds_layers_and_training_make_other_chips() {
         |spec: &Fabrication, args: RunArgs| weights_of(&w, &[1.0], spec, [0.0, 1.0, 0.0], args, 2);
     let a = make(&base, chips(0, 1));
     let others = [
-        make(&Fabrication { layer: 4, ..base }, chips(0, 1)),
+        make(
+            &Fabrication {
+                layer: 4,
+                ..base.clone()
+            },
+            chips(0, 1),
+        ),
         make(
             &base,
             RunArgs {

@@ -162,6 +162,7 @@ pub fn noise(law: Law, mapping: Mapping) -> CellNoise {
         mapping,
         deviate: Deviate::Gaussian,
         sigma_w: 0.3,
+        profile: None,
         reference_columns: 0,
     }
 }

@@ -167,6 +167,7 @@ fn a_fixed_common_deviation_of_the_last_layer_leaves_the_decision_alone() {
         mapping: pimento::program::Mapping::Ideal,
         deviate: pimento::program::Deviate::Gaussian,
         sigma_w: 0.0,
+        profile: None,
         reference_columns: 0,
     };
     let p = inference::lower(

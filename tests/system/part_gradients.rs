@@ -1,5 +1,6 @@
 //! Gradients of a whole network with parts, as those in `gradients.rs`.
 
+use pimento::effects::Profile;
 use pimento::network::graph::Graph;
 use pimento::network::lower::CellNoise;
 use pimento::network::lower::parts::{Bound, Clip, Transform};
@@ -15,7 +16,7 @@ fn masked_and_clipped_weights() {
     let g = zoo::cnn((2, 8, 8), &[3, 5], 6, 4, style(false));
     let noise = noise(Law::WeightProportional, Mapping::Ideal);
     for per_channel in [false, true] {
-        let mut n = Network::new(g.clone(), Some(noise), 2);
+        let mut n = Network::new(g.clone(), Some(noise.clone()), 2);
         let clip = Clip {
             // None of the weights that are moved crosses it.
             bound: Bound::Deviations(1.3),
@@ -24,6 +25,29 @@ fn masked_and_clipped_weights() {
         };
         n.spec.parts.weights = vec![Transform::Mask, Transform::Clip(clip)];
         n.check(&["conv1.weight", "conv2.weight", "fc3.weight", "fc4.weight"]);
+    }
+}
+
+/// Deviations that depend on the weights: their slope is part of the gradient.
+#[test]
+fn deviations_by_a_profile() {
+    let g = zoo::cnn((2, 8, 8), &[3], 6, 4, style(false));
+    let offset = Mapping::Offset {
+        g_min: 0.1,
+        copies: 0,
+    };
+    // None of the weights that are moved becomes the largest of its layer, or crosses 0 where its magnitude counts.
+    let magnitude: &[&str] = &["conv1.weight"];
+    for (mapping, names) in [
+        (Mapping::Ideal, magnitude),
+        (Mapping::Differential { g_min: 0.1 }, magnitude),
+        (offset, &["conv1.weight", "fc3.weight"]),
+    ] {
+        let noise = CellNoise {
+            profile: Some(Profile::new(vec![[0.3, 1.5]])),
+            ..noise(Law::WeightProportional, mapping)
+        };
+        Network::new(g.clone(), Some(noise), 2).check(names);
     }
 }
 

@@ -61,6 +61,18 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ),
     ("chips", "several chips", "", "kind \"chip\" is there twice"),
     (
+        "chips",
+        "chips by a profile",
+        "",
+        "kind \"chip\" is there twice",
+    ),
+    (
+        "several chips",
+        "chips by a profile",
+        "",
+        "kind \"chip\" is there twice",
+    ),
+    (
         "filters",
         "segments",
         "",
@@ -106,6 +118,7 @@ const REDEEMED: &[(&str, &str, &str)] = &[
     ("clip, old range", "weights", "weight"),
     ("clean", "chips", "weight"),
     ("clean", "several chips", "weight"),
+    ("clean", "chips by a profile", "weight"),
     ("slices", "weights", "weight"),
 ];
 

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::memory::Memory;
 use super::step::{WholeOp, scheduled};
+use crate::effects::Profile;
 use crate::program::{
     Deviate, Fabricate, FabricateGrad, Fabrication, Law, Mapping, RunArgs, TensorId,
 };
@@ -36,13 +37,9 @@ impl WholeOp for FabricateGrad {
             dw.fill(0.0);
             for chip in 0..m.chips() {
                 let cells = Chip::at(m, self.chip, chip, args);
-                grad(
-                    m.flat(self.w, 0),
-                    m.flat(self.dout, chip),
-                    &self.spec,
-                    cells,
-                    dw,
-                );
+                let full_scale = self.full_scale.map(|t| m.flat(t, 0));
+                let nominal = (m.flat(self.w, 0), full_scale);
+                grad(nominal, m.flat(self.dout, chip), &self.spec, cells, dw);
             }
         });
     }
@@ -147,6 +144,27 @@ impl Cells<'_> {
         }
         let e = self.chip.e;
         let mut zero = self.column_mean(Purpose::ReferenceColumn, spec.reference_columns);
+        if let Some(profile) = &spec.profile {
+            let mut negative = vec![0.0; spec.rows];
+            match spec.mapping {
+                Mapping::Differential { .. } => {
+                    let n = spec.reference_columns;
+                    negative = self.column_mean(Purpose::ReferenceColumnNegative, n);
+                }
+                Mapping::Ideal | Mapping::Offset { .. } => {
+                    if let Some(offset) = &offset {
+                        negative.copy_from_slice(offset);
+                    }
+                }
+            }
+            for (z, other) in zero.iter_mut().zip(&negative) {
+                *z = profiled(0.0, 1.0, [*z, *other], spec, profile, e);
+            }
+            return Columns {
+                offset,
+                reference: Some(zero),
+            };
+        }
         match (spec.mapping, spec.law) {
             (Mapping::Ideal, Law::LayerFixed) => zero.iter_mut().for_each(|z| *z += e),
             // A weight of zero without a cell's conductance has no deviation.
@@ -253,6 +271,12 @@ fn vary(
     e: f32,
     out: &mut [f32],
 ) {
+    if let Some(profile) = &spec.profile {
+        let cells = out.iter_mut().zip(w).zip(full).zip(z).zip(other);
+        return cells.for_each(|((((o, &w), &full), &z), &other)| {
+            *o = profiled(w, full, [z, other], spec, profile, e);
+        });
+    }
     let proportional = spec.law == Law::WeightProportional;
     let cells = out.iter_mut().zip(w).zip(full).zip(z).zip(other);
     let cells = cells.map(|((((o, &w), &full), &z), &other)| (o, w, full, z, other));
@@ -293,6 +317,64 @@ fn vary(
     }
 }
 
+/// `w'` of a weight with a profile: the law with the common deviation `e`, and deviations `z` of the cell and of the
+/// negative or reference cell times what the profile says.
+#[inline(always)]
+fn profiled(
+    w: f32,
+    full: f32,
+    [z, other]: [f32; 2],
+    spec: &Fabrication,
+    profile: &Profile,
+    e: f32,
+) -> f32 {
+    let proportional = spec.law == Law::WeightProportional;
+    // An all-zero layer has no full scale: its cells are at their lowest then, times 0.
+    let v = if full > 0.0 { w / full } else { 0.0 };
+    let factor = |g: f32| profile.at(g)[0];
+    match spec.mapping {
+        Mapping::Ideal => {
+            let common = if proportional { w * e } else { full * e };
+            w + common + full * (factor(v.abs()) * z)
+        }
+        Mapping::Differential { g_min } => {
+            let span = 1.0 - g_min;
+            let positive = factor(g_min + span * v.max(0.0)) * z;
+            let negative = factor(g_min + span * (-v).max(0.0)) * other;
+            let common = if proportional { w * e } else { 0.0 };
+            w + common + full / span * (positive - negative)
+        }
+        Mapping::Offset { g_min, copies } => {
+            let (span, real) = (1.0 - g_min, copies > 0);
+            let (g, centre) = (g_min + span * ((v + 1.0) * 0.5), 0.5 * (1.0 + g_min));
+            let own = factor(g) * z - if real { factor(centre) * other } else { 0.0 };
+            let common = match (proportional, real) {
+                (true, true) => (g - centre) * e,
+                (true, false) => g * e,
+                (false, true) => 0.0,
+                (false, false) => span * e,
+            };
+            w + 2.0 * full / span * (common + own)
+        }
+    }
+}
+
+/// Slope of `w'` in `w` with a profile, see [`profiled`]: `z` is that of the cell that carries the weight.
+#[inline(always)]
+fn profiled_slope(w: f32, full: f32, z: f32, spec: &Fabrication, profile: &Profile, e: f32) -> f32 {
+    let v = if full > 0.0 { w / full } else { 0.0 };
+    let (g, sign) = match spec.mapping {
+        Mapping::Ideal => (v.abs(), if w < 0.0 { -1.0 } else { 1.0 }),
+        Mapping::Differential { g_min } => (g_min + (1.0 - g_min) * v.abs(), 1.0),
+        Mapping::Offset { g_min, .. } => (g_min + (1.0 - g_min) * ((v + 1.0) * 0.5), 1.0),
+    };
+    let common = match spec.law {
+        Law::WeightProportional => 1.0 + e,
+        Law::LayerFixed => 1.0,
+    };
+    common + sign * profile.at(g)[1] * z
+}
+
 /// `out[i] = values[(first + i) % rows]`; zeros for no values.
 fn by_row(values: Option<&[f32]>, first: usize, out: &mut [f32]) {
     let Some(values) = values.filter(|v| !v.is_empty()) else {
@@ -319,13 +401,19 @@ fn by_column(values: &[f32], rows: usize, first: usize, out: &mut [f32]) {
 }
 
 /// Adds one chip's part of `dw`: `gain * dout * (1 + e + sigma_w z)` for the proportional law, `z`
-/// of the cell that carries the weight, `gain * dout` for the fixed law.
-fn grad(w: &[f32], dout: &[f32], spec: &Fabrication, chip: Chip, dw: &mut [f32]) {
+/// of the cell that carries the weight, `gain * dout` for the fixed law; with a profile by [`profiled_slope`].
+fn grad(
+    (w, full_scale): (&[f32], Option<&[f32]>),
+    dout: &[f32],
+    spec: &Fabrication,
+    chip: Chip,
+    dw: &mut [f32],
+) {
     let cells = Cells { spec, chip };
     let parts = w.par_chunks(PART).zip(dout.par_chunks(PART)).enumerate();
     let parts = parts.zip(dw.par_chunks_mut(PART));
     parts.for_each_init(Part::new, |part, ((p, (w, dout)), dw)| {
-        if spec.law == Law::LayerFixed {
+        if spec.law == Law::LayerFixed && spec.profile.is_none() {
             for (dw, dout) in dw.iter_mut().zip(dout) {
                 *dw += chip.gain * dout;
             }
@@ -333,12 +421,20 @@ fn grad(w: &[f32], dout: &[f32], spec: &Fabrication, chip: Chip, dw: &mut [f32])
         }
         let n = w.len();
         let (z, negative) = (&mut part.z[..n], &mut part.other[..n]);
+        let full = &mut part.full[..n];
         cells.deviations(Purpose::Cell, p * PART, z);
         if matches!(spec.mapping, Mapping::Differential { .. }) {
             cells.deviations(Purpose::CellNegative, p * PART, negative);
             for ((z, &n), &w) in z.iter_mut().zip(&*negative).zip(w) {
                 *z = if w >= 0.0 { *z } else { n };
             }
+        }
+        if let (Some(profile), Some(full_scale)) = (&spec.profile, full_scale) {
+            by_column(full_scale, spec.rows, p * PART, full);
+            let all = dw.iter_mut().zip(dout).zip(&*z).zip(w).zip(&*full);
+            return all.for_each(|((((dw, &dout), &z), &w), &full)| {
+                *dw += chip.gain * dout * profiled_slope(w, full, z, spec, profile, chip.e);
+            });
         }
         wide(|| {
             for ((dw, &dout), &z) in dw.iter_mut().zip(dout).zip(&*z) {

@@ -40,6 +40,10 @@ uniform! {
         shape: [f32; 2],
         sigma: f32,
         layer: u32,
+        rows: u32,
+        cols: u32,
+        per_column: u32,
+        g_min: f32,
     }
 }
 
@@ -49,6 +53,15 @@ fn shape(spec: &Fabrication) -> [f32; 2] {
         Deviate::Gaussian => [0.0; 2],
         Deviate::Truncated { at } => [random::squeeze(at), 0.0],
         Deviate::Lognormal => random::lognormal_shape(spec.sigma_w),
+    }
+}
+
+/// Smallest conductance, and cells of a reference column.
+fn cells(spec: &Fabrication) -> (f32, u32) {
+    match spec.mapping {
+        Mapping::Ideal => (0.0, 0),
+        Mapping::Differential { g_min } => (g_min, 0),
+        Mapping::Offset { g_min, copies } => (g_min, copies),
     }
 }
 
@@ -68,6 +81,18 @@ fn call(shader: &'static str, work: Work, spec: &Fabrication) -> Dispatch {
         .constant("LAW", law)
         .constant("MAPPING", mapping)
         .constant("LOGNORMAL", spec.deviate == Deviate::Lognormal)
+}
+
+/// Binds the profile; `PROFILE` is the number of its pieces, 0 for none.
+fn profiled(call: Dispatch, spec: &Fabrication) -> Dispatch {
+    match &spec.profile {
+        Some(profile) => {
+            let bits = profile.values().iter().map(|v| v.to_bits());
+            call.constant("PROFILE", profile.len() as u32)
+                .table(&bits.collect())
+        }
+        None => call.constant("PROFILE", 0u32).read(Operand::Unused),
+    }
 }
 
 fn check(name: &str, len: usize, spec: &Fabrication) -> Result<()> {
@@ -92,11 +117,7 @@ impl OnGpu for Fabricate {
         } = self;
         let len = cx.shape(*out).len();
         check(&cx.program.desc(*out).name, len, spec)?;
-        let (g_min, copies) = match spec.mapping {
-            Mapping::Ideal => (0.0, 0),
-            Mapping::Differential { g_min } => (g_min, 0),
-            Mapping::Offset { g_min, copies } => (g_min, copies),
-        };
+        let (g_min, copies) = cells(spec);
         let columns = spec.reference_columns;
         let mut calls = Vec::new();
         let mut reference = Operand::Unused;
@@ -132,17 +153,15 @@ impl OnGpu for Fabricate {
             g_min,
         };
         let work = Work::flat(len.div_ceil(4)).per_chip(true);
-        calls.push(
-            call("fabricate", work, spec)
-                .constant("COPIES", copies > 0)
-                .constant("COLUMNS", columns > 0)
-                .params(&params)
-                .read(*w)
-                .read(*full_scale)
-                .read(*chip)
-                .read(reference)
-                .write(*out),
-        );
+        let made = call("fabricate", work, spec)
+            .constant("COPIES", copies > 0)
+            .constant("COLUMNS", columns > 0)
+            .params(&params)
+            .read(*w)
+            .read(*full_scale)
+            .read(*chip)
+            .read(reference);
+        calls.push(profiled(made, spec).write(*out));
         Ok(calls)
     }
 }
@@ -152,6 +171,7 @@ impl OnGpu for FabricateGrad {
     fn lower(&self, cx: &LowerContext<'_>) -> Result<Vec<Dispatch>> {
         let Self {
             w,
+            full_scale,
             chip,
             dout,
             dw,
@@ -164,15 +184,18 @@ impl OnGpu for FabricateGrad {
             shape: shape(spec),
             sigma: spec.sigma_w,
             layer: spec.layer,
+            rows: spec.rows as u32,
+            cols: spec.cols as u32,
+            per_column: full_scale.map_or(0, |t| u32::from(cx.shape(t).len() > 1)),
+            g_min: cells(spec).0,
         };
-        Ok(vec![
-            call("fabricate_grad", Work::flat(len.div_ceil(4)), spec)
-                .rounds(cx.capacity.chips as u64)
-                .params(&params)
-                .read(*w)
-                .read(*chip)
-                .read(*dout)
-                .write(*dw),
-        ])
+        let call = call("fabricate_grad", Work::flat(len.div_ceil(4)), spec)
+            .rounds(cx.capacity.chips as u64)
+            .params(&params)
+            .read(*w)
+            .read(*full_scale)
+            .read(*chip)
+            .read(*dout);
+        Ok(vec![profiled(call, spec).write(*dw)])
     }
 }

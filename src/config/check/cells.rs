@@ -4,7 +4,8 @@ use crate::config::chip::{
     AdcBits, AdcCodes, AdcGroup, AdcMethod, AdcRange, CellEncoding, Subtraction,
 };
 use crate::config::{
-    ActivationRange, Experiment, Fidelity, LinearInputs, TuningMethod, TuningPlace,
+    ActivationRange, Experiment, Fidelity, LinearInputs, SigmaProfile, TuningMethod, TuningPlace,
+    sigma_profile,
 };
 use crate::program::{InputSigns, Law, MOST_SLICES};
 
@@ -226,6 +227,24 @@ fn cells(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) 
             format!(
                 "both sigma_w = {} and chip.programming.sigma say how cells deviate; allowed: 0, or chip.programming.sigma = \"none\"",
                 e.variation.sigma_w
+            ),
+        );
+    }
+    let profile = &e.variation.sigma_profile;
+    if p.sigma.is_some() && *profile != SigmaProfile::FLAT {
+        add(
+            &["variation.sigma_profile", "chip.programming.sigma"],
+            "both it and chip.programming.sigma say how deviations depend on conductances; allowed: \"flat\", or \
+             chip.programming.sigma = \"none\""
+                .into(),
+        );
+    }
+    if profile.is_of_whole_weights() {
+        add(
+            &["variation.sigma_profile", "fidelity"],
+            format!(
+                "is of whole weights, and each cell holds a slice of one; allowed at cell level: {}, or a curve",
+                sigma_profile::for_single_cells()
             ),
         );
     }

@@ -20,6 +20,9 @@ pub enum Curve {
     Power([f64; 3]),
     /// `{ saturating = [a, b] }`: `a (1 - exp(-g/b))`.
     Saturating([f64; 2]),
+    /// `{ points = [[0, y0], [g1, y1], .., [1, yn]] }`: linear between points with ascending `g`; two points at the same
+    /// `g` are a step, at which the second counts.
+    Points(Vec<[f64; 2]>),
     /// The same for every conductance.
     #[serde(untagged)]
     Constant(f64),
@@ -52,7 +55,45 @@ impl Curve {
             // g = 0 with a negative power is infinite, hence the limit.
             Curve::Power([a, p, max]) => (a * g.powf(*p)).min(*max),
             Curve::Saturating([a, b]) => -a * (-g / b).exp_m1(),
+            Curve::Points(points) => {
+                let after = points.partition_point(|[x, _]| *x <= g);
+                between(points, after, g)
+            }
         }
+    }
+
+    /// Limit of the values at smaller conductances.
+    fn before(&self, g: f64) -> f64 {
+        match self {
+            Curve::Points(points) => {
+                let after = points.partition_point(|[x, _]| *x < g);
+                between(points, after, g)
+            }
+            Curve::Constant(_)
+            | Curve::Table(_)
+            | Curve::Polynomial(_)
+            | Curve::Log(_)
+            | Curve::Power(_)
+            | Curve::Saturating(_) => self.at(g),
+        }
+    }
+
+    /// Straight pieces `[start, rise]` over equally wide intervals of conductance. An interval with a step inside
+    /// keeps the value of its beginning.
+    pub(in crate::config) fn pieces(&self) -> Vec<[f64; 2]> {
+        let steps: Vec<f64> = match self {
+            Curve::Points(points) => {
+                let pairs = points.windows(2).filter(|pair| pair[0][0] == pair[1][0]);
+                pairs.map(|pair| pair[0][0]).collect()
+            }
+            Curve::Constant(c) => return vec![[*c, 0.0]],
+            Curve::Table(values) => {
+                let pairs = values.windows(2);
+                return pairs.map(|pair| [pair[0], pair[1] - pair[0]]).collect();
+            }
+            Curve::Polynomial(_) | Curve::Log(_) | Curve::Power(_) | Curve::Saturating(_) => vec![],
+        };
+        pieces(|g| self.at(g), |g| self.before(g), &steps)
     }
 
     /// The values at equally spaced conductances that operators take: a table's own, else enough
@@ -73,7 +114,8 @@ impl Curve {
         match self {
             Curve::Constant(c) => *c == 0.0,
             Curve::Table(values) | Curve::Polynomial(values) => values.iter().all(|v| *v == 0.0),
-            _ => false,
+            Curve::Points(points) => points.iter().all(|[_, y]| *y == 0.0),
+            Curve::Log(_) | Curve::Power(_) | Curve::Saturating(_) => false,
         }
     }
 
@@ -98,6 +140,7 @@ impl Curve {
             "log" => Each(NUMBER).read(list).map(Curve::Log),
             "power" => Each(NUMBER).read(list).map(Curve::Power),
             "saturating" => Each(NUMBER).read(list).map(Curve::Saturating),
+            "points" => POINTS.read(list).map(Curve::Points),
             other => Err(format!("formula \"{other}\" is not allowed; allowed: {ALLOWED}").into()),
         }
     }
@@ -113,6 +156,7 @@ impl Curve {
             Curve::Saturating([_, b]) if *b <= 0.0 => {
                 return Err(format!("b = {b} is not allowed; allowed: above 0"));
             }
+            Curve::Points(points) => check_points(points)?,
             Curve::Log(_)
             | Curve::Saturating(_)
             | Curve::Polynomial(_)
@@ -130,7 +174,7 @@ impl Curve {
 }
 
 const ALLOWED: &str = "a number, a list of 2 to 4096 numbers, or one of { polynomial = [c0, ..] }, \
-                       { log = [a, b, min, max] }, { power = [a, p, max] }, { saturating = [a, b] }";
+                       { log = [a, b, min, max] }, { power = [a, p, max] }, { saturating = [a, b] }, { points = [[0, y0], .., [1, yn]] }";
 const VALUES: List<RangeInclusive<f64>> = List {
     each: NUMBER,
     length: 2..=4096,
@@ -139,6 +183,53 @@ const COEFFICIENTS: List<RangeInclusive<f64>> = List {
     each: NUMBER,
     length: 1..=16,
 };
+
+const POINTS: List<Each<RangeInclusive<f64>>> = List {
+    each: Each(NUMBER),
+    length: 2..=4096,
+};
+
+/// Explains points that are not in order from 0 to 1.
+fn check_points(points: &[[f64; 2]]) -> Result<(), String> {
+    let ends = [points.first(), points.last()].map(|p| p.map(|[x, _]| *x));
+    let in_order = points.windows(2).all(|pair| pair[0][0] <= pair[1][0]);
+    let single = points.windows(3).all(|three| three[0][0] < three[2][0]);
+    match ends == [Some(0.0), Some(1.0)] && in_order && single {
+        true => Ok(()),
+        false => Err(
+            "points that do not go from 0 to 1 are not allowed; allowed: ascending conductances, the first 0 and the \
+             last 1, at most two points at the same one"
+                .into(),
+        ),
+    }
+}
+
+/// Value between the point `after` and the one before it.
+fn between(points: &[[f64; 2]], after: usize, g: f64) -> f64 {
+    let last = points.len() - 1;
+    if after == 0 || after > last {
+        return points[after.min(last)][1];
+    }
+    let ([x0, y0], [x1, y1]) = (points[after - 1], points[after]);
+    y0 + (g - x0) / (x1 - x0) * (y1 - y0)
+}
+
+/// Straight pieces of a function with steps at known places.
+pub(in crate::config) fn pieces(
+    at: impl Fn(f64) -> f64,
+    before: impl Fn(f64) -> f64,
+    steps: &[f64],
+) -> Vec<[f64; 2]> {
+    let place = |i: usize| i as f64 / INTERVALS as f64;
+    let piece = |i: usize| {
+        let (from, to) = (place(i), place(i + 1));
+        let start = at(from);
+        let whole = steps.iter().all(|step| *step <= from || *step >= to);
+        let rise = if whole { before(to) - start } else { 0.0 };
+        [start, rise]
+    };
+    (0..INTERVALS).map(piece).collect()
+}
 
 impl Rule<Curve> for Any {
     fn read(&self, value: &DeValue) -> Read<Curve> {
@@ -164,6 +255,7 @@ impl Rule<Curve> for Any {
             "log": numbers(4, 4),
             "power": numbers(3, 3),
             "saturating": numbers(2, 2),
+            "points": {"type": "array", "items": numbers(2, 2), "minItems": 2, "maxItems": 4096},
         });
         let formula = json!({"type": "object", "properties": formulas,
             "additionalProperties": false, "minProperties": 1, "maxProperties": 1});
@@ -208,7 +300,11 @@ fn sampled(curve: &Curve, f: impl Fn(f64) -> f64) -> Vec<f64> {
     match curve {
         Curve::Constant(c) => vec![*c; 2],
         Curve::Table(values) => values.clone(),
-        _ => curve.sampled_with(f),
+        Curve::Polynomial(_)
+        | Curve::Log(_)
+        | Curve::Power(_)
+        | Curve::Saturating(_)
+        | Curve::Points(_) => curve.sampled_with(f),
     }
 }
 
@@ -236,6 +332,26 @@ mod tests {
             Curve::Saturating([2.0, 0.5]).at(0.5),
             2.0 * (1.0 - (-1.0f64).exp()),
         );
+        let points = vec![[0.0, 1.0], [0.25, 1.0], [0.25, 3.0], [1.0, 0.0]];
+        let steps = Curve::Points(points.clone());
+        close(steps.at(0.2), 1.0);
+        close(steps.at(0.25), 3.0);
+        close(steps.before(0.25), 1.0);
+        close(steps.at(0.5), 2.0);
+        close(steps.at(1.0), 0.0);
+        let pieces = steps.pieces();
+        close(pieces[INTERVALS / 4 - 1][1], 0.0);
+        close(pieces[INTERVALS / 4][0], 3.0);
+        close(pieces[INTERVALS / 4][1], -4.0 / INTERVALS as f64);
+        assert!(check_points(&points).is_ok());
+        for wrong in [
+            &points[1..],
+            &points[..3],
+            &[points[0], points[3], points[1], points[3]],
+        ] {
+            assert!(check_points(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(table.pieces(), [[1.0, 2.0], [3.0, -1.0]]);
         assert_eq!(Curve::Constant(3.0).sampled(), [3.0, 3.0]);
         assert_eq!(log.sampled().len(), INTERVALS + 1);
         close(log.sampled()[INTERVALS / 8], log.at(0.125));

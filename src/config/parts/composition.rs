@@ -3,7 +3,7 @@
 use super::{
     ActivationPart, ControllerPart, Distill, FreshChips, LossPart, NoisePart, NormAfter, Plateau,
     QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers,
-    group_lasso, mask, quantize, slice_l1,
+    group_lasso, mask, noise, quantize, slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -242,6 +242,7 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
     mask::problems(e, &c, &mut found);
     clip::problems(e, &c, &mut found);
     quantize::problems(e, &c, &mut found);
+    noise::problems(e, &c, &mut found);
     group_lasso::problems(e, &c, &mut found);
     slice_l1::problems(e, &c, &mut found);
     controllers::problems(&c, &mut found);

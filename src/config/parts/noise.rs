@@ -1,6 +1,12 @@
 //! `{ kind = "chip" }` of `train.noise`.
 
+use super::Composition;
+use super::composition::Problems;
+use crate::config::rule::{Any, Maybe};
 use crate::config::section::section;
+use crate::config::sigma_profile::for_single_cells;
+use crate::config::{Experiment, Fidelity, SigmaProfile, Variation};
+use crate::program::Law;
 
 section! {
     /// Part `{ kind = "chip" }` of `train.noise`: every step runs on `train.chips_per_batch` freshly fabricated
@@ -13,16 +19,60 @@ section! {
         start: f64 = 1.0, 0.0..=10.0;
         /// Epochs over which the factor goes from `start` to 1, by the same step every epoch.
         ramp: usize = 0, 0..=100_000, "epochs";
+        /// Variance model of these chips; absent: `variation.law`.
+        [quiet] law: Option<Law> = None, Maybe(Any);
+        /// How the cells' own deviations on these chips depend on what they hold; absent: `variation.sigma_profile`, that
+        /// of the chips of a sweep.
+        [quiet] sigma_profile: Option<SigmaProfile> = None, Maybe(Any);
     }
 }
 
 impl FreshChips {
+    /// The variation of these chips where those of a sweep have another.
+    pub(in crate::config) fn deviating(&self, usual: &Variation) -> Variation {
+        let mut own = usual.clone();
+        own.law = self.law.unwrap_or(own.law);
+        if let Some(profile) = &self.sigma_profile {
+            own.sigma_profile = profile.clone();
+        }
+        own
+    }
+
     /// Factor on the standard deviations in an epoch of the stage, counted from 0.
     pub fn factor(&self, epoch: usize) -> f64 {
         match epoch < self.ramp {
             true => self.start + (1.0 - self.start) * epoch as f64 / self.ramp as f64,
             false => 1.0,
         }
+    }
+}
+
+/// What contradicts the part.
+pub(super) fn problems(e: &Experiment, c: &Composition, found: &mut Problems) {
+    let Some(profile) = c.chips().and_then(|chips| chips.sigma_profile.as_ref()) else {
+        return;
+    };
+    if e.train.level == Fidelity::Weight {
+        return;
+    }
+    let fields = &["train.noise.chip.sigma_profile", "train.noise"];
+    if profile.is_of_whole_weights() {
+        let allowed = for_single_cells();
+        found.add(
+            fields,
+            format!(
+                "is of whole weights, and each cell holds a slice of one; allowed with level = \"cell\": {allowed}, or \
+                 a curve"
+            ),
+        );
+    }
+    if e.chip.programming.sigma.is_some() && *profile != SigmaProfile::FLAT {
+        found.add(
+            fields,
+            "both it and chip.programming.sigma say how deviations depend on conductances; allowed with \
+             level = \"cell\": \"flat\", or chip.programming.sigma = \"none\""
+                .into(),
+        );
     }
 }
 
@@ -36,6 +86,7 @@ mod tests {
             draws: 1,
             start: 0.2,
             ramp: 4,
+            ..FreshChips::default()
         };
         let factors: Vec<f64> = (0..6).map(|epoch| chips.factor(epoch)).collect();
         let want = [0.2, 0.4, 0.6, 0.8, 1.0, 1.0];

@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::{Experiment, Recipe};
+use crate::config::{Experiment, Recipe, SigmaProfile};
+use crate::program::Law;
 
 /// What is wrong with a section `[train]`, without the name of the file.
 fn wrong(train: &str) -> String {
@@ -141,6 +142,65 @@ fn a_stage_has_what_it_says_and_else_what_the_training_says() {
     assert_eq!(expanded.trainings().unwrap(), trainings);
     let again = Experiment::parse(&expanded.to_toml().unwrap(), "x").unwrap();
     assert_eq!(again.trainings().unwrap(), trainings);
+}
+
+#[test]
+fn chips_of_a_training_deviate_by_a_law_of_their_own() {
+    let text = |part: &str, more: &str| {
+        format!(
+            "[train]\nsigma_w = 0.03\nweights = [{{ kind = \"quantize\" }}]\nnoise = [{{ kind = \"chip\"{part} }}]\n\
+             [quantize]\nweight_bits = 8\n[variation]\nsigma_w = 1\nsigma_profile = \"pcm-two-devices\"\n{more}"
+        )
+    };
+    let parse = |part: &str, more: &str| Experiment::parse(&text(part, more), "x");
+    let own = ", law = \"layer-fixed\", sigma_profile = \"flat\"";
+    let e = parse(own, "[layer.fc1.variation]\nsigma_profile = 2\n").unwrap();
+    let seen = e.in_training(&e.variation);
+    assert_eq!((seen.law, seen.sigma_w), (Law::LayerFixed, 0.03));
+    assert_eq!(seen.sigma_profile, SigmaProfile::FLAT);
+    // The same whoever says it.
+    let plain = parse("", "[layer.fc1.variation]\nsigma_profile = 2\n").unwrap();
+    let training = e.training();
+    assert_eq!(training.variation, seen);
+    assert!(training.layer.is_empty() && !plain.training().layer.is_empty());
+    assert_eq!(
+        plain.training().variation.sigma_profile,
+        e.variation.sigma_profile
+    );
+    let again = Experiment::parse(&e.to_toml().unwrap(), "x").unwrap();
+    assert_eq!((again.train, again.variation), (e.train, e.variation));
+    for (part, more, says) in [
+        (
+            "",
+            "[chip.programming]\nsigma = 0.1\n",
+            "both it and chip.programming.sigma",
+        ),
+        (
+            ", sigma_profile = \"neft-rram4\"",
+            "",
+            "`train.noise.chip.sigma_profile`: is of whole weights",
+        ),
+        (
+            ", sigma_profile = { points = [[0, 1], [0.5, 2]] }",
+            "",
+            "points that do not go from 0 to 1",
+        ),
+        (
+            ", sigma_profile = \"neft-rram5\"",
+            "",
+            "did you mean \"neft-rram4\"",
+        ),
+    ] {
+        let more = format!("{more}[quantize]\nactivation_bits = 4\ninput_bits = 4\n");
+        let text = text(part, &more).replacen("[quantize]\nweight_bits = 8\n", "", 1);
+        let text = text.replace("[quantize]\n", "[quantize]\nweight_bits = 8\n");
+        let text = text.replace(
+            "[train]\n",
+            "fidelity = \"cell\"\n[train]\nlevel = \"cell\"\n",
+        );
+        let error = Experiment::parse(&text, "x").unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
 }
 
 #[test]

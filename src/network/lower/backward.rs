@@ -1,5 +1,6 @@
 //! The backward half of a training step: reverse-mode differentiation of the graph.
 
+use super::fabricated::Deviating;
 use super::training::{Saved, SavedConv, Trainer};
 use super::*;
 use crate::error::{Error, Result};
@@ -70,7 +71,7 @@ impl Trainer<'_> {
             };
             let node = &graph.nodes[id];
             let source = node.inputs[0];
-            let dx = match (&node.layer, self.saved[id]) {
+            let dx = match (&node.layer, self.saved[id].clone()) {
                 (Layer::Conv { geo, .. }, Saved::Conv(saved)) => {
                     let Some(dx) = self.conv_grad(ops, updates, geo, (id, saved, dy)) else {
                         continue;
@@ -275,7 +276,7 @@ impl Trainer<'_> {
         ops: &mut Vec<Op>,
         updates: &mut Vec<(TensorId, TensorId)>,
         geo: &ConvGeometry,
-        (s, noise): (ConvStates, Option<(Fabrication, TensorId)>),
+        (s, noise): (ConvStates, Option<Deviating>),
         (x, w, dy): (TensorId, TensorId, TensorId),
     ) {
         let n = self.b.numerics;
@@ -294,17 +295,9 @@ impl Trainer<'_> {
         }));
         let dq = match noise {
             None => dw,
-            Some((spec, chip)) => {
+            Some(deviating) => {
                 let dq = self.b.temp("dquantized", shape, Scope::Shared);
-                // The sign of the quantized weight decides which cell of a pair carries it; the
-                // master weight has the same sign wherever the quantized one is not zero.
-                ops.push(Op::from(FabricateGrad {
-                    w: s.weight,
-                    chip,
-                    dout: dw,
-                    dw: dq,
-                    spec,
-                }));
+                ops.push(deviating.backward(s.weight, dw, dq));
                 dq
             }
         };

@@ -15,6 +15,33 @@ pub(super) struct Layered<'a> {
     pub q: TensorId,
 }
 
+/// The weight of a layer that deviates, for the backward pass.
+#[derive(Debug, Clone)]
+pub(super) struct Deviating {
+    spec: Fabrication,
+    chip: TensorId,
+    /// Quantized weight.
+    q: TensorId,
+    full_scale: TensorId,
+}
+
+impl Deviating {
+    /// Gradient `dw` of the trained weight `w` from that of the weight on chips.
+    pub fn backward(&self, w: TensorId, dout: TensorId, dw: TensorId) -> Op {
+        let by_profile = self.spec.profile.is_some();
+        Op::from(FabricateGrad {
+            // The sign of the quantized weight decides which cell of a pair carries it; the master weight has the
+            // same sign wherever the quantized one is not zero. A profile is that of what the cells hold.
+            w: if by_profile { self.q } else { w },
+            full_scale: by_profile.then_some(self.full_scale),
+            chip: self.chip,
+            dout,
+            dw,
+            spec: self.spec.clone(),
+        })
+    }
+}
+
 impl Trainer<'_> {
     /// The weight of a layer on its chips, and what deviates; the quantized weight `q` itself where nothing
     /// does.
@@ -24,8 +51,8 @@ impl Trainer<'_> {
         index: usize,
         geo: &ConvGeometry,
         (q, full_scale): (TensorId, TensorId),
-    ) -> (TensorId, Option<(Fabrication, TensorId)>) {
-        let noise = self.spec.noise.get(index).copied().flatten();
+    ) -> (TensorId, Option<Deviating>) {
+        let noise = self.spec.noise.get(index).and_then(Option::as_ref);
         let Some(noise) = noise.filter(|_| self.spec.cells.is_none()) else {
             return (q, None);
         };
@@ -44,9 +71,15 @@ impl Trainer<'_> {
             full_scale,
             chip,
             out,
-            spec,
+            spec: spec.clone(),
         }));
-        (out, Some((spec, chip)))
+        let deviating = Deviating {
+            spec,
+            chip,
+            q,
+            full_scale,
+        };
+        (out, Some(deviating))
     }
 
     /// A crossbar layer at cell level.

@@ -315,8 +315,8 @@ impl Made {
         let (mut at, mut product) = (None, None);
         match chips {
             Chips::Weight(noises) => {
-                if let Some(noise) = noises.get(place.index).copied().flatten() {
-                    let (chip, weight) = fabricate_layer(b, ops, place, &noise);
+                if let Some(noise) = noises.get(place.index).and_then(Option::as_ref) {
+                    let (chip, weight) = fabricate_layer(b, ops, place, noise);
                     self.chips.push(chip);
                     product = Some(Product::Weights(weight));
                 }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use super::graph::{Graph, NodeId};
 use super::state::Part;
 use crate::backend::TensorId;
+use crate::effects::Profile;
 use crate::program::*;
 
 /// How activations get their quantization step.
@@ -159,7 +160,7 @@ impl Numerics {
 }
 
 /// What the chips of a program suffer, without their common deviation (that is data).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CellNoise {
     /// Variance model.
     pub law: Law,
@@ -169,6 +170,8 @@ pub struct CellNoise {
     pub deviate: Deviate,
     /// Within-chip standard deviation.
     pub sigma_w: f32,
+    /// How it depends on what a cell holds, see [`Fabrication::profile`].
+    pub profile: Option<Profile>,
     /// Reference columns subtracted from every output, 0 for none.
     pub reference_columns: u32,
 }
@@ -180,6 +183,7 @@ impl CellNoise {
         mapping: Mapping::Ideal,
         deviate: Deviate::Gaussian,
         sigma_w: 0.0,
+        profile: None,
         reference_columns: 0,
     };
 
@@ -195,6 +199,7 @@ impl CellNoise {
             mapping: self.mapping,
             deviate: self.deviate,
             sigma_w: self.sigma_w,
+            profile: self.profile.clone(),
             reference_columns: self.reference_columns,
             layer: layer_address(index),
             cols: geo.c_out,

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 pub use super::backward::check_trainable;
 use super::cells::CellTensors;
+use super::fabricated::Deviating;
 use super::parts::Transforms;
 pub use super::parts::{PartTensors, StepParts};
 use super::update::Trained;
@@ -150,7 +151,7 @@ pub struct QuantizedInput {
 }
 
 /// What the forward pass left for the backward pass.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Saved {
     Nothing,
     Conv(SavedConv),
@@ -166,11 +167,11 @@ pub(super) enum Saved {
 }
 
 /// The same of a convolution.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct SavedConv {
     pub states: ConvStates,
     /// Variation of the weight and its chips, where there is any.
-    pub noise: Option<(Fabrication, TensorId)>,
+    pub noise: Option<Deviating>,
     /// Quantized input and effective weight as used by the convolution.
     pub x: TensorId,
     pub w: TensorId,

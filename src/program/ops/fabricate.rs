@@ -53,10 +53,16 @@ impl Operator for Fabricate {
 /// Backward of [`Fabricate`], summed over chips, `full_scale` held constant:
 /// `dw = sum_c gain * dout * s`, `s = 1 + e + sigma_w z` of the cell that carries the weight for
 /// the proportional law (differential: `z+` for `w >= 0`, else `z-`), 1 for the fixed law.
+///
+/// With a profile `p`, `s = 1 + e + sigma_w p'(g) z` or `1 + sigma_w p'(g) z`, `g` and `z` of the cell that carries the
+/// weight, times -1 in the second term where the mapping is ideal and `w < 0`; `p'` is the slope of a piece, so steps of
+/// the profile have no part in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FabricateGrad {
     /// Nominal weight, shared.
     pub w: TensorId,
+    /// That of the forward operator, where there is a profile.
+    pub full_scale: Option<TensorId>,
     /// Per-chip constants.
     pub chip: TensorId,
     /// Gradient of the effective weight, per chip.
@@ -77,10 +83,19 @@ impl Operator for FabricateGrad {
             Operand::read(self.dout),
             Operand::sum(self.dw),
         ]
+        .into_iter()
+        .chain(self.full_scale.map(Operand::read))
+        .collect()
     }
 
     fn check(&self, at: &Check<'_>) -> Result<()> {
         let n = at.fabrication(&self.spec, self.w, self.chip)?;
+        if let Some(full_scale) = self.full_scale {
+            at.per_column(full_scale, self.spec.cols)?;
+        }
+        if self.full_scale.is_some() != self.spec.profile.is_some() {
+            return at.fail("a full scale goes with a profile");
+        }
         at.flat(self.dout, n)?;
         at.flat(self.dw, n)
     }

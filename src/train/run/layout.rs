@@ -3,7 +3,6 @@
 use super::Purpose;
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
-use crate::config::Variation;
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
 use crate::network::lower::training::{self, StepParts, TrainSpec, Training};
@@ -44,9 +43,12 @@ impl Layout {
         let steps = Steps::new(t, point.inputs.n_trained_on())?;
         let batch = steps.batch;
         let noisy = t.composition().sees_variation();
-        let sigma_w = |v: &Variation| noise * t.sigma_w.unwrap_or(v.sigma_w);
+        let mut layers = point.layers.to_vec();
+        for layer in &mut layers {
+            layer.variation = experiment.in_training(&layer.variation);
+        }
         let within = match noisy {
-            true => setup::noises(&point.layers, sigma_w, 0),
+            true => setup::noises(&layers, |v| noise * v.sigma_w, 0),
             false => vec![],
         };
         let common = (noisy && experiment.training_sigma_b() > 0.0)

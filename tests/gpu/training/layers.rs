@@ -72,7 +72,7 @@ impl Layer {
                 full_scale: self.full_scale,
                 chip,
                 out: self.effective,
-                spec: self.spec,
+                spec: self.spec.clone(),
             }),
         ]
     }
@@ -82,10 +82,11 @@ impl Layer {
         [
             Op::from(FabricateGrad {
                 w: self.q,
+                full_scale: None,
                 chip,
                 dout: self.d_effective,
                 dw: self.dq,
-                spec: self.spec,
+                spec: self.spec.clone(),
             }),
             Op::from(QuantizeWeightGrad {
                 w: self.w,

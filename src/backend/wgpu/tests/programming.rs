@@ -2,6 +2,7 @@
 //! can ask for, and the layouts of their parameters.
 
 use super::validate_program;
+use crate::effects::Profile;
 use crate::program::*;
 
 const FLAT: Shape = Shape::Flat(12);
@@ -79,6 +80,7 @@ fn fabrication_kernels_are_valid() {
     );
     let out = p.tensor("out", FLAT, Scope::PerChip, Role::Temp);
     let mut ops = Vec::new();
+    let by = Some(Profile::new(vec![[0.5, 1.0], [2.0, 0.0]]));
     for law in [Law::WeightProportional, Law::LayerFixed] {
         for mapping in [
             Mapping::Ideal,
@@ -97,12 +99,13 @@ fn fabrication_kernels_are_valid() {
                 Deviate::Truncated { at: 2.0 },
                 Deviate::Lognormal,
             ] {
-                for reference_columns in [0, 2] {
+                for (reference_columns, profile) in [(0, &None), (2, &None), (0, &by), (2, &by)] {
                     let spec = Fabrication {
                         law,
                         mapping,
                         deviate,
                         sigma_w: 0.2,
+                        profile: profile.clone(),
                         reference_columns,
                         layer: 1,
                         cols: 3,
@@ -113,10 +116,11 @@ fn fabrication_kernels_are_valid() {
                         full_scale,
                         chip,
                         out,
-                        spec,
+                        spec: spec.clone(),
                     }));
                     ops.push(Op::from(FabricateGrad {
                         w,
+                        full_scale: profile.as_ref().map(|_| full_scale),
                         chip,
                         dout: out,
                         dw,
