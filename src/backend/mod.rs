@@ -155,9 +155,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// The device; [`Kernels::Cooperative`] where the adapter cannot have it.
-    fn cooperative(&self) -> Result<bool> {
-        Ok(false)
-    }
+    fn cooperative(&self) -> Result<bool>;
 
     /// How the products of a section are computed, a name for every convolution and layer on arrays in
     /// order. Empty where a backend has one way for all.

@@ -20,6 +20,10 @@ impl Backend for Waves {
         self.0.products()
     }
 
+    fn cooperative(&self) -> Result<bool> {
+        self.0.cooperative()
+    }
+
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         let fits = self.0.fit(program, want)?;
         Ok(Capacity {

@@ -54,6 +54,10 @@ impl Backend for Late {
         self.cpu.products()
     }
 
+    fn cooperative(&self) -> Result<bool> {
+        self.cpu.cooperative()
+    }
+
     fn fit(&self, program: &Program, want: Capacity) -> Result<Capacity> {
         let fits = self.cpu.fit(program, want)?;
         Ok(Capacity {

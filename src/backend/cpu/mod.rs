@@ -196,6 +196,10 @@ impl Backend for CpuBackend {
         self.products
     }
 
+    fn cooperative(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     fn memory(&self) -> Option<MemoryBudget> {
         Some(self.budget.clone())
     }

@@ -91,6 +91,10 @@ impl Backend for Recorder {
         pimento::program::Products::default()
     }
 
+    fn cooperative(&self) -> pimento::Result<bool> {
+        Ok(false)
+    }
+
     fn fit(&self, program: &Program, want: Capacity) -> pimento::Result<Capacity> {
         self.gpu.fit(program, want)
     }
