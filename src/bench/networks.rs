@@ -216,6 +216,7 @@ fn training_step(
             _ => NOISE.everywhere(&graph),
         },
         cells: None,
+        passes: vec![],
         optimizer,
         weight_decay: 0.0,
         smoothing: 0.0,

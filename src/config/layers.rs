@@ -41,11 +41,11 @@ pub struct Layers {
 
 /// Where sections stand in a file. It says nothing of what they say: all are equal, and look alike.
 #[derive(Clone, Default)]
-struct Written {
+pub(super) struct Written {
     /// The file; `None`: a document without places.
-    file: Option<String>,
+    pub(super) file: Option<String>,
     /// Line of every section and field, by path.
-    lines: BTreeMap<String, usize>,
+    pub(super) lines: BTreeMap<String, usize>,
 }
 
 impl std::fmt::Debug for Written {

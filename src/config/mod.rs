@@ -31,6 +31,7 @@ mod check;
 pub mod chip;
 mod data;
 mod documents;
+mod heads;
 mod layers;
 mod name;
 mod network;
@@ -56,13 +57,14 @@ mod worst_case;
 
 use std::collections::HashSet;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 pub use axes::{Axis, AxisValue, Design, Mode, Values, field_path};
 pub use chip::Chip;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
+pub use heads::{Head, Heads};
 pub use layers::{LayerSettings, Layers};
 pub use network::{Activation, Network, NetworkKind, Pool};
 pub use points::{Point, n_trainings};
@@ -164,8 +166,12 @@ impl Experiment {
         }
         if let (Some(file), Some(folder)) = (&experiment.network.file, path.parent()) {
             let file = folder.join(file);
-            experiment.network.pin(&file)?;
+            network::pin(&file, &mut experiment.network.file_sha256, "network.file")?;
             experiment.network.file = Some(file);
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for mut teacher in experiment.teachers_mut() {
+            teacher.pin(folder)?;
         }
         Ok(experiment)
     }
@@ -218,14 +224,12 @@ impl Experiment {
         let network = self.network.file.as_mut();
         let data = [self.data.dir.as_mut(), self.data.file.as_mut()];
         for path in data.into_iter().chain([network]).flatten() {
-            if path.as_os_str().is_empty() {
-                // Beside an experiment file that was named without its directory.
-                *path = ".".into();
-            }
-            // What is not there (yet) has no other name.
-            let whole = path.canonicalize().or_else(|_| std::path::absolute(&*path));
-            if let Ok(whole) = whole {
-                *path = whole;
+            make_absolute(path);
+        }
+        for mut teacher in self.teachers_mut() {
+            if let Some(mut path) = teacher.path() {
+                make_absolute(&mut path);
+                teacher.set_path(path);
             }
         }
     }
@@ -250,6 +254,18 @@ impl Experiment {
             }
         }
         Ok(whole)
+    }
+}
+
+fn make_absolute(path: &mut PathBuf) {
+    if path.as_os_str().is_empty() {
+        // Beside an experiment file that was named without its directory.
+        *path = ".".into();
+    }
+    // What is not there (yet) has no other name.
+    let whole = path.canonicalize().or_else(|_| std::path::absolute(&*path));
+    if let Ok(whole) = whole {
+        *path = whole;
     }
 }
 
@@ -333,6 +349,7 @@ fn contradictions(e: &Experiment) -> Vec<(Vec<String>, String)> {
         false => stages::problems(e),
     };
     found.extend(layers::problems(e));
+    found.extend(heads::problem(e));
     found
 }
 

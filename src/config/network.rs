@@ -6,6 +6,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use toml::de::DeValue;
 
+use super::heads::{Heads, InOrder};
 use super::reader::Section;
 use super::rule::{Allowed, Any, List, Maybe, Read, Relative, Rule};
 use super::section::section;
@@ -126,6 +127,8 @@ section! {
         batch_norm: bool = true;
         /// Digital biases; the reference code has none.
         bias: bool = false;
+        /// Auxiliary outputs for training.
+        [quiet] head: Heads => InOrder;
     }
 }
 
@@ -207,34 +210,34 @@ impl Network {
         }
         found
     }
+}
 
-    /// Writes down which file `path` is now, or refuses it if [`Network::file_sha256`] says that it
-    /// should be another.
-    pub(super) fn pin(&mut self, path: &Path) -> Result<()> {
-        let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        if !about.is_file() {
-            // A pipe would be waited for, and a device may never end.
-            return Err(Error::input(format!(
-                "{}: a directory, pipe or device; allowed for network.file: a file",
-                path.display()
-            )));
-        }
-        let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-        let mut hash = Sha256::new();
-        std::io::copy(&mut file, &mut hash).map_err(|e| Error::io(path, e))?;
-        let found: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        match self.file_sha256.replace(found.clone()) {
-            Some(wanted) if wanted != found => Err(Error::input(format!(
-                "{}: its SHA-256 is {found}; network.file_sha256 wants {wanted}",
-                path.display()
-            ))),
-            _ => Ok(()),
-        }
+/// Writes down which file `path` is now, or refuses it if `sha256` says that it should be another. Messages call it
+/// `field`.
+pub(super) fn pin(path: &Path, sha256: &mut Option<String>, field: &str) -> Result<()> {
+    let about = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if !about.is_file() {
+        // A pipe would be waited for, and a device may never end.
+        return Err(Error::input(format!(
+            "{}: a directory, pipe or device; allowed for {field}: a file",
+            path.display()
+        )));
+    }
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut hash = Sha256::new();
+    std::io::copy(&mut file, &mut hash).map_err(|e| Error::io(path, e))?;
+    let found: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    match sha256.replace(found.clone()) {
+        Some(wanted) if wanted != found => Err(Error::input(format!(
+            "{}: its SHA-256 is {found}; {field}_sha256 wants {wanted}",
+            path.display()
+        ))),
+        _ => Ok(()),
     }
 }
 
 /// The SHA-256 of a file.
-struct Sha;
+pub(super) struct Sha;
 
 impl Rule<String> for Sha {
     fn read(&self, value: &DeValue) -> Read<String> {

@@ -305,8 +305,15 @@ impl Experiment {
             e.train.rescale = true;
         }
         for part in &mut e.train.loss {
-            if let LossPart::GroupLasso(lasso) = part {
-                lasso.segment = lasso.segment_in(self);
+            match part {
+                LossPart::GroupLasso(lasso) => lasso.segment = lasso.segment_in(self),
+                // Its content says which teacher.
+                LossPart::Distill(distill) => (distill.file, distill.file_sha256) = (None, None),
+                LossPart::L1(_)
+                | LossPart::SliceL1(_)
+                | LossPart::Ovf(_)
+                | LossPart::Irs(_)
+                | LossPart::Heads(_) => {}
             }
         }
         for part in &mut e.train.weights {

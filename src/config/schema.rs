@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::axes::{Mode, SHARED, SHORT};
+use super::heads::{self, TABLE as HEAD};
 use super::layers::{TABLE as LAYER, is_offered};
 use super::parts::PARTS;
 use super::reference::{Field, Table, tables};
@@ -20,6 +21,8 @@ pub fn schema() -> Json {
         tables().into_iter().partition(|table| table.path == LAYER);
     let (of_stages, tables): (Vec<Table>, Vec<Table>) =
         tables.into_iter().partition(|table| table.path == STAGE);
+    let (of_heads, tables): (Vec<Table>, Vec<Table>) =
+        tables.into_iter().partition(|table| table.path == HEAD);
     // Kinds of parts are in the schemas of their lists.
     let (parts, tables): (Vec<Table>, Vec<Table>) =
         tables.into_iter().partition(|table| table.part().is_some());
@@ -41,6 +44,9 @@ pub fn schema() -> Json {
             "items": {"$ref": "#/definitions/stage"},
         });
     }
+    for table in &of_heads {
+        *place(&mut whole, HEAD) = heads::schema_of(table);
+    }
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Pimento experiment",
@@ -48,7 +54,7 @@ pub fn schema() -> Json {
         "additionalProperties": false,
         "properties": whole["properties"],
         "definitions": {
-            "design": design(&tables, &parts),
+            "design": design(&tables, &parts, &of_heads),
             "axis": axes(&tables),
             "range": range(),
             "layer": layer(&of_layers, &tables),
@@ -156,7 +162,7 @@ fn pointer(field: &Field) -> String {
 
 /// Axes and how they are combined. Keys are short names, paths in quotes, or paths without, which are
 /// tables in tables.
-fn design(tables: &[Table], parts: &[Table]) -> Json {
+fn design(tables: &[Table], parts: &[Table], heads: &[Table]) -> Json {
     let modes: Vec<&str> = Mode::ALL.iter().map(|mode| mode.name()).collect();
     let mut design = json!({"type": "object", "additionalProperties": false, "properties": {
         "mode": {"enum": modes, "description": "How the values of the axes make points. Default: \"grid\"."},
@@ -169,7 +175,7 @@ fn design(tables: &[Table], parts: &[Table]) -> Json {
     }
     // The names of layers are those of a network.
     design["patternProperties"] = json!({"^layer\\.": {}});
-    for (path, axis) in named(tables, parts) {
+    for (path, axis) in named(tables, parts).into_iter().chain(of_heads(heads)) {
         design["patternProperties"][path] = axis;
     }
     design["properties"]["layer"] = json!({"type": "object"});
@@ -185,7 +191,19 @@ fn design(tables: &[Table], parts: &[Table]) -> Json {
         }
         at["properties"][field.key()] = axis(&field.path);
     }
+    *place(&mut design, HEAD) = json!({"type": "object"});
     design
+}
+
+/// Axes of heads, by a pattern of their path.
+fn of_heads(heads: &[Table]) -> impl Iterator<Item = (String, Json)> {
+    let table = HEAD.replace('.', "\\.");
+    let fields = heads.iter().flat_map(|table| &table.fields);
+    let varying = fields.filter(|field| field.key() != "name");
+    varying.map(move |field| {
+        let path = format!("^{table}\\.[A-Za-z0-9_-]+\\.{}$", field.key());
+        (path, axis(&field.schema, &field.schema))
+    })
 }
 
 /// Axes in arrays, by a pattern of their path: fields of stages and of parts, and of parts of stages.

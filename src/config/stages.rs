@@ -66,6 +66,20 @@ impl Stages {
         self.0.len()
     }
 
+    /// Parts of a kind in a list of any stage, as they were written.
+    pub(super) fn parts_mut(
+        &mut self,
+        list: &'static str,
+        kind: &'static str,
+    ) -> impl Iterator<Item = &mut toml::Table> {
+        let lists = self
+            .0
+            .iter_mut()
+            .filter_map(move |stage| stage.get_mut(list)?.as_array_mut());
+        let parts = lists.flatten().filter_map(toml::Value::as_table_mut);
+        parts.filter(move |part| part.get("kind").and_then(toml::Value::as_str) == Some(kind))
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(name)
     }
@@ -389,11 +403,15 @@ fn written_out(name: &str, train: &Train) -> Result<toml::Table> {
 
 /// What the first stage of a training cannot have: a network without weights that somebody trained teaches nothing.
 pub(super) fn problem_of_first(e: &Experiment) -> Option<check::Problem> {
-    let taught = e.train.composition().distill().is_some();
+    let parts = e.train.composition();
+    let taught = parts
+        .distill()
+        .is_some_and(|distill| distill.file.is_none());
     let untrained = e.network.kind != NetworkKind::File;
     (taught && untrained).then(|| check::Problem {
         fields: &["train.loss.distill", "train.loss"],
-        message: "an untrained network teaches nothing; allowed: after another stage, or with a network from a file"
+        message: "an untrained network teaches nothing; allowed: after another stage, with a network from a file, or \
+                  with the teacher's file"
             .into(),
     })
 }

@@ -1,6 +1,7 @@
 //! A network as a directed acyclic graph of layers, before anything is quantized or noisy.
 
 mod check;
+mod heads;
 
 use std::sync::Arc;
 
@@ -130,13 +131,16 @@ pub struct Node {
     pub shape: (usize, usize, usize),
 }
 
-/// A network. Nodes are in topological order; the last is the output (logits).
+/// A network. Nodes are in topological order; the last is the output (logits). In training a network may have
+/// heads, whose nodes stand behind that ([`Graph::output`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     /// Name of the architecture.
     pub name: String,
     /// All nodes.
     pub nodes: Vec<Node>,
+    /// Auxiliary outputs.
+    heads: Option<heads::Heads>,
 }
 
 impl Graph {
@@ -151,6 +155,7 @@ impl Graph {
         Self {
             name: name.into(),
             nodes: vec![input],
+            heads: None,
         }
     }
 
@@ -205,7 +210,7 @@ impl Graph {
 
     /// Number of classes: channels of the output.
     pub fn classes(&self) -> usize {
-        self.nodes[self.last()].shape.0
+        self.nodes[self.output()].shape.0
     }
 
     /// Adds a node. The caller gives the output shape; [`Graph::check`] holds it against the layer.
@@ -405,9 +410,11 @@ impl Graph {
             moved.push(nodes.len());
             nodes.push(node);
         }
+        let heads = self.heads.as_ref().map(|heads| heads.moved(&moved));
         Graph {
             name: self.name.clone(),
             nodes,
+            heads,
         }
     }
 

@@ -126,6 +126,19 @@ impl Parameters {
             .retain(|name, _| !Part::any(name, Part::is_chosen));
     }
 
+    /// Takes out what belongs to the heads of a network.
+    pub fn take_heads(&mut self, graph: &Graph) -> Parameters {
+        let nodes = graph.nodes.iter().enumerate();
+        let of_heads = nodes.filter(|(id, _)| graph.is_of_head(*id));
+        let names: Vec<&str> = of_heads.map(|(_, node)| node.name.as_str()).collect();
+        let mut taken = Parameters::default();
+        let of_head = |name: &str| Part::parse(name).is_some_and(|(node, _)| names.contains(&node));
+        while let Some(name) = self.tensors.keys().find(|name| of_head(name)).cloned() {
+            taken.tensors.extend(self.tensors.remove_entry(&name));
+        }
+        taken
+    }
+
     /// Takes over the tensors of `other`. Quantizer steps may be missing there or be as many as
     /// another choice needs; they stay as they are.
     ///

@@ -22,7 +22,9 @@ pub fn layers(experiment: &Experiment, graph: &Graph) -> Result<Vec<LayerSetting
     check_inputs(experiment, graph)?;
     let layers = names.iter().map(|name| experiment.of_layer(name));
     let layers: Vec<LayerSettings> = layers.collect::<Result<_>>()?;
-    if !layers.is_empty() && layers.iter().all(|layer| layer.digital) {
+    let of_heads = crossbars.iter().map(|(id, ..)| graph.is_of_head(*id));
+    let mut own = layers.iter().zip(of_heads).filter(|(_, of_head)| !of_head);
+    if !layers.is_empty() && own.all(|(layer, _)| layer.digital) {
         return Err(Error::input(
             "every layer is digital, so that no chip differs from another; allowed: at least one layer on \
              crossbars",

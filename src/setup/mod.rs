@@ -8,11 +8,13 @@
 //! `examples/own_network.rs` makes a point, trains its network and puts it on chips.
 
 mod cells;
+mod heads;
 mod inputs;
 mod kept_kernels;
 mod layers;
 mod numerics;
 mod start;
+mod teacher;
 
 use std::sync::Arc;
 
@@ -22,13 +24,16 @@ pub use kept_kernels::KernelDirectory;
 pub use layers::{layers, noises};
 pub use numerics::{numerics, trained};
 pub use start::{Given, Start};
+pub use teacher::Teacher;
 
 use crate::chip::ChipVariation;
 use crate::chip::layer::CellLayer;
 use crate::config::{self, Experiment, LayerSettings};
 use crate::data::Split;
 use crate::error::{Error, Result};
+use crate::network::Graph;
 use crate::network::lower::Numerics;
+use teacher::teachers;
 
 /// An experiment with its data.
 #[derive(Debug)]
@@ -52,6 +57,10 @@ pub struct Point<'a> {
     pub start: Arc<Start>,
     /// Settings of its crossbar layers, in order.
     pub layers: Arc<[LayerSettings]>,
+    /// The same with the layers of heads behind them.
+    headed_layers: Arc<[LayerSettings]>,
+    /// Networks from files that teach the stages of its training.
+    teachers: Vec<Arc<Teacher>>,
     /// Number formats while training sees quantizers.
     pub quantized: Numerics,
     /// Number formats of the trained network on chips.
@@ -69,6 +78,7 @@ pub fn setup<'a>(experiment: &'a Experiment, data: &'a Split) -> Result<Setup<'a
     let points = experiment.points()?;
     let inputs = Arc::new(Inputs::new(experiment, data)?);
     let mut starts: Vec<(config::Network, Arc<Start>)> = vec![];
+    let mut teachers = vec![];
     let point = |config: config::Point| {
         let network = &config.experiment.network;
         let known = starts.iter().find(|(known, _)| known == network);
@@ -81,7 +91,7 @@ pub fn setup<'a>(experiment: &'a Experiment, data: &'a Split) -> Result<Setup<'a
                 start
             }
         };
-        Point::new(config, &inputs, start)
+        Point::new(config, &inputs, start, &mut teachers)
     };
     let points = points.into_iter().map(point).collect::<Result<_>>()?;
     Ok(Setup {
@@ -106,7 +116,7 @@ pub fn point<'a>(experiment: &Experiment, data: &'a Split, index: usize) -> Resu
     let inputs = Arc::new(Inputs::new(experiment, data)?);
     let start =
         Start::new(&config.experiment.network, &inputs).map_err(|e| at_point(e, &config))?;
-    Point::new(config, &inputs, Arc::new(start))
+    Point::new(config, &inputs, Arc::new(start), &mut vec![])
 }
 
 /// Refuses a metric that has the same value whatever a chip does with so few classes.
@@ -148,9 +158,17 @@ pub(crate) fn at_point(error: Error, point: &config::Point) -> Error {
 }
 
 impl<'a> Point<'a> {
-    fn new(config: config::Point, inputs: &Arc<Inputs<'a>>, start: Arc<Start>) -> Result<Self> {
+    fn new(
+        config: config::Point,
+        inputs: &Arc<Inputs<'a>>,
+        start: Arc<Start>,
+        known: &mut Vec<Arc<Teacher>>,
+    ) -> Result<Self> {
         let experiment = &config.experiment;
-        let layers = layers(experiment, &start.graph).map_err(|e| at_point(e, &config))?;
+        let all = layers(experiment, start.whole()).map_err(|e| at_point(e, &config))?;
+        let layers = all[..start.graph.crossbars().len()].to_vec();
+        let teachers = teachers(experiment, inputs, &start, known);
+        let teachers = teachers.map_err(|e| at_point(e, &config))?;
         let last = experiment.last_stage()?;
         start::check(&last, &layers, &start).map_err(|e| at_point(e, &config))?;
         let quantized = numerics(experiment, &layers, inputs.signed);
@@ -158,6 +176,8 @@ impl<'a> Point<'a> {
             numerics: numerics::deployed(&last.train.composition(), &quantized),
             quantized,
             layers: layers.into(),
+            headed_layers: all.into(),
+            teachers,
             inputs: inputs.clone(),
             start,
             config,
@@ -178,6 +198,45 @@ impl<'a> Point<'a> {
             (stage.name, point)
         };
         Ok(stages.map(stage).collect())
+    }
+
+    /// The network as the steps of a stage see it: with heads, where a term of the loss reads them.
+    pub(crate) fn trained_graph(&self) -> &Graph {
+        match self.experiment().train.composition().has_heads() {
+            true => self.start.whole(),
+            false => &self.start.graph,
+        }
+    }
+
+    /// Settings of the crossbar layers of [`Point::trained_graph`].
+    pub(crate) fn trained_layers(&self) -> &[LayerSettings] {
+        &self.headed_layers[..self.trained_graph().crossbars().len()]
+    }
+
+    /// Number formats that the steps of a stage see.
+    pub(crate) fn trained_numerics(&self) -> Numerics {
+        let parts = self.experiment().train.composition();
+        match parts.has_heads() {
+            true => {
+                let (layers, signed) = (self.trained_layers(), self.inputs.signed);
+                trained(&parts, &numerics(self.experiment(), layers, signed))
+            }
+            false => trained(&parts, &self.quantized),
+        }
+    }
+
+    /// The network from a file that teaches a stage, where one does.
+    pub fn teacher(&self) -> Option<&Teacher> {
+        let parts = self.experiment().train.composition();
+        let path = parts.distill()?.file.as_deref()?;
+        let teacher = self.teachers.iter().find(|teacher| teacher.path == path);
+        teacher.map(Arc::as_ref)
+    }
+
+    /// Contents of all teachers from files, by their SHA-256, in the order of the stages.
+    pub(crate) fn teachers_sha256(&self) -> Vec<&str> {
+        let teachers = self.teachers.iter();
+        teachers.map(|teacher| teacher.sha256.as_str()).collect()
     }
 
     /// The experiment of this point.

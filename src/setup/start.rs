@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::heads::with_heads;
 use super::inputs::Inputs;
 use crate::config::{self, Experiment, LayerSettings};
 use crate::data::{Dataset, shape};
@@ -18,6 +19,8 @@ use crate::program::Activation;
 pub struct Start {
     /// The architecture, without what only a user's own program needs (a softmax at the end).
     pub graph: Graph,
+    /// The same network with the heads of its training behind it, where it has some.
+    pub headed: Option<Graph>,
     /// What was read of a file; absent: fresh parameters.
     pub file: Option<Given>,
 }
@@ -32,6 +35,11 @@ pub struct Given {
 }
 
 impl Start {
+    /// The network with all its heads.
+    pub fn whole(&self) -> &Graph {
+        self.headed.as_ref().unwrap_or(&self.graph)
+    }
+
     /// Content of the file that the network begins with; none for a network of the zoo.
     pub fn sha256(&self) -> Option<&str> {
         self.file.as_ref().map(|given| given.sha256.as_str())
@@ -44,19 +52,33 @@ impl Start {
     pub(super) fn new(network: &config::Network, inputs: &Inputs) -> Result<Self> {
         let data = &inputs.data.train;
         let is_file = network.kind == config::NetworkKind::File;
-        match network.file.as_ref().filter(|_| is_file) {
-            Some(path) => from_file(network, path, data),
-            None => Ok(Self {
-                graph: graph(network, data)?,
-                file: None,
-            }),
-        }
+        let (graph, file) = match network.file.as_ref().filter(|_| is_file) {
+            Some(path) => {
+                let input = Some(network.input.as_slice()).filter(|sizes| !sizes.is_empty());
+                let (graph, given) = from_file(path, network.fold_batch_norm, input, data)?;
+                (graph, Some(given))
+            }
+            None => (graph(network, data)?, None),
+        };
+        Ok(Self {
+            headed: with_heads(&graph, network, activation(network))?,
+            graph,
+            file,
+        })
     }
 }
 
-fn from_file(network: &config::Network, path: &Path, data: &Dataset) -> Result<Start> {
-    let input = Some(network.input.as_slice()).filter(|sizes| !sizes.is_empty());
-    let loaded = file::load(path, network.fold_batch_norm, input)?;
+/// A network of a file for images like those of a set: what it computes of them, and what was read.
+///
+/// # Errors
+/// A file that is no network, or one for other images.
+pub(super) fn from_file(
+    path: &Path,
+    fold_batch_norm: bool,
+    input: Option<&[usize]>,
+    data: &Dataset,
+) -> Result<(Graph, Given)> {
+    let loaded = file::load(path, fold_batch_norm, input)?;
     let mut graph = loaded.graph.simplified().without_final_softmax();
     let (wants, has) = (graph.nodes[0].shape, (data.c, data.h, data.w));
     if shape::entry(&[has.0, has.1, has.2], wants).is_some() {
@@ -85,13 +107,10 @@ fn from_file(network: &config::Network, path: &Path, data: &Dataset) -> Result<S
     }
     graph.flatten_output();
     let sha256 = loaded.sha256()?;
-    Ok(Start {
-        graph,
-        file: Some(Given { loaded, sha256 }),
-    })
+    Ok((graph, Given { loaded, sha256 }))
 }
 
-fn wrong(path: &Path, what: impl std::fmt::Display) -> Error {
+pub(super) fn wrong(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::input(format!("{}: {what}", path.display()))
 }
 
@@ -178,14 +197,19 @@ fn check_steps(
     Ok(())
 }
 
+/// The non-linearity of a network.
+fn activation(n: &config::Network) -> Activation {
+    match n.activation {
+        config::Activation::Relu => Activation::Relu,
+        config::Activation::Relu6 => Activation::Clip { lo: 0.0, hi: 6.0 },
+        config::Activation::Tanh => Activation::Tanh,
+    }
+}
+
 /// A network of the zoo.
 fn graph(n: &config::Network, data: &Dataset) -> Result<Graph> {
     let style = Style {
-        act: match n.activation {
-            config::Activation::Relu => Activation::Relu,
-            config::Activation::Relu6 => Activation::Clip { lo: 0.0, hi: 6.0 },
-            config::Activation::Tanh => Activation::Tanh,
-        },
+        act: activation(n),
         max_pool: n.pool == config::Pool::Max,
         batch_norm: n.batch_norm,
         bias: n.bias,

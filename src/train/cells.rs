@@ -16,7 +16,7 @@ use crate::network::parameters::Tensor;
 use crate::network::{Graph, Parameters};
 
 use super::converters::{self, Network};
-use crate::setup;
+use crate::setup::{self, Point};
 
 /// Layers on arrays of a training at cell level.
 #[derive(Debug, Clone)]
@@ -32,18 +32,19 @@ impl CellSteps {
     /// The layers, where the experiment trains at cell level. Without variation in the recipe the
     /// cells are nominal; the converters quantize all the same.
     ///
-    /// sigma_W is `noise` times what the experiment says.
+    /// sigma_W is `times` what the experiment says and `more`.
     ///
     /// Calibrated ranges are unknown until [`CellSteps::calibrate`].
     ///
     /// # Errors
     /// An impossible chip.
     pub fn new(
-        experiment: &Experiment,
+        point: &Point,
         graph: &Graph,
         numerics: &Numerics,
-        noise: f64,
+        (times, more): (f64, f64),
     ) -> Result<Option<Self>> {
+        let experiment = point.experiment();
         if !trains_on_cells(experiment) {
             return Ok(None);
         }
@@ -55,9 +56,11 @@ impl CellSteps {
             layer,
             ..experiment.clone()
         };
-        let mut layers = setup::layers(&seen, graph)?;
+        let mut layers = setup::layers(&seen, point.start.whole())?;
+        layers.truncate(graph.crossbars().len());
         for layer in &mut layers {
-            layer.variation.sigma_w *= noise;
+            let sigma_w = &mut layer.variation.sigma_w;
+            *sigma_w = times * (*sigma_w + more);
         }
         let steps = Self::deployed(&seen, &layers, graph, numerics)?;
         Ok(match experiment.train.composition().sees_variation() {
@@ -229,8 +232,8 @@ impl CellSteps {
         cells: &[CellTensors],
         common: &[f32],
     ) -> Result<()> {
-        for (tensors, layer) in cells.iter().zip(&self.layers) {
-            let n = layer.programming.arrays.cell_arrays();
+        for tensors in cells {
+            let n = self.layers[tensors.at].programming.arrays.cell_arrays();
             let all = common.iter().flat_map(|&e| std::iter::repeat_n(e, n));
             session.write(tensors.array, &all.collect::<Vec<f32>>())?;
         }

@@ -25,7 +25,7 @@ pub fn check(backend: &dyn Backend, point: &Point) -> Result<()> {
 fn check_stage(backend: &dyn Backend, point: &Point) -> Result<()> {
     let t = &point.experiment().train;
     let parts = t.composition();
-    let numerics = trained(&parts, &point.quantized);
+    let numerics = point.trained_numerics();
     let layout = |numerics, purpose| Layout::new(backend, point, numerics, purpose, 1.0);
     if point.start.file.is_none() || t.epochs > 0 {
         let steps = layout(&numerics, Purpose::Train)?;
@@ -33,7 +33,7 @@ fn check_stage(backend: &dyn Backend, point: &Point) -> Result<()> {
             layout(&numerics, Purpose::Settle)?;
         }
         if t.evaluate_every > 0 && point.inputs.n_held_out() > 0 {
-            validate::check(backend, point, &numerics)?;
+            validate::check(backend, point, &trained(&parts, &point.quantized))?;
         }
     }
     if let Some(norm) = parts.quantizes_afterwards() {

@@ -54,6 +54,9 @@ struct Identity<'a> {
     /// Content of the network's file, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     network_sha256: Option<&'a str>,
+    /// Contents of the files of teachers, stage by stage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    teachers_sha256: Vec<&'a str>,
     /// What held-out images are classified on, where they are: the record says how that went.
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluated_on: Option<Variation>,
@@ -107,6 +110,7 @@ pub fn training_key(point: &Point, products: Products) -> Result<String> {
         products,
         images: SeenImages::new(&point.inputs),
         network_sha256: point.start.sha256(),
+        teachers_sha256: point.teachers_sha256(),
         evaluated_on: experiment.evaluated_on(),
         layers_evaluated_on: experiment.layers_evaluated_on(),
         settings,

@@ -29,7 +29,7 @@ use crate::network::lower::training::Training;
 use crate::network::lower::{ActStep, Numerics};
 use crate::network::{Graph, Parameters};
 use crate::random::TRAINING;
-use crate::setup::HeldOut;
+use crate::setup::{HeldOut, Point};
 
 /// Batches that batch norm sees before converters are calibrated for the first time: its statistics
 /// then keep 3 % of what they began with.
@@ -47,6 +47,16 @@ pub(super) enum Purpose {
         /// Batch norm keeps its statistics.
         frozen_norm: bool,
     },
+}
+
+impl Purpose {
+    /// The network that it is about: only steps have heads.
+    pub(super) fn graph<'p>(self, point: &'p Point) -> &'p Graph {
+        match self {
+            Purpose::Train | Purpose::Settle => point.trained_graph(),
+            Purpose::Quantize { .. } => &point.start.graph,
+        }
+    }
 }
 
 /// What all stages of a training have in common.
@@ -124,7 +134,7 @@ impl<'a> Run<'a> {
             ref key,
         } = whole;
         let point = &stage.point;
-        let (experiment, graph) = (point.experiment(), &point.start.graph);
+        let (experiment, graph) = (point.experiment(), purpose.graph(point));
         let t = &experiment.train;
         let n = held_out.train.len();
         let noise = settings::noise_factor(t, 0);
@@ -183,14 +193,29 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Takes over a network. Heads that it lacks begin anew.
+    pub(super) fn begin_with(&mut self, network: &Parameters) -> Result<()> {
+        let mut heads = self.parameters.take_heads(self.graph);
+        for (name, tensor) in &mut heads.tensors {
+            let theirs = network.tensors.get(name);
+            if let Some(theirs) = theirs.filter(|theirs| theirs.shape == tensor.shape) {
+                tensor.clone_from(theirs);
+            }
+        }
+        self.parameters.overwrite(network)?;
+        self.parameters.tensors.append(&mut heads.tensors);
+        Ok(())
+    }
+
     /// Starts from a checkpoint, else from the initial parameters.
     pub(super) fn start(&mut self, resumed: Option<Resumed>) -> Result<()> {
         match resumed {
             Some(Resumed {
-                parameters,
+                mut parameters,
                 position,
                 path,
             }) => {
+                self.take_teacher(&mut parameters)?;
                 self.step = position.step;
                 self.history = position.history;
                 self.epoch = position.epoch;
@@ -231,7 +256,8 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         let segment = mask.segment_in(experiment);
-        let tensors = masks::masks(self.graph, &self.parameters, mask, segment)?;
+        let own = &self.stage.point.start.graph;
+        let tensors = masks::masks(own, &self.parameters, mask, segment)?;
         let masks = Parameters { tensors };
         masks.load_into(self.session.as_mut(), &self.training.parts.masks)
     }

@@ -8,7 +8,7 @@ use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
 use crate::network::lower::parts::{
-    Bound, Clip, Groups, Penalty, SlicePenalty, Teaching, Transform,
+    Bound, Clip, Groups, Penalty, SlicePenalty, Subtracted, Teaching, Transform,
 };
 use crate::network::lower::training::{Optimizer, StepParts, TrainSpec};
 
@@ -125,6 +125,7 @@ pub fn train_spec(
         batch,
         noise,
         cells: None,
+        passes: vec![],
         parts: step_parts(experiment),
         optimizer: match t.optimizer {
             config::Optimizer::Sgd => Optimizer::Sgd {
@@ -183,15 +184,27 @@ fn step_parts(experiment: &Experiment) -> StepParts {
             groups: groups(lasso, experiment),
             factor: lasso.weight as f32,
         }),
-        LossPart::SliceL1(_) | LossPart::Distill(_) => None,
+        LossPart::SliceL1(_)
+        | LossPart::Distill(_)
+        | LossPart::Ovf(_)
+        | LossPart::Irs(_)
+        | LossPart::Heads(_) => None,
     };
     let slices = |part: &LossPart| match part {
         LossPart::SliceL1(slices) => Some(SlicePenalty {
             factor: slices.weight as f32,
             slice_bits: slices.slice_bits,
         }),
-        LossPart::L1(_) | LossPart::GroupLasso(_) | LossPart::Distill(_) => None,
+        LossPart::L1(_)
+        | LossPart::GroupLasso(_)
+        | LossPart::Distill(_)
+        | LossPart::Ovf(_)
+        | LossPart::Irs(_)
+        | LossPart::Heads(_) => None,
     };
+    let single = |factors: Vec<f64>| factors.into_iter().map(|f| f as f32).collect();
+    let heads = experiment.network.head.len();
+    let (ovf, irs) = (c.ovf(), c.irs());
     StepParts {
         weights: c.weights.iter().filter_map(transform).collect(),
         penalties: c.loss.iter().filter_map(penalty).collect(),
@@ -200,6 +213,11 @@ fn step_parts(experiment: &Experiment) -> StepParts {
             share: distill.weight as f32,
             temperature: distill.temperature as f32,
         }),
+        subtracted: (ovf.is_some() || irs.is_some()).then(|| Subtracted {
+            passes: ovf.map_or(vec![], |ovf| single(ovf.factors())),
+            heads: irs.map_or(vec![], |irs| single(irs.factors(heads))),
+        }),
+        heads: c.heads_loss().map(|loss| loss.weight as f32),
         clean_backward: c.gradient == Gradient::Clean,
     }
 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::network::lower::Numerics;
 use crate::network::{Graph, Parameters};
 use crate::progress::{Moment, Observer};
-use crate::setup::{Point, trained};
+use crate::setup::Point;
 
 /// A trained network, ready for chips.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +141,8 @@ pub fn train(job: &Job) -> Result<Model> {
         elapsed_s: started.elapsed().as_secs_f64(),
         history: network.history.clone(),
     };
-    let parameters = network.parameters.unwrap_or_default();
+    let mut parameters = network.parameters.unwrap_or_default();
+    parameters.take_heads(job.point.start.whole());
     Ok(Model {
         graph: job.point.start.graph.clone(),
         numerics: job.point.numerics.clone(),
@@ -178,10 +179,10 @@ fn one_stage(
             parameters
         }
         given => {
-            let numerics = trained(&parts, &stage.point.quantized);
+            let numerics = stage.point.trained_numerics();
             let mut run = Run::new(whole, stage, &numerics, Purpose::Train)?;
             if let Some(parameters) = given {
-                run.parameters.overwrite(&parameters)?;
+                run.begin_with(&parameters)?;
             }
             run.history = history;
             run.start(resumed)?;

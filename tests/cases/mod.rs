@@ -14,6 +14,7 @@ pub mod adam;
 pub mod add;
 pub mod batch_norm;
 pub mod binarize_act;
+pub mod blend;
 pub mod channel_sum;
 pub mod class_metric;
 pub mod clip_weight;
@@ -57,6 +58,7 @@ macro_rules! lists {
             add: sums, chunks;
             batch_norm: statistics, folding, folding_exact, gradients;
             binarize_act: signs, gradients;
+            blend: sums;
             channel_sum: sums;
             class_metric: scores, ties, no_class;
             clip_weight: spreads, clips, gradients, no_spread;

@@ -66,6 +66,13 @@ pub const PARTS: &[Part] = &[
         "{ kind = \"slice-l1\", weight = 5, slice_bits = 1 }",
     ),
     part("distill", "loss", "{ kind = \"distill\" }"),
+    part(
+        "ovf",
+        "loss",
+        "{ kind = \"ovf\", weight = 0.5, more = [0.3, 0.1] }",
+    ),
+    part("irs", "loss", "{ kind = \"irs\", weight = 0.5 }"),
+    part("heads", "loss", "{ kind = \"heads\" }"),
     part("rescale", "gradient", "\"rescale\""),
     part("clean", "gradient", "\"clean\""),
     part(
@@ -86,6 +93,13 @@ pub fn text(parts: &[&Part], level: &str) -> String {
          [variation]\nsigma_w = 0.2\nsigma_b = 0.1\n\
          [train]\nepochs = 3\nbatch = 32\noptimizer = \"sgd\"\nlearning_rate = 5e-2\nlevel = \"{level}\"\nvariation = \"both\"\n"
     );
+    if parts
+        .iter()
+        .any(|part| ["irs", "heads"].contains(&part.name))
+    {
+        let head = "[[network.head]]\nname = \"side\"\nat = \"pool1\"\npool = 2\nhidden = [5]\n";
+        text = text.replace("[quantize]\n", &format!("{head}[quantize]\n"));
+    }
     // A teacher has to be trained before.
     if parts.iter().any(|part| part.name == "distill") {
         text += "recipe = \"float\"\n[[train.stage]]\nname = \"before\"\nlevel = \"weight\"\nepochs = 1\n\

@@ -191,6 +191,7 @@ fn compare(graph: &Graph) {
         batch: IMAGES,
         noise: vec![],
         cells: None,
+        passes: vec![],
         optimizer: Optimizer::Adam { decoupled: false },
         weight_decay: 0.0,
         smoothing: 0.0,

@@ -4,9 +4,11 @@
 mod cells;
 mod chips;
 mod codes;
+mod differences;
 mod gradients;
 mod graphs;
 mod growing;
+mod heads;
 mod identity;
 mod in_flight;
 mod laws;

@@ -86,6 +86,7 @@ impl Case {
             batch: self.batch(),
             noise: vec![],
             cells: None,
+            passes: vec![],
             optimizer: match self.optimizer.as_str() {
                 "sgd" => Optimizer::Sgd {
                     momentum: 0.9,

@@ -17,6 +17,7 @@ mod add;
 mod avg_pool;
 mod batch_norm;
 mod binarize_act;
+mod blend;
 mod block;
 mod buffer;
 mod channel_sum;

@@ -24,6 +24,7 @@ mod adam;
 mod add;
 mod batch_norm;
 mod binarize_act;
+mod blend;
 mod budget;
 mod buffers;
 mod channel_sum;

@@ -1,9 +1,9 @@
 //! What a training is composed of, and the recipes as compositions.
 
 use super::{
-    ActivationPart, ControllerPart, Distill, FreshChips, LossPart, NoisePart, NormAfter, Plateau,
-    QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers,
-    group_lasso, mask, noise, quantize, slice_l1,
+    ActivationPart, ControllerPart, Distill, FreshChips, HeadsLoss, Irs, LossPart, NoisePart,
+    NormAfter, Ovf, Plateau, QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip,
+    controllers, feedback, group_lasso, mask, noise, quantize, slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -115,7 +115,51 @@ impl Composition {
     pub fn distill(&self) -> Option<&Distill> {
         self.loss.iter().find_map(|part| match part {
             LossPart::Distill(distill) => Some(distill),
-            LossPart::L1(_) | LossPart::GroupLasso(_) | LossPart::SliceL1(_) => None,
+            LossPart::L1(_)
+            | LossPart::GroupLasso(_)
+            | LossPart::SliceL1(_)
+            | LossPart::Ovf(_)
+            | LossPart::Irs(_)
+            | LossPart::Heads(_) => None,
+        })
+    }
+
+    /// Passes under more noise whose logits are subtracted.
+    pub fn ovf(&self) -> Option<&Ovf> {
+        self.loss.iter().find_map(|part| match part {
+            LossPart::Ovf(ovf) => Some(ovf),
+            LossPart::L1(_)
+            | LossPart::GroupLasso(_)
+            | LossPart::SliceL1(_)
+            | LossPart::Distill(_)
+            | LossPart::Irs(_)
+            | LossPart::Heads(_) => None,
+        })
+    }
+
+    /// Heads whose logits are subtracted.
+    pub fn irs(&self) -> Option<&Irs> {
+        self.loss.iter().find_map(|part| match part {
+            LossPart::Irs(irs) => Some(irs),
+            LossPart::L1(_)
+            | LossPart::GroupLasso(_)
+            | LossPart::SliceL1(_)
+            | LossPart::Distill(_)
+            | LossPart::Ovf(_)
+            | LossPart::Heads(_) => None,
+        })
+    }
+
+    /// Losses of heads.
+    pub fn heads_loss(&self) -> Option<&HeadsLoss> {
+        self.loss.iter().find_map(|part| match part {
+            LossPart::Heads(heads) => Some(heads),
+            LossPart::L1(_)
+            | LossPart::GroupLasso(_)
+            | LossPart::SliceL1(_)
+            | LossPart::Distill(_)
+            | LossPart::Ovf(_)
+            | LossPart::Irs(_) => None,
         })
     }
 
@@ -246,6 +290,7 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
     group_lasso::problems(e, &c, &mut found);
     slice_l1::problems(e, &c, &mut found);
     controllers::problems(&c, &mut found);
+    feedback::problems(e, &c, &mut found);
     if !t.rescale {
         found.add(
             &["train.rescale"],

@@ -69,7 +69,12 @@ const FIELDS: &[&str] = &[
 pub(super) fn problems(e: &Experiment, c: &Composition, found: &mut Problems) {
     let Some(lasso) = c.loss.iter().find_map(|part| match part {
         LossPart::GroupLasso(lasso) => Some(lasso),
-        LossPart::L1(_) | LossPart::SliceL1(_) | LossPart::Distill(_) => None,
+        LossPart::L1(_)
+        | LossPart::SliceL1(_)
+        | LossPart::Distill(_)
+        | LossPart::Ovf(_)
+        | LossPart::Irs(_)
+        | LossPart::Heads(_) => None,
     }) else {
         return;
     };

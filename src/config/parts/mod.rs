@@ -9,7 +9,9 @@ mod clip;
 mod composition;
 mod controllers;
 mod distill;
+mod feedback;
 mod group_lasso;
+mod heads;
 mod l1;
 mod list;
 mod mask;
@@ -24,7 +26,9 @@ pub use clip::{ClipGroup, ClipWeights, MappingRange};
 pub use composition::{Composition, Gradient};
 pub use controllers::{NormAfter, QuantizeAfter};
 pub use distill::Distill;
+pub use feedback::{Irs, Ovf};
 pub use group_lasso::{GroupLasso, LassoGroups};
+pub use heads::HeadsLoss;
 pub use l1::L1;
 pub use mask::{MaskGroups, MaskWeights};
 pub use noise::FreshChips;
@@ -68,6 +72,9 @@ parts! {
         GroupLasso(GroupLasso) = "group-lasso",
         SliceL1(SliceL1) = "slice-l1",
         Distill(Distill) = "distill",
+        Ovf(Ovf) = "ovf",
+        Irs(Irs) = "irs",
+        Heads(HeadsLoss) = "heads",
     }
 }
 

@@ -54,16 +54,18 @@ fn inverse(table: &[u32], n: usize) -> std::sync::Arc<[u32]> {
 }
 
 impl Trainer<'_> {
-    /// Walks the graph backwards; `updates` receives `(parameter, gradient)`.
+    /// Walks the graph backwards from the gradients of outputs; `updates` receives `(parameter, gradient)`.
     pub(super) fn backward(
         &mut self,
-        dlogits: TensorId,
+        outputs: &[(NodeId, TensorId)],
         ops: &mut Vec<Op>,
         updates: &mut Vec<(TensorId, TensorId)>,
     ) {
         let graph = self.b.graph;
         let mut grads: Vec<Vec<TensorId>> = vec![vec![]; graph.nodes.len()];
-        grads[graph.last()].push(dlogits);
+        for &(output, dy) in outputs {
+            grads[output].push(dy);
+        }
         for id in (1..graph.nodes.len()).rev() {
             let parts = std::mem::take(&mut grads[id]);
             let Some(dy) = self.sum(ops, id, &parts) else {
@@ -139,7 +141,10 @@ impl Trainer<'_> {
         let source = self.b.graph.nodes[id].inputs[0];
         let x = self.values[source];
         let dy = self.scaled(ops, id, states.bias, dy, gain, updates);
-        self.weight_grad(ops, updates, geo, (states, noise), (quantized, w, dy));
+        let dq = self.weight_grad(ops, geo, (states, noise), (quantized, w, dy));
+        if let Some(dq) = self.over_passes(ops, states.weight, dq) {
+            self.master_grad(ops, updates, (id, geo), &states, dq);
+        }
         let image = self.b.graph.is_image(source);
         let learned = self.b.numerics.act_step == ActStep::Learned;
         let quantizer_learns = learned && matches!(states.input, InputQuantizer::Uniform(_));
@@ -271,15 +276,14 @@ impl Trainer<'_> {
         }))
     }
 
+    /// Gradient of a layer's quantized weight.
     fn weight_grad(
         &mut self,
         ops: &mut Vec<Op>,
-        updates: &mut Vec<(TensorId, TensorId)>,
         geo: &ConvGeometry,
         (s, noise): (ConvStates, Option<Deviating>),
         (x, w, dy): (TensorId, TensorId, TensorId),
-    ) {
-        let n = self.b.numerics;
+    ) -> TensorId {
         let shape = Shape::Flat(geo.weights());
         // At cell level the chips' gradients are added as they are.
         let scope = match self.spec.cells {
@@ -293,14 +297,29 @@ impl Trainer<'_> {
             dw,
             geo: *geo,
         }));
-        let dq = match noise {
+        match noise {
             None => dw,
             Some(deviating) => {
                 let dq = self.b.temp("dquantized", shape, Scope::Shared);
                 ops.push(deviating.backward(s.weight, dw, dq));
                 dq
             }
-        };
+        }
+    }
+
+    /// From the gradient of a layer's quantized weight to that of the trained one, with the terms of the loss on
+    /// weights, which heads are no part of.
+    fn master_grad(
+        &mut self,
+        ops: &mut Vec<Op>,
+        updates: &mut Vec<(TensorId, TensorId)>,
+        (id, geo): (NodeId, &ConvGeometry),
+        s: &ConvStates,
+        dq: TensorId,
+    ) {
+        let n = self.b.numerics;
+        let shape = Shape::Flat(geo.weights());
+        let counts = !self.b.graph.is_of_head(id);
         let mut dmaster = dq;
         let transformed = self.transforms.by_weight.remove(&s.weight);
         let w = transformed.as_ref().map_or(s.weight, |t| t.w);
@@ -325,14 +344,16 @@ impl Trainer<'_> {
                 },
             }));
             updates.extend(dscale.map(|d| (s.weight_step, d)));
-            if s.bits > 1 {
-                self.slice_penalties(ops, &s, (w, dmaster));
+            if s.bits > 1 && counts {
+                self.slice_penalties(ops, s, (w, dmaster));
             }
         }
         if let Some(transformed) = transformed {
             dmaster = self.through_transforms(ops, &transformed, dmaster);
         }
-        self.penalties(ops, geo, (s.weight, dmaster));
+        if counts {
+            self.penalties(ops, geo, (s.weight, dmaster));
+        }
         updates.push((s.weight, dmaster));
     }
 

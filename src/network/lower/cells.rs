@@ -9,6 +9,8 @@ use crate::error::Result;
 /// Tensors of a layer at cell level that the host writes and reads.
 #[derive(Debug, Clone, Copy)]
 pub struct CellTensors {
+    /// Position of the layer among the layers on arrays.
+    pub at: usize,
     /// Common deviation of every cell array, per chip.
     pub array: TensorId,
     /// Ranges `(lsb, lo)` of `[read plane][column]`, where there are converters.
@@ -34,8 +36,8 @@ pub fn write_ranges(
     tensors: &[CellTensors],
     layers: &[CellLayer],
 ) -> Result<()> {
-    for (tensors, layer) in tensors.iter().zip(layers) {
-        if let (Some(range), Some(pairs)) = (tensors.range, &layer.ranges) {
+    for tensors in tensors {
+        if let (Some(range), Some(pairs)) = (tensors.range, &layers[tensors.at].ranges) {
             session.write(range, pairs.as_flattened())?;
         }
     }
@@ -220,6 +222,7 @@ pub(super) fn converted(
 ) -> (CellTensors, Product) {
     let route = Route::of(layer);
     let mut found = CellTensors {
+        at,
         array: cells.array,
         range: None,
         correct: None,
@@ -297,6 +300,7 @@ pub(super) fn program_layer(
     let scale =
         (layer.tuned == Tuned::Reference).then(|| tensor(b, place, "reference", read_arrays, chip));
     let mut found = CellTensors {
+        at,
         array: cells.array,
         range: None,
         correct,
@@ -339,10 +343,10 @@ pub(super) fn codes_of(ops: &[Op], x: TensorId) -> Option<ActQuant> {
     Some(quant)
 }
 
-/// The operator that reads a layer.
-pub(super) fn read_layer(
+/// The operator that reads a layer; `reading` says how the one at a position among the layers on arrays is read.
+pub(super) fn read_layer<'a>(
     product: Product,
-    cells: &[CellLayer],
+    reading: impl FnOnce(usize) -> &'a Reading,
     maps: Maps,
     geo: ConvGeometry,
     post: Post,
@@ -358,7 +362,7 @@ pub(super) fn read_layer(
             codes: maps.codes,
         }),
         Product::Arrays(t) => {
-            let layer = &cells[t.at];
+            let reading = reading(t.at);
             Op::from(Crossbar {
                 x,
                 x_step: maps.x_step.expect(
@@ -376,8 +380,8 @@ pub(super) fn read_layer(
                 post,
                 spec: Reading {
                     exact: t.exact,
-                    integer: layer.reading.integer && t.correct.is_none(),
-                    ..layer.reading.clone()
+                    integer: reading.integer && t.correct.is_none(),
+                    ..reading.clone()
                 },
             })
         }

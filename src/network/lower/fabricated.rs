@@ -52,20 +52,19 @@ impl Trainer<'_> {
         geo: &ConvGeometry,
         (q, full_scale): (TensorId, TensorId),
     ) -> (TensorId, Option<Deviating>) {
-        let noise = self.spec.noise.get(index).and_then(Option::as_ref);
+        let usual = &self.spec.noise;
+        let noises = self.pass().map_or(usual, |pass| &pass.noise);
+        let noise = noises.get(index).and_then(Option::as_ref);
         let Some(noise) = noise.filter(|_| self.spec.cells.is_none()) else {
             return (q, None);
         };
-        let name = format!("{}.chip", self.b.graph.nodes[id].name);
-        let fields = Shape::Flat(CHIP_FIELDS);
-        let chip = self
-            .b
-            .program
-            .tensor(name, fields, Scope::PerChip, Role::State);
-        self.chips.push(chip);
+        let chip = self.chip_of(id);
         let weights = Shape::Flat(geo.weights());
         let out = self.b.temp("effective", weights, Scope::PerChip);
-        let spec = noise.fabrication(index, geo);
+        let spec = Fabrication {
+            layer: self.address(index),
+            ..noise.fabrication(index, geo)
+        };
         self.weights.push(Op::from(Fabricate {
             w: q,
             full_scale,
@@ -82,6 +81,22 @@ impl Trainer<'_> {
         (out, Some(deviating))
     }
 
+    /// What the chips of a layer have in common, in all passes.
+    fn chip_of(&mut self, id: NodeId) -> TensorId {
+        if let Some(&chip) = self.passes.chips.get(&id) {
+            return chip;
+        }
+        let name = format!("{}.chip", self.b.graph.nodes[id].name);
+        let fields = Shape::Flat(CHIP_FIELDS);
+        let chip = self
+            .b
+            .program
+            .tensor(name, fields, Scope::PerChip, Role::State);
+        self.chips.push(chip);
+        self.passes.chips.insert(id, chip);
+        chip
+    }
+
     /// A crossbar layer at cell level.
     pub(super) fn cell_conv(
         &mut self,
@@ -90,11 +105,11 @@ impl Trainer<'_> {
         cells: &CellTraining,
         x: TensorId,
     ) -> (TensorId, Saved) {
-        let layer = &cells.layers[at.at];
-        let name = self.b.graph.nodes[at.id].name.clone();
+        let layer = &self.layer_of_pass(&cells.layers, at.at);
+        let name = self.name_in_pass(at.id);
         let place = Place {
             name: &name,
-            index: layer.index(),
+            index: cells.layers[at.at].index(),
             geo: at.geo,
             states: at.states,
         };
@@ -126,7 +141,7 @@ impl Trainer<'_> {
             clipped: None,
             codes: None,
         };
-        ops.push(read_layer(product, &cells.layers, maps, *at.geo, post));
+        ops.push(read_layer(product, |_| &layer.reading, maps, *at.geo, post));
         let converts = matches!(product, Product::Arrays(_));
         let gain = (cells.rescale && converts).then(|| {
             let exact = self.b.map(at.id, Scope::PerChip);

@@ -15,7 +15,7 @@ impl Trainer<'_> {
     pub(super) fn forward(&mut self, images: TensorId) -> Vec<Op> {
         let mut ops = vec![];
         let graph = self.b.graph;
-        for (id, node) in graph.nodes.iter().enumerate() {
+        for (id, node) in self.nodes_of_pass(graph).iter().enumerate() {
             if let Some(&value) = self.fused.get(&id) {
                 self.values.push(value);
                 self.saved.push(Saved::Nothing);
@@ -119,21 +119,12 @@ impl Trainer<'_> {
     ) -> (TensorId, Saved) {
         let n = self.b.numerics.of(&self.b.graph.nodes[id].name);
         let s = self.b.conv_states(id, geo, bias);
-        self.params.push((s.weight, Trained::Weight));
-        self.params.extend(s.bias.map(|t| (t, Trained::Other)));
-        let x = self.conv_input(ops, &s, n.act_step, x);
-        if n.weight_step_learned && n.weight_bits > 1 {
-            self.params.push((s.weight_step, Trained::Step));
+        if self.is_own() {
+            self.params.push((s.weight, Trained::Weight));
+            self.params.extend(s.bias.map(|t| (t, Trained::Other)));
         }
-        let first = self.weights.len();
-        let transformed = self.transformed(geo, &s);
-        let chosen = self.weights.len();
-        let (w, range) = (transformed.w, transformed.range);
-        self.transforms.by_weight.insert(s.weight, transformed);
-        let (q, full_scale) =
-            self.b
-                .quantized(&mut self.weights, geo, &s, n.weight_step, (w, range));
-        self.freeze.extend_from_slice(&self.weights[first..=chosen]);
+        let x = self.conv_input(ops, &s, n.act_step, x);
+        let (q, full_scale) = self.conv_weight(n, id, geo, &s);
         let convs = self.saved.iter().filter(|s| matches!(s, Saved::Conv(_)));
         let index = convs.count();
         let cells = self.spec.cells.as_ref();
@@ -177,7 +168,34 @@ impl Trainer<'_> {
         (y, Saved::Conv(saved))
     }
 
-    /// What a convolution reads of `x`: quantized, by a step that moves with it or is learned.
+    /// The quantized weight of a layer and its full scale, which all passes share.
+    fn conv_weight(
+        &mut self,
+        n: &Numerics,
+        id: NodeId,
+        geo: &ConvGeometry,
+        s: &ConvStates,
+    ) -> (TensorId, TensorId) {
+        if let Some(&made) = self.passes.quantized.get(&s.weight) {
+            return made;
+        }
+        if n.weight_step_learned && n.weight_bits > 1 {
+            self.params.push((s.weight_step, Trained::Step));
+        }
+        let first = self.weights.len();
+        let transformed = self.transformed(id, geo, s);
+        let chosen = self.weights.len();
+        let of = (transformed.w, transformed.range);
+        self.transforms.by_weight.insert(s.weight, transformed);
+        let made = self
+            .b
+            .quantized(&mut self.weights, geo, s, n.weight_step, of);
+        self.freeze.extend_from_slice(&self.weights[first..=chosen]);
+        self.passes.quantized.insert(s.weight, made);
+        made
+    }
+
+    /// What a convolution reads of `x`: quantized, by a step that moves with it in the step's own pass, or is learned.
     fn conv_input(
         &mut self,
         ops: &mut Vec<Op>,
@@ -194,12 +212,14 @@ impl Trainer<'_> {
                 y
             }
             InputQuantizer::Uniform(quant) => {
-                self.quantized_inputs.push(Quantized {
-                    source: x,
-                    quant,
-                    before: ops.len(),
-                });
-                if act_step == ActStep::MovingMax {
+                if self.is_own() {
+                    self.quantized_inputs.push(Quantized {
+                        source: x,
+                        quant,
+                        before: ops.len(),
+                    });
+                }
+                if act_step == ActStep::MovingMax && self.is_own() {
                     let value = self.b.temp("max", Shape::Flat(1), Scope::Shared);
                     ops.push(Op::from(MaxAbs {
                         x,
@@ -212,7 +232,7 @@ impl Trainer<'_> {
                         rate: Rate::FixedFromFirst(ACT_RATE),
                         times: 1.0,
                     }));
-                } else if act_step == ActStep::Learned {
+                } else if act_step == ActStep::Learned && self.is_own() {
                     self.params.push((quant.scale, Trained::Step));
                 }
                 let y = self.b.temp("code", desc.shape, desc.scope);

@@ -167,8 +167,13 @@ impl<'b, 'a> Walk<'b, 'a> {
             clipped: counted.map(|(_, t)| t),
             codes: codes_of(&self.ops, x),
         };
-        self.ops
-            .push(read_layer(product, self.cells, maps, geo, post));
+        self.ops.push(read_layer(
+            product,
+            |at| &self.cells[at].reading,
+            maps,
+            geo,
+            post,
+        ));
         if let (Some((index, map)), Some(clips)) = (counted, &mut self.clips) {
             let columns = Shape::Flat(geo.c_out);
             let value = self.b.temp("clips", columns, Scope::PerChip);

@@ -276,8 +276,11 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Shared state that is part of the network.
+    /// Shared state that is part of the network: made once, however often it is asked for.
     pub fn state(&mut self, name: String, shape: Vec<usize>) -> TensorId {
+        if let Some(made) = self.states.iter().find(|s| s.name == name) {
+            return made.tensor;
+        }
         let len = shape.iter().product();
         let t = self
             .program

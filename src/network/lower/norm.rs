@@ -19,8 +19,10 @@ impl Trainer<'_> {
         if self.spec.frozen_norm {
             return self.frozen_norm(ops, id, eps, x, s);
         }
-        self.params.push((s.gamma, Trained::Other));
-        self.params.push((s.beta, Trained::Other));
+        if self.is_own() {
+            self.params.push((s.gamma, Trained::Other));
+            self.params.push((s.beta, Trained::Other));
+        }
         let (c, h, w) = self.b.graph.nodes[id].shape;
         let mut t = |what: &str| self.b.temp(what, Shape::Flat(c), Scope::Shared);
         let (mean, var) = (t("mean"), t("var"));
@@ -42,10 +44,11 @@ impl Trainer<'_> {
             Layer::BatchNorm { rate, .. } if self.spec.norm_rate > 0.0 => rate,
             _ => self.spec.norm_rate,
         };
-        for (state, value, times) in [
+        let moved = [
             (s.mean, mean, 1.0),
             (s.var, var, count / (count - 1.0).max(1.0)),
-        ] {
+        ];
+        for (state, value, times) in moved.into_iter().filter(|_| self.is_own()) {
             ops.push(Op::from(Lerp {
                 state,
                 value,

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 pub use super::backward::check_trainable;
 use super::cells::CellTensors;
 use super::fabricated::Deviating;
-use super::parts::Transforms;
-pub use super::parts::{PartTensors, StepParts};
+pub use super::parts::{PartTensors, Pass, StepParts};
+use super::parts::{Passes, Transforms};
 use super::update::Trained;
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -64,6 +64,8 @@ pub struct TrainSpec {
     pub noise: Vec<Option<CellNoise>>,
     /// Cells and converters in the loop; then [`TrainSpec::noise`] is not used.
     pub cells: Option<CellTraining>,
+    /// Forward passes under other deviations, whose logits [`StepParts::subtracted`] has factors for.
+    pub passes: Vec<Pass>,
     /// What else a step is composed of.
     pub parts: StepParts,
     /// Optimizer.
@@ -194,7 +196,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     // Weights first, so that nothing stands between the operators on maps.
     let mut forward = std::mem::take(&mut t.weights);
     forward.extend(maps);
-    let logits = *t.values.last().expect("a graph has nodes");
+    let logits = t.values[graph.output()];
     // Calibration is the same forward pass without a gradient.
     let mut calibrate = forward.clone();
     let (weights, maps) = forward.split_at(ahead);
@@ -203,13 +205,13 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
         false => vec![],
     };
     t.b.score(&mut calibrate, logits, labels, None, 0.0, tally);
-    let dlogits = (!spec.forward_only).then(|| t.b.map(graph.last(), Scope::PerChip));
-    let smoothing = spec.smoothing;
-    t.b.score(&mut forward, logits, labels, dlogits, smoothing, tally);
     let mut step = forward;
     let mut updates = vec![];
-    if let Some(dlogits) = dlogits {
-        t.gradients(dlogits, &mut step, &mut updates);
+    match spec.forward_only {
+        true => {
+            t.b.score(&mut step, logits, labels, None, spec.smoothing, tally)
+        }
+        false => t.learn((images, labels, tally), &mut step, &mut updates),
     }
     let mut update = vec![];
     let updates = t.accumulated(&mut step, updates);
@@ -295,6 +297,7 @@ pub(super) struct Trainer<'a> {
     pub(super) weights: Vec<Op>,
     pub(super) freeze: Vec<Op>,
     pub(super) transforms: Transforms,
+    pub(super) passes: Passes,
 }
 
 impl<'a> Trainer<'a> {
@@ -313,6 +316,7 @@ impl<'a> Trainer<'a> {
             weights: vec![],
             freeze: vec![],
             transforms: Transforms::default(),
+            passes: Passes::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod add;
 mod avg_pool;
 mod batch_norm;
 mod binarize_act;
+mod blend;
 mod channel_sum;
 mod class_metric;
 mod clip_weight;
@@ -137,6 +138,7 @@ operators! { $
     activation_grad: ActivationGrad;
     channel_sum: ChannelSum;
     add: Add;
+    blend: Blend;
     multiply: Multiply;
     softmax: Softmax;
     rearrange: Rearrange;

@@ -239,6 +239,7 @@ impl Slope {
             batch: BATCH,
             noise: vec![],
             cells: None,
+            passes: vec![],
             optimizer: Optimizer::Sgd {
                 momentum: 0.0,
                 nesterov: false,

@@ -5,7 +5,8 @@ use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
-use crate::network::lower::training::{self, StepParts, TrainSpec, Training};
+use crate::network::lower::training::{self, Pass, StepParts, TrainSpec, Training};
+use crate::random::{Reach, product};
 use crate::setup::{self, Point};
 use crate::train::cells::CellSteps;
 use crate::train::settings::{self, Steps};
@@ -37,32 +38,41 @@ impl Layout {
         purpose: Purpose,
         noise: f64,
     ) -> Result<Self> {
-        let (experiment, graph) = (point.experiment(), &point.start.graph);
+        let (experiment, graph) = (point.experiment(), purpose.graph(point));
         let t = &experiment.train;
         let (chips, parts) = (t.chips_per_batch, t.accumulate);
         let steps = Steps::new(t, point.inputs.n_trained_on())?;
         let batch = steps.batch;
         let noisy = t.composition().sees_variation();
-        let mut layers = point.layers.to_vec();
-        for layer in &mut layers {
+        let mut settings = point.trained_layers()[..graph.crossbars().len()].to_vec();
+        for layer in &mut settings {
             layer.variation = experiment.in_training(&layer.variation);
         }
-        let within = match noisy {
-            true => setup::noises(&layers, |v| noise * v.sigma_w, 0),
+        let within = |more: f64| match noisy {
+            true => setup::noises(&settings, |v| noise * (v.sigma_w + more), 0),
             false => vec![],
         };
         let common = (noisy && experiment.training_sigma_b() > 0.0)
             .then(|| point.chips())
             .transpose()?;
-        let mut cells = CellSteps::new(experiment, graph, numerics, noise)?;
+        let on_cells = |more| CellSteps::new(point, graph, numerics, (noise, more));
+        let mut cells = on_cells(0.0)?;
         if purpose == Purpose::Settle {
             cells = cells.map(CellSteps::without_converters);
         }
+        let pass = |more| {
+            let layers = on_cells(more)?.map(|cells| cells.spec().layers);
+            Ok(Pass {
+                noise: within(more),
+                layers: layers.unwrap_or_else(|| [].into()),
+            })
+        };
         let spec = TrainSpec {
             cells: cells.as_ref().map(CellSteps::spec),
             frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
             forward_only: purpose != Purpose::Train,
-            ..settings::train_spec(experiment, within, batch / parts)
+            passes: passes(point, purpose, pass)?,
+            ..settings::train_spec(experiment, within(0.0), batch / parts)
         };
         let spec = match purpose {
             // What transforms make of weights is in them already.
@@ -96,4 +106,25 @@ impl Layout {
             batch,
         })
     }
+}
+
+/// The passes of a step under more noise; `pass` makes one whose sigma_W is larger by that much.
+///
+/// # Errors
+/// An impossible chip; more layers in all passes than random numbers have addresses for.
+fn passes(
+    point: &Point,
+    purpose: Purpose,
+    pass: impl Fn(f64) -> Result<Pass>,
+) -> Result<Vec<Pass>> {
+    let parts = point.experiment().train.composition();
+    let Some(ovf) = parts.ovf().filter(|_| purpose == Purpose::Train) else {
+        return Ok(vec![]);
+    };
+    let layers = purpose.graph(point).crossbars().len();
+    Reach::Layers.check(
+        product(&[layers, ovf.more.len() + 1]),
+        "layers on arrays in all passes of a step",
+    )?;
+    ovf.more.iter().map(|&more| pass(more)).collect()
 }

@@ -47,7 +47,8 @@ impl Run<'_> {
         let Some(path) = self.job.checkpoint.clone() else {
             return Ok(());
         };
-        let all = self.everything()?;
+        let mut all = self.everything()?;
+        self.put_teacher(&mut all);
         let position = Position {
             stage: self.stage.index,
             step: self.step,
@@ -57,7 +58,7 @@ impl Run<'_> {
         checkpoint::save_position(&path, &all, self.key, position)
     }
 
-    /// The whole state of the training.
+    /// The whole state of the training but its teacher, which stays as it is.
     fn everything(&mut self) -> Result<Parameters> {
         let mut all = Parameters::default();
         all.read_from(self.session.as_mut(), &self.training.states)?;
@@ -69,7 +70,6 @@ impl Run<'_> {
         let mut masks = Parameters::default();
         masks.read_from(self.session.as_mut(), &self.training.parts.masks)?;
         checkpoint::put_masks(&mut all, masks);
-        self.put_teacher(&mut all);
         // As the adapter has it: emptied now, sums of `f32` would be rounded otherwise.
         checkpoint::put_tally(&mut all, self.session.read(self.training.tally)?);
         Ok(all)
@@ -81,7 +81,6 @@ impl Run<'_> {
     /// Something is missing, or of another training.
     pub(super) fn restore(&mut self, mut all: Parameters, path: &Path) -> Result<()> {
         self.tally = checkpoint::take_tally(path, &mut all, self.chips)?;
-        self.take_teacher(&mut all)?;
         self.parameters = all;
         let training = &self.training;
         let session = self.session.as_mut();

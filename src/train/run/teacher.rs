@@ -1,4 +1,4 @@
-//! The network that teaches a stage: the one that it begins with.
+//! The network that teaches a stage: the one that it begins with, or one from a file.
 
 use super::Run;
 use crate::error::Result;
@@ -18,20 +18,27 @@ pub(super) struct Teacher {
 const PREFIX: &str = "teacher.";
 
 impl Run<'_> {
-    /// Makes these parameters the teacher, where the stage has one.
+    /// Makes these parameters the teacher, where the stage has one that is from no file.
     pub(super) fn learn_from(&mut self, parameters: &Parameters) -> Result<()> {
         if self.training.parts.teacher.is_none() {
             return Ok(());
         }
-        let network = Loaded {
-            graph: self.graph.clone(),
+        let point = &self.stage.point;
+        let own = || Loaded {
+            graph: point.start.graph.clone(),
             parameters: parameters.clone(),
             numerics: Numerics::FLOAT,
             tied: vec![],
         };
+        let from_file = point.teacher();
+        let network = from_file.map_or_else(own, |teacher| teacher.network.clone());
         self.teacher = Some(Teacher {
             runner: Runner::new(self.job.backend, &network)?,
-            parameters: network.parameters,
+            parameters: match from_file {
+                // Its file has them, and the training's key says which file that is.
+                Some(_) => Parameters::default(),
+                None => network.parameters,
+            },
         });
         Ok(())
     }

@@ -12,30 +12,29 @@ pub struct Teaching {
 }
 
 impl Trainer<'_> {
-    /// Walks the graph backwards from the gradient of the whole loss; `dlogits` is that of the cross-entropy.
-    pub(in crate::network::lower) fn gradients(
+    /// The gradient of the loss with what a teacher says, where there is one; `dlogits` is that of the cross-entropy.
+    pub(super) fn taught(
         &mut self,
-        dlogits: TensorId,
         ops: &mut Vec<Op>,
-        updates: &mut Vec<(TensorId, TensorId)>,
-    ) {
-        let mut dz = dlogits;
-        if let (Some(teaching), Some(&logits)) = (self.spec.parts.teaching, self.values.last()) {
-            let last = self.b.graph.last();
-            let shape = self.b.program.desc(logits).shape;
-            let program = &mut self.b.program;
-            let teacher = program.tensor("teacher", shape, Scope::PerChip, Role::Input);
-            self.transforms.tensors.teacher = Some(teacher);
-            dz = self.b.map(last, Scope::PerChip);
-            ops.push(Op::from(DistillGrad {
-                logits,
-                teacher,
-                dlogits,
-                dz,
-                share: teaching.share,
-                temperature: teaching.temperature,
-            }));
-        }
-        self.backward(dz, ops, updates);
+        logits: TensorId,
+        dlogits: TensorId,
+    ) -> TensorId {
+        let Some(teaching) = self.spec.parts.teaching else {
+            return dlogits;
+        };
+        let shape = self.b.program.desc(logits).shape;
+        let program = &mut self.b.program;
+        let teacher = program.tensor("teacher", shape, Scope::PerChip, Role::Input);
+        self.transforms.tensors.teacher = Some(teacher);
+        let dz = self.b.map(self.b.graph.output(), Scope::PerChip);
+        ops.push(Op::from(DistillGrad {
+            logits,
+            teacher,
+            dlogits,
+            dz,
+            share: teaching.share,
+            temperature: teaching.temperature,
+        }));
+        dz
     }
 }

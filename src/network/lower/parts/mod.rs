@@ -4,12 +4,17 @@
 mod clip;
 mod distill;
 mod group_lasso;
+mod loss;
 mod mask;
+mod passes;
 mod slice_l1;
 
 pub use clip::{Bound, Clip};
 pub use distill::Teaching;
 pub use group_lasso::{Groups, Penalty};
+pub use loss::Subtracted;
+pub use passes::Pass;
+pub(super) use passes::Passes;
 pub use slice_l1::SlicePenalty;
 
 use std::collections::HashMap;
@@ -28,6 +33,10 @@ pub struct StepParts {
     pub slices: Vec<SlicePenalty>,
     /// What a teacher says, where there is one.
     pub teaching: Option<Teaching>,
+    /// Logits that are subtracted from the network's, where there are some.
+    pub subtracted: Option<Subtracted>,
+    /// Factor on the cross-entropies of heads, where they count.
+    pub heads: Option<f32>,
     /// Variation, cells and converters in the forward pass only: gradients are those of the quantized weights.
     pub clean_backward: bool,
 }
@@ -83,8 +92,14 @@ pub(super) struct Transforms {
 
 impl Trainer<'_> {
     /// Adds the transforms of a layer's weight to the step, and to what deploys it.
-    pub(super) fn transformed(&mut self, geo: &ConvGeometry, s: &ConvStates) -> Transformed {
+    pub(super) fn transformed(
+        &mut self,
+        id: NodeId,
+        geo: &ConvGeometry,
+        s: &ConvStates,
+    ) -> Transformed {
         let mut ops = vec![];
+        let of_head = self.b.graph.is_of_head(id);
         let mut out = Transformed {
             w: s.weight,
             range: s.weight,
@@ -97,6 +112,8 @@ impl Trainer<'_> {
                     let clipped = clip.lower(&mut self.b, &mut ops, geo, out.w);
                     (Applied::Clip(clipped), clipped.y, clip.keeps_range)
                 }
+                // What is not deployed need not be sparse.
+                Transform::Mask if of_head => continue,
                 Transform::Mask => {
                     let mask = self.mask(s.weight);
                     let masked = mask::lower(&mut self.b, &mut ops, mask, out.w);
@@ -154,8 +171,9 @@ impl Trainer<'_> {
         s: &ConvStates,
         (w, dw): (TensorId, TensorId),
     ) {
-        let layers = self.b.graph.crossbars();
-        let weights = layers.iter().map(|(_, geo, _)| geo.weights()).sum();
+        let layers = self.b.graph.crossbars().into_iter();
+        let own = layers.filter(|(id, ..)| !self.b.graph.is_of_head(*id));
+        let weights = own.map(|(_, geo, _)| geo.weights()).sum();
         let slices = self.spec.parts.slices.iter();
         ops.extend(slices.map(|penalty| penalty.lower(s, weights, (w, dw))));
     }
