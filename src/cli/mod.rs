@@ -18,6 +18,7 @@ mod init;
 mod inspect;
 mod kernels;
 mod log;
+mod man;
 mod merge;
 mod metrics;
 mod mvm;
@@ -120,6 +121,7 @@ enum Command {
     Devices(devices::Devices),
     Bench(bench::Bench),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Parses the command line, does it, prints errors, and says how it went.
@@ -159,6 +161,7 @@ pub fn run() -> ExitCode {
         Command::Devices(c) => c.run(),
         Command::Bench(c) => return ended(c.run(), json),
         Command::Completions(c) => c.run(),
+        Command::Man(c) => c.run(),
     };
     ended(done.map(|()| ExitCode::SUCCESS), json)
 }

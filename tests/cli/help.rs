@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 16] = [
+const SUBCOMMANDS: [&str; 17] = [
     "demo",
     "init",
     "config",
@@ -22,6 +22,7 @@ const SUBCOMMANDS: [&str; 16] = [
     "devices",
     "bench",
     "completions",
+    "man",
 ];
 
 #[test]
@@ -53,6 +54,31 @@ fn every_subcommand_has_help_with_examples() {
         assert_eq!(run.code, 0);
         run.assert_says(&[&format!("Usage: pimento {name}"), "Examples:"]);
     }
+}
+
+/// A page for the program and for every command; none is replaced unasked.
+#[test]
+fn every_subcommand_has_a_manual_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().to_str().unwrap();
+    let run = pimento(&["man", place]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let page = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    for name in SUBCOMMANDS {
+        let text = page(&format!("pimento-{name}.1"));
+        for part in [".SH NAME", ".SH SYNOPSIS", ".SH OPTIONS", "Examples:"] {
+            assert!(text.contains(part), "{name}: {part}");
+        }
+        assert!(page("pimento.1").contains(&format!("pimento\\-{}(1)", name.replace('-', "\\-"))));
+    }
+    assert!(page("pimento.1").contains("PIMENTO_CACHE"));
+    let written = std::fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(run.stdout.lines().count(), written);
+
+    let again = pimento(&["man", place]);
+    again.assert_refused(&["exists; allowed: another DIR, or --force"]);
+    assert_eq!(pimento(&["man", place, "--force"]).code, 0);
+    pimento(&["man", "no/such/place"]).assert_refused(&["no such directory"]);
 }
 
 #[test]
