@@ -63,6 +63,17 @@ fn of(q: &Quantize, signed_images: bool) -> Numerics {
 /// Number formats that the steps of a training see, of those that `[quantize]` says.
 pub fn trained(parts: &Composition, quantized: &Numerics) -> Numerics {
     let (weights, activations) = (parts.quantizes_weights(), parts.quantizes_activations());
+    let learned;
+    let quantized = match parts.learned_range() {
+        Some(_) => {
+            learned = only(quantized, |n| Numerics {
+                act_step: ActStep::Range,
+                ..n.clone()
+            });
+            &learned
+        }
+        None => quantized,
+    };
     match (weights, activations) {
         (true, true) => quantized.clone(),
         (false, false) => Numerics::FLOAT,

@@ -2,6 +2,7 @@
 //! of learned steps.
 
 use crate::backend::Session;
+use crate::config::parts::LearnedRange;
 use crate::config::{ActivationStep, Quantize};
 use crate::error::Result;
 use crate::network::Parameters;
@@ -36,6 +37,19 @@ fn learned_start(values: &[f32], top: i32, usual: f64) -> f32 {
         mean => mean,
     };
     (2.0 * mean / f64::from(top.max(1)).sqrt()) as f32
+}
+
+/// Step of a range that is learned from there: so many standard deviations of its inputs. Inputs that are all the same
+/// count as of the standard deviation 1.
+pub fn range_start(range: &LearnedRange, values: &[f32], quant: ActQuant) -> f32 {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().copied().map(f64::from).sum::<f64>() / n;
+    let squares = values.iter().map(|v| (f64::from(*v) - mean).powi(2));
+    let deviation = match (squares.sum::<f64>() / n).sqrt() {
+        0.0 => 1.0,
+        deviation => deviation,
+    };
+    (range.sigmas * deviation / f64::from(quant.hi.max(1))) as f32
 }
 
 fn mean_magnitude(values: &[f32]) -> f64 {

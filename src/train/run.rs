@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
                 // A training that is done was last in its last epoch.
                 let epochs = self.stage.point.experiment().train.epochs;
                 let epoch = self.step / self.steps_per_epoch;
-                self.use_noise_of(epoch.min(epochs.saturating_sub(1)))?;
+                self.program_for(epoch.min(epochs.saturating_sub(1)))?;
                 self.restore(parameters, &path)
             }
             None if self.follows_sums() => {
@@ -235,7 +235,7 @@ impl<'a> Run<'a> {
             }
             None => {
                 self.load_parameters()?;
-                self.initial_steps(self.numerics.act_step == ActStep::Learned)
+                self.initial_steps(self.numerics.act_step.is_trained())
             }
         }
     }

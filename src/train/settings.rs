@@ -8,7 +8,7 @@ use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
 use crate::network::lower::parts::{
-    Bound, Clip, Groups, Penalty, SlicePenalty, Subtracted, Teaching, Transform,
+    Bound, Clip, Groups, Penalty, RangeRule, SlicePenalty, Subtracted, Teaching, Transform,
 };
 use crate::network::lower::training::{Optimizer, StepParts, TrainSpec};
 
@@ -218,6 +218,12 @@ fn step_parts(experiment: &Experiment) -> StepParts {
             heads: irs.map_or(vec![], |irs| single(irs.factors(heads))),
         }),
         heads: c.heads_loss().map(|loss| loss.weight as f32),
+        range: c
+            .learned_range()
+            .map_or_else(RangeRule::default, |range| RangeRule {
+                decay: range.decay as f32,
+                inside: range.inside as f32,
+            }),
         clean_backward: c.gradient == Gradient::Clean,
     }
 }

@@ -39,6 +39,7 @@ pub mod pool;
 pub mod program_cells;
 pub mod quantize_act;
 pub mod quantize_weight;
+pub mod range_grad;
 pub mod rearrange;
 pub mod sgd;
 pub mod slice_l1_grad;
@@ -85,6 +86,7 @@ macro_rules! lists {
             program_cells: encodings, digits, long_layers, combinations;
             quantize_act: codes, gradients, largest_values, real_images;
             quantize_weight: gradients, largest_weights;
+            range_grad: gradients, large_maps;
             rearrange: tables, pieces, phases, chunks;
             sgd: updates, positive_updates, clamped_updates, few_updates;
             slice_l1_grad: gradients;

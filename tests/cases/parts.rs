@@ -38,6 +38,11 @@ pub const PARTS: &[Part] = &[
     ),
     part("weights", "weights", "{ kind = \"quantize\" }"),
     part("activations", "activations", "{ kind = \"quantize\" }"),
+    part(
+        "ranges",
+        "activations",
+        "{ kind = \"learned-range\", sigmas = 2 }",
+    ),
     part("chips", "noise", "{ kind = \"chip\" }"),
     part(
         "several chips",
@@ -119,7 +124,9 @@ pub fn text(parts: &[&Part], level: &str) -> String {
         let quantize = "{ kind = \"quantize\" }";
         if level == "cell" && ["weights", "activations"].contains(&list) {
             tables.retain(|table| *table != quantize);
-            tables.push(quantize);
+            if !tables.iter().any(|table| table.contains("learned-range")) {
+                tables.push(quantize);
+            }
         }
         // A quantizer is the last transform.
         tables.sort_by_key(|table| *table == quantize);

@@ -78,6 +78,12 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "",
         "kind \"group-lasso\" is there twice",
     ),
+    (
+        "activations",
+        "ranges",
+        "weight",
+        "quantizes the same inputs by steps of another rule",
+    ),
     ("rescale", "clean", "", "duplicate key"),
     (
         "quantize after",
@@ -88,6 +94,12 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     (
         "quantize after",
         "activations",
+        "",
+        "quantizes what its steps have quantized",
+    ),
+    (
+        "quantize after",
+        "ranges",
         "",
         "quantizes what its steps have quantized",
     ),
@@ -178,7 +190,8 @@ fn every_pair_of_parts_trains_and_resumes_or_is_refused() {
             let stop = 1 + i % (STEPS - 1);
             let stopped = train_until(&e, &data, Some(file.clone()), stop);
             assert!(matches!(stopped, Err(Error::Interrupted(_))), "{name}");
-            let resumed = train_until(&e, &data, Some(file), usize::MAX).unwrap();
+            let resumed = train_until(&e, &data, Some(file), usize::MAX);
+            let resumed = resumed.unwrap_or_else(|e| panic!("{name}, stopped at {stop}: {e}"));
             assert_eq!(resumed.parameters, whole.parameters, "{name}");
             assert_eq!(resumed.record.history, whole.record.history, "{name}");
             trained += 1;

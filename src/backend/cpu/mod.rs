@@ -50,6 +50,7 @@ mod post;
 mod program_cells;
 mod quantize_act;
 mod quantize_weight;
+mod range_grad;
 mod rearrange;
 mod session;
 mod sgd;

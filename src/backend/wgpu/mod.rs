@@ -76,6 +76,7 @@ mod post;
 mod program_cells;
 mod quantize_act;
 mod quantize_weight;
+mod range_grad;
 mod rate;
 mod read_back;
 mod reading;

@@ -1,9 +1,10 @@
 //! What a training is composed of, and the recipes as compositions.
 
 use super::{
-    ActivationPart, ControllerPart, Distill, FreshChips, HeadsLoss, Irs, LossPart, NoisePart,
-    NormAfter, Ovf, Plateau, QuantizeActivations, QuantizeAfter, QuantizeWeights, WeightPart, clip,
-    controllers, feedback, group_lasso, mask, noise, quantize, slice_l1,
+    ActivationPart, ControllerPart, Distill, FreshChips, HeadsLoss, Irs, LearnedRange, LossPart,
+    NoisePart, NormAfter, Ovf, Plateau, QuantizeActivations, QuantizeAfter, QuantizeWeights,
+    WeightPart, clip, controllers, feedback, group_lasso, learned_range, mask, noise, quantize,
+    slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -86,7 +87,15 @@ impl Composition {
     /// Whether steps see quantized activations.
     pub fn quantizes_activations(&self) -> bool {
         self.activations.iter().any(|part| match part {
-            ActivationPart::Quantize(_) => true,
+            ActivationPart::Quantize(_) | ActivationPart::LearnedRange(_) => true,
+        })
+    }
+
+    /// How the ranges of inputs are learned, where they are.
+    pub fn learned_range(&self) -> Option<&LearnedRange> {
+        self.activations.iter().find_map(|part| match part {
+            ActivationPart::LearnedRange(range) => Some(range),
+            ActivationPart::Quantize(_) => None,
         })
     }
 
@@ -286,6 +295,7 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
     mask::problems(e, &c, &mut found);
     clip::problems(e, &c, &mut found);
     quantize::problems(e, &c, &mut found);
+    learned_range::problems(e, &c, &mut found);
     noise::problems(e, &c, &mut found);
     group_lasso::problems(e, &c, &mut found);
     slice_l1::problems(e, &c, &mut found);

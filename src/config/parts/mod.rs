@@ -13,6 +13,7 @@ mod feedback;
 mod group_lasso;
 mod heads;
 mod l1;
+mod learned_range;
 mod list;
 mod mask;
 mod noise;
@@ -30,6 +31,7 @@ pub use feedback::{Irs, Ovf};
 pub use group_lasso::{GroupLasso, LassoGroups};
 pub use heads::HeadsLoss;
 pub use l1::L1;
+pub use learned_range::LearnedRange;
 pub use mask::{MaskGroups, MaskWeights};
 pub use noise::FreshChips;
 pub use plateau::Plateau;
@@ -55,6 +57,7 @@ parts! {
     /// Transforms of what enters a crossbar layer.
     pub enum ActivationPart {
         Quantize(QuantizeActivations) = "quantize",
+        LearnedRange(LearnedRange) = "learned-range",
     }
 }
 

@@ -146,7 +146,7 @@ impl Trainer<'_> {
             self.master_grad(ops, updates, (id, geo), &states, dq);
         }
         let image = self.b.graph.is_image(source);
-        let learned = self.b.numerics.act_step == ActStep::Learned;
+        let learned = self.b.numerics.act_step.is_trained();
         let quantizer_learns = learned && matches!(states.input, InputQuantizer::Uniform(_));
         if image && !quantizer_learns {
             return None;
@@ -393,6 +393,10 @@ impl Trainer<'_> {
                     ste: self.b.numerics.straight_through,
                 }));
                 updates.extend(dscale.map(|d| (quant.scale, d)));
+                if n.act_step == ActStep::Range {
+                    let dscale = self.range_grad(ops, quant, (x, dq));
+                    updates.push((quant.scale, dscale));
+                }
                 dx
             }
         }

@@ -232,7 +232,7 @@ impl Trainer<'_> {
                         rate: Rate::FixedFromFirst(ACT_RATE),
                         times: 1.0,
                     }));
-                } else if act_step == ActStep::Learned && self.is_own() {
+                } else if act_step.is_trained() && self.is_own() {
                     self.params.push((quant.scale, Trained::Step));
                 }
                 let y = self.b.temp("code", desc.shape, desc.scope);

@@ -36,6 +36,15 @@ pub enum ActStep {
     Fixed,
     /// Learned with the weights (LSQ).
     Learned,
+    /// Learned with the weights, by what is beyond the range ([`RangeGrad`]; [`parts::StepParts::range`]).
+    Range,
+}
+
+impl ActStep {
+    /// Whether it is trained with the weights.
+    pub(crate) fn is_trained(self) -> bool {
+        matches!(self, ActStep::Learned | ActStep::Range)
+    }
 }
 
 /// Number formats of a network (docs/MODEL.md 2), or of one layer ([`Numerics::of`]).

@@ -33,6 +33,7 @@ mod pointwise;
 mod program_cells;
 mod quantize_act;
 mod quantize_weight;
+mod range_grad;
 mod rearrange;
 mod sgd;
 mod slice_l1_grad;
@@ -148,6 +149,7 @@ operators! { $
     max_abs: MaxAbs;
     lerp: Lerp;
     quantize_act: QuantizeAct, QuantizeActGrad;
+    range_grad: RangeGrad;
     binarize_act: BinarizeAct, BinarizeActGrad;
     softmax_xent: SoftmaxXent;
     distill_grad: DistillGrad;

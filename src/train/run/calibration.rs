@@ -28,7 +28,8 @@ impl Run<'_> {
     /// norm statistics do not move.
     pub(super) fn calibrate_activations(&mut self) -> Result<()> {
         self.choose_weight_steps()?;
-        let q = &self.stage.point.experiment().quantize;
+        let experiment = self.stage.point.experiment();
+        let (q, parts) = (&experiment.quantize, experiment.train.composition());
         let order = self.batches.shuffled(0);
         let all = self.steps_per_epoch * self.parts;
         let batches = self
@@ -70,7 +71,10 @@ impl Run<'_> {
                     None => last.1.extend(self.session.read(input.source)?),
                 }
             }
-            let step = quantizer_steps::activation_step(q, &last.1, input.quant);
+            let step = match parts.learned_range() {
+                Some(range) => quantizer_steps::range_start(range, &last.1, input.quant),
+                None => quantizer_steps::activation_step(q, &last.1, input.quant),
+            };
             self.session.write(input.quant.scale, &[step])?;
         }
         Ok(())
@@ -122,7 +126,9 @@ impl Run<'_> {
                     self.calibrate_converters()?;
                     self.calibrate_activations()?;
                 }
-                ActStep::MovingMax | ActStep::Learned => self.choose_weight_steps()?,
+                ActStep::MovingMax | ActStep::Learned | ActStep::Range => {
+                    self.choose_weight_steps()?
+                }
             }
         }
         self.deployed_states()

@@ -101,11 +101,26 @@ impl Run<'_> {
     /// Makes chips deviate as they do in an epoch of the stage: where that is another factor, by another program
     /// with the same state.
     pub(super) fn use_noise_of(&mut self, epoch: usize) -> Result<()> {
-        let factor = settings::noise_factor(&self.stage.point.experiment().train, epoch);
-        if factor == self.noise {
+        if self.noise_of(epoch) == self.noise {
             return Ok(());
         }
         let all = self.everything()?;
+        self.program_for(epoch)?;
+        self.restore(all, Path::new("the training"))?;
+        let tally = std::mem::take(&mut self.tally);
+        self.session.write(self.training.tally, &tally)
+    }
+
+    fn noise_of(&self, epoch: usize) -> f64 {
+        settings::noise_factor(&self.stage.point.experiment().train, epoch)
+    }
+
+    /// Takes the program of an epoch of the stage, without any state.
+    pub(super) fn program_for(&mut self, epoch: usize) -> Result<()> {
+        let factor = self.noise_of(epoch);
+        if factor == self.noise {
+            return Ok(());
+        }
         let (point, numerics) = (&self.stage.point, &self.numerics);
         let layout = Layout::new(self.job.backend, point, numerics, Purpose::Train, factor)?;
         self.session = Held(None);
@@ -116,8 +131,6 @@ impl Run<'_> {
             cells.deviate_as(layout.cells.as_ref());
         }
         self.noise = factor;
-        self.restore(all, Path::new("the training"))?;
-        let tally = std::mem::take(&mut self.tally);
-        self.session.write(self.training.tally, &tally)
+        Ok(())
     }
 }

@@ -170,6 +170,14 @@ fn activation_quantizer_kernels_are_valid() {
             ste: StraightThrough::Clip,
         }));
     }
+    ops.push(Op::from(RangeGrad {
+        x,
+        dy,
+        quant,
+        decay: 0.01,
+        inside: 0.95,
+        dscale,
+    }));
     p.section("run", ops);
     validate_program(&p);
 }

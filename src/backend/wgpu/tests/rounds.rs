@@ -14,6 +14,7 @@ const SHORT: &[&str] = &[
     "max_abs",
     "quantize_act_grad",
     "quantize_weight_grad",
+    "range_grad",
     "weight_scale_errors",
     "weight_scale_histogram",
     "weight_scale_next",

@@ -7,6 +7,7 @@ mod group_lasso;
 mod loss;
 mod mask;
 mod passes;
+mod range;
 mod slice_l1;
 
 pub use clip::{Bound, Clip};
@@ -15,6 +16,7 @@ pub use group_lasso::{Groups, Penalty};
 pub use loss::Subtracted;
 pub use passes::Pass;
 pub(super) use passes::Passes;
+pub use range::RangeRule;
 pub use slice_l1::SlicePenalty;
 
 use std::collections::HashMap;
@@ -37,6 +39,8 @@ pub struct StepParts {
     pub subtracted: Option<Subtracted>,
     /// Factor on the cross-entropies of heads, where they count.
     pub heads: Option<f32>,
+    /// How ranges of inputs are learned, with [`ActStep::Range`].
+    pub range: RangeRule,
     /// Variation, cells and converters in the forward pass only: gradients are those of the quantized weights.
     pub clean_backward: bool,
 }
