@@ -336,6 +336,8 @@ const CASES: &[Case] = &[
     networks::RESNET20,
     networks::RESNET20_STEP,
     networks::RESNET20_QAVAT,
+    networks::RESNET20_OVF,
+    networks::RESNET20_LASSO,
     networks::RESNET18,
     networks::RESNET18_STEP,
     networks::MOBILENET,

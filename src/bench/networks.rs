@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::network::Parameters;
 use crate::network::graph::Graph;
 use crate::network::lower::inference::{self, Chips, NormMode};
-use crate::network::lower::training::{self, Optimizer, StepParts, TrainSpec};
+use crate::network::lower::parts::{Groups, Penalty, Subtracted};
+use crate::network::lower::training::{self, Optimizer, Pass, StepParts, TrainSpec};
 use crate::network::lower::{CellNoise, Numerics};
 use crate::network::state::Part;
 use crate::network::zoo::{self, Style};
@@ -27,7 +28,7 @@ pub(super) const LENET5_A1W1: Case = case("lenet5/monte-carlo-a1w1", |s| {
 /// `lenet5/training-step`: Adam on 128 images in `f32`, the images being brought from the host.
 pub(super) const LENET5_STEP: Case = case("lenet5/training-step", |s| {
     let adam = Optimizer::Adam { decoupled: false };
-    training_step(s, lenet5(), 0, adam)
+    training_step(s, lenet5(), Step::plain(0, adam))
 });
 /// `resnet20/monte-carlo`: 4-bit weights, unquantized activations, batch norm frozen.
 pub(super) const RESNET20: Case = large("resnet20/monte-carlo", Class::Processor, |s| {
@@ -35,12 +36,21 @@ pub(super) const RESNET20: Case = large("resnet20/monte-carlo", Class::Processor
 });
 /// `resnet20/training-step`: momentum on 128 images in `f32`, batch norm in training.
 pub(super) const RESNET20_STEP: Case = large("resnet20/training-step", Class::Processor, |s| {
-    training_step(s, resnet20(), 0, MOMENTUM)
+    training_step(s, resnet20(), Step::plain(0, MOMENTUM))
 });
 /// `resnet20/training-step-qavat`: the same with 4-bit weights on a fresh chip.
 pub(super) const RESNET20_QAVAT: Case =
     large("resnet20/training-step-qavat", Class::Processor, |s| {
-        training_step(s, resnet20(), 4, MOMENTUM)
+        training_step(s, resnet20(), Step::plain(4, MOMENTUM))
+    });
+/// `resnet20/training-step-ovf`: that step with three passes more, under more noise, whose logits are subtracted.
+pub(super) const RESNET20_OVF: Case = large("resnet20/training-step-ovf", Class::Processor, |s| {
+    training_step(s, resnet20(), Step::ovf())
+});
+/// `resnet20/training-step-lasso`: that step with a group lasso over filters.
+pub(super) const RESNET20_LASSO: Case =
+    large("resnet20/training-step-lasso", Class::Processor, |s| {
+        training_step(s, resnet20(), Step::lasso())
     });
 /// `resnet18/monte-carlo`: as `resnet20/monte-carlo`, on hardware only.
 pub(super) const RESNET18: Case = large("resnet18/monte-carlo", Class::Hardware, |s| {
@@ -48,7 +58,7 @@ pub(super) const RESNET18: Case = large("resnet18/monte-carlo", Class::Hardware,
 });
 /// `resnet18/training-step`: as `resnet20/training-step`, on hardware only.
 pub(super) const RESNET18_STEP: Case = large("resnet18/training-step", Class::Hardware, |s| {
-    training_step(s, resnet18(), 0, MOMENTUM)
+    training_step(s, resnet18(), Step::plain(0, MOMENTUM))
 });
 /// `mobilenetv2/monte-carlo`: depthwise convolutions, 8-bit weights, on hardware only.
 pub(super) const MOBILENET: Case = large("mobilenetv2/monte-carlo", Class::Hardware, |s| {
@@ -197,18 +207,85 @@ fn monte_carlo(setup: &Setup, graph: Graph, weight_bits: u32, act_bits: u32) -> 
     })
 }
 
-fn training_step(
-    setup: &Setup,
-    graph: Graph,
+/// What a training step is composed of.
+struct Step {
     weight_bits: u32,
     optimizer: Optimizer,
-) -> Result<Work> {
+    /// What further passes have more of sigma_W.
+    more: Vec<f32>,
+    parts: StepParts,
+}
+
+impl Step {
+    fn plain(weight_bits: u32, optimizer: Optimizer) -> Self {
+        Self {
+            weight_bits,
+            optimizer,
+            more: vec![],
+            parts: StepParts::default(),
+        }
+    }
+
+    fn ovf() -> Self {
+        let subtracted = Subtracted {
+            passes: vec![1e-2, 1e-3, 1e-4],
+            heads: vec![],
+        };
+        Self {
+            more: vec![0.15, 0.1, 0.05],
+            parts: StepParts {
+                subtracted: Some(subtracted),
+                ..StepParts::default()
+            },
+            ..Self::plain(4, MOMENTUM)
+        }
+    }
+
+    fn lasso() -> Self {
+        let penalty = Penalty {
+            groups: Groups::Filters,
+            factor: 1e-4,
+        };
+        Self {
+            parts: StepParts {
+                penalties: vec![penalty],
+                ..StepParts::default()
+            },
+            ..Self::plain(4, MOMENTUM)
+        }
+    }
+
+    /// Further passes through a network.
+    fn passes(&self, graph: &Graph) -> Vec<Pass> {
+        let pass = |more: &f32| {
+            let noise = CellNoise {
+                sigma_w: NOISE.sigma_w + more,
+                ..NOISE
+            };
+            Pass {
+                noise: noise.everywhere(graph),
+                layers: [].into(),
+            }
+        };
+        self.more.iter().map(pass).collect()
+    }
+}
+
+fn training_step(setup: &Setup, graph: Graph, what: Step) -> Result<Work> {
+    let passes = what.passes(&graph);
+    let n_passes = 1 + passes.len();
+    let Step {
+        weight_bits,
+        optimizer,
+        parts,
+        ..
+    } = what;
     let numerics = Numerics {
         weight_bits,
         ..Numerics::FLOAT
     };
     let spec = TrainSpec {
-        parts: StepParts::default(),
+        parts,
         chips: 1,
         batch: BATCH,
         noise: match weight_bits {
@@ -216,7 +293,7 @@ fn training_step(
             _ => NOISE.everywhere(&graph),
         },
         cells: None,
-        passes: vec![],
+        passes,
         optimizer,
         weight_decay: 0.0,
         smoothing: 0.0,
@@ -262,7 +339,7 @@ fn training_step(
         },
         amount: images as f64,
         unit: "image",
-        cost: Cost::Flops(2.0 * (images * (3 * all - first)) as f64),
+        cost: Cost::Flops(2.0 * (n_passes * images * (3 * all - first)) as f64),
         traffic: net.program.traffic(section, 1, images),
     })
 }

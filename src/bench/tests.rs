@@ -49,6 +49,8 @@ fn names_are_stable() {
             "resnet20/monte-carlo",
             "resnet20/training-step",
             "resnet20/training-step-qavat",
+            "resnet20/training-step-ovf",
+            "resnet20/training-step-lasso",
             "resnet18/monte-carlo",
             "resnet18/training-step",
             "mobilenetv2/monte-carlo",
