@@ -43,8 +43,25 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
         wafer(w, &mut add);
     }
     cells::problems(e, &mut add);
+    shared_gain(e, &mut add);
     parts::problems(e, &mut found);
     found
+}
+
+/// Converters that could share a gain are there.
+fn shared_gain(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
+    let own = &e.layer;
+    let converts = e.chip.adc.converts()
+        || own
+            .patterns()
+            .any(|pattern| own.sets_at(pattern, "chip.adc.bits"));
+    if e.fidelity == super::Fidelity::Cell && e.chip.adc.shared && !converts {
+        add(
+            &["chip.adc.shared", "chip.adc.bits"],
+            "a gain that all converters share, and there are none; allowed: false, or chip.adc.bits above 0"
+                .into(),
+        );
+    }
 }
 
 /// Chips and parts divide a batch.

@@ -152,6 +152,10 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
         "`chip.adc.limit`: range \"full\" has its own limit",
     ),
     (
+        "[chip.adc]\nbits = 0\nshared = true",
+        "`chip.adc.shared`: a gain that all converters share, and there are none",
+    ),
+    (
         "[chip.adc]\nbits = 4\ninl = [0.0, 0.1]",
         "`chip.adc.inl`: 2 values for codes from -7 to 7; allowed: 15, or none",
     ),
