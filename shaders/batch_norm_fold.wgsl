@@ -4,6 +4,8 @@
 struct Params {
     // Of mean, variance, scale and shift, which have one scope.
     statistics: View,
+    // Of gamma and beta.
+    gamma: View,
     eps: f32,
     unused0: u32,
     unused1: u32,
@@ -30,7 +32,8 @@ fn main(
         return;
     }
     let at = chip_base(params.statistics, chip) + channel;
-    let s = gamma[channel] / sqrt(variance[at] + params.eps);
+    let own = chip_base(params.gamma, chip) + channel;
+    let s = gamma[own] / sqrt(variance[at] + params.eps);
     scale[at] = s;
-    shift[at] = beta[channel] - mean[at] * s;
+    shift[at] = beta[own] - mean[at] * s;
 }

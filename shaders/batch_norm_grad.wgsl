@@ -6,6 +6,9 @@ struct Params {
     x: View,
     dy: View,
     dx: View,
+    // Of mean, variance and the sums, which have one scope.
+    statistics: View,
+    gamma: View,
     // Quads of a channel of a block.
     quads: u32,
     // 1: the sums went over all chips.
@@ -41,11 +44,12 @@ fn main(
     let channel = at / params.quads;
     let chips = select(1u, run.chips, params.over_chips == 1u);
     let m = f32(chips * (params.quads / QUADS)) * f32(run.images);
-    let inverse = 1.0 / sqrt(variance[channel] + params.eps);
-    let xh = (x[block_base(params.x, chip, block) + at] - mean[channel]) * inverse;
+    let statistic = chip_base(params.statistics, chip) + channel;
+    let inverse = 1.0 / sqrt(variance[statistic] + params.eps);
+    let xh = (x[block_base(params.x, chip, block) + at] - mean[statistic]) * inverse;
     let g = dy[block_base(params.dy, chip, block) + at];
-    let centred = g - dbeta[channel] / m - xh * (dgamma[channel] / m);
-    let value = gamma[channel] * inverse * centred;
+    let centred = g - dbeta[statistic] / m - xh * (dgamma[statistic] / m);
+    let value = gamma[chip_base(params.gamma, chip) + channel] * inverse * centred;
     dx[block_base(params.dx, chip, block) + at] =
         select(vec4<f32>(0.0), value, lanes_used(block, at % QUADS));
 }

@@ -1,15 +1,17 @@
 //!include shared/run.wgsl
 //!include shared/reduce.wgsl
 // dbeta = sum dy, dgamma = sum dy (x - mean)/sqrt(var + eps) over images, rows, columns and
-// chips. One workgroup a channel. First half of batch norm's backward pass.
+// chips, or of each chip. One workgroup a channel (of a chip). First half of batch norm's backward pass.
 
 struct Params {
     x: View,
     dy: View,
+    // Of mean, variance and the sums, which have one scope.
+    statistics: View,
     // Channels, and quads of a channel of a block.
     channels: u32,
     quads: u32,
-    // 1: the maps are per chip.
+    // 1: over all chips of the wave together.
     over_chips: u32,
     eps: f32,
 }
@@ -29,15 +31,17 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let channel = flat_group(id, grid);
-    if channel >= params.channels {
+    let own = chip_of(id);
+    if channel >= params.channels || own >= run.chips {
         return;
     }
-    let centre = vec4<f32>(mean[channel]);
-    let inverse = 1.0 / sqrt(variance[channel] + params.eps);
+    let statistic = chip_base(params.statistics, own) + channel;
+    let centre = vec4<f32>(mean[statistic]);
+    let inverse = 1.0 / sqrt(variance[statistic] + params.eps);
     var sum = vec4<f32>(0.0);
     var weighted = vec4<f32>(0.0);
-    let chips = select(1u, run.chips, params.over_chips == 1u);
-    for (var chip = 0u; chip < chips; chip++) {
+    let end = select(own + 1u, run.chips, params.over_chips == 1u);
+    for (var chip = own; chip < end; chip++) {
         for (var i = lane; i < run.blocks * params.quads; i += REDUCE_SIZE) {
             let block = i / params.quads;
             let at = channel * params.quads + i % params.quads;
@@ -50,7 +54,7 @@ fn main(
     sum = workgroup_sum(lane, sum);
     weighted = workgroup_sum(lane, weighted);
     if lane == 0u {
-        dbeta[channel] = across(sum);
-        dgamma[channel] = across(weighted);
+        dbeta[statistic] = across(sum);
+        dgamma[statistic] = across(weighted);
     }
 }

@@ -1,8 +1,8 @@
 //!include shared/run.wgsl
 // Softmax cross-entropy with label smoothing s, target t = (1 - s) onehot + s / n:
 // loss = log sum exp(z - max) - sum t (z - max), hit = 1 where the first largest logit is the
-// label, dlogits = (softmax - t) / (images * chips). A negative label is no image: all zero.
-// One thread a quad of images.
+// label, dlogits = (softmax - t) / (images * chips), or / images where every chip has a loss of its own.
+// A negative label is no image: all zero. One thread a quad of images.
 
 struct Params {
     logits: View,
@@ -12,8 +12,8 @@ struct Params {
     dlogits: View,
     classes: u32,
     smoothing: f32,
-    // Whether the batch is every image of every chip.
-    per_chip: u32,
+    // Whether the loss is that of every image of every chip.
+    over_chips: u32,
     pad0: u32,
 }
 
@@ -63,7 +63,7 @@ fn main(
     loss[block_base(p.loss, chip, block) + quad] = select(ZERO, log(total) - wanted, counts);
     hit[block_base(p.hit, chip, block) + quad] = select(ZERO, ONE, counts & (winner == label));
     if HAS_GRADIENT {
-        let batch = f32(run.images) * select(1.0, f32(run.chips), p.per_chip == 1u);
+        let batch = f32(run.images) * select(1.0, f32(run.chips), p.over_chips == 1u);
         let d = block_base(p.dlogits, chip, block) + quad;
         for (var k = 0u; k < p.classes; k++) {
             let v = exp(logits[z + k * QUADS] - top) / total;

@@ -158,10 +158,13 @@ fn recipe(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String))
 /// A network has what is asked of it.
 fn network(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
     let from_file = e.network.kind == NetworkKind::File;
-    if e.tuning.method == TuningMethod::BnRecalibration && !e.network.batch_norm && !from_file {
+    let method = e.tuning.method;
+    if method.adapts_norms() && !e.network.batch_norm && !from_file {
         add(
             &["tuning.method", "network.batch_norm"],
-            "\"bn-recalibration\" needs a network with batch norm; allowed without: \"none\", \"self-tuning\", \"reference-columns\", \"level-columns\", \"oracle\"".into(),
+            format!(
+                "\"{method}\" needs a network with batch norm; allowed without: \"none\", \"self-tuning\", \"reference-columns\", \"level-columns\", \"oracle\""
+            ),
         );
     }
     if e.network.kind == NetworkKind::Cnn && e.network.channels.is_empty() {
@@ -179,10 +182,17 @@ pub(super) fn problems_of_layer(e: &Experiment, layer: &LayerSettings) -> Vec<Pr
     let mut add = |fields, message: String| found.push(Problem { fields, message });
     let own = layer.everywhere(e);
     quantizers(&own, &mut add);
-    if !layer.tuned && e.tuning.method == TuningMethod::BnRecalibration {
+    if !layer.tuned && e.tuning.method.adapts_norms() {
+        let does = match e.tuning.method {
+            TuningMethod::BnTraining => "trains",
+            _ => "measures",
+        };
         add(
             &["tuned", "tuning.method"],
-            "\"bn-recalibration\" measures the batch norm of the whole network; allowed with it: true".into(),
+            format!(
+                "\"{}\" {does} the batch norm of the whole network; allowed with it: true",
+                e.tuning.method
+            ),
         );
     }
     if !layer.digital {

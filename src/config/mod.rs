@@ -75,7 +75,7 @@ pub use sigma_profile::{KnownProfile, SigmaProfile};
 pub use stages::{Stage, Stages};
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
-pub use tuning::{Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
+pub use tuning::{BackwardWeights, Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
 pub use until::{Quantity, Until};
 pub use variation::{Distribution, Kernel, Mapping, OffsetReference, Sampling, Variation, Wafer};
 pub use worst_case::{SearchImages, WorstCase};

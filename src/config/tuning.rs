@@ -24,6 +24,34 @@ choices! {
         Oracle = "oracle",
         /// Collect the batch norm statistics anew on every chip, from training images.
         BnRecalibration = "bn-recalibration",
+        /// Train gain and offset of every batch norm on every chip by stochastic gradient descent on labelled
+        /// training images, its weights as they are, then collect the statistics anew. On the images of
+        /// [`Tuning::recalibration_batches`], batch after batch, again and again.
+        BnTraining = "bn-training",
+    }
+}
+
+impl TuningMethod {
+    /// Whether batch norm of every chip is its own.
+    pub fn adapts_norms(self) -> bool {
+        match self {
+            TuningMethod::BnRecalibration | TuningMethod::BnTraining => true,
+            TuningMethod::None
+            | TuningMethod::SelfTuning
+            | TuningMethod::ReferenceColumns
+            | TuningMethod::LevelColumns
+            | TuningMethod::Oracle => false,
+        }
+    }
+}
+
+choices! {
+    /// Which weights the gradient of a training on a chip goes back through.
+    pub enum BackwardWeights {
+        /// Those that the chip's cells hold: its arrays are read in the other direction.
+        Chip = "chip",
+        /// The nominal ones, by a digital unit that does not know the cells.
+        Nominal = "nominal",
     }
 }
 
@@ -98,9 +126,17 @@ section! {
         gain_floor: f64 = 0.1, 1e-3..=1.0;
         /// Columns per array of methods "reference-columns" and "level-columns".
         reference_columns: u32 = 4, 1..=1_024, "columns";
-        /// Batches per chip of batch norm recalibration.
+        /// Batches per chip of batch norm recalibration and training.
         recalibration_batches: usize = 4, 1..=10_000, "batches";
-        /// Images per batch of recalibration.
+        /// Images per batch of recalibration and training.
         recalibration_batch: usize = 128, 2..=65_536, "images";
+        /// Steps per chip of batch norm training, a batch each.
+        [quiet] training_steps: usize = 64, 1..=100_000, "steps";
+        /// Learning rate of batch norm training.
+        [quiet] training_rate: f64 = 0.01, 0.0..=10.0;
+        /// Momentum of batch norm training.
+        [quiet] training_momentum: f64 = 0.9, 0.0..=0.999;
+        /// Weights that its gradient goes back through.
+        [quiet] training_backward: BackwardWeights = BackwardWeights::Chip;
     }
 }

@@ -442,6 +442,16 @@ impl Graph {
         n
     }
 
+    /// Whether each node is a batch norm or depends on one: where gradients of batch norms pass.
+    pub fn behind_norms(&self) -> Vec<bool> {
+        let mut behind = vec![false; self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate() {
+            let norm = matches!(node.layer, Layer::BatchNorm { .. });
+            behind[id] = norm || node.inputs.iter().any(|&i| behind[i]);
+        }
+        behind
+    }
+
     /// The node that reads each node, where there is exactly one.
     pub fn only_readers(&self) -> Vec<Option<NodeId>> {
         let mut readers = vec![None; self.nodes.len()];

@@ -166,6 +166,21 @@ impl Check<'_> {
         ))
     }
 
+    /// Tensors that are all shared or all per chip.
+    pub(super) fn one_scope(&self, tensors: &[TensorId]) -> Result<()> {
+        match tensors
+            .windows(2)
+            .find(|t| self.per_chip(t[0]) != self.per_chip(t[1]))
+        {
+            None => Ok(()),
+            Some(t) => self.fail(format!(
+                "one of `{}` and `{}` is shared, the other per chip",
+                self.name(t[0]),
+                self.name(t[1])
+            )),
+        }
+    }
+
     /// A flat tensor that is not empty; its length.
     pub(super) fn any_flat(&self, t: TensorId) -> Result<usize> {
         match self.shape(t) {

@@ -143,13 +143,15 @@ pub(super) fn check(
         check_steps(experiment, layers, (graph, loaded)).map_err(|what| wrong(path, what))?;
     }
     let has_norm = |l: &Layer| matches!(l, Layer::BatchNorm { .. });
-    if experiment.tuning.method == config::TuningMethod::BnRecalibration
-        && !graph.nodes.iter().any(|n| has_norm(&n.layer))
-    {
+    let method = experiment.tuning.method;
+    if method.adapts_norms() && !graph.nodes.iter().any(|n| has_norm(&n.layer)) {
         return Err(wrong(
             path,
-            "tuning.method = \"bn-recalibration\" needs batch norm, this network has none",
+            format!("tuning.method = \"{method}\" needs batch norm, this network has none"),
         ));
+    }
+    if method == config::TuningMethod::BnTraining {
+        check_trainable(graph)?;
     }
     if graph.crossbars().is_empty() {
         return Err(wrong(

@@ -85,7 +85,7 @@ impl CellLevel {
             held,
         });
         Self {
-            tuner: CellTuner::new(&experiment.tuning, chips, of.collect()),
+            tuner: CellTuner::new(&experiment.tuning, chips, of.collect()).with_norms(graph),
             layers,
         }
     }

@@ -45,7 +45,7 @@ columns! {
         /// wafer (wafer, radial, random field). Self-tuning is to find it.
         eps_common: f64, optional;
         /// What the chip's own tuning estimated for `eps_common`; empty where a chip estimates nothing
-        /// (`none`, `oracle`, `bn-recalibration`). `eps_hat - eps_common` is the estimate's error, `estimate` in
+        /// (`none`, `oracle`, `bn-recalibration`, `bn-training`). `eps_hat - eps_common` is the estimate's error, `estimate` in
         /// `summary.json` its statistics.
         eps_hat: f64, optional;
         /// Number of the wafer the chip came from, 0 without wafers.
@@ -136,7 +136,7 @@ pub struct Axes {
     pub sigma_w: f64,
     /// Between-chip standard deviation sigma_B, relative.
     pub sigma_b: f64,
-    /// `none`, `self-tuning`, `reference-columns`, `level-columns`, `oracle` or `bn-recalibration`.
+    /// `none`, `self-tuning`, `reference-columns`, `level-columns`, `oracle`, `bn-recalibration` or `bn-training`.
     pub tuning: String,
     /// Bits of a weight; 32 for float.
     pub weight_bits: u32,

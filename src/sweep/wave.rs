@@ -1,13 +1,14 @@
 //! Chips in waves: fabricate, tune, classify, count.
 
 mod layout;
+mod norms;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use layout::Layout;
 pub(super) use layout::check;
+use layout::{Layout, NormPlan};
 
 use super::cells::CellLevel;
 use super::columns::{self, Values};
@@ -22,7 +23,6 @@ use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{Inference, NormMode};
 use crate::program::CHIP_FIELDS;
 use crate::progress::Observer;
-use crate::random::RECALIBRATION;
 use crate::setup::{Images, Point};
 use crate::train::Model;
 use crate::tuning::cells::CellChipTuning;
@@ -44,7 +44,7 @@ const CLIP_CHIPS: usize = 4;
 /// See [`CLIP_CHIPS`].
 const CLIP_IMAGES: usize = 64;
 
-/// Most chips of a wave whose batch norm is measured: statistics over a batch need the whole maps
+/// Most chips of a wave whose batch norm is measured or trained: statistics over a batch need the whole maps
 /// of all chips of the wave at once.
 const RECALIBRATION_WAVE: usize = 8;
 
@@ -97,9 +97,8 @@ pub struct Simulator {
     metrics: Vec<&'static Column>,
     variation: ChipVariation,
     level: Level,
-    /// Calibration batches for batch norm: number, images each.
-    batches: usize,
-    batch: usize,
+    /// What makes batch norm of every chip.
+    norms: NormPlan,
     /// The chip whose outputs were not finite.
     not_finite: Option<u32>,
 }
@@ -170,14 +169,7 @@ impl Simulator {
         let norm = layout::norm(experiment);
         let mut simulator =
             Self::prepare(backend, experiment, model, images, (level, norm), chips)?;
-        if let Some(input) = simulator.inference.calibration {
-            let n = simulator.batches * simulator.batch;
-            let calibration = inputs.calibration(experiment.seed, n);
-            let calibration = Images::new(&calibration, &inputs.normalise)?;
-            simulator
-                .session
-                .write(input, calibration.range(&(0..n)).0)?;
-        }
+        simulator.write_calibration(inputs)?;
         Ok(simulator)
     }
 
@@ -217,8 +209,7 @@ impl Simulator {
         let Layout {
             inference,
             capacity,
-            batches,
-            batch,
+            norms,
         } = layout;
         let mut session = backend.prepare(&inference.program, capacity)?;
         model
@@ -237,8 +228,7 @@ impl Simulator {
             metrics: columns::of_metrics(experiment),
             variation,
             level,
-            batches,
-            batch,
+            norms,
             inference,
             not_finite: None,
         })
@@ -386,20 +376,10 @@ impl Simulator {
     ) -> Result<Flight> {
         let (first, chips) = (range.start, range.len());
         let wave = self.begin(&range)?;
-        let args = |images| RunArgs::wave(self.seed, first, chips, images);
+        let seed = self.seed;
+        let args = |images| RunArgs::wave(seed, first, chips, images);
         self.session.run(self.inference.fabricate, &args(0..0))?;
-        if let Some((measure, refold)) = self.inference.recalibrate {
-            for b in 0..self.batches {
-                let images = b * self.batch..(b + 1) * self.batch;
-                let args = RunArgs {
-                    step: b as u32,
-                    purpose: RECALIBRATION,
-                    ..args(images)
-                };
-                self.session.run(measure, &args)?;
-            }
-            self.session.run(refold, &args(0..0))?;
-        }
+        self.adapt_norms(&args(0..0))?;
         self.session.run(self.inference.clear, &args(0..0))?;
         let n = self.images.len();
         let mut start = 0;

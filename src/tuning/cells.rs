@@ -24,11 +24,13 @@ mod tests;
 
 use super::correct;
 use super::cost::TuningCost;
+use super::norms::{Conversions, NormWork};
 use super::reads::Line;
 use crate::chip::layer::{CellLayer, Tuned};
 use crate::chip::{ChipVariation, Deviation};
 use crate::config::{self, TuningMethod, TuningPlace, TuningScope};
 use crate::error::Result;
+use crate::network::Graph;
 use crate::program::{ConvGeometry, Programming};
 use crate::random::{Reach, product};
 pub use fit::Held;
@@ -77,7 +79,8 @@ pub struct CellTuner {
     /// How a layer concludes from what its arrays' reads show, `[row tile]`; the chip's own test cells are of
     /// layer 0. Empty where nothing is measured.
     lines: Vec<Vec<Line>>,
-    images: u64,
+    /// What batch norm of its own costs a chip.
+    norms: TuningCost,
 }
 
 /// Where a method acts.
@@ -95,9 +98,10 @@ pub fn tuned(tuning: &config::Tuning) -> Tuned {
 pub fn acts(tuning: &config::Tuning) -> bool {
     match tuning.method {
         TuningMethod::SelfTuning | TuningMethod::LevelColumns | TuningMethod::Oracle => true,
-        TuningMethod::None | TuningMethod::ReferenceColumns | TuningMethod::BnRecalibration => {
-            false
-        }
+        TuningMethod::None
+        | TuningMethod::ReferenceColumns
+        | TuningMethod::BnRecalibration
+        | TuningMethod::BnTraining => false,
     }
 }
 
@@ -116,7 +120,8 @@ pub fn added_columns(tuning: &config::Tuning) -> u32 {
         TuningMethod::None
         | TuningMethod::SelfTuning
         | TuningMethod::Oracle
-        | TuningMethod::BnRecalibration => 0,
+        | TuningMethod::BnRecalibration
+        | TuningMethod::BnTraining => 0,
     }
 }
 
@@ -163,7 +168,7 @@ impl CellTuner {
             tuning: tuning.clone(),
             layers,
             lines: vec![],
-            images: (tuning.recalibration_batches * tuning.recalibration_batch) as u64,
+            norms: TuningCost::default(),
         };
         let prior = match tuner.has_own_estimates() {
             true => chips.array_variance(),
@@ -335,6 +340,24 @@ impl CellTuner {
             .collect()
     }
 
+    /// Knows what batch norm of its own costs a chip with this network. Read in the other direction an array has one
+    /// conversion a row and output pixel.
+    #[must_use]
+    pub fn with_norms(mut self, graph: &Graph) -> Self {
+        let work = NormWork::of(graph);
+        let (mut forward, mut back) = (0, 0);
+        for (i, TunedLayer { cells, geo, .. }) in self.layers.iter().enumerate() {
+            let a = &cells.programming.arrays;
+            forward += self.conversions(i) as u64;
+            if work.back[cells.index()] {
+                let rows = a.rows * a.col_tiles() * a.read_planes();
+                back += (geo.h_out() * geo.w_out() * rows) as u64;
+            }
+        }
+        self.norms = work.cost(&self.tuning, Conversions { forward, back });
+        self
+    }
+
     /// Conversions of a layer for one image.
     pub fn conversions(&self, layer: usize) -> usize {
         let TunedLayer { cells, geo, .. } = &self.layers[layer];
@@ -345,7 +368,6 @@ impl CellTuner {
     /// What tuning costs per chip; `None` where there is none.
     pub fn cost(&self) -> Option<TuningCost> {
         let mut cost = TuningCost::default();
-        let conversions = |i: usize| self.conversions(i) as u64;
         let arrays = |l: &TunedLayer| l.cells.programming.arrays.cell_arrays() as u64;
         match self.tuning.method {
             TuningMethod::None => return None,
@@ -366,11 +388,7 @@ impl CellTuner {
                 cost.operations_per_image = self.operations();
             }
             TuningMethod::ReferenceColumns => cost.cells = self.column_cells(),
-            TuningMethod::BnRecalibration => {
-                let all: u64 = (0..self.layers.len()).map(conversions).sum();
-                cost.images_once = self.images;
-                cost.conversions_once = self.images * all;
-            }
+            TuningMethod::BnRecalibration | TuningMethod::BnTraining => cost = self.norms,
         }
         Some(cost)
     }

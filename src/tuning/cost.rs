@@ -13,6 +13,9 @@ pub struct TuningCost {
     pub conversions_per_image: u64,
     /// Extra digital operations (additions and multiplications) for every image.
     pub operations_per_image: u64,
-    /// Images the chip has to be shown before it can be used.
+    /// Images the chip has to be shown before it can be used, the same image as often as it is shown.
     pub images_once: u64,
+    /// Digital operations once per chip.
+    #[serde(default)]
+    pub operations_once: u64,
 }

@@ -14,6 +14,7 @@ pub mod correct;
 pub mod cost;
 pub mod estimate;
 mod estimator;
+mod norms;
 mod reads;
 mod tuner;
 

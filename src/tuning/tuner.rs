@@ -3,6 +3,7 @@
 use super::correct::{self, Correction};
 use super::cost::TuningCost;
 use super::estimate::TestCells;
+use super::norms::{Conversions, NormWork};
 use super::reads::Line;
 use crate::chip::{ChipVariation, Deviation, terms};
 use crate::config::{self, LayerSettings, TuningMethod};
@@ -43,7 +44,8 @@ pub struct Tuner {
     lines: Vec<Line>,
     /// The crossbar layers that are not digital.
     layers: Vec<Layer>,
-    calibration_images: u64,
+    /// What batch norm of its own costs a chip.
+    norms: TuningCost,
 }
 
 /// A layer that is tuned.
@@ -57,6 +59,21 @@ struct Layer {
     is_tuned: bool,
     /// Its columns at a known level, read with all rows driven alike.
     columns: TestCells,
+}
+
+/// What batch norm of its own costs a chip; one conversion an output of a crossbar, and read in the other direction
+/// one an input of every channel group.
+fn norms_cost(tuning: &config::Tuning, graph: &Graph, layers: &[Layer]) -> TuningCost {
+    let work = NormWork::of(graph);
+    let (mut forward, mut back) = (0, 0);
+    for Layer { geo, address, .. } in layers {
+        let pixels = (geo.h_out() * geo.w_out()) as u64;
+        forward += pixels * geo.c_out as u64;
+        if work.back[*address as usize - 1] {
+            back += pixels * (geo.rows() * geo.groups) as u64;
+        }
+    }
+    work.cost(tuning, Conversions { forward, back })
 }
 
 impl Tuner {
@@ -108,8 +125,10 @@ impl Tuner {
             TuningMethod::None
             | TuningMethod::ReferenceColumns
             | TuningMethod::Oracle
-            | TuningMethod::BnRecalibration => vec![],
+            | TuningMethod::BnRecalibration
+            | TuningMethod::BnTraining => vec![],
         };
+        let norms = norms_cost(tuning, graph, &layers);
         Self {
             method: tuning.method,
             law: variation.law,
@@ -118,7 +137,7 @@ impl Tuner {
             cells,
             lines,
             layers,
-            calibration_images: (tuning.recalibration_batches * tuning.recalibration_batch) as u64,
+            norms,
         }
     }
 
@@ -141,7 +160,8 @@ impl Tuner {
             | TuningMethod::SelfTuning
             | TuningMethod::LevelColumns
             | TuningMethod::Oracle
-            | TuningMethod::BnRecalibration => 0,
+            | TuningMethod::BnRecalibration
+            | TuningMethod::BnTraining => 0,
         }
     }
 
@@ -153,9 +173,10 @@ impl Tuner {
             .map(|layer| deviation.total + chips.layer(seed, chip, layer.address))
             .collect();
         let estimates: Option<Vec<f64>> = match self.method {
-            TuningMethod::None | TuningMethod::ReferenceColumns | TuningMethod::BnRecalibration => {
-                None
-            }
+            TuningMethod::None
+            | TuningMethod::ReferenceColumns
+            | TuningMethod::BnRecalibration
+            | TuningMethod::BnTraining => None,
             TuningMethod::Oracle => Some(own.clone()),
             TuningMethod::SelfTuning => {
                 let place = (Purpose::TestCell, 0);
@@ -219,12 +240,7 @@ impl Tuner {
                     cost.operations_per_image += pixels(g) * (k + g.c_out as u64);
                 }
             }
-            TuningMethod::BnRecalibration => {
-                let geometries = self.layers.iter().map(|layer| &layer.geo);
-                let outputs: u64 = geometries.map(|g| pixels(g) * g.c_out as u64).sum();
-                cost.images_once = self.calibration_images;
-                cost.conversions_once = self.calibration_images * outputs;
-            }
+            TuningMethod::BnRecalibration | TuningMethod::BnTraining => cost = self.norms,
         }
         Some(cost)
     }
@@ -275,7 +291,8 @@ impl Tuner {
             | TuningMethod::ReferenceColumns
             | TuningMethod::LevelColumns
             | TuningMethod::Oracle
-            | TuningMethod::BnRecalibration => None,
+            | TuningMethod::BnRecalibration
+            | TuningMethod::BnTraining => None,
         }
     }
 }

@@ -107,12 +107,17 @@ pub fn folding_exact() -> Vec<Case> {
 }
 
 pub fn folding() -> Vec<Case> {
-    let cases = [Scope::Shared, Scope::PerChip].map(|scope| {
+    let scopes = [
+        [Scope::Shared; 2],
+        [Scope::PerChip, Scope::Shared],
+        [Scope::PerChip; 2],
+    ];
+    let cases = scopes.map(|[scope, trained]| {
         let mut case = wave(1);
         let mean = case.random(70, scope);
         let var = case.drawn(70, scope, |rng| 3.0 + rng.coarse());
-        let gamma = case.random(70, Scope::Shared);
-        let beta = case.random(70, Scope::Shared);
+        let gamma = case.random(70, trained);
+        let beta = case.random(70, trained);
         let scale = case.result(70, scope);
         let shift = case.result(70, scope);
         case.section(vec![Op::from(BatchNormFold {
@@ -143,14 +148,32 @@ struct Gradient {
     dbeta: TensorId,
 }
 
-/// A gradient with the given statistics.
-fn gradient(case: &mut Case, [x, dy, gamma]: [TensorId; 3], stats: &[(f64, f64)]) -> Gradient {
+/// The chips whose maps a sum is over.
+fn groups(scope: Scope, chips: usize) -> Vec<std::ops::Range<usize>> {
+    let size = match scope {
+        Scope::Shared => chips,
+        Scope::PerChip => 1,
+    };
+    let firsts = (0..chips).step_by(size);
+    firsts.map(|first| first..first + size).collect()
+}
+
+/// A gradient with the given statistics, of all chips or of each.
+fn gradient(
+    case: &mut Case,
+    [x, dy, gamma]: [TensorId; 3],
+    stats: &[(f64, f64)],
+    to: Scope,
+) -> Gradient {
     let of = |f: fn(&(f64, f64)) -> f64| stats.iter().map(|s| f(s) as f32).collect::<Vec<_>>();
-    let (mean, var) = (case.shared(&of(|s| s.0)), case.shared(&of(|s| s.1)));
+    let (mean, var) = (
+        case.given(3, to, of(|s| s.0)),
+        case.given(3, to, of(|s| s.1)),
+    );
     let desc = case.program.desc(x);
     let (shape, scope) = (desc.shape, desc.scope);
     let dx = case.result(shape, scope);
-    let (dgamma, dbeta) = (case.result(3, Scope::Shared), case.result(3, Scope::Shared));
+    let (dgamma, dbeta) = (case.result(3, to), case.result(3, to));
     let eps = STABILIZER;
     case.section(vec![
         Op::from(BatchNormGradSums {
@@ -187,14 +210,15 @@ fn gradient(case: &mut Case, [x, dy, gamma]: [TensorId; 3], stats: &[(f64, f64)]
 /// Wants the finite differences of `sum dy (gamma (x - mean)/sqrt(var + eps) + beta)` with the
 /// statistics made of `x`.
 fn want_differences(case: &mut Case, g: &Gradient) {
-    let (chips, images) = (case.chips, case.images);
-    let gammas = case.at(g.gamma, 0, 0);
-    let values = chips * images * POSITIONS;
-    let mut dx = vec![0.0; values * 3];
+    let images = case.images;
+    let groups = groups(case.program.desc(g.dgamma).scope, case.chips);
+    let mut dx = vec![0.0; case.chips * images * POSITIONS * 3];
     let (mut dgamma, mut dbeta) = (Vec::new(), Vec::new());
-    for c in 0..3 {
-        let x = channel(case, g.x, 0..chips, images, c);
-        let dy = channel(case, g.dy, 0..chips, images, c);
+    for (chips, c) in groups.iter().flat_map(|g| (0..3).map(move |c| (g, c))) {
+        let gammas = case.at(g.gamma, chips.start, 0);
+        let first = chips.start * images;
+        let x = channel(case, g.x, chips.clone(), images, c);
+        let dy = channel(case, g.dy, chips.clone(), images, c);
         let loss = |x: &[f64], gamma: f64, beta: f64| {
             let (mean, var) = moments(x);
             let inverse = 1.0 / (var + f64::from(STABILIZER)).sqrt();
@@ -206,7 +230,7 @@ fn want_differences(case: &mut Case, g: &Gradient) {
         };
         let by_x = differences(&x, |x| loss(x, gammas[c], 0.0));
         for (i, d) in by_x.into_iter().enumerate() {
-            dx[(i / POSITIONS * 3 + c) * POSITIONS + i % POSITIONS] = d;
+            dx[((first + i / POSITIONS) * 3 + c) * POSITIONS + i % POSITIONS] = d;
         }
         dgamma.extend(differences(&[gammas[c]], |v| loss(&x, v[0], 0.0)));
         dbeta.extend(differences(&[0.0], |v| loss(&x, gammas[c], v[0])));
@@ -222,25 +246,34 @@ fn want_differences(case: &mut Case, g: &Gradient) {
 pub fn gradients() -> Vec<Case> {
     // Sums over up to 1,110 values of gradients up to 1 and of normalized inputs up to 2.
     let apart = 512.0 * ULP;
-    let mut case = Case::new(1, 2, 21);
-    let n = case.count(CHW, Scope::PerChip);
-    let x = case.given(CHW, Scope::PerChip, normals(1, n));
-    let dy = case.given(CHW, Scope::PerChip, normals(2, n));
-    let gamma = case.shared(&[1.5, -0.7, 0.3]);
-    let stats: Vec<(f64, f64)> = (0..3)
-        .map(|c| moments(&channel(&case, x, 0..2, 21, c)))
-        .collect();
-    let g = gradient(&mut case, [x, dy, gamma], &stats);
-    want_differences(&mut case, &g);
-    case.apart[0] = apart;
-    let mut cases = vec![case];
+    let mut cases = vec![];
+    for to in [Scope::Shared, Scope::PerChip] {
+        let mut case = Case::new(1, 2, 21);
+        let n = case.count(CHW, Scope::PerChip);
+        let x = case.given(CHW, Scope::PerChip, normals(1, n));
+        let dy = case.given(CHW, Scope::PerChip, normals(2, n));
+        let gammas = vec![1.5, -0.7, 0.3, 0.4, 2.0, -1.1];
+        let gamma = match to {
+            Scope::Shared => case.shared(&gammas[..3]),
+            Scope::PerChip => case.given(3, to, gammas),
+        };
+        let groups = groups(to, 2);
+        let all = groups.iter().flat_map(|g| (0..3).map(move |c| (g, c)));
+        let stats: Vec<(f64, f64)> = all
+            .map(|(chips, c)| moments(&channel(&case, x, chips.clone(), 21, c)))
+            .collect();
+        let g = gradient(&mut case, [x, dy, gamma], &stats, to);
+        want_differences(&mut case, &g);
+        case.apart[0] = apart;
+        cases.push(case);
+    }
     for scope in [Scope::Shared, Scope::PerChip] {
         let mut case = wave(1);
         let x = case.random([3, 2, 5], scope);
         let dy = case.random([3, 2, 5], scope);
         let gamma = case.random(3, Scope::Shared);
         let stats = [(0.01, 0.3), (-0.02, 0.35), (0.03, 0.32)];
-        let g = gradient(&mut case, [x, dy, gamma], &stats);
+        let g = gradient(&mut case, [x, dy, gamma], &stats, Scope::Shared);
         for t in [g.dx, g.dgamma, g.dbeta] {
             case.compare(t);
         }

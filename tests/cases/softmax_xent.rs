@@ -26,7 +26,7 @@ fn tensors(
     case: &mut Case,
     [logits, labels]: [TensorId; 2],
     gradient: bool,
-    smoothing: f32,
+    (smoothing, apart): (f32, bool),
 ) -> Tensors {
     let shape = case.program.desc(logits).shape;
     let loss = case.result(ONE, Scope::PerChip);
@@ -41,6 +41,7 @@ fn tensors(
             hit,
             dlogits,
             smoothing,
+            apart,
         }),
         Op::from(Tally {
             values: vec![hit, loss],
@@ -70,8 +71,9 @@ fn image(z: &[f64], label: f64, smoothing: f64, n: f64) -> (f64, f64, Vec<f64>) 
     (xent(z, label, smoothing), hit, gradient)
 }
 
-fn want(case: &mut Case, t: &Tensors, smoothing: f32) {
-    let n = (case.chips * case.images) as f64;
+fn want(case: &mut Case, t: &Tensors, (smoothing, apart): (f32, bool)) {
+    let chips = if apart { 1 } else { case.chips };
+    let n = (chips * case.images) as f64;
     let (mut losses, mut hits, mut gradients) = (Vec::new(), Vec::new(), Vec::new());
     let mut tallies = Vec::new();
     for chip in 0..case.chips {
@@ -111,8 +113,9 @@ pub fn losses() -> Vec<Case> {
             _ => rng.pick(0, classes - 1) as f32,
         });
         let smoothing = [0.0, 0.1][rng.pick(0, 1)];
-        let t = tensors(&mut case, [logits, labels], true, smoothing);
-        want(&mut case, &t, smoothing);
+        let how = (smoothing, seed % 2 == 1);
+        let t = tensors(&mut case, [logits, labels], true, how);
+        want(&mut case, &t, how);
         // exp to a few ulp, sums of the classes, the logarithm; tallies of 40 losses.
         case.apart[0] = 40.0 * (2.0 * f64::from(size) + 4.0) * 4.0 * ULP;
         case
@@ -129,7 +132,7 @@ pub fn two_runs() -> Vec<Case> {
             let logits = case.drawn([10, 1, 1], Scope::PerChip, |rng| rng.coarse() * 8.0);
             // -1 is "no image".
             let labels = case.drawn(ONE, scope, |rng| ((rng.coarse() + 1.0) * 5.5).floor() - 1.0);
-            let t = tensors(&mut case, [logits, labels], gradient, smoothing);
+            let t = tensors(&mut case, [logits, labels], gradient, (smoothing, false));
             let (section, mut again) = case.runs[0].clone();
             again.images = 16..32;
             case.runs.push((section, again));
@@ -164,6 +167,7 @@ pub fn ties() -> Vec<Case> {
         hit,
         dlogits: None,
         smoothing: 0.0,
+        apart: false,
     })]);
     case.want(hit, vec![1.0, 0.0, 1.0, 1.0], 0.0);
     case.compare(loss);

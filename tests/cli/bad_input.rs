@@ -84,7 +84,7 @@ fn unknown_fields_and_wrong_types() {
     refused(
         &run,
         &[
-            "error: x.toml:2: unknown field `tuning.metod`; did you mean `method`? allowed: method, place, scope, test_cells, estimator, level, read_noise, read_lsb, gain_floor, reference_columns, recalibration_batches, recalibration_batch",
+            "error: x.toml:2: unknown field `tuning.metod`; did you mean `method`? allowed: method, place, scope, test_cells, estimator, level, read_noise, read_lsb, gain_floor, reference_columns, recalibration_batches, recalibration_batch, training_steps, training_rate, training_momentum, training_backward",
             "error: x.toml:3: field `tuning.test_cells`: expected an integer, found the string \"many\"; allowed: 1 to 1000000",
         ],
     );

@@ -76,6 +76,10 @@ fn every_chip_of_a_sweep_has_the_same_accuracy_on_both_backends() {
              distribution = \"lognormal\"",
             "bn-recalibration",
         ),
+        (
+            "law = \"layer-fixed\"\nsigma_w = 0.05\nsigma_b = 0.02",
+            "bn-training",
+        ),
     ];
     let data = Embedded::Digits8x8.load().expect("embedded");
     for (variation, tuning) in cases {

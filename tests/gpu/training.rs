@@ -162,6 +162,7 @@ impl Network {
                 hit: self.hit,
                 dlogits,
                 smoothing: 0.1,
+                apart: false,
             }),
             Op::from(Zero { t: self.tally }),
             Op::from(Tally {

@@ -206,6 +206,7 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
             conversions_per_image: 0,
             operations_per_image: if spec.is_proportional() { 0 } else { 21_734 },
             images_once: 0,
+            operations_once: 0,
         }),
         costs: std::collections::BTreeMap::from([
             ("cells".to_string(), f64::from(61_706 + spec.test_cells)),

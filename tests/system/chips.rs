@@ -44,12 +44,21 @@ impl Backend for Waves {
 
 #[test]
 fn waves_of_any_size_and_order_give_the_same_rows() {
-    let e = experiment(
+    for tuning in [
+        "method = \"self-tuning\"\ntest_cells = 16",
+        "method = \"bn-training\"\ntraining_steps = 5\nrecalibration_batch = 48",
+    ] {
+        waves_give_the_same_rows(tuning);
+    }
+}
+
+fn waves_give_the_same_rows(tuning: &str) {
+    let e = experiment(&format!(
         "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [32]\nbatch_norm = true\n\
          [train]\nrecipe = \"qavat\"\nepochs = 2\nbatch = 64\n\
          [variation]\nsigma_w = 0.2\nsigma_b = 0.2\n\
-         [tuning]\nmethod = \"self-tuning\"\ntest_cells = 16\n[sweep]\nchips = 12\n",
-    );
+         [tuning]\n{tuning}\n[sweep]\nchips = 12\n",
+    ));
     let data = digits();
     let m = trained(&e, &data);
     let point = setup::point(&e, &data, 0).unwrap();

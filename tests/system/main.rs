@@ -13,6 +13,7 @@ mod identity;
 mod in_flight;
 mod laws;
 mod layers;
+mod norms;
 mod part_gradients;
 mod parts;
 mod pictures;

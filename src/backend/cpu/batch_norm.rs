@@ -83,7 +83,7 @@ scheduled!(BatchNormGrad: block);
 impl BlockOp for BatchNormGrad {
     fn run(&self, run: &mut BlockRun<'_>) {
         let (_, h, w) = run.shape(self.x).chw();
-        let chips = run.chips_of(self.x).max(run.chips_of(self.dy));
+        let chips = run.chips_of(self.x).max(run.chips_of(self.dy)) / run.chips_of(self.dgamma);
         run.write([self.dx], |run, [dx]| {
             let grad = Grad {
                 mean: run.flat(self.mean),
@@ -264,7 +264,7 @@ struct Grad<'a> {
     pub dbeta: &'a [f32],
     /// Added to the variance.
     pub eps: f32,
-    /// Values of a channel over images and chips.
+    /// Values of a channel that the sums are of.
     pub count: f32,
 }
 

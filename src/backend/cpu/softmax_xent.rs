@@ -27,7 +27,8 @@ fn blocks(
     hit: &mut [f32],
     dlogits: &mut [f32],
 ) {
-    let weight = 1.0 / (run.images() * run.chips_of(op.logits)) as f32;
+    let chips = if op.apart { 1 } else { run.chips_of(op.logits) };
+    let weight = 1.0 / (run.images() * chips) as f32;
     let mut dlogits = dlogits.chunks_exact_mut(run.block_len(op.logits));
     let written = loss
         .chunks_exact_mut(LANES)
@@ -58,7 +59,7 @@ struct Block<'a> {
     images: usize,
     /// Label smoothing.
     smoothing: f32,
-    /// `1 / (images * chips)` of the run.
+    /// `1 / (images * chips)` of the run, or `1 / images`.
     weight: f32,
     /// Loss per lane, written.
     loss: &'a mut [f32],

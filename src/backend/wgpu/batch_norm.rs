@@ -22,6 +22,7 @@ uniform! {
     /// Twin of `Params` in `shaders/batch_norm_fold.wgsl`.
     struct FoldParams {
         statistics: View,
+        gamma: View,
         eps: f32,
     }
 }
@@ -31,6 +32,7 @@ uniform! {
     struct SumsParams {
         x: View,
         dy: View,
+        statistics: View,
         channels: u32,
         quads: u32,
         over_chips: u32,
@@ -44,6 +46,8 @@ uniform! {
         x: View,
         dy: View,
         dx: View,
+        statistics: View,
+        gamma: View,
         quads: u32,
         over_chips: u32,
         eps: f32,
@@ -99,9 +103,10 @@ impl OnGpu for BatchNormFold {
         } = *self;
         let params = FoldParams {
             statistics: cx.view(mean),
+            gamma: cx.view(gamma),
             eps,
         };
-        let work = Work::flat(cx.shape(mean).len()).per_chip(cx.per_chip(mean));
+        let work = Work::flat(cx.shape(mean).len()).per_chip(cx.per_chip(scale));
         Ok(vec![
             Dispatch::new("batch_norm_fold", work)
                 .params(&params)
@@ -128,16 +133,18 @@ impl OnGpu for BatchNormGradSums {
             eps,
         } = *self;
         let (c, h, w) = cx.shape(x).chw();
+        let per_chip = cx.per_chip(dgamma);
         let params = SumsParams {
             x: cx.view(x),
             dy: cx.view(dy),
+            statistics: cx.view(dgamma),
             channels: c as u32,
             quads: (h * w * QUADS) as u32,
-            over_chips: u32::from(cx.per_chip(x) || cx.per_chip(dy)),
+            over_chips: u32::from((cx.per_chip(x) || cx.per_chip(dy)) && !per_chip),
             eps,
         };
         Ok(vec![
-            Dispatch::new("batch_norm_grad_sums", Work::groups(c))
+            Dispatch::new("batch_norm_grad_sums", Work::groups(c).per_chip(per_chip))
                 .rounds(rounds(params.quads, params.over_chips, cx))
                 .params(&params)
                 .read(x)
@@ -170,8 +177,10 @@ impl OnGpu for BatchNormGrad {
             x: cx.view(x),
             dy: cx.view(dy),
             dx: cx.view(dx),
+            statistics: cx.view(dgamma),
+            gamma: cx.view(gamma),
             quads: (h * w * QUADS) as u32,
-            over_chips: u32::from(per_chip),
+            over_chips: u32::from(per_chip && !cx.per_chip(dgamma)),
             eps,
         };
         let work = Work::flat(cx.shape(dx).len() * QUADS)

@@ -15,7 +15,7 @@ uniform! {
         dlogits: View,
         classes: u32,
         smoothing: f32,
-        per_chip: u32,
+        over_chips: u32,
     }
 }
 
@@ -29,6 +29,7 @@ impl OnGpu for SoftmaxXent {
             hit,
             dlogits,
             smoothing,
+            apart,
         } = *self;
         let per_chip = cx.per_chip(loss);
         let params = Params {
@@ -39,7 +40,7 @@ impl OnGpu for SoftmaxXent {
             dlogits: cx.view_opt(dlogits),
             classes: cx.shape(logits).len() as u32,
             smoothing,
-            per_chip: u32::from(per_chip),
+            over_chips: u32::from(per_chip && !apart),
         };
         // The gradient's binding is written by its text even where the variant has none.
         let gradient = dlogits.map_or(

@@ -351,6 +351,7 @@ fn the_rest_of_a_network_is_valid() {
             hit,
             dlogits,
             smoothing: 0.1,
+            apart: false,
         }));
     }
     for act in ACTIVATIONS {

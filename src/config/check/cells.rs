@@ -179,17 +179,15 @@ fn fill(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) {
             "aims at conductances between levels; allowed: equal steps (no levels)".into(),
         );
     }
-    if !matches!(
-        e.tuning.method,
-        TuningMethod::None | TuningMethod::BnRecalibration
-    ) {
+    if e.tuning.method != TuningMethod::None && !e.tuning.method.adapts_norms() {
         refuse(
             &["chip.cells.fill", "tuning.method"],
             format!(
-                "leaves cells that tuning.method \"{}\" cannot correct: it knows digits; allowed: method \"{}\" or \"{}\"",
+                "leaves cells that tuning.method \"{}\" cannot correct: it knows digits; allowed: method \"{}\", \"{}\" or \"{}\"",
                 e.tuning.method,
                 TuningMethod::None,
-                TuningMethod::BnRecalibration
+                TuningMethod::BnRecalibration,
+                TuningMethod::BnTraining
             ),
         );
     }

@@ -133,7 +133,7 @@ const IMPOSSIBLE: &[(&str, &str)] = &[
     ),
     (
         "[chip.cells]\nfill = \"max-fill-ec\"\n[tuning]\nmethod = \"oracle\"",
-        "fill \"max-fill-ec\" leaves cells that tuning.method \"oracle\" cannot correct: it knows digits; allowed: method \"none\" or \"bn-recalibration\", or fill \"digits\"",
+        "fill \"max-fill-ec\" leaves cells that tuning.method \"oracle\" cannot correct: it knows digits; allowed: method \"none\", \"bn-recalibration\" or \"bn-training\", or fill \"digits\"",
     ),
     (
         "[chip.adc]\nbits = 1",

@@ -1,6 +1,7 @@
 //! The backward half of a training step: reverse-mode differentiation of the graph.
 
 use super::fabricated::Deviating;
+use super::gradients::{Passed, of_plain, sum};
 use super::training::{Saved, SavedConv, Trainer};
 use super::*;
 use crate::error::{Error, Result};
@@ -42,17 +43,6 @@ fn is_injective(table: &[u32]) -> bool {
     table.iter().all(|&t| t == NO_SOURCE || seen.insert(t))
 }
 
-/// The table that leads back from the output of an injective one to its input of `n` values.
-fn inverse(table: &[u32], n: usize) -> std::sync::Arc<[u32]> {
-    let mut back = vec![NO_SOURCE; n];
-    for (j, &t) in table.iter().enumerate() {
-        if t != NO_SOURCE {
-            back[t as usize] = j as u32;
-        }
-    }
-    back.into()
-}
-
 impl Trainer<'_> {
     /// Walks the graph backwards from the gradients of outputs; `updates` receives `(parameter, gradient)`.
     pub(super) fn backward(
@@ -68,7 +58,7 @@ impl Trainer<'_> {
         }
         for id in (1..graph.nodes.len()).rev() {
             let parts = std::mem::take(&mut grads[id]);
-            let Some(dy) = self.sum(ops, id, &parts) else {
+            let Some(dy) = sum(&mut self.b, ops, id, &parts) else {
                 continue; // nothing downstream depends on it
             };
             let node = &graph.nodes[id];
@@ -83,40 +73,13 @@ impl Trainer<'_> {
                 (&Layer::BatchNorm { eps, .. }, Saved::Norm { states, mean, var }) => {
                     self.norm_grad(ops, updates, eps, (source, states, [mean, var], dy))
                 }
-                (Layer::Multiply, _) => {
-                    for (this, other) in [(0, 1), (1, 0)] {
-                        let (this, other) = (node.inputs[this], node.inputs[other]);
-                        let dx = self.b.map(this, Scope::PerChip);
-                        let b = self.values[other];
-                        ops.push(Op::from(Multiply { a: dy, b, y: dx }));
-                        grads[this].push(dx);
-                    }
+                (_, saved) => {
+                    let map = |node: NodeId| self.values[node];
+                    let at = Passed { id, dy, map: &map };
+                    let made = of_plain(&mut self.b, ops, at, saved);
+                    made.into_iter().for_each(|(i, dx)| grads[i].push(dx));
                     continue;
                 }
-                (Layer::Reshape | Layer::Concat, _) => {
-                    let mut first = 0;
-                    for &i in &node.inputs {
-                        let dx = self.b.map(i, Scope::PerChip);
-                        let n = self.b.program.desc(dx).shape.len();
-                        ops.push(Op::from(Rearrange {
-                            x: dy,
-                            y: dx,
-                            first: 0,
-                            table: (first as u32..(first + n) as u32).collect(),
-                            fill: 0.0,
-                        }));
-                        first += n;
-                        grads[i].push(dx);
-                    }
-                    continue;
-                }
-                (Layer::Add, _) => {
-                    for &i in &node.inputs {
-                        grads[i].push(dy);
-                    }
-                    continue;
-                }
-                (_, saved) => self.map_grad(ops, id, saved, dy),
             };
             grads[source].push(dx);
         }
@@ -192,52 +155,6 @@ impl Trainer<'_> {
         dx
     }
 
-    /// Gradient through a layer of one input and without parameters.
-    fn map_grad(&mut self, ops: &mut Vec<Op>, id: NodeId, saved: Saved, dy: TensorId) -> TensorId {
-        let node = &self.b.graph.nodes[id];
-        let source = node.inputs[0];
-        let x = self.values[source];
-        let y = self.values[id];
-        let dx = self.b.map(source, Scope::PerChip);
-        ops.push(match (&node.layer, saved) {
-            (Layer::Activation(act), _) => Op::from(ActivationGrad {
-                y: if act.derivative_from_input() { x } else { y },
-                dy,
-                dx,
-                act: *act,
-                scale: None,
-            }),
-            (Layer::Affine | Layer::BatchNorm { .. }, Saved::Affine { scale }) => {
-                Op::from(ActivationGrad {
-                    y,
-                    dy,
-                    dx,
-                    act: Activation::Identity,
-                    scale: Some(scale),
-                })
-            }
-            (Layer::Quantize { .. }, Saved::Quantize(quant)) => Op::from(QuantizeActGrad {
-                x,
-                dy,
-                dx,
-                dscale: None,
-                quant,
-                ste: StraightThrough::Clip,
-            }),
-            (Layer::Rearrange { table, .. }, _) => Op::from(Rearrange {
-                x: dy,
-                y: dx,
-                first: 0,
-                table: inverse(table, self.b.program.desc(x).shape.len()),
-                fill: 0.0,
-            }),
-            (&Layer::MaxPool(geo), _) => Op::from(MaxPoolGrad { x, y, dy, dx, geo }),
-            (&Layer::AvgPool(geo), _) => Op::from(AvgPoolGrad { dy, dx, geo }),
-            _ => unreachable!("layers with states saved them, `check_trainable` knows the rest"),
-        });
-        dx
-    }
-
     /// Adds the bias's gradient to the updates and scales what goes on through the product.
     fn scaled(
         &mut self,
@@ -264,16 +181,6 @@ impl Trainer<'_> {
         };
         ops.push(Op::from(Pointwise { x: dy, y, post }));
         y
-    }
-
-    /// Sum of a node's gradient contributions.
-    fn sum(&mut self, ops: &mut Vec<Op>, id: NodeId, parts: &[TensorId]) -> Option<TensorId> {
-        let (&first, rest) = parts.split_first()?;
-        Some(rest.iter().fold(first, |a, &b| {
-            let y = self.b.map(id, Scope::PerChip);
-            ops.push(Op::from(Add { a, b, y }));
-            y
-        }))
     }
 
     /// Gradient of a layer's quantized weight.

@@ -4,23 +4,19 @@
 //! * `fabricate`: quantize the weights with their frozen steps, draw the wave's chips, fold batch
 //!   norm.
 //! * `evaluate`: one fused pass; adds hits and losses to the tally.
-//! * `recalibrate`, `refold` (only with [`NormMode::Recalibrated`]): batch norm statistics of each
+//! * `begin norms`, `train norms` (only with [`NormMode::Trained`]): gains and offsets of each chip's batch norms
+//!   from the network's, a step of their training ([`super::adapted`]).
+//! * `recalibrate`, `refold` (only where batch norm is of each chip): batch norm statistics of each
 //!   chip from calibration images, as a running mean over the batches.
 
+use super::adapted::TrainedNorm;
 use super::cells::{CellTensors, Place, Product, Tap, Tapped, program_layer};
+pub use super::chip_norms::{NormMode, NormSgd, NormTraining};
+use super::chip_norms::{backward_weight, chip_norm, frozen_norm};
 use super::fused::{Clips, Prepared, Taps, Walk};
 use super::*;
 use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;
-
-/// Where batch norm gets its statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NormMode {
-    /// The trained running statistics, the same on every chip.
-    Frozen,
-    /// Measured on each chip.
-    Recalibrated,
-}
 
 /// What fabrication does to a network's crossbar layers.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +57,10 @@ pub struct Inference {
     pub images: TensorId,
     /// Labels.
     pub labels: TensorId,
-    /// Calibration images (recalibration only).
+    /// Calibration images (where batch norm is of each chip only).
     pub calibration: Option<TensorId>,
+    /// Training of batch norm on each chip.
+    pub training: Option<NormTraining>,
     /// `[hits, loss]` per chip.
     pub tally: TensorId,
     /// Sums of the metrics per chip, in the order they were asked for; none where there are none.
@@ -100,36 +98,17 @@ pub fn lower(
     let mut b = Builder::new(graph, numerics);
     let (images, labels) = b.image_io("", Scope::Shared);
     let tally = tally(&mut b.program);
-    let Laid {
-        layers,
-        made,
-        fabricate,
-        refold,
-    } = lay(&mut b, chips, norm);
-    let Made {
-        chips: tensors,
-        cells,
-    } = made;
+    let laid = lay(&mut b, chips, norm);
+    let (layers, cells) = (&laid.layers, &laid.made.cells);
     let cell_layers = match chips {
         Chips::Weight(_) => &[],
         Chips::Cell { layers, .. } => layers,
     };
-    let mut walk = Walk::new(&mut b, &layers, cell_layers);
+    let mut walk = Walk::new(&mut b, layers, cell_layers);
     let logits = walk.fused(images, keep_logits);
     let mut evaluate = walk.ops;
     b.score(&mut evaluate, logits, labels, None, 0.0, tally);
-    let (mut calibration, mut recalibrate) = (None, None);
-    if norm == NormMode::Recalibrated {
-        let (input, _) = b.image_io("calibration.", Scope::Shared);
-        let mut walk = Walk::new(&mut b, &layers, cell_layers);
-        walk.measuring(input);
-        let measure = walk.ops;
-        calibration = Some(input);
-        recalibrate = Some((
-            b.program.section("recalibrate", measure),
-            b.program.section("refold", refold),
-        ));
-    }
+    let own = own_norms(&mut b, (&laid, cell_layers), norm);
     let counts = matches!(
         chips,
         Chips::Cell {
@@ -138,15 +117,15 @@ pub fn lower(
         }
     );
     let counts = counts && cells.iter().any(|c| c.range.is_some());
-    let clips = counts.then(|| count_clips(Walk::new(&mut b, &layers, cell_layers), images));
+    let clips = counts.then(|| count_clips(Walk::new(&mut b, layers, cell_layers), images));
     let tapped = match chips {
         Chips::Cell { taps, .. } if taps.iter().any(|&t| t != Tap::No) => {
-            let walk = Walk::new(&mut b, &layers, cell_layers);
-            Some(tap(walk, images, taps, &cells))
+            let walk = Walk::new(&mut b, layers, cell_layers);
+            Some(tap(walk, images, taps, cells))
         }
         Chips::Cell { .. } | Chips::Weight(_) => None,
     };
-    let fabricate = b.program.section("fabricate", fabricate);
+    let fabricate = b.program.section("fabricate", laid.fabricate);
     let zero = vec![Op::from(Zero { t: tally })];
     let clear = b.program.section("clear", zero);
     let evaluate = b.program.section("evaluate", evaluate);
@@ -155,11 +134,12 @@ pub fn lower(
         program: b.program,
         images,
         labels,
-        calibration,
+        calibration: own.calibration,
+        training: own.training,
         tally,
         metrics: None,
-        chips: tensors,
-        cells,
+        chips: laid.made.chips,
+        cells: laid.made.cells,
         clips,
         taps: tapped,
         logits: keep_logits.then_some(logits),
@@ -167,7 +147,46 @@ pub fn lower(
         fabricate,
         clear,
         evaluate,
-        recalibrate,
+        recalibrate: own.recalibrate,
+    }
+}
+
+/// What gives chips batch norms of their own.
+#[derive(Default)]
+struct OwnNorms {
+    calibration: Option<TensorId>,
+    training: Option<NormTraining>,
+    recalibrate: Option<(SectionId, SectionId)>,
+}
+
+/// Adds its sections, where chips have such.
+fn own_norms(b: &mut Builder, (laid, cells): (&Laid, &[CellLayer]), norm: NormMode) -> OwnNorms {
+    if norm == NormMode::Frozen {
+        return OwnNorms::default();
+    }
+    let (input, labels) = b.image_io("calibration.", Scope::Shared);
+    let mut training = None;
+    if let NormMode::Trained(sgd) = norm {
+        let mut walk = Walk::new(b, &laid.layers, cells);
+        walk.adapting((input, labels), &laid.backward, &laid.norms, sgd);
+        let step = walk.ops;
+        let norms: Vec<TrainedNorm> = laid.norms.iter().copied().flatten().collect();
+        let begin = norms.iter().flat_map(TrainedNorm::begin).collect();
+        training = Some(NormTraining {
+            labels,
+            begin: b.program.section("begin norms", begin),
+            step: b.program.section("train norms", step),
+            norms,
+        });
+    }
+    let mut walk = Walk::new(b, &laid.layers, cells);
+    walk.measuring(input);
+    let measure = walk.ops;
+    let measure = b.program.section("recalibrate", measure);
+    OwnNorms {
+        calibration: Some(input),
+        training,
+        recalibrate: Some((measure, b.program.section("refold", laid.refold.clone()))),
     }
 }
 
@@ -177,6 +196,9 @@ struct Laid {
     made: Made,
     fabricate: Vec<Op>,
     refold: Vec<Op>,
+    /// By node, where batch norm is trained: weights for the backward pass, and what is trained.
+    backward: Vec<Option<TensorId>>,
+    norms: Vec<Option<TrainedNorm>>,
 }
 
 /// Lays out the layers with states.
@@ -185,7 +207,8 @@ fn lay(b: &mut Builder, chips: Chips, norm: NormMode) -> Laid {
     let mut fabricate = vec![];
     let mut refold = vec![];
     let (mut made, mut index) = (Made::default(), 0);
-    let mut laid = vec![None; graph.nodes.len()];
+    let n = graph.nodes.len();
+    let (mut laid, mut backward, mut norms) = (vec![None; n], vec![None; n], vec![None; n]);
     for (id, node) in graph.nodes.iter().enumerate() {
         laid[id] = match node.layer {
             Layer::Conv { geo, bias } => {
@@ -197,13 +220,25 @@ fn lay(b: &mut Builder, chips: Chips, norm: NormMode) -> Laid {
                     states,
                 };
                 index += 1;
-                Some(made.layer(b, &mut fabricate, &place, chips))
+                let layer = made.layer(b, &mut fabricate, &place, chips);
+                if let NormMode::Trained(sgd) = norm {
+                    let w = backward_weight(b, &mut fabricate, &place, chips, layer, sgd);
+                    backward[id] = Some(w);
+                }
+                Some(layer)
             }
             Layer::BatchNorm { eps, .. } => {
                 let s = b.norm_states(id);
                 Some(match norm {
                     NormMode::Frozen => frozen_norm(b, &mut fabricate, id, s, eps),
                     NormMode::Recalibrated => chip_norm(b, &mut refold, id, s, eps),
+                    NormMode::Trained(_) => {
+                        let own = TrainedNorm::new(b, id, &s);
+                        norms[id] = Some(own);
+                        let (gamma, beta) = (own.gamma, own.beta);
+                        let s = NormStates { gamma, beta, ..s };
+                        chip_norm(b, &mut refold, id, s, eps)
+                    }
                 })
             }
             Layer::Affine => {
@@ -219,6 +254,8 @@ fn lay(b: &mut Builder, chips: Chips, norm: NormMode) -> Laid {
         made,
         fabricate,
         refold,
+        backward,
+        norms,
     }
 }
 
@@ -375,69 +412,4 @@ fn fabricate_layer(
         spec: noise.fabrication(*index, geo),
     }));
     (chip, out)
-}
-
-fn frozen_norm(
-    b: &mut Builder,
-    ops: &mut Vec<Op>,
-    id: NodeId,
-    s: NormStates,
-    eps: f32,
-) -> Prepared {
-    let name = b.graph.nodes[id].name.clone();
-    let shape = Shape::Flat(b.graph.nodes[id].shape.0);
-    let mut t = |part: &str| {
-        b.program
-            .tensor(format!("{name}.{part}"), shape, Scope::Shared, Role::State)
-    };
-    let (scale, shift) = (t("scale"), t("shift"));
-    ops.push(Op::from(BatchNormFold {
-        mean: s.mean,
-        var: s.var,
-        gamma: s.gamma,
-        beta: s.beta,
-        scale,
-        shift,
-        eps,
-    }));
-    Prepared::Norm {
-        states: s,
-        eps,
-        scale,
-        shift,
-        measured: None,
-    }
-}
-
-fn chip_norm(
-    b: &mut Builder,
-    refold: &mut Vec<Op>,
-    id: NodeId,
-    s: NormStates,
-    eps: f32,
-) -> Prepared {
-    let name = b.graph.nodes[id].name.clone();
-    let shape = Shape::Flat(b.graph.nodes[id].shape.0);
-    let mut t = |part: &str| {
-        b.program
-            .tensor(format!("{name}.{part}"), shape, Scope::PerChip, Role::State)
-    };
-    let (mean, var) = (t("chip_mean"), t("chip_var"));
-    let (scale, shift) = (t("scale"), t("shift"));
-    refold.push(Op::from(BatchNormFold {
-        mean,
-        var,
-        gamma: s.gamma,
-        beta: s.beta,
-        scale,
-        shift,
-        eps,
-    }));
-    Prepared::Norm {
-        states: s,
-        eps,
-        scale,
-        shift,
-        measured: Some((mean, var)),
-    }
 }

@@ -4,11 +4,14 @@
 //! the convolutions; [`training`] makes the program of a training step by reverse-mode
 //! differentiation of the graph.
 
+pub mod adapted;
 mod backward;
 pub mod cells;
+mod chip_norms;
 mod fabricated;
 mod forward;
 mod fused;
+mod gradients;
 pub mod inference;
 mod measured;
 mod norm;
@@ -128,8 +131,7 @@ impl Numerics {
         }
     }
 
-    /// Weight steps of a crossbar layer, and how many consecutive weights share one
-    /// ([`WeightScale`]).
+    /// Weight steps of a crossbar layer, and how many consecutive weights share one ([`WeightScale`]).
     pub fn weight_steps(&self, geo: &ConvGeometry) -> (usize, usize) {
         if self.per_channel && self.weight_bits > 0 {
             (geo.c_out, geo.rows())
@@ -410,9 +412,7 @@ impl<'a> Builder<'a> {
         tally: TensorId,
     ) {
         let one = Shape::Image { c: 1, h: 1, w: 1 };
-        let scope = Scope::PerChip;
-        let loss = self.temp("loss", one, scope);
-        let hit = self.temp("hit", one, scope);
+        let [loss, hit] = ["loss", "hit"].map(|what| self.temp(what, one, Scope::PerChip));
         ops.push(Op::from(SoftmaxXent {
             logits,
             labels,
@@ -420,6 +420,7 @@ impl<'a> Builder<'a> {
             hit,
             dlogits,
             smoothing,
+            apart: false,
         }));
         ops.push(Op::from(Tally {
             values: vec![hit, loss],

@@ -36,7 +36,7 @@ impl Operator for BatchNormStats {
 }
 
 /// `scale = gamma / sqrt(var + eps)`, `shift = beta - mean * scale`, per channel; `gamma` and
-/// `beta` shared, the rest of one scope. Frozen batch norm is this and [`Pointwise`].
+/// `beta` of one scope, the rest of one. Frozen batch norm is this and [`Pointwise`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNormFold {
     /// Mean.
@@ -73,13 +73,15 @@ impl Operator for BatchNormFold {
         let c = at.any_flat(self.mean)?;
         [self.var, self.gamma, self.beta, self.scale, self.shift]
             .into_iter()
-            .try_for_each(|t| at.flat(t, c))
+            .try_for_each(|t| at.flat(t, c))?;
+        at.one_scope(&[self.mean, self.var, self.scale, self.shift])?;
+        at.one_scope(&[self.gamma, self.beta])
     }
 }
 
 /// First half of the backward pass of batch norm in training mode (`mean`, `var` are the batch's
-/// own, shared), with `xh = (x - mean)/sqrt(var + eps)`: `dbeta = sum dy`,
-/// `dgamma = sum dy xh` over images, rows, columns and chips.
+/// own), with `xh = (x - mean)/sqrt(var + eps)`: `dbeta = sum dy`, `dgamma = sum dy xh` over images, rows and
+/// columns: over all chips together where statistics and sums are shared, of each chip where they are per chip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNormGradSums {
     /// Input of the batch norm.
@@ -115,14 +117,14 @@ impl Operator for BatchNormGradSums {
     fn check(&self, at: &Check<'_>) -> Result<()> {
         let (c, ..) = at.any_image(self.x)?;
         at.same_image(self.dy, self.x)?;
-        [self.mean, self.var, self.dgamma, self.dbeta]
-            .into_iter()
-            .try_for_each(|t| at.flat(t, c))
+        let flat = [self.mean, self.var, self.dgamma, self.dbeta];
+        flat.into_iter().try_for_each(|t| at.flat(t, c))?;
+        at.one_scope(&flat)
     }
 }
 
-/// Second half: with `m` the number of values per channel (over all chips),
-/// `dx = gamma/sqrt(var + eps) (dy - dbeta/m - xh dgamma/m)`, 0 in lanes without an image.
+/// Second half: with `m` the number of values per channel (over all chips where statistics and sums are shared),
+/// `gamma` shared or per chip, `dx = gamma/sqrt(var + eps) (dy - dbeta/m - xh dgamma/m)`, 0 in lanes without an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNormGrad {
     /// Input of the batch norm.
@@ -165,8 +167,9 @@ impl Operator for BatchNormGrad {
         let (c, ..) = at.any_image(self.x)?;
         at.same_image(self.dy, self.x)?;
         at.same_image(self.dx, self.x)?;
-        [self.mean, self.var, self.gamma, self.dgamma, self.dbeta]
-            .into_iter()
-            .try_for_each(|t| at.flat(t, c))
+        at.flat(self.gamma, c)?;
+        let flat = [self.mean, self.var, self.dgamma, self.dbeta];
+        flat.into_iter().try_for_each(|t| at.flat(t, c))?;
+        at.one_scope(&flat)
     }
 }

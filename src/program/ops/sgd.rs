@@ -40,6 +40,7 @@ impl Operator for Sgd {
     fn check(&self, at: &Check<'_>) -> Result<()> {
         let n = at.any_flat(self.w)?;
         at.flat(self.g, n)?;
-        at.flat(self.m, n)
+        at.flat(self.m, n)?;
+        at.one_scope(&[self.w, self.g, self.m])
     }
 }

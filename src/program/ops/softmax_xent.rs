@@ -6,7 +6,7 @@ use crate::program::{Check, Operand, Operator, TensorId};
 /// Softmax cross-entropy with label smoothing `s`: target `(1-s) onehot + s/n`.
 /// `loss` and `hit` are one value per image (0 where the label is negative: no image);
 /// `hit = 1` where the first largest logit is the label;
-/// `dlogits = (softmax - target) / (images * chips)` where given.
+/// `dlogits = (softmax - target) / (images * chips)` where given, with `apart` `/ images`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SoftmaxXent {
     /// `Image {c: classes, 1, 1}`.
@@ -21,6 +21,9 @@ pub struct SoftmaxXent {
     pub dlogits: Option<TensorId>,
     /// Label smoothing.
     pub smoothing: f32,
+    /// Every chip has a loss of its own, the mean over its images, instead of one over all chips: the gradient
+    /// does not depend on how many there are.
+    pub apart: bool,
 }
 
 impl Operator for SoftmaxXent {

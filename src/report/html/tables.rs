@@ -378,7 +378,7 @@ pub(super) fn costs(out: &mut String, result: &SweepResult, layout: &Layout) {
         "<h2>What tuning costs</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th></th>\
          <th class=\"n\">extra cells</th><th class=\"n\">conversions, once</th>\
          <th class=\"n\">conversions per image</th><th class=\"n\">operations per image</th>\
-         <th class=\"n\">images, once</th></tr></thead>\n<tbody>\n",
+         <th class=\"n\">images, once</th><th class=\"n\">operations, once</th></tr></thead>\n<tbody>\n",
     );
     for (name, c) in seen.iter().take(MAX_ROWS) {
         let _ = write!(out, "<tr><td>{}</td>", html(name));
@@ -388,6 +388,7 @@ pub(super) fn costs(out: &mut String, result: &SweepResult, layout: &Layout) {
             c.conversions_per_image,
             c.operations_per_image,
             c.images_once,
+            c.operations_once,
         ] {
             cell(out, &thousands(n));
         }

@@ -102,6 +102,7 @@ pub(in crate::report) fn value_name(axis: &str, value: &str) -> String {
         ("tuning", "reference-columns") => "reference columns".into(),
         ("tuning", "level-columns") => "columns at a known level".into(),
         ("tuning", "bn-recalibration") => "BN recalibration".into(),
+        ("tuning", "bn-training") => "BN training".into(),
         _ => value.to_string(),
     }
 }

@@ -5,11 +5,11 @@ use super::super::columns;
 use super::{Level, MOST, RECALIBRATION_WAVE, WAVE, WORK};
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
-use crate::config::{Experiment, Fidelity, TuningMethod};
+use crate::config::{BackwardWeights, Experiment, Fidelity, Tuning, TuningMethod};
 use crate::error::{Error, Result};
 use crate::network::Graph;
 use crate::network::lower::Numerics;
-use crate::network::lower::inference::{self, Chips, Inference, NormMode};
+use crate::network::lower::inference::{self, Chips, Inference, NormMode, NormSgd};
 use crate::program::LANES;
 use crate::setup::{self, Point};
 use crate::tuning::Tuner;
@@ -20,10 +20,52 @@ pub(super) struct Layout {
     pub inference: Inference,
     /// What a session is for.
     pub capacity: Capacity,
-    /// Calibration batches for batch norm.
+    /// What makes batch norm of every chip.
+    pub norms: NormPlan,
+}
+
+/// How batch norm of every chip is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NormPlan {
+    /// Calibration batches.
     pub batches: usize,
     /// Images of each.
     pub batch: usize,
+    /// Steps of a training.
+    pub steps: usize,
+    /// Their learning rate.
+    pub rate: f32,
+}
+
+impl NormPlan {
+    fn new(t: &Tuning, norm: NormMode) -> Self {
+        // Batches start at block boundaries.
+        let batch = t.recalibration_batch.next_multiple_of(LANES);
+        let measured = Self {
+            batches: t.recalibration_batches,
+            batch,
+            ..Self::default()
+        };
+        match norm {
+            NormMode::Frozen => Self::default(),
+            NormMode::Recalibrated => measured,
+            NormMode::Trained(_) => Self {
+                steps: t.training_steps,
+                rate: t.training_rate as f32,
+                ..measured
+            },
+        }
+    }
+
+    /// Calibration images.
+    pub fn images(&self) -> usize {
+        self.batches * self.batch
+    }
+
+    /// Images that are read, each as often as it is.
+    fn reads(&self) -> usize {
+        (self.batches + self.steps) * self.batch
+    }
 }
 
 impl Layout {
@@ -48,21 +90,18 @@ impl Layout {
         };
         let inference = inference::lower(graph, numerics, chips, norm, false);
         let inference = inference.with_metrics(&columns::metrics(experiment));
-        let t = &experiment.tuning;
-        let (batches, batch) = match norm {
-            NormMode::Recalibrated => (t.recalibration_batches, t.recalibration_batch),
-            NormMode::Frozen => (0, 0),
-        };
-        // Batches start at block boundaries.
-        let batch = batch.next_multiple_of(LANES);
-        let resident = images.max(batches * batch);
-        inference.program.check_images(resident)?;
+        let norms = NormPlan::new(&experiment.tuning, norm);
+        let NormPlan { batches, batch, .. } = norms;
+        let resident = images.max(norms.images());
+        inference
+            .program
+            .check_images(resident.max(norms.reads()))?;
         let wave = match norm {
             NormMode::Frozen => {
                 let per_chip = (graph.macs().saturating_mul(images)).max(1);
                 (WORK / per_chip).clamp(WAVE, MOST)
             }
-            NormMode::Recalibrated => RECALIBRATION_WAVE,
+            NormMode::Recalibrated | NormMode::Trained(_) => RECALIBRATION_WAVE,
         };
         let chips = experiment.sweep.most_chips().clamp(1, wave);
         let want = |chips| Capacity {
@@ -87,17 +126,25 @@ impl Layout {
         Ok(Self {
             inference,
             capacity,
-            batches,
-            batch,
+            norms,
         })
     }
 }
 
 /// How batch norm is treated.
 pub(super) fn norm(experiment: &Experiment) -> NormMode {
-    match experiment.tuning.method == TuningMethod::BnRecalibration {
-        true => NormMode::Recalibrated,
-        false => NormMode::Frozen,
+    let t = &experiment.tuning;
+    match t.method {
+        TuningMethod::BnRecalibration => NormMode::Recalibrated,
+        TuningMethod::BnTraining => NormMode::Trained(NormSgd {
+            momentum: t.training_momentum as f32,
+            nominal: t.training_backward == BackwardWeights::Nominal,
+        }),
+        TuningMethod::None
+        | TuningMethod::SelfTuning
+        | TuningMethod::ReferenceColumns
+        | TuningMethod::LevelColumns
+        | TuningMethod::Oracle => NormMode::Frozen,
     }
 }
 

@@ -117,6 +117,7 @@ impl Trainer<'_> {
             hit,
             dlogits: Some(dy),
             smoothing: self.spec.smoothing,
+            apart: false,
         }));
         dy
     }
