@@ -11,8 +11,9 @@ section! {
     ///
     /// It starts from `train.calibration_batches` batches and then follows what is cut off: with g the gradient of the
     /// loss by an input, its own is `sum over x >= r of min(g, 0) - sum over x <= -r of max(g, 0)`, so a range grows where
-    /// larger inputs would lower the loss. It shrinks by `decay`. That is how the analog foundation models of IBM are
-    /// trained, with 18 standard deviations, a decay of 0.01 and a share of 0.95.
+    /// larger inputs would lower the loss. It shrinks by `decay`. Up to a factor r on the first
+    /// part it is the rule of AIHWKIT-Lightning, by which the analog foundation models of IBM are trained, with 18 standard
+    /// deviations, a decay of 0.01 and a share of 0.95.
     pub struct LearnedRange {
         /// The range at first, in standard deviations of the inputs.
         sigmas: f64 = 3.0, 0.1..=100.0, "standard deviations";
