@@ -10,7 +10,7 @@ struct Params {
 @group(0) @binding(1) var<uniform> p: Params;
 @group(0) @binding(2) var<storage, read> codes: array<u32>;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
-@group(0) @binding(4) var<storage, read> packed: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read> packed: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
 
 fn store(r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>) {

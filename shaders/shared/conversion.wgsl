@@ -187,15 +187,31 @@ fn plane_part(r: Reading, s: Site, tile: u32, plane: u32, t: Total, input: vec4<
     return place * m;
 }
 
+// Where a column's quad is.
+fn output_at(r: Reading, to: View, s: Site, j: u32) -> u32 {
+    return block_base(to, s.chip, s.block) + ((s.column + j) * r.pixels + s.pixel) * QUADS + s.quad;
+}
+
 fn store_column(r: Reading, s: Site, j: u32, u: vec4<f32>, clips: vec4<f32>) {
     if j >= s.columns {
         return;
     }
-    let at = ((s.column + j) * r.pixels + s.pixel) * QUADS + s.quad;
-    y[block_base(p.conversion.y, s.chip, s.block) + at] = u;
-    if COUNT_CLIPPED {
-        clipped[block_base(p.conversion.clipped, s.chip, s.block) + at] = clips;
+    y[output_at(r, p.conversion.y, s, j)] = u;
+    store_clips(r, s, j, clips);
+}
+
+fn store_clips(r: Reading, s: Site, j: u32, clips: vec4<f32>) {
+    if COUNT_CLIPPED && j < s.columns {
+        clipped[output_at(r, p.conversion.clipped, s, j)] = clips;
     }
+}
+
+// How often the converters of each column were beyond their range.
+fn store_clipped(r: Reading, s: Site, t: Total) {
+    store_clips(r, s, 0u, t.clipped[0]);
+    store_clips(r, s, 1u, t.clipped[1]);
+    store_clips(r, s, 2u, t.clipped[2]);
+    store_clips(r, s, 3u, t.clipped[3]);
 }
 
 // The whole sum without its last digital part, stored before the steps of weights and input.

@@ -1,20 +1,9 @@
 //!include shared/reading.wgsl
-//!include shared/half.wgsl
 //!include effects/sum_noise.wgsl
 // The inner loop of crossbars: four columns x four images x up to eight steps in registers, one
 // load of the codes and one of the conductances for all of them. The accumulators are named: no
 // driver has a reason to keep them in memory. Bound by the kernel's file: `codes`, `table`, `packed`.
-// Constants: STEPS, the steps of one pass, at most 8 (4 with NOISE_SUM); CONVERSIONS, those of an
-// input; HALF, conductances are halves.
-
-// Conductances of four columns side by side. A vec4 holds those of one row, or of two in halves.
-fn conductances(i: u32) -> vec4<f32> {
-    if HALF {
-        let rows = packed[i / 2u];
-        return unpack_halves(select(rows.xy, rows.zw, (i & 1u) == 1u));
-    }
-    return bitcast<vec4<f32>>(packed[i]);
-}
+// Constants: STEPS, the steps of one pass, at most 8 (4 with NOISE_SUM); CONVERSIONS, those of an input.
 
 struct Sums {
     s0: mat4x4<f32>,
@@ -57,60 +46,60 @@ fn crossbar_sums(r: Reading, s: Site, tile: u32, plane: u32, t0: u32) -> Sums {
     let end = table[r.tile_at + tile + 1u];
     for (var k = table[r.tile_at + tile]; k < end; k++) {
         let at = s.codes + table[k];
-        let bytes = code_bytes(codes[at]) >> vec4<u32>(t0 * DAC_BITS);
+        let word = from_step(codes[at], t0);
         let signs = code_signs(at);
-        c.g = conductances(g_at + k);
+        c.g = packed[g_at + k];
         c.row = k;
         var v = vec4<f32>(0.0);
         if NOISE_SUM || NOISE_CELL {
-            v = bitcast<vec4<f32>>(packed[r.variance_at + g_at + k]);
+            v = packed[r.variance_at + g_at + k];
             c.deviation = sqrt(v);
         }
         if ANALOG_SUM {
-            let d = summed_drive(bytes, signs, r.dac_at);
+            let d = summed_drive(word, signs, r.dac_at);
             s0 = cell_steps(r, s0, c, d);
             if NOISE_SUM {
                 s4 = outer(s4, d.square, v);
             }
             continue;
         }
-        let d0 = step_drive(bytes, signs, 0u, r.dac_at);
+        let d0 = step_drive(word, signs, 0u, r.dac_at);
         s0 = cell_step(r, s0, c, d0, 0u);
         if NOISE_SUM {
-            s4 = outer(s4, d0 * d0, v);
+            s4 = outer(s4, square(d0), v);
         }
         if STEPS > 1u {
-            let d = step_drive(bytes, signs, 1u, r.dac_at);
+            let d = step_drive(word, signs, 1u, r.dac_at);
             s1 = cell_step(r, s1, c, d, 1u);
             if NOISE_SUM {
-                s5 = outer(s5, d * d, v);
+                s5 = outer(s5, square(d), v);
             }
         }
         if STEPS > 2u {
-            let d = step_drive(bytes, signs, 2u, r.dac_at);
+            let d = step_drive(word, signs, 2u, r.dac_at);
             s2 = cell_step(r, s2, c, d, 2u);
             if NOISE_SUM {
-                s6 = outer(s6, d * d, v);
+                s6 = outer(s6, square(d), v);
             }
         }
         if STEPS > 3u {
-            let d = step_drive(bytes, signs, 3u, r.dac_at);
+            let d = step_drive(word, signs, 3u, r.dac_at);
             s3 = cell_step(r, s3, c, d, 3u);
             if NOISE_SUM {
-                s7 = outer(s7, d * d, v);
+                s7 = outer(s7, square(d), v);
             }
         }
         if STEPS > 4u {
-            s4 = cell_step(r, s4, c, step_drive(bytes, signs, 4u, r.dac_at), 4u);
+            s4 = cell_step(r, s4, c, step_drive(word, signs, 4u, r.dac_at), 4u);
         }
         if STEPS > 5u {
-            s5 = cell_step(r, s5, c, step_drive(bytes, signs, 5u, r.dac_at), 5u);
+            s5 = cell_step(r, s5, c, step_drive(word, signs, 5u, r.dac_at), 5u);
         }
         if STEPS > 6u {
-            s6 = cell_step(r, s6, c, step_drive(bytes, signs, 6u, r.dac_at), 6u);
+            s6 = cell_step(r, s6, c, step_drive(word, signs, 6u, r.dac_at), 6u);
         }
         if STEPS > 7u {
-            s7 = cell_step(r, s7, c, step_drive(bytes, signs, 7u, r.dac_at), 7u);
+            s7 = cell_step(r, s7, c, step_drive(word, signs, 7u, r.dac_at), 7u);
         }
     }
     return Sums(s0, s1, s2, s3, s4, s5, s6, s7);

@@ -12,10 +12,10 @@ fn mul_high(a: u32, b: u32) -> u32 {
     let a_high = a >> 16u;
     let b_low = b & 0xffffu;
     let b_high = b >> 16u;
-    let low_high = a_low * b_high;
-    let high_low = a_high * b_low;
-    let middle = ((a_low * b_low) >> 16u) + (low_high & 0xffffu) + (high_low & 0xffffu);
-    return a_high * b_high + (low_high >> 16u) + (high_low >> 16u) + (middle >> 16u);
+    // Neither of these sums exceeds 32 bits.
+    let low = a_low * b_high + ((a_low * b_low) >> 16u);
+    let middle = a_high * b_low + (low & 0xffffu);
+    return a_high * b_high + (low >> 16u) + (middle >> 16u);
 }
 
 fn philox_round(c: vec4<u32>, key: vec2<u32>) -> vec4<u32> {

@@ -36,7 +36,8 @@ struct Reading {
     tile_at: u32,
     place_at: u32,
     dac_at: u32,
-    pad0: u32,
+    // Rows of `packed`: offsets of their codes, then where each row tile begins among them.
+    rows_at: u32,
 }
 
 struct Site {
@@ -57,15 +58,14 @@ struct Site {
     valid: bool,
 }
 
-// The work of thread `item` of a chip: neighbours share the columns.
-fn site_of(r: Reading, item: u32, chip: u32) -> Site {
-    let per_tile = run.blocks * r.pixels * QUADS;
+// The site of images `slot`, a block's quad at a pixel, and the four of columns number `tile`.
+fn site_at(r: Reading, slot: u32, tile: u32, chip: u32) -> Site {
     var s: Site;
-    s.tile = item / per_tile;
+    s.tile = tile;
     s.chip = chip;
-    s.quad = item % QUADS;
-    s.pixel = item % per_tile / QUADS % r.pixels;
-    s.block = item % per_tile / QUADS / r.pixels;
+    s.quad = slot % QUADS;
+    s.pixel = slot / QUADS % r.pixels;
+    s.block = slot / QUADS / r.pixels;
     let group = s.tile / r.tiles;
     let first = s.tile % r.tiles * 4u;
     s.column = group * r.group_out + first;
@@ -74,8 +74,14 @@ fn site_of(r: Reading, item: u32, chip: u32) -> Site {
     s.codes = chip * r.codes_chip + s.block * r.codes_block + group * r.codes_group
         + s.pixel / r.w_out * r.codes_y + s.pixel % r.w_out * r.codes_x
         + s.quad * select(1u, 2u, SIGNED);
-    s.valid = s.tile < r.tiles * r.groups && chip < run.chips;
+    s.valid = s.tile < r.tiles * r.groups && s.block < run.blocks && chip < run.chips;
     return s;
+}
+
+// The work of thread `item` of a chip: neighbours share the columns.
+fn site_of(r: Reading, item: u32, chip: u32) -> Site {
+    let slots = run.blocks * r.pixels * QUADS;
+    return site_at(r, item % slots, item / slots, chip);
 }
 
 // A conversion's number among those of its image, in fours of columns.

@@ -178,7 +178,7 @@ impl Case {
         ops.into_iter().any(|op| {
             matches!(
                 op,
-                Op::Conv2d(_) | Op::Conv2dGradInput(_) | Op::Conv2dGradWeight(_)
+                Op::Conv2d(_) | Op::Conv2dGradInput(_) | Op::Conv2dGradWeight(_) | Op::Crossbar(_)
             )
         })
     }

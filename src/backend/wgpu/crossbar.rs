@@ -1,11 +1,13 @@
 //! Layers on crossbar arrays with converters: `shaders/crossbar_codes.wgsl`; then
-//! `shaders/crossbar_pack.wgsl` and `shaders/crossbar.wgsl`, or where conductances are integers
+//! `shaders/crossbar_pack.wgsl` and `shaders/crossbar.wgsl` or `shaders/crossbar_wide.wgsl`
+//! ([`super::crossbar_tile`]), or where conductances are integers
 //! `shaders/crossbar_count.wgsl` after [`super::counting`], on software adapters
 //! `shaders/crossbar_fields.wgsl` after [`super::fields`], or cooperative matrices of [`super::crossbar_coop`];
 //! then `shaders/crossbar_post.wgsl`.
 
 use super::counting;
 use super::crossbar_coop::Tiles;
+use super::crossbar_tile::Tile;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, Operand, QUADS, View, Work};
 use super::fields::{self, Fields};
 use super::post::{self, PostParams};
@@ -77,13 +79,17 @@ impl OnGpu for Crossbar {
             geo: &self.geo,
             spec: &self.spec,
         };
-        let mut prepared = reading::prepare(&input, cx);
-        let matrices = Tiles::new(self, self.sums_codes(), cx);
-        let matrices = matrices.filter(|_| !self.counts_bits());
+        let integers = self.counts_bits();
+        let matrices = Tiles::new(self, self.sums_codes(), cx).filter(|_| !integers);
+        // Others do not look at the rows.
+        let tile = match integers || matrices.is_some() {
+            true => Tile::portable(&input),
+            false => Tile::new(&input, self.plain(), cx),
+        };
+        let mut prepared = reading::prepare(&input, tile, cx);
         if let Some(tiles) = matrices {
             return Ok(self.by_matrices(&tiles, &input, prepared, cx));
         }
-        let integers = self.counts_bits();
         let windows = integers
             .then(|| fields::prepare(&input, &prepared, cx, self.sums_codes()))
             .flatten();
@@ -92,7 +98,7 @@ impl OnGpu for Crossbar {
         } else if integers {
             self.count(&input, &mut prepared, cx)
         } else {
-            self.multiply(&input, &mut prepared, cx)
+            self.multiply(&input, tile, &mut prepared, cx)
         };
         // Placeholder buffers must not be bound twice.
         let counts = match self.clipped {
@@ -102,7 +108,10 @@ impl OnGpu for Crossbar {
                 floats: 4,
             },
         };
-        let call = self.converted(call, &prepared).write(self.y).write(counts);
+        let mut call = self.converted(call, &prepared).write(self.y);
+        if tile.fours == 1 {
+            call = call.write(counts);
+        }
         let mut calls = prepared.calls;
         calls.push(call);
         calls.push(self.finish(cx));
@@ -114,16 +123,25 @@ impl Crossbar {
     /// Adds the constants of `shaders/shared/conversion.wgsl`.
     fn converted(&self, call: Dispatch, prepared: &Prepared) -> Dispatch {
         let converter = self.spec.adc.as_ref();
-        let deviates = |adc: &Adc| adc.effects.deviates() > 0;
-        let disturbed = self.variance.is_some() || converter.is_some_and(deviates);
         call.effects(&prepared.effects)
             .constant("HAS_ADC", converter.is_some())
             .constant("OWN_CODES", converter.is_some_and(Adc::differ))
             .constant("INTEGER", self.spec.integer)
-            .constant("DISTURBED", disturbed)
+            .constant("DISTURBED", self.disturbed())
             .constant("CORRECTED", self.correct.is_some())
             .constant("SUM_CODES", self.sums_codes())
             .constant("COUNT_CLIPPED", self.clipped.is_some())
+    }
+
+    /// Whether deviates are drawn for conversions.
+    fn disturbed(&self) -> bool {
+        let deviates = |adc: &Adc| adc.effects.deviates() > 0;
+        self.variance.is_some() || self.spec.adc.as_ref().is_some_and(deviates)
+    }
+
+    /// Whether a column's sums and codes are all that is kept of it, see [`Tile::new`].
+    fn plain(&self) -> bool {
+        !self.disturbed() && !self.spec.integer && self.clipped.is_none()
     }
 
     /// Drives are multiplied with conductances by cooperative matrices.
@@ -248,13 +266,19 @@ impl Crossbar {
     fn multiply(
         &self,
         input: &Inputs<'_>,
+        tile: Tile,
         prepared: &mut Prepared,
         cx: &LowerContext<'_>,
     ) -> Dispatch {
-        let packed = reading::pack(input, prepared, cx);
+        let packed = reading::pack(input, tile, prepared, cx);
         let params = (&prepared.params, self.conversion(prepared, cx));
-        reading::attach(Dispatch::new("crossbar", self.work(cx)), input, cx)
-            .rounds(reading::rounds(input, self.sums_codes()))
+        let work = tile.work(&self.geo).per_chip(cx.per_chip(self.y));
+        let call = match tile.fours {
+            1 => Dispatch::new("crossbar", work).constant("SHARED", tile.shared),
+            _ => Dispatch::new("crossbar_wide", work),
+        };
+        reading::attach(call, input, tile)
+            .rounds(reading::rounds(input, tile, self.sums_codes()))
             .params(&params)
             .read(prepared.codes)
             .table(&prepared.table)

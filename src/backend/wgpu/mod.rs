@@ -49,6 +49,7 @@ mod cooperative;
 mod counting;
 mod crossbar;
 mod crossbar_coop;
+mod crossbar_tile;
 mod cut;
 pub mod devices;
 mod dispatch;

@@ -1,6 +1,7 @@
 //! What converters see: `shaders/partial_sums.wgsl` after the first kernels of
 //! [`super::crossbar`].
 
+use super::crossbar_tile::Tile;
 use super::dispatch::{Dispatch, LowerContext, OnGpu, View};
 use super::reading::{self, Inputs, ReadingParams};
 use super::uniform::uniform;
@@ -35,8 +36,9 @@ impl OnGpu for PartialSums {
             geo,
             spec,
         };
-        let mut prepared = reading::prepare(&input, cx);
-        let packed = reading::pack(&input, &mut prepared, cx);
+        let tile = Tile::portable(&input);
+        let mut prepared = reading::prepare(&input, tile, cx);
+        let packed = reading::pack(&input, tile, &mut prepared, cx);
         let params = Params {
             reading: prepared.params,
             y: cx.view(*y),
@@ -46,14 +48,14 @@ impl OnGpu for PartialSums {
         let sums = spec.arrays.row_tiles() * spec.arrays.read_planes() * spec.dac.conversions();
         let written = (4 * sums) as u64;
         let call = Dispatch::new("partial_sums", work)
-            .rounds(reading::rounds(&input, false) + written)
+            .rounds(reading::rounds(&input, tile, false) + written)
             .params(&params)
             .read(prepared.codes)
             .table(&prepared.table)
             .read(packed)
             .write(*y);
         let mut calls = prepared.calls;
-        calls.push(reading::attach(call, &input, cx));
+        calls.push(reading::attach(call, &input, tile));
         Ok(calls)
     }
 }

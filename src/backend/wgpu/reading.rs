@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::crossbar_tile::{Order, Tile};
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, Work};
 use super::uniform::uniform;
 use crate::effects::{ConverterEffects, Numbers, Table};
@@ -10,9 +11,6 @@ use crate::program::{Arrays, ConvGeometry, Dac, InputSigns, Reading, TensorId};
 
 /// Columns of a thread.
 const TILE: usize = 4;
-
-/// Most steps of one pass over the rows: 32 accumulators of four images.
-const MOST_STEPS: usize = 8;
 
 uniform! {
     /// Twin of `Reading` in `shaders/shared/reading.wgsl`.
@@ -40,6 +38,7 @@ uniform! {
         tile_at: u32,
         place_at: u32,
         dac_at: u32,
+        rows_at: u32,
     }
 }
 
@@ -68,6 +67,7 @@ uniform! {
         chip: u32,
         first: u32,
         rows: u32,
+        packed_rows: u32,
         cols: u32,
         planes: u32,
         group_out: u32,
@@ -175,8 +175,9 @@ fn codes(input: &Inputs<'_>, padded: &Padded, cx: &LowerContext<'_>) -> (Dispatc
 }
 
 /// Row offsets, row tiles, place values of planes (and where they differ the lowest and highest code of
-/// each), drives; and where the last three start. The tables of the converters' effects follow.
-fn table(input: &Inputs<'_>, padded: &Padded) -> (Table, [u32; 3]) {
+/// each), drives, rows in the order of packed conductances; and where the last four start. The tables of the
+/// converters' effects follow.
+fn table(input: &Inputs<'_>, padded: &Padded, order: &Order) -> (Table, [u32; 4]) {
     let spec = input.spec;
     let arrays = &spec.arrays;
     let mut all: Vec<u32> = padded.offsets(input.geo).collect();
@@ -190,9 +191,19 @@ fn table(input: &Inputs<'_>, padded: &Padded) -> (Table, [u32; 3]) {
             all.extend([codes.lo, codes.hi].map(|code| (code as f32).to_bits()));
         }
     }
+    // Rows in their own order are those at the beginning.
+    let mut rows_at = 0;
+    if order.padded() {
+        rows_at = all.len() as u32;
+        // What is added for a row that is not there is 0, whatever its code is.
+        let offset = |&row: &u32| all.get(row as usize).copied().unwrap_or(0);
+        let offsets: Vec<u32> = order.rows.iter().map(offset).collect();
+        all.extend(offsets);
+        all.extend_from_slice(&order.tiles);
+    }
     let mut table = Table(all);
     let [dac_at, _] = table.append(spec.dac.table.as_ref());
-    (table, [tile_at, place_at, dac_at])
+    (table, [tile_at, place_at, dac_at, rows_at])
 }
 
 /// What the effects inside the converters tell their shaders, after what the table holds already.
@@ -211,61 +222,69 @@ fn converter_effects(spec: &Reading, table: Table) -> Numbers {
 }
 
 /// Fours of columns of a channel group.
-fn column_tiles(geo: &ConvGeometry) -> usize {
+pub(super) fn column_tiles(geo: &ConvGeometry) -> usize {
     (geo.c_out / geo.groups).div_ceil(TILE)
 }
 
 /// Adds packed conductances to what comes before the sums; where they are.
-pub(super) fn pack(input: &Inputs<'_>, to: &mut Prepared, cx: &LowerContext<'_>) -> Operand {
+pub(super) fn pack(
+    input: &Inputs<'_>,
+    tile: Tile,
+    to: &mut Prepared,
+    cx: &LowerContext<'_>,
+) -> Operand {
     let (geo, arrays) = (input.geo, &input.spec.arrays);
+    let order = Order::new(arrays, tile);
     let tiles = column_tiles(geo);
-    let chip = tiles * geo.groups * arrays.read_planes() * arrays.rows;
+    let chip = tiles * geo.groups * arrays.read_planes() * order.rows.len();
     let parts: Vec<TensorId> = [Some(input.g), input.variance]
         .into_iter()
         .flatten()
         .collect();
     let per_chip = parts.iter().any(|&t| cx.per_chip(t));
     let slabs = if per_chip { cx.capacity.chips } else { 1 };
-    // Starts in vec4: of halves, one holds two fours.
-    let fours = |t| match cx.halves(t) {
-        true => (chip * slabs).div_ceil(2),
-        false => chip * slabs,
-    };
-    let variance_at = fours(input.g);
     let operand = Operand::Scratch {
         index: 1,
-        floats: 4 * parts.iter().map(|&t| fours(t) as u64).sum::<u64>(),
+        floats: (4 * chip * slabs * parts.len()) as u64,
     };
+    let rows: Arc<[u32]> = order.rows.as_slice().into();
     let calls = parts.iter().enumerate().map(|(i, &t)| {
         let params = PackParams {
             g: cx.view(t),
             chip: chip as u32,
-            first: (i * 2 * variance_at) as u32,
+            first: (i * chip * slabs) as u32,
             rows: arrays.rows as u32,
+            packed_rows: order.rows.len() as u32,
             cols: arrays.cols as u32,
             planes: arrays.read_planes() as u32,
             group_out: (geo.c_out / geo.groups) as u32,
             tiles: tiles as u32,
         };
-        Dispatch::new("crossbar_pack", Work::flat(chip).per_chip(per_chip))
+        let call = Dispatch::new("crossbar_pack", Work::flat(chip).per_chip(per_chip))
             .constant("HALF", cx.halves(t))
+            .constant("PADDED", order.padded())
             .params(&params)
             .read(t)
-            .write(operand)
+            .write(operand);
+        match order.padded() {
+            true => call.table(&rows),
+            false => call.read(Operand::Unused),
+        }
     });
     to.calls.extend(calls);
     to.params.g_chip = if per_chip { chip as u32 } else { 0 };
-    to.params.variance_at = variance_at as u32;
+    to.params.variance_at = (chip * slabs) as u32;
     operand
 }
 
-/// Codes and tables of a crossbar operator.
-pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
+/// Codes and tables of a crossbar operator, whose rows are packed as a tile wants them.
+pub(super) fn prepare(input: &Inputs<'_>, tile: Tile, cx: &LowerContext<'_>) -> Prepared {
     let (geo, spec) = (input.geo, input.spec);
     let arrays: &Arrays = &spec.arrays;
     let padded = Padded::new(geo, &spec.dac);
     let (codes_call, codes, codes_chip) = codes(input, &padded, cx);
-    let (table, [tile_at, place_at, dac_at]) = table(input, &padded);
+    let order = Order::new(arrays, tile);
+    let (table, [tile_at, place_at, dac_at, rows_at]) = table(input, &padded, &order);
     let effects = converter_effects(spec, table);
     let channel = padded.h * padded.w * padded.pixel();
     let params = ReadingParams {
@@ -275,8 +294,8 @@ pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
         codes_y: (geo.stride[0] * padded.w * padded.pixel()) as u32,
         codes_x: (geo.stride[1] * padded.pixel()) as u32,
         g_chip: 0,
-        g_tile: (arrays.read_planes() * arrays.rows) as u32,
-        g_plane: arrays.rows as u32,
+        g_tile: (arrays.read_planes() * order.rows.len()) as u32,
+        g_plane: order.rows.len() as u32,
         variance_at: 0,
         rows: arrays.rows as u32,
         cols: arrays.cols as u32,
@@ -292,6 +311,7 @@ pub(super) fn prepare(input: &Inputs<'_>, cx: &LowerContext<'_>) -> Prepared {
         tile_at,
         place_at,
         dac_at,
+        rows_at,
     };
     Prepared {
         calls: vec![codes_call],
@@ -319,29 +339,15 @@ pub(super) fn deviate_rounds(geo: &ConvGeometry) -> u64 {
     if aligned(geo) { 4 } else { 4 * 5 }
 }
 
-/// Conversions of a pass over the rows.
-fn steps(input: &Inputs<'_>) -> usize {
-    let noisy = input.variance.is_some();
-    let most = match (noisy, input.spec.noise_per_cell) {
-        (false, _) => MOST_STEPS,
-        // The variances have accumulators of their own.
-        (true, false) => MOST_STEPS / 2,
-        // Deviates of cells cost far more than another pass over the rows.
-        (true, true) => 1,
-    };
-    let conversions = input.spec.dac.conversions();
-    conversions.div_ceil(conversions.div_ceil(most))
-}
-
 /// Rounds of a thread that reads all rows; with `sum_codes` it adds the codes up too.
-pub(super) fn rounds(input: &Inputs<'_>, sum_codes: bool) -> u64 {
+pub(super) fn rounds(input: &Inputs<'_>, tile: Tile, sum_codes: bool) -> u64 {
     let (spec, dac) = (input.spec, &input.spec.dac);
     let rows = spec.arrays.rows as u64;
     let (tiles, planes) = (
         spec.arrays.row_tiles() as u64,
         spec.arrays.read_planes() as u64,
     );
-    let (steps, conversions) = (steps(input) as u64, dac.conversions() as u64);
+    let (steps, conversions) = (tile.steps as u64, dac.conversions() as u64);
     let deviates = deviate_rounds(input.geo);
     let row = match (
         input.variance.is_some() && spec.noise_per_cell,
@@ -357,19 +363,18 @@ pub(super) fn rounds(input: &Inputs<'_>, sum_codes: bool) -> u64 {
     let conversion = 1 + deviates * (inside as u64 + u64::from(sum));
     rows * u64::from(sum_codes)
         + rows * planes * passes * row
-        + tiles * (1 + planes * (1 + passes + conversions * conversion))
+        + tiles * (1 + planes * (1 + passes + conversions * (1 + conversion)))
 }
 
 /// Adds the constants of `shaders/shared/crossbar.wgsl` and what it includes.
-pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, cx: &LowerContext<'_>) -> Dispatch {
+pub(super) fn attach(call: Dispatch, input: &Inputs<'_>, tile: Tile) -> Dispatch {
     let spec = input.spec;
     let noisy = input.variance.is_some();
     let noise_sum = noisy && !spec.noise_per_cell;
     digits(call, input)
-        .constant("STEPS", steps(input) as u32)
+        .constant("STEPS", tile.steps as u32)
         .constant("NOISE_SUM", noise_sum)
         .constant("NOISE_CELL", noisy && spec.noise_per_cell)
-        .constant("HALF", cx.halves(input.g))
 }
 
 /// Adds the constants of `shaders/effects/drive.wgsl` and `shaders/shared/reading.wgsl`.

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::program::{Op, with_operator};
 
 /// Kernels of products, and what they are called in plans.
-const ROUTES: [(&str, &str); 11] = [
+const ROUTES: [(&str, &str); 12] = [
     ("conv2d", "portable"),
     ("conv2d_tiled", "tiled"),
     ("conv2d_depthwise", "depthwise"),
@@ -13,6 +13,7 @@ const ROUTES: [(&str, &str); 11] = [
     ("conv2d_coop8", "cooperative 8 x 8"),
     ("conv2d_coop16", "cooperative 16 x 16"),
     ("crossbar", "portable"),
+    ("crossbar_wide", "eight columns a thread"),
     ("crossbar_coop8", "cooperative 8 x 8"),
     ("crossbar_coop16", "cooperative 16 x 16"),
     ("crossbar_count", "counts of bits"),
