@@ -327,12 +327,15 @@ fn ideal(seed: u64) -> Option<(bool, Case)> {
         1 => 1,
         b => (1 << (b - 1)) - 1,
     };
+    // All slices of a place value hold the same digit.
+    let equal = a.equal_slices as f32;
     let w = case.drawn(a.plane_len(), Scope::Shared, |rng| {
-        match (most, rng.coin()) {
+        let code = match (most, rng.coin()) {
             (1, true) => 1.0,
             (1, false) => -1.0,
             _ => rng.pick(0, 2 * most) as f32 - most as f32,
-        }
+        };
+        equal * code
     });
     let one = case.shared(&[1.0]);
     let n = case.count(arrays::input(&geo), Scope::Shared);

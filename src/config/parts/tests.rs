@@ -22,7 +22,8 @@ fn mistakes_in_parts_are_told_with_their_line() {
         ),
         (
             "loss = [{ weight = 1 }]\n",
-            "2: field `train.loss[0].kind`: a part without a kind; allowed: \"l1\", \"group-lasso\", \"slice-l1\", \"distill\"",
+            "2: field `train.loss[0].kind`: a part without a kind; allowed: \"l1\", \"group-lasso\", \"slice-l1\", \"distill\", \
+             \"ovf\", \"irs\", \"heads\"",
         ),
         (
             "loss = [\n{ kind = \"l1\" },\n{ kind = \"l1\" }]\n",

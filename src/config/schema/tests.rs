@@ -6,6 +6,7 @@ use super::*;
 use crate::config::reader::Reader;
 use crate::config::tests::whole;
 use crate::config::{chip, read_fields};
+use crate::error::Code;
 use crate::random::{Purpose, Stream};
 
 /// Names and texts of the experiments that ship.
@@ -144,8 +145,10 @@ fn reader_and_schema_agree_on_mutated_experiments() {
         let reader = Reader::new(&text, Some("x.toml"));
         read_fields(&text, &reader, "x").unwrap();
         let by_schema = validator.is_valid(&json(&document));
-        let mistakes = reader.mistakes();
+        let mut mistakes = reader.mistakes();
         mistakes.iter().for_each(whole);
+        // The same value twice on an axis is right in some designs and wrong in others, which no schema knows.
+        mistakes.retain(|mistake| mistake.code != Code::Repeated);
         let told = format!("{name}: {mistakes:?}\n{text}");
         assert_eq!(mistakes.is_empty(), by_schema, "{told}");
         match by_schema {
