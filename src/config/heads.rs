@@ -44,7 +44,7 @@ section! {
         name: String = String::new(), HeadName;
         /// Node whose map it reads, as `conv1` or `pool2`.
         at: String = String::new(), Text;
-        /// The map is averaged to so many rows and columns; 0: it is read as it is. Windows of equal size cover
+        /// The map is averaged to this many rows and columns; 0: it is read as it is. Windows of equal size cover
         /// the map, and overlap where it cannot be divided.
         pool: usize = 1, 0..=1024;
         /// Units of its hidden fully connected layers, each followed by the network's non-linearity.
