@@ -3,7 +3,7 @@
 // The inner loop of crossbars: four columns x four images x up to eight steps in registers, one
 // load of the codes and one of the conductances for all of them. The accumulators are named: no
 // driver has a reason to keep them in memory. Bound by the kernel's file: `codes`, `table`, `packed`.
-// Constants: STEPS, the steps of one pass, at most 8 (4 with NOISE_SUM); CONVERSIONS, those of an input.
+// Constants: STEPS, the steps of one pass, at most 8 (4 with NOISE_SUM); CONVERSIONS, the conversions of an input.
 
 struct Sums {
     s0: mat4x4<f32>,

@@ -1,6 +1,6 @@
 // What follows a pass over the rows in crossbar.wgsl and crossbar_wide.wgsl: conversions of some steps,
 // and after the last pass of a plane its part of the output, which is in `y` from plane to plane. Constants:
-// STEPS, those of a pass, and CONVERSIONS, those of an input. In the kernel's file: what
+// STEPS, the steps of a pass, and CONVERSIONS, the conversions of an input. In the kernel's file: what
 // shared/conversion.wgsl needs, which it includes.
 
 // Adds four columns' part of a plane to what is in `y`, or begins it. With the last one goes what the
