@@ -77,7 +77,16 @@ pub(super) fn of_plain(
             inputs.map(part).collect()
         }
         Layer::Add => inputs.map(|&i| (i, dy)).collect(),
-        _ => {
+        Layer::Input
+        | Layer::Conv { .. }
+        | Layer::BatchNorm { .. }
+        | Layer::Activation(_)
+        | Layer::Affine
+        | Layer::Quantize { .. }
+        | Layer::Rearrange { .. }
+        | Layer::MaxPool(_)
+        | Layer::AvgPool(_)
+        | Layer::Softmax => {
             let source = node.inputs[0];
             let dx = b.map(source, Scope::PerChip);
             ops.push(through_map(b, &at, saved, dx));
