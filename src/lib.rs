@@ -22,6 +22,7 @@
 //! | Which chips, how many, and what came out? | [`sweep`] |
 //! | How is it shown? | [`report`] |
 //! | How fast is this machine at it? | [`bench`](mod@bench) |
+//! | How does another program offer the command line? | `cli` (feature `cli`) |
 //!
 //! # In a few lines
 //!
@@ -48,10 +49,16 @@
 //! ```
 #![warn(missing_docs)]
 
+// The command line names the library as every other program does.
+#[cfg(feature = "cli")]
+extern crate self as pimento;
+
 pub mod backend;
 pub mod bench;
 pub mod chip;
 pub mod choice;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod column;
 pub mod config;
 pub mod data;

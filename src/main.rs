@@ -1,7 +1,5 @@
 //! The `pimento` program: see `pimento --help`.
 
-mod cli;
-
 use std::process::ExitCode;
 
 /// Exit code of a broken invariant, as [`pimento::Error::Internal`] has.
@@ -12,8 +10,8 @@ fn main() -> ExitCode {
     without_desktop();
     std::panic::set_hook(Box::new(|panic| eprintln!("{}", apology(panic))));
     // The hook has said what happened; a panic must not look like another kind of failure.
-    match std::panic::catch_unwind(cli::run) {
-        Ok(code) => code,
+    match std::panic::catch_unwind(|| pimento::cli::run(std::env::args_os())) {
+        Ok(code) => ExitCode::from(code),
         Err(_) => ExitCode::from(INTERNAL),
     }
 }

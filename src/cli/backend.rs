@@ -81,6 +81,28 @@ impl MemoryArgs {
     }
 }
 
+/// The value of an option by its name.
+fn word<T: ValueEnum>(option: &str, word: &str) -> Result<T> {
+    T::from_str(word, false).map_err(|_| {
+        let values = T::value_variants().iter();
+        let names =
+            values.filter_map(|value| Some(format!("{:?}", value.to_possible_value()?.get_name())));
+        Error::input(format!(
+            "{option} = {word:?} is not known; allowed: {}",
+            names.collect::<Vec<_>>().join(", ")
+        ))
+    })
+}
+
+/// Memory that chips may take, from a text with a unit.
+///
+/// # Errors
+/// A text that is no size, or less than a mebibyte.
+pub fn memory(text: &str) -> Result<u64> {
+    let bytes = size(text).map(|size| size.as_u64());
+    bytes.map_err(|why| Error::input(format!("memory = {text:?} is no size; {why}")))
+}
+
 /// Least memory that is worth a budget.
 const LEAST: ByteSize = ByteSize::mib(1);
 
@@ -92,6 +114,19 @@ fn size(text: &str) -> std::result::Result<ByteSize, String> {
 }
 
 impl BackendArgs {
+    /// What these words ask for, as `--backend`, `--adapter` and `--kernels` do.
+    ///
+    /// # Errors
+    /// A word that is none of a backend or of kernels.
+    pub fn of(backend: &str, adapter: Option<&str>, kernels: &[String]) -> Result<Self> {
+        let kernels: Result<Vec<_>> = kernels.iter().map(|k| word("kernels", k)).collect();
+        Ok(Self {
+            backend: word("backend", backend)?,
+            adapter: adapter.map(str::to_string),
+            kernels: kernels?,
+        })
+    }
+
     /// Opens the backend.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
         Ok(self.open_measurable()?)

@@ -1,8 +1,17 @@
 //! The command line: one file per subcommand, which parses, calls the library and prints.
 //! Results go to standard output, everything else to standard error.
+//!
+//! It is part of the library so that other programs can have it: the `pimento` program and the Python package call
+//! [`run`]. How a backend is named and where images are found is the same for them too ([`backend`], [`images`]).
+//!
+//! # Examples
+//! ```
+//! let code = pimento::cli::run(["pimento", "presets", "--quiet"]);
+//! assert_eq!(code, 0);
+//! ```
 
 mod arrays;
-mod backend;
+pub mod backend;
 mod bench;
 mod check;
 mod chip;
@@ -12,7 +21,7 @@ mod demo;
 mod devices;
 mod diff;
 mod export;
-mod images;
+pub mod images;
 mod infer;
 mod init;
 mod inspect;
@@ -34,8 +43,8 @@ mod sweep;
 mod train;
 mod worst_case;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use pimento::Error;
@@ -124,20 +133,27 @@ enum Command {
     Man(man::Man),
 }
 
-/// Parses the command line, does it, prints errors, and says how it went.
-pub fn run() -> ExitCode {
+/// Exit code of wrong input, as [`Error::Input`] has.
+const INPUT: u8 = 2;
+
+/// Parses a command line, which begins with the program's name, does it, prints errors, and returns the exit code.
+pub fn run<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> u8 {
     signals::report_large_files();
-    let json = std::env::args_os()
-        .take_while(|word| word != "--")
+    let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    let json = words
+        .iter()
+        .take_while(|word| *word != "--")
         .any(|word| word == "--json");
-    let command = match Cli::try_parse() {
+    let command = match Cli::try_parse_from(words) {
         Ok(cli) => cli.command,
         Err(error) => {
             if json && error.use_stderr() {
                 let text = error.to_string();
                 output::print_json_error(&Error::input(text.trim_end()), error.exit_code());
             }
-            error.exit()
+            // Help that nobody reads any more is no failure.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(INPUT);
         }
     };
     let done = match command {
@@ -163,11 +179,11 @@ pub fn run() -> ExitCode {
         Command::Completions(c) => c.run(),
         Command::Man(c) => c.run(),
     };
-    ended(done.map(|()| ExitCode::SUCCESS), json)
+    ended(done.map(|()| 0), json)
 }
 
 /// The exit code of a command; an error is printed.
-fn ended(done: pimento::Result<ExitCode>, json: bool) -> ExitCode {
+fn ended(done: pimento::Result<u8>, json: bool) -> u8 {
     match done {
         Ok(code) => code,
         Err(error) => {
@@ -175,7 +191,7 @@ fn ended(done: pimento::Result<ExitCode>, json: bool) -> ExitCode {
             if json {
                 output::print_json_error(&error, error.exit_code().into());
             }
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
     }
 }
