@@ -207,9 +207,10 @@ impl LayerSettings {
 }
 
 /// How well a pattern knows a layer that it matches: whether it is the name, and its literal characters.
-type Rank = (bool, usize);
+pub(super) type Rank = (bool, usize);
 
-fn rank(pattern: &str, name: &str) -> Option<Rank> {
+/// The rank of a pattern for a layer; none where it does not match.
+pub(super) fn rank(pattern: &str, name: &str) -> Option<Rank> {
     let literal = pattern.chars().filter(|c| !matches!(c, '*' | '?')).count();
     match pattern == name {
         true => Some((true, literal)),

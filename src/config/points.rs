@@ -349,7 +349,7 @@ impl Experiment {
             Some(("variation", "sigma_profile")) if of_all => false,
             Some(_) => c.sees_variation(),
             None if field == "tuned" => false,
-            None if field == "digital" => on_cells || c.sees_variation(),
+            None if field == "digital" => on_cells || c.sees_variation() || c.mask().is_some(),
             None => !c.is_float(),
         })
     }

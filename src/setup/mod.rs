@@ -12,6 +12,7 @@ mod heads;
 mod inputs;
 mod kept_kernels;
 mod layers;
+mod masks;
 mod numerics;
 mod start;
 mod teacher;
@@ -171,6 +172,7 @@ impl<'a> Point<'a> {
         let teachers = teachers.map_err(|e| at_point(e, &config))?;
         let last = experiment.last_stage()?;
         start::check(&last, &layers, &start).map_err(|e| at_point(e, &config))?;
+        masks::check(experiment, &layers, &start.graph).map_err(|e| at_point(e, &config))?;
         let quantized = numerics(experiment, &layers, inputs.signed);
         Ok(Self {
             numerics: numerics::deployed(&last.train.composition(), &quantized),

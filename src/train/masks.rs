@@ -2,38 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::LayerSettings;
 use crate::config::parts::{MaskGroups, MaskWeights};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::Parameters;
 use crate::network::graph::{Graph, Layer, NodeId};
 use crate::network::parameters::Tensor;
 use crate::network::state::Part;
 use crate::program::ConvGeometry;
 
-/// Masks of all crossbar layers by their names: 1 where a weight stays. `segment` is the length of a segment.
+/// Which groups of weights go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pruning<'a> {
+    /// The part.
+    pub mask: &'a MaskWeights,
+    /// Length of a segment.
+    pub segment: usize,
+    /// Settings of the crossbar layers, in order: digital ones keep their weights.
+    pub layers: &'a [LayerSettings],
+}
+
+impl Pruning<'_> {
+    /// The share of a layer's groups that are removed.
+    fn share(&self, own: &LayerSettings) -> Result<f64> {
+        if own.digital {
+            return Ok(0.0);
+        }
+        let share = self.mask.sparsity_of(&own.name);
+        share.map_err(|mistake| Error::Input(vec![*mistake]))
+    }
+}
+
+/// Masks of all crossbar layers by their names: 1 where a weight stays.
 ///
 /// # Errors
 /// The network lacks a weight.
 pub(super) fn masks(
     graph: &Graph,
     parameters: &Parameters,
-    mask: &MaskWeights,
-    segment: usize,
+    pruning: Pruning,
 ) -> Result<BTreeMap<String, Tensor>> {
+    let groups = pruning.mask.groups;
     let mut masks = BTreeMap::new();
     let layers = graph.crossbars();
     let last = layers.last().map(|layer| layer.0);
-    for (id, geo, _) in layers {
+    for ((id, geo, _), own) in layers.into_iter().zip(pruning.layers) {
         let name = &graph.nodes[id].name;
         let w = parameters.need(name, Part::Weight)?;
-        let keeps_all = mask.groups == MaskGroups::Filters && Some(id) == last;
+        let keeps_all = groups == MaskGroups::Filters && Some(id) == last;
         let removed = match keeps_all {
             true => vec![],
             false => smallest(
                 w,
                 geo.rows(),
-                tile(&geo, mask.groups, segment),
-                mask.sparsity,
+                tile(&geo, groups, pruning.segment),
+                pruning.share(own)?,
             ),
         };
         let mut data = vec![1.0; w.len()];
@@ -44,10 +67,23 @@ pub(super) fn masks(
         let shape = shape.unwrap_or_default();
         masks.insert(name.clone(), Tensor { shape, data });
     }
-    if mask.groups == MaskGroups::Filters {
-        remove_readers(graph, &mut masks);
+    if groups == MaskGroups::Filters {
+        remove_readers(graph, pruning.layers, &mut masks);
     }
     Ok(masks)
+}
+
+/// Outputs of the last layer, the classes, that a mask leaves no weight, with the name of the layer.
+pub(super) fn lost_classes<'g>(
+    graph: &'g Graph,
+    masks: &BTreeMap<String, Tensor>,
+) -> Option<(&'g str, Vec<usize>)> {
+    let &(id, geo, _) = graph.crossbars().last()?;
+    let name = graph.nodes[id].name.as_str();
+    let columns = masks.get(name)?.data.chunks(geo.rows()).enumerate();
+    let lost = columns.filter(|(_, column)| column.iter().all(|m| *m == 0.0));
+    let lost: Vec<usize> = lost.map(|(class, _)| class).collect();
+    (!lost.is_empty()).then_some((name, lost))
 }
 
 /// Columns and rows of a group.
@@ -79,8 +115,9 @@ fn smallest(w: &[f32], rows: usize, tile: (usize, usize), share: f64) -> Vec<usi
 }
 
 /// Removes the rows that read the map of a removed filter.
-fn remove_readers(graph: &Graph, masks: &mut BTreeMap<String, Tensor>) {
-    for (id, geo, _) in graph.crossbars() {
+fn remove_readers(graph: &Graph, layers: &[LayerSettings], masks: &mut BTreeMap<String, Tensor>) {
+    let crossbars = graph.crossbars().into_iter().zip(layers);
+    for ((id, geo, _), _) in crossbars.filter(|(_, own)| !own.digital) {
         let Some(source) = filters_of(graph, graph.nodes[id].inputs[0]) else {
             continue;
         };
@@ -135,14 +172,34 @@ fn filters_of(graph: &Graph, mut id: NodeId) -> Option<NodeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Graph;
+    use crate::config::Experiment;
 
-    fn part(groups: MaskGroups, sparsity: f64) -> MaskWeights {
-        MaskWeights {
-            groups,
-            sparsity,
-            segment: 0,
-        }
+    /// The masks of a network with a part, and settings of its layers.
+    fn masked(
+        (g, p): &(Graph, Parameters),
+        weights: &str,
+        layers: &str,
+    ) -> BTreeMap<String, Tensor> {
+        let text = format!(
+            "{layers}\n[train]\nepochs = 1\nweights = [{{ kind = \"mask\", {weights} }}]\n"
+        );
+        let e = Experiment::parse(&text, "test").unwrap();
+        let own = g.crossbars().into_iter();
+        let own = own.map(|(id, ..)| e.of_layer(&g.nodes[id].name).unwrap());
+        let composition = e.train.composition();
+        let mask = composition.mask().unwrap();
+        let pruning = Pruning {
+            mask,
+            segment: mask.segment,
+            layers: &own.collect::<Vec<_>>(),
+        };
+        masks(g, p, pruning).unwrap()
+    }
+
+    /// Share of the weights of a layer that go.
+    fn removed(masks: &BTreeMap<String, Tensor>, name: &str) -> f64 {
+        let data = &masks[name].data;
+        data.iter().filter(|m| **m == 0.0).count() as f64 / data.len() as f64
     }
 
     /// Two convolutions with a norm and a pool between them, then a linear layer.
@@ -169,8 +226,7 @@ mod tests {
 
     #[test]
     fn the_rows_that_read_a_removed_filter_go_with_it() {
-        let (g, p) = network();
-        let masks = masks(&g, &p, &part(MaskGroups::Filters, 0.5), 0).unwrap();
+        let masks = masked(&network(), "groups = \"filters\"", "");
         let gone = |name: &str, rows: usize| -> Vec<usize> {
             let filters = masks[name].data.chunks(rows).enumerate();
             let filters = filters.filter(|(_, m)| m.iter().all(|m| *m == 0.0));
@@ -188,6 +244,42 @@ mod tests {
         for (i, m) in masks["c"].data.iter().enumerate() {
             assert_eq!(*m == 1.0, !b.contains(&(i % 96 / 16)), "{i}");
         }
+    }
+
+    #[test]
+    fn layers_have_shares_of_their_own_and_digital_ones_keep_all() {
+        let network = network();
+        let shares = |weights: &str, layers: &str| {
+            let masks = masked(&network, weights, layers);
+            ["a", "b", "c"].map(|name| removed(&masks, name))
+        };
+        assert_eq!(shares("sparsity = 0.5", ""), [0.5; 3]);
+        let own = "sparsity = 0.5, sparsities = { c = 0, \"?\" = 0.75 }";
+        assert_eq!(shares(own, ""), [0.75, 0.75, 0.0]);
+        let digital = "[layer.b]\ndigital = true\n";
+        assert_eq!(shares("sparsity = 0.5", digital), [0.5, 0.0, 0.5]);
+        // Rows that read filters of `a` stay in a digital `b`; rows of `c` have no removed filter to read.
+        let filters = "groups = \"filters\"";
+        assert_eq!(shares(filters, digital), [0.5, 0.0, 0.0]);
+        // A spared layer has all its filters, but no rows that read what is gone.
+        let spared = "groups = \"filters\", sparsities = { b = 0 }";
+        assert_eq!(shares(spared, ""), [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn classes_without_weights_are_found() {
+        let network = network();
+        let lost = |weights: &str| {
+            let masks = masked(&network, weights, "");
+            lost_classes(&network.0, &masks).map(|(name, lost)| (name.to_string(), lost))
+        };
+        let columns = "groups = \"column-segments\", segment = 96, sparsity =";
+        let removed = removed(&masked(&network, &format!("{columns} 0.4"), ""), "c");
+        assert_eq!(removed, 1.0 / 3.0);
+        let (name, classes) = lost(&format!("{columns} 0.7")).unwrap();
+        assert_eq!((name.as_str(), classes.len()), ("c", 2));
+        assert_eq!(lost("sparsity = 0.2"), None);
+        assert_eq!(lost("groups = \"filters\", sparsity = 0.9"), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use teacher::Teacher;
 use super::batches::{Batch, Batches};
 use super::cells::CellSteps;
 use super::checkpoint::{EpochSums, Position};
+use super::masks::Pruning;
 use super::settings::Course;
 use super::stages::Stage;
 use super::trainer::{EpochRecord, Job};
@@ -255,9 +256,20 @@ impl<'a> Run<'a> {
         else {
             return Ok(());
         };
-        let segment = mask.segment_in(experiment);
         let own = &self.stage.point.start.graph;
-        let tensors = masks::masks(own, &self.parameters, mask, segment)?;
+        let pruning = Pruning {
+            mask,
+            segment: mask.segment_in(experiment),
+            layers: &self.stage.point.layers,
+        };
+        let tensors = masks::masks(own, &self.parameters, pruning)?;
+        if let Some((layer, lost)) = masks::lost_classes(own, &tensors) {
+            let text = format!(
+                "{}: the mask leaves outputs {lost:?} of `{layer}` no weight, so that these classes depend on no input",
+                self.label()
+            );
+            self.job.observer.message(&text);
+        }
         let masks = Parameters { tensors };
         masks.load_into(self.session.as_mut(), &self.training.parts.masks)
     }

@@ -13,6 +13,7 @@ mod identity;
 mod in_flight;
 mod laws;
 mod layers;
+mod masks;
 mod norms;
 mod part_gradients;
 mod parts;

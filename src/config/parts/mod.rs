@@ -32,7 +32,7 @@ pub use group_lasso::{GroupLasso, LassoGroups};
 pub use heads::HeadsLoss;
 pub use l1::L1;
 pub use learned_range::LearnedRange;
-pub use mask::{MaskGroups, MaskWeights};
+pub use mask::{MaskGroups, MaskWeights, MaskedLayer};
 pub use noise::FreshChips;
 pub use plateau::Plateau;
 pub use quantize::{QuantizeActivations, QuantizeWeights};

@@ -146,7 +146,7 @@ impl Run<'_> {
     }
 
     /// Name of the training, and of the stage where there are several.
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         match self.stage.name.as_str() {
             "" => self.job.label.clone(),
             stage => format!("{}, stage {stage}", self.job.label),
