@@ -160,16 +160,24 @@ impl Experiment {
                 "{source}: byte {at} is not UTF-8; allowed: a TOML text in UTF-8"
             ))
         })?;
-        let mut experiment = read(&text, Some(&source), &name::of_file(path))?;
-        if let Some(folder) = path.parent() {
-            experiment.data.resolve(folder);
-        }
-        if let (Some(file), Some(folder)) = (&experiment.network.file, path.parent()) {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse_at(&text, Some(&source), &name::of_file(path), folder)
+    }
+
+    /// Reads the text of an experiment file as [`Experiment::load`] would in `folder`: relative paths are resolved
+    /// against it, and the files of networks are pinned. Messages have lines where the text has a name, `source`;
+    /// `name` is the experiment's unless it says another one.
+    ///
+    /// # Errors
+    /// Every mistake of the text; a network's file that cannot be read.
+    pub fn parse_at(text: &str, source: Option<&str>, name: &str, folder: &Path) -> Result<Self> {
+        let mut experiment = read(text, source, name)?;
+        experiment.data.resolve(folder);
+        if let Some(file) = &experiment.network.file {
             let file = folder.join(file);
             network::pin(&file, &mut experiment.network.file_sha256, "network.file")?;
             experiment.network.file = Some(file);
         }
-        let folder = path.parent().unwrap_or(Path::new(""));
         for mut teacher in experiment.teachers_mut() {
             teacher.pin(folder)?;
         }

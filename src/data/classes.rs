@@ -11,7 +11,7 @@ const LISTED: usize = 6;
 ///
 /// # Errors
 /// More classes than there are images: labels that are numbers of something else.
-pub(super) fn count(parts: &[(String, Vec<u16>)]) -> Result<usize> {
+pub fn count(parts: &[(String, Vec<u16>)]) -> Result<usize> {
     let images: usize = parts.iter().map(|(_, labels)| labels.len()).sum();
     let mut most = 0;
     for (name, labels) in parts {

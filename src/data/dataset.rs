@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::files::reading;
 use crate::random::Reach;
@@ -11,9 +12,9 @@ use crate::random::Reach;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pixels {
     /// 8-bit pixels, what pictures have.
-    Bytes(Vec<u8>),
+    Bytes(Buffer<u8>),
     /// Numbers of any meaning (NPY arrays); they stand for themselves.
-    Floats(Vec<f32>),
+    Floats(Buffer<f32>),
 }
 
 impl Pixels {
@@ -44,13 +45,13 @@ impl Pixels {
 
 impl From<Vec<u8>> for Pixels {
     fn from(values: Vec<u8>) -> Self {
-        Pixels::Bytes(values)
+        Pixels::Bytes(values.into())
     }
 }
 
 impl From<Vec<f32>> for Pixels {
     fn from(values: Vec<f32>) -> Self {
-        Pixels::Floats(values)
+        Pixels::Floats(values.into())
     }
 }
 
@@ -213,8 +214,8 @@ impl Dataset {
     /// The images with these indices, in this order.
     pub fn select(&self, indices: &[usize]) -> Self {
         let images = match &self.images {
-            Pixels::Bytes(all) => Pixels::Bytes(self.chosen(all, indices, Vec::new())),
-            Pixels::Floats(all) => Pixels::Floats(self.chosen(all, indices, Vec::new())),
+            Pixels::Bytes(all) => self.chosen(all, indices, Vec::new()).into(),
+            Pixels::Floats(all) => self.chosen(all, indices, Vec::new()).into(),
         };
         self.with(images, indices)
     }
@@ -262,11 +263,11 @@ impl Dataset {
         let images = match &self.images {
             Pixels::Bytes(all) => {
                 let room = reading::room_for(values, &self.name)?;
-                Pixels::Bytes(self.chosen(all, &indices, room))
+                self.chosen(all, &indices, room).into()
             }
             Pixels::Floats(all) => {
                 let room = reading::room_for(values, &self.name)?;
-                Pixels::Floats(self.chosen(all, &indices, room))
+                self.chosen(all, &indices, room).into()
             }
         };
         Ok(self.with(images, &indices))
@@ -461,7 +462,7 @@ mod tests {
         }
         assert_eq!(
             floats.select(&[1]).images,
-            Pixels::Floats(values[4..].to_vec())
+            Pixels::from(values[4..].to_vec())
         );
         let message = Split::new(floats, bytes).unwrap_err().to_string();
         assert!(message.contains("2 classes, float values"), "{message}");

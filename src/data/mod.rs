@@ -1,7 +1,7 @@
 //! Images and labels: read, checked, cut to size and turned into batches.
 //!
 //! * [`Dataset`] and [`Split`]: images (bytes or floats) with their labels, a training and a test
-//!   part.
+//!   part. [`Buffer`]: their pixels, or another owner's.
 //! * [`idx`]: the IDX format of MNIST and its relatives, plain or gzip; [`load_idx_dir`] finds the
 //!   usual four files.
 //! * [`load_cifar_dir`]: CIFAR-10's and CIFAR-100's binary files.
@@ -34,6 +34,7 @@
 
 mod augment;
 mod batch;
+mod buffer;
 mod cache;
 mod cifar;
 mod classes;
@@ -53,7 +54,9 @@ mod tarball;
 
 pub use augment::{Augment, Motion};
 pub use batch::{Normalise, permutation};
+pub use buffer::Buffer;
 pub use cifar::{Cifar, load_cifar_dir, parse_cifar};
+pub use classes::count as count_classes;
 pub use dataset::{Dataset, Pixels, Split};
 pub use directory::load_idx_dir;
 pub use embedded::Embedded;

@@ -1,7 +1,7 @@
 //! What a run leaves behind for people and for programs.
 //!
 //! * [`chips`]: `chips.csv`, one row per point and chip.
-//! * `parquet`: `chips.parquet`, the same with types (feature `parquet`).
+//! * `parquet`: `chips.parquet`, the same with types (feature `parquet`). * [`typed`]: the same as columns in memory.
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits.
@@ -24,6 +24,7 @@ pub mod slices;
 pub mod summary;
 mod table;
 mod text;
+pub mod typed;
 pub mod verify;
 
 pub use plot::headline_svg;

@@ -18,9 +18,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
-use serde_json::Value;
 
-use super::chips::{FIRST, text};
+use super::chips::FIRST;
+use super::typed::Typed;
 use crate::column::{Column, Field, Kind};
 use crate::error::{Error, Result};
 use crate::files::write_atomically_with;
@@ -36,59 +36,35 @@ pub fn write(path: &Path, result: &SweepResult, rows: &dyn Rows) -> Result<()> {
     write_atomically_with(path, |file| write_rows(file, facts, result, rows))
 }
 
-/// The values of a field that the sweep varies, one a point; nothing where a point has none.
-enum Setting {
-    Whole(Vec<Option<i64>>),
-    Real(Vec<Option<f64>>),
-    Bool(Vec<Option<bool>>),
-    Text(Vec<Option<ByteArray>>),
+/// A field that the sweep varies as Parquet has it.
+fn setting_field(values: &Typed, name: &str) -> std::result::Result<Type, ParquetError> {
+    let physical = match values {
+        Typed::Whole(_) => Physical::INT64,
+        Typed::Real(_) => Physical::DOUBLE,
+        Typed::Bool(_) => Physical::BOOLEAN,
+        Typed::Text(_) => Physical::BYTE_ARRAY,
+    };
+    let logical = matches!(values, Typed::Text(_)).then_some(LogicalType::String);
+    Type::primitive_type_builder(name, physical)
+        .with_logical_type(logical)
+        .with_repetition(Repetition::OPTIONAL)
+        .build()
 }
 
-impl Setting {
-    /// The most special type that all values have.
-    fn new(result: &SweepResult, axis: &str) -> Self {
-        let values = || {
-            let settings = result.points.iter().map(|p| p.settings.get(axis));
-            settings.map(|value| value.filter(|v| !v.is_null()))
-        };
-        let all =
-            |is: fn(&Value) -> bool| values().flatten().all(is) && values().any(|v| v.is_some());
-        if all(Value::is_i64) {
-            Setting::Whole(values().map(|v| v.and_then(Value::as_i64)).collect())
-        } else if all(Value::is_number) {
-            Setting::Real(values().map(|v| v.and_then(Value::as_f64)).collect())
-        } else if all(Value::is_boolean) {
-            Setting::Bool(values().map(|v| v.and_then(Value::as_bool)).collect())
-        } else {
-            let text = |v: &Value| ByteArray::from(text(v).as_str());
-            Setting::Text(values().map(|v| v.map(text)).collect())
-        }
-    }
-
-    fn field(&self, name: &str) -> std::result::Result<Type, ParquetError> {
-        let physical = match self {
-            Setting::Whole(_) => Physical::INT64,
-            Setting::Real(_) => Physical::DOUBLE,
-            Setting::Bool(_) => Physical::BOOLEAN,
-            Setting::Text(_) => Physical::BYTE_ARRAY,
-        };
-        let logical = matches!(self, Setting::Text(_)).then_some(LogicalType::String);
-        Type::primitive_type_builder(name, physical)
-            .with_logical_type(logical)
-            .with_repetition(Repetition::OPTIONAL)
-            .build()
-    }
-
-    fn write(
-        &self,
-        out: &mut SerializedColumnWriter,
-        rows: &[ChipRow],
-    ) -> std::result::Result<(), ParquetError> {
-        match self {
-            Setting::Whole(of) => column::<Int64Type>(out, rows, of),
-            Setting::Real(of) => column::<DoubleType>(out, rows, of),
-            Setting::Bool(of) => column::<BoolType>(out, rows, of),
-            Setting::Text(of) => column::<ByteArrayType>(out, rows, of),
+/// Writes a field that the sweep varies, of every row's point.
+fn write_setting(
+    values: &Typed,
+    out: &mut SerializedColumnWriter,
+    rows: &[ChipRow],
+) -> std::result::Result<(), ParquetError> {
+    match values {
+        Typed::Whole(of) => column::<Int64Type>(out, rows, of),
+        Typed::Real(of) => column::<DoubleType>(out, rows, of),
+        Typed::Bool(of) => column::<BoolType>(out, rows, of),
+        Typed::Text(of) => {
+            let bytes = |text: &Option<String>| text.as_deref().map(ByteArray::from);
+            let of: Vec<Option<ByteArray>> = of.iter().map(bytes).collect();
+            column::<ByteArrayType>(out, rows, &of)
         }
     }
 }
@@ -131,7 +107,7 @@ fn facts(result: &SweepResult) -> Result<Vec<KeyValue>> {
 /// What a column of the file holds.
 enum Content<'a> {
     Field(&'static Field<ChipRow>),
-    Setting(&'a str, Setting),
+    Setting(&'a str, Typed),
     Value(&'static Column),
 }
 
@@ -140,7 +116,7 @@ impl Content<'_> {
     fn all(result: &SweepResult) -> Vec<Content<'_>> {
         let (first, rest) = ChipRow::FIELDS.split_at(FIRST);
         let axes = result.axes.iter();
-        let settings = axes.map(|axis| Content::Setting(axis, Setting::new(result, axis)));
+        let settings = axes.map(|axis| Content::Setting(axis, Typed::setting(result, axis)));
         let values = result.columns().into_iter().map(Content::Value);
         let first = first.iter().map(Content::Field).chain(settings);
         first
@@ -161,7 +137,7 @@ impl Content<'_> {
     fn declared(&self) -> std::result::Result<Type, ParquetError> {
         let column = match self {
             Content::Field(field) => &field.column,
-            Content::Setting(name, setting) => return setting.field(name),
+            Content::Setting(name, values) => return setting_field(values, name),
             Content::Value(column) => *column,
         };
         let (physical, repetition) = match column.kind {
@@ -178,7 +154,7 @@ impl Content<'_> {
         rows: &[ChipRow],
     ) -> std::result::Result<(), ParquetError> {
         match self {
-            Content::Setting(_, setting) => setting.write(out, rows),
+            Content::Setting(_, values) => write_setting(values, out, rows),
             Content::Value(column) => numbers(out, rows.iter().map(|r| r.values.get(column.name))),
             Content::Field(field) => match field.column.kind {
                 Kind::Whole => {

@@ -72,7 +72,7 @@ fn changed(set: &Dataset, how: &str) -> Dataset {
     let mut set = set.clone();
     match (how, &mut set.images) {
         ("labels", _) => set.labels.iter_mut().for_each(|l| *l = (*l + 1) % 10),
-        ("one pixel", Pixels::Bytes(values)) => values[700] ^= 1,
+        ("one pixel", Pixels::Bytes(values)) => values.to_mut()[700] ^= 1,
         ("one image", _) => set = set.select(&(0..set.len() - 1).collect::<Vec<_>>()),
         other => panic!("{other:?}"),
     }

@@ -271,7 +271,7 @@ fn sets_of_every_layout_are_loaded() {
     assert_eq!((split.train.classes, split.train.pixel_max), (3, 255));
     assert_eq!(split.train.labels, [2, 0]);
     assert_eq!(split.test.labels, [1]);
-    assert_eq!(split.train.images, Pixels::Bytes(values.clone()));
+    assert_eq!(split.train.images, Pixels::from(values.clone()));
     // Channels last.
     let split = load(&values, "(N, 2, 3, 3)", "|u1", &labels([2, 0])).unwrap();
     assert_eq!((split.train.c, split.train.h, split.train.w), (3, 2, 3));
@@ -286,8 +286,8 @@ fn sets_of_every_layout_are_loaded() {
         .collect();
     let split = load(&floats, "(N, 3, 2)", "<f4", &labels([0, 1])).unwrap();
     assert_eq!((split.train.c, split.train.pixel_max), (1, 1));
-    let expected = (0..12).map(|i| i as f32 / 4.0).collect();
-    assert_eq!(split.train.images, Pixels::Floats(expected));
+    let expected: Vec<f32> = (0..12).map(|i| i as f32 / 4.0).collect();
+    assert_eq!(split.train.images, Pixels::from(expected));
 }
 
 #[test]
