@@ -68,7 +68,9 @@ fn main(
         case METHOD_PERCENTILE: {
             let bits = atomicLoad(&state[group].next_bits);
             let next = select(found, bitcast<f32>(bits), bits < NO_NEXT);
-            step = (found + params.fraction * (next - found)) / params.q;
+            let counted = state[group].counted;
+            let between = select(params.fraction, position_of(params, counted).y, counted < params.size);
+            step = (found + between * (next - found)) / params.q;
         }
         case METHOD_SEARCH: {
             var best = 0u;

@@ -31,7 +31,8 @@ fn main(
     let end = min((chunk + 1u) * CHUNK, params.size);
     for (var i = chunk * CHUNK + lane; i < end; i += 256u) {
         let bits = bitcast<u32>(abs(w[place(params, group, i)]));
-        if prefix_of(bits, params.digit) == prefix {
+        let counts = bits > 0u || params.share == 0.0;
+        if counts && prefix_of(bits, params.digit) == prefix {
             atomicAdd(&bins[digit_of(bits, params.digit)], 1u);
         }
     }

@@ -32,9 +32,6 @@ fn main(
     running[lane] = own;
     if lane == 0u {
         before = vec2<u32>(state[group].prefix, state[group].rank);
-        if params.digit == 0u {
-            before = vec2<u32>(0u, params.rank);
-        }
     }
     workgroupBarrier();
     // Inclusive prefix sum over the lanes.
@@ -47,6 +44,13 @@ fn main(
         running[lane] += left;
         workgroupBarrier();
     }
+    if params.digit == 0u && lane == 0u {
+        let counted = running[255];
+        let between = u32(position_of(params, counted).x);
+        before = vec2<u32>(0u, select(params.rank, between, counted < params.size));
+        state[group].counted = counted;
+    }
+    workgroupBarrier();
     let rank = before.y;
     var below = running[lane] - own;
     for (var b = 0u; b < BINS_PER_LANE; b++) {

@@ -18,7 +18,7 @@ struct ScaleParams {
     groups: u32,
     // Digit of this pass of the selection, 0 to 2.
     digit: u32,
-    // Wanted order statistic, counted from 0.
+    // Wanted order statistic, counted from 0; of a percentile where no weight is 0.
     rank: u32,
     // Candidate steps; 1 where they span [median, max], 0 where (0, max].
     candidates: u32,
@@ -27,11 +27,12 @@ struct ScaleParams {
     method: u32,
     // Highest code.
     q: f32,
-    // Position of a percentile between two order statistics.
+    // Position of a percentile between two order statistics, likewise.
     fraction: f32,
     // Consecutive weights of a group; runs take the groups in turn.
     run: u32,
-    unused: u32,
+    // A percentile as a share; 0 where none is asked for. Only weights that are not 0 count for it.
+    share: f32,
 }
 
 struct SelectState {
@@ -43,6 +44,15 @@ struct SelectState {
     rank: u32,
     // Bits of the next order statistic.
     next_bits: atomic<u32>,
+    // Weights that are counted.
+    counted: u32,
+}
+
+// Where a percentile lies among the `counted` weights that are not 0, counted from 0. The host knows it to more
+// digits where that is all of them.
+fn position_of(p: ScaleParams, counted: u32) -> vec2<f32> {
+    let at = p.share * f32(max(counted, 1u) - 1u);
+    return vec2<f32>(min(floor(at), f32(max(counted, 1u) - 1u)), fract(at));
 }
 
 // Where weight `k` of a group is.

@@ -137,7 +137,8 @@ choices! {
 pub enum Step {
     /// `d = max|x| / Q`: the largest magnitude becomes the highest code.
     MaxAbs,
-    /// `d = percentile_p(|x|) / Q`, `p` in percent, linear interpolation between order statistics.
+    /// `d = percentile_p(|x|) / Q`, `p` in percent, linear interpolation between order statistics; of weights only
+    /// those that are not 0 count.
     Percentile(f32),
     /// The reference code's search: 10 evenly spaced candidates from `max|x|/Q` down to
     /// `median|x|/Q` (lower median), both included; the one with the least squared error

@@ -1,6 +1,6 @@
 //! Weight quantizers.
 
-use super::{Least, Step, best, candidates, max_abs, mean_abs, squared_error};
+use super::{Least, Step, best, candidates, max_abs, mean_abs, percentile_abs, squared_error};
 
 /// Highest code of `bits` bits, `Q = 2^(bits-1) - 1`; 1 for one bit (and for 0, unquantized).
 pub fn highest_code(bits: u32) -> f32 {
@@ -11,13 +11,18 @@ pub fn highest_code(bits: u32) -> f32 {
 }
 
 /// The step for weights that share one; see [`Step`]. `bits = 0`: 1; `bits = 1`: `mean|w|`
-/// whatever the choice.
+/// whatever the choice. A percentile is that of the weights that are not 0: those that a mask removed would
+/// otherwise make it 0 as soon as they are the majority that it asks for.
 pub fn step(w: &[f32], bits: u32, step: Step) -> f32 {
     match bits {
         0 => 1.0,
         1 => mean_abs(w),
         _ => {
             let top = highest_code(bits);
+            if let Step::Percentile(p) = step {
+                let kept: Vec<f32> = w.iter().copied().filter(|&v| v != 0.0).collect();
+                return percentile_abs(&kept, p) / top;
+            }
             best(candidates(w, top, step), |d, least| {
                 error_below(w, d, bits, least)
             })

@@ -125,6 +125,15 @@ fn repeated_magnitudes_match_cpu() {
 }
 
 #[test]
+fn a_weight_scale_of_weights_that_a_mask_removed() {
+    let mut w = bell(5 * 1801, 4);
+    for (i, v) in w.iter_mut().enumerate() {
+        *v *= f32::from(i % 11 == 0);
+    }
+    check("removed", &w, 5, &[4]);
+}
+
+#[test]
 fn tiny_and_zero_weights_match_cpu() {
     check("one weight each", &[0.5, -0.25], 2, &[1, 2, 4]);
     check("even count", &[0.5, -0.25, 0.125, 1.0], 1, &[4]);

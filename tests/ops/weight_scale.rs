@@ -66,6 +66,21 @@ fn runs_take_the_steps_in_turn() {
     }
 }
 
+/// Nine of ten weights removed: the percentile is that of what is left, and 0 only where nothing is.
+#[test]
+fn removed_weights_do_not_count_for_a_percentile() {
+    let kept = normals(3, 40);
+    let mut w = vec![0.0; 400];
+    for (slot, &v) in w.iter_mut().step_by(10).zip(&kept) {
+        *slot = v;
+    }
+    let [scale, _] = scales(&w, 400, 4, Some(Step::Percentile(90.0)), &[9.0]);
+    assert_eq!(scale[0], weight::step(&kept, 4, Step::Percentile(90.0)));
+    assert!(scale[0] > 0.0);
+    let [scale, _] = scales(&[0.0; 8], 8, 4, Some(Step::Percentile(90.0)), &[9.0]);
+    assert_eq!(scale, [0.0]);
+}
+
 #[test]
 fn a_kept_step_stays() {
     let w = normals(1, 40);

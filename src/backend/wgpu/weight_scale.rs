@@ -16,6 +16,9 @@ use crate::quantize::weight::highest_code;
 /// Weights of a workgroup; twin of `CHUNK` in `shaders/shared/weight_scale.wgsl`.
 pub(super) const CHUNK: usize = 4096;
 
+/// Words of a group's `SelectState` there.
+const STATE: u64 = 5;
+
 /// Bins of a digit; twin of `BINS` there.
 const BINS: u64 = 2048;
 
@@ -40,6 +43,7 @@ uniform! {
         q: f32,
         fraction: f32,
         run: u32,
+        share: f32,
     }
 }
 
@@ -126,8 +130,12 @@ impl Passes {
                 q: highest_code(op.bits),
                 fraction: position.fract() as f32,
                 run: op.run as u32,
+                share: match step {
+                    Some(Step::Percentile(p)) => p.clamp(0.0, 100.0) / 100.0,
+                    _ => 0.0,
+                },
             },
-            state: scratch(0, 4 * n_groups),
+            state: scratch(0, STATE * n_groups),
             sums: scratch(1, n_groups * n_chunks),
             histogram: scratch(2, n_groups * BINS),
             errors: match n_groups * n_chunks * u64::from(candidates) {
@@ -188,7 +196,7 @@ impl OnGpu for WeightScale {
         let ScaleParams { method, chunks, .. } = passes.params;
         let mut calls = Vec::new();
         if method != method::KEEP {
-            calls.push(zero(passes.state, 4 * groups as u64));
+            calls.push(zero(passes.state, STATE * groups as u64));
             calls.push(passes.stats());
         }
         let line_search = method == method::SEARCH && self.step == Some(Step::LineSearch);

@@ -34,7 +34,7 @@ section! {
     ///
     /// Either `sigma`: c is so many standard deviations of the weights of the layer or channel, and the gradient
     /// knows that c depends on all of them; or `percentile`: c is the percentile of their magnitudes, and the
-    /// gradient takes it for a constant.
+    /// gradient takes it for a constant. Weights that a mask before it removed do not count for a percentile.
     pub struct ClipWeights {
         /// Standard deviations that weights are clipped to; absent: `percentile` says it.
         sigma: Option<f64> = None, Maybe(0.1..=100.0);

@@ -9,6 +9,7 @@ use crate::program::{Check, Operand, Operator, Step, TensorId};
 /// channel (`run = rows`, `n = cols`) or one per input channel (`run` the pixels of a kernel).
 /// `bits = 0`: no quantization, `scale = 1`, `full_scale = max|w|`.
 /// `bits = 1`: `scale = full_scale = mean|w|` whatever the choice (except none).
+/// A percentile is that of the weights that are not 0, and 0 where all are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightScale {
     /// Master weight.
