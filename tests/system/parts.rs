@@ -373,6 +373,33 @@ fn masked_weights_are_deployed_as_zeros() {
     }
 }
 
+/// Where a table says how much cells deviate, noise rises as well.
+#[test]
+fn noise_by_a_table_rises_too() {
+    let data = digits(240);
+    let train = |noise: &str| {
+        let text = STAGED
+            .replace("recipe = \"float\"", &format!("level = \"cell\"\n{noise}"))
+            .replace("sigma_w = 0.2\nsigma_b = 0.1", "sigma_w = 0.0");
+        let cells = "[chip.cells]\nslice_bits = 2\nencoding = \"differential\"\n[chip.dac]\nbits = 4\n\
+                     [chip.programming]\nsigma = { polynomial = [0.05, 0.2] }\n";
+        let text = format!("fidelity = \"cell\"\n{text}{cells}")
+            .replace("activation_bits = 4", "activation_bits = 4\ninput_bits = 4");
+        train_until(&experiment(&text), &data, None, usize::MAX).unwrap()
+    };
+    let none = train("recipe = \"qat\"");
+    let quantized = "weights = [{ kind = \"quantize\" }]\nactivations = [{ kind = \"quantize\" }]\ngradient = \"rescale\"";
+    let chip = |fields: &str| {
+        train(&format!(
+            "{quantized}\nnoise = [{{ kind = \"chip\"{fields} }}]"
+        ))
+    };
+    let (steady, rising) = (chip(""), chip(", start = 0.0, ramp = 2"));
+    assert_eq!(rising.record.history[0].loss, none.record.history[0].loss);
+    assert_ne!(rising.record.history[0].loss, steady.record.history[0].loss);
+    assert_ne!(rising.record.history[1].loss, none.record.history[1].loss);
+}
+
 /// Chips deviate less in the first epochs, at the same addresses; a ramp that begins at 1 is none.
 #[test]
 fn chips_deviate_as_the_epoch_says() {

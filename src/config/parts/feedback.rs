@@ -2,9 +2,9 @@
 
 use super::composition::Problems;
 use super::{Composition, LossPart};
-use crate::config::Experiment;
 use crate::config::rule::List;
 use crate::config::section::section;
+use crate::config::{Experiment, Fidelity};
 
 section! {
     /// Part `{ kind = "ovf" }` of `train.loss`: negative feedback by the network under more noise, oriented variational
@@ -63,6 +63,17 @@ pub(super) fn problems(e: &Experiment, c: &Composition, found: &mut Problems) {
             &["train.loss.ovf", "train.loss", "train.noise"],
             "more noise than none: steps without noise have no passes under more of it; allowed: with \
              { kind = \"chip\" } in train.noise"
+                .into(),
+        );
+    }
+    if c.loss.iter().any(is_ovf)
+        && e.train.level == Fidelity::Cell
+        && e.chip.programming.sigma.is_some()
+    {
+        found.add(
+            &["train.loss.ovf", "train.loss", "chip.programming.sigma"],
+            "chip.programming.sigma says how much cells deviate, and not sigma_W, of which passes have more; allowed: \
+             chip.programming.sigma = \"none\", or train.level = \"weight\""
                 .into(),
         );
     }

@@ -15,7 +15,7 @@ section! {
         /// Passes of every batch, each on fresh chips; the gradient is their mean. Batch norm moves its statistics at
         /// each.
         draws: usize = 1, 1..=64;
-        /// Factor on sigma_W and sigma_B in the first epoch of the stage.
+        /// Factor on sigma_W, sigma_B and `chip.programming.sigma` in the first epoch of the stage.
         start: f64 = 1.0, 0.0..=10.0;
         /// Epochs over which the factor goes from `start` to 1, by the same step every epoch.
         ramp: usize = 0, 0..=100_000, "epochs";

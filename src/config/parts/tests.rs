@@ -64,6 +64,13 @@ fn mistakes_in_parts_are_told_with_their_line() {
             "2: field `train.loss.group-lasso`: 0 takes \"column-segments\" from the arrays, and there are none at \
              fidelity \"weight\"; allowed: 1 to 65536, or fidelity \"cell\"",
         ),
+        (
+            "level = \"cell\"\nweights = [{ kind = \"quantize\" }]\nactivations = [{ kind = \"quantize\" }]\n\
+             noise = [{ kind = \"chip\" }]\nloss = [{ kind = \"ovf\" }]\n\
+             [variation]\nsigma_w = 0.0\n[chip.programming]\nsigma = 0.1\n[quantize]\ninput_bits = 8\n",
+            "6: field `train.loss.ovf`: chip.programming.sigma says how much cells deviate, and not sigma_W, of which passes \
+             have more; allowed: chip.programming.sigma = \"none\", or train.level = \"weight\"",
+        ),
     ] {
         assert_eq!(wrong(train), says, "{train}");
     }

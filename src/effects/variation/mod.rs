@@ -78,6 +78,13 @@ impl Variation {
         }
     }
 
+    /// Multiplies the standard deviations by conductance, where they are what counts.
+    pub fn scale_table(&mut self, times: f32) {
+        if let Some(table) = &mut self.curve {
+            *table = table.iter().map(|sigma| times * sigma).collect();
+        }
+    }
+
     /// Standard deviation of a cell's own deviation, relative to `G_max`.
     pub fn sigma_at(&self, target: f64, g_min: f64) -> f64 {
         match (&self.curve, self.law) {
