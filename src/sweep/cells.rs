@@ -13,7 +13,7 @@ use crate::network::state::Part;
 use crate::quantize::weight;
 use crate::setup::{self, Point};
 use crate::train::Model;
-use crate::train::converters::{self, Network};
+use crate::train::converters::{self, Network, Statistics};
 use crate::tuning::cells::{CellChipTuning, CellTuner, Held, TunedLayer, acts, tune};
 
 /// A point's layers on arrays.
@@ -44,6 +44,7 @@ impl CellLevel {
                     graph: &model.graph,
                     numerics: &model.numerics,
                     parameters: &model.parameters,
+                    statistics: Statistics::after(experiment)?,
                 };
                 converters::calibrate(&network, &images, &inputs.normalise, adc, &mut layers)?;
             }
@@ -64,7 +65,10 @@ impl CellLevel {
         let mut layers = point.cell_layers()?;
         tune(&mut layers, &experiment.tuning)?;
         match follow_sums(&layers) {
-            true => converters::check(graph, &point.numerics, &layers)?,
+            true => {
+                let statistics = Statistics::after(experiment)?;
+                converters::check((graph, &point.numerics, statistics), &layers)?;
+            }
             false => converters::share(adc, &mut layers),
         }
         let held = vec![Held::default(); layers.len()];

@@ -15,7 +15,7 @@ use crate::network::lower::training::CellTraining;
 use crate::network::parameters::Tensor;
 use crate::network::{Graph, Parameters};
 
-use super::converters::{self, Network};
+use super::converters::{self, Network, Statistics};
 use crate::setup::{self, Point};
 
 /// Layers on arrays of a training at cell level.
@@ -32,7 +32,7 @@ impl CellSteps {
     /// The layers, where the experiment trains at cell level. Without variation in the recipe the
     /// cells are nominal; the converters quantize all the same.
     ///
-    /// sigma_W is `times` what the experiment says and `more`.
+    /// sigma_W is `times` what the experiment says and `more`; a table of standard deviations, `times` what it says.
     ///
     /// Calibrated ranges are unknown until [`CellSteps::calibrate`].
     ///
@@ -62,7 +62,18 @@ impl CellSteps {
             let sigma_w = &mut layer.variation.sigma_w;
             *sigma_w = times * (*sigma_w + more);
         }
-        let steps = Self::deployed(&seen, &layers, graph, numerics)?;
+        let mut steps = Self::deployed(&seen, &layers, graph, numerics)?;
+        let on_arrays = layers.iter().filter(|own| !own.digital);
+        for (layer, own) in steps.iter_mut().flat_map(|s| &mut s.layers).zip(on_arrays) {
+            // Any other table was made of sigma_W.
+            if own.chip.programming.sigma.is_some() {
+                layer
+                    .programming
+                    .effects
+                    .variation
+                    .scale_table(times as f32);
+            }
+        }
         Ok(match experiment.train.composition().sees_variation() {
             true => steps,
             false => steps.map(|s| s.nominal()),
@@ -159,6 +170,7 @@ impl CellSteps {
             graph,
             numerics,
             parameters,
+            statistics: Statistics::Measured,
         };
         let mut layers = self.layers.clone();
         converters::calibrate(&network, &images, normalise, &self.adc, &mut layers)?;
@@ -242,7 +254,7 @@ impl CellSteps {
 }
 
 /// Whether steps go through cells and converters.
-fn trains_on_cells(experiment: &Experiment) -> bool {
+pub(super) fn trains_on_cells(experiment: &Experiment) -> bool {
     let parts = experiment.train.composition();
     experiment.train.level == Fidelity::Cell && parts.sees_quantizers()
 }

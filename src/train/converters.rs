@@ -2,10 +2,11 @@
 //! layers' converters have in common.
 
 use crate::backend::cpu::CpuBackend;
-use crate::backend::{Backend, Capacity, RunArgs};
+use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::calibrate::Calibration;
 use crate::chip::layer::{CellLayer, Pairs};
 use crate::chip::ranges::{self, Shared};
+use crate::config::Experiment;
 use crate::config::chip::Adc;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
@@ -14,6 +15,7 @@ use crate::network::lower::cells::{Tap, Tapped};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
 use crate::network::{Graph, Parameters};
 use crate::program::LANES;
+use crate::random::RECALIBRATION;
 
 /// A network whose converters are calibrated.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +26,45 @@ pub struct Network<'a> {
     pub numerics: &'a Numerics,
     /// Weights, batch norm, quantizer steps.
     pub parameters: &'a Parameters,
+    /// Statistics that batch norm has while sums are looked at.
+    pub statistics: Statistics,
 }
+
+/// Statistics of batch norm while sums are looked at, on a chip without converters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistics {
+    /// Those that were trained.
+    Trained,
+    /// Measured with the same images: those that were trained are statistics of what converters let through, and
+    /// without converters they would scale a layer's outputs wrongly.
+    Measured,
+}
+
+impl Statistics {
+    /// Those for a network that is trained as `experiment` says, by its last stage that trains.
+    ///
+    /// # Errors
+    /// A stage that cannot be.
+    pub fn after(experiment: &Experiment) -> Result<Self> {
+        let stages = experiment.stages()?;
+        let last = stages.iter().rfind(|s| s.experiment.train.epochs > 0);
+        let through = last.is_some_and(|s| super::cells::trains_on_cells(&s.experiment));
+        Ok(match through {
+            true => Self::Measured,
+            false => Self::Trained,
+        })
+    }
+
+    fn mode(self) -> NormMode {
+        match self {
+            Self::Trained => NormMode::Frozen,
+            Self::Measured => NormMode::Recalibrated,
+        }
+    }
+}
+
+/// Images of a batch whose statistics are measured, however many processors there are.
+const BATCH: usize = 4 * LANES;
 
 /// Gives every converter the largest range of all layers, where they share one reference.
 pub fn share(adc: &Adc, layers: &mut [CellLayer]) {
@@ -85,7 +125,8 @@ fn add_sums(
     layers: &[CellLayer],
     histograms: &mut [Option<Calibration>],
 ) -> Result<()> {
-    let layout = Layout::new((network.graph, network.numerics), layers, histograms)?;
+    let of = (network.graph, network.numerics, network.statistics);
+    let layout = Layout::new(of, layers, histograms)?;
     let Layout {
         backend,
         net,
@@ -116,6 +157,7 @@ fn add_sums(
     }
     // A nominal chip draws nothing: any seed will do.
     session.run(net.fabricate, &RunArgs::wave(0, 0, 1, 0..0))?;
+    measure_norms(session.as_mut(), &net, &pixels, each)?;
     let mut start = 0;
     while start < images.len() {
         let group = start..(start + fits.chunk).min(images.len());
@@ -134,12 +176,35 @@ fn add_sums(
     Ok(())
 }
 
+/// Gives batch norm the statistics of the images, where they are measured: a mean over whole batches.
+fn measure_norms(
+    session: &mut dyn Session,
+    net: &Inference,
+    pixels: &[f32],
+    each: usize,
+) -> Result<()> {
+    let (Some(images), Some((measure, refold))) = (net.calibration, net.recalibrate) else {
+        return Ok(());
+    };
+    let batch = BATCH.min(pixels.len() / each);
+    for (step, batch) in pixels.chunks_exact(batch * each).enumerate() {
+        session.write(images, batch)?;
+        let args = RunArgs {
+            step: step as u32,
+            purpose: RECALIBRATION,
+            ..RunArgs::wave(0, 0, 1, 0..batch.len() / each)
+        };
+        session.run(measure, &args)?;
+    }
+    session.run(refold, &RunArgs::wave(0, 0, 1, 0..0))
+}
+
 /// Sees that the sums of `layers` can be computed; takes no memory for it.
 ///
 /// # Errors
 /// As [`calibrate`].
-pub fn check(graph: &Graph, numerics: &Numerics, layers: &[CellLayer]) -> Result<()> {
-    Layout::new((graph, numerics), layers, &histograms(layers)).map(|_| ())
+pub fn check(of: (&Graph, &Numerics, Statistics), layers: &[CellLayer]) -> Result<()> {
+    Layout::new(of, layers, &histograms(layers)).map(|_| ())
 }
 
 /// The program that gives the sums, before any memory is taken for it.
@@ -156,7 +221,7 @@ impl Layout {
     /// # Errors
     /// The sums of a block of images do not fit the memory.
     fn new(
-        (graph, numerics): (&Graph, &Numerics),
+        (graph, numerics, statistics): (&Graph, &Numerics, Statistics),
         layers: &[CellLayer],
         histograms: &[Option<Calibration>],
     ) -> Result<Self> {
@@ -180,9 +245,12 @@ impl Layout {
             taps: &taps,
             count_clips: false,
         };
-        let net = inference::lower(graph, numerics, chips, NormMode::Frozen, false);
+        let net = inference::lower(graph, numerics, chips, statistics.mode(), false);
         // Few images at a time: the sums of a layer are many (64 MiB a block in ResNet-20 with four slices).
-        let together = LANES * rayon::current_num_threads().clamp(1, 4);
+        let together = match statistics {
+            Statistics::Trained => LANES * rayon::current_num_threads().clamp(1, 4),
+            Statistics::Measured => BATCH,
+        };
         let capacity = Capacity {
             chips: 1,
             images: together,

@@ -13,7 +13,7 @@ use crate::setup::{Inputs, Point};
 
 /// Grows whenever an experiment trains to other bits than it did before, so that no network of an
 /// earlier program is taken for one of this.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// The training images of a set as trainings see them: their content, wherever it came from.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,9 +2,10 @@
 //! chip in any wave.
 
 use pimento::backend::cpu::CpuBackend;
-use pimento::config::Experiment;
 use pimento::config::chip::AdcBits;
+use pimento::config::{Experiment, Fidelity};
 use pimento::setup::{self, Images};
+use pimento::sweep::cells::CellLevel;
 use pimento::sweep::result::ChipRow;
 use pimento::sweep::wave::Simulator;
 use pimento::train::Model;
@@ -225,7 +226,7 @@ fn training_goes_through_cells_and_converters() {
                 [chip.adc]\nbits = 4\nrange = \"granular\"\n";
     let mut e = on(chip, "sigma_w = 0.1", "");
     e.train.recipe = pimento::config::Recipe::Qavat;
-    e.train.level = pimento::config::Fidelity::Cell;
+    e.train.level = Fidelity::Cell;
     let through = trained(&e);
     let mean = rows(&e, &through, 0..CHIPS)
         .iter()
@@ -249,7 +250,7 @@ fn training_goes_through_drives_of_a_table() {
         "[chip.array]\nrows = 64\n[chip.adc]\nbits = 6\nrange = \"granular\"\n[chip.dac]\ntable = ";
     let through = |table: &str| {
         let mut e = on(&format!("{chip}{table}\n"), "", "");
-        e.train.level = pimento::config::Fidelity::Cell;
+        e.train.level = Fidelity::Cell;
         let model = trained(&e);
         (rows(&e, &model, 0..1)[0].accuracy, model.parameters.tensors)
     };
@@ -267,12 +268,41 @@ fn training_sees_calibrated_ranges_that_follow_the_weights() {
     let correct = |e: &Experiment| rows(e, &trained(e), 0..1)[0].correct;
     let beside = correct(&e);
     let mut through = e.clone();
-    through.train.level = pimento::config::Fidelity::Cell;
+    through.train.level = Fidelity::Cell;
     let through = correct(&through);
     assert!(
         through > beside + 8,
         "trained through converters {through}, beside them {beside}"
     );
+}
+
+/// Running statistics that were moved by converters say nothing about sums without them: ranges of a network that was
+/// trained through converters do not depend on them, ranges of another one do.
+#[test]
+fn ranges_follow_the_statistics_of_the_network_that_gives_the_sums() {
+    let chip = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 3\n\
+                range = \"calibrated\"\nmethod = \"mse\"\n";
+    for (level, same) in [(Fidelity::Cell, true), (Fidelity::Weight, false)] {
+        let mut e = on(chip, "", "");
+        e.train.epochs = 1;
+        e.train.level = level;
+        let model = trained(&e);
+        let mut moved = model.clone();
+        for (name, tensor) in &mut moved.parameters.tensors {
+            if name.ends_with(".var") {
+                tensor.data.iter_mut().for_each(|v| *v *= 9.0);
+            }
+        }
+        assert!(moved.parameters != model.parameters);
+        let data = digits();
+        let point = setup::point(&e, &data, 0).unwrap();
+        let ranges = |model: &Model| {
+            let cells = CellLevel::new(&point, model, &point.chips().unwrap()).unwrap();
+            let layers = cells.layers.into_iter();
+            layers.map(|l| l.ranges.unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(ranges(&moved) == ranges(&model), same, "{level:?}");
+    }
 }
 
 /// Held-out images are classified at the level that training sees.
@@ -281,7 +311,7 @@ fn held_out_images_go_through_the_converters_too() {
     let chip = "[chip.array]\nrows = 64\n[chip.cells]\nslice_bits = 3\n[chip.adc]\nbits = 3\n\
                 range = \"granular\"\n";
     let mut e = on(chip, "", "");
-    e.train.level = pimento::config::Fidelity::Cell;
+    e.train.level = Fidelity::Cell;
     e.data.validation = 200;
     e.train.evaluate_every = 4;
     e.train.evaluate_chips = 2;
