@@ -63,6 +63,7 @@ pub mod column;
 pub mod config;
 pub mod data;
 pub mod effects;
+pub mod energy;
 pub mod error;
 pub mod files;
 pub mod mapping;

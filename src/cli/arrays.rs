@@ -9,11 +9,11 @@ use pimento::mapping::Counts;
 use pimento::network::file::Loaded;
 use pimento::network::lower::inference::Chips;
 use pimento::program::{ConvGeometry, Products, Storage, Winograd};
-use pimento::setup;
+use pimento::setup::{self, ChipEstimate};
 use pimento::tuning::cells::{added_columns, tune};
 use serde_json::{Value, json};
 
-use super::kernels;
+use super::{energy, kernels};
 
 /// A layer on arrays.
 struct Row {
@@ -52,6 +52,8 @@ pub struct Plan {
     digital: Vec<Digital>,
     /// Of every crossbar layer, where the backend has several kinds.
     kernels: Vec<String>,
+    /// Energy, latency and area, where the experiment has a section `[energy]`.
+    pub energy: Option<ChipEstimate>,
 }
 
 /// Bits for people.
@@ -174,6 +176,7 @@ impl Plan {
         Ok(Self {
             rows: rows.collect(),
             digital,
+            energy: setup::estimate(experiment, &settings, &layers, &graph, &numerics)?,
             kernels: kernels::of_layers(backend, &graph, &numerics, chips)?,
         })
     }
@@ -226,7 +229,7 @@ impl Plan {
             })
         });
         let digital: Vec<Value> = digital.collect();
-        json!({
+        let mut document = json!({
             "layers": layers,
             "digital_layers": digital,
             "total": {
@@ -236,7 +239,11 @@ impl Plan {
                 "conversions_per_image": self.total(|c| c.conversions),
                 "bytes_per_chip": self.bytes(),
             },
-        })
+        });
+        if let Some(chip) = &self.energy {
+            document["energy"] = energy::json(chip);
+        }
+        document
     }
 
     /// For people.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::backend::BackendArgs;
 use super::options::{ModelArgs, OutputArgs};
 use super::output;
-use super::{arrays, kernels};
+use super::{arrays, energy, kernels};
 
 /// Memory cells for one weight in differential mapping.
 const CELLS_PER_WEIGHT: usize = 2;
@@ -34,8 +34,8 @@ pub struct Inspect {
     model: ModelArgs,
 
     /// Show how each layer will be simulated instead, on a graphics adapter by which kernels, and with
-    /// fidelity = "cell" the arrays of the chip: an experiment file, of which [chip], [quantize] and
-    /// [layer] are used
+    /// fidelity = "cell" the arrays of the chip: an experiment file, of which [chip], [quantize], [layer]
+    /// and [energy] are used; with [energy] also energy, time and area of every layer and part
     #[arg(long, value_name = "CHIP.toml")]
     plan: Option<PathBuf>,
 
@@ -84,7 +84,11 @@ impl Inspect {
         let (document, text) = match experiment.fidelity {
             Fidelity::Cell => {
                 let plan = arrays::Plan::new(network, experiment, &*backend)?;
-                (plan.json(), aligned(&plan.lines(), 1, 14))
+                let mut text = aligned(&plan.lines(), 1, 14);
+                if let Some(chip) = &plan.energy {
+                    text += &energy::text(chip);
+                }
+                (plan.json(), text)
             }
             Fidelity::Weight => {
                 let plan = kernels::Plan::new(network, experiment, &*backend)?;
@@ -236,7 +240,7 @@ fn table(network: &Loaded, rows: &[Row]) -> String {
 
 /// Lines with a title and a total, in columns: the first `left` and those from `text` on to the
 /// left, numbers to the right.
-fn aligned(lines: &[Vec<String>], left: usize, text: usize) -> String {
+pub(super) fn aligned(lines: &[Vec<String>], left: usize, text: usize) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |i: usize| {
         lines

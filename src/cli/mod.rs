@@ -20,6 +20,7 @@ mod config;
 mod demo;
 mod devices;
 mod diff;
+mod energy;
 mod export;
 pub mod images;
 mod infer;

@@ -1,6 +1,7 @@
 //! Combinations of values that are each allowed but make no sense together.
 
 mod cells;
+mod energy;
 
 use super::network::{Activation, NetworkKind};
 use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, WeightStep};
@@ -43,6 +44,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
         wafer(w, &mut add);
     }
     cells::problems(e, &mut add);
+    energy::problems(e, &mut add);
     shared_gain(e, &mut add);
     parts::problems(e, &mut found);
     found

@@ -31,6 +31,7 @@ mod check;
 pub mod chip;
 mod data;
 mod documents;
+mod energy;
 mod heads;
 mod layers;
 mod name;
@@ -47,6 +48,7 @@ mod section;
 mod sigma_profile;
 mod stages;
 mod sweep;
+pub mod technology;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -64,6 +66,7 @@ use toml::de::DeTable;
 pub use axes::{Axis, AxisValue, Design, Mode, Values, field_path};
 pub use chip::Chip;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
+pub use energy::Energy;
 pub use heads::{Head, Heads};
 pub use layers::{LayerSettings, Layers};
 pub use network::{Activation, Network, NetworkKind, Pool};
@@ -74,6 +77,7 @@ pub use quantize::{
 pub use sigma_profile::{KnownProfile, SigmaProfile};
 pub use stages::{Stage, Stages};
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
+pub use technology::Technology;
 pub use train::{Optimizer, Recipe, Schedule, Train, TrainAugment, TrainVariation};
 pub use tuning::{BackwardWeights, Estimator, Tuning, TuningMethod, TuningPlace, TuningScope};
 pub use until::{Quantity, Until};
@@ -126,6 +130,8 @@ section! {
         tuning: Tuning => Table;
         /// Settings of single layers of the network.
         [quiet] layer: Layers => layers::ByLayer;
+        /// Energy, latency and area, where the file says so.
+        energy: Option<Energy> => OptionalTable;
         /// How many chips, over which points.
         sweep: Sweep => Table;
         /// How the worst chip is searched, where the file says so.
@@ -177,6 +183,12 @@ impl Experiment {
             let file = folder.join(file);
             network::pin(&file, &mut experiment.network.file_sha256, "network.file")?;
             experiment.network.file = Some(file);
+        }
+        if let Some(energy) = &mut experiment.energy
+            && let Some(file) = &mut energy.file
+        {
+            *file = folder.join(&*file);
+            network::pin(file, &mut energy.file_sha256, "energy.file")?;
         }
         for mut teacher in experiment.teachers_mut() {
             teacher.pin(folder)?;
@@ -231,7 +243,8 @@ impl Experiment {
     pub fn make_paths_absolute(&mut self) {
         let network = self.network.file.as_mut();
         let data = [self.data.dir.as_mut(), self.data.file.as_mut()];
-        for path in data.into_iter().chain([network]).flatten() {
+        let energy = self.energy.as_mut().and_then(|energy| energy.file.as_mut());
+        for path in data.into_iter().chain([network, energy]).flatten() {
             make_absolute(path);
         }
         for mut teacher in self.teachers_mut() {

@@ -8,6 +8,7 @@
 //! `examples/own_network.rs` makes a point, trains its network and puts it on chips.
 
 mod cells;
+mod energy;
 mod heads;
 mod inputs;
 mod kept_kernels;
@@ -20,6 +21,7 @@ mod teacher;
 use std::sync::Arc;
 
 pub use cells::cell_layers;
+pub use energy::{ChipEstimate, estimate};
 pub use inputs::{HeldOut, Images, Inputs};
 pub use kept_kernels::KernelDirectory;
 pub use layers::{layers, noises};

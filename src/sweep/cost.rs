@@ -13,7 +13,7 @@ use crate::tuning::TuningCost;
 use super::wave::Simulator;
 
 /// Costs that a point may have, in order.
-pub const COSTS: [Column; 5] = [
+pub const COSTS: [Column; 11] = [
     cost(
         "cells",
         "",
@@ -38,6 +38,29 @@ pub const COSTS: [Column; 5] = [
         "Part of the conversions that is beyond the converters' range, on a few chips and images: at cell level, where \
          they are counted (`chip.adc.count_clips`).",
     ),
+    cost(
+        "periphery_low_pj",
+        "pJ",
+        "Energy for an image of all parts but the arrays, by the model of converters that gives the least, with a section \
+         `[energy]` (docs/energy.md).",
+    ),
+    cost(
+        "periphery_high_pj",
+        "pJ",
+        "The same by the model that gives the most.",
+    ),
+    cost(
+        "latency_low_us",
+        "us",
+        "Time for an image of the layers on arrays, one after the other, by the fastest model of converters.",
+    ),
+    cost("latency_high_us", "us", "The same by the slowest model."),
+    cost(
+        "area_low_mm2",
+        "mm^2",
+        "Area of arrays, drivers, converters and what serves them, by the smallest model of converters.",
+    ),
+    cost("area_high_mm2", "mm^2", "The same by the largest model."),
 ];
 
 const fn cost(name: &'static str, unit: &'static str, about: &'static str) -> Column {
@@ -64,6 +87,7 @@ pub fn costs(point: &Point, simulator: &mut Simulator) -> Result<BTreeMap<String
         {
             found.insert("clipped_share".to_string(), share);
         }
+        found.extend(of_parts(point)?);
         return Ok(found);
     }
     let crossbars = point.start.graph.crossbars();
@@ -126,4 +150,21 @@ fn of_arrays(point: &Point, tuning: TuningCost) -> Result<BTreeMap<String, f64>>
     let mut found = with_tuning(cells as f64, conversions as f64, tuning);
     found.insert("arrays".to_string(), arrays as f64);
     Ok(found)
+}
+
+/// What a section `[energy]` adds.
+fn of_parts(point: &Point) -> Result<BTreeMap<String, f64>> {
+    let Some(chip) = point.energy()? else {
+        return Ok(BTreeMap::new());
+    };
+    let (energy, time, area) = (chip.periphery_pj(), chip.latency_ns(), chip.area_um2());
+    let named = [
+        ("periphery_low_pj", energy.low),
+        ("periphery_high_pj", energy.high),
+        ("latency_low_us", 1e-3 * time.low),
+        ("latency_high_us", 1e-3 * time.high),
+        ("area_low_mm2", 1e-6 * area.low),
+        ("area_high_mm2", 1e-6 * area.high),
+    ];
+    Ok(named.map(|(name, n)| (name.to_string(), n)).into())
 }

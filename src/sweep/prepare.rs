@@ -89,6 +89,7 @@ fn cell_values(point: &Point) -> Result<()> {
     if at_cells {
         point.cell_layers()?;
     }
+    point.energy()?;
     Ok(())
 }
 
@@ -96,7 +97,9 @@ fn cell_values(point: &Point) -> Result<()> {
 const WAFER: [&str; 1] = ["variation.wafer"];
 
 /// Fields, or sections, that arrays of cells are made from.
-const CELLS: [&str; 7] = [
+const CELLS: [&str; 9] = [
+    "energy",
+    "tuning",
     "layer",
     "chip",
     "variation",

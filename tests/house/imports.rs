@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["effects"],
     &["program"],
     &["config", "data"],
-    &["quantize", "chip", "mapping"],
+    &["quantize", "chip", "mapping", "energy"],
     &["backend"],
     &["network"],
     &["tuning"],
