@@ -261,10 +261,16 @@ impl Experiment {
     /// A training with stages has one such copy for every stage ([`Experiment::stages`]).
     pub fn training(&self) -> Experiment {
         let c = self.train.composition();
+        let mut train = self.train.clone();
+        // Said by the variation and the cells.
+        for part in &mut train.noise {
+            let NoisePart::Chip(chips) = part;
+            (chips.law, chips.sigma_profile, chips.time_s) = (None, None, None);
+        }
         let mut e = Experiment {
             seed: self.training_seed(),
             network: self.network.clone(),
-            train: self.train.by_recipe(),
+            train: train.by_recipe(),
             ..Experiment::default()
         };
         // Its content says which file; where it lies does not matter.
@@ -293,13 +299,9 @@ impl Experiment {
                 ..self.in_training(&self.variation)
             };
         }
-        // Said by the variation.
-        for part in &mut e.train.noise {
-            let NoisePart::Chip(chips) = part;
-            (chips.law, chips.sigma_profile) = (None, None);
-        }
         if self.train.level == super::Fidelity::Cell {
             e.chip = self.chip.clone();
+            e.chip.drift.time_s = self.age_in_training();
             e.chip.preset = None;
         } else {
             e.train.rescale = true;
@@ -338,6 +340,13 @@ impl Experiment {
     }
 
     /// What training sees of the settings of single layers.
+    /// Age of the chips that training sees.
+    pub fn age_in_training(&self) -> f64 {
+        let c = self.train.composition();
+        let own = c.chips().and_then(|chips| chips.time_s);
+        own.unwrap_or(self.chip.drift.time_s)
+    }
+
     fn layers_in_training(&self) -> Layers {
         let c = self.train.composition();
         let on_cells = self.train.level == super::Fidelity::Cell;

@@ -95,7 +95,11 @@ impl CellSteps {
             return Ok(None);
         }
         let adc = &experiment.chip.adc;
-        let mut layers = setup::cell_layers(layers, graph, numerics)?;
+        let mut layers = layers.to_vec();
+        for layer in &mut layers {
+            layer.chip.drift.time_s = experiment.age_in_training();
+        }
+        let mut layers = setup::cell_layers(&layers, graph, numerics)?;
         for layer in &mut layers {
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;

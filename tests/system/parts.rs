@@ -400,6 +400,33 @@ fn noise_by_a_table_rises_too() {
     assert_ne!(rising.record.history[1].loss, none.record.history[1].loss);
 }
 
+/// Training may see cells of another age than those of the sweep: it is the training for chips of that age.
+#[test]
+fn training_sees_cells_of_its_own_age() {
+    let data = digits(240);
+    let of = |noise: &str, time_s: f64| {
+        let parts = "weights = [{ kind = \"quantize\" }]\nactivations = [{ kind = \"quantize\" }]\nlevel = \"cell\"";
+        let text = STAGED
+            .replace(
+                "recipe = \"float\"",
+                &format!("{parts}\nnoise = [{{ kind = \"chip\"{noise} }}]"),
+            )
+            .replace("activation_bits = 4", "activation_bits = 4\ninput_bits = 4");
+        let cells = "[chip.cells]\nslice_bits = 2\nencoding = \"differential\"\n[chip.dac]\nbits = 4\n[chip.drift]\nnu = 0.1\n";
+        experiment(&format!(
+            "fidelity = \"cell\"\n{text}{cells}time_s = {time_s:.1}\n"
+        ))
+    };
+    let train = |e: &Experiment| train_until(e, &data, None, usize::MAX).unwrap();
+    let (fresh, aged) = (train(&of("", 0.0)), train(&of("", 86400.0)));
+    assert!(fresh.parameters != aged.parameters);
+    let own = of(", time_s = 0", 86400.0);
+    assert!(train(&own).parameters == fresh.parameters);
+    let key = |e: &Experiment| format!("{:#?}", e.trainings().unwrap());
+    assert_eq!(key(&own), key(&of("", 0.0)));
+    assert_ne!(key(&of("", 86400.0)), key(&own));
+}
+
 /// Chips deviate less in the first epochs, at the same addresses; a ramp that begins at 1 is none.
 #[test]
 fn chips_deviate_as_the_epoch_says() {

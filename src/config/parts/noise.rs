@@ -24,6 +24,9 @@ section! {
         /// How the cells' own deviations on these chips depend on what they hold; absent: `variation.sigma_profile`, that
         /// of the chips of a sweep.
         [quiet] sigma_profile: Option<SigmaProfile> = None, Maybe(Any);
+        /// Age of these chips at `train.level = "cell"`; absent: `chip.drift.time_s`. Where `[tuning]` corrects what cells lose with
+        /// time, a network trained on aged and uncorrected cells is one for other chips: 0 trains on cells as they were programmed.
+        [quiet] time_s: Option<f64> = None, Maybe(0.0..=1e10), "s";
     }
 }
 
@@ -49,12 +52,21 @@ impl FreshChips {
 
 /// What contradicts the part.
 pub(super) fn problems(e: &Experiment, c: &Composition, found: &mut Problems) {
-    let Some(profile) = c.chips().and_then(|chips| chips.sigma_profile.as_ref()) else {
+    let Some(chips) = c.chips() else {
         return;
     };
     if e.train.level == Fidelity::Weight {
+        if chips.time_s.is_some() {
+            found.add(
+                &["train.noise.chip.time_s", "train.noise"],
+                "only cells have an age; allowed with train.level = \"cell\"".into(),
+            );
+        }
         return;
     }
+    let Some(profile) = &chips.sigma_profile else {
+        return;
+    };
     let fields = &["train.noise.chip.sigma_profile", "train.noise"];
     if profile.is_of_whole_weights() {
         let allowed = for_single_cells();

@@ -65,6 +65,10 @@ fn mistakes_in_parts_are_told_with_their_line() {
              fidelity \"weight\"; allowed: 1 to 65536, or fidelity \"cell\"",
         ),
         (
+            "noise = [{ kind = \"chip\", time_s = 5 }]\n",
+            "2: field `train.noise.chip.time_s`: only cells have an age; allowed with train.level = \"cell\"",
+        ),
+        (
             "level = \"cell\"\nweights = [{ kind = \"quantize\" }]\nactivations = [{ kind = \"quantize\" }]\n\
              noise = [{ kind = \"chip\" }]\nloss = [{ kind = \"ovf\" }]\n\
              [variation]\nsigma_w = 0.0\n[chip.programming]\nsigma = 0.1\n[quantize]\ninput_bits = 8\n",
