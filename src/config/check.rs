@@ -200,6 +200,7 @@ pub(super) fn problems_of_layer(e: &Experiment, layer: &LayerSettings) -> Vec<Pr
     if !layer.digital {
         on_off_ratio(&own, &mut add);
         cells::problems(&own, &mut add);
+        energy::problems(&own, &mut add);
     }
     found.retain(|problem| !known.contains(problem));
     found

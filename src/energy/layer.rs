@@ -123,6 +123,8 @@ pub struct LayerEstimate {
     pub latency_ns: Option<Interval>,
     /// Models of converters that know those of the layer.
     pub converters: Vec<&'static str>,
+    /// Energy of the arrays for a cell at `G_max` at the highest drive; 0 without arrays.
+    pub unit_pj: f64,
     /// Energy of a conversion; `None` where there is none.
     pub conversion_pj: Option<Interval>,
 }
@@ -141,6 +143,7 @@ impl LayerEstimate {
             latency_ns: None,
             converters: vec![],
             conversion_pj: None,
+            unit_pj: 0.0,
         }
     }
 
@@ -219,6 +222,7 @@ pub fn on_arrays(rates: &Rates, layer: &OnArrays) -> Result<LayerEstimate> {
     } = *layer;
     let macs = geo.macs();
     let mut found = LayerEstimate::new(&settings.name, macs);
+    found.unit_pj = rates.array_pj(settings.chip.cells.g_max_us);
     cells_and_drivers(rates, layer, &mut found);
     let converters = converters(rates, layer)?;
     for law in converters.iter().flatten().map(|c| c.law.as_str()) {

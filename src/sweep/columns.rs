@@ -1,4 +1,4 @@
-//! Columns that only some experiments have: metrics that `sweep.metrics` asks for.
+//! Columns that only some experiments have: metrics that `sweep.metrics` asks for, energies with a section `[energy]`.
 //!
 //! Every chip has the columns of [`ChipRow::FIELDS`]. What else is measured is declared in [`all`] and kept
 //! in [`ChipRow::values`] by name. The journal, `chips.csv`, `chips.parquet`, the statistics of a point, tables,
@@ -12,7 +12,7 @@ use super::cost::COSTS;
 use super::result::{ChipRow, EpochRecord};
 use super::slices;
 use crate::choice::Choice;
-use crate::column::{Column, Kind, MARKDOWN_HEAD};
+use crate::column::{Better, Column, Kind, MARKDOWN_HEAD};
 use crate::config::Experiment;
 use crate::program::Metric;
 
@@ -26,9 +26,29 @@ pub fn all() -> &'static [Column] {
             kind: Kind::Optional,
             better: Some(metric.better()),
         });
-        metrics.collect()
+        metrics.chain(energies()).collect()
     });
     &ALL
+}
+
+/// Names of the columns that a section `[energy]` adds.
+pub(super) const ENERGY: [&str; 3] = ["energy_array_pj", "energy_low_pj", "energy_high_pj"];
+
+/// The columns of [`ENERGY`].
+fn energies() -> impl Iterator<Item = Column> {
+    let about = [
+        "Energy of the chip's arrays for an image, from its conductances and the drives of its images (docs/energy.md). On ideal \
+         wires: with wires that resist, an upper bound. Without reference columns.",
+        "Energy of the chip for an image: its arrays, and the other parts by the model of converters that gives the least.",
+        "The same by the model that gives the most.",
+    ];
+    ENERGY.into_iter().zip(about).map(|(name, about)| Column {
+        name,
+        unit: "pJ",
+        about,
+        kind: Kind::Optional,
+        better: Some(Better::Lower),
+    })
 }
 
 /// The column of a name.
@@ -49,7 +69,11 @@ pub fn of_metrics(experiment: &Experiment) -> Vec<&'static Column> {
 
 /// The columns that the chips of an experiment have besides [`ChipRow::FIELDS`], in order.
 pub fn of(experiment: &Experiment) -> Vec<&'static Column> {
-    of_metrics(experiment)
+    let mut columns = of_metrics(experiment);
+    if experiment.energy.is_some() {
+        columns.extend(named(ENERGY));
+    }
+    columns
 }
 
 /// The columns with any of these names, in order.
@@ -116,7 +140,7 @@ does not have the axis, its value is that of the experiment. `summary.json` has 
 const SOME: &str = "
 ## Experiments that ask for them
 
-`sweep.metrics` asks for metrics. These columns come last in `chips.csv`, in this order. `summary.json` has \
+`sweep.metrics` asks for metrics, a section `[energy]` for energies. These columns come last in `chips.csv`, in this order. `summary.json` has \
 their statistics over the chips of each point in `columns` ([statistics.md](statistics.md#7-other-columns)), \
 a key that runs without such columns do not have.
 

@@ -195,6 +195,10 @@ fn point_id(point: &Point, images: &serde_json::Map<String, serde_json::Value>) 
     e.about.clear();
     e.data.make_placeless();
     (e.network.file, e.network.file_sha256) = Default::default();
+    if let Some(energy) = &mut e.energy {
+        // Its content says which file.
+        energy.file = None;
+    }
     // A seed or noise that training takes from elsewhere is the same as one that is written down.
     e.train.seed = Some(point.experiment().training_seed());
     e.train.sigma_w = Some(point.experiment().training_sigma_w());

@@ -1,5 +1,6 @@
 //! Chips in waves: fabricate, tune, classify, count.
 
+mod energy;
 mod layout;
 mod norms;
 
@@ -7,6 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use energy::Meter;
 pub(super) use layout::check;
 use layout::{Layout, NormPlan};
 
@@ -95,6 +97,7 @@ pub struct Simulator {
     seed: u64,
     /// Columns of the metrics, in the order of their sums.
     metrics: Vec<&'static Column>,
+    meter: Option<Meter>,
     variation: ChipVariation,
     level: Level,
     /// What makes batch norm of every chip.
@@ -135,7 +138,7 @@ pub struct Flight {
     point: usize,
     range: Range<u32>,
     wave: Wave,
-    /// The tally, and the sums of the metrics where there are any.
+    /// The tally, and the sums of the metrics and energies where there are any.
     sums: Pending,
 }
 
@@ -170,6 +173,7 @@ impl Simulator {
         let mut simulator =
             Self::prepare(backend, experiment, model, images, (level, norm), chips)?;
         simulator.write_calibration(inputs)?;
+        simulator.meter = Meter::new(point, &simulator.inference)?;
         Ok(simulator)
     }
 
@@ -226,6 +230,7 @@ impl Simulator {
             resident: false,
             seed: experiment.seed,
             metrics: columns::of_metrics(experiment),
+            meter: None,
             variation,
             level,
             norms,
@@ -410,6 +415,7 @@ impl Simulator {
         }
         let mut read = vec![self.inference.tally];
         read.extend(self.inference.metrics);
+        read.extend(self.inference.energy.as_ref().map(|energy| energy.sums));
         Ok(Flight {
             sums: self.session.submit(&read)?,
             point,
@@ -431,7 +437,8 @@ impl Simulator {
         } = flight;
         let mut sums = sums.wait()?.into_iter();
         let tally = sums.next().unwrap_or_default();
-        let sums = sums.next().unwrap_or_default();
+        let metrics = self.inference.metrics.and_then(|_| sums.next());
+        let measured = [metrics, sums.next()].map(Option::unwrap_or_default);
         let (first, n) = (range.start, self.images.len());
         // A logit that is not finite makes its image's loss not finite, and with it the sum.
         if let Some(i) = (0..range.len()).find(|i| !tally[2 * i + 1].is_finite()) {
@@ -457,18 +464,22 @@ impl Simulator {
                 wafer: place.wafer,
                 die_x_mm: place.position.map_or(f64::NAN, |p| f64::from(p.x)),
                 die_y_mm: place.position.map_or(f64::NAN, |p| f64::from(p.y)),
-                values: self.values(i, &sums),
+                values: self.values(i, &measured),
             }
         });
         Ok(rows.collect())
     }
 
-    /// Values of the `i`-th chip of a wave besides the fields of every row; `sums` are the metrics' of all its chips.
-    fn values(&self, i: usize, sums: &[f32]) -> Values {
+    /// Values of the `i`-th chip of a wave besides the fields of every row, from sums of all its chips: of the metrics,
+    /// and of the energies.
+    fn values(&self, i: usize, [metrics, energies]: &[Vec<f32>; 2]) -> Values {
         let mut values = Values::default();
-        let sums = sums.chunks(self.metrics.len().max(1)).nth(i);
+        let sums = metrics.chunks(self.metrics.len().max(1)).nth(i);
         for (column, &sum) in self.metrics.iter().zip(sums.unwrap_or_default()) {
             values.push(column, f64::from(sum) / self.images.len() as f64);
+        }
+        if let Some(meter) = &self.meter {
+            meter.add(&mut values, i, energies, self.images.len());
         }
         values
     }

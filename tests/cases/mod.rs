@@ -28,6 +28,8 @@ pub mod fabricate;
 pub mod fabricate_parts;
 pub mod group_lasso_grad;
 pub mod histogram;
+pub mod input_energy;
+pub mod input_load;
 pub mod ir_drop;
 pub mod lerp;
 pub mod mask_weight;
@@ -75,6 +77,8 @@ macro_rules! lists {
             fabricate_parts: parts, reference_columns, no_weights, gradients;
             group_lasso_grad: gradients, empty_groups;
             histogram: counts, fine_counts;
+            input_energy: codes, no_step;
+            input_load: layers;
             ir_drop: cut, sweeps, large_arrays, large_ends;
             lerp: rates, averages, running_means;
             mask_weight: products, gradients;

@@ -5,6 +5,7 @@ mod cells;
 mod chips;
 mod codes;
 mod differences;
+mod energy;
 mod gradients;
 mod graphs;
 mod growing;

@@ -33,6 +33,8 @@ mod fabricate;
 mod gather;
 mod group_lasso_grad;
 mod histogram;
+mod input_energy;
+mod input_load;
 mod ir_drop;
 mod lerp;
 mod mask_weight;

@@ -60,6 +60,8 @@ mod faults;
 mod fields;
 mod group_lasso_grad;
 mod histogram;
+mod input_energy;
+mod input_load;
 mod ir_drop;
 mod kept;
 mod layout;

@@ -24,6 +24,14 @@ pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static s
                 .into(),
         );
     }
+    if e.chip.dac.table.first().is_some_and(|zero| *zero != 0.0) {
+        add(
+            &["chip.dac.table", "energy"],
+            "digit 0 drives its row, and rows of padding with it, whose energy is not counted; allowed: 0 for digit 0, or no section \
+             [energy]"
+                .into(),
+        );
+    }
     if energy.file.is_some() && energy.technology != Energy::default().technology {
         add(
             &["energy.technology", "energy.file"],

@@ -13,6 +13,7 @@ use super::adapted::TrainedNorm;
 use super::cells::{CellTensors, Place, Product, Tap, Tapped, program_layer};
 pub use super::chip_norms::{NormMode, NormSgd, NormTraining};
 use super::chip_norms::{backward_weight, chip_norm, frozen_norm};
+use super::energy::InputEnergies;
 use super::fused::{Clips, Prepared, Taps, Walk};
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -65,6 +66,8 @@ pub struct Inference {
     pub tally: TensorId,
     /// Sums of the metrics per chip, in the order they were asked for; none where there are none.
     pub metrics: Option<TensorId>,
+    /// Energy of the arrays, where it is asked for.
+    pub energy: Option<InputEnergies>,
     /// Weight level: per crossbar layer that is not digital the `[e, gain, offset, 0]` of every chip.
     pub chips: Vec<TensorId>,
     /// Cell level: what the host writes of every layer on arrays.
@@ -138,6 +141,7 @@ pub fn lower(
         training: own.training,
         tally,
         metrics: None,
+        energy: None,
         chips: laid.made.chips,
         cells: laid.made.cells,
         clips,

@@ -1,13 +1,13 @@
 //! From a [`Graph`] to a [`Program`]: forward, backward and updates as one list of operators.
 //!
-//! [`inference`] makes the program of a Monte Carlo wave, with everything element-wise fused into
-//! the convolutions; [`training`] makes the program of a training step by reverse-mode
-//! differentiation of the graph.
+//! [`inference`] makes the program of a Monte Carlo wave, with everything element-wise fused into the
+//! convolutions; [`training`] that of a training step by reverse-mode differentiation of the graph.
 
 pub mod adapted;
 mod backward;
 pub mod cells;
 mod chip_norms;
+pub mod energy;
 mod fabricated;
 mod forward;
 mod fused;

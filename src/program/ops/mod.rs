@@ -22,6 +22,8 @@ mod distill_grad;
 mod fabricate;
 mod group_lasso_grad;
 mod histogram;
+mod input_energy;
+mod input_load;
 mod ir_drop;
 mod lerp;
 mod mask_weight;
@@ -131,6 +133,8 @@ operators! { $
     converter_fold: ConverterFold;
     crossbar: Crossbar;
     partial_sums: PartialSums;
+    input_load: InputLoad;
+    input_energy: InputEnergy;
     collapse_planes: CollapsePlanes;
     histogram: Histogram;
     variance_ratio: VarianceRatio;

@@ -89,7 +89,10 @@ impl Layout {
             },
         };
         let inference = inference::lower(graph, numerics, chips, norm, false);
-        let inference = inference.with_metrics(&columns::metrics(experiment));
+        let mut inference = inference.with_metrics(&columns::metrics(experiment));
+        if experiment.energy.is_some() && matches!(level, Level::Cell(_)) {
+            inference = inference.with_energy();
+        }
         let norms = NormPlan::new(&experiment.tuning, norm);
         let NormPlan { batches, batch, .. } = norms;
         let resident = images.max(norms.images());
