@@ -363,13 +363,7 @@ impl<'a> Network<'a> {
             range,
             scale: None,
             out: adc,
-            spec: ConverterErrors {
-                arrays: a.clone(),
-                sharing: 1,
-                gain: 0.0,
-                offset: 0.0,
-                layer,
-            },
+            spec: ConverterErrors::none(a.clone(), layer),
         }));
         let reading = chip.reading(&a, layer);
         self.macs += geo.macs() * a.read_planes() * reading.dac.steps();

@@ -299,8 +299,11 @@ pub fn converters(
     let all = before(a.col_tiles());
     let one = |i: usize| {
         let (r, p, col) = (i / a.cols / planes, i / a.cols % planes, i % a.cols);
-        let tile = a.col_tile(col);
-        let inside = (col - a.tile_cols[tile] as usize) / spec.sharing;
+        let Some(place) = spec.column(r, col) else {
+            return [0.0, 0.0];
+        };
+        let tile = a.col_tile(place);
+        let inside = (place - a.tile_cols[tile] as usize) / spec.sharing;
         let address = (r * planes + p) * all + before(tile) + inside;
         let error = |purpose, sigma: f32| {
             let stream = Stream::new(key.seed, purpose, key.flags, spec.layer, key.chip);

@@ -73,6 +73,7 @@ pub fn layer(
     check(&reading)?;
     let errors = ConverterErrors {
         sharing: chip.adc.sharing,
+        columns: None,
         gain: chip.adc.gain_error as f32,
         offset: chip.adc.offset_error as f32,
         layer,
@@ -92,6 +93,7 @@ pub fn layer(
         is_tuned: true,
         tuned: Tuned::No,
         storage: chip.cells.storage,
+        layout: None,
         reading,
     })
 }

@@ -9,8 +9,11 @@
 //!   counts of bits ([`Reading::exact`]);
 //! * [`Route::Arrays`]: everything else, [`Crossbar`] in full.
 
+use std::sync::Arc;
+
 use super::calibrate::RangeRule;
 use super::ranges;
+use crate::mapping::layout::Layout;
 use crate::program::{Adc, CellReadNoise, ConverterErrors, Programming, Reading, Storage, Wires};
 #[cfg(doc)]
 use crate::program::{CollapsePlanes, Conv2d, ConverterFold, Crossbar, ProgramCells};
@@ -41,6 +44,8 @@ pub struct CellLayer {
     pub tuned: Tuned,
     /// How its read planes are kept, see [`CellLayer::kept`].
     pub storage: Storage,
+    /// Where its cells lie in the arrays, where that is not where they are in its matrix.
+    pub layout: Option<Arc<Layout>>,
 }
 
 /// Where a chip's tuning acts in a layer.
@@ -58,6 +63,21 @@ impl CellLayer {
     /// Position among the crossbar layers of the network (`network::lower::layer_address`).
     pub fn index(&self) -> usize {
         self.reading.layer.saturating_sub(1) as usize
+    }
+
+    /// Puts the cells where a layout says, or back where they are in the matrix. With a layout that can drop cells
+    /// nothing is counted or added as integers: what is dropped has no converter.
+    pub fn lay(&mut self, layout: Option<Layout>) {
+        self.errors.columns = layout.as_ref().map(|layout| layout.columns.clone());
+        if layout.as_ref().is_some_and(|layout| layout.compacts) {
+            self.reading.exact = false;
+        }
+        self.layout = layout.map(Arc::new);
+    }
+
+    /// Whether cells can be dropped, and their converters with them.
+    pub fn compacts(&self) -> bool {
+        self.layout.as_ref().is_some_and(|layout| layout.compacts)
     }
 
     /// Whether every read draws noise of the cells, so that [`ProgramCells`] must give variances.

@@ -2,6 +2,7 @@
 
 mod cells;
 mod energy;
+mod layouts;
 
 use super::network::{Activation, NetworkKind};
 use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, WeightStep};
@@ -45,6 +46,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     }
     cells::problems(e, &mut add);
     energy::problems(e, &mut add);
+    layouts::problems(e, &mut add);
     shared_gain(e, &mut add);
     parts::problems(e, &mut found);
     found
@@ -201,6 +203,7 @@ pub(super) fn problems_of_layer(e: &Experiment, layer: &LayerSettings) -> Vec<Pr
         on_off_ratio(&own, &mut add);
         cells::problems(&own, &mut add);
         energy::problems(&own, &mut add);
+        layouts::problems(&own, &mut add);
     }
     found.retain(|problem| !known.contains(problem));
     found

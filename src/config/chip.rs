@@ -34,6 +34,33 @@ choices! {
 }
 
 choices! {
+    /// Order in which the columns of a layer lie in its arrays, by the sum of the nominal conductances of a column.
+    pub enum Rearrange {
+        /// As in the layer.
+        No = "none",
+        /// The largest sum first, next to the drivers of the rows (arXiv 2201.05229): columns of large sums share
+        /// arrays, and others have arrays with little current.
+        HeavyFirst = "heavy-first",
+        /// The smallest sum first.
+        LightFirst = "light-first",
+    }
+}
+
+choices! {
+    /// Which parts of arrays without a weight are left out.
+    pub enum Compact {
+        /// None.
+        No = "none",
+        /// Columns of a row tile: those that are left stand side by side in fewer arrays.
+        Columns = "columns",
+        /// Rows of a column tile: those that are left stand one above the other in fewer arrays. Without converters.
+        Rows = "rows",
+        /// One of both, whichever leaves a layer fewer arrays. Without converters.
+        Smaller = "smaller",
+    }
+}
+
+choices! {
     /// How signed codes become cells.
     pub enum CellEncoding {
         /// Two cells, whose difference counts.
@@ -103,6 +130,18 @@ section! {
         cols: usize = 128, LINES;
         /// How a larger matrix is cut.
         split: Split = Split::Even;
+        /// Order of the columns of a trained layer in its arrays (docs/cells.md 1). Training sees them in the layer's
+        /// own order.
+        [quiet] rearrange: Rearrange = Rearrange::No;
+        /// What a trained layer leaves out of its arrays (docs/cells.md 1). Training sees all.
+        [quiet] compact: Compact = Compact::No;
+    }
+}
+
+impl ArraySize {
+    /// Whether a trained layer lies in its arrays otherwise than its matrix.
+    pub fn lays_out(&self) -> bool {
+        (self.rearrange, self.compact) != (Rearrange::No, Compact::No)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use toml::de::DeTable;
 
 use super::axes::{AxisValue, field_path};
+use super::chip::ArraySize;
 use super::documents::{insert, read_document};
 use super::parts::{LossPart, NoisePart, WeightPart};
 use super::train::{Train, TrainVariation};
@@ -303,6 +304,9 @@ impl Experiment {
             e.chip = self.chip.clone();
             e.chip.drift.time_s = self.age_in_training();
             e.chip.preset = None;
+            // A layout is made for weights that are done.
+            let usual = ArraySize::default();
+            (e.chip.array.rearrange, e.chip.array.compact) = (usual.rearrange, usual.compact);
         } else {
             e.train.rescale = true;
         }
@@ -352,6 +356,7 @@ impl Experiment {
         let on_cells = self.train.level == super::Fidelity::Cell;
         let of_all = c.chips().is_some_and(|chips| chips.sigma_profile.is_some());
         self.layer.only(|field| match field.split_once('.') {
+            Some(("chip", "array.rearrange" | "array.compact")) => false,
             Some(("chip", _)) => on_cells,
             // The training noise of all layers is given.
             Some(("variation", "sigma_w")) if self.train.sigma_w.is_some() => false,

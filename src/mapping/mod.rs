@@ -15,6 +15,7 @@
 //! ```
 
 pub mod digits;
+pub mod layout;
 #[cfg(test)]
 mod tests;
 

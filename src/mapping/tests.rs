@@ -5,7 +5,12 @@ use crate::config::chip::SliceBits;
 
 fn sizes() -> impl Strategy<Value = ArraySize> {
     let split = prop_oneof![Just(Split::Even), Just(Split::Filled)];
-    (1usize..40, 1usize..40, split).prop_map(|(rows, cols, split)| ArraySize { rows, cols, split })
+    (1usize..40, 1usize..40, split).prop_map(|(rows, cols, split)| ArraySize {
+        rows,
+        cols,
+        split,
+        ..ArraySize::default()
+    })
 }
 
 /// Cells whose slices hold codes of so many bits, with the number of bits.
@@ -146,6 +151,7 @@ fn groups_never_share_an_array() {
         rows: 8,
         cols: 3,
         split: Split::Filled,
+        ..ArraySize::default()
     };
     let a = arrays(&geo, &size, &Cells::default(), 4).unwrap();
     assert_eq!(*a.tile_cols, [0, 3, 4, 7, 8, 11, 12]);

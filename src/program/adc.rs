@@ -78,9 +78,45 @@ pub struct ConverterErrors {
     pub offset: f32,
     /// Address of the layer.
     pub layer: u32,
+    /// Column of the arrays that is read as a column of the layer, `[row tile][column]`, where it is another one;
+    /// [`NO_SOURCE`](super::NO_SOURCE): there is none, and its constants are 0.
+    pub columns: Option<Arc<[u32]>>,
 }
 
 impl ConverterErrors {
+    /// A converter a column, without errors.
+    pub fn none(arrays: Arrays, layer: u32) -> Self {
+        Self {
+            arrays,
+            sharing: 1,
+            gain: 0.0,
+            offset: 0.0,
+            layer,
+            columns: None,
+        }
+    }
+
+    /// Whether the fields fit together.
+    pub fn is_possible(&self) -> bool {
+        let a = &self.arrays;
+        let columns = |c: &Arc<[u32]>| {
+            let inside = |&col: &u32| col == super::NO_SOURCE || (col as usize) < a.cols;
+            c.len() == a.row_tiles() * a.cols && c.iter().all(inside)
+        };
+        a.is_possible() && self.sharing > 0 && self.columns.as_ref().is_none_or(columns)
+    }
+
+    /// Column of the arrays that is read as a column of the layer in a row tile, if any is.
+    pub fn column(&self, row_tile: usize, col: usize) -> Option<usize> {
+        let Some(columns) = &self.columns else {
+            return Some(col);
+        };
+        match columns[row_tile * self.arrays.cols + col] {
+            super::NO_SOURCE => None,
+            place => Some(place as usize),
+        }
+    }
+
     /// Groups of columns that share a converter, those of all column tiles.
     pub fn groups(&self) -> usize {
         let tiles = self.arrays.tile_cols.windows(2);

@@ -116,6 +116,11 @@ fn arrays(report: &Report) -> String {
         column("left", rows, |l| thousands(l.tiles_after as u64)),
         column("rate", rows, |l| rate(l.compression)),
     ];
+    if rows.iter().any(|l| l.tiles_laid != l.tiles) {
+        columns.push(column("as laid out", rows, |l| {
+            thousands(l.tiles_laid as u64)
+        }));
+    }
     if report.chips > 0 {
         columns.push(column("NF %", rows, |l| factor(l.nf, l.nf_std)));
         columns.push(column("weighted %", rows, |l| share(l.nf_weighted)));

@@ -4,11 +4,12 @@ use crate::chip::cells::{self, InputCodes};
 use crate::chip::layer::CellLayer;
 use crate::config::LayerSettings;
 use crate::error::{Error, Result};
+use crate::mapping::layout::Layout;
 use crate::network::Graph;
 use crate::network::lower::{Numerics, layer_address};
 
 /// The constants of every layer on arrays: of all crossbar layers, whose settings are `layers`, but the digital
-/// ones.
+/// ones. A layout that follows from trained weights is that of the matrix until they are known.
 ///
 /// # Errors
 /// A layer without codes (weights or inputs that are not quantized, one-bit inputs whose magnitude
@@ -57,7 +58,14 @@ pub fn cell_layers(
         let address = layer_address(index);
         let layer = cells::layer(&own.chip, &own.variation, &geo, numerics.weight_bits, input, address);
         let is_tuned = own.tuned;
-        layer.map(|layer| CellLayer { is_tuned, ..layer }).map_err(at)
+        let mut layer = layer.map_err(at)?;
+        layer.is_tuned = is_tuned;
+        let size = &own.chip.array;
+        if size.lays_out() {
+            let natural = Layout::natural(&layer.programming.arrays, size);
+            layer.lay(Some(natural));
+        }
+        Ok(layer)
     });
     layers.collect()
 }

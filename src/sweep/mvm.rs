@@ -97,7 +97,7 @@ pub fn solve(
     experiment.check()?;
     let (n_out, n_in) = problem.size;
     let geo = ConvGeometry::linear(n_in, n_out);
-    refuse_tuning(problem, experiment.tuning.method)?;
+    refuse(experiment, problem)?;
     let (inputs, kind) = Codes::of_inputs(experiment, problem)?;
     let weight_bits = experiment.quantize.weight_bits;
     let mut layer = cells::layer(
@@ -171,15 +171,21 @@ fn arrays_step(layer: &CellLayer, weights: &Codes) -> f32 {
     weights.step / layer.programming.arrays.equal_slices as f32
 }
 
-/// Given conductances are not programmed, so there is nothing that tuning could correct.
-fn refuse_tuning(problem: &Problem, method: TuningMethod) -> Result<()> {
+/// Refuses what a matrix alone has not: a layout follows from the weights of a network. Given conductances are not
+/// programmed, so there is nothing that tuning could correct.
+fn refuse(experiment: &Experiment, problem: &Problem) -> Result<()> {
+    if experiment.chip.array.lays_out() {
+        return Err(Error::input(
+            "chip.array.rearrange and chip.array.compact are of trained networks; allowed for one matrix: \"none\"",
+        ));
+    }
     if let (
         Matrix::Conductances(_),
         method @ (TuningMethod::SelfTuning
         | TuningMethod::LevelColumns
         | TuningMethod::Oracle
         | TuningMethod::ReferenceColumns),
-    ) = (&problem.matrix, method)
+    ) = (&problem.matrix, experiment.tuning.method)
     {
         return Err(Error::input(format!(
             "tuning.method = \"{method}\": it corrects what programming does to cells, and given conductances are \

@@ -103,6 +103,8 @@ impl CellSteps {
         for layer in &mut layers {
             // Weights change at every step, so nothing is shared between chips.
             layer.reading.exact = false;
+            // A layout is made for weights that are done.
+            layer.lay(None);
         }
         let follow = follow_sums(&layers);
         if !follow {

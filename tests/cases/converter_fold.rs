@@ -27,11 +27,19 @@ fn constants(spec: &ConverterErrors, range: &[f64], scale: Option<&[f64]>, chip:
     let mut constants = Vec::new();
     for r in 0..a.row_tiles() {
         for p in 0..a.read_planes() {
-            for (o, group) in group.iter().enumerate() {
-                let i = ((r * a.read_planes() + p) * groups + group) as u32;
+            for o in 0..a.cols {
+                let place = match &spec.columns {
+                    None => o,
+                    Some(columns) if columns[r * a.cols + o] == NO_SOURCE => {
+                        constants.extend([0.0; 2]);
+                        continue;
+                    }
+                    Some(columns) => columns[r * a.cols + o] as usize,
+                };
+                let i = ((r * a.read_planes() + p) * groups + group[place]) as u32;
                 let z = |purpose| f64::from(stream(purpose).normal(i));
                 let at = 2 * (p * a.cols + o);
-                let tile = (r * a.col_tiles() + a.col_tile(o)) * a.read_planes() + p;
+                let tile = (r * a.col_tiles() + a.col_tile(place)) * a.read_planes() + p;
                 let scale = scale.map_or(1.0, |s| s[tile]);
                 let gain = 1.0 + f64::from(spec.gain) * z(Purpose::AdcGain);
                 constants.push(gain / (range[at] * scale));
@@ -60,12 +68,24 @@ pub fn equations() -> Vec<Case> {
             .coin()
             .then(|| case.drawn(tiles, Scope::PerChip, |rng| 1.0 + 0.2 * rng.signed()));
         let out = case.result(2 * a.converters(), Scope::PerChip);
+        // Columns in another order in every row tile, some of them nowhere.
+        let mut columns = Vec::new();
+        for _ in 0..a.row_tiles() {
+            let mut order: Vec<u32> = (0..a.cols as u32).collect();
+            (1..a.cols).for_each(|i| order.swap(i, rng.pick(0, i)));
+            columns.extend(order.into_iter().map(|o| match rng.pick(0, 4) {
+                0 => NO_SOURCE,
+                _ => o,
+            }));
+        }
+        let columns = columns.into();
         let spec = ConverterErrors {
             arrays: a,
             sharing: rng.pick(1, 4),
             gain: [0.0, 0.1][rng.pick(0, 1)],
             offset: [0.0, 0.7][rng.pick(0, 1)],
             layer: 3,
+            columns: rng.coin().then_some(columns),
         };
         case.section(vec![Op::from(ConverterFold {
             range,
@@ -122,6 +142,7 @@ pub fn encodings() -> Vec<Case> {
                 spec: ConverterErrors {
                     arrays: a.clone(),
                     sharing,
+                    columns: None,
                     gain,
                     offset,
                     layer: 3,
@@ -148,6 +169,7 @@ pub fn no_range() -> Vec<Case> {
     let spec = ConverterErrors {
         arrays: a,
         sharing: 1,
+        columns: None,
         gain: 0.1,
         offset: 0.1,
         layer: 3,

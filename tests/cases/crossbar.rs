@@ -362,6 +362,7 @@ fn ideal(seed: u64) -> Option<(bool, Case)> {
         spec: ConverterErrors {
             arrays: a.clone(),
             sharing: 1,
+            columns: None,
             gain: 0.0,
             offset: 0.0,
             layer: 1,

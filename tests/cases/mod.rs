@@ -36,6 +36,7 @@ pub mod mask_weight;
 pub mod max_abs;
 pub mod multiply;
 pub mod partial_sums;
+pub mod place_cells;
 pub mod pointwise;
 pub mod pool;
 pub mod program_cells;
@@ -85,6 +86,7 @@ macro_rules! lists {
             max_abs: magnitudes, large_maps, real_images;
             multiply: products;
             partial_sums: sums, noisy_sums;
+            place_cells: planes, codes, layouts;
             pointwise: maps, epilogues, quantizing_epilogues, special_values, large_values;
             pool: largest, largest_of_ties, means, first_of_ties;
             program_cells: encodings, digits, long_layers, combinations;

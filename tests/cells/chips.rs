@@ -86,6 +86,7 @@ impl Case {
         Self {
             errors: ConverterErrors {
                 sharing: 1 + d.below(3),
+                columns: None,
                 gain: 0.05,
                 offset: 0.3,
                 layer: 2,

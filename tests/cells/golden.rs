@@ -177,6 +177,7 @@ fn product(case: &Value) -> Product {
         errors: ConverterErrors {
             arrays: arrays.clone(),
             sharing: 1,
+            columns: None,
             gain: 0.0,
             offset: 0.0,
             layer: 1,

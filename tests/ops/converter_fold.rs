@@ -22,6 +22,7 @@ fn errors(tile_cols: &[u32], sharing: usize) -> ConverterErrors {
             ..arrays(&mut Rng(1), &ConvGeometry::linear(1, cols))
         },
         sharing,
+        columns: None,
         gain: 0.05,
         offset: 0.0,
         layer: 3,

@@ -14,6 +14,7 @@ mod identity;
 mod in_flight;
 mod laws;
 mod layers;
+mod layouts;
 mod masks;
 mod norms;
 mod part_gradients;

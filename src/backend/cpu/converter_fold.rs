@@ -38,10 +38,16 @@ fn forward(
     for (i, pair) in out.chunks_exact_mut(2).enumerate() {
         let (tile, o) = (i / a.cols, i % a.cols);
         let (r, p) = (tile / planes, tile % planes);
-        let address = (tile * groups) as u32 + group[o];
+        let Some(place) = spec.column(r, o) else {
+            pair.copy_from_slice(&[0.0, 0.0]);
+            continue;
+        };
+        let address = (tile * groups) as u32 + group[place];
         let at = 2 * (p * a.cols + o);
         let (lsb, lo) = (range[at], range[at + 1]);
-        let scale = scale.map_or(1.0, |s| s[(r * a.col_tiles() + a.col_tile(o)) * planes + p]);
+        let scale = scale.map_or(1.0, |s| {
+            s[(r * a.col_tiles() + a.col_tile(place)) * planes + p]
+        });
         let gain = 1.0 + deviation(spec.gain, &gains, address);
         let offset = deviation(spec.offset, &offsets, address);
         let (slope, shift) = match lsb * scale > 0.0 {

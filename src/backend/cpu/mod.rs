@@ -45,6 +45,7 @@ mod memory;
 mod multiply;
 mod partial_sums;
 mod peak;
+mod place_cells;
 mod plan;
 mod planes;
 mod pointwise;

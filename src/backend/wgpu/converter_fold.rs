@@ -49,11 +49,13 @@ impl OnGpu for ConverterFold {
             offset: spec.offset,
         };
         let tiles = (0..arrays.cols).map(|o| arrays.col_tile(o) as u32);
-        let places: Arc<[u32]> = tiles.chain(spec.group()).collect();
+        let columns = spec.columns.iter().flat_map(|c| c.iter().copied());
+        let places: Arc<[u32]> = tiles.chain(spec.group()).chain(columns).collect();
         let work = Work::flat(converters).per_chip(cx.per_chip(*out));
         Ok(vec![
             Dispatch::new("converter_fold", work)
                 .constant("HAS_SCALE", scale.is_some())
+                .constant("MOVED", spec.columns.is_some())
                 .params(&params)
                 .read(*range)
                 .read(*scale)

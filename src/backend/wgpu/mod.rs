@@ -71,6 +71,7 @@ mod max_abs;
 mod multiply;
 mod partial_sums;
 mod peak;
+mod place_cells;
 mod plan;
 mod planned;
 mod pointwise;

@@ -1,10 +1,14 @@
 //! Crossbar layers at cell level: which operators program them and which one reads them.
 
+mod placed;
+
 pub use super::taps::{Tap, Tapped};
 use super::*;
 use crate::backend::Session;
 use crate::chip::layer::{CellLayer, Route, Tuned};
 use crate::error::Result;
+use placed::present_converters;
+pub use placed::program_placed;
 
 /// Tensors of a layer at cell level that the host writes and reads.
 #[derive(Debug, Clone, Copy)]
@@ -190,6 +194,20 @@ pub(super) fn program_quantized(
     b.program.keep(g, layer.kept());
     let noisy = layer.reads_noise();
     let variance = noisy.then(|| tensor(b, place, "read_variance", planes, chip(life.role())));
+    let programmed = |step| Programmed {
+        array,
+        step,
+        g,
+        variance,
+        life,
+    };
+    if let Some(layout) = &layer.layout {
+        let step = step_of_arrays(b, ops, place, arrays);
+        let (laid, of) = ((layer, &**layout), (q, step, array));
+        let placed = program_placed(&mut b.program, place.name, laid, of, g, variance);
+        ops.extend(placed);
+        return programmed(step);
+    }
     let raw = layer.wires.is_some();
     let raw = raw.then(|| tensor(b, place, "cells", arrays.cells(), chip(Role::Temp)));
     let step = step_of_arrays(b, ops, place, arrays);
@@ -201,13 +219,7 @@ pub(super) fn program_quantized(
             spec: wires.clone(),
         }));
     }
-    Programmed {
-        array,
-        step,
-        g,
-        variance,
-        life,
-    }
+    programmed(step)
 }
 
 /// Adds the constants of the converters, where there are any; else the product is that of the
@@ -320,7 +332,15 @@ pub(super) fn program_layer(
         }));
         return (found, Product::Weights(out));
     }
-    let product = arrays_of(b, ops, place, (at, layer), cells, &mut found);
+    let mut product = arrays_of(b, ops, place, (at, layer), cells, &mut found);
+    if let (Product::Arrays(arrays), Some(layout)) = (&mut product, &layer.layout)
+        && layout.compacts
+        && layer.reading.adc.is_some()
+    {
+        // No host writes it: a layout that drops cells has no tuning.
+        let present = present_converters(b, ops, place.name, (layer, layout), q);
+        arrays.correct = Some(present);
+    }
     (found, product)
 }
 

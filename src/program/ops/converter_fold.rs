@@ -8,7 +8,8 @@ use crate::program::{Check, ConverterErrors, Draws, Operand, Operator, TensorId}
 /// `a = (1 + gain error) / (lsb scale)`, `b = offset error - (1 + gain error) lo / lsb`: the gain's
 /// error turns the line about code 0, which is what `lo scale` gives.
 /// `range: Flat(2 [read plane][column])` pairs `(lsb, lo)` in level units; `scale` (absent: 1) is
-/// the factor on the chip's reference, one value per row tile, column tile and read plane.
+/// the factor on the chip's reference, one value per row tile, column tile and read plane. Errors and the factor
+/// are those of the column of the arrays ([`ConverterErrors::columns`]), the range is the layer's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConverterFold {
     /// Ranges, shared.
@@ -33,7 +34,7 @@ impl Operator for ConverterFold {
 
     fn check(&self, at: &Check<'_>) -> Result<()> {
         let a = &self.spec.arrays;
-        at.possible(a.is_possible() && self.spec.sharing > 0, &self.spec)?;
+        at.possible(self.spec.is_possible(), &self.spec)?;
         at.flat(self.range, 2 * a.read_planes() * a.cols)?;
         if let Some(t) = self.scale {
             at.flat(t, a.row_tiles() * a.col_tiles() * a.read_planes())?;

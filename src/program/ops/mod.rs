@@ -31,6 +31,7 @@ mod max_abs;
 mod max_pool;
 mod multiply;
 mod partial_sums;
+mod place_cells;
 mod pointwise;
 mod program_cells;
 mod quantize_act;
@@ -129,6 +130,7 @@ operators! { $
     slice_l1_grad: SliceL1Grad;
     fabricate: Fabricate, FabricateGrad;
     program_cells: ProgramCells;
+    place_cells: PlaceCells;
     ir_drop: IrDrop;
     converter_fold: ConverterFold;
     crossbar: Crossbar;

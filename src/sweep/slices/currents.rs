@@ -6,8 +6,8 @@
 
 use super::feed::Patches;
 use super::reads::Reads;
+use crate::chip::layer::CellLayer;
 use crate::error::Result;
-use crate::program::Arrays;
 use crate::sweep::statistics::Moments;
 
 /// Ideal currents below this, in levels at one level of drive, are rounding and count as 0: nothing can be in
@@ -94,20 +94,22 @@ impl Factors {
 /// Compares the currents of the vectors of some images; one tally an array, `[row tile][column tile][plane]`.
 pub(super) fn compare(
     (ideal, real): (&mut Reads, &mut Reads),
-    arrays: &Arrays,
+    layer: &CellLayer,
     patches: &Patches,
     maps: &[i16],
     images: usize,
 ) -> Result<Vec<Tally>> {
+    let arrays = &layer.reading.arrays;
     let planes = arrays.read_planes();
     let mut tallies = vec![Tally::default(); arrays.row_tiles() * arrays.col_tiles() * planes];
-    let tiles: Vec<usize> = (0..arrays.cols).map(|o| arrays.col_tile(o)).collect();
-    // Array of every converter, in the order of sums.
+    // Array of every converter, in the order of sums; none where a column is dropped.
     let mut array = Vec::with_capacity(arrays.converters());
     for plane in 0..planes {
-        for tile in &tiles {
+        for column in 0..arrays.cols {
             for r in 0..arrays.row_tiles() {
-                array.push((r * arrays.col_tiles() + tile) * planes + plane);
+                let place = layer.errors.column(r, column);
+                let of = |place| (r * arrays.col_tiles() + arrays.col_tile(place)) * planes + plane;
+                array.push(place.map(of));
             }
         }
     }
@@ -120,8 +122,9 @@ pub(super) fn compare(
         let (wanted, found) = (ideal.sums(&vectors, count)?, real.sums(&vectors, count)?);
         let conversions = wanted.len() / count / array.len();
         for (i, (wanted, found)) in wanted.iter().zip(&found).enumerate() {
-            let at = array[i / conversions % array.len()];
-            tallies[at].push(f64::from(*wanted), f64::from(*found));
+            if let Some(at) = array[i / conversions % array.len()] {
+                tallies[at].push(f64::from(*wanted), f64::from(*found));
+            }
         }
     }
     Ok(tallies)

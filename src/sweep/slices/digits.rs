@@ -126,6 +126,7 @@ mod tests {
             rows,
             cols,
             split: Split::Filled,
+            ..ArraySize::default()
         }
     }
 

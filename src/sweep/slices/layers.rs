@@ -2,18 +2,17 @@
 
 use super::feed::{Patches, as_linear};
 use super::reads::check_exact;
-use crate::chip::cell_form;
 use crate::chip::layer::CellLayer;
 use crate::chip::ranges::{self, Converters};
-use crate::config::chip::{AdcBits, ArraySize, CellEncoding, Subtraction};
+use crate::config::chip::{AdcBits, ArraySize, CellEncoding, Compact, Rearrange, Subtraction};
 use crate::config::{LayerSettings, Variation};
 use crate::effects::Fill;
 use crate::error::{Error, Result};
 use crate::mapping::digits;
-use crate::network::state::Part;
+use crate::mapping::layout::Layout;
 use crate::program::{Adc, Arrays, ConvGeometry, Encoding, Storage};
-use crate::quantize::weight;
 use crate::setup::{self, Point};
+use crate::sweep::cells::{codes, lay_out};
 use crate::train::Model;
 
 /// A layer on arrays.
@@ -30,9 +29,9 @@ pub(super) struct Layer {
     pub patches: Patches,
     /// Every cell by itself, equal steps from 0 on: sums are sums of digits.
     pub digits: CellLayer,
-    /// A nominal chip with ideal wires and without converters.
+    /// A nominal chip with ideal wires and without converters, whose cells lie as in the layer's matrix.
     pub nominal: CellLayer,
-    /// The same with every cell read by itself.
+    /// The same with every cell read by itself, where the experiment has it.
     pub alone: CellLayer,
     /// The chips of a sweep, with their wires, every cell read by itself.
     pub real: CellLayer,
@@ -46,7 +45,10 @@ impl Layer {
     pub fn all(point: &Point, model: &Model) -> Result<Vec<Self>> {
         check_fill(&point.layers)?;
         let made = |change: &dyn Fn(&mut LayerSettings)| of_settings(point, model, change);
-        let nominal = made(&make_nominal)?;
+        let nominal = made(&|own| {
+            make_nominal(own);
+            as_the_matrix(own);
+        })?;
         let alone = made(&|own| {
             make_nominal(own);
             separate(own);
@@ -57,6 +59,7 @@ impl Layer {
         })?;
         let only_digits = made(&|own| {
             make_nominal(own);
+            as_the_matrix(own);
             separate(own);
             own.chip.cells.on_off_ratio = f64::INFINITY;
             own.chip.cells.levels.clear();
@@ -70,7 +73,7 @@ impl Layer {
             let (node, geo, _) = crossbars[index];
             let name = &model.graph.nodes[node].name;
             let layer = Layer {
-                codes: codes(model, name, &nominal)?,
+                codes: codes(&model.parameters, name, &nominal.programming.arrays)?,
                 name: name.clone(),
                 size: point.layers[index].chip.array.clone(),
                 patches: Patches::new(&geo),
@@ -96,6 +99,11 @@ impl Layer {
     /// Arrays as the chip has them.
     pub fn arrays(&self) -> &Arrays {
         &self.nominal.reading.arrays
+    }
+
+    /// The layout of its cells, where that is not the matrix.
+    pub fn laid(&self) -> Option<&Layout> {
+        self.real.layout.as_deref()
     }
 
     /// The geometry of its columns, one vector at a time.
@@ -162,7 +170,9 @@ pub(super) fn of_settings(
 ) -> Result<Vec<CellLayer>> {
     let mut settings = point.layers.to_vec();
     settings.iter_mut().for_each(change);
-    setup::cell_layers(&settings, &model.graph, &model.numerics)
+    let mut layers = setup::cell_layers(&settings, &model.graph, &model.numerics)?;
+    lay_out(&mut layers, &settings, model)?;
+    Ok(layers)
 }
 
 /// No converters, conductances in single precision.
@@ -186,6 +196,12 @@ fn make_nominal(own: &mut LayerSettings) {
     own.chip.wires = Default::default();
 }
 
+/// Cells lie in the arrays as in the layer's matrix.
+fn as_the_matrix(own: &mut LayerSettings) {
+    own.chip.array.rearrange = Rearrange::No;
+    own.chip.array.compact = Compact::No;
+}
+
 /// Every cell is read by itself.
 fn separate(own: &mut LayerSettings) {
     let cells = &mut own.chip.cells;
@@ -193,21 +209,4 @@ fn separate(own: &mut LayerSettings) {
         CellEncoding::Differential => cells.subtraction = Subtraction::Digital,
         CellEncoding::Offset => cells.reference = 0,
     }
-}
-
-/// Codes that a layer's arrays hold.
-fn codes(model: &Model, name: &str, layer: &CellLayer) -> Result<Vec<i32>> {
-    let arrays = &layer.programming.arrays;
-    let w = model.parameters.need(name, Part::Weight)?;
-    let steps = model.parameters.need(name, Part::WeightStep)?;
-    let run = w.len() / steps.len().max(1);
-    let columns = w.chunks(run.max(1)).zip(steps);
-    let quantized = columns.flat_map(|(w, &d)| {
-        w.iter()
-            .map(move |&w| weight::quantize(w, d, arrays.weight_bits))
-    });
-    let quantized: Vec<f32> = quantized.collect();
-    let codes = cell_form::codes(&quantized, steps, arrays.rows).into_iter();
-    let equal = arrays.equal_slices as i32;
-    Ok(codes.map(|q| equal * q).collect())
 }

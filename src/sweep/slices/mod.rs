@@ -200,6 +200,24 @@ fn check_formats(point: &Point) -> Result<()> {
     Ok(())
 }
 
+/// Sums of arrays whose rows are others than those of the matrix are not told apart.
+fn check_rows(layers: &[Layer], options: &Options) -> Result<()> {
+    let moves = |layer: &&Layer| {
+        let layout = layer.laid();
+        layout.is_some_and(|layout| layout.moves_rows(layer.arrays()))
+    };
+    match layers.iter().find(moves) {
+        Some(layer) if options.chips > 0 || options.accuracy.is_some() => {
+            Err(Error::input(format!(
+                "layer `{}`: chip.array.compact moves its rows to other arrays, whose sums are not simulated one by one; \
+                 allowed: no currents (`--chips 0`) and no accuracies, or chip.array.compact = \"none\" or \"columns\"",
+                layer.name
+            )))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Analyses a point with its trained network.
 ///
 /// # Errors
@@ -215,6 +233,7 @@ pub fn analyse(
     let experiment = point.experiment();
     check_level(experiment)?;
     let layers = Layer::all(point, model)?;
+    check_rows(&layers, options)?;
     let all = point.inputs.data.test.len();
     let limited = |n: usize| match n {
         0 => all,
@@ -410,7 +429,7 @@ impl Work<'_> {
             real.program(&codes, chip)?;
             currents::compare(
                 (&mut ideal, &mut real),
-                arrays,
+                &layer.alone,
                 &layer.patches,
                 maps,
                 images,

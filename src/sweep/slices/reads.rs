@@ -3,7 +3,7 @@
 use crate::backend::{Backend, Capacity, RunArgs, Session};
 use crate::chip::layer::CellLayer;
 use crate::error::{Error, Result};
-use crate::network::lower::cells::program_ops;
+use crate::network::lower::cells::{program_ops, program_placed};
 use crate::program::{
     ConvGeometry, IrDrop, LANES, Op, PartialSums, Program, Role, Scope, SectionId, Shape, TensorId,
 };
@@ -54,14 +54,21 @@ impl Reads {
         let w = flat("weights", a.plane_len(), shared);
         let array = flat("arrays", a.cell_arrays(), chip);
         let planes = flat("planes", a.read_planes() * a.plane_len(), chip);
-        let cells = layer.wires.as_ref().map(|_| flat("cells", a.cells(), chip));
+        let apart = layer.wires.as_ref().filter(|_| layer.layout.is_none());
+        let cells = apart.map(|_| flat("cells", a.cells(), chip));
         let mut map = |name: &str, c, scope, role| {
             p.tensor(name, Shape::Image { c, h: 1, w: 1 }, scope, role)
         };
         let x = map("inputs", geo.c_in, shared, Role::Input);
         let channels = a.converters() * layer.reading.dac.conversions();
         let sums = map("sums", channels, chip, Role::Output);
-        let ops = program_ops(layer, (w, one, array), planes, cells, None);
+        let ops = match &layer.layout {
+            None => program_ops(layer, (w, one, array), planes, cells, None),
+            Some(layout) => {
+                let of = (w, one, array);
+                program_placed(&mut p, "layer", (layer, layout), of, planes, None)
+            }
+        };
         let mut program = vec![p.section("program", ops)];
         if let (Some(spec), Some(g)) = (&layer.wires, cells) {
             let op = Op::from(IrDrop {

@@ -34,6 +34,8 @@ columns! {
         tiles_after: usize, whole, "", lower;
         /// Crossbar compression rate `tiles / tiles_after`; empty where no tile is left.
         compression: f64, optional, "", higher;
+        /// Tiles that the layer fills as the experiment lays it out (`chip.array.rearrange`, `chip.array.compact`).
+        tiles_laid: usize, whole, "", lower;
         /// Non-ideality factor of the layer: mean over its currents and over the chips of `|I_ideal - I| / |I_ideal|`. Empty
         /// without chips, and where no current flows.
         nf: f64, optional, "", lower;

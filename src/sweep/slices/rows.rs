@@ -62,6 +62,7 @@ fn layer(layer: &Layer, found: &Found) -> LayerRow {
         tiles_by_rows: whole.by_rows,
         tiles_after: whole.after(),
         compression: rate(whole.tiles, whole.after()),
+        tiles_laid: layer.laid().map_or(whole.tiles, |layout| layout.tiles),
         nf: factors.mean,
         nf_std: factors.std,
         nf_weighted: factors.weighted,
@@ -153,11 +154,17 @@ fn reads(layer: &Layer, sums: &[Counts]) -> Vec<ReadRow> {
 
 fn arrays_of(layer: &Layer, planes: &[&[f32]], currents: &[Vec<Tally>]) -> Vec<ArrayRow> {
     let a = layer.arrays();
-    let filled: Vec<Vec<u64>> = planes.iter().map(|digits| non_zero(a, digits)).collect();
+    let placed = |digits: &&[f32]| match layer.laid() {
+        None => non_zero(a, digits),
+        Some(layout) => non_zero(a, &layout.placed(digits)),
+    };
+    let filled: Vec<Vec<u64>> = planes.iter().map(placed).collect();
+    let used = layer.laid().map(|layout| layout.used(a));
     let one = |at: usize| {
         let (tile, plane) = (at / planes.len(), at % planes.len());
         let (r, c) = (tile / a.col_tiles(), tile % a.col_tiles());
-        let (rows, columns) = (lines(&a.tile_rows, r).len(), lines(&a.tile_cols, c).len());
+        let whole = [lines(&a.tile_rows, r).len(), lines(&a.tile_cols, c).len()];
+        let [rows, columns] = used.as_ref().map_or(whole, |used| used[tile]);
         let factors = Factors::over(currents.iter().map(|arrays| &arrays[at]));
         let first = currents
             .first()
@@ -182,7 +189,9 @@ fn arrays_of(layer: &Layer, planes: &[&[f32]], currents: &[Vec<Tally>]) -> Vec<A
         }
     };
     let tiles = a.row_tiles() * a.col_tiles();
-    (0..tiles * planes.len()).map(one).collect()
+    let arrays = (0..tiles * planes.len()).map(one);
+    // Arrays that a layout leaves empty are none.
+    arrays.filter(|array| array.rows > 0).collect()
 }
 
 /// Slices of all layers together.

@@ -1,6 +1,6 @@
 //! Currents of arrays against circuits solved by hand.
 
-use pimento::sweep::slices::Options;
+use pimento::sweep::slices::{ArrayRow, Options};
 
 use super::{Net, SUMS};
 
@@ -155,4 +155,56 @@ fn non_ideality_of_single_cells_is_the_mean_deviation() {
     let part = 2.0 / std::f64::consts::PI;
     let se = SIGMA * ((1.0 - part) / (filled as f64 * CHIPS as f64)).sqrt();
     assert!((mean - SIGMA * part.sqrt()).abs() < 6.0 * se, "{mean}");
+}
+
+/// Three columns in arrays of two, one of them empty: sorted and without it they are one array, that of
+/// [`non_ideality_of_a_tile_is_that_of_its_circuit`].
+#[test]
+fn a_layout_is_the_circuit_that_it_makes() {
+    let options = Options {
+        chips: 2,
+        current_images: 2,
+        ..SUMS
+    };
+    let alone = two_by_two(2).report(&options);
+    let mut net = two_by_two(2);
+    let [a, b, c, d] = TWO.0;
+    net.layers = vec![(vec![c, d, 0, 0, a, b], 3, 2)];
+    let natural = net.report(&options);
+    let layout =
+        "[chip.array]\nsplit = \"filled\"\nrearrange = \"heavy-first\"\ncompact = \"columns\"\n";
+    net.text = net.text.replace("[chip.array]\n", layout);
+    let laid = net.report(&options);
+    let [natural, laid, alone] = [&natural, &laid, &alone].map(|report| &report.layers[0]);
+    assert_eq!((natural.tiles, natural.tiles_laid), (2, 2));
+    assert_eq!((laid.tiles, laid.tiles_laid), (2, 1));
+    assert_eq!((natural.arrays.len(), laid.arrays.len()), (4, 2));
+    // The same currents, added up in another order.
+    for (a, b) in laid.arrays.iter().zip(&alone.arrays) {
+        assert!((a.nf - b.nf).abs() < 1e-12 && (a.nf_weighted - b.nf_weighted).abs() < 1e-12);
+        let counts = |r: &ArrayRow| (r.rows, r.columns, r.non_zero, r.currents, r.zero_currents);
+        assert_eq!((counts(a), &a.plane), (counts(b), &b.plane));
+    }
+    assert!((laid.nf - alone.nf).abs() < 1e-12);
+    assert_ne!(natural.nf, laid.nf);
+    // Rows that are moved to other arrays have no sums of their own.
+    net.layers = vec![(vec![0, 0, 1, 0, 2, 3], 2, 3)];
+    net.images = vec![1, 2, 3, 4, 5, 6];
+    net.text = net
+        .text
+        .replace("compact = \"columns\"", "compact = \"rows\"");
+    net.text.push_str("[chip.adc]\nbits = 0\n");
+    let told = net
+        .try_report(&options)
+        .map_or_else(|e| e.to_string(), |_| String::new());
+    assert!(
+        told.contains("layer `fc1`: chip.array.compact moves its rows"),
+        "{told}"
+    );
+    let counted = net.report(&SUMS);
+    let layer = &counted.layers[0];
+    assert_eq!(
+        (layer.tiles, layer.tiles_by_rows, layer.tiles_laid),
+        (2, 1, 1)
+    );
 }

@@ -130,6 +130,7 @@ fn programming_kernels_are_valid() {
             spec: ConverterErrors {
                 arrays: a.clone(),
                 sharing: 2,
+                columns: None,
                 gain: 0.1,
                 offset: 0.2,
                 layer: 3,
