@@ -257,6 +257,13 @@ fn layouts_without_a_meaning_are_refused() {
              \"none\", \"columns\", or chip.adc.bits = 0",
         ),
         ("compact = \"rows\"\n[chip.adc]\nbits = 0\n", "", ""),
+        (
+            columns,
+            "[energy]\n",
+            "x:7: field `chip.array.compact`: \"columns\" leaves arrays out, and [energy] counts those of whole matrices; allowed: \
+             \"none\", or no section [energy]",
+        ),
+        (rearrange, "[energy]\n", ""),
     ] {
         assert_eq!(told(chip, more), want, "{chip} {more}");
     }

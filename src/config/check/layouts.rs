@@ -86,6 +86,15 @@ fn compaction(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], Stri
                 .into(),
         );
     }
+    if e.energy.is_some() {
+        add(
+            &["chip.array.compact", "energy"],
+            format!(
+                "\"{compact}\" leaves arrays out, and [energy] counts those of whole matrices; allowed: \"none\", or no \
+                 section [energy]"
+            ),
+        );
+    }
     if e.chip.adc.converts() && matches!(compact, Compact::Rows | Compact::Smaller) {
         add(
             COMPACT,
