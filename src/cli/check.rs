@@ -79,33 +79,44 @@ impl Check {
         let data = images::load(&experiment.data, cache, &Terminal::new(self.how.quiet))?;
         let backends = self.backend.open_several(self.memory.bytes())?;
         let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
-        let setup = setup(&experiment, &data)?;
-        let waves = sweep::prepare(&backends, &setup.points)?;
-        let points: Vec<Point> = setup.points.iter().map(|p| p.config.clone()).collect();
-        let checked = Checked {
-            e: &experiment,
-            data: &data,
-            constants: setup.inputs.normalise.constants(),
-            points: &points,
-            waves,
-            adapters: backends.iter().map(|b| b.info().name).collect(),
-            budgets: backends
-                .iter()
-                .filter_map(|b| Some((b.info().name, b.memory()?)))
-                .map(|(name, memory)| format!("they may take {memory} on {name}"))
-                .collect(),
-        };
-        Ok(Found {
-            document: document(&checked),
-            plan: plan(&checked),
-        })
+        found(&backends, &experiment, &data)
     }
 }
 
-/// What is printed: one of both.
-struct Found {
-    document: serde_json::Value,
-    plan: String,
+/// What a check found, as a document and for people.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What `pimento check --json` prints.
+    pub document: serde_json::Value,
+    /// What `pimento check` prints.
+    pub plan: String,
+}
+
+/// Builds everything that a sweep needs, short of training, and says what it would do.
+///
+/// # Errors
+/// What the sweep would refuse.
+pub fn found(backends: &[&dyn Backend], experiment: &Experiment, data: &Split) -> Result<Found> {
+    let setup = setup(experiment, data)?;
+    let waves = sweep::prepare(backends, &setup.points)?;
+    let points: Vec<Point> = setup.points.iter().map(|p| p.config.clone()).collect();
+    let checked = Checked {
+        e: experiment,
+        data,
+        constants: setup.inputs.normalise.constants(),
+        points: &points,
+        waves,
+        adapters: backends.iter().map(|b| b.info().name).collect(),
+        budgets: backends
+            .iter()
+            .filter_map(|b| Some((b.info().name, b.memory()?)))
+            .map(|(name, memory)| format!("they may take {memory} on {name}"))
+            .collect(),
+    };
+    Ok(Found {
+        document: document(&checked),
+        plan: plan(&checked),
+    })
 }
 
 /// What a check found.

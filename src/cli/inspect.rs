@@ -66,16 +66,10 @@ impl Inspect {
         if let Some(chip) = &self.plan {
             return self.plan(&network, &Experiment::load(chip)?);
         }
-        let rows: Vec<Row> = network
-            .graph
-            .nodes
-            .iter()
-            .map(|n| row(&network, n))
-            .collect();
         if self.how.json {
-            return output::print_json(&document(&network, &rows));
+            return output::print_json(&described(&network));
         }
-        self.how.print(&table(&network, &rows))
+        self.how.print(&table(&network, &rows(&network)))
     }
 
     /// Prints how the layers are simulated on the chip of an experiment.
@@ -100,6 +94,16 @@ impl Inspect {
             false => self.how.print(&text),
         }
     }
+}
+
+fn rows(network: &Loaded) -> Vec<Row> {
+    let nodes = network.graph.nodes.iter();
+    nodes.map(|node| row(network, node)).collect()
+}
+
+/// The layers of a network with their parameters and work: what `pimento inspect --json` prints.
+pub fn described(network: &Loaded) -> Value {
+    document(network, &rows(network))
 }
 
 fn row(network: &Loaded, node: &Node) -> Row {

@@ -44,6 +44,10 @@ mod sweep;
 mod train;
 mod worst_case;
 
+pub use check::{Found, found};
+pub use inspect::described;
+pub use report::load as load_runs;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

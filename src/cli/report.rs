@@ -82,6 +82,9 @@ impl Report {
 }
 
 /// Reads runs; two of the same name are told apart by their numbers.
+///
+/// # Errors
+/// A directory without a run, or with files that its journal has not recorded.
 pub fn load(dirs: &[PathBuf]) -> Result<Vec<Run>> {
     let mut runs: Vec<Run> = vec![];
     for dir in dirs {
