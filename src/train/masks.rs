@@ -1,5 +1,6 @@
 //! Which weights a mask removes: those of the groups with the smallest norms of every layer.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::config::LayerSettings;
@@ -20,6 +21,8 @@ pub(super) struct Pruning<'a> {
     pub segment: usize,
     /// Settings of the crossbar layers, in order: digital ones keep their weights.
     pub layers: &'a [LayerSettings],
+    /// Factor on the shares.
+    pub grown: f64,
 }
 
 impl Pruning<'_> {
@@ -29,11 +32,13 @@ impl Pruning<'_> {
             return Ok(0.0);
         }
         let share = self.mask.sparsity_of(&own.name);
-        share.map_err(|mistake| Error::Input(vec![*mistake]))
+        let share = share.map_err(|mistake| Error::Input(vec![*mistake]))?;
+        Ok(self.grown * share)
     }
 }
 
-/// Masks of all crossbar layers by their names: 1 where a weight stays.
+/// Masks of all crossbar layers by their names: 1 where a weight stays. Weights that are 0 in masks `before` count as
+/// 0, so that they stay removed as long as shares do not fall.
 ///
 /// # Errors
 /// The network lacks a weight.
@@ -41,6 +46,7 @@ pub(super) fn masks(
     graph: &Graph,
     parameters: &Parameters,
     pruning: Pruning,
+    before: Option<&Parameters>,
 ) -> Result<BTreeMap<String, Tensor>> {
     let groups = pruning.mask.groups;
     let mut masks = BTreeMap::new();
@@ -48,12 +54,12 @@ pub(super) fn masks(
     let last = layers.last().map(|layer| layer.0);
     for ((id, geo, _), own) in layers.into_iter().zip(pruning.layers) {
         let name = &graph.nodes[id].name;
-        let w = parameters.need(name, Part::Weight)?;
+        let w = left(parameters.need(name, Part::Weight)?, name, before);
         let keeps_all = groups == MaskGroups::Filters && Some(id) == last;
         let removed = match keeps_all {
             true => vec![],
             false => smallest(
-                w,
+                &w,
                 geo.rows(),
                 tile(&geo, groups, pruning.segment),
                 pruning.share(own)?,
@@ -71,6 +77,14 @@ pub(super) fn masks(
         remove_readers(graph, pruning.layers, &mut masks);
     }
     Ok(masks)
+}
+
+/// A weight with what masks of layers, by their names, leave of it.
+fn left<'w>(w: &'w [f32], layer: &str, before: Option<&Parameters>) -> Cow<'w, [f32]> {
+    match before.and_then(|masks| masks.tensors.get(layer)) {
+        None => w.into(),
+        Some(mask) => w.iter().zip(&mask.data).map(|(w, m)| w * m).collect(),
+    }
 }
 
 /// Outputs of the last layer, the classes, that a mask leaves no weight, with the name of the layer.
@@ -192,8 +206,9 @@ mod tests {
             mask,
             segment: mask.segment,
             layers: &own.collect::<Vec<_>>(),
+            grown: 1.0,
         };
-        masks(g, p, pruning).unwrap()
+        masks(g, p, pruning, None).unwrap()
     }
 
     /// Share of the weights of a layer that go.
@@ -264,6 +279,42 @@ mod tests {
         // A spared layer has all its filters, but no rows that read what is gone.
         let spared = "groups = \"filters\", sparsities = { b = 0 }";
         assert_eq!(shares(spared, ""), [0.5, 0.5, 0.0]);
+    }
+
+    /// What is removed stays removed, however large it has become.
+    #[test]
+    fn masks_that_grow_keep_what_they_removed() {
+        let (g, mut p) = network();
+        let text = "[train]\nepochs = 1\nweights = [{ kind = \"mask\", sparsity = 0.8 }]\n";
+        let e = Experiment::parse(text, "test").unwrap();
+        let own = g.crossbars().into_iter();
+        let own = own.map(|(id, ..)| e.of_layer(&g.nodes[id].name).unwrap());
+        let own: Vec<_> = own.collect();
+        let composition = e.train.composition();
+        let of = |p: &Parameters, grown, before: Option<&Parameters>| {
+            let pruning = Pruning {
+                mask: composition.mask().unwrap(),
+                segment: 0,
+                layers: &own,
+                grown,
+            };
+            masks(&g, p, pruning, before).unwrap()
+        };
+        let half = of(&p, 0.5, None);
+        assert_eq!(removed(&half, "b"), (0.4f64 * 216.0).floor() / 216.0);
+        let before = Parameters {
+            tensors: half.clone(),
+        };
+        let w = &mut p.tensors.get_mut(&Part::Weight.of("b")).unwrap().data;
+        for (w, m) in w.iter_mut().zip(&half["b"].data) {
+            *w = if *m == 0.0 { 100.0 } else { 1.0 };
+        }
+        let whole = of(&p, 1.0, Some(&before));
+        assert_eq!(removed(&whole, "b"), (0.8f64 * 216.0).floor() / 216.0);
+        let kept = |(a, b): (&f32, &f32)| *a == 0.0 && *b != 0.0;
+        assert!(!half["b"].data.iter().zip(&whole["b"].data).any(kept));
+        let anew = of(&p, 1.0, None);
+        assert!(half["b"].data.iter().zip(&anew["b"].data).any(kept));
     }
 
     #[test]

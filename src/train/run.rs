@@ -3,6 +3,7 @@
 mod calibration;
 mod epochs;
 pub(super) mod layout;
+mod masking;
 mod saving;
 mod teacher;
 
@@ -17,11 +18,10 @@ use teacher::Teacher;
 use super::batches::{Batch, Batches};
 use super::cells::CellSteps;
 use super::checkpoint::{EpochSums, Position};
-use super::masks::Pruning;
 use super::settings::Course;
 use super::stages::Stage;
 use super::trainer::{EpochRecord, Job};
-use super::{masks, quantizer_steps, settings};
+use super::{quantizer_steps, settings};
 use crate::backend::{RunArgs, SectionId};
 use crate::chip::ChipVariation;
 use crate::error::Result;
@@ -118,6 +118,8 @@ pub(super) struct Run<'a> {
     tally: Vec<f32>,
     /// What teaches the stage.
     teacher: Option<Teacher>,
+    /// Classes that the mask leaves no weight, as they were told last.
+    lost: Vec<usize>,
 }
 
 impl<'a> Run<'a> {
@@ -190,6 +192,7 @@ impl<'a> Run<'a> {
             calibration: Batch::default(),
             tally: vec![],
             teacher: None,
+            lost: vec![],
             training,
         })
     }
@@ -248,30 +251,7 @@ impl<'a> Run<'a> {
         let parameters = std::mem::take(&mut self.parameters);
         self.learn_from(&parameters)?;
         self.parameters = parameters;
-        let experiment = self.stage.point.experiment();
-        let parts = experiment.train.composition();
-        let Some(mask) = parts
-            .mask()
-            .filter(|_| !self.training.parts.masks.is_empty())
-        else {
-            return Ok(());
-        };
-        let own = &self.stage.point.start.graph;
-        let pruning = Pruning {
-            mask,
-            segment: mask.segment_in(experiment),
-            layers: &self.stage.point.layers,
-        };
-        let tensors = masks::masks(own, &self.parameters, pruning)?;
-        if let Some((layer, lost)) = masks::lost_classes(own, &tensors) {
-            let text = format!(
-                "{}: the mask leaves outputs {lost:?} of `{layer}` no weight, so that these classes depend on no input",
-                self.label()
-            );
-            self.job.observer.message(&text);
-        }
-        let masks = Parameters { tensors };
-        masks.load_into(self.session.as_mut(), &self.training.parts.masks)
+        self.mask(None)
     }
 
     /// Whether converters' ranges follow the weights.

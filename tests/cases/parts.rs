@@ -85,6 +85,11 @@ pub const PARTS: &[Part] = &[
         "controllers",
         "{ kind = \"plateau\", patience = 1, factor = 0.1, improvement = 0.9 }",
     ),
+    part(
+        "growth",
+        "controllers",
+        "{ kind = \"mask-growth\", epochs = 2, start = 0.3 }",
+    ),
     part("quantize after", "controllers", "{ kind = \"quantize\" }"),
 ];
 

@@ -23,6 +23,7 @@ mod pictures;
 mod products;
 mod quantizers;
 mod refused;
+mod refused_parts;
 mod slices;
 mod sweeps;
 mod training;

@@ -1,11 +1,12 @@
 //! Masks of single layers: what a network that is trained with them has, and what is refused when the network is known.
 
+use pimento::Error;
 use pimento::config::Experiment;
 use pimento::program::Products;
 use pimento::setup;
-use pimento::train::training_key;
+use pimento::train::{Model, training_key};
 
-use crate::{digits, experiment, trained};
+use crate::{digits, experiment, train_until, trained};
 
 /// A network of three layers of 64 to 12, 12 to 12 and 12 to 10 with a mask.
 fn text(mask: &str, more: &str) -> String {
@@ -31,6 +32,62 @@ fn layers_lose_the_shares_that_are_theirs() {
     assert_eq!(zeros(own, ""), [0.25, 0.75, 0.0]);
     let digital = "[layer.fc2]\ndigital = true\n";
     assert_eq!(zeros("sparsity = 0.5", digital), [0.5, 0.0, 0.5]);
+}
+
+/// A mask that grows ends with the shares that it says, by another way, and resumes to the same bits wherever it
+/// was stopped.
+#[test]
+fn a_mask_grows_to_its_shares() {
+    let growing = |controllers: &str| {
+        let text = text("sparsity = 0.8, sparsities = { fc2 = 0.5 }", controllers);
+        experiment(&text.replace("epochs = 1\n", "epochs = 4\n"))
+    };
+    let growth = growing("controllers = [{ kind = \"mask-growth\", epochs = 3, start = 0.2 }]\n");
+    let data = digits();
+    let whole = trained(&growth, &data);
+    let zeros = |model: &Model| {
+        [1, 2, 3].map(|i| {
+            let w = &model.parameters.tensors[&format!("fc{i}.weight")].data;
+            w.iter().filter(|w| **w == 0.0).count()
+        })
+    };
+    // 768, 144 and 120 weights.
+    assert_eq!(zeros(&whole), [614, 72, 96]);
+    let at_once = trained(&growing(""), &data);
+    assert_eq!(zeros(&at_once), zeros(&whole));
+    assert_ne!(at_once.parameters, whole.parameters);
+    let dir = tempfile::tempdir().unwrap();
+    for stop in 1..8 {
+        let file = dir.path().join(format!("{stop}.partial"));
+        let stopped = train_until(&growth, &data, Some(file.clone()), stop);
+        assert!(matches!(stopped, Err(Error::Interrupted(_))));
+        let resumed = train_until(&growth, &data, Some(file), usize::MAX).unwrap();
+        assert_eq!(resumed.parameters, whole.parameters, "stopped at {stop}");
+    }
+}
+
+#[test]
+fn growth_that_cannot_be_is_refused() {
+    let says = |mask: &str, growth: &str| {
+        let text = text(
+            mask,
+            &format!("controllers = [{{ kind = \"mask-growth\", {growth} }}]\n"),
+        );
+        let text = text.replace("weights = [{ kind = \"mask\", none }]\n", "");
+        let text = text.replace("epochs = 1\nbatch", "epochs = 4\nbatch");
+        Experiment::parse(&text, "x").map_or_else(|e| e.to_string(), |_| String::new())
+    };
+    assert_eq!(says("sparsity = 0.5", "epochs = 3"), "");
+    assert_eq!(
+        says("sparsity = 0.5", "epochs = 4"),
+        "x:11: field `train.controllers.mask-growth.epochs`: the mask grows for 4 epochs, and with 4 in all none is trained with \
+         the whole of it; allowed: fewer than train.epochs"
+    );
+    assert_eq!(
+        says("none", "epochs = 3"),
+        "x:10: field `train.controllers.mask-growth`: no mask that could grow; allowed: with { kind = \"mask\" } in \
+         train.weights"
+    );
 }
 
 /// Layers that are digital or not train to networks of their own where there is a mask.

@@ -2,9 +2,9 @@
 
 use super::{
     ActivationPart, ControllerPart, Distill, FreshChips, HeadsLoss, Irs, LearnedRange, LossPart,
-    NoisePart, NormAfter, Ovf, Plateau, QuantizeActivations, QuantizeAfter, QuantizeWeights,
-    WeightPart, clip, controllers, feedback, group_lasso, learned_range, mask, noise, quantize,
-    slice_l1,
+    MaskGrowth, NoisePart, NormAfter, Ovf, Plateau, QuantizeActivations, QuantizeAfter,
+    QuantizeWeights, WeightPart, clip, controllers, feedback, group_lasso, learned_range, mask,
+    mask_growth, noise, quantize, slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -108,7 +108,7 @@ impl Composition {
     pub fn quantizes_afterwards(&self) -> Option<NormAfter> {
         self.controllers.iter().find_map(|part| match part {
             ControllerPart::Quantize(after) => Some(after.batch_norm),
-            ControllerPart::Plateau(_) => None,
+            ControllerPart::Plateau(_) | ControllerPart::MaskGrowth(_) => None,
         })
     }
 
@@ -116,7 +116,15 @@ impl Composition {
     pub fn plateau(&self) -> Option<&Plateau> {
         self.controllers.iter().find_map(|part| match part {
             ControllerPart::Plateau(plateau) => Some(plateau),
-            ControllerPart::Quantize(_) => None,
+            ControllerPart::Quantize(_) | ControllerPart::MaskGrowth(_) => None,
+        })
+    }
+
+    /// How the mask grows, where it does.
+    pub fn mask_growth(&self) -> Option<&MaskGrowth> {
+        self.controllers.iter().find_map(|part| match part {
+            ControllerPart::MaskGrowth(growth) => Some(growth),
+            ControllerPart::Quantize(_) | ControllerPart::Plateau(_) => None,
         })
     }
 
@@ -293,6 +301,7 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
         return;
     }
     mask::problems(e, &c, &mut found);
+    mask_growth::problems(t, &c, &mut found);
     clip::problems(e, &c, &mut found);
     quantize::problems(e, &c, &mut found);
     learned_range::problems(e, &c, &mut found);

@@ -16,6 +16,7 @@ mod l1;
 mod learned_range;
 mod list;
 mod mask;
+mod mask_growth;
 mod noise;
 mod plateau;
 mod quantize;
@@ -33,6 +34,7 @@ pub use heads::HeadsLoss;
 pub use l1::L1;
 pub use learned_range::LearnedRange;
 pub use mask::{MaskGroups, MaskWeights, MaskedLayer};
+pub use mask_growth::MaskGrowth;
 pub use noise::FreshChips;
 pub use plateau::Plateau;
 pub use quantize::{QuantizeActivations, QuantizeWeights};
@@ -86,5 +88,6 @@ parts! {
     pub enum ControllerPart {
         Quantize(QuantizeAfter) = "quantize",
         Plateau(Plateau) = "plateau",
+        MaskGrowth(MaskGrowth) = "mask-growth",
     }
 }

@@ -77,6 +77,7 @@ impl Run<'_> {
     fn begin_epoch(&mut self) -> Result<()> {
         self.epoch = EpochSums::default();
         self.use_noise_of(self.step / self.steps_per_epoch)?;
+        self.grow_mask()?;
         self.calibrate_converters()?;
         if self.numerics.act_step == ActStep::Fixed {
             self.calibrate_activations()?;
