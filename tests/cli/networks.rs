@@ -121,3 +121,55 @@ fn wrong_files_are_named() {
         assert!(!Path::new(&at("y.npy")).exists());
     }
 }
+
+/// Energy, time and area by layer and part: what a digital layer cannot tell, what one model alone knows, and the same
+/// numbers in JSON.
+#[test]
+fn a_plan_has_energy_where_the_experiment_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("chip.toml");
+    let chip = "fidelity = \"cell\"\n[quantize]\nweight_bits = 4\nactivation_bits = 4\ninput_bits = 4\n\
+                [chip.adc]\nbits = 3\n[layer.\"stem.?\"]\ndigital = true\n";
+    std::fs::write(&plan, format!("{chip}[energy]\n")).unwrap();
+    let plan = plan.to_str().unwrap();
+    let (model, cpu) = (model("small_17"), ["--backend", "cpu"]);
+    let inspect = |more: &[&str]| {
+        let args = [&["inspect", &model, "--plan", plan], &cpu[..], more].concat();
+        pimento(&args)
+    };
+    let run = inspect(&[]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for wanted in [
+        "energy for an image",
+        "TOPS/W",
+        "one model alone",
+        "time of digital layers: not told",
+        "stem.0",
+    ] {
+        assert!(run.stdout.contains(wanted), "{wanted}: {}", run.stdout);
+    }
+    let run = inspect(&["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let energy = &json["energy"];
+    let high = |value: &serde_json::Value| value["energy_pj"]["high"].as_f64().unwrap();
+    let layers = energy["layers"].as_array().unwrap();
+    assert!(layers[0]["latency_ns"].is_null());
+    let parts = |layer: &serde_json::Value| {
+        let parts = layer["parts"].as_array().unwrap();
+        parts.iter().map(high).sum::<f64>()
+    };
+    let sums: f64 = layers.iter().map(parts).sum();
+    let total = high(&energy["total"]);
+    assert!(
+        total > 0.0 && (sums / total - 1.0).abs() < 1e-12,
+        "{sums}, not {total}"
+    );
+    std::fs::write(
+        plan,
+        format!("{chip}[energy]\ntechnology = \"isaac-32nm\"\n"),
+    )
+    .unwrap();
+    inspect(&[]).assert_refused(&["of 3 bits", "\"charge\""]);
+    std::fs::write(plan, chip).unwrap();
+    assert!(!inspect(&[]).stdout.contains("energy"));
+}

@@ -99,6 +99,40 @@ fn plots_appear_where_there_is_something_to_show() {
     assert!(demo.contains("What tuning costs") && !twelve.contains("What tuning costs"));
 }
 
+/// Accuracy is set against the upper ends of energy, area and time, energies by their mean over the chips.
+#[test]
+fn energy_and_area_are_costs() {
+    let column = synthetic::metrics().0.points[0].columns["brier"].clone();
+    let (mut result, rows) = synthetic::demo();
+    let plain = report::html::page(&result, &rows);
+    for (i, point) in result.points.iter_mut().enumerate() {
+        let mut energy = column.clone();
+        (energy.unit, energy.mean) = ("pJ".into(), 3000.0 + i as f64);
+        point.columns.insert("energy_high_pj".into(), energy);
+        for (name, cost) in [
+            ("area_low_mm2", 0.5),
+            ("area_high_mm2", 1.0),
+            ("periphery_high_pj", 2900.0),
+        ] {
+            point.costs.insert(name.into(), cost + 0.125 * i as f64);
+        }
+    }
+    let page = report::html::page(&result, &rows);
+    for (text, drawn) in [
+        ("energy high pj", true),
+        ("area high mm2", true),
+        ("area low mm2", false),
+        ("periphery", false),
+    ] {
+        assert_eq!(page.contains(text), drawn, "{text}");
+        assert!(!plain.contains(text));
+    }
+    assert!(
+        page.contains(",energy_high_pj,3001,"),
+        "means are in the data of the plot"
+    );
+}
+
 /// A table and a plot of every column, of the points that have it.
 #[test]
 fn columns_that_only_some_points_have_are_shown() {

@@ -11,6 +11,16 @@ use crate::sweep::result::SweepResult;
 /// Most costs drawn, each in a panel of its own.
 const MAX_PANELS: usize = 4;
 
+/// What a section `[energy]` adds, drawn before other costs: upper ends, of energies the mean over the chips.
+const FIRST: [&str; 3] = ["energy_high_pj", "area_high_mm2", "latency_high_us"];
+/// What it adds besides: parts and lower ends of the same.
+const BESIDE: [&str; 4] = [
+    "periphery_low_pj",
+    "periphery_high_pj",
+    "latency_low_us",
+    "area_low_mm2",
+];
+
 /// Ratio of largest to smallest cost beyond which the abscissa is logarithmic.
 const LOG_RATIO: f64 = 8.0;
 
@@ -28,7 +38,7 @@ struct Choice {
 impl Choice {
     fn new(result: &SweepResult) -> Option<Choice> {
         let choices = groups(&result.points).into_iter().map(|points| {
-            let varies = |name: &&String| {
+            let varies = |name: &&str| {
                 let mut all: Vec<f64> = points
                     .iter()
                     .filter_map(|&p| cost(result, p, name))
@@ -38,11 +48,13 @@ impl Choice {
                 all.len() > 1
             };
             let names = points.first().map(|&p| &result.points[p].costs);
-            let costs = names
+            let others = names.into_iter().flat_map(|c| c.keys().map(String::as_str));
+            let others = others.filter(|name| !FIRST.contains(name) && !BESIDE.contains(name));
+            let costs = FIRST
                 .into_iter()
-                .flat_map(|c| c.keys())
+                .chain(others)
                 .filter(varies)
-                .cloned();
+                .map(String::from);
             Choice {
                 costs: costs.take(MAX_PANELS).collect(),
                 points,
@@ -61,7 +73,10 @@ impl Choice {
 }
 
 fn cost(result: &SweepResult, point: usize, name: &str) -> Option<f64> {
-    result.points[point].costs.get(name).copied()
+    let point = &result.points[point];
+    let mean = || point.columns.get(name).map(|column| column.mean);
+    let found = point.costs.get(name).copied().or_else(mean);
+    found.filter(|cost| cost.is_finite())
 }
 
 /// Whether no other point is at most as costly and at least as accurate, and better in one.
