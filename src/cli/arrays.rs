@@ -6,8 +6,10 @@ use pimento::backend::Backend;
 use pimento::chip::layer::Route;
 use pimento::config::Experiment;
 use pimento::mapping::Counts;
+use pimento::network::Graph;
 use pimento::network::file::Loaded;
 use pimento::network::lower::inference::Chips;
+use pimento::network::state::Part;
 use pimento::program::{ConvGeometry, Products, Storage, Winograd};
 use pimento::setup::{self, ChipEstimate};
 use pimento::tuning::cells::{added_columns, tune};
@@ -29,11 +31,32 @@ struct Row {
     slices: String,
     steps: usize,
     counts: Counts,
+    /// Tiles that are filled, where the layer has a layout of its own.
+    laid: Option<Laid>,
     route: Route,
     products: Products,
     /// How conductances are kept, and what a chip takes while images are evaluated.
     storage: Storage,
     bytes: usize,
+}
+
+/// A layout of a layer.
+#[derive(Clone, Copy)]
+enum Laid {
+    /// Arrays that hold anything.
+    Arrays(usize),
+    /// The network has no codes yet.
+    Unknown,
+}
+
+impl Laid {
+    /// Arrays, where they are known.
+    fn arrays(self) -> Option<usize> {
+        match self {
+            Laid::Arrays(n) => Some(n),
+            Laid::Unknown => None,
+        }
+    }
 }
 
 /// A layer that is executed digitally.
@@ -62,6 +85,15 @@ pub fn in_bits(bits: u32) -> String {
         0 => "float".into(),
         bits => format!("{bits} bits"),
     }
+}
+
+/// Whether the weights of a network have codes, and so a layout: one that was not trained here has none.
+fn has_codes(network: &Loaded, graph: &Graph) -> bool {
+    let has_steps = |(id, ..): &(usize, ConvGeometry, bool)| {
+        let name = Part::WeightStep.of(&graph.nodes[*id].name);
+        network.parameters.tensors.contains_key(&name)
+    };
+    graph.crossbars().iter().all(has_steps)
 }
 
 /// How the products of a layer are summed.
@@ -115,6 +147,10 @@ impl Plan {
         let settings = setup::layers(experiment, &graph)?;
         let numerics = setup::numerics(experiment, &settings, signed);
         let mut layers = setup::cell_layers(&settings, &graph, &numerics)?;
+        let has_codes = has_codes(network, &graph);
+        if has_codes {
+            setup::lay_out(&mut layers, &settings, (&graph, &network.parameters))?;
+        }
         tune(&mut layers, &experiment.tuning)?;
         let columns = added_columns(&experiment.tuning);
         let crossbars = graph.crossbars();
@@ -159,6 +195,10 @@ impl Plan {
                     &geo,
                     if own.tuned { columns } else { 0 },
                 ),
+                laid: layer.layout.as_ref().map(|layout| match has_codes {
+                    true => Laid::Arrays(layout.tiles * arrays.cell_planes()),
+                    false => Laid::Unknown,
+                }),
                 route: Route::of(layer),
                 products: match Route::of(layer) {
                     Route::Product => products(&geo),
@@ -189,6 +229,11 @@ impl Plan {
         self.rows.iter().map(|r| of(&r.counts)).sum()
     }
 
+    /// Arrays that are filled, where that is known.
+    fn arrays_laid(&self) -> Option<usize> {
+        self.rows.iter().map(Row::arrays_laid).sum()
+    }
+
     /// For `--json`.
     pub fn json(&self) -> Value {
         let layers: Vec<Value> = self
@@ -207,6 +252,7 @@ impl Plan {
                     "slice_bits": r.slices,
                     "steps": r.steps,
                     "arrays": r.counts.arrays,
+                    "arrays_laid": r.arrays_laid(),
                     "cells": r.counts.cells,
                     "reference_cells": r.counts.reference_cells,
                     "utilisation": r.counts.utilisation,
@@ -234,6 +280,7 @@ impl Plan {
             "digital_layers": digital,
             "total": {
                 "arrays": self.total(|c| c.arrays),
+                "arrays_laid": self.arrays_laid(),
                 "cells": self.total(|c| c.cells),
                 "reference_cells": self.total(|c| c.reference_cells),
                 "conversions_per_image": self.total(|c| c.conversions),
@@ -244,6 +291,16 @@ impl Plan {
             document["energy"] = energy::json(chip);
         }
         document
+    }
+
+    /// Columns of [`Plan::lines`] up to the last one of numbers.
+    pub fn numbers(&self) -> usize {
+        14 + usize::from(self.lays_out())
+    }
+
+    /// Whether a layer has a layout of its own.
+    fn lays_out(&self) -> bool {
+        self.rows.iter().any(|r| r.laid.is_some())
     }
 
     /// For people.
@@ -269,6 +326,7 @@ impl Plan {
         let digital = self.digital.iter().map(|d| (d.index, d.line(title.len())));
         let mut layers: Vec<(usize, Vec<String>)> = on_arrays.chain(digital).collect();
         layers.sort_by_key(|(index, _)| *index);
+        let indices: Vec<usize> = layers.iter().map(|(index, _)| *index).collect();
         let mut lines = vec![title.map(String::from).to_vec()];
         lines.extend(layers.into_iter().map(|(_, line)| line));
         let mut total = vec![String::new(); title.len()];
@@ -278,6 +336,21 @@ impl Plan {
         total[12] = self.total(|c| c.conversions).to_string();
         total[13] = memory(self.bytes());
         lines.push(total);
+        if self.lays_out() {
+            let known = |n: Option<usize>| n.map_or("after training".into(), |n| n.to_string());
+            let of = |index| self.rows.iter().find(|r| r.index == index);
+            let column = indices.iter().map(|&index| match of(index) {
+                Some(row) => known(row.arrays_laid()),
+                None => String::new(),
+            });
+            let column: Vec<String> = std::iter::once("as laid out".into())
+                .chain(column)
+                .chain([known(self.arrays_laid())])
+                .collect();
+            for (line, cell) in lines.iter_mut().zip(column) {
+                line.insert(10, cell);
+            }
+        }
         if !self.kernels.is_empty() {
             let column = std::iter::once("kernels").chain(self.kernels.iter().map(String::as_str));
             let column = column.chain(std::iter::once(""));
@@ -290,6 +363,14 @@ impl Plan {
 }
 
 impl Row {
+    /// Arrays that are filled, where that is known.
+    fn arrays_laid(&self) -> Option<usize> {
+        match self.laid {
+            None => Some(self.counts.arrays),
+            Some(laid) => laid.arrays(),
+        }
+    }
+
     /// Its line of the table.
     fn line(&self) -> Vec<String> {
         vec![

@@ -78,7 +78,7 @@ impl Inspect {
         let (document, text) = match experiment.fidelity {
             Fidelity::Cell => {
                 let plan = arrays::Plan::new(network, experiment, &*backend)?;
-                let mut text = aligned(&plan.lines(), 1, 14);
+                let mut text = aligned(&plan.lines(), 1, plan.numbers());
                 if let Some(chip) = &plan.energy {
                     text += &energy::text(chip);
                 }

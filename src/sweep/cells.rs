@@ -2,17 +2,13 @@
 //! what every chip of a wave is told.
 
 use crate::backend::Session;
+use crate::chip::ChipVariation;
 use crate::chip::calibrate::follow_sums;
 use crate::chip::layer::CellLayer;
-use crate::chip::{ChipVariation, cell_form};
-use crate::config::{Experiment, LayerSettings, Tuning};
+use crate::config::{Experiment, Tuning};
 use crate::error::Result;
-use crate::mapping::layout::Layout;
+use crate::network::Graph;
 use crate::network::lower::inference::Inference;
-use crate::network::state::Part;
-use crate::network::{Graph, Parameters};
-use crate::program::Arrays;
-use crate::quantize::weight;
 use crate::setup::{self, Point};
 use crate::train::Model;
 use crate::train::converters::{self, Network, Statistics};
@@ -37,7 +33,8 @@ impl CellLevel {
         let (experiment, inputs) = (point.experiment(), &point.inputs);
         let (adc, tuning) = (&experiment.chip.adc, &experiment.tuning);
         let mut layers = setup::cell_layers(&point.layers, &model.graph, &model.numerics)?;
-        lay_out(&mut layers, &point.layers, model)?;
+        let of = (&model.graph, &model.parameters);
+        setup::lay_out(&mut layers, &point.layers, of)?;
         tune(&mut layers, tuning)?;
         match follow_sums(&layers) {
             true => {
@@ -126,57 +123,6 @@ impl CellLevel {
     }
 }
 
-/// Puts the cells of layers where the weights say, where they have a layout of their own.
-///
-/// # Errors
-/// A weight or a step is missing.
-pub(super) fn lay_out(
-    layers: &mut [CellLayer],
-    settings: &[LayerSettings],
-    model: &Model,
-) -> Result<()> {
-    let crossbars = model.graph.crossbars();
-    for layer in layers {
-        let size = &settings[layer.index()].chip.array;
-        if size.lays_out() {
-            let (node, geo, _) = crossbars[layer.index()];
-            let name = &model.graph.nodes[node].name;
-            let arrays = &layer.programming.arrays;
-            let codes = codes(&model.parameters, name, arrays)?;
-            let layout = Layout::new(arrays, size, geo.groups, &codes);
-            layer.lay(Some(layout));
-        }
-    }
-    Ok(())
-}
-
-/// Codes that the arrays of a layer hold, `[column][row]`.
-///
-/// # Errors
-/// The weight or its step is missing.
-pub(super) fn codes(parameters: &Parameters, name: &str, arrays: &Arrays) -> Result<Vec<i32>> {
-    let (quantized, steps) = quantized(parameters, name, arrays)?;
-    let codes = cell_form::codes(&quantized, steps, arrays.rows).into_iter();
-    let equal = arrays.equal_slices as i32;
-    Ok(codes.map(|q| equal * q).collect())
-}
-
-/// The quantized weight of a layer, and its steps.
-fn quantized<'p>(
-    parameters: &'p Parameters,
-    name: &str,
-    arrays: &Arrays,
-) -> Result<(Vec<f32>, &'p [f32])> {
-    let w = parameters.need(name, Part::Weight)?;
-    let steps = parameters.need(name, Part::WeightStep)?;
-    let run = (w.len() / steps.len().max(1)).max(1);
-    let columns = w.chunks(run).zip(steps);
-    let bits = arrays.weight_bits;
-    let quantized =
-        columns.flat_map(|(w, &d)| w.iter().map(move |&w| weight::quantize(w, d, bits)));
-    Ok((quantized.collect(), steps))
-}
-
 /// What the arrays of every layer hold, where a correction depends on it.
 fn held(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<Held>> {
     let crossbars = model.graph.crossbars();
@@ -187,7 +133,7 @@ fn held(tuning: &Tuning, model: &Model, layers: &[CellLayer]) -> Result<Vec<Held
         match acts(tuning) {
             false => Ok(Held::default()),
             true => {
-                let (quantized, steps) = quantized(&model.parameters, name, arrays)?;
+                let (quantized, steps) = setup::quantized(&model.parameters, name, arrays)?;
                 let equal = arrays.equal_slices as f32;
                 let of_arrays: Vec<f32> = steps.iter().map(|d| d / equal).collect();
                 Ok(Held::new(arrays, &quantized, &of_arrays))

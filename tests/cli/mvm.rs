@@ -382,3 +382,61 @@ fn a_plan_shows_arrays_and_routes() {
         run.stdout
     );
 }
+
+/// Arrays that are left of a pruned network as its experiment lays it out.
+#[test]
+fn a_plan_counts_the_arrays_of_a_layout() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&dir.path().join(name)).to_string();
+    let chip = |layout: &str| {
+        format!(
+            "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\ntrain_limit = 64\n[network]\nkind = \"mlp\"\nhidden = [24]\n\
+             [quantize]\nweight_bits = 5\nactivation_bits = 4\ninput_bits = 5\n\
+             [train]\nepochs = 1\nbatch = 32\nactivations = [{{ kind = \"quantize\" }}]\n\
+             weights = [{{ kind = \"mask\", groups = \"column-segments\", segment = 16, sparsity = 0.75 }}, {{ kind = \"quantize\" }}]\n\
+             [chip.array]\nrows = 16\ncols = 6\nsplit = \"filled\"\n{layout}[chip.cells]\nslice_bits = 2\n[chip.adc]\nbits = 8\n"
+        )
+    };
+    std::fs::write(at("plain.toml"), chip("")).unwrap();
+    std::fs::write(at("packed.toml"), chip("compact = \"columns\"\n")).unwrap();
+    let net = at("net.safetensors");
+    let run = pimento(&["train", &at("plain.toml"), "--out", &net, "--quiet"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let plan = |chip: &str, more: &[&str]| {
+        let chip = at(chip);
+        let args = [&["inspect", &net, "--plan", &chip], more].concat();
+        let run = pimento(&args);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run.stdout
+    };
+    let json = |chip: &str| -> serde_json::Value {
+        serde_json::from_str(&plan(chip, &["--json"])).unwrap()
+    };
+    // Four and two tiles of 16 rows, four and two of 6 columns, two slices of two cells.
+    let plain = json("plain.toml");
+    assert_eq!(plain["total"]["arrays"], (16 + 4) * 4);
+    assert_eq!(plain["total"]["arrays_laid"], (16 + 4) * 4);
+    assert!(!plan("plain.toml", &[]).contains("as laid out"));
+    let packed = json("packed.toml");
+    let first = &packed["layers"][0];
+    assert_eq!(first["arrays"], 16 * 4);
+    // 24 of 96 segments are left: no fewer than four tiles, and no more than one in a row of tiles more than needed.
+    let laid = first["arrays_laid"].as_u64().unwrap();
+    assert!((4 * 4..=7 * 4).contains(&laid), "{laid}");
+    let table = plan("packed.toml", &[]);
+    assert!(table.contains("as laid out"), "{table}");
+    // Weights that were not trained here have no codes yet.
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/golden/onnx/small_17.onnx");
+    std::fs::write(
+        at("chip.toml"),
+        CHIP.replace("cols = 3\n", "cols = 3\nrearrange = \"heavy-first\"\n"),
+    )
+    .unwrap();
+    let run = pimento(&["inspect", text(&model), "--plan", &at("chip.toml")]);
+    assert!(
+        run.stdout.contains("after training"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+}

@@ -12,7 +12,6 @@ use crate::mapping::digits;
 use crate::mapping::layout::Layout;
 use crate::program::{Adc, Arrays, ConvGeometry, Encoding, Storage};
 use crate::setup::{self, Point};
-use crate::sweep::cells::{codes, lay_out};
 use crate::train::Model;
 
 /// A layer on arrays.
@@ -73,7 +72,7 @@ impl Layer {
             let (node, geo, _) = crossbars[index];
             let name = &model.graph.nodes[node].name;
             let layer = Layer {
-                codes: codes(&model.parameters, name, &nominal.programming.arrays)?,
+                codes: setup::codes(&model.parameters, name, &nominal.programming.arrays)?,
                 name: name.clone(),
                 size: point.layers[index].chip.array.clone(),
                 patches: Patches::new(&geo),
@@ -171,7 +170,8 @@ pub(super) fn of_settings(
     let mut settings = point.layers.to_vec();
     settings.iter_mut().for_each(change);
     let mut layers = setup::cell_layers(&settings, &model.graph, &model.numerics)?;
-    lay_out(&mut layers, &settings, model)?;
+    let of = (&model.graph, &model.parameters);
+    setup::lay_out(&mut layers, &settings, of)?;
     Ok(layers)
 }
 
