@@ -66,6 +66,7 @@ pub mod effects;
 pub mod energy;
 pub mod error;
 pub mod files;
+pub mod fit;
 pub mod mapping;
 pub mod memory;
 pub mod network;

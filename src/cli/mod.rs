@@ -22,6 +22,7 @@ mod devices;
 mod diff;
 mod energy;
 mod export;
+mod fit;
 pub mod images;
 mod infer;
 mod init;
@@ -81,6 +82,7 @@ Examples:
   pimento infer resnet20.onnx --input x.npy --output y.npy   is it read right?
   pimento mvm chip.toml --weights w.npy --inputs x.npy --output y.npy   one matrix on one chip
   pimento slices runs/self_tuning --accuracy 1000      how sparse are digits, how many bits do converters need?
+  pimento fit cells.csv --out device.toml              from measured cells to an experiment file
   pimento devices                                      which adapters are there?
   pimento bench --all                                  and how fast are they?
 
@@ -131,6 +133,7 @@ enum Command {
     Infer(infer::Infer),
     Mvm(mvm::Mvm),
     Slices(slices::Slices),
+    Fit(fit::Fit),
     Export(export::Export),
     Devices(devices::Devices),
     Bench(bench::Bench),
@@ -178,6 +181,7 @@ pub fn run<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> u8 {
         Command::Infer(c) => c.run(),
         Command::Mvm(c) => c.run(),
         Command::Slices(c) => c.run(),
+        Command::Fit(c) => c.run(),
         Command::Export(c) => c.run(),
         Command::Devices(c) => c.run(),
         Command::Bench(c) => return ended(c.run(), json),

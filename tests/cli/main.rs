@@ -8,6 +8,7 @@ mod data;
 mod directories;
 #[cfg(target_os = "linux")]
 mod disk;
+mod fit;
 mod help;
 mod mvm;
 mod networks;
