@@ -13,7 +13,8 @@
 //!
 //! Columns are numbered from the drivers of the rows on, rows towards the converters. In an array that is not
 //! full of rows those next to the converters are used, and in one that is not full of columns those next to the
-//! drivers; so the wires are those of an array without the rest.
+//! drivers; so the wires are those of an array without the rest, but for supply lines of topology "separate-source", which
+//! pass free rows first.
 
 use std::sync::Arc;
 
