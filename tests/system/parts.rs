@@ -143,6 +143,32 @@ fn a_list_of_stages_resumes_at_any_step_to_the_same_bits() {
     assert_ne!(first.parameters, whole.parameters);
 }
 
+/// A stage that begins with a network whose channels have steps of their own learns from it.
+#[test]
+fn a_network_with_steps_of_its_channels_teaches() {
+    let data = digits(240);
+    let stages = "[[train.stage]]\nname = \"a\"\nrecipe = \"qat\"\n\
+                  [[train.stage]]\nname = \"b\"\nweights = [{ kind = \"quantize\" }]\nactivations = [{ kind = \"quantize\" }]\n";
+    let text = format!("{STAGED}{stages}")
+        .replace("weight_bits = 3", "weight_bits = 3\nper_channel = true");
+    let train = |loss: &str| {
+        train_until(
+            &experiment(&format!("{text}{loss}")),
+            &data,
+            None,
+            usize::MAX,
+        )
+        .unwrap()
+    };
+    let (taught, alone) = (
+        train("loss = [{ kind = \"distill\", weight = 0.5 }]\n"),
+        train(""),
+    );
+    assert!(taught.parameters != alone.parameters);
+    let nothing = train("loss = [{ kind = \"distill\", weight = 0.0 }]\n");
+    assert!(nothing.parameters == alone.parameters);
+}
+
 /// One stage that says what the training says is the training.
 #[test]
 fn one_stage_is_the_training_without_stages() {

@@ -24,11 +24,16 @@ impl Run<'_> {
             return Ok(());
         }
         let point = &self.stage.point;
-        let own = || Loaded {
-            graph: point.start.graph.clone(),
-            parameters: parameters.clone(),
-            numerics: Numerics::FLOAT,
-            tied: vec![],
+        let own = || {
+            let mut parameters = parameters.clone();
+            // It has no quantizers, so their steps mean nothing to it, however many a layer has.
+            parameters.drop_steps();
+            Loaded {
+                graph: point.start.graph.clone(),
+                parameters,
+                numerics: Numerics::FLOAT,
+                tied: vec![],
+            }
         };
         let from_file = point.teacher();
         let network = from_file.map_or_else(own, |teacher| teacher.network.clone());
