@@ -7,6 +7,9 @@ use crate::error::Result;
 use crate::program::InputLoad;
 use crate::program::{Check, Operand, Operator, TensorId};
 
+/// Most codes of an input: those of 8 bits with a sign, and one more.
+pub const INPUT_CODES: usize = 512;
+
 /// Squared drives of an image times the conductances that they drive:
 ///
 /// ```text
@@ -26,7 +29,7 @@ pub struct InputEnergy {
     pub y: TensorId,
     /// Lowest code, at most 0.
     pub lo: i32,
-    /// Value of every code from the lowest on.
+    /// Value of every code from the lowest on, at most [`INPUT_CODES`].
     pub table: Arc<[f32]>,
 }
 
@@ -47,7 +50,7 @@ impl Operator for InputEnergy {
         // The code 0 is one of them.
         let has_zero = (-self.lo).cast_unsigned() < self.table.len() as u32;
         at.possible(
-            self.lo <= 0 && has_zero && self.table.len() <= 1 << 16,
+            self.lo <= 0 && has_zero && self.table.len() <= INPUT_CODES,
             self.lo,
         )?;
         at.flat(self.x_step, 1)?;

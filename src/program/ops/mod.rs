@@ -48,6 +48,7 @@ mod weight_scale;
 mod zero;
 
 pub use class_metric::Metric;
+pub use input_energy::INPUT_CODES;
 pub use rearrange::NO_SOURCE;
 
 use super::{ActQuant, Check, Draws, Operand, TensorId};
