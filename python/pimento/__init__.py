@@ -11,6 +11,7 @@ at once. A process that was forked after Pimento has computed cannot compute (``
 """
 
 from ._arrays import Crossbar, Product, mvm
+from ._chip import Chip, ChipLayer
 from ._data import Data
 from ._errors import (
     CapacityError,
@@ -30,6 +31,8 @@ from ._run import Check, Training, check, sweep, train
 __all__ = [
     "CapacityError",
     "Check",
+    "Chip",
+    "ChipLayer",
     "Crossbar",
     "Data",
     "DeviceError",

@@ -187,7 +187,7 @@ def _compare(network: Network, images: np.ndarray[Any, Any], expected: np.ndarra
         raise InputError(text + "; allowed: modules from images to logits")
     difference = np.abs(found - expected)
     image, output = np.unravel_index(np.argmax(difference), difference.shape)
-    largest = max(float(np.abs(expected).max()), np.finfo(np.float32).tiny)
+    largest: float = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
     if not difference.max() <= tolerance * largest:
         raise InputError(
             f"module: output {output} of image {image} is {expected[image, output]:.6g}, and {found[image, output]:.6g} "

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from . import _native
+from ._chip import Chip
 from ._errors import refuse
+from ._machine import machine
 from ._temporary import Folder
 
 __all__ = ["Result", "Table", "open_run", "report"]
@@ -145,6 +147,29 @@ class Result:
     def chips(self) -> Table:
         """One row for each point and chip: chips.csv with types."""
         return Table(self._read[1])
+
+    def chip(self, point: int, index: int, *, backend: str | None = None, adapter: str | None = None) -> Chip:
+        """Fabricates one chip of the sweep again, to look at its weights and ask it for outputs.
+
+        Its trained network is taken from the run. Its images are read again; those from memory are known to the result
+        that ``sweep`` gave, and to no other.
+
+        Raises
+        ------
+        InputError
+            There is no such chip, or the images are not those of the run.
+        """
+        rows = self.chips
+        found = (rows["point"] == point) & (rows["chip"] == index)
+        if not found.any():
+            n = len(self.summary["points"])
+            raise refuse("point, index", (point, index), "the sweep has no such chip", f"points 0 to {n - 1}, and their chips")
+        at = int(found.argmax())
+        row = {name: _json(rows[name][at]) for name in rows.columns}
+        data = None if self._data is None else self._data._native
+        computing = machine(backend, adapter)
+        native = _native.Chip(computing, data, (int(point), int(index)), self.directory, None)
+        return Chip(native, int(point), int(index), row)
 
     def report(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Writes the report, one HTML page that needs no other file; ``force`` replaces a file that is there."""

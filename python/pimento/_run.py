@@ -146,7 +146,7 @@ def sweep(
     native = None if arrays is None else arrays._native
     with watcher(progress) as watch:
         _native.sweep(read, computing, native, places, shard, watch)
-    return Result(out, _temporary=temporary, _data=(arrays, data))
+    return Result(out, _temporary=temporary, _data=arrays)
 
 
 def check(

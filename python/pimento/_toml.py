@@ -81,5 +81,5 @@ def merged(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     for key, value in changes.items():
         old = out.get(key)
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        out[key] = merged(old, value) if both else value
+        out[key] = merged(old or {}, value) if both else value
     return out

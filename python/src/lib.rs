@@ -5,6 +5,7 @@
 //! that signals and progress reach Python.
 
 mod arrays;
+mod chip;
 mod data;
 mod error;
 mod experiment;
@@ -18,6 +19,8 @@ mod watch;
 mod native {
     #[pymodule_export]
     use super::arrays::mvm;
+    #[pymodule_export]
+    use super::chip::Chip;
     #[pymodule_export]
     use super::data::{Data, image_shape};
     #[pymodule_export]

@@ -13,7 +13,7 @@ use super::outdir;
 use super::prepare::prepare;
 use super::result::{ChipRow, PointInputs, PointSummary};
 use super::runner::same_network;
-use super::wave::Simulator;
+use super::wave::{OneChip, Simulator};
 use crate::backend::Backend;
 use crate::config::{self, Experiment};
 use crate::data::Split;
@@ -122,6 +122,18 @@ pub fn chip_of_run(
     journal: &Journal,
     observer: &dyn Observer,
 ) -> Result<(PointSummary, ChipRow)> {
+    same_program(backend, journal)?;
+    let setup = setup(experiment, data)?;
+    let models = models_of(&setup, journal)?;
+    let (index, chip) = place;
+    let Some(point) = setup.points.get(index) else {
+        return Err(setup::no_point(index, setup.points.len()));
+    };
+    alone(backend, point, chip, (models, Some(journal)), observer)
+}
+
+/// Refuses a run whose chips are others, or differ in their last bits.
+fn same_program(backend: &dyn Backend, journal: &Journal) -> Result<()> {
     let header = journal.header();
     if header.revision != REVISION {
         return Err(Error::input(format!(
@@ -139,13 +151,7 @@ pub fn chip_of_run(
             backend.products()
         )));
     }
-    let setup = setup(experiment, data)?;
-    let models = models_of(&setup, journal)?;
-    let (index, chip) = place;
-    let Some(point) = setup.points.get(index) else {
-        return Err(setup::no_point(index, setup.points.len()));
-    };
-    alone(backend, point, chip, (models, Some(journal)), observer)
+    Ok(())
 }
 
 /// Where the trained networks of a run are, if anywhere.
@@ -169,6 +175,39 @@ pub(super) fn models_of(setup: &Setup, journal: &Journal) -> Result<Option<PathB
         true => Some(beside),
         false => header.models.clone(),
     })
+}
+
+/// Fabricates one chip of one point, whose outputs and weights can then be asked for: of a run, or of an
+/// experiment whose network is trained first.
+///
+/// # Errors
+/// As [`one_chip`], and as [`chip_of_run`] of a run.
+pub fn fabricated(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    data: &Split,
+    (index, chip): (usize, u32),
+    run: Option<&Journal>,
+    observer: &dyn Observer,
+) -> Result<OneChip> {
+    let setup = setup(experiment, data)?;
+    let Some(point) = setup.points.get(index) else {
+        return Err(setup::no_point(index, setup.points.len()));
+    };
+    prepare(&[backend], std::slice::from_ref(point))?;
+    let models = match run {
+        Some(journal) => {
+            same_program(backend, journal)?;
+            models_of(&setup, journal)?
+        }
+        None => None,
+    };
+    let model = Models::new(backend, models, observer).get(point)?;
+    if let Some(journal) = run {
+        same_network(journal, index, &models::digest(&model)?)?;
+    }
+    let images = point.test_images()?;
+    OneChip::new(backend, point, &model, &images, chip)
 }
 
 fn alone(

@@ -3,6 +3,7 @@
 mod energy;
 mod layout;
 mod norms;
+mod one;
 
 use std::ops::Range;
 
@@ -11,6 +12,7 @@ use rayon::prelude::*;
 use energy::Meter;
 pub(super) use layout::check;
 use layout::{Layout, NormPlan};
+pub use one::{ChipLayer, OneChip};
 
 use super::cells::CellLevel;
 use super::columns::{self, Values};
@@ -208,8 +210,27 @@ impl Simulator {
         (level, norm): (Level, NormMode),
         variation: ChipVariation,
     ) -> Result<Self> {
-        let of = (&model.graph, &model.numerics);
-        let layout = Layout::new(backend, experiment, of, images.len(), (&level, norm))?;
+        let (of, how) = ((&model.graph, &model.numerics), (&level, norm));
+        let layout = Layout::new(backend, experiment, of, images.len(), how, false)?;
+        Self::of(
+            backend,
+            experiment,
+            model,
+            images,
+            (level, layout),
+            variation,
+        )
+    }
+
+    /// Prepares a network that is laid out.
+    fn of(
+        backend: &dyn Backend,
+        experiment: &Experiment,
+        model: &Model,
+        images: &Images,
+        (level, layout): (Level, Layout),
+        variation: ChipVariation,
+    ) -> Result<Self> {
         let Layout {
             inference,
             capacity,

@@ -69,7 +69,7 @@ impl NormPlan {
 }
 
 impl Layout {
-    /// Lowers a network for the chips of `level` and `images` images, and fits it.
+    /// Lowers a network for the chips of `level` and `images` images, and fits it; `keep_logits` makes its outputs readable.
     ///
     /// # Errors
     /// Not even one chip and a block of images (or a calibration batch) fits.
@@ -79,6 +79,7 @@ impl Layout {
         (graph, numerics): (&Graph, &Numerics),
         images: usize,
         (level, norm): (&Level, NormMode),
+        keep_logits: bool,
     ) -> Result<Self> {
         let chips = match level {
             Level::Weight { noise, .. } => Chips::Weight(noise),
@@ -88,7 +89,7 @@ impl Layout {
                 count_clips: experiment.chip.adc.count_clips,
             },
         };
-        let inference = inference::lower(graph, numerics, chips, norm, false);
+        let inference = inference::lower(graph, numerics, chips, norm, keep_logits);
         let mut inference = inference.with_metrics(&columns::metrics(experiment));
         if experiment.energy.is_some() && matches!(level, Level::Cell(_)) {
             inference = inference.with_energy();
@@ -190,12 +191,14 @@ pub(in crate::sweep) fn check(backend: &dyn Backend, point: &Point) -> Result<(u
         of,
         images,
         (&ideal, NormMode::Frozen),
+        false,
     )?;
     let level = match experiment.fidelity {
         Fidelity::Weight => weight_level(point, &chips),
         Fidelity::Cell => Level::Cell(Box::new(CellLevel::of_untrained(point, &chips)?)),
     };
-    let layout = Layout::new(backend, experiment, of, images, (&level, norm(experiment)))?;
+    let how = (&level, norm(experiment));
+    let layout = Layout::new(backend, experiment, of, images, how, false)?;
     let bytes = backend.bytes(&layout.inference.program, layout.capacity)?;
     Ok((layout.capacity.chips, bytes))
 }
