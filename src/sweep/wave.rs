@@ -15,7 +15,7 @@ use layout::{Layout, NormPlan};
 pub use one::{ChipLayer, OneChip};
 
 use super::cells::CellLevel;
-use super::columns::{self, Values};
+use super::columns::Values;
 use super::result::{ChipRow, TuningCost};
 use crate::backend::{Backend, Capacity, Pending, RunArgs, Session};
 use crate::chip::{ChipVariation, Deviation};
@@ -23,7 +23,6 @@ use crate::column::Column;
 use crate::config::{Experiment, Fidelity};
 use crate::error::{Error, Result};
 use crate::network::lower::CellNoise;
-use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{Inference, NormMode};
 use crate::program::CHIP_FIELDS;
 use crate::progress::Observer;
@@ -220,44 +219,6 @@ impl Simulator {
             (level, layout),
             variation,
         )
-    }
-
-    /// Prepares a network that is laid out.
-    fn of(
-        backend: &dyn Backend,
-        experiment: &Experiment,
-        model: &Model,
-        images: &Images,
-        (level, layout): (Level, Layout),
-        variation: ChipVariation,
-    ) -> Result<Self> {
-        let Layout {
-            inference,
-            capacity,
-            norms,
-        } = layout;
-        let mut session = backend.prepare(&inference.program, capacity)?;
-        model
-            .parameters
-            .load_into(session.as_mut(), &inference.states)?;
-        if let Level::Cell(cells) = &level {
-            write_ranges(session.as_mut(), &inference.cells, &cells.layers)?;
-        }
-        Ok(Self {
-            session,
-            bytes: backend.bytes(&inference.program, capacity)?,
-            capacity,
-            images: images.clone(),
-            resident: false,
-            seed: experiment.seed,
-            metrics: columns::of_metrics(experiment),
-            meter: None,
-            variation,
-            level,
-            norms,
-            inference,
-            not_finite: None,
-        })
     }
 
     /// Cost of this point's tuning, per chip.

@@ -2,16 +2,18 @@
 
 use super::super::cells::CellLevel;
 use super::super::columns;
-use super::{Level, MOST, RECALIBRATION_WAVE, WAVE, WORK};
+use super::{Level, MOST, RECALIBRATION_WAVE, Simulator, WAVE, WORK};
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
 use crate::config::{BackwardWeights, Experiment, Fidelity, Tuning, TuningMethod};
 use crate::error::{Error, Result};
 use crate::network::Graph;
 use crate::network::lower::Numerics;
+use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::{self, Chips, Inference, NormMode, NormSgd};
 use crate::program::LANES;
-use crate::setup::{self, Point};
+use crate::setup::{self, Images, Point};
+use crate::train::Model;
 use crate::tuning::Tuner;
 
 /// The program of a point and how much of it fits a backend.
@@ -131,6 +133,46 @@ impl Layout {
             inference,
             capacity,
             norms,
+        })
+    }
+}
+
+impl Simulator {
+    /// Prepares a network that is laid out.
+    pub(super) fn of(
+        backend: &dyn Backend,
+        experiment: &Experiment,
+        model: &Model,
+        images: &Images,
+        (level, layout): (Level, Layout),
+        variation: ChipVariation,
+    ) -> Result<Self> {
+        let Layout {
+            inference,
+            capacity,
+            norms,
+        } = layout;
+        let mut session = backend.prepare(&inference.program, capacity)?;
+        model
+            .parameters
+            .load_into(session.as_mut(), &inference.states)?;
+        if let Level::Cell(cells) = &level {
+            write_ranges(session.as_mut(), &inference.cells, &cells.layers)?;
+        }
+        Ok(Self {
+            session,
+            bytes: backend.bytes(&inference.program, capacity)?,
+            capacity,
+            images: images.clone(),
+            resident: false,
+            seed: experiment.seed,
+            metrics: columns::of_metrics(experiment),
+            meter: None,
+            variation,
+            level,
+            norms,
+            inference,
+            not_finite: None,
         })
     }
 }

@@ -1,0 +1,29 @@
+"""The notebooks of examples/notebooks: kept without outputs, and every cell runs."""
+
+import json
+import os
+import unittest
+
+from support import ROOT, Case
+
+NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+
+
+class Notebooks(Case):
+    def test_every_notebook_runs_and_is_kept_without_outputs(self):
+        self.assertTrue(NOTEBOOKS)
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(self.dir)
+        for path in NOTEBOOKS:
+            with self.subTest(notebook=path.name):
+                cells = json.loads(path.read_text("utf-8"))["cells"]
+                code = [cell for cell in cells if cell["cell_type"] == "code"]
+                self.assertTrue(all(not cell["outputs"] and cell["execution_count"] is None for cell in code))
+                names = {"__name__": "__main__", "print": lambda *words: None}
+                for number, cell in enumerate(code):
+                    exec(compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec"), names)
+
+
+if __name__ == "__main__":
+    unittest.main()
