@@ -116,6 +116,17 @@ fn nominal_chips_take_what_their_cells_and_drives_say() {
     }
 }
 
+/// Columns in another order conduct the same for every row.
+#[test]
+fn rearranged_columns_take_as_much() {
+    let mut e = linear("", "", ENERGY);
+    let m = trained(&e, &data());
+    let (want, _) = closed_form(&e, &m, 0.0, ones);
+    e.chip.array.rearrange = pimento::config::chip::Rearrange::HeavyFirst;
+    let found = energies(&e, &m, 0..1)[0];
+    assert!((found / want - 1.0).abs() < ROUNDED, "{found}, not {want}");
+}
+
 #[test]
 fn mean_and_spread_over_chips_are_those_of_their_cells() {
     let (n, sigma) = (600, 0.1);
