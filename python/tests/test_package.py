@@ -70,6 +70,19 @@ class Package(Case):
         self.assertEqual(found.stdout.strip(), "['pimento']")
 
 
+class Documents(Case):
+    """The first example of each page is an experiment that could run."""
+
+    def test_the_first_examples_are_experiments(self):
+        for page in ("docs/python.md", "python/README.md"):
+            blocks = (ROOT / page).read_text().split("```python\n")[1:]
+            first = next(block.split("```")[0] for block in blocks if "pimento.sweep(" in block)
+            (call,) = (n for n in ast.walk(ast.parse(first)) if isinstance(n, ast.Call) and ast.unparse(n.func) == "pimento.sweep")
+            experiment = ast.literal_eval(call.args[0])
+            said = pimento.check(experiment, **{k.arg: ast.literal_eval(k.value) for k in call.keywords})
+            self.assertTrue(said, page)
+
+
 def load_tests(loader, tests, ignore):
     for module in pkgutil.iter_modules(pimento.__path__):
         if module.name not in ("__main__", "_native", "torch"):
