@@ -225,7 +225,8 @@ pub(super) fn take_out(levels: &mut [Level], g_max_us: f64) -> Taken {
             !(is_off || is_on || outlies || still)
         });
     }
-    let value = |e: &Option<Estimate>| e.map_or(0.0, |e| e.value);
+    // Medians of levels of which half is stuck are those of stuck cells.
+    let value = |e: &Option<Estimate>| e.map_or(0.0, |e| e.value.min(0.5));
     let stuck_off = intervals::share(off, sees_off);
     let stuck_on = intervals::share(on, sees_on);
     if let [first, .., last] = levels {

@@ -1,4 +1,4 @@
-//! What layers without weights make of the gradient of their output.
+//! Gradients of layers without weights: from that of their output to that of their input.
 
 use super::training::Saved;
 use super::*;
