@@ -73,7 +73,8 @@ pub struct LevelFit {
     pub target_us: f64,
     /// Cells, without those that were taken out.
     pub cells: usize,
-    /// Mean of the cells at the first read, microsiemens; `None` of fewer than two cells.
+    /// Mean at the first read, microsiemens, over the means of chips (of one chip: of its arrays; of one array: of its
+    /// cells); `None` of fewer than two cells.
     pub mean_us: Option<Estimate>,
 }
 
@@ -233,6 +234,22 @@ impl Fit {
                 ));
             }
         }
+        let far = |l: &&LevelFit| {
+            l.mean_us
+                .is_some_and(|mean| (mean.value - l.target_us).abs() > 0.2 * self.g_max_us)
+        };
+        let far: Vec<f64> = self
+            .levels
+            .iter()
+            .filter(far)
+            .map(|l| l.target_us)
+            .collect();
+        if !far.is_empty() {
+            found.push(format!(
+                "at targets of {far:?} uS the means are off by more than a fifth of the largest conductance: are both columns in uS? \
+                 The experiment file takes the targets"
+            ));
+        }
         let without: usize = self.drift.iter().map(|d| d.without).sum();
         if without > 0 {
             found.push(format!(
@@ -275,12 +292,29 @@ impl Fit {
 }
 
 fn level(level: &Level) -> LevelFit {
-    let values: Vec<f64> = level.cells.iter().map(cells::Cell::first).collect();
     LevelFit {
         target_us: level.target_us,
         cells: level.cells.len(),
-        mean_us: intervals::mean(&values),
+        mean_us: mean_of(level),
     }
+}
+
+/// Mean of a level, over the means of its chips: their cells are not independent. Of one chip over its arrays, of one
+/// array over its cells.
+fn mean_of(level: &Level) -> Option<Estimate> {
+    let mean = |cells: &[cells::Cell]| {
+        cells.iter().map(cells::Cell::first).sum::<f64>() / cells.len() as f64
+    };
+    let by_chip = level.cells.chunk_by(|a, b| a.chip == b.chip);
+    let by_array = level
+        .cells
+        .chunk_by(|a, b| (a.chip, a.array) == (b.chip, b.array));
+    let chips: Vec<f64> = by_chip.map(mean).collect();
+    let arrays: Vec<f64> = by_array.map(mean).collect();
+    let cells: Vec<f64> = level.cells.iter().map(cells::Cell::first).collect();
+    [chips, arrays, cells]
+        .iter()
+        .find_map(|means| intervals::mean(means))
 }
 
 /// Chips, arrays, cells and reads.

@@ -97,6 +97,29 @@ fn tables_that_are_none_are_refused_with_their_line() {
     said.assert_refused(&["a target is 50 uS; allowed: 50 and more"]);
 }
 
+/// Values in another unit than the targets look like a technology that conducts nothing.
+#[test]
+fn values_far_from_their_targets_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = dir.path().join("t.csv");
+    let mut table = String::from("chip,cell,target_us,value_us\n");
+    for cell in 0..40 {
+        table += &format!(
+            "{},{cell},{},0.00{}\n",
+            cell % 2,
+            10 + 40 * (cell / 20),
+            cell % 7
+        );
+    }
+    std::fs::write(&csv, table).unwrap();
+    let said = pimento(&["fit", text(&csv)]);
+    said.assert_ok();
+    said.assert_says(&[
+        "at targets of [50.0] uS the means are off",
+        "are both columns in uS?",
+    ]);
+}
+
 /// What cannot be told is said, and no number stands for it.
 #[test]
 fn few_measurements_say_what_they_cannot_tell() {
