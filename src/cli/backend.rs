@@ -117,7 +117,7 @@ impl BackendArgs {
     /// What these words ask for, as `--backend`, `--adapter` and `--kernels` do.
     ///
     /// # Errors
-    /// A word that is none of a backend or of kernels.
+    /// A word that names neither a backend nor kernels.
     pub fn of(backend: &str, adapter: Option<&str>, kernels: &[String]) -> Result<Self> {
         let kernels: Result<Vec<_>> = kernels.iter().map(|k| word("kernels", k)).collect();
         Ok(Self {

@@ -57,13 +57,13 @@ impl Rates {
         self.settings.pulse_ns + self.settings.settle_ns
     }
 
-    /// Energy of an addition of so many bits.
+    /// Energy of an addition of numbers with `bits` bits.
     fn addition(&self, bits: u32) -> f64 {
         let a = &self.technology.arithmetic;
         self.energy(a.adder_pj, a.node_nm) * f64::from(bits) / ARITHMETIC
     }
 
-    /// Energy of so many digital operations on words.
+    /// Energy of `n` digital operations on words.
     pub fn operations(&self, n: f64) -> f64 {
         n * self.addition(WORD)
     }

@@ -120,7 +120,7 @@ fn columns(header: &csv::StringRecord, name: &str) -> Result<Places> {
     let mut places = Places([None; COLUMNS.len()]);
     let allowed = COLUMNS.join(", ");
     for (at, column) in header.iter().enumerate() {
-        // A column that is none of ours says so.
+        // By this sign a table has columns of its own.
         if column.starts_with('_') {
             continue;
         }

@@ -35,8 +35,7 @@ impl Meter {
         }))
     }
 
-    /// Adds the energies of the `i`-th chip of a wave for an image, from the sums of all its chips over so many
-    /// images.
+    /// Adds the energies for one image of the `i`-th chip of a wave; `sums` are those of all its chips over `images` images.
     pub fn add(&self, values: &mut Values, i: usize, sums: &[f32], images: usize) {
         let own = sums.chunks(self.units_pj.len()).nth(i).unwrap_or_default();
         let energies = own.iter().zip(&self.units_pj);
