@@ -27,7 +27,7 @@ fn layer(seed: u64) -> Case {
     let want = case.each(Scope::PerChip, |chip, _| {
         loads(&geo, &a, &case.at(g, chip, 0))
     });
-    // Sums of so many terms of at most 1, with 16 bits each.
+    // The sums have this many terms, each at most 1 and with 16 bits.
     let terms = (geo.kh * geo.kw * a.cell_planes() * a.cols) as f64;
     case.apart[0] = terms * terms * ULP;
     case.want(out, want, terms * terms * EPS);

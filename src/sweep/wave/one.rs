@@ -143,7 +143,7 @@ impl OneChip {
     /// of reads is that of its number. Images come in blocks, so it is a multiple of [`LANES`].
     ///
     /// # Errors
-    /// Values that are no whole images or not finite; a number that is none of a block; the device.
+    /// Values that do not make whole images or are not finite; a first image that does not begin a block; the device.
     pub fn logits(&mut self, images: &[f32], first: u32) -> Result<Vec<f32>> {
         let (c, h, w) = self.image;
         let each = c * h * w;
