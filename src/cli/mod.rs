@@ -35,6 +35,7 @@ mod metrics;
 mod mvm;
 mod options;
 mod output;
+mod pages;
 mod plan;
 mod presets;
 mod progress;
@@ -47,6 +48,7 @@ mod worst_case;
 
 pub use check::{Found, found};
 pub use inspect::described;
+pub use pages::{command_reference, understands};
 pub use report::load as load_runs;
 
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ mod fit;
 mod help;
 mod mvm;
 mod networks;
+mod pages;
 mod reference;
 mod runs;
 mod shapes;

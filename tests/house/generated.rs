@@ -56,6 +56,12 @@ fn the_page_of_columns_is_that_of_the_declarations() {
 }
 
 #[test]
+#[cfg(all(feature = "cli", feature = "gpu", feature = "parquet"))]
+fn the_page_of_commands_is_that_of_the_help() {
+    is_up_to_date("docs/commands.md", &pimento::cli::command_reference());
+}
+
+#[test]
 fn every_column_is_described_and_has_a_name_of_its_own() {
     let of_chips = ChipRow::FIELDS.iter().map(|f| &f.column);
     let of_chips: Vec<&Column> = of_chips.chain(columns::all()).collect();
