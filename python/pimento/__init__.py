@@ -11,6 +11,7 @@ at once. A process that was forked after Pimento has computed cannot compute (``
 """
 
 from ._arrays import Crossbar, Product, mvm
+from ._builder import Experiment
 from ._chip import Chip, ChipLayer
 from ._data import Data
 from ._errors import (
@@ -37,6 +38,7 @@ __all__ = [
     "Data",
     "DeviceError",
     "Error",
+    "Experiment",
     "ForkError",
     "InputError",
     "InternalError",

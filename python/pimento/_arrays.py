@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _native
+from ._data import lent
 from ._errors import InputError, refuse
 from ._experiment import ExperimentLike, experiment_of
 from ._machine import machine
@@ -54,7 +55,7 @@ class Product:
 
 
 def _floats(place: str, value: Any) -> _Array:
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    array = lent(value.detach() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "fiub":
         raise refuse(place, array.dtype, f"values of type {array.dtype}", "numbers")
     out = np.ascontiguousarray(array, np.float32)

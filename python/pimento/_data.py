@@ -13,6 +13,15 @@ from ._errors import PimentoWarning, refuse
 __all__ = ["Data"]
 
 
+def lent(value: Any) -> np.ndarray[Any, Any]:
+    """An array of what has one: by DLPack where that is the only way, which copies nothing, else as numpy does it."""
+    of_numpy = any(hasattr(value, name) for name in ("__array__", "__array_interface__", "__buffer__"))
+    if hasattr(value, "__dlpack__") and not of_numpy:
+        out: np.ndarray[Any, Any] = np.from_dlpack(value)
+        return out
+    return np.asarray(value)
+
+
 def _array(place: str, value: Any) -> np.ndarray[Any, Any]:
     """An array of anything that has one on the CPU, without a copy."""
     if isinstance(value, np.ndarray):
@@ -21,9 +30,9 @@ def _array(place: str, value: Any) -> np.ndarray[Any, Any]:
         # A torch tensor: those with a gradient, and those of another device, say so themselves.
         value = value.detach()
     try:
-        return np.asarray(value)
+        return lent(value)
     except Exception as error:
-        fix = "numpy arrays, and what numpy takes without a copy (torch tensors and jax arrays on the CPU)"
+        fix = "numpy arrays, and what lends its memory (buffers, DLPack: torch tensors and jax arrays on the CPU)"
         raise refuse(place, type(value), f"no array: {error}", fix) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _native
+from ._data import lent
 from ._errors import InputError, refuse
 from ._machine import machine
 from ._temporary import Folder
@@ -59,7 +60,7 @@ class Network:
 
     def infer(self, images: Any, *, backend: str | None = None, adapter: str | None = None) -> np.ndarray[Any, Any]:
         """Outputs ``(N, K)`` of images ``(N, C, H, W)``, ``float32`` and normalised, without any chip's deviations."""
-        array = np.asarray(images)
+        array = lent(images.detach() if hasattr(images, "detach") else images)
         if array.dtype.kind not in "fiu":
             raise refuse("images", array.dtype, f"images of type {array.dtype}", "numbers")
         c, h, w = self.input_shape

@@ -24,6 +24,35 @@ class InMemory(Case):
             self.assertEqual(data._native.addresses(), [x.ctypes.data] * 2)
         self.assertIn("32 training and 16 test images of 1 x 8 x 8, 4 classes", repr(data))
 
+    def test_what_speaks_dlpack_alone_is_not_copied(self):
+        class Tensor:
+            """Memory of another library, which numpy does not know."""
+
+            def __init__(self, array):
+                self.array = array
+
+            def __dlpack__(self, **wishes):
+                return self.array.__dlpack__(**wishes)
+
+            def __dlpack_device__(self):
+                return self.array.__dlpack_device__()
+
+        class Elsewhere(Tensor):
+            """The same on a graphics card."""
+
+            def __dlpack_device__(self):
+                return (2, 0)
+
+            def __dlpack__(self, **wishes):
+                raise BufferError("memory of a device")
+
+        x, y = corners(32, np.float32)
+        data = pimento.Data((Tensor(x), y), (Tensor(x), y))
+        self.assertEqual(data._native.addresses(), [x.ctypes.data] * 2)
+        with self.assertRaises(pimento.InputError) as found:
+            pimento.Data((Elsewhere(x), y), (x, y))
+        self.refused(found.exception, "train[0]", "on the CPU")
+
     def test_arrays_outlive_their_names(self):
         x, y = corners(64)
         data = pimento.Data((x.copy(), y), (x.copy(), y))

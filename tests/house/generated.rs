@@ -14,7 +14,7 @@ use pimento::sweep::slices::{AccuracyRow, ArrayRow, CellRow, LayerRow, ReadRow, 
 
 use super::source::{read, root};
 
-fn is_up_to_date(path: &str, text: &str) {
+pub fn is_up_to_date(path: &str, text: &str) {
     let file = root().join(path);
     if std::env::var_os("PIMENTO_BLESS").is_some() {
         std::fs::write(&file, text).expect("the file can be written");

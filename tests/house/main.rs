@@ -4,6 +4,7 @@
 //! entry of an allow-list with its reason, and an exception that nothing needs any more is a
 //! breach too.
 
+mod builder;
 mod examples;
 mod generated;
 mod imports;
