@@ -6,9 +6,9 @@ fn digits(p: Programming, code: vec4<i32>, slice: vec4<u32>, positive: vec4<bool
     let shift = slice_field(p, slice, 0u);
     let top = slice_field(p, slice, 1u);
     if OFFSET {
-        return vec4<f32>((vec4<u32>(code + p.offset_code) / EQUAL_SLICES >> shift) & top);
+        return vec4<f32>(((vec4<u32>(code + p.offset_code) / EQUAL_SLICES) >> shift) & top);
     }
-    let v = vec4<f32>((vec4<u32>(abs(code)) / EQUAL_SLICES >> shift) & top);
+    let v = vec4<f32>(((vec4<u32>(abs(code)) / EQUAL_SLICES) >> shift) & top);
     let side = select(-sign(vec4<f32>(code)), sign(vec4<f32>(code)), positive);
     if TWO_SIDED {
         return 0.5 * (vec4<f32>(top) + side * v);

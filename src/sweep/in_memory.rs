@@ -91,6 +91,13 @@ pub fn in_memory(
     setup.points.iter().map(one).collect()
 }
 
+/// Statistics over chips of a point that a [`Simulator`] has simulated, in whatever order and wherever; the summary is
+/// that of a sweep with these chips.
+pub fn summarise(point: &Point, rows: &[ChipRow], inputs: &PointInputs) -> PointSummary {
+    let census: Census = rows.iter().collect();
+    PointSummary::new(axes(point), &census, inputs)
+}
+
 /// Simulates one chip of one point alone; the row equals that of the sweep. `run` is a directory
 /// with trained networks.
 ///
@@ -276,8 +283,6 @@ impl Work<'_> {
             predicted_variance: simulator.predicted_variance(),
             elapsed_s: at.elapsed().as_secs_f64(),
         };
-        let census: Census = rows.iter().collect();
-        let summary = PointSummary::new(axes(point), &census, &inputs);
-        Ok((summary, rows))
+        Ok((summarise(point, &rows, &inputs), rows))
     }
 }

@@ -51,7 +51,7 @@ pub mod wave;
 mod workers;
 pub mod worst;
 
-pub use in_memory::{Measured, chip_of_run, fabricated, in_memory, one_chip};
+pub use in_memory::{Measured, chip_of_run, fabricated, in_memory, one_chip, summarise};
 pub use merge::{MergeOptions, merge};
 pub use outcome::Outcome;
 pub use plan::{Plan, plan};

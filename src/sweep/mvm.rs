@@ -7,7 +7,7 @@ mod codes;
 mod given;
 mod net;
 
-use crate::backend::{Backend, RunArgs, Session};
+use crate::backend::{Backend, Pending, RunArgs, Session};
 use crate::chip::ChipVariation;
 use crate::chip::calibrate::Calibration;
 use crate::chip::cells;
@@ -94,7 +94,51 @@ pub fn solve(
     problem: &Problem,
     chip: u32,
 ) -> Result<Answer> {
+    let mut answers = submit(backend, experiment, problem, chip, 1)?.finish()?;
+    let none = || Error::Internal(format!("chip {chip} gave no answer"));
+    answers.pop().ok_or_else(none)
+}
+
+/// Queues a problem on `chips` chips of the experiment's seed from chip `first` on, and asks for the answers without
+/// waiting for them. Those of a chip do not depend on which chips it is solved with.
+///
+/// ```
+/// use pimento::backend::cpu::CpuBackend;
+/// use pimento::config::Experiment;
+/// use pimento::sweep::mvm::{self, Matrix, Problem};
+///
+/// # fn main() -> pimento::Result<()> {
+/// let text = "fidelity = \"cell\"\n[quantize]\nweight_bits = 4\nactivation_bits = 4\ninput_bits = 4\n\
+///             [variation]\nsigma_w = 0.1\n";
+/// let experiment = Experiment::parse(text, "example")?;
+/// let problem = Problem {
+///     matrix: Matrix::Weights(vec![1.0, -0.5, 0.25, 1.0]),
+///     size: (2, 2),
+///     inputs: vec![1.0, 0.5],
+///     weight_max: None,
+///     input_max: None,
+///     signed: None,
+/// };
+/// let mut flight = mvm::submit(&CpuBackend::new(), &experiment, &problem, 0, 10)?;
+/// assert!(flight.is_ready()?); // the processor has computed already; a browser's adapter is asked again later
+/// let answers = flight.finish()?;
+/// let alone = mvm::solve(&CpuBackend::new(), &experiment, &problem, 7)?;
+/// assert_eq!(answers[7].outputs, alone.outputs);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`solve`]; no chip; chips beyond `u32`.
+pub fn submit(
+    backend: &dyn Backend,
+    experiment: &Experiment,
+    problem: &Problem,
+    first: u32,
+    chips: usize,
+) -> Result<Flight> {
     experiment.check()?;
+    check_chips(first, chips)?;
     let (n_out, n_in) = problem.size;
     let geo = ConvGeometry::linear(n_in, n_out);
     refuse(experiment, problem)?;
@@ -119,51 +163,132 @@ pub fn solve(
     layer.set_ranges(ranges);
     layer.reading.exact = false;
 
+    let tuned = tuned(experiment, problem, &layer, &weights, (first, chips))?;
+    let net = Net::new(&layer, geo);
+    let count = inputs.values.len() / n_in.max(1);
+    let mut session = net.open(backend, count, chips)?;
+    let s = session.as_mut();
+    write(s, &net, (&layer, &weights, &inputs), &tuned)?;
+    let args = RunArgs::wave(experiment.seed, first, chips, 0..count);
+    run(s, &net, (&layer, &weights, problem), &args)?;
+    let pending = s.submit(&net.stages())?;
+    Ok(Flight {
+        pending,
+        ideal: ideal(&weights, &inputs, problem.size),
+        size: problem.size,
+        chips,
+        layer,
+        weights,
+        inputs,
+    })
+}
+
+/// Answers on their way.
+pub struct Flight {
+    /// [`Net::stages`] of all chips.
+    pending: Pending,
+    ideal: Vec<f32>,
+    size: (usize, usize),
+    chips: usize,
+    layer: CellLayer,
+    weights: Codes,
+    inputs: Codes,
+}
+
+impl Flight {
+    /// Whether [`Flight::finish`] would return at once.
+    ///
+    /// # Errors
+    /// The device.
+    pub fn is_ready(&mut self) -> Result<bool> {
+        self.pending.is_ready()
+    }
+
+    /// The answer of every chip, in order.
+    ///
+    /// # Errors
+    /// The device; outputs that leave f32.
+    pub fn finish(self) -> Result<Vec<Answer>> {
+        let Self {
+            pending,
+            ideal,
+            size,
+            chips,
+            layer,
+            weights,
+            inputs,
+        } = self;
+        let steps = (weights.step, inputs.step);
+        let stages = pending.wait()?;
+        let answer = |chip: usize| {
+            let mut stages = stages.iter().map(|all| {
+                let each = all.len() / chips;
+                &all[chip * each..(chip + 1) * each]
+            });
+            let mut next = || stages.next().unwrap_or_default();
+            let [outputs, planes, clipped, sums] = std::array::from_fn(|_| next().to_vec());
+            check_outputs(&outputs, size.0, [steps.0, steps.1])?;
+            let codes = match &layer.reading.adc {
+                Some(adc) => codes_of(&layer, adc, next(), &sums),
+                None => vec![],
+            };
+            Ok(Answer {
+                outputs,
+                ideal: ideal.clone(),
+                planes,
+                clipped,
+                sums,
+                codes,
+                input_codes: inputs.codes(),
+                weight_codes: weights.codes(),
+                ranges: (layer.ranges.as_ref()).map_or(vec![], |p| p.as_flattened().to_vec()),
+                steps,
+                conversions: layer.reading.dac.conversions(),
+                arrays: layer.programming.arrays.clone(),
+            })
+        };
+        (0..chips).map(answer).collect()
+    }
+}
+
+/// Refuses chips that do not exist.
+fn check_chips(first: u32, chips: usize) -> Result<()> {
+    let most = u64::from(u32::MAX - first) + 1;
+    match (1..=most).contains(&(chips as u64)) {
+        true => Ok(()),
+        false => Err(Error::input(format!(
+            "{chips} chips from chip {first} on; allowed: 1 to {most}"
+        ))),
+    }
+}
+
+/// What tuning gives every chip.
+fn tuned(
+    experiment: &Experiment,
+    problem: &Problem,
+    layer: &CellLayer,
+    weights: &Codes,
+    (first, count): (u32, usize),
+) -> Result<Vec<CellLayerTuning>> {
     let chips = ChipVariation::new(&experiment.variation)?;
     let held = match &problem.matrix {
         Matrix::Weights(_) => {
-            let steps = [arrays_step(&layer, &weights)];
+            let steps = [arrays_step(layer, weights)];
             Held::new(&layer.programming.arrays, &weights.values, &steps)
         }
         Matrix::Conductances(_) => Held::default(),
     };
     let tuned_layer = TunedLayer {
         cells: layer.clone(),
-        geo,
+        geo: ConvGeometry::linear(problem.size.1, problem.size.0),
         held,
     };
-    let tuner = CellTuner::new(t, &chips, vec![tuned_layer]);
-    let mut tuned = tuner.chip(experiment.seed, chip, &chips);
-    let tuned = tuned.layers.remove(0);
-
-    let net = Net::new(&layer, geo);
-    let count = inputs.values.len() / n_in.max(1);
-    let mut session = net.open(backend, count)?;
-    let s = session.as_mut();
-    write(s, &net, (&layer, &weights, &inputs), &tuned)?;
-    let args = RunArgs::wave(experiment.seed, chip, 1, 0..count);
-    run(s, &net, (&layer, &weights, problem), &args)?;
-    let outputs = s.read(net.y)?;
-    check_outputs(&outputs, n_out, [weights.step, inputs.step])?;
-    let sums = s.read(net.sums)?;
-    let codes = match (&layer.reading.adc, net.adc) {
-        (Some(adc), Some(constants)) => codes_of(&layer, adc, &s.read(constants)?, &sums),
-        _ => vec![],
+    let tuner = CellTuner::new(&experiment.tuning, &chips, vec![tuned_layer]);
+    let one = |i| {
+        let mut tuned = tuner.chip(experiment.seed, first + i as u32, &chips);
+        tuned.layers.remove(0)
     };
-    Ok(Answer {
-        outputs,
-        ideal: ideal(&weights, &inputs, problem.size),
-        planes: s.read(net.planes)?,
-        clipped: s.read(net.clipped)?,
-        sums,
-        codes,
-        input_codes: inputs.codes(),
-        weight_codes: weights.codes(),
-        ranges: layer.ranges.map_or(vec![], |p| p.as_flattened().to_vec()),
-        steps: (weights.step, inputs.step),
-        conversions: layer.reading.dac.conversions(),
-        arrays: layer.programming.arrays.clone(),
-    })
+    Ok((0..count).map(one).collect())
 }
 
 /// What a code of the arrays stands for.
@@ -201,20 +326,24 @@ fn write(
     s: &mut dyn Session,
     net: &Net,
     (layer, weights, inputs): (&CellLayer, &Codes, &Codes),
-    tuned: &CellLayerTuning,
+    tuned: &[CellLayerTuning],
 ) -> Result<()> {
+    // Chip after chip.
+    let all = |of: fn(&CellLayerTuning) -> &[f32]| -> Vec<f32> {
+        tuned.iter().flat_map(of).copied().collect()
+    };
     s.write(net.x_step, &[inputs.step])?;
     s.write(net.x, &inputs.values)?;
     s.write(net.w_step, &[arrays_step(layer, weights)])?;
-    s.write(net.array, &tuned.arrays)?;
+    s.write(net.array, &all(|chip| &chip.arrays))?;
     if let (Some(range), Some(pairs)) = (net.range, &layer.ranges) {
         s.write(range, pairs.as_flattened())?;
     }
     if let Some(correct) = net.correct {
-        s.write(correct, &tuned.correct)?;
+        s.write(correct, &all(|chip| &chip.correct))?;
     }
     if let Some(scale) = net.scale {
-        s.write(scale, &tuned.scale)?;
+        s.write(scale, &all(|chip| &chip.scale))?;
     }
     Ok(())
 }
@@ -231,7 +360,7 @@ fn run(
             s.write(net.w, &weights.values)?;
             s.run(net.program_cells, args)?;
         }
-        Matrix::Conductances(g) => net.place(s, layer, g)?,
+        Matrix::Conductances(g) => net.place(s, layer, g, args.chips)?,
     }
     if let Some(wires) = net.wires {
         s.run(wires, args)?;
@@ -271,7 +400,7 @@ fn calibrated(
     let net = Net::new(&nominal, geo);
     let count = inputs.values.len() / geo.c_in.max(1);
     let backend = crate::backend::cpu::CpuBackend::new();
-    let mut session = net.open(&backend, count)?;
+    let mut session = net.open(&backend, count, 1)?;
     let s = session.as_mut();
     s.write(net.x_step, &[inputs.step])?;
     s.write(net.x, &inputs.values)?;
@@ -286,7 +415,7 @@ fn calibrated(
             s.write(net.w, &weights.values)?;
             s.run(net.program_cells, &args)?;
         }
-        Matrix::Conductances(g) => net.place(s, &nominal, g)?,
+        Matrix::Conductances(g) => net.place(s, &nominal, g, 1)?,
     }
     if let Some(wires) = net.wires {
         s.run(wires, &args)?;

@@ -18,6 +18,7 @@ use crate::network::file::NETWORK;
 use crate::network::lower::StateTensor;
 use crate::network::parameters::Tensor;
 use crate::network::{Parameters, description, seal};
+use crate::setup::Point;
 
 /// Metadata entry that says what the file is.
 const KIND: &str = "pimento.kind";
@@ -177,7 +178,21 @@ fn bytes(
 
 fn read(path: &Path, kind: &str, key: &str) -> Result<(Parameters, String)> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let (parameters, mut meta) = Parameters::from_bytes(&bytes, path)?;
+    let (parameters, stored, state) = parts(&bytes, path, kind)?;
+    if stored != key {
+        return Err(Error::input(format!(
+            "{}: made by another training than this configuration and these images describe; {}{}",
+            path.display(),
+            without(kind),
+            identity::differences(&stored, key)
+        )));
+    }
+    Ok((parameters, state))
+}
+
+/// Parameters, key and state of a file whose checksum is right.
+fn parts(bytes: &[u8], path: &Path, kind: &str) -> Result<(Parameters, String, String)> {
+    let (parameters, mut meta) = Parameters::from_bytes(bytes, path)?;
     let found = meta.remove(KIND).unwrap_or_default();
     if found != kind {
         return Err(Error::input(format!(
@@ -193,16 +208,9 @@ fn read(path: &Path, kind: &str, key: &str) -> Result<(Parameters, String)> {
             without(kind)
         )));
     }
-    let stored = meta.remove(KEY).unwrap_or_default();
-    if stored != key {
-        return Err(Error::input(format!(
-            "{}: made by another training than this configuration and these images describe; {}{}",
-            path.display(),
-            without(kind),
-            identity::differences(&stored, key)
-        )));
-    }
-    Ok((parameters, meta.remove(STATE).unwrap_or_default()))
+    let mut entry = |name| meta.remove(name).unwrap_or_default();
+    let (key, state) = (entry(KEY), entry(STATE));
+    Ok((parameters, key, state))
 }
 
 /// What to do without a file.
@@ -351,4 +359,45 @@ pub fn load_model(path: &Path, key: &str, steps: &Course) -> Result<(Parameters,
     let record: TrainRecord = parse(path, &state)?;
     impossible(path, "model", record.problem(steps))?;
     Ok((parameters, record))
+}
+
+/// A network of [`save_model`] for the chips of a point, where its training images are not at hand: its tensors must
+/// be those of the point's network, and nobody asks whether the point describes its training, as [`load_model`] does.
+/// `name` is what messages call it.
+///
+/// ```
+/// # use pimento::backend::cpu::CpuBackend;
+/// # use pimento::config::Experiment;
+/// # use pimento::{data::Embedded, setup, train};
+/// # fn main() -> pimento::Result<()> {
+/// # let text = "[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [8]\n[train]\nepochs = 1\n";
+/// # let experiment = Experiment::parse(text, "example")?;
+/// # let data = Embedded::Digits8x8.load()?;
+/// # let (backend, point) = (CpuBackend::new(), setup::point(&experiment, &data, 0)?);
+/// # let job = train::Job { backend: &backend, point: &point, label: "example".into(), checkpoint: None, resume: false,
+/// #     observer: &() };
+/// # let trained = train::train(&job)?;
+/// # let file = std::env::temp_dir().join(format!("pimento-example-{}.safetensors", std::process::id()));
+/// # train::save_model(&file, &trained, "the key of the training")?;
+/// let bytes = std::fs::read(&file).expect("a file of `pimento train`");
+/// let model = train::model_from_bytes(&bytes, "network.safetensors", &point)?;
+/// assert_eq!(model.parameters, trained.parameters);
+/// # std::fs::remove_file(&file).expect("ours");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// A damaged file, or one that is no trained network; tensors that are not those of the point's network.
+pub fn model_from_bytes(bytes: &[u8], name: &str, point: &Point) -> Result<Model> {
+    let path = Path::new(name);
+    let (parameters, _, state) = parts(bytes, path, "model")?;
+    let graph = point.start.graph.clone();
+    parameters.check(&graph).map_err(|e| e.context(name))?;
+    Ok(Model {
+        graph,
+        numerics: point.numerics.clone(),
+        parameters,
+        record: parse(path, &state)?,
+    })
 }

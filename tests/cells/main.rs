@@ -4,6 +4,7 @@
 mod chips;
 mod fill;
 mod golden;
+mod many_chips;
 mod mvm;
 mod noisy_wires;
 mod operators;

@@ -117,10 +117,7 @@ impl Context {
         let info = adapter.get_info();
         check_floor(&info, &adapter.limits())?;
         let (offered, features) = match offer {
-            Offer::All => (
-                adapter.limits(),
-                adapter.features() & (Features::TIMESTAMP_QUERY | Features::PIPELINE_CACHE),
-            ),
+            Offer::All => (adapter.limits(), adapter.features() & helpful()),
             Offer::Least => {
                 let least = ::wgpu::Limits::defaults();
                 (
@@ -314,6 +311,14 @@ impl Context {
             return Err(self.fail(format!("{}: {e}", self.info.name)));
         }
         self.check()
+    }
+}
+
+/// Features that are asked for where an adapter has them. Timestamps are waited for, which browsers forbid.
+fn helpful() -> Features {
+    match cfg!(target_family = "wasm") {
+        true => Features::empty(),
+        false => Features::TIMESTAMP_QUERY | Features::PIPELINE_CACHE,
     }
 }
 

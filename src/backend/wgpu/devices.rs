@@ -112,6 +112,20 @@ fn unknown_adapter(name: &str, adapters: &[::wgpu::Adapter]) -> String {
     )
 }
 
+/// The adapter that the browser gives, the faster one where it has two.
+#[cfg(target_family = "wasm")]
+pub(super) async fn browsers() -> Result<::wgpu::Adapter> {
+    let mut descriptor = ::wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = ::wgpu::Backends::BROWSER_WEBGPU;
+    let options = ::wgpu::RequestAdapterOptions {
+        power_preference: ::wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    let asked = ::wgpu::Instance::new(descriptor).request_adapter(&options);
+    let none = |e| Error::device(format!("no adapter of WebGPU: {e}"));
+    asked.await.map_err(none)
+}
+
 /// All adapters, hardware first, then by kind. GL is only looked at where no other API has an
 /// adapter or `WGPU_BACKEND` names it: it shows the same adapters again, its drivers speak on
 /// stderr, and its contexts are bound to threads.
@@ -141,6 +155,10 @@ pub(super) fn all() -> Vec<::wgpu::Adapter> {
 
 fn rank(info: &::wgpu::AdapterInfo) -> (u8, u8) {
     use ::wgpu::DeviceType;
+    if is_browsers(info) && info.device_type != DeviceType::Cpu {
+        // Browsers say whether an adapter is a software one, and no more.
+        return (1, 0);
+    }
     let kind = match info.device_type {
         DeviceType::DiscreteGpu => 0,
         DeviceType::IntegratedGpu => 1,
@@ -150,6 +168,11 @@ fn rank(info: &::wgpu::AdapterInfo) -> (u8, u8) {
     };
     let api = u8::from(info.backend == ::wgpu::Backend::Gl);
     (kind, api)
+}
+
+/// Whether it is an adapter of a browser's WebGPU.
+fn is_browsers(info: &::wgpu::AdapterInfo) -> bool {
+    info.backend == ::wgpu::Backend::BrowserWebGpu
 }
 
 pub(super) fn is_hardware(info: &::wgpu::AdapterInfo) -> bool {

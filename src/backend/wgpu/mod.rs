@@ -169,6 +169,19 @@ impl WgpuBackend {
         }
     }
 
+    /// Opens an adapter of the browser that the program runs in. Nothing waits for it afterwards: what a
+    /// [`Session`] is asked for must be ready ([`super::Pending::is_ready`]) before it is taken.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the browser has no WebGPU or gives no adapter, or gives one that has less than
+    /// WebGPU guarantees.
+    #[cfg(target_family = "wasm")]
+    pub async fn open_in_browser() -> Result<Self> {
+        let adapter = devices::browsers().await?;
+        let budget = budget::budget(&adapter);
+        Ok(Self::of(Context::open(&adapter, budget, Offer::All).await?))
+    }
+
     fn of(context: Context) -> Self {
         Self {
             context: Arc::new(context),

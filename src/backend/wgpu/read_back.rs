@@ -144,6 +144,11 @@ impl Answer for ReadBack {
 
     fn wait(mut self: Box<Self>) -> Result<Vec<Vec<f32>>> {
         if !self.is_ready()? {
+            if cfg!(target_family = "wasm") {
+                return Err(self.fail(
+                    "not there yet, and a browser must not wait; ask `is_ready` again later",
+                ));
+            }
             self.context.wait(Some(self.submission.clone()))?;
             // Another thread that waits for the same device may be the one that calls back.
             self.mapped = self.called_back.recv_timeout(CALLED_BACK).ok();

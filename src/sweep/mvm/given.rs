@@ -7,15 +7,21 @@ use crate::error::Result;
 use crate::program::{Arrays, CellReadNoise, Encoding, Programming};
 
 impl Net {
-    /// Puts given conductances where programming would have put its own.
-    pub(super) fn place(&self, s: &mut dyn Session, layer: &CellLayer, g: &[f32]) -> Result<()> {
+    /// Puts given conductances where programming would have put its own, on every chip.
+    pub(super) fn place(
+        &self,
+        s: &mut dyn Session,
+        layer: &CellLayer,
+        g: &[f32],
+        chips: usize,
+    ) -> Result<()> {
         let p = &layer.programming;
         match self.cells {
-            Some(cells) => s.write(cells, g)?,
-            None => s.write(self.planes, &read(p, g))?,
+            Some(cells) => s.write(cells, &g.repeat(chips))?,
+            None => s.write(self.planes, &read(p, g).repeat(chips))?,
         }
         match self.variance {
-            Some(variance) => s.write(variance, &variances(p, g)),
+            Some(variance) => s.write(variance, &variances(p, g).repeat(chips)),
             None => Ok(()),
         }
     }

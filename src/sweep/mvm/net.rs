@@ -142,9 +142,22 @@ impl Net {
             .section("read", vec![before.into(), whole.into()]);
     }
 
-    pub fn open(&self, backend: &dyn Backend, count: usize) -> Result<Box<dyn Session>> {
+    /// What is read of every chip: outputs, planes, clipped conversions, sums, and the converters' constants where there
+    /// are converters.
+    pub fn stages(&self) -> Vec<TensorId> {
+        let mut stages = vec![self.y, self.planes, self.clipped, self.sums];
+        stages.extend(self.adc);
+        stages
+    }
+
+    pub fn open(
+        &self,
+        backend: &dyn Backend,
+        count: usize,
+        chips: usize,
+    ) -> Result<Box<dyn Session>> {
         let want = Capacity {
-            chips: 1,
+            chips,
             images: count,
             chunk: count,
         };
@@ -154,6 +167,12 @@ impl Net {
             return Err(Error::capacity(format!(
                 "{count} input vectors at once do not fit this backend, {} do; use fewer",
                 fits.chunk
+            )));
+        }
+        if fits.chips < chips {
+            return Err(Error::capacity(format!(
+                "{chips} chips at once do not fit this backend, {} do; use fewer",
+                fits.chips
             )));
         }
         backend.prepare(&self.program, want)
