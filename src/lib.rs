@@ -20,6 +20,7 @@
 //! | How are weights learned? | [`train`] |
 //! | How does a chip correct itself? | [`tuning`] |
 //! | Which chips, how many, and what came out? | [`sweep`] |
+//! | Which designs of a space are the best? | [`design`] |
 //! | How is it shown? | [`report`] |
 //! | How fast is this machine at it? | [`bench`](mod@bench) |
 //! | How does another program offer the command line? | `cli` (feature `cli`) |
@@ -62,6 +63,7 @@ pub mod cli;
 pub mod column;
 pub mod config;
 pub mod data;
+pub mod design;
 pub mod effects;
 pub mod energy;
 pub mod error;

@@ -7,7 +7,7 @@ use pimento::config::{Experiment, Point, Stage, n_trainings};
 use pimento::data::Split;
 use pimento::setup::setup;
 use pimento::sweep::prepare::Waves;
-use pimento::{Error, Result, sweep};
+use pimento::{Error, Result, design, sweep};
 use serde_json::json;
 
 use super::backend::{BackendArgs, MemoryArgs};
@@ -97,6 +97,9 @@ pub struct Found {
 /// # Errors
 /// What the sweep would refuse.
 pub fn found(backends: &[&dyn Backend], experiment: &Experiment, data: &Split) -> Result<Found> {
+    if experiment.design.is_some() {
+        design::check(experiment)?;
+    }
     let setup = setup(experiment, data)?;
     let waves = sweep::prepare(backends, &setup.points)?;
     let points: Vec<Point> = setup.points.iter().map(|p| p.config.clone()).collect();
@@ -239,6 +242,9 @@ fn plan(checked: &Checked) -> String {
         plural(images, "image"),
         total
     );
+    if let Some(design) = &e.design {
+        text += &format!("design    {}\n", design.goal);
+    }
     text += &format!(
         "memory    waves of {} and more on {}, {} at most\n",
         plural(waves.chips, "chip"),

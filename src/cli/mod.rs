@@ -18,6 +18,7 @@ mod chip;
 mod completions;
 mod config;
 mod demo;
+mod design;
 mod devices;
 mod diff;
 mod energy;
@@ -75,6 +76,7 @@ Examples:
   pimento presets                                      chips from the literature
   pimento check experiments/self_tuning_fashion.toml   is the file right, and what would it do?
   pimento sweep experiments/self_tuning_fashion.toml   do it: table, chips.csv, report.html
+  pimento design experiments/design_digits.toml        the best designs of a space under constraints
   pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
   pimento chip runs/self_tuning_fashion --index 17     one chip of a sweep, measured again
   pimento report runs/before runs/after                several runs on one page
@@ -124,6 +126,7 @@ enum Command {
     Config(config::Config),
     Presets(presets::Presets),
     Sweep(sweep::Sweep),
+    Design(design::Design),
     Merge(merge::Merge),
     Train(train::Train),
     Chip(chip::Chip),
@@ -172,6 +175,7 @@ pub fn run<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> u8 {
         Command::Config(c) => c.run(),
         Command::Presets(c) => c.run(),
         Command::Sweep(c) => c.run(),
+        Command::Design(c) => c.run(),
         Command::Merge(c) => c.run(),
         Command::Train(c) => c.run(),
         Command::Chip(c) => c.run(),

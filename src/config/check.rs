@@ -3,6 +3,7 @@
 mod cells;
 mod energy;
 mod layouts;
+mod search;
 
 use super::network::{Activation, NetworkKind};
 use super::quantize::{ActivationRange, ActivationStep, BinaryWeightGroup, WeightStep};
@@ -47,6 +48,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     cells::problems(e, &mut add);
     energy::problems(e, &mut add);
     layouts::problems(e, &mut add);
+    search::problems(e, &mut add);
     shared_gain(e, &mut add);
     parts::problems(e, &mut found);
     found

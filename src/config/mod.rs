@@ -32,6 +32,7 @@ pub mod chip;
 mod data;
 mod documents;
 mod energy;
+pub mod goal;
 mod heads;
 mod layers;
 mod name;
@@ -44,6 +45,7 @@ mod reader;
 pub mod reference;
 mod rule;
 mod schema;
+mod search;
 mod section;
 mod sigma_profile;
 mod stages;
@@ -67,6 +69,7 @@ pub use axes::{Axis, AxisValue, Design, Mode, Values, field_path};
 pub use chip::Chip;
 pub use data::{Arrays, Constants, Data, DataKind, EmbeddedSet, Place};
 pub use energy::Energy;
+pub use goal::{Constraint, Goal, Measure, Side};
 pub use heads::{Head, Heads};
 pub use layers::{LayerSettings, Layers};
 pub use network::{Activation, Network, NetworkKind, Pool};
@@ -74,6 +77,7 @@ pub use points::{Point, n_trainings};
 pub use quantize::{
     ActivationRange, ActivationStep, BinaryWeightGroup, LinearInputs, Profile, Quantize, WeightStep,
 };
+pub use search::Search;
 pub use sigma_profile::{KnownProfile, SigmaProfile};
 pub use stages::{Stage, Stages};
 pub use sweep::{MAX_CHIPS, MAX_POINTS, Sweep};
@@ -136,6 +140,8 @@ section! {
         sweep: Sweep => Table;
         /// How the worst chip is searched, where the file says so.
         worst_case: Option<WorstCase> => OptionalTable;
+        /// Which designs are wanted, where the file says so.
+        design: Option<Search> => OptionalTable;
     }
 }
 

@@ -71,7 +71,7 @@ weight_bits = [2,
 ";
     let expected = [
         "x.toml:1: field `name`: value \"a b\" is not allowed; allowed: 1 to 100 letters, digits, '-', '_' or '.', no '.' at either end, no name that a system reserves",
-        "x.toml:2: unknown field `sed`; did you mean `seed`? allowed: name, title, about, seed, fidelity, data, network, quantize, train, chip, variation, tuning, layer, energy, sweep, worst_case",
+        "x.toml:2: unknown field `sed`; did you mean `seed`? allowed: name, title, about, seed, fidelity, data, network, quantize, train, chip, variation, tuning, layer, energy, sweep, worst_case, design",
         "x.toml:4: field `train.epochs`: value 0 is not allowed; allowed: 1 to 100000",
         "x.toml:5: field `train.batch`: expected an integer, found the string \"many\"; allowed: 1 to 65536",
         "x.toml:6: unknown field `train.learningrate`; did you mean `learning_rate`? allowed: recipe, epochs, batch, optimizer, learning_rate, momentum, nesterov, weight_decay, schedule, step_epochs, step_factor, warmup_epochs, label_smoothing, chips_per_batch, accumulate, average, evaluate_every, evaluate_chips, level, rescale, variation, sigma_w, seed, calibration_batches, gradient, weights, activations, noise, loss, controllers, augment, stage",

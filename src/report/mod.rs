@@ -5,7 +5,7 @@
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits.
-//! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
+//! * [`designs`]: what a search of designs leaves. * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
 //!   as [`pairing`] says. * [`verify`]: whether what is read back can be what a sweep wrote.
 //!
 //! # Examples
@@ -13,6 +13,7 @@
 
 pub mod chips;
 pub mod combine;
+pub mod designs;
 pub mod diff;
 pub mod html;
 mod layout;

@@ -200,6 +200,16 @@ impl Images {
         }
     }
 
+    /// The images with these indices, in this order.
+    pub(crate) fn chosen(&self, indices: &[usize]) -> Self {
+        let (pixels, labels) = self.select(indices);
+        Self {
+            pixels: Arc::new(pixels),
+            labels: Arc::new(labels),
+            n: indices.len(),
+        }
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.n

@@ -10,7 +10,7 @@ use crate::program::ConvGeometry;
 use crate::setup::Point;
 use crate::tuning::TuningCost;
 
-use super::wave::Simulator;
+use super::wave::{self, Simulator};
 
 /// Costs that a point may have, in order.
 pub const COSTS: [Column; 11] = [
@@ -79,14 +79,27 @@ const fn cost(name: &'static str, unit: &'static str, about: &'static str) -> Co
 /// At cell level an impossible chip; the device.
 pub fn costs(point: &Point, simulator: &mut Simulator) -> Result<BTreeMap<String, f64>> {
     let experiment = point.experiment();
-    let tuning = simulator.cost();
-    if experiment.fidelity == Fidelity::Cell {
-        let mut found = of_arrays(point, tuning.unwrap_or_default())?;
-        if experiment.chip.adc.count_clips
-            && let Some(share) = simulator.clipped_share()?
-        {
-            found.insert("clipped_share".to_string(), share);
-        }
+    let mut found = of_tuned(point, simulator.cost().unwrap_or_default())?;
+    if experiment.fidelity == Fidelity::Cell
+        && experiment.chip.adc.count_clips
+        && let Some(share) = simulator.clipped_share()?
+    {
+        found.insert("clipped_share".to_string(), share);
+    }
+    Ok(found)
+}
+
+/// The [`COSTS`] that a point has before anything is trained: all but the share of clipped conversions.
+///
+/// # Errors
+/// An impossible chip.
+pub fn planned(point: &Point) -> Result<BTreeMap<String, f64>> {
+    of_tuned(point, wave::tuning_cost(point)?.unwrap_or_default())
+}
+
+fn of_tuned(point: &Point, tuning: TuningCost) -> Result<BTreeMap<String, f64>> {
+    if point.experiment().fidelity == Fidelity::Cell {
+        let mut found = of_arrays(point, tuning)?;
         found.extend(of_parts(point)?);
         return Ok(found);
     }
@@ -98,7 +111,7 @@ pub fn costs(point: &Point, simulator: &mut Simulator) -> Result<BTreeMap<String
         cells += cells_of(geo, &layer.variation) as f64;
         conversions += (geo.h_out() * geo.w_out() * geo.c_out) as f64;
     }
-    Ok(with_tuning(cells, conversions, tuning.unwrap_or_default()))
+    Ok(with_tuning(cells, conversions, tuning))
 }
 
 /// Cells of a layer at weight level.

@@ -202,7 +202,7 @@ fn point_id(point: &Point, images: &serde_json::Map<String, serde_json::Value>) 
     // A seed or noise that training takes from elsewhere is the same as one that is written down.
     e.train.seed = Some(point.experiment().training_seed());
     e.train.sigma_w = Some(point.experiment().training_sigma_w());
-    e.worst_case = None;
+    (e.worst_case, e.design) = (None, None);
     e.sweep = Sweep {
         images: e.sweep.images,
         metrics: columns::metrics(&e),

@@ -7,7 +7,7 @@
 //!   stage visible.
 //! * [`prepare`](mod@prepare): whether it can be done, which `check`, `--dry-run` and a run begin with.
 //!   [`plan`](mod@plan): what it would do. * [`models`]: trained networks. * [`stopping`]: points that end early, [`until`] they are known.
-//! * [`outdir`]: the directory a run writes to. * [`journal`]: the file in it that survives
+//! * [`stepwise`]: chips of points as they are asked for. * [`outdir`]: the directory a run writes to. * [`journal`]: the file in it that survives
 //!   everything; [`rows`] reads it. * `outcome`: from a journal to results. * `identity`: what a
 //!   journal notes about a sweep. * `tracking`: how far it is.
 //! * [`result`]: the row of a chip, the summary of a point, the result of a whole sweep. * [`columns`]: the
@@ -44,6 +44,7 @@ pub mod shard;
 pub mod slices;
 pub mod spread;
 pub mod statistics;
+pub mod stepwise;
 pub mod stopping;
 mod tracking;
 pub mod until;

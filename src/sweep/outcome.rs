@@ -91,7 +91,7 @@ pub(super) fn add(result: &mut SweepResult, journal: &Journal, point: usize) -> 
 }
 
 /// Summarises a complete point.
-fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
+pub(super) fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
     let (Some(facts), Some(_)) = (journal.facts(point), journal.ended(point)) else {
         return Err(Error::Internal(format!("point {point} is not complete")));
     };

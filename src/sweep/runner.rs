@@ -1,5 +1,6 @@
 //! A whole experiment: train what is needed, simulate every point, write the results.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,24 +100,9 @@ pub fn run(
     let models = options.models.clone();
     let models = models.unwrap_or_else(|| options.out.join(outdir::MODELS));
     let images = points[0].test_images()?;
-    let mut sweep = Sweep {
-        images: &images,
-        adapters: backends.iter().map(|b| Adapter::from(b.info())).collect(),
-        lost: vec![false; backends.len()],
-        models: Models::new(backends[0], Some(models), observer),
-        progress: Progress::new(points.len(), options.shard, &journal),
-        backends,
-        options,
-        observer,
-    };
-    for point in points {
-        let index = point.config.index;
-        if let Some(facts) = journal.facts(index) {
-            let place = format!("{}: point {index}", journal.path().display());
-            let models = &mut sweep.models;
-            models.expect(point, &facts.model_sha256, &place)?;
-        }
-    }
+    let models = Models::new(backends[0], Some(models), observer);
+    let mut sweep = Sweep::new(backends, images, models, options, observer, &journal);
+    sweep.expect(points, &journal)?;
     let mut result = outcome::blank(&journal);
     let mut written = (Instant::now(), Duration::ZERO);
     for point in points {
@@ -148,7 +134,7 @@ pub fn run(
 }
 
 /// Says what was found in a journal that is continued.
-fn tell(journal: &Journal, observer: &dyn Observer) {
+pub(super) fn tell(journal: &Journal, observer: &dyn Observer) {
     if journal.dropped() > 0 {
         observer.message(&format!(
             "{}: dropped {} bytes of a record that was never finished",
@@ -167,12 +153,12 @@ fn tell(journal: &Journal, observer: &dyn Observer) {
 }
 
 /// What a sweep works with.
-struct Sweep<'a> {
+pub(super) struct Sweep<'a> {
     backends: &'a [&'a dyn Backend],
     adapters: Vec<Adapter>,
     /// Backends that failed and are not asked again.
     lost: Vec<bool>,
-    images: &'a Images,
+    images: Images,
     models: Models<'a>,
     progress: Progress,
     options: &'a SweepOptions,
@@ -180,6 +166,98 @@ struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
+    /// For the points of a journal.
+    pub(super) fn new(
+        backends: &'a [&'a dyn Backend],
+        images: Images,
+        models: Models<'a>,
+        options: &'a SweepOptions,
+        observer: &'a dyn Observer,
+        journal: &Journal,
+    ) -> Self {
+        let points = journal.header().points.len();
+        Self {
+            images,
+            adapters: backends.iter().map(|b| Adapter::from(b.info())).collect(),
+            lost: vec![false; backends.len()],
+            models,
+            progress: Progress::new(points, options.shard, journal),
+            backends,
+            options,
+            observer,
+        }
+    }
+
+    /// Notes which networks the points were measured on.
+    ///
+    /// # Errors
+    /// Points with one training that were measured on several networks.
+    pub(super) fn expect(&mut self, points: &[Point], journal: &Journal) -> Result<()> {
+        for point in points {
+            let index = point.config.index;
+            if let Some(facts) = journal.facts(index) {
+                let place = format!("{}: point {index}", journal.path().display());
+                self.models.expect(point, &facts.model_sha256, &place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Simulates the chips of `range` that the journal lacks. Where it lacks none, no network is needed.
+    pub(super) fn chips(
+        &mut self,
+        point: &Point,
+        range: Range<u32>,
+        workers: &mut Option<Vec<Worker>>,
+        journal: &mut Journal,
+    ) -> Result<()> {
+        let index = point.config.index;
+        let missing = journal.missing(index, range);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let workers = match workers {
+            Some(workers) => workers,
+            none => none.insert(self.prepare(point, journal)?),
+        };
+        let (progress, observer, backends) = (&mut self.progress, self.observer, self.backends);
+        let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
+            log_remarks(backends, observer);
+            progress.add(rows);
+            progress.show(observer);
+        };
+        let done = workers::simulate(workers, index, missing, journal, observer, &mut written);
+        done.map_err(|error| {
+            let chip = workers.iter().find_map(|w| w.simulator.not_finite());
+            self.explain(point, error, chip)
+        })
+    }
+
+    /// Simulates the first `chips` chips of a point, as far as the journal lacks them.
+    pub(super) fn first_chips(
+        &mut self,
+        point: &Point,
+        chips: u32,
+        journal: &mut Journal,
+    ) -> Result<()> {
+        let mut workers = None;
+        if journal.facts(point.config.index).is_none() {
+            workers = Some(self.prepare(point, journal)?);
+        }
+        self.progress.begin(&point.config, journal)?;
+        self.progress.show(self.observer);
+        self.chips(point, 0..chips, &mut workers, journal)?;
+        self.forget_lost(&workers);
+        Ok(())
+    }
+
+    /// Asks no adapter again that failed at a point.
+    fn forget_lost(&mut self, workers: &Option<Vec<Worker>>) {
+        for (worker, lost) in workers.iter().flatten().zip(self.alive()) {
+            self.lost[lost] |= worker.lost.is_some();
+        }
+    }
+
     /// Simulates what the journal lacks of a point. Where it lacks nothing, no network is needed.
     fn point(&mut self, point: &Point, journal: &mut Journal) -> Result<()> {
         let index = point.config.index;
@@ -203,35 +281,14 @@ impl<'a> Sweep<'a> {
                 Look::Again(_) if at == range.end => break at,
                 Look::Again(next) => next.clamp(at + 1, range.end),
             };
-            let missing = journal.missing(index, at..end);
-            if !missing.is_empty() {
-                let workers = match &mut workers {
-                    Some(workers) => workers,
-                    none => none.insert(self.prepare(point, journal)?),
-                };
-                let (progress, observer, backends) =
-                    (&mut self.progress, self.observer, self.backends);
-                let mut written = |_: &Journal, rows: &[ChipRow], _: &str| {
-                    log_remarks(backends, observer);
-                    progress.add(rows);
-                    progress.show(observer);
-                };
-                let done =
-                    workers::simulate(workers, index, missing, journal, observer, &mut written);
-                if let Err(error) = done {
-                    let chip = workers.iter().find_map(|w| w.simulator.not_finite());
-                    return Err(self.explain(point, error, chip));
-                }
-            }
+            self.chips(point, at..end, &mut workers, journal)?;
             before.clone_from(&census);
             for row in journal.rows(index, at..end) {
                 census.push(&row?);
             }
             at = end;
         };
-        for (worker, lost) in workers.iter().flatten().zip(self.alive()) {
-            self.lost[lost] |= worker.lost.is_some();
-        }
+        self.forget_lost(&workers);
         journal.end_point(index, end)
     }
 
@@ -250,7 +307,7 @@ impl<'a> Sweep<'a> {
             Some(Ok(model)) => model,
             Some(Err(_)) | None => return error,
         };
-        finite::explain(error, chip, &model, self.images, &|m, i| {
+        finite::explain(error, chip, &model, &self.images, &|m, i| {
             Simulator::new(self.backends[0], point, m, i)
         })
     }
@@ -297,7 +354,7 @@ impl<'a> Sweep<'a> {
         let mut workers = Vec::new();
         for i in self.alive() {
             let backend = self.backends[i];
-            match Simulator::new(backend, point, model, self.images) {
+            match Simulator::new(backend, point, model, &self.images) {
                 Ok(simulator) => workers.push(Worker {
                     adapter: journal.adapter(&self.adapters[i])?,
                     name: self.adapters[i].name.clone(),
@@ -330,7 +387,7 @@ impl<'a> Sweep<'a> {
             true => Vec::new(),
             false => model.record.history.clone(),
         };
-        let ideal = self.models.ideal(point, model, self.images)?;
+        let ideal = self.models.ideal(point, model, &self.images)?;
         let facts = PointFacts {
             history,
             ideal: ideal.accuracy,
@@ -351,7 +408,7 @@ fn log_remarks(backends: &[&dyn Backend], observer: &dyn Observer) {
 }
 
 /// Says in an interruption or a device's failure what is not lost.
-fn what_is_safe(error: Error, journal: &Journal, out: &Path) -> Error {
+pub(super) fn what_is_safe(error: Error, journal: &Journal, out: &Path) -> Error {
     let chips: u64 = (0..journal.header().points.len())
         .map(|p| journal.chips(p))
         .sum();

@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use energy::Meter;
-pub(super) use layout::check;
+pub(super) use layout::{check, tuning_cost};
 use layout::{Layout, NormPlan};
 pub use one::{ChipLayer, OneChip};
 

@@ -67,7 +67,7 @@ struct Identity<'a> {
 }
 
 /// Sections of an experiment that [`Experiment::training`] leaves at their defaults.
-const NOT_OF_TRAINING: [&str; 8] = [
+const NOT_OF_TRAINING: [&str; 9] = [
     "name",
     "title",
     "about",
@@ -76,6 +76,7 @@ const NOT_OF_TRAINING: [&str; 8] = [
     "tuning",
     "sweep",
     "worst_case",
+    "design",
 ];
 
 /// Everything that decides the result of a training, as JSON: two experiments with the same key

@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 
 use super::{pimento, pimento_with};
 
-const SUBCOMMANDS: [&str; 17] = [
+const SUBCOMMANDS: [&str; 18] = [
     "demo",
     "init",
     "config",
     "presets",
     "sweep",
+    "design",
     "merge",
     "train",
     "chip",

@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod compare;
 mod data;
+mod design;
 mod directories;
 #[cfg(target_os = "linux")]
 mod disk;

@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["setup"],
     &["train"],
     &["sweep"],
+    &["design"],
     &["report"],
     &["cli", "bench", "demo", "lib", "main"],
 ];

@@ -1,6 +1,7 @@
 //! The files a sweep leaves behind: every point is in them, the page is well-formed and asks no
 //! network, and what is written reads back.
 
+mod designs;
 mod pairing;
 #[cfg(feature = "parquet")]
 mod parquet;

@@ -4,6 +4,7 @@
 mod cells;
 mod chips;
 mod codes;
+mod design;
 mod differences;
 mod energy;
 mod fit;

@@ -32,7 +32,7 @@ pub(in crate::config) const SHORT: [(&str, &str); 17] = [
 ];
 
 /// Fields, or sections, that all points of a sweep share, and why.
-pub(in crate::config) const SHARED: [(&str, &str); 10] = [
+pub(in crate::config) const SHARED: [(&str, &str); 11] = [
     ("name", "a sweep has one name"),
     ("title", "a sweep has one title"),
     ("about", "a sweep has one text"),
@@ -45,6 +45,7 @@ pub(in crate::config) const SHARED: [(&str, &str); 10] = [
         "train.loss.distill.file_sha256",
         "a sweep reads one teacher",
     ),
+    ("design", "a search has one goal"),
     (
         "sweep",
         "a sweep has one plan; allowed of it: sweep.chips, sweep.yield_limit",

@@ -4,6 +4,7 @@
 
 mod card;
 mod columns;
+pub mod designs;
 pub mod slices;
 mod tables;
 

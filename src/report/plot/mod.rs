@@ -3,6 +3,7 @@
 pub(super) mod distribution;
 pub(super) mod estimate;
 mod frame;
+pub(super) mod front;
 pub(super) mod lines;
 pub(super) mod pareto;
 pub(super) mod quantity;

@@ -315,11 +315,12 @@ const PLACES: [&str; 8] = [
 ];
 
 /// What a run may change when it is continued, and [`PLACES`].
-const MAY_CHANGE: [&str; 10] = [
+const MAY_CHANGE: [&str; 11] = [
     "name",
     "title",
     "about",
     "worst_case",
+    "design",
     "sweep.chips",
     "sweep.max_chips",
     "sweep.until",

@@ -14,7 +14,7 @@ use crate::network::lower::inference::{self, Chips, Inference, NormMode, NormSgd
 use crate::program::LANES;
 use crate::setup::{self, Images, Point};
 use crate::train::Model;
-use crate::tuning::Tuner;
+use crate::tuning::{Tuner, TuningCost};
 
 /// The program of a point and how much of it fits a backend.
 pub(super) struct Layout {
@@ -196,11 +196,28 @@ pub(super) fn norm(experiment: &Experiment) -> NormMode {
 
 /// What chips have in common at weight level.
 pub(super) fn weight_level(point: &Point, chips: &ChipVariation) -> Level {
-    let (e, graph) = (point.experiment(), &point.start.graph);
-    let tuner = Tuner::new(&e.tuning, &e.variation, &point.layers, chips, graph);
+    let tuner = tuner(point, chips);
     let noise = setup::noises(&point.layers, |v| v.sigma_w, tuner.reference_columns());
     let tuner = Box::new(tuner);
     Level::Weight { noise, tuner }
+}
+
+/// What the tuning of a point costs, before its network is trained.
+///
+/// # Errors
+/// An impossible chip.
+pub(in crate::sweep) fn tuning_cost(point: &Point) -> Result<Option<TuningCost>> {
+    let chips = point.chips()?;
+    Ok(match point.experiment().fidelity {
+        Fidelity::Weight => tuner(point, &chips).cost(),
+        Fidelity::Cell => CellLevel::of_untrained(point, &chips)?.tuner().cost(),
+    })
+}
+
+/// The tuner at weight level.
+fn tuner(point: &Point, chips: &ChipVariation) -> Tuner {
+    let (e, graph) = (point.experiment(), &point.start.graph);
+    Tuner::new(&e.tuning, &e.variation, &point.layers, chips, graph)
 }
 
 /// The nominal chip at weight level.

@@ -1,0 +1,127 @@
+//! The page of `pimento design`.
+
+use std::fmt::Write;
+
+use super::tables::cell;
+use super::{STYLE, section};
+use crate::design::Found;
+use crate::report::designs::{cost, reasons, unit, value};
+use crate::report::plot;
+use crate::report::text::{compact, count, escape, html, thousands};
+use crate::sweep::outdir::GENERATOR;
+
+/// The whole page: one file without network or scripts, well-formed XML too.
+pub fn page(found: &Found) -> String {
+    let mut out = String::new();
+    let title = match found.title.is_empty() {
+        true => &found.experiment,
+        false => &found.title,
+    };
+    let _ = write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         {GENERATOR}{}\"/>\n<title>Designs: {}</title>\n\
+         <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n\
+         <h1>{}</h1>\n<p class=\"meta\">Search <code>{}</code>: {}, {} and {} each, seed {}. Pimento {}.</p>\n\
+         <p class=\"finding\">{} on the front of <code>{}</code>.</p>\n",
+        escape(&found.pimento),
+        escape(title),
+        plot::STYLE,
+        html(title),
+        escape(&found.experiment),
+        count(found.designs.len() as u64, "design"),
+        count(found.chips.into(), "chip"),
+        count(found.images as u64, "image"),
+        found.seed,
+        escape(&found.pimento),
+        count(found.front.len() as u64, "design"),
+        escape(&found.goal.to_string()),
+    );
+    front(&mut out, found);
+    if let Some(figure) = plot::front::figure(found) {
+        section(&mut out, &figure);
+    }
+    left(&mut out, found);
+    rounds(&mut out, found);
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+/// The designs of the front.
+fn front(out: &mut String, found: &Found) {
+    if found.front.is_empty() {
+        out.push_str("<p>No design keeps all constraints.</p>\n");
+        return;
+    }
+    out.push_str("<h2>Front</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>design</th>");
+    for axis in &found.axes {
+        let _ = write!(out, "<th>{}</th>", escape(axis));
+    }
+    for measure in &found.measures {
+        let unit = match unit(*measure) {
+            "" => String::new(),
+            unit => format!(" ({unit})"),
+        };
+        let _ = write!(out, "<th>{}{}</th>", escape(&measure.to_string()), escape(&unit));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for &at in &found.front {
+        let design = &found.designs[at];
+        out.push_str("<tr>");
+        cell(out, &design.point.to_string());
+        for setting in design.settings.values() {
+            let text = match setting {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            cell(out, &escape(&text));
+        }
+        for measure in 0..found.measures.len() {
+            cell(out, &value(found, design, measure));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table></div>\n");
+    let _ = writeln!(
+        out,
+        "<p>Intervals are 95 % intervals over chips, of each design alone. <code>front/</code> has the experiment file of each \
+         of these designs; <code>designs.csv</code> has all designs, with how far each came and why it left.</p>"
+    );
+}
+
+/// Why the others left.
+fn left(out: &mut String, found: &Found) {
+    out.push_str("<h2>Designs that left</h2>\n<ul>\n");
+    for (reason, n) in reasons(found) {
+        let _ = writeln!(out, "<li>{} {}</li>", thousands(n as u64), escape(&reason));
+    }
+    let _ = write!(
+        out,
+        "</ul>\n<p>Simulated were {}. A design left only when bounds of what the whole sweep would find said so; with a \
+         probability of {} at least all of these bounds hold together (docs/design.md).</p>\n",
+        escape(&cost(found)),
+        compact(1.0 - found.risk, 9)
+    );
+}
+
+/// What the rounds did.
+fn rounds(out: &mut String, found: &Found) {
+    out.push_str(
+        "<h2>Rounds</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>round</th><th>designs that took a step</th>\
+         <th>fail a constraint</th><th>beaten</th><th>still open</th><th>with all chips</th><th>chips times images</th></tr></thead>\n<tbody>\n",
+    );
+    for (i, round) in found.rounds.iter().enumerate() {
+        out.push_str("<tr>");
+        match i {
+            0 => cell(out, "plans"),
+            i => cell(out, &i.to_string()),
+        }
+        for n in [round.designs, round.failed, round.beaten, round.open, round.complete] {
+            cell(out, &thousands(n as u64));
+        }
+        cell(out, &thousands(round.chip_images));
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody>\n</table></div>\n");
+}
