@@ -95,7 +95,14 @@ impl Design {
         let data = images::load(&space.data, self.experiment.cache(), &terminal)?;
         let backends = self.backend.open_several(self.memory.bytes())?;
         let backends: Vec<&dyn Backend> = backends.iter().map(|b| &**b).collect();
-        let found = design::run(&backends, &space, &data, &options, designs::write, &terminal);
+        let found = design::run(
+            &backends,
+            &space,
+            &data,
+            &options,
+            designs::write,
+            &terminal,
+        );
         if let Err(e) = &found {
             terminal.log(&format!("error: {e}"));
         }
@@ -106,7 +113,8 @@ impl Design {
         }
         let page = options.out.join(designs::PAGE);
         let table = designs::table(&found);
-        self.output.print(&format!("{table}report: {}\n", page.display()))
+        self.output
+            .print(&format!("{table}report: {}\n", page.display()))
     }
 
     fn options(&self, space: &Experiment) -> SweepOptions {

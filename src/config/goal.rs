@@ -114,10 +114,7 @@ impl Measure {
             }
             Measure::Mean(ChipMean::Brier) => (0.0, 2.0),
             Measure::Mean(
-                ChipMean::Loss
-                | ChipMean::EnergyArray
-                | ChipMean::EnergyLow
-                | ChipMean::EnergyHigh,
+                ChipMean::Loss | ChipMean::EnergyArray | ChipMean::EnergyLow | ChipMean::EnergyHigh,
             )
             | Measure::Cost(_) => (0.0, f64::INFINITY),
         }
@@ -220,8 +217,7 @@ impl serde::Serialize for Goal {
 }
 
 /// What a goal may be, in words.
-const ALLOWED: &str =
-    "terms with commas between them, each `MEASURE min`, `MEASURE max`, `MEASURE >= NUMBER` or `MEASURE <= NUMBER`";
+const ALLOWED: &str = "terms with commas between them, each `MEASURE min`, `MEASURE max`, `MEASURE >= NUMBER` or `MEASURE <= NUMBER`";
 
 /// Most characters of a goal, and of a term in a message.
 const MOST: usize = 2000;
@@ -264,7 +260,8 @@ fn measure(text: &str) -> Result<Measure, String> {
         return Ok(Measure::Cost(cost));
     }
     let names = names();
-    let hint = nearest(text, &names).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    let hint =
+        nearest(text, &names).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
     Err(format!(
         "`{}` is no measure{hint}; allowed: yield(LIMIT), {}",
         shown(text),
@@ -386,7 +383,8 @@ mod tests {
     fn a_goal_is_read_and_written() {
         let text = " energy_pj min ,accuracy max, yield( 0.90 )>=0.99, area_mm2 <= 2,loss<=1e-1";
         let goal: Goal = text.parse().unwrap();
-        let want = "energy_high_pj min, accuracy max, yield(0.9) >= 0.99, area_high_mm2 <= 2, loss <= 0.1";
+        let want =
+            "energy_high_pj min, accuracy max, yield(0.9) >= 0.99, area_high_mm2 <= 2, loss <= 0.1";
         assert_eq!(goal.to_string(), want);
         assert_eq!(want.parse::<Goal>().unwrap(), goal);
         assert_eq!(goal.measures().len(), 5);
@@ -396,8 +394,16 @@ mod tests {
     fn every_name_is_a_measure_and_every_measure_has_its_good_direction() {
         for name in names() {
             let found = measure(name).unwrap();
-            let way = if found.higher_is_better() { "max" } else { "min" };
-            let wrong = if found.higher_is_better() { "min" } else { "max" };
+            let way = if found.higher_is_better() {
+                "max"
+            } else {
+                "min"
+            };
+            let wrong = if found.higher_is_better() {
+                "min"
+            } else {
+                "max"
+            };
             assert!(format!("{name} {way}").parse::<Goal>().is_ok(), "{name}");
             let message = format!("{name} {wrong}").parse::<Goal>().unwrap_err();
             assert!(message.contains("asks for the worst"), "{message}");

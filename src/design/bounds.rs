@@ -28,9 +28,7 @@ impl Urn {
         let least = (drawn + marked).saturating_sub(total);
         let (from, to) = (from.max(least), to.min(drawn).min(marked));
         let all = ln_choose(total, drawn);
-        let of = |i: u64| {
-            (ln_choose(marked, i) + ln_choose(total - marked, drawn - i) - all).exp()
-        };
+        let of = |i: u64| (ln_choose(marked, i) + ln_choose(total - marked, drawn - i) - all).exp();
         (from..=to).map(of).sum()
     }
 
@@ -159,8 +157,12 @@ mod tests {
         // The two-sided interval is wider than a one-sided bound: what it shows, the bound does too.
         for (chips, share) in [(200, 0.9), (400, 0.99), (60, 0.7)] {
             let k = most_failing(chips, share).unwrap();
-            let shown = |k: u64| clopper_pearson_interval((chips - k) as usize, chips as usize).lo >= share;
-            assert!(!shown(k + 1) && (shown(k) || shown(k - 1)), "{chips} {share}");
+            let shown =
+                |k: u64| clopper_pearson_interval((chips - k) as usize, chips as usize).lo >= share;
+            assert!(
+                !shown(k + 1) && (shown(k) || shown(k - 1)),
+                "{chips} {share}"
+            );
         }
     }
 
@@ -174,9 +176,18 @@ mod tests {
         for tail in [0.05, 1e-3, 1e-6] {
             for marked in 0..=40u64 {
                 let of = |k: u64| urn.probability(marked, k, k);
-                let above: f64 = (0..=12).filter(|&k| k <= marked && urn.most(k, tail) < marked).map(of).sum();
-                let below: f64 = (0..=12).filter(|&k| k <= marked && urn.least(k, tail) > marked).map(of).sum();
-                assert!(above <= tail && below <= tail, "{marked} {tail}: {above} {below}");
+                let above: f64 = (0..=12)
+                    .filter(|&k| k <= marked && urn.most(k, tail) < marked)
+                    .map(of)
+                    .sum();
+                let below: f64 = (0..=12)
+                    .filter(|&k| k <= marked && urn.least(k, tail) > marked)
+                    .map(of)
+                    .sum();
+                assert!(
+                    above <= tail && below <= tail,
+                    "{marked} {tail}: {above} {below}"
+                );
             }
         }
         let all = Urn {
@@ -196,11 +207,17 @@ mod tests {
         };
         let (lo, hi) = bounded_mean(urn, 0.9, 1e-3);
         // Wider than the normal interval of as many coins, narrower than Hoeffding's own.
-        assert!(lo < 0.9 - 3.0 * 0.03 && lo > 0.9 - (1e3f64.ln() / 200.0).sqrt(), "{lo}");
+        assert!(
+            lo < 0.9 - 3.0 * 0.03 && lo > 0.9 - (1e3f64.ln() / 200.0).sqrt(),
+            "{lo}"
+        );
         assert!(hi > 0.9 + 2.0 * 0.03 && hi < 1.0, "{hi}");
         assert!(bounded_mean(urn, 1.0, 1e-3).1 == 1.0);
         let lowest = bounded_mean(urn, 1.0, 1e-3).0;
-        assert!((lowest - 1e-3f64.powf(0.01)).abs() < 1e-9, "p^n = tail: {lowest}");
+        assert!(
+            (lowest - 1e-3f64.powf(0.01)).abs() < 1e-9,
+            "p^n = tail: {lowest}"
+        );
     }
 
     #[test]

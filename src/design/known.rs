@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::bounds::{Urn, bounded_mean, student, unseen};
 use crate::choice::Choice;
-use crate::config::goal::{ChipMean, PlannedCost};
 use crate::config::Measure;
+use crate::config::goal::{ChipMean, PlannedCost};
 use crate::sweep::result::ChipRow;
 use crate::sweep::statistics::Moments;
 
@@ -185,11 +185,19 @@ impl Look {
                 estimate: value,
             };
         }
-        let risk = if all_images { self.risk } else { self.risk / 2.0 };
+        let risk = if all_images {
+            self.risk
+        } else {
+            self.risk / 2.0
+        };
         let chance = self.chance.filter(|_| mean == ChipMean::Accuracy);
         let of_spread = if chance.is_some() { risk / 2.0 } else { risk };
         // Accuracies are counts of images: chips that agree may still differ by a part of an image.
-        let least = if share { 0.5 / images.drawn as f64 } else { 0.0 };
+        let least = if share {
+            0.5 / images.drawn as f64
+        } else {
+            0.0
+        };
         let half = student(chips, m.std().max(least), of_spread / 2.0);
         let (below, above) = chance.map_or((0.0, 0.0), |chance| {
             let unseen = unseen(chips.drawn, risk / 4.0);

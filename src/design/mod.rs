@@ -46,13 +46,13 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::progress::Observer;
 use crate::setup::Point;
+use crate::sweep::SweepOptions;
 use crate::sweep::census::Basis;
 use crate::sweep::cost;
 use crate::sweep::result::{ChipRow, PointSummary};
 use crate::sweep::statistics::Interval;
 use crate::sweep::statistics::binomial::clopper_pearson_interval;
 use crate::sweep::stepwise::Stepwise;
-use crate::sweep::SweepOptions;
 use known::{Costs, Look};
 use search::{Search, Source, ladder};
 
@@ -209,9 +209,10 @@ pub fn run(
 fn alike(space: &Experiment) -> bool {
     space.variation.sampling == Sampling::Independent
         && space.variation.wafer.is_none()
-        && !space.axis_paths().iter().any(|path| {
-            path == "variation.sampling" || path.starts_with("variation.wafer")
-        })
+        && !space
+            .axis_paths()
+            .iter()
+            .any(|path| path == "variation.sampling" || path.starts_with("variation.wafer"))
 }
 
 /// Whether what a chip reads of an image depends on the images before it: noise is drawn by the place of an image.
@@ -240,7 +241,10 @@ impl Source for Chips<'_, '_> {
     fn complete(&mut self, design: usize, measures: &[Measure]) -> Result<Vec<(f64, Interval)>> {
         let summary = self.stepwise.end(design)?;
         let rows = self.stepwise.rows(design, summary.chips as u32, None)?;
-        Ok(measures.iter().map(|m| value(*m, &summary, &rows)).collect())
+        Ok(measures
+            .iter()
+            .map(|m| value(*m, &summary, &rows))
+            .collect())
     }
 
     fn round(&mut self, round: &Round) {
@@ -355,14 +359,23 @@ fn why(goal: &Goal, design: &search::Design, measures: &[Measure]) -> String {
         let known = at.map_or(Known::exactly(f64::NAN), |at| design.known[at]);
         match known.is_exact() {
             true => format!("{} = {}", bound.measure, short(known.lo)),
-            false => format!("{} from {} to {}", bound.measure, short(known.lo), short(known.hi)),
+            false => format!(
+                "{} from {} to {}",
+                bound.measure,
+                short(known.lo),
+                short(known.hi)
+            ),
         }
     };
     match design.state {
         State::Open => "not all chips were simulated".into(),
         State::Front => "on the front".into(),
         State::Fails { constraint } => {
-            format!("fails {}: {}", goal.constraints[constraint], told(constraint))
+            format!(
+                "fails {}: {}",
+                goal.constraints[constraint],
+                told(constraint)
+            )
         }
         State::NotShown { constraint } => format!(
             "{} is not shown: {}",

@@ -155,7 +155,10 @@ impl<'g> Search<'g> {
         search.leave(&mut plan);
         plan.open = search.open().count();
         // Bonferroni: bounds of every measure that chips tell, of every design that is left, at every look hold together.
-        let uncertain = search.measures.iter().filter(|m| !matches!(m, Measure::Cost(_)));
+        let uncertain = search
+            .measures
+            .iter()
+            .filter(|m| !matches!(m, Measure::Cost(_)));
         let bounds = uncertain.count() * plan.open * (search.ladder.len() - 1).max(1);
         look.risk /= bounds.max(1) as f64;
         search.look = look;
@@ -180,7 +183,9 @@ impl<'g> Search<'g> {
     pub fn run(&mut self, source: &mut dyn Source) -> Result<()> {
         source.round(&self.rounds[0]);
         if self.measures.iter().all(|m| matches!(m, Measure::Cost(_))) {
-            self.designs.iter_mut().for_each(|d| d.taken = self.ladder.len());
+            self.designs
+                .iter_mut()
+                .for_each(|d| d.taken = self.ladder.len());
         }
         loop {
             let mut pool: Vec<usize> = self.open().collect();
@@ -233,7 +238,10 @@ impl<'g> Search<'g> {
         own.taken += 1;
         if own.taken == self.ladder.len() {
             let complete = source.complete(design, &self.measures)?;
-            own.known = complete.iter().map(|(value, _)| Known::exactly(*value)).collect();
+            own.known = complete
+                .iter()
+                .map(|(value, _)| Known::exactly(*value))
+                .collect();
             own.intervals = Some(complete.into_iter().map(|(_, interval)| interval).collect());
         }
         Ok(())
@@ -327,7 +335,9 @@ impl<'g> Search<'g> {
                 continue;
             }
             let best = self.objectives(&self.designs[i], false);
-            let better = sure.iter().find(|(j, worst)| *j != i && beats(worst, &best));
+            let better = sure
+                .iter()
+                .find(|(j, worst)| *j != i && beats(worst, &best));
             if let Some(&(by, _)) = better {
                 round.beaten += 1;
                 self.designs[i].state = State::Beaten { by };
@@ -339,7 +349,11 @@ impl<'g> Search<'g> {
     fn sort(&self, pool: &mut [usize]) {
         let estimate = |design: usize, measure: Measure| {
             let known = self.designs[design].known[self.index(measure)];
-            if known.estimate.is_nan() { known.lo } else { known.estimate }
+            if known.estimate.is_nan() {
+                known.lo
+            } else {
+                known.estimate
+            }
         };
         let missing = |design: usize| {
             let bounds = self.goal.constraints.iter().zip(&self.thresholds);
@@ -359,10 +373,14 @@ impl<'g> Search<'g> {
             };
             self.goal.objectives.iter().map(of).collect::<Vec<f64>>()
         };
-        let all: Vec<(usize, f64, Vec<f64>)> =
-            pool.iter().map(|&d| (d, missing(d), objectives(d))).collect();
+        let all: Vec<(usize, f64, Vec<f64>)> = pool
+            .iter()
+            .map(|&d| (d, missing(d), objectives(d)))
+            .collect();
         let rank = |own: &(usize, f64, Vec<f64>)| {
-            all.iter().filter(|other| other.1 <= own.1 && beats(&other.2, &own.2)).count()
+            all.iter()
+                .filter(|other| other.1 <= own.1 && beats(&other.2, &own.2))
+                .count()
         };
         let mut ranked: Vec<(f64, usize, usize)> =
             all.iter().map(|own| (own.1, rank(own), own.0)).collect();

@@ -65,7 +65,9 @@ impl Made {
     }
 
     fn rows_of(&self, design: usize, step: Step) -> Vec<ChipRow> {
-        (0..step.chips).map(|chip| self.row(design, chip, step.images)).collect()
+        (0..step.chips)
+            .map(|chip| self.row(design, chip, step.images))
+            .collect()
     }
 
     fn whole(&self) -> Step {
@@ -100,13 +102,23 @@ impl Made {
             .map(|d| self.values(d, &measures).iter().map(|v| v.0).collect())
             .collect();
         let least = 1.0 - failing as f64 / f64::from(self.chips);
-        let keeps = |d: &usize| match measures.iter().position(|m| matches!(m, Measure::Yield { .. })) {
+        let keeps = |d: &usize| match measures
+            .iter()
+            .position(|m| matches!(m, Measure::Yield { .. }))
+        {
             Some(at) => all[*d][at] >= least - 1e-12,
             None => true,
         };
         let objectives = |d: usize| -> Vec<f64> {
             let of = goal.objectives.iter().enumerate();
-            of.map(|(i, m)| if m.higher_is_better() { -all[d][i] } else { all[d][i] }).collect()
+            of.map(|(i, m)| {
+                if m.higher_is_better() {
+                    -all[d][i]
+                } else {
+                    all[d][i]
+                }
+            })
+            .collect()
         };
         let good: Vec<usize> = (0..self.designs).filter(keeps).collect();
         let beaten = |d: &usize| good.iter().any(|o| beats(&objectives(*o), &objectives(*d)));
@@ -139,7 +151,8 @@ impl Source for Made {
 
 fn front(search: &Search) -> Vec<usize> {
     let all = 0..search.designs.len();
-    all.filter(|d| search.designs[*d].state == State::Front).collect()
+    all.filter(|d| search.designs[*d].state == State::Front)
+        .collect()
 }
 
 /// Searches of each goal.
@@ -162,17 +175,23 @@ fn the_front_is_that_of_all_chips_at_a_part_of_their_cost() {
     // At 40 chips a yield of 80 % is shown with three failing chips at most.
     let failing = super::bounds::most_failing(40, 0.8).unwrap();
     assert_eq!(failing, 3);
-    for (goal, share) in goals.iter().zip([0.4, 1.0, 1.0]) {
+    for (goal, share) in goals.iter().zip([0.3, 0.8, 0.2]) {
         let (mut same, mut simulated, mut all) = (0, 0, 0);
         for seed in 0..SEEDS {
             let mut made = Made::new(seed);
             let search = searched(&mut made, goal, 0.05);
-            let keeps = |d: &usize| goal.constraints.iter().all(|c| match c.measure {
-                Measure::Cost(_) => made.costs()[*d]["cells"] <= c.value,
-                Measure::Yield { .. } | Measure::Mean(_) => true,
-            });
+            let keeps = |d: &usize| {
+                goal.constraints.iter().all(|c| match c.measure {
+                    Measure::Cost(_) => made.costs()[*d]["cells"] <= c.value,
+                    Measure::Yield { .. } | Measure::Mean(_) => true,
+                })
+            };
             let mut want = made.exhaustive(goal, failing);
-            if goal.constraints.iter().any(|c| matches!(c.measure, Measure::Cost(_))) {
+            if goal
+                .constraints
+                .iter()
+                .any(|c| matches!(c.measure, Measure::Cost(_)))
+            {
                 let best = |d: &usize| made.values(*d, &goal.measures())[0].0;
                 let kept: Vec<usize> = (0..made.designs).filter(keeps).collect();
                 let most = kept.iter().map(best).fold(0.0, f64::max);
@@ -182,10 +201,12 @@ fn the_front_is_that_of_all_chips_at_a_part_of_their_cost() {
             simulated += search.rounds.iter().map(|r| r.chip_images).sum::<u64>();
             all += made.designs as u64 * u64::from(made.chips) * made.images as u64;
         }
-        println!("{goal}: {simulated} of {all}");
         // Each with a probability of 95 % at least; bounds that add up are wide, so all of them.
         assert_eq!(same, SEEDS, "{goal}");
-        assert!((simulated as f64) < share * all as f64, "{goal}: {simulated} of {all}");
+        assert!(
+            (simulated as f64) < share * all as f64,
+            "{goal}: {simulated} of {all}"
+        );
     }
 }
 
@@ -210,7 +231,10 @@ fn what_no_chip_can_change_is_decided_by_the_plan() {
     let search = searched(&mut made, &goal, 0.05);
     assert_eq!(made.asked, 0);
     let cells = |d: usize| made.costs()[d]["cells"];
-    let least = (0..made.designs).map(cells).filter(|c| *c >= 20.0).fold(f64::INFINITY, f64::min);
+    let least = (0..made.designs)
+        .map(cells)
+        .filter(|c| *c >= 20.0)
+        .fold(f64::INFINITY, f64::min);
     assert!(!front(&search).is_empty() && front(&search).iter().all(|d| cells(*d) == least));
 }
 
@@ -230,7 +254,11 @@ fn chips_that_are_not_alike_are_counted_and_not_estimated() {
     // A design left when more than three chips had failed, not before.
     for (d, design) in search.designs.iter().enumerate() {
         if let (State::Fails { .. }, Some(step)) = (&design.state, design.step) {
-            let bad = made.rows_of(d, step).iter().filter(|r| r.accuracy < 0.85).count();
+            let bad = made
+                .rows_of(d, step)
+                .iter()
+                .filter(|r| r.accuracy < 0.85)
+                .count();
             assert!(bad > 3, "design {d}: {bad}");
         }
     }
@@ -243,12 +271,18 @@ fn steps_grow_in_images_and_then_in_chips() {
         let steps: Vec<String> = steps.map(|s| format!("{}x{}", s.chips, s.images)).collect();
         steps.join(" ")
     };
-    assert_eq!(text((8, 0), (100, 360), true), "8x64 8x360 16x360 32x360 64x360 100x360");
+    assert_eq!(
+        text((8, 0), (100, 360), true),
+        "8x64 8x360 16x360 32x360 64x360 100x360"
+    );
     assert_eq!(
         text((8, 0), (299, 10_000), true),
         "8x625 8x2500 8x10000 16x10000 32x10000 64x10000 128x10000 299x10000"
     );
-    assert_eq!(text((8, 0), (100, 360), false), "8x360 16x360 32x360 64x360 100x360");
+    assert_eq!(
+        text((8, 0), (100, 360), false),
+        "8x360 16x360 32x360 64x360 100x360"
+    );
     assert_eq!(text((8, 0), (5, 100), true), "5x100");
     assert_eq!(text((16, 32), (16, 64), true), "16x32 16x64");
 }

@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::html;
-use super::text::{NONE, count, csv_field, percent_with_interval, rounded, thousands, with_interval};
+use super::text::{
+    NONE, count, csv_field, percent_with_interval, rounded, thousands, with_interval,
+};
 use crate::choice::Choice;
 use crate::config::{Goal, Measure};
 use crate::design::{DesignResult, Found, State};
@@ -41,7 +43,12 @@ pub fn write(dir: &Path, found: &Found) -> Result<()> {
 /// The files of the front; those of an earlier one go.
 fn write_front(dir: &Path, found: &Found) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
-    let designs = || found.designs.iter().filter_map(|d| Some((d.point, d.file.as_ref()?)));
+    let designs = || {
+        found
+            .designs
+            .iter()
+            .filter_map(|d| Some((d.point, d.file.as_ref()?)))
+    };
     let names: Vec<String> = designs().map(|(point, _)| file_name(point)).collect();
     let there = std::fs::read_dir(dir).map_err(|e| Error::io(dir, e))?;
     for entry in there.flatten() {
@@ -139,7 +146,11 @@ fn csv(found: &Found) -> String {
             let ci = design.intervals.as_ref().map(|own| own[at]);
             let ci = ci.map_or([f64::NAN; 2], |ci| [ci.lo, ci.hi]);
             for x in [known.estimate, known.lo, known.hi, ci[0], ci[1]] {
-                let text = if x.is_finite() { x.to_string() } else { String::new() };
+                let text = if x.is_finite() {
+                    x.to_string()
+                } else {
+                    String::new()
+                };
                 let _ = write!(out, ",{text}");
             }
         }
@@ -162,7 +173,8 @@ pub(super) fn state(state: &State) -> &'static str {
 /// Designs that left, by the reason.
 pub(super) fn reasons(found: &Found) -> Vec<(String, usize)> {
     let goal: &Goal = &found.goal;
-    let number = |is: &dyn Fn(&State) -> bool| found.designs.iter().filter(|d| is(&d.state)).count();
+    let number =
+        |is: &dyn Fn(&State) -> bool| found.designs.iter().filter(|d| is(&d.state)).count();
     let mut all = Vec::new();
     for (at, constraint) in goal.constraints.iter().enumerate() {
         let fails = number(&|s| matches!(s, State::Fails { constraint } if *constraint == at));
@@ -171,7 +183,10 @@ pub(super) fn reasons(found: &Found) -> Vec<(String, usize)> {
         all.push((format!("are not shown to keep {constraint}"), unshown));
     }
     let beaten = number(&|s| matches!(s, State::Beaten { .. }));
-    all.push(("are beaten by a design that keeps all constraints".into(), beaten));
+    all.push((
+        "are beaten by a design that keeps all constraints".into(),
+        beaten,
+    ));
     all.retain(|(_, n)| *n > 0);
     all
 }
@@ -194,7 +209,12 @@ pub fn table(found: &Found) -> String {
         "" => m.to_string(),
         unit => format!("{m} ({unit})"),
     });
-    rows.push(["design".to_string(), "settings".into()].into_iter().chain(heads).collect());
+    rows.push(
+        ["design".to_string(), "settings".into()]
+            .into_iter()
+            .chain(heads)
+            .collect(),
+    );
     for &at in &found.front {
         let design = &found.designs[at];
         let values = (0..found.measures.len()).map(|m| value(found, design, m));
@@ -214,7 +234,10 @@ pub fn table(found: &Found) -> String {
         found.front.len()
     );
     for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &w)| format!("{cell:<w$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &w)| format!("{cell:<w$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         out += line.trim_end();
         out.push('\n');

@@ -10,8 +10,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use energy::Meter;
-pub(super) use layout::{check, tuning_cost};
 use layout::{Layout, NormPlan};
+pub(super) use layout::{check, tuning_cost};
 pub use one::{ChipLayer, OneChip};
 
 use super::cells::CellLevel;

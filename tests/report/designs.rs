@@ -20,7 +20,15 @@ fn found(goal: &str, title: &str) -> Found {
     let folder = tempfile::tempdir().unwrap();
     let options = SweepOptions::of_journal(folder.path().join("out"), "test");
     let backend = CpuBackend::new();
-    design::run(&[&backend], &space, &data, &options, design::keep_nothing, &()).unwrap()
+    design::run(
+        &[&backend],
+        &space,
+        &data,
+        &options,
+        design::keep_nothing,
+        &(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -38,13 +46,23 @@ fn pages_and_tables_of_searches_are_well_formed() {
         let table = report::designs::table(&found);
         let json = report::designs::json(&found).unwrap();
         for text in [&page, &table, &json] {
-            assert!(!text.contains("NaN") && !text.contains("inf,"), "{name}: {text}");
+            assert!(
+                !text.contains("NaN") && !text.contains("inf,"),
+                "{name}: {text}"
+            );
         }
         for &at in &found.front {
             assert!(table.contains(&found.designs[at].label), "{name}: {table}");
-            assert!(page.contains(&format!("<td class=\"n\">{at}</td>")), "{name}");
+            assert!(
+                page.contains(&format!("<td class=\"n\">{at}</td>")),
+                "{name}"
+            );
         }
-        assert_eq!(table.contains("no design keeps all constraints"), !front, "{name}");
+        assert_eq!(
+            table.contains("no design keeps all constraints"),
+            !front,
+            "{name}"
+        );
         for link in ["https:", "url(", "<script", "<link", "<img"] {
             assert!(!page.contains(link), "{name}: {link}");
         }

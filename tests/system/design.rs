@@ -28,7 +28,15 @@ fn searched(space: &Experiment, data: &Split) -> Found {
     let folder = tempfile::tempdir().unwrap();
     let options = SweepOptions::of_journal(folder.path().join("out"), "test");
     let backend = CpuBackend::new();
-    design::run(&[&backend], space, data, &options, design::keep_nothing, &()).unwrap()
+    design::run(
+        &[&backend],
+        space,
+        data,
+        &options,
+        design::keep_nothing,
+        &(),
+    )
+    .unwrap()
 }
 
 /// The sweep of all designs.
@@ -133,7 +141,12 @@ fn a_search_finds_the_front_of_the_sweep_and_its_numbers() {
     let goal = &found.goal;
     let both = compared(goal, &found, &all);
     assert!(both.same && !both.wrong, "{:?}", found.front);
-    assert!(both.front >= 2 && both.share < 0.7, "{} {}", both.front, both.share);
+    assert!(
+        both.front >= 2 && both.share < 0.7,
+        "{} {}",
+        both.front,
+        both.share
+    );
     for (design, point) in found.designs.iter().zip(&all) {
         for (at, measure) in found.measures.iter().enumerate() {
             let known = design.known[at];

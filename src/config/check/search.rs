@@ -29,7 +29,9 @@ pub(super) fn problems(e: &Experiment, add: &mut impl FnMut(&'static [&'static s
             if nothing_left(a, b) || nothing_left(b, a) {
                 add(
                     &["design.goal"],
-                    format!("no design can have both `{a}` and `{b}`; allowed: bounds that leave something"),
+                    format!(
+                        "no design can have both `{a}` and `{b}`; allowed: bounds that leave something"
+                    ),
                 );
             }
         }
@@ -51,7 +53,9 @@ fn missing(
     if measure.needs_energy() && e.energy.is_none() {
         add(
             &["design.goal", "energy"],
-            format!("`{measure}` needs a section [energy], which is not there; allowed: with it, or other measures"),
+            format!(
+                "`{measure}` needs a section [energy], which is not there; allowed: with it, or other measures"
+            ),
         );
     }
     if measure == Measure::Cost(PlannedCost::Arrays) && e.fidelity == Fidelity::Weight {
@@ -67,7 +71,9 @@ fn missing(
     if metric.is_some_and(|metric| !e.sweep.metrics.contains(&metric)) {
         add(
             &["design.goal", "sweep.metrics"],
-            format!("`{measure}` is not measured; allowed: with sweep.metrics = [\"{measure}\"], or other measures"),
+            format!(
+                "`{measure}` is not measured; allowed: with sweep.metrics = [\"{measure}\"], or other measures"
+            ),
         );
     }
 }
@@ -84,7 +90,9 @@ fn chips(
     match Search::chips_for(constraint.value) {
         None => add(
             &["design.goal"],
-            format!("`{constraint}`: no number of chips shows that none fails; allowed: less than 1"),
+            format!(
+                "`{constraint}`: no number of chips shows that none fails; allowed: less than 1"
+            ),
         ),
         Some(n) if n > e.sweep.chips => add(
             &["design.goal", "sweep.chips"],
@@ -117,16 +125,23 @@ mod tests {
 
     #[test]
     fn what_no_search_can_tell_is_refused_at_its_line() {
-        let cells = "fidelity = \"cell\"\n[quantize]\nactivation_bits = 4\ninput_bits = 4\n[energy]\n";
+        let cells =
+            "fidelity = \"cell\"\n[quantize]\nactivation_bits = 4\ninput_bits = 4\n[energy]\n";
         for (text, wanted) in [
             ("[design]\n", "`design.goal` is missing"),
-            ("[design]\ngoal = \"accurcy max\"\n", "did you mean `accuracy`"),
+            (
+                "[design]\ngoal = \"accurcy max\"\n",
+                "did you mean `accuracy`",
+            ),
             (
                 "[design]\ngoal = \"energy_pj min\"\n",
                 "x.toml:2: field `design.goal`: `energy_high_pj` needs a section [energy]",
             ),
             ("[design]\ngoal = \"arrays min\"\n", "no `arrays` to count"),
-            ("[design]\ngoal = \"brier min\"\n", "sweep.metrics = [\"brier\"]"),
+            (
+                "[design]\ngoal = \"brier min\"\n",
+                "sweep.metrics = [\"brier\"]",
+            ),
             (
                 "[design]\ngoal = \"accuracy max, yield(0.9) >= 0.99\"\n",
                 "needs 299 chips, all of them good, to be shown at 95 %, and there are 100",
@@ -148,7 +163,10 @@ mod tests {
                 "a search has one goal",
             ),
             ("[design]\ngoal = 3\n", "`design.goal`"),
-            ("[design]\ngoal = \"accuracy max\"\nrisk = 0\n", "`design.risk`"),
+            (
+                "[design]\ngoal = \"accuracy max\"\nrisk = 0\n",
+                "`design.risk`",
+            ),
         ] {
             let found = mistake(text);
             assert!(found.contains(wanted), "{text}: {found}");

@@ -63,7 +63,12 @@ fn front(out: &mut String, found: &Found) {
             "" => String::new(),
             unit => format!(" ({unit})"),
         };
-        let _ = write!(out, "<th>{}{}</th>", escape(&measure.to_string()), escape(&unit));
+        let _ = write!(
+            out,
+            "<th>{}{}</th>",
+            escape(&measure.to_string()),
+            escape(&unit)
+        );
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for &at in &found.front {
@@ -117,7 +122,13 @@ fn rounds(out: &mut String, found: &Found) {
             0 => cell(out, "plans"),
             i => cell(out, &i.to_string()),
         }
-        for n in [round.designs, round.failed, round.beaten, round.open, round.complete] {
+        for n in [
+            round.designs,
+            round.failed,
+            round.beaten,
+            round.open,
+            round.complete,
+        ] {
             cell(out, &thousands(n as u64));
         }
         cell(out, &thousands(round.chip_images));

@@ -35,7 +35,10 @@ pub(in crate::report) fn figure(found: &Found) -> Option<Figure> {
         bottom: top + HEIGHT,
     };
     let all = (f64::NEG_INFINITY, f64::INFINITY);
-    let of = |at: usize| seen.iter().map(move |d| scaled(found.measures[at], d.known[at].estimate));
+    let of = |at: usize| {
+        seen.iter()
+            .map(move |d| scaled(found.measures[at], d.known[at].estimate))
+    };
     let ys = frame.ordinate(&mut svg, range(of(y), 0.06, 1e-9, all), 6);
     let xs = Scale {
         data: range(of(x), 0.06, 1e-9, all),
@@ -46,9 +49,16 @@ pub(in crate::report) fn figure(found: &Found) -> Option<Figure> {
         frame.mark(&mut svg, xs.at(mark), &format!("{mark:.decimals$}"));
     }
     frame.title(&mut svg, &name(first));
-    svg.text("soft small", (2.0, top - 12.0), super::Anchor::Start, &name(second));
+    svg.text(
+        "soft small",
+        (2.0, top - 12.0),
+        super::Anchor::Start,
+        &name(second),
+    );
     for design in &seen {
-        let place = |at: usize, scale: &Scale| scale.at(scaled(found.measures[at], design.known[at].estimate));
+        let place = |at: usize, scale: &Scale| {
+            scale.at(scaled(found.measures[at], design.known[at].estimate))
+        };
         let (px, py) = (place(x, &xs), place(y, &ys));
         let tip = format!("design {}: {}; {}", design.point, design.label, design.why);
         match (&design.state, &design.intervals) {
@@ -80,7 +90,9 @@ pub(in crate::report) fn figure(found: &Found) -> Option<Figure> {
 
 fn both(design: &DesignResult, x: usize, y: usize) -> bool {
     let seen = design.step.is_some() || design.state == State::Front;
-    seen && [x, y].iter().all(|&at| design.known[at].estimate.is_finite())
+    seen && [x, y]
+        .iter()
+        .all(|&at| design.known[at].estimate.is_finite())
 }
 
 fn scaled(measure: Measure, x: f64) -> f64 {
