@@ -1092,3 +1092,37 @@ class Experiment(Mapping[str, Any]):
             Chips with deviations uniform within the bound, to compare with. Allowed: 2 to 1000000.
         """
         return self._with(("worst_case",), _given(locals()))
+
+    def design(
+        self,
+        *,
+        goal: str = _UNSET,
+        risk: float = _UNSET,
+        first_chips: int = _UNSET,
+        first_images: int = _UNSET,
+    ) -> Experiment:
+        """Section ``[design]``.
+
+        What `pimento design` looks for among the points of the sweep (docs/design.md). A sweep of the same file
+        simulates all of them.
+
+        Parameters
+        ----------
+        goal : text
+            Objectives and constraints, with commas between them: `energy_pj min, yield(0.9) >= 0.99, area_mm2 <= 2`.
+            Several objectives make a front. `energy_pj`, `periphery_pj`, `latency_us` and `area_mm2` are upper ends.
+            Allowed: terms with commas between them, each `MEASURE min`, `MEASURE max`, `MEASURE >= NUMBER` or `MEASURE
+            <= NUMBER`; measures: yield(LIMIT), energy_pj, periphery_pj, latency_us, area_mm2, accuracy, loss, top5,
+            brier, energy_array_pj, energy_low_pj, energy_high_pj, cells, arrays, conversions_per_image,
+            operations_per_image, periphery_low_pj, periphery_high_pj, latency_low_us, latency_high_us, area_low_mm2,
+            area_high_mm2.
+        risk : number, default 0.05
+            Largest probability that a design leaves which the whole sweep would have had on the front. Allowed:
+            0.000000001 to 0.5.
+        first_chips : integer, chips, default 8
+            Chips that every design begins with; then twice as many in each round. Allowed: 2 to 10000000.
+        first_images : integer, images, default 0
+            Test images that every design begins with, drawn at random; then four times as many in each round. 0 for a
+            sixteenth of the images, at least 64. Allowed: 0 to 100000000.
+        """
+        return self._with(("design",), _given(locals()))
