@@ -251,6 +251,13 @@ form.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(multiply, 200);
 });
+for (const button of document.querySelectorAll("[data-try]"))
+  button.addEventListener("click", () => {
+    const [shown, seed] = [form.shown.value, form.seed.value];
+    form.reset();
+    for (const [name, value] of Object.entries({ shown, seed, ...JSON.parse(button.dataset.try) })) form[name].value = value;
+    showSliders();
+  });
 form.addEventListener("reset", () => setTimeout(multiply));
 form.addEventListener("submit", (event) => event.preventDefault());
 $("vector").addEventListener("input", () => shown && showVector());

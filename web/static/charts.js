@@ -82,7 +82,7 @@ export function histogram(into, values, range, label) {
   for (const v of values) counts[Math.min(bins - 1, Math.floor((v - lo) / each))]++;
   const most = Math.max(...counts);
   const ends = range ? [Math.min(lo, range[0]), Math.max(hi, range[1])] : [lo, hi];
-  const axes = { x: widen(...ends, 0.04), y: [0, (100 * most) / values.length || 1], xLabel: "sum of a column, in levels of a cell", yLabel: "% of sums", height: 300 };
+  const axes = { x: widen(...ends, 0.04), y: [0, (100 * most) / values.length || 1], xLabel: "sum of a column, in levels of a cell", yLabel: "% of sums", height: 330 };
   frame(into, label, axes, (sx, sy, box) => {
     const step = sx(lo + each) - sx(lo);
     const width = step > 4 ? step - 1 : step + 0.2;
@@ -164,7 +164,7 @@ export class CellMap {
     const { rows, columns, values, most } = this;
     Object.assign(this.canvas, { width: columns, height: rows });
     // Whatever its shape, a matrix fits the screen: its cells are then not square.
-    this.canvas.style.aspectRatio = `1 / ${Math.max(0.35, Math.min(rows / columns, 0.8))}`;
+    this.canvas.style.aspectRatio = `1 / ${Math.max(0.35, Math.min(rows / columns, 0.95))}`;
     const image = new ImageData(columns, rows);
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++) {

@@ -158,6 +158,19 @@ test("the playground on the processor", async () => {
   const large = (await answer(tab)).numbers.spread;
   assert.ok(Math.abs(large / small - 2) < 0.1, `${small} ${large}`);
 
+  // The chips to begin with.
+  const tries = [];
+  for (const button of await tab.locator("[data-try]").all()) {
+    await tab.evaluate(() => (globalThis.before = pimento.shown()));
+    await button.click();
+    await tab.waitForFunction(() => pimento.shown() !== before);
+    tries.push((await answer(tab)).numbers.error);
+  }
+  const [perfect, together, corrected, ...others] = tries;
+  assert.ok(perfect < 1e-5 && others.length === 2, tries);
+  assert.ok(corrected < together / 2, `${corrected} of ${together}`);
+  others.forEach((error) => assert.ok(error > 0.02, tries));
+
   // Own weights, and what is wrong with them.
   assert.equal(await change(tab, { ...exact, weights: "given", given: "1 -1\n0.5, 0.25\n0 1" }), "");
   const own = await answer(tab);
