@@ -46,7 +46,13 @@ class Product:
     ranges: _Array | None = None
     """``(planes, N, 2)``: step and value of code 0 of the converters, in levels; None without converters."""
     about: dict[str, Any] = field(default_factory=dict)
-    """Steps of weights and inputs, tiles, planes, cells, slices, conversions."""
+    """Steps of weights and inputs, tiles, planes, cells, slices, conversions, and the energy of other parts (``energy``)."""
+
+    @property
+    def array_energy_pj(self) -> _Array | None:
+        """``(B,)``: energy of the arrays for every vector, in pJ; None without a section ``energy``."""
+        energy = self.about.get("energy")
+        return None if energy is None else np.asarray(energy["arrays_pj"])
 
     @property
     def error(self) -> _Array | None:

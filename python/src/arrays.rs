@@ -73,6 +73,7 @@ pub fn mvm<'py>(
         "cells": answer.arrays.cells(),
         "slice_bits": answer.arrays.slice_bits.to_vec(),
         "conversions": answer.conversions,
+        "energy": answer.energy,
     });
     Ok((
         stages(py, answer, [vectors, n_out, n_in]),

@@ -91,5 +91,16 @@ class Matrices(Case):
             pimento.Crossbar(ARRAYS, conductances=np.zeros((5, 2, 3))).mvm([1.0, 1.0, 1.0])
 
 
+class Energy(Case):
+    def test_a_product_tells_its_energy_where_a_technology_is_given(self):
+        xbar = pimento.Crossbar(ARRAYS, np.eye(4), energy={"technology": "reference-32nm"}, backend="cpu")
+        found = xbar.mvm(np.array([[0.0, 0.0, 0.0, 0.0], [1.0, 0.5, 0.5, 1.0]]))
+        self.assertEqual(found.array_energy_pj.shape, (2,))
+        self.assertEqual(found.array_energy_pj[0], 0)
+        self.assertGreater(found.array_energy_pj[1], 0)
+        self.assertGreater(found.about["energy"]["others_pj"]["low"], 0)
+        self.assertIsNone(pimento.mvm(ARRAYS, np.eye(4), np.ones(4), backend="cpu").array_energy_pj)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use pimento::config::{Experiment, Fidelity};
 use pimento::data::npy::{Values, read_npy};
+use pimento::energy::Interval;
 use pimento::files::{self, outputs};
 use pimento::network::npy;
 use pimento::sweep::mvm::{self, Answer, Matrix, Problem};
@@ -34,7 +35,8 @@ Stages go to files beside the output, OUTPUT.STAGE.npy:
   clipped       (B, N), conversions beyond the range
   ideal         (B, N), the exact product of the codes (not of given conductances)
 
-Ranges that are to be calibrated are calibrated on the inputs themselves.
+Ranges that are to be calibrated are calibrated on the inputs themselves. With a section [energy] the energy of the products is \
+printed.
 
 Examples:
   pimento mvm chip.toml --weights w.npy --inputs x.npy --output y.npy --tap all
@@ -330,6 +332,7 @@ impl Mvm {
                 "clipped": if converts { Some(clipped) } else { None },
                 "max_error": errors.map(|e| e.0),
                 "rms_error": errors.map(|e| e.1),
+                "energy": a.energy,
                 "files": files,
             }));
         }
@@ -347,6 +350,14 @@ impl Mvm {
         if let Some((most, rms)) = errors {
             text += &format!(
                 "difference from the exact product of the codes: rms {rms:.4e}, largest {most:.4e}\n"
+            );
+        }
+        if let Some(energy) = &a.energy {
+            let mean = energy.arrays_pj.iter().sum::<f64>() / vectors as f64;
+            let all = energy.others_pj + Interval::one(mean);
+            text += &format!(
+                "energy of a vector: arrays {mean:.4} pJ in the mean, all parts {:.4} to {:.4} pJ\n",
+                all.low, all.high
             );
         }
         for (name, path, shape) in written {

@@ -165,7 +165,7 @@ pub struct LayerSettings {
 
 impl LayerSettings {
     /// A layer of an experiment without settings of its own.
-    fn usual(e: &Experiment, name: &str) -> Self {
+    pub fn usual(e: &Experiment, name: &str) -> Self {
         Self {
             name: name.into(),
             digital: false,

@@ -4,6 +4,7 @@
 //! The matrix goes through the same operators as a layer of a network in a sweep, on either backend.
 
 mod codes;
+mod energy;
 mod given;
 mod net;
 
@@ -17,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::network::lower::layer_address;
 use crate::program::{Adc, Arrays, CodeRange, ConvGeometry};
 use crate::tuning::cells::{CellLayerTuning, CellTuner, Held, TunedLayer, tune};
+pub use energy::ProductEnergy;
+
 use codes::{Codes, check_product, ideal};
 use net::Net;
 
@@ -77,6 +80,8 @@ pub struct Answer {
     pub arrays: Arrays,
     /// Conversions of a column for one vector.
     pub conversions: usize,
+    /// What the products take; none without a section `[energy]`.
+    pub energy: Option<ProductEnergy>,
 }
 
 /// Layer address of the matrix.
@@ -289,6 +294,31 @@ fn tuned(
         tuned.layers.remove(0)
     };
     Ok((0..count).map(one).collect())
+    let read = energy::Read {
+        layer: &layer,
+        weights: &weights,
+        inputs: &inputs,
+        matrix: &problem.matrix,
+        arrays: &tuned.arrays,
+        step: arrays_step(&layer, &weights),
+    };
+    let cell = RunArgs::wave(experiment.seed, chip, 1, 0..1);
+    let energy = energy::energy(backend, experiment, &read, &geo, &cell)?;
+    Ok(Answer {
+        energy,
+        outputs,
+        ideal: ideal(&weights, &inputs, problem.size),
+        planes: s.read(net.planes)?,
+        clipped: s.read(net.clipped)?,
+        sums,
+        codes,
+        input_codes: inputs.codes(),
+        weight_codes: weights.codes(),
+        ranges: layer.ranges.map_or(vec![], |p| p.as_flattened().to_vec()),
+        steps: (weights.step, inputs.step),
+        conversions: layer.reading.dac.conversions(),
+        arrays: layer.programming.arrays.clone(),
+    })
 }
 
 /// What a code of the arrays stands for.

@@ -23,6 +23,7 @@ mod norms;
 mod part_gradients;
 mod parts;
 mod pictures;
+mod product_energy;
 mod products;
 mod quantizers;
 mod refused;

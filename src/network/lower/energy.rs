@@ -19,7 +19,7 @@ pub struct InputEnergies {
 }
 
 /// Squared drives of every code over its steps, from the lowest code on.
-fn squares(dac: &Dac) -> (i32, Arc<[f32]>) {
+pub(crate) fn squares(dac: &Dac) -> (i32, Arc<[f32]>) {
     let top = f64::from((1u32 << dac.dac_bits) - 1);
     let square = |code| {
         let steps = 0..dac.steps();
@@ -30,7 +30,7 @@ fn squares(dac: &Dac) -> (i32, Arc<[f32]>) {
 }
 
 /// The programming of a layer's cells themselves, without what is subtracted from them.
-fn raw(op: &ProgramCells, out: TensorId) -> ProgramCells {
+pub(crate) fn raw_cells(op: &ProgramCells, out: TensorId) -> ProgramCells {
     let mut spec = Programming {
         raw: true,
         reference_columns: 0,
@@ -142,7 +142,7 @@ impl Inference {
                 let shape = Shape::Flat(cells.spec.arrays.cells());
                 let name = format!("layer {layer}.raw");
                 g = self.program.tensor(name, shape, Scope::PerChip, Role::Temp);
-                ops.push(raw(&cells, g).into());
+                ops.push(raw_cells(&cells, g).into());
             }
             ops.push(Op::from(InputLoad {
                 g,
