@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::network::lower::layer_address;
 use crate::program::{Adc, Arrays, CodeRange, ConvGeometry};
 use crate::tuning::cells::{CellLayerTuning, CellTuner, Held, TunedLayer, tune};
+use energy::Meter;
 pub use energy::ProductEnergy;
 
 use codes::{Codes, check_product, ideal};
@@ -177,8 +178,17 @@ pub fn submit(
     let args = RunArgs::wave(experiment.seed, first, chips, 0..count);
     run(s, &net, (&layer, &weights, problem), &args)?;
     let pending = s.submit(&net.stages())?;
+    let read = energy::Read {
+        layer: &layer,
+        weights: &weights,
+        matrix: &problem.matrix,
+        tuned: &tuned,
+        step: arrays_step(&layer, &weights),
+    };
+    let meter = Meter::submit(backend, experiment, &read, &geo, &args)?;
     Ok(Flight {
         pending,
+        meter,
         ideal: ideal(&weights, &inputs, problem.size),
         size: problem.size,
         chips,
@@ -192,6 +202,8 @@ pub fn submit(
 pub struct Flight {
     /// [`Net::stages`] of all chips.
     pending: Pending,
+    /// What the products take.
+    meter: Option<Meter>,
     ideal: Vec<f32>,
     size: (usize, usize),
     chips: usize,
@@ -206,7 +218,8 @@ impl Flight {
     /// # Errors
     /// The device.
     pub fn is_ready(&mut self) -> Result<bool> {
-        self.pending.is_ready()
+        let metered = self.meter.as_mut().map_or(Ok(true), Meter::is_ready)?;
+        Ok(metered && self.pending.is_ready()?)
     }
 
     /// The answer of every chip, in order.
@@ -216,6 +229,7 @@ impl Flight {
     pub fn finish(self) -> Result<Vec<Answer>> {
         let Self {
             pending,
+            meter,
             ideal,
             size,
             chips,
@@ -225,6 +239,10 @@ impl Flight {
         } = self;
         let steps = (weights.step, inputs.step);
         let stages = pending.wait()?;
+        let input_codes = inputs.codes();
+        let energies = meter
+            .map(|meter| meter.finish(&input_codes, chips))
+            .transpose()?;
         let answer = |chip: usize| {
             let mut stages = stages.iter().map(|all| {
                 let each = all.len() / chips;
@@ -244,12 +262,13 @@ impl Flight {
                 clipped,
                 sums,
                 codes,
-                input_codes: inputs.codes(),
+                input_codes: input_codes.clone(),
                 weight_codes: weights.codes(),
                 ranges: (layer.ranges.as_ref()).map_or(vec![], |p| p.as_flattened().to_vec()),
                 steps,
                 conversions: layer.reading.dac.conversions(),
                 arrays: layer.programming.arrays.clone(),
+                energy: energies.as_ref().map(|all| all[chip].clone()),
             })
         };
         (0..chips).map(answer).collect()
@@ -294,31 +313,6 @@ fn tuned(
         tuned.layers.remove(0)
     };
     Ok((0..count).map(one).collect())
-    let read = energy::Read {
-        layer: &layer,
-        weights: &weights,
-        inputs: &inputs,
-        matrix: &problem.matrix,
-        arrays: &tuned.arrays,
-        step: arrays_step(&layer, &weights),
-    };
-    let cell = RunArgs::wave(experiment.seed, chip, 1, 0..1);
-    let energy = energy::energy(backend, experiment, &read, &geo, &cell)?;
-    Ok(Answer {
-        energy,
-        outputs,
-        ideal: ideal(&weights, &inputs, problem.size),
-        planes: s.read(net.planes)?,
-        clipped: s.read(net.clipped)?,
-        sums,
-        codes,
-        input_codes: inputs.codes(),
-        weight_codes: weights.codes(),
-        ranges: layer.ranges.map_or(vec![], |p| p.as_flattened().to_vec()),
-        steps: (weights.step, inputs.step),
-        conversions: layer.reading.dac.conversions(),
-        arrays: layer.programming.arrays.clone(),
-    })
 }
 
 /// What a code of the arrays stands for.
