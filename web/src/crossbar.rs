@@ -80,9 +80,42 @@ pub async fn answer(backend: Rc<dyn Backend>, request: &str) -> Result<Object, F
     let request: Request = serde_json::from_str(request).map_err(mistake)?;
     let experiment = Experiment::parse(&request.experiment, "experiment")?;
     let problem = problem(&experiment, &request)?;
-    let mut flight = mvm::submit(backend.as_ref(), &experiment, &problem, 0, request.chips)?;
-    wait::until(|| flight.is_ready()).await?;
-    picture(&flight.finish()?, &problem, request.shown)
+    let (mut answers, mut wave) = (Vec::new(), request.chips.min(WAVE));
+    while answers.len() < request.chips {
+        let first = answers.len();
+        let chips = wave.min(request.chips - first);
+        match mvm::submit(backend.as_ref(), &experiment, &problem, first as u32, chips) {
+            Ok(mut flight) => {
+                wait::until(|| flight.is_ready()).await?;
+                let wave = (first..).zip(flight.finish()?);
+                answers.extend(wave.map(|(i, answer)| kept(answer, i == request.shown)));
+            }
+            // Fewer at a time may fit.
+            Err(Error::Capacity(_)) if wave > 1 => wave /= 2,
+            Err(e) => return Err(e.into()),
+        }
+    }
+    picture(&answers, &problem, request.shown)
+}
+
+/// Most chips at a time.
+const WAVE: usize = 64;
+
+/// What is kept of a chip: of one that is not shown its outputs and how many conversions clipped.
+fn kept(answer: Answer, shown: bool) -> Answer {
+    match shown {
+        true => answer,
+        false => Answer {
+            ideal: vec![],
+            input_codes: vec![],
+            weight_codes: vec![],
+            planes: vec![],
+            sums: vec![],
+            codes: vec![],
+            ranges: vec![],
+            ..answer
+        },
+    }
 }
 
 /// Largest numbers of a side of the matrix, of vectors and of chips: what a page answers soon.

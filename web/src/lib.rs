@@ -18,6 +18,9 @@ use wasm_bindgen::prelude::*;
 use self::demo::{Demo, Shipped};
 use self::fault::{Fault, to_json};
 
+/// What a session on the processor may take, bytes: results take as much again, and a module has 4 GiB at most.
+const MEMORY: usize = 512 << 20;
+
 /// What a worker computes with.
 #[wasm_bindgen]
 pub struct Engine {
@@ -30,7 +33,7 @@ pub struct Engine {
 impl Engine {
     /// The CPU code, on the thread of the worker.
     pub fn cpu() -> Engine {
-        Engine::on(Rc::new(CpuBackend::new()))
+        Engine::on(Rc::new(CpuBackend::new().with_memory_budget(MEMORY)))
     }
 
     /// The shaders, by the browser's WebGPU.

@@ -171,6 +171,15 @@ test("the playground on the processor", async () => {
   assert.ok(corrected < together / 2, `${corrected} of ${together}`);
   others.forEach((error) => assert.ok(error > 0.02, tries));
 
+  // More chips than are computed at a time; the last one is the same chip as among fewer.
+  assert.equal(await change(tab, { chips: "130", shown: "70" }), "");
+  const many = await answer(tab);
+  assert.equal(many.numbers.chips, 130);
+  assert.equal(await change(tab, { chips: "71" }), "");
+  assert.deepEqual((await answer(tab)).outputs, many.outputs);
+  assert.equal(await change(tab, { chips: "100", shown: "0" }), "");
+  assert.notDeepEqual((await answer(tab)).outputs, many.outputs);
+
   // Own weights, and what is wrong with them.
   assert.equal(await change(tab, { ...exact, weights: "given", given: "1 -1\n0.5, 0.25\n0 1" }), "");
   const own = await answer(tab);
