@@ -26,7 +26,7 @@ SPACE.toml is an experiment: the points of its sweep are the designs, and a sect
 
 Measures: yield(LIMIT) is the share of the chips whose accuracy is at least LIMIT; means over the chips: accuracy, loss, \
 energy_pj, ...; costs: area_mm2, latency_us, cells, arrays, ... (docs/design.md). Designs whose plan fails a constraint leave before \
-any chip. The others take steps: more images, then more chips; the better half goes first. A design leaves only when bounds, \
+any chip. The others take steps: more images, then more chips; the best quarter goes first. A design leaves only when bounds, \
 which all hold together with probability 1 - risk, say that the whole sweep would not have it on the front.
 
 Writes into the output directory: journals (what was simulated), design.json, designs.csv (all designs, and why each left), design.html \

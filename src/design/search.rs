@@ -1,7 +1,7 @@
 //! Which designs go on, which leave, and why.
 //!
 //! Rounds are those of successive halving (Jamieson and Talwalkar, AISTATS 2016, 240-248): all designs that are left take a
-//! step, more images or more chips, then the better half goes on to the next. But a design that waits has not left: when the better ones have all
+//! step, more images or more chips, then the best quarter goes on to the next. But a design that waits has not left: when the better ones have all
 //! their chips, the others are taken up again. A design leaves only when its bounds say that the whole sweep would not
 //! have it on the front.
 
@@ -13,6 +13,9 @@ use crate::config::{Constraint, Goal, Measure, Side};
 use crate::error::Result;
 use crate::sweep::result::ChipRow;
 use crate::sweep::statistics::Interval;
+
+/// Of the designs that took a step and have not left, the best of so many go on at once.
+const KEPT: usize = 4;
 
 /// How much of a design is looked at in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -208,7 +211,7 @@ impl<'g> Search<'g> {
                 self.rounds.push(round);
                 pool.retain(|&design| self.is_open(&self.designs[design]));
                 self.sort(&mut pool);
-                pool.truncate(pool.len().div_ceil(2));
+                pool.truncate(pool.len().div_ceil(KEPT));
             }
         }
         for design in &mut self.designs {
@@ -427,7 +430,7 @@ pub(super) fn ladder(
         }
         // A last step of a few chips is none.
         at = match at.saturating_mul(2) {
-            next if next.saturating_mul(5) < chips.saturating_mul(4) => next,
+            next if next.saturating_mul(10) < chips.saturating_mul(9) => next,
             _ => chips,
         };
     }
