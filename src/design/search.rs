@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::sweep::result::ChipRow;
 use crate::sweep::statistics::Interval;
 
-/// Of the designs that took a step and have not left, the best of so many go on at once.
+/// One in this many of the designs that took a step and have not left goes on at once: the best ones.
 const KEPT: usize = 4;
 
 /// How much of a design is looked at in a step.
