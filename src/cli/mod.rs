@@ -38,6 +38,7 @@ mod options;
 mod output;
 mod pages;
 mod plan;
+mod plot;
 mod presets;
 mod progress;
 mod report;
@@ -80,6 +81,7 @@ Examples:
   pimento merge shard-1 shard-2 --out all              put the parts of a sweep together
   pimento chip runs/self_tuning_fashion --index 17     one chip of a sweep, measured again
   pimento report runs/before runs/after                several runs on one page
+  pimento plot runs/my --x sigma_w --y sigma_b --out map.pdf   a figure for a paper
   pimento diff runs/before runs/after                  what differs, beyond chance?
   pimento worst-case experiments/worst_case_lenet5.toml   the worst chip within a bound
   pimento inspect resnet20.onnx                        a network of yours: what is it?
@@ -132,6 +134,7 @@ enum Command {
     Chip(chip::Chip),
     Check(check::Check),
     Report(report::Report),
+    Plot(plot::Plot),
     Diff(diff::Diff),
     WorstCase(worst_case::WorstCase),
     Inspect(inspect::Inspect),
@@ -181,6 +184,7 @@ pub fn run<W: Into<OsString>>(words: impl IntoIterator<Item = W>) -> u8 {
         Command::Chip(c) => c.run(),
         Command::Check(c) => c.run(),
         Command::Report(c) => c.run(),
+        Command::Plot(c) => c.run(),
         Command::Diff(c) => return ended(c.run(), json),
         Command::WorstCase(c) => c.run(),
         Command::Inspect(c) => c.run(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pimento::files::{check_destination, outputs, write_atomically};
+use pimento::report::html;
 use pimento::sweep::{outdir, worst};
 use pimento::{Error, Result};
 
@@ -23,7 +24,7 @@ test images; accuracies are those of the test images.
 
 Examples:
   pimento worst-case experiments/worst_case_lenet5.toml --data mnist/ --out worst_case.json
-  pimento worst-case my.toml --run runs/my --point 3")]
+  pimento worst-case my.toml --run runs/my --point 3 --report worst_case.html")]
 pub struct WorstCase {
     #[command(flatten)]
     experiment: PointArgs,
@@ -36,7 +37,11 @@ pub struct WorstCase {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Replace the file of --out if it exists
+    /// File for the result as a page
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Replace the files of --out and --report if they exist
     #[arg(long)]
     force: bool,
 
@@ -53,11 +58,17 @@ impl WorstCase {
         let experiment = self.experiment.load()?;
         let point = super::options::point(&experiment, self.experiment.point)?;
         worst::check_level(&point.experiment)?;
-        if let Some(out) = &self.out {
-            let mut inputs = images::files(&point.experiment);
-            inputs.push(self.experiment.experiment.clone());
-            outputs::check(out, &inputs, self.force, "--out")?;
-            check_destination(out)?;
+        let mut inputs = images::files(&point.experiment);
+        inputs.push(self.experiment.experiment.clone());
+        for (file, option) in [(&self.out, "--out"), (&self.report, "--report")] {
+            let Some(file) = file else { continue };
+            outputs::check(file, &inputs, self.force, option)?;
+            check_destination(file)?;
+        }
+        if self.out.is_some() && self.out == self.report {
+            return Err(Error::input(
+                "--report: is the file of --out; allowed: another file",
+            ));
         }
         if let Some(dir) = &self.run {
             outdir::check_run(dir)?;
@@ -81,6 +92,9 @@ impl WorstCase {
             .map_err(|e| Error::Internal(format!("worst case to JSON: {e}")))?;
         if let Some(out) = &self.out {
             write_atomically(out, format!("{json}\n").as_bytes())?;
+        }
+        if let Some(page) = &self.report {
+            write_atomically(page, html::worst::page(&report).as_bytes())?;
         }
         if self.output.json {
             return output::print(&format!("{json}\n"));

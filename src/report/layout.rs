@@ -4,6 +4,7 @@
 mod axis;
 
 use super::combine::AXIS;
+use crate::config::field_path;
 use crate::sweep::result::PointSummary;
 use axis::{axes, distinct, follows, join, keys, named, phrases};
 
@@ -58,13 +59,27 @@ pub(super) struct Layout {
     panel_axes: Vec<usize>,
 }
 
+/// Which axis a user wants where.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wishes {
+    /// The abscissa, by its index among the axes.
+    pub x: Option<usize>,
+    /// Axes with a panel for every value.
+    pub panels: Vec<usize>,
+}
+
 impl Layout {
     /// Arranges the points.
     pub fn new(points: &[PointSummary]) -> Layout {
+        Layout::with(points, &Wishes::default())
+    }
+
+    /// Arranges the points as a user wishes.
+    pub fn with(points: &[PointSummary], wishes: &Wishes) -> Layout {
         let axes = axes(points);
         let varying = varying(&axes);
-        let x = abscissa(&axes, &varying);
-        let roles = Roles::new(&axes, &varying, x, points.len());
+        let x = wishes.x.or_else(|| abscissa(&axes, &varying));
+        let roles = Roles::new(&axes, &varying, x, wishes, points.len());
         let names: Vec<String> = (0..points.len())
             .map(|p| series_name(&axes, &roles.line, p))
             .collect();
@@ -122,6 +137,30 @@ impl Layout {
         }
     }
 
+    /// The varying axis of a name: as in `summary.json`, short, or the path of a field.
+    pub fn axis_named(&self, name: &str) -> Option<usize> {
+        let path = field_path(name);
+        let mut varying = self.varying.iter().copied();
+        varying.find(|&a| field_path(&self.axes[a].name) == path)
+    }
+
+    /// What some axes say of a point, as one line.
+    pub fn phrase_of(&self, on: &[usize], point: usize) -> String {
+        phrases(&self.axes, on.iter(), point)
+    }
+
+    /// Varying axes whose values do not follow from those of the axes `given`.
+    pub fn beside(&self, given: &[usize]) -> Vec<usize> {
+        let mut others: Vec<usize> = Vec::new();
+        for &a in self.varying.iter().filter(|a| !given.contains(a)) {
+            let known: Vec<usize> = given.iter().chain(&others).copied().collect();
+            if !follows(&self.axes, a, &known) {
+                others.push(a);
+            }
+        }
+        others
+    }
+
     /// The varying axes that tell the points of one panel apart.
     pub fn inner_axes(&self) -> Vec<usize> {
         let inner = |a: &usize| !self.panel_axes.contains(a);
@@ -166,6 +205,12 @@ impl Layout {
             UNNAMED => self.detail(point),
             _ => self.name(point),
         }
+    }
+
+    /// What all varying axes but one say of a point.
+    pub fn settings_without(&self, point: usize, name: &str) -> String {
+        let others = self.varying.iter().filter(|&&a| self.axes[a].name != name);
+        phrases(&self.axes, others, point)
     }
 
     /// The sigmas that all points share, as one phrase.
@@ -225,7 +270,7 @@ impl Layout {
             .collect()
     }
 
-    /// At most `most` points that stand for all: whole levels, first that of the largest abscissa,
+    /// About `most` points that stand for all, more only where one level has more: whole levels, first that of the largest abscissa,
     /// then that of the smallest, then those between; in the order of the sweep.
     pub fn representatives(&self, points: usize, most: usize) -> Vec<usize> {
         if points <= most {
@@ -238,11 +283,11 @@ impl Layout {
         }
         let mut chosen: Vec<usize> = Vec::new();
         for level in levels {
-            let room = most - chosen.len();
-            if level.len() > room && !chosen.is_empty() {
+            // A level is shown whole or not at all.
+            if chosen.len() + level.len() > most && !chosen.is_empty() {
                 break;
             }
-            chosen.extend(level.into_iter().take(room));
+            chosen.extend(level);
         }
         chosen.sort_unstable();
         chosen
@@ -261,10 +306,16 @@ struct Roles {
 
 impl Roles {
     /// Distributes the varying axes but the abscissa `x`.
-    fn new(axes: &[Axis], varying: &[usize], x: Option<usize>, points: usize) -> Roles {
+    fn new(
+        axes: &[Axis],
+        varying: &[usize],
+        x: Option<usize>,
+        wishes: &Wishes,
+        points: usize,
+    ) -> Roles {
         let rest = varying.iter().copied().filter(|&a| Some(a) != x);
         let (mut panel, mut line): (Vec<usize>, Vec<usize>) =
-            rest.partition(|&a| axes[a].name == "law");
+            rest.partition(|a| axes[*a].name == "law" || wishes.panels.contains(a));
         // What the panel or the abscissa already decides needs no line of its own. Recipe and
         // tuning always have theirs: they are what is compared.
         let compared = named(axes, &["recipe", "tuning"]);

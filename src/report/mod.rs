@@ -5,7 +5,9 @@
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits.
-//! * [`designs`]: what a search of designs leaves. * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
+//! * [`designs`]: what a search of designs leaves.
+//! * [`figures`]: one figure, for a paper; [`export`]: as SVG, PNG, PDF or CSV.
+//! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
 //!   as [`pairing`] says. * [`verify`]: whether what is read back can be what a sweep wrote.
 //!
 //! # Examples
@@ -15,12 +17,15 @@ pub mod chips;
 pub mod combine;
 pub mod designs;
 pub mod diff;
+pub mod export;
+pub mod figures;
 pub mod html;
+mod label;
 mod layout;
 pub mod pairing;
 #[cfg(feature = "parquet")]
 pub mod parquet;
-mod plot;
+pub mod plot;
 pub mod slices;
 pub mod summary;
 mod table;

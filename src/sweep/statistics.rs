@@ -219,7 +219,7 @@ pub fn accuracy_moments(counts: impl IntoIterator<Item = (u32, u64)>, images: u3
 }
 
 /// 97.5 % quantile of Student's t distribution.
-fn student_t975(freedom: u64) -> f64 {
+pub fn student_t975(freedom: u64) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64).map_or(f64::NAN, |t| t.inverse_cdf(1.0 - TAIL))
 }
 

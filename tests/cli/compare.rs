@@ -209,7 +209,7 @@ fn axes_are_in_every_output_under_their_names() {
 #[test]
 fn the_worst_chip_is_printed_and_written() {
     let (dir, file) = place();
-    let out = dir.path().join("worst.json");
+    let [out, page] = ["worst.json", "worst.html"].map(|name| dir.path().join(name));
     let args = [
         "worst-case",
         text(&file),
@@ -217,9 +217,19 @@ fn the_worst_chip_is_printed_and_written() {
         "1",
         "--out",
         text(&out),
+        "--report",
+        text(&page),
     ];
     let done = run(&args);
     assert_eq!((done.code, done.stderr.as_str()), (0, ""));
+    let page = std::fs::read_to_string(&page).unwrap();
+    for said in [
+        "3 random chips",
+        "worst found, all weights",
+        "worst_case.csv",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
     done.assert_says(&["worst found"]);
     let json: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
     assert_eq!(
@@ -241,4 +251,60 @@ fn the_worst_chip_is_printed_and_written() {
     let wrong = run(&["worst-case", text(&file), "--point", "2"]);
     assert_eq!(wrong.code, 2);
     assert!(wrong.stderr.contains("allowed: 0 to 1"), "{}", wrong.stderr);
+}
+
+/// A figure with its numbers; what the run is made of is never replaced.
+#[test]
+fn a_run_is_drawn_for_a_paper() {
+    let (dir, file) = place();
+    let [out, svg, csv] = ["a", "p.svg", "p.csv"].map(|name| dir.path().join(name));
+    sweep(&file, &out, &[]);
+    let listed = run(&["plot", text(&out)]);
+    listed.assert_ok();
+    listed.assert_says(&["variation.sigma_b", "accuracy_chips", "q05"]);
+
+    let args = [
+        "plot",
+        text(&out),
+        "--x",
+        "sigma_b",
+        "--out",
+        text(&svg),
+        "--out",
+        text(&csv),
+    ];
+    let drawn = run(&args);
+    drawn.assert_ok();
+    drawn.assert_says(&["n = 40 chips at each point, 100 images each", "Student t"]);
+    let picture = std::fs::read_to_string(&svg).unwrap();
+    assert!(picture.contains("width=\"180mm\"") && picture.contains("mean accuracy (%)"));
+    assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 3);
+
+    let again = run(&args);
+    assert_eq!(again.code, 2);
+    assert!(again.stderr.contains("--force"), "{}", again.stderr);
+    let chips = out.join("chips.csv");
+    let over = run(&[
+        "plot",
+        text(&out),
+        "--x",
+        "sigma_b",
+        "--out",
+        text(&chips),
+        "--force",
+    ]);
+    assert_eq!(over.code, 2);
+    let none = run(&[
+        "plot",
+        text(&out),
+        "--x",
+        "sigma_b",
+        "--y",
+        "sigma_w",
+        "--out",
+        text(&svg),
+        "--force",
+    ]);
+    assert_eq!(none.code, 2);
+    assert!(none.stderr.contains("allowed: accuracy"), "{}", none.stderr);
 }

@@ -2,9 +2,12 @@
 //! network, and what is written reads back.
 
 mod designs;
+mod figures;
 mod pairing;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod readable;
+mod shapes;
 mod slices;
 mod synthetic;
 mod xml;
@@ -21,6 +24,9 @@ fn all() -> Vec<(&'static str, SweepResult, Vec<ChipRow>)> {
         ("wafers", synthetic::wafers()),
         ("metrics", synthetic::metrics()),
         ("hostile", synthetic::hostile()),
+        ("grid", shapes::grid()),
+        ("ageing", shapes::ageing()),
+        ("hypercube", shapes::hypercube()),
         ("empty", synthetic::sweep("empty", &[], 0, 0)),
     ]
     .into_iter()
@@ -52,7 +58,8 @@ fn pages_ask_no_network() {
         for text in [page, picture] {
             let text = text.replace("http://www.w3.org/2000/svg", "");
             for link in [
-                "http:", "https:", "url(", "@import", "<script", "<link", "<img",
+                "http:", "https:", "url(", "@import", "<script ", "<link", "<img", "fetch(",
+                "import(",
             ] {
                 assert!(!text.contains(link), "{name}: {link}");
             }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::section;
+use super::frame::section;
 use super::tables::{MAX_ROWS, cell, group, small_print};
 use crate::column::{Better, Column};
 use crate::report::layout::Layout;

@@ -2,15 +2,14 @@
 
 use std::fmt::Write;
 
+use super::frame::{self, section};
 use super::tables::cell;
-use super::{STYLE, section};
 use crate::design::Found;
 use crate::report::designs::{cost, reasons, unit, value};
 use crate::report::plot;
 use crate::report::text::{compact, count, escape, html, thousands};
-use crate::sweep::outdir::GENERATOR;
 
-/// The whole page: one file without network or scripts, well-formed XML too.
+/// The whole page: one file that asks no network, well-formed XML too.
 pub fn page(found: &Found) -> String {
     let mut out = String::new();
     let title = match found.title.is_empty() {
@@ -19,15 +18,8 @@ pub fn page(found: &Found) -> String {
     };
     let _ = write!(
         out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         {GENERATOR}{}\"/>\n<title>Designs: {}</title>\n\
-         <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n\
-         <h1>{}</h1>\n<p class=\"meta\">Search <code>{}</code>: {}, {} and {} each, seed {}. Pimento {}.</p>\n\
+        "<h1>{}</h1>\n<p class=\"meta\">Search <code>{}</code>: {}, {} and {} each, seed {}. Pimento {}.</p>\n\
          <p class=\"finding\">{} on the front of <code>{}</code>.</p>\n",
-        escape(&found.pimento),
-        escape(title),
-        plot::STYLE,
         html(title),
         escape(&found.experiment),
         count(found.designs.len() as u64, "design"),
@@ -44,8 +36,7 @@ pub fn page(found: &Found) -> String {
     }
     left(&mut out, found);
     rounds(&mut out, found);
-    out.push_str("</main>\n</body>\n</html>\n");
-    out
+    frame::document(&found.pimento, &format!("Designs: {title}"), &out)
 }
 
 /// The designs of the front.

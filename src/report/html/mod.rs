@@ -1,30 +1,30 @@
-//! `report.html`: one file that shows the whole sweep, without network or scripts.
+//! `report.html`: one file that shows the whole sweep and asks no network. Its script sorts tables and saves figures; the
+//! page says the same without it.
 //!
 //! The page is well-formed XML too, so that any tool can take it apart.
 
 mod card;
 mod columns;
 pub mod designs;
+mod frame;
 pub mod slices;
 mod tables;
+pub mod worst;
 
 use std::fmt::Write;
 use std::path::Path;
 
 use self::card::Settings;
+use self::frame::section;
+use super::figures;
 use super::layout::Layout;
+use super::plot;
 use super::plot::quantity::Quantity;
-use super::plot::{self, Figure};
 use super::table::decimals;
-use super::text::{
-    compact, count, csv_uri, duration, escape, html, percent, percent_with_interval,
-};
+use super::text::{compact, count, duration, escape, html, percent, percent_with_interval};
 use crate::error::Result;
 use crate::files::write_atomically;
-use crate::sweep::outdir::GENERATOR;
 use crate::sweep::result::{ChipRow, SweepResult};
-
-const STYLE: &str = include_str!("../page.css");
 
 /// Most points in the table at the top; a table of all follows the plots.
 const MAX_FIRST: usize = 16;
@@ -36,24 +36,17 @@ const MAX_NAMED: usize = 6;
 pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
     let layout = Layout::new(&result.points);
     let mut out = String::new();
-    let _ = write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         {GENERATOR}{}\"/>\n<title>{}</title>\n\
-         <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n",
-        escape(&result.pimento),
-        escape(title(result)),
-        plot::STYLE
-    );
     head(&mut out, result, &layout);
+    if let Some(figure) = plot::difference::figure(result, &layout) {
+        section(&mut out, &figure);
+    }
     let all: Vec<usize> = (0..result.points.len()).collect();
     let shown = layout.representatives(all.len(), MAX_FIRST);
+    out.push_str("<h2>Accuracy</h2>\n");
     tables::points(&mut out, result, &layout, &shown);
-    let figures = [
-        plot::lines::figure(result, &layout),
-        plot::distribution::figure(&Quantity::Accuracy(result), rows, &layout),
-    ];
+    let mut figures = figures::over_axes(result, &layout);
+    let accuracy = Quantity::Accuracy(result);
+    figures.push(plot::distribution::figure(&accuracy, rows, &layout));
     for figure in figures.into_iter().flatten() {
         section(&mut out, &figure);
     }
@@ -79,8 +72,7 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         tables::points(&mut out, result, &layout, &all);
     }
     provenance(&mut out, result);
-    out.push_str("</main>\n</body>\n</html>\n");
-    out
+    frame::document(&result.pimento, title(result), &out)
 }
 
 /// Writes the page to `path`, whole or not at all.
@@ -258,20 +250,6 @@ fn ideal_range(result: &SweepResult, points: &[usize], decimals: usize) -> Strin
     } else {
         format!("{lo} to {hi}")
     }
-}
-
-/// A plot with its heading, caption and download.
-fn section(out: &mut String, figure: &Figure) {
-    let _ = write!(
-        out,
-        "<h2>{}</h2>\n<figure>\n{}<figcaption>{} <a class=\"data\" download=\"{}\" \
-         href=\"{}\">Download the numbers (CSV)</a></figcaption>\n</figure>\n",
-        html(&figure.title),
-        figure.svg,
-        html(&figure.caption),
-        figure.file,
-        csv_uri(&figure.csv)
-    );
 }
 
 /// The adapters of a sweep with their chips, in words.

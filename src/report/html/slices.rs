@@ -2,15 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{STYLE, section};
+use super::frame;
 use crate::report::plot::{self, Figure};
 use crate::report::slices::{accuracy_cells, converters, definitions, factor, rate, share, title};
 use crate::report::text::{NONE, compact, count, escape, html, percent, rounded, thousands};
-use crate::sweep::outdir::GENERATOR;
 use crate::sweep::slices::{LayerRow, Report};
-
-/// Two plots beside each other where there is room.
-const OWN: &str = ".pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 0 36px; }\n";
 
 /// Most rows of the tables of cells and converters that are open at once.
 const OPEN_ROWS: usize = 24;
@@ -19,16 +15,6 @@ const OPEN_ROWS: usize = 24;
 pub fn page(report: &Report) -> String {
     let mut out = String::new();
     let name = title(report);
-    let _ = write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         {GENERATOR}{}\"/>\n<title>Digits and sums: {}</title>\n\
-         <style>\n{STYLE}{}{OWN}</style>\n</head>\n<body>\n<main>\n",
-        escape(&report.pimento),
-        escape(&name),
-        plot::STYLE
-    );
     head(&mut out, report, &name);
     layers(&mut out, report);
     let (shares, bits) = (plot::slices::shares(report), plot::slices::bits(report));
@@ -39,17 +25,14 @@ pub fn page(report: &Report) -> String {
     cells(&mut out, report);
     reads(&mut out, report);
     provenance(&mut out, report);
-    out.push_str("</main>\n</body>\n</html>\n");
-    out
+    frame::document(&report.pimento, &format!("Digits and sums: {name}"), &out)
 }
 
 /// Two plots side by side.
 fn pair(out: &mut String, figures: [Option<Figure>; 2]) {
     out.push_str("<div class=\"pair\">\n");
     for figure in figures.into_iter().flatten() {
-        out.push_str("<section>\n");
-        section(out, &figure);
-        out.push_str("</section>\n");
+        frame::beside(out, &figure);
     }
     out.push_str("</div>\n");
 }

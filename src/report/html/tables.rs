@@ -37,7 +37,7 @@ pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, wh
             (0.0, 1.0),
         ),
     };
-    out.push_str("<div class=\"scroll\"><table>\n<thead>");
+    out.push_str("<div class=\"scroll\"><table class=\"points\">\n<thead>");
     let columns = form.head(out, &points[0]);
     out.push_str("</thead>\n<tbody>\n");
     for panel in &layout.panels {
@@ -115,7 +115,6 @@ impl Form<'_> {
         };
         let rest = ["mean (%)", "sd", "q05 (%)", "worst (%)", &good, "ideal (%)"];
         heads.extend(rest.map(|h| (true, h.to_string())));
-        heads.push((false, "worst, 5\u{2013}95 %, mean".into()));
         out.push_str("<tr>");
         for (numeric, head) in &heads {
             let class = match (*numeric, head.contains("<wbr/>")) {
@@ -126,39 +125,68 @@ impl Form<'_> {
             };
             let _ = write!(out, "<th{class}>{head}</th>");
         }
-        out.push_str("</tr>");
-        heads.len()
+        out.push_str("<th class=\"picture\">worst, 5\u{2013}95 %, mean</th></tr>");
+        heads.len() + 1
     }
 
-    /// Writes the row of a point.
+    /// Writes the row of a point. On a phone every cell tells its column.
     fn row(&self, out: &mut String, i: usize, p: &PointSummary) {
         let d = self.decimals;
         out.push_str("<tr>");
         for &a in &self.axes {
             let axis = &self.layout.axes[a];
             let class = match axis.number(i) {
-                Some(_) => " class=\"n\"",
+                Some(_) => "n",
                 None => "",
             };
-            let _ = write!(out, "<td{class}>{}</td>", html(&axis.value(i)));
+            named(out, class, &escape(&axis.head()), &html(&axis.value(i)));
         }
         if self.chips {
-            cell(out, &thousands(p.chips as u64));
+            named(out, "n", "chips", &thousands(p.chips as u64));
         }
+        let with = |text: &str, ci: Interval, d: usize| {
+            format!(
+                "{text}{}",
+                small_print(ci, &percent(ci.lo, d), &percent(ci.hi, d))
+            )
+        };
         let mean = format!("<b>{}</b>", percent(p.mean, d));
-        cell_with_interval(out, &mean, p.mean_ci95, d);
-        cell(out, &percent(p.std, d));
-        cell_with_interval(out, &percent(p.q05, d), p.q05_ci95, d);
-        cell(out, &percent(p.min, d));
+        named(
+            out,
+            "n mean",
+            "mean accuracy (%)",
+            &with(&mean, p.mean_ci95, d),
+        );
+        named(out, "n", "sd", &percent(p.std, d));
+        named(
+            out,
+            "n",
+            "5 % quantile (%)",
+            &with(&percent(p.q05, d), p.q05_ci95, d),
+        );
+        named(out, "n", "worst (%)", &percent(p.min, d));
         let mut good = percent(p.yield_fraction, 1);
         if self.limits {
             good = format!("{good} ({})", limit(p));
         }
-        cell_with_interval(out, &good, p.yield_ci95, 1);
-        cell(out, &percent(p.ideal, d));
+        let head = if self.limits {
+            "yield (%)".into()
+        } else {
+            format!("yield {} (%)", limit(p))
+        };
+        named(out, "n", &head, &with(&good, p.yield_ci95, 1));
+        named(out, "n", "ideal (%)", &percent(p.ideal, d));
         let picture = spark(p, self.shown, self.layout.style[i]);
         let _ = writeln!(out, "<td class=\"range\">{picture}</td></tr>");
     }
+}
+
+/// A cell that tells its column.
+fn named(out: &mut String, class: &str, head: &str, text: &str) {
+    let _ = write!(
+        out,
+        "<td class=\"{class}\" data-head=\"{head}\">{text}</td>"
+    );
 }
 
 /// The limit of the yield with its sign.
@@ -183,10 +211,8 @@ pub(super) fn gains(out: &mut String, result: &SweepResult, layout: &Layout) {
     let run = |p: usize| result.points[p].axes.extra.get(combine::AXIS);
     let mut parts = vec![String::new(); 1 + hardest.len()];
     let known = result.comparisons.iter().filter(|c| c.difference.chips > 1);
-    let mut n = 0;
     for c in known {
         let (part, names) = match (panel_of(c.a), panel_of(c.b)) {
-            _ if n == MAX_ROWS => break,
             (Some(_), Some(_)) if run(c.a) != run(c.b) => (0, [c.b, c.a].map(|p| layout.name(p))),
             (Some(a), Some(b)) if a == b => {
                 (1 + a, [c.b, c.a].map(|p| layout.series_label(p).into()))
@@ -194,9 +220,9 @@ pub(super) fn gains(out: &mut String, result: &SweepResult, layout: &Layout) {
             _ => continue,
         };
         gain(&mut parts[part], &names, c);
-        n += 1;
     }
-    if n == 0 {
+    let left_out = whole_groups(&mut parts);
+    if parts.iter().all(String::is_empty) {
         return;
     }
     let mut body = String::new();
@@ -225,9 +251,30 @@ pub(super) fn gains(out: &mut String, result: &SweepResult, layout: &Layout) {
          <tbody>\n{body}</tbody></table></div>\n<p class=\"note\">Chip by chip: chip k draws the \
          same deviates at both points, so what both share cancels and the 95 % interval ({interval}, \
          \u{b1}) is shorter than two separate intervals suggest. p: Wilcoxon\u{2019}s signed-rank test, \
-         two-sided. Chips that yield: gained and lost. summary.json has every pair, with the sign \
+         two-sided. Chips that yield: gained and lost.{left_out} summary.json has every pair, with the sign \
          test and McNemar\u{2019}s.</p>\n"
     );
+}
+
+/// Empties the groups of rows behind the first that are more than the table holds; says how many.
+fn whole_groups(groups: &mut [String]) -> String {
+    let (mut rows, mut left_out) = (0, 0);
+    for group in groups.iter_mut().filter(|group| !group.is_empty()) {
+        let own = group.matches("<tr>").count();
+        if rows > 0 && rows + own > MAX_ROWS {
+            group.clear();
+            left_out += own;
+        } else {
+            rows += own;
+        }
+    }
+    match left_out {
+        0 => String::new(),
+        n => format!(
+            " {} of other groups are left out.",
+            count(n as u64, "comparison")
+        ),
+    }
 }
 
 /// A row of the table of differences: the first of `names` against the second.
@@ -267,13 +314,17 @@ fn signed_points(x: f64, ci: Interval) -> String {
 
 /// The worst chips of the points with the largest abscissa, and how to rebuild each.
 pub(super) fn worst(out: &mut String, result: &SweepResult, layout: &Layout) {
-    let shown: Vec<usize> = layout
-        .panels
-        .iter()
-        .flat_map(|panel| layout.hardest(panel))
-        .filter(|&p| !result.points[p].worst.is_empty())
-        .take(MAX_ROWS)
-        .collect();
+    let mut shown: Vec<usize> = vec![];
+    for panel in &layout.panels {
+        let own = layout.hardest(panel).into_iter();
+        let own: Vec<usize> = own
+            .filter(|&p| !result.points[p].worst.is_empty())
+            .collect();
+        // A group is shown whole or not at all.
+        if shown.is_empty() || shown.len() + own.len() <= MAX_ROWS {
+            shown.extend(own);
+        }
+    }
     if shown.is_empty() {
         return;
     }
@@ -405,12 +456,6 @@ pub(super) fn cell(out: &mut String, text: &str) {
     let _ = write!(out, "<td class=\"n\">{text}</td>");
 }
 
-/// A number cell with its interval in small print, where there is one.
-fn cell_with_interval(out: &mut String, text: &str, ci: Interval, decimals: usize) {
-    let (lo, hi) = (percent(ci.lo, decimals), percent(ci.hi, decimals));
-    cell(out, &format!("{text}{}", small_print(ci, &lo, &hi)));
-}
-
 /// An interval in small print; nothing if neither side is known.
 pub(super) fn small_print(ci: Interval, lo: &str, hi: &str) -> String {
     if ci.lo.is_nan() && ci.hi.is_nan() {
@@ -445,5 +490,5 @@ fn spark(p: &PointSummary, shown: (f64, f64), style: usize) -> String {
     svg.rect(&format!("hist {class}"), (at(p.q05), 5.0), spread, None, "");
     svg.line("ideal", (at(p.ideal), 1.0), (at(p.ideal), 15.0));
     svg.marker(style, (at(p.mean), 8.0), "");
-    svg.inline(16.0, "spread of the chips")
+    svg.picture(16.0, "spread of the chips").inline()
 }

@@ -4,6 +4,8 @@
 use serde_json::Value;
 
 use crate::config::field_path;
+use crate::report::label::{self, age};
+use crate::report::plot::text_width;
 use crate::report::text::{compact, key};
 use crate::sweep::result::PointSummary;
 
@@ -42,7 +44,28 @@ impl Axis {
             "weight_bits" => "weight bits".into(),
             "activation_bits" => "activation bits".into(),
             "test_cells" => "test cells per chip".into(),
-            name => field_path(name).to_string(),
+            name => label::field(field_path(name)),
+        }
+    }
+
+    /// The axis in a sentence: its sign, or its title without the unit.
+    pub fn words(&self) -> String {
+        let title = self.title();
+        match (self.name.as_str(), title.rsplit_once(" (")) {
+            ("sigma_w" | "sigma_b", _) => self.head(),
+            (_, Some((words, _))) => words.to_string(),
+            (_, None) => title,
+        }
+    }
+
+    /// Title of the axis on a plot of this width, px: shorter where it would not fit.
+    pub fn title_within(&self, width: f64) -> String {
+        let title = self.title();
+        match self.name.as_str() {
+            "sigma_w" | "sigma_b" if text_width(&title, 13.0) > width => {
+                format!("{} (relative)", self.head())
+            }
+            _ => title,
         }
     }
 
@@ -66,6 +89,9 @@ impl Axis {
             (name, Value::String(text)) => value_name(name, text),
             ("test_cells", v) if v.as_u64() == Some(0) => String::new(),
             ("weight_bits" | "activation_bits", v) if v.as_u64() == Some(32) => "float".into(),
+            (name, v) if v.is_number() && label::unit(field_path(name)) == "s" => {
+                v.as_f64().map_or_else(|| v.to_string(), age)
+            }
             (_, v) => v.as_f64().map_or_else(|| v.to_string(), |x| compact(x, 6)),
         }
     }
@@ -86,7 +112,7 @@ impl Axis {
             "activation_bits" => format!("{value}-bit activations"),
             "train_seed" => format!("training seed {value}"),
             "test_cells" => format!("N = {value}"),
-            name => format!("{} {value}", field_path(name)),
+            name => label::valued(field_path(name), &value),
         }
     }
 }

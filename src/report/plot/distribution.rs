@@ -76,7 +76,8 @@ pub(in crate::report) fn figure(
     }
     Some(Figure {
         title,
-        svg: svg.inline(height, &format!("Distribution of {what} over chips")),
+        picture: svg.picture(height, &format!("Distribution of {what} over chips")),
+        narrow: None,
         caption,
         csv,
         file: format!("{name}_chips.csv"),

@@ -45,7 +45,8 @@ pub(in crate::report) fn figure(
     let (svg, height) = draw(layout, &views);
     Some(Figure {
         title: "What the chips know of themselves".into(),
-        svg: svg.inline(height, "Estimates against true deviations"),
+        picture: svg.picture(height, "Estimates against true deviations"),
+        narrow: None,
         caption,
         csv: csv(&panels),
         file: "estimates.csv".into(),

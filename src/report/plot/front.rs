@@ -75,7 +75,8 @@ pub(in crate::report) fn figure(found: &Found) -> Option<Figure> {
     }
     let title = "Front of the designs";
     Some(Figure {
-        svg: svg.inline(frame.bottom + 52.0, title),
+        picture: svg.picture(frame.bottom + 52.0, title),
+        narrow: None,
         title: title.into(),
         caption: format!(
             "{} against {} of the designs of which any chips were simulated. A design that left has the estimate of the chips and \

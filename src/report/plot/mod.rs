@@ -1,16 +1,25 @@
 //! The plots of the report, each a picture with its caption and its numbers.
 
+mod abscissa;
+mod colour;
+mod contour;
+pub(super) mod difference;
 pub(super) mod distribution;
 pub(super) mod estimate;
 mod frame;
 pub(super) mod front;
+pub(super) mod heat;
 pub(super) mod lines;
 pub(super) mod pareto;
+mod picture;
 pub(super) mod quantity;
+pub(super) mod scatter;
 pub(super) mod slices;
+pub(super) mod statistic;
 mod svg;
 pub(super) mod training;
 pub(super) mod wafer;
+pub(super) mod worst;
 
 use super::layout::Layout;
 use super::text::{count, thousands};
@@ -18,23 +27,62 @@ use crate::sweep::result::{ChipRow, PointSummary, SweepResult};
 use quantity::Quantity;
 use svg::Anchor;
 
-pub(super) use svg::{STYLE, Scale, Svg, range, series_class};
+pub(super) use picture::{PX_PER_MM, Picture, STYLE, paper_style};
+pub(super) use svg::{Scale, Svg, range, series_class, text_width};
+
+/// Width of the pictures of a page, px.
+const WIDTH: f64 = 960.0;
+
+/// Width of the pictures of a page on a phone, px.
+const NARROW: f64 = 372.0;
 
 /// Most points whose chips are drawn one by one in the headline picture.
 const HEADLINE_ROWS: usize = 8;
 
-/// A plot ready for the page.
-pub(super) struct Figure {
+/// A plot with its caption and its numbers.
+#[derive(Debug, Clone)]
+pub struct Figure {
     /// Heading.
-    pub title: String,
+    pub(super) title: String,
     /// The picture.
-    pub svg: String,
+    pub(super) picture: Picture,
+    /// The same for a phone, where there is one.
+    pub(super) narrow: Option<Picture>,
     /// What is shown, with the numbers of chips and images; plain text.
-    pub caption: String,
+    pub(super) caption: String,
     /// The numbers shown, as CSV.
-    pub csv: String,
+    pub(super) csv: String,
     /// Name of the file the numbers download as.
-    pub file: String,
+    pub(super) file: String,
+}
+
+impl Figure {
+    /// Its name: that of its files without ending.
+    pub fn name(&self) -> &str {
+        self.file.trim_end_matches(".csv")
+    }
+
+    /// Its heading.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What is shown: how many chips and images, which intervals, and what is not in them.
+    pub fn caption(&self) -> &str {
+        &self.caption
+    }
+
+    /// The numbers shown, as CSV.
+    pub fn csv(&self) -> &str {
+        &self.csv
+    }
+}
+
+/// With a capital at the beginning.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
 }
 
 /// One standalone SVG picture of the sweep, with title and caption, right on light and on dark
@@ -43,13 +91,23 @@ pub(super) struct Figure {
 pub fn headline_svg(result: &SweepResult, rows: &[ChipRow]) -> String {
     const TOP: f64 = 62.0;
     let layout = Layout::new(&result.points);
-    let few = result.points.len() <= HEADLINE_ROWS || layout.x.is_none();
+    let few = result.points.len() <= HEADLINE_ROWS
+        || layout.x.is_none()
+        || !scatter::axes(&layout).is_empty();
     let shown = layout.representatives(result.points.len(), HEADLINE_ROWS);
     let accuracy = Quantity::Accuracy(result);
     let chips = || distribution::draw(&accuracy, rows, &layout, &shown, TOP);
-    let lines = || lines::draw(result, &layout, TOP);
+    let lines = || {
+        let lines = lines::Lines {
+            result,
+            layout: &layout,
+            statistic: statistic::Statistic::Mean,
+            width: WIDTH,
+        };
+        lines.draw(TOP)
+    };
     let drawn = if few { chips() } else { lines().or_else(chips) };
-    let (mut svg, height) = drawn.unwrap_or((Svg::new(960.0), TOP));
+    let (mut svg, height) = drawn.unwrap_or((Svg::new(WIDTH), TOP));
     let per = if few {
         "in each row, one dot a chip"
     } else {
@@ -66,7 +124,7 @@ pub fn headline_svg(result: &SweepResult, rows: &[ChipRow]) -> String {
     }
     svg.text("head", (0.0, 20.0), Anchor::Start, &result.title);
     svg.text("soft", (0.0, 42.0), Anchor::Start, &facts);
-    svg.standalone(height, &result.title)
+    svg.picture(height, &result.title).standalone()
 }
 
 /// `200 chips`, or `100 to 200 chips`.

@@ -150,7 +150,8 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
         )
     });
     Some(Figure {
-        svg: svg.inline(top + rows * cell, title),
+        picture: svg.picture(top + rows * cell, title),
+        narrow: None,
         title: title.into(),
         caption: format!(
             "The points with {}: mean accuracy over {} on {} against what one chip costs, tuning \

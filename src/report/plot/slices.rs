@@ -173,7 +173,8 @@ pub(in crate::report) fn shares(report: &Report) -> Figure {
     }
     let title = "Non-zero digits".to_string();
     Figure {
-        svg: svg.inline(rows.frame.bottom + 50.0, &title),
+        picture: svg.picture(rows.frame.bottom + 50.0, &title),
+        narrow: None,
         title,
         caption: format!(
             "Share of the cells of a slice that hold another digit than 0, both polarities together.{}",
@@ -221,7 +222,8 @@ pub(in crate::report) fn beyond(report: &Report) -> Option<Figure> {
     }
     let title = "Sums that a converter would clip".to_string();
     Some(Figure {
-        svg: svg.inline(frame.bottom + 50.0, &title),
+        picture: svg.picture(frame.bottom + 50.0, &title),
+        narrow: None,
         title,
         caption: format!(
             "Share of all sums in front of converters whose magnitude does not fit so many bits, over all layers, {} images. A line \
@@ -338,7 +340,8 @@ pub(in crate::report) fn bits(report: &Report) -> Figure {
     }
     let title = "Converter bits that follow".to_string();
     Figure {
-        svg: svg.inline(rows.frame.bottom + 50.0, &title),
+        picture: svg.picture(rows.frame.bottom + 50.0, &title),
+        narrow: None,
         title,
         caption: format!(
             "Markers: bits with which at most 0.1 % of the sums clip; ticks: with which none of the sums that were counted does.{}",
@@ -407,7 +410,8 @@ pub(in crate::report) fn factors(report: &Report) -> Option<Figure> {
     }
     let title = "Non-ideality against density".to_string();
     Some(Figure {
-        svg: svg.inline(frame.bottom + 50.0, &title),
+        picture: svg.picture(frame.bottom + 50.0, &title),
+        narrow: None,
         title,
         caption: format!(
             "One mark an array: mean |I_ideal - I| / |I_ideal| over its currents and {}, {}; {}.",

@@ -1,15 +1,12 @@
 //! A small SVG writer for plots.
 //!
-//! Why not a plotting crate: colours and fonts come from a style sheet (`plot.css`), so that one
-//! picture is right on paper, on a white and on a dark screen; that needs classes on the elements,
-//! which no backend we know writes.
+//! Colours and fonts come from a style sheet (`plot.css`), so that one picture is right on paper, on a white and on a
+//! dark screen: elements have classes. docs/figures.md says what plotting crates were compared with it.
 
 use std::fmt::Write;
 
+use super::picture::Picture;
 use crate::report::text;
-
-/// Style sheet of every plot.
-pub(in crate::report) const STYLE: &str = include_str!("plot.css");
 
 /// Number of colours and of markers in the style sheet.
 const N_STYLES: usize = 6;
@@ -30,7 +27,7 @@ pub(in crate::report) struct Svg {
 }
 
 /// A coordinate with as many digits as a screen can show.
-fn px(x: f64) -> String {
+pub(super) fn px(x: f64) -> String {
     text::compact(x, 2)
 }
 
@@ -80,6 +77,26 @@ impl Svg {
             d.push('Z');
         }
         let _ = writeln!(self.body, "<path class=\"{class}\" d=\"{d}\"/>");
+    }
+
+    /// Straight pieces of a line that is seen on every colour: dark with a light rim.
+    pub fn limit(&mut self, dashed: bool, pieces: &[[(f64, f64); 2]]) {
+        let mut d = String::new();
+        for [from, to] in known(pieces) {
+            let _ = write!(
+                d,
+                "M{} {}L{} {}",
+                px(from.0),
+                px(from.1),
+                px(to.0),
+                px(to.1)
+            );
+        }
+        if !d.is_empty() {
+            let dash = if dashed { " dash" } else { "" };
+            let _ = writeln!(self.body, "<path class=\"rim\" d=\"{d}\"/>");
+            let _ = writeln!(self.body, "<path class=\"limit{dash}\" d=\"{d}\"/>");
+        }
     }
 
     /// Many small dots as one path: lines of no length with round ends, a few bytes each.
@@ -213,37 +230,25 @@ impl Svg {
         );
     }
 
-    /// The element, for a page whose style sheet has [`STYLE`]. `name` is read out by screen
-    /// readers.
-    pub fn inline(self, height: f64, name: &str) -> String {
-        format!(
-            "<svg class=\"plot\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" \
-             role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
-            px(self.width),
-            px(height),
-            text::escape(name),
-            self.body
-        )
+    /// The whole picture. `name` is read out by screen readers.
+    pub fn picture(self, height: f64, name: &str) -> Picture {
+        Picture {
+            body: self.body,
+            size: (self.width, height),
+            name: name.to_string(),
+        }
     }
+}
 
-    /// A file of its own: with style sheet, background and margins.
-    pub fn standalone(self, height: f64, name: &str) -> String {
-        const PAD: f64 = 18.0;
-        let (w, h) = (px(self.width + 2.0 * PAD), px(height + 2.0 * PAD));
-        let (name, corner) = (text::escape(name), px(-PAD));
-        format!(
-            "<svg class=\"plot\" xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
-             viewBox=\"{corner} {corner} {w} {h}\" role=\"img\" aria-label=\"{name}\">\n\
-             <style>{STYLE}</style>\n<rect class=\"paper\" x=\"{corner}\" y=\"{corner}\" \
-             width=\"{w}\" height=\"{h}\"/>\n{}</svg>\n",
-            self.body
-        )
-    }
+/// Pieces without those that have an unknown end.
+fn known(pieces: &[[(f64, f64); 2]]) -> impl Iterator<Item = [(f64, f64); 2]> + '_ {
+    let whole = |piece: &&[(f64, f64); 2]| piece.iter().all(|p| p.0.is_finite() && p.1.is_finite());
+    pieces.iter().filter(whole).copied()
 }
 
 /// Estimated width of a text at a font size: averages of common sans-serif fonts, a little wide so
 /// that nothing is cut off with another font.
-pub(super) fn text_width(content: &str, size: f64) -> f64 {
+pub(in crate::report) fn text_width(content: &str, size: f64) -> f64 {
     let em: f64 = content
         .chars()
         .map(|c| match c {
@@ -268,6 +273,21 @@ pub(super) fn wrap(content: &str, size: f64, width: f64) -> Vec<String> {
                 line.push_str(part);
             }
             _ => lines.push(part.to_string()),
+        }
+    }
+    lines
+}
+
+/// Words in lines of about `width` pixels at a font size.
+pub(super) fn words(text: &str, size: f64, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if text_width(&format!("{line} {word}"), size) < width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
         }
     }
     lines
@@ -346,6 +366,8 @@ pub(super) enum Key<'a> {
     Band(&'a str),
     /// An error bar.
     Bar(&'a str),
+    /// A line over a map: whether it is dashed.
+    Limit(bool, &'a str),
 }
 
 /// Draws a legend in rows from `(x, y)`, no wider than `width`; returns its height.
@@ -357,9 +379,10 @@ pub(super) fn legend(svg: &mut Svg, (x, y): (f64, f64), width: f64, keys: &[Key]
         | Key::Line(_, label)
         | Key::Tick(_, label)
         | Key::Band(label)
+        | Key::Limit(_, label)
         | Key::Bar(label)) = key;
         let glyph = match key {
-            Key::Series(..) | Key::Line(..) => 28.0,
+            Key::Series(..) | Key::Line(..) | Key::Limit(..) => 28.0,
             _ => 16.0,
         };
         let needs = glyph + 7.0 + text_width(label, 13.0);
@@ -375,6 +398,9 @@ pub(super) fn legend(svg: &mut Svg, (x, y): (f64, f64), width: f64, keys: &[Key]
                 svg.marker(*style, (cx + glyph / 2.0, middle), "");
             }
             Key::Line(class, _) => svg.line(class, (cx, middle), (cx + glyph, middle)),
+            Key::Limit(dashed, _) => {
+                svg.limit(*dashed, &[[(cx, middle), (cx + glyph, middle)]]);
+            }
             Key::Tick(class, _) => {
                 let at = cx + glyph / 2.0;
                 svg.line(class, (at, middle - 8.0), (at, middle + 8.0));

@@ -65,7 +65,8 @@ pub(in crate::report) fn figure(result: &SweepResult) -> Option<Figure> {
         top += HEAD + HEIGHT + FOOT;
     }
     Some(Figure {
-        svg: svg.inline(top, title),
+        picture: svg.picture(top, title),
+        narrow: None,
         title: title.into(),
         caption,
         csv: csv(&all),

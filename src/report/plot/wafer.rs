@@ -1,7 +1,8 @@
 //! Wafer maps: dies where they were on the wafer, coloured by accuracy.
 
 use super::Figure;
-use super::svg::{Anchor, Scale, Svg, range, ticks};
+use super::colour::{ColourBar, colour};
+use super::svg::{Anchor, Svg, range};
 use crate::report::layout::Layout;
 use crate::report::text::{compact, count, percent};
 use crate::sweep::result::{ChipRow, SweepResult};
@@ -10,37 +11,6 @@ use crate::sweep::result::{ChipRow, SweepResult};
 const MAX_MAPS: usize = 4;
 
 const WIDTH: f64 = 960.0;
-
-/// Viridis (Smith and van der Walt, 2015, CC0): equal steps of lightness, for every kind of colour
-/// vision.
-const VIRIDIS: [(u8, u8, u8); 10] = [
-    (0x44, 0x01, 0x54),
-    (0x48, 0x28, 0x78),
-    (0x3e, 0x49, 0x89),
-    (0x31, 0x68, 0x8e),
-    (0x26, 0x82, 0x8e),
-    (0x1f, 0x9e, 0x89),
-    (0x35, 0xb7, 0x79),
-    (0x6e, 0xce, 0x58),
-    (0xb5, 0xde, 0x2b),
-    (0xfd, 0xe7, 0x25),
-];
-
-/// Colour of `t` in 0..=1.
-fn colour(t: f64) -> String {
-    let at = t.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
-    let i = (at as usize).min(VIRIDIS.len() - 2);
-    let (a, b) = (VIRIDIS[i], VIRIDIS[i + 1]);
-    let mix = |a: u8, b: u8| {
-        (f64::from(a) + (at - i as f64) * (f64::from(b) - f64::from(a))).round() as u8
-    };
-    format!(
-        "#{:02x}{:02x}{:02x}",
-        mix(a.0, b.0),
-        mix(a.1, b.1),
-        mix(a.2, b.2)
-    )
-}
 
 /// One wafer at one point.
 struct Map<'a> {
@@ -79,7 +49,12 @@ pub(in crate::report) fn figure(
     let lines = maps.len().div_ceil(columns) as f64;
     let height = lines * (size + HEAD + 12.0);
     let used = columns as f64 * (size + GAP) - GAP;
-    colour_bar(&mut svg, used + 40.0, HEAD, size, disc.accuracies);
+    let bar = ColourBar {
+        title: "accuracy (%)",
+        values: disc.accuracies,
+        factor: 100.0,
+    };
+    bar.draw(&mut svg, (used + 40.0, HEAD), size);
     let caption = format!(
         "Every square is a die at its place on the wafer, coloured by its accuracy over {}; one \
          colour scale for all maps. {} drawn.",
@@ -88,7 +63,8 @@ pub(in crate::report) fn figure(
     );
     Some(Figure {
         title: "Where on the wafer".into(),
-        svg: svg.inline(height, "Wafer maps of the accuracy"),
+        picture: svg.picture(height, "Wafer maps of the accuracy"),
+        narrow: None,
         caption,
         csv: csv(&dies),
         file: "wafer_maps.csv".into(),
@@ -235,39 +211,4 @@ fn pitch(maps: &[Map]) -> f64 {
         }
     }
     if smallest.is_finite() { smallest } else { 10.0 }
-}
-
-/// The vertical colour scale.
-fn colour_bar(svg: &mut Svg, x: f64, top: f64, size: f64, values: (f64, f64)) {
-    const STEPS: usize = 48;
-    let height = (size - 20.0).min(300.0);
-    let y = top + (size - height) / 2.0;
-    let scale = Scale {
-        data: values,
-        pixels: (y + height, y),
-    };
-    let step = height / STEPS as f64;
-    for i in 0..STEPS {
-        let t = (i as f64 + 0.5) / STEPS as f64;
-        let at = (x, y + height - step * (i + 1) as f64);
-        // A little higher than the step: no seams between neighbours.
-        svg.rect("", at, (16.0, step + 0.4), Some(&colour(t)), "");
-    }
-    let (marks, decimals) = ticks(100.0 * values.0, 100.0 * values.1, 5);
-    for v in marks {
-        let at = scale.at(v / 100.0);
-        svg.line("axis", (x + 16.0, at), (x + 20.0, at));
-        svg.text(
-            "soft small",
-            (x + 24.0, at + 4.0),
-            Anchor::Start,
-            &format!("{v:.decimals$}"),
-        );
-    }
-    svg.text(
-        "soft small",
-        (x - 4.0, y - 12.0),
-        Anchor::Start,
-        "accuracy (%)",
-    );
 }
