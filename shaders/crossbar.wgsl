@@ -36,8 +36,12 @@ fn convert_pass(
         // Indexed, so that the deviates' text is there once and not for every step.
         var sums = array<mat4x4<f32>, 8>(v.s0, v.s1, v.s2, v.s3, v.s4, v.s5, v.s6, v.s7);
         for (var i = 0u; i < min(STEPS, CONVERSIONS - t); i++) {
-            let seen = with_noise(r, s, tile, plane, t + i, sums[i], sums[i + NOISE_AT]);
-            n = convert(r, s, tile, plane, t + i, seen, k, n);
+            let variance = sums[i + NOISE_AT];
+            var seen = sums[i];
+            if !NOISE_JOINED {
+                seen = with_noise(r, s, tile, plane, t + i, seen, variance);
+            }
+            n = convert_noisy(r, s, tile, plane, t + i, seen, variance, k, n);
         }
         return n;
     }

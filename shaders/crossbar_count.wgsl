@@ -30,21 +30,15 @@ fn correction(i: u32) -> vec2<f32> {
     return vec2<f32>(1.0, 0.0);
 }
 
-// Counts of a step from those of its bits.
-fn step_counts(bit_counts: array<Counts, 8>, t: u32) -> Counts {
+// Counts of the step whose first bit is the `first` of a pass from those of its bits.
+fn step_counts(bit_counts: array<Counts, 8>, first: u32, bits: u32) -> Counts {
     var counts = bit_counts;
-    var first = t * DAC_BITS;
-    var end = min(first + DAC_BITS, INPUT_BITS);
-    if ANALOG_SUM {
-        first = 0u;
-        end = INPUT_BITS;
-    }
     var sum = counts[first];
     if ANALOG_SUM && TWOS && INPUT_BITS == 1u {
         // The only bit is the sign.
         sum = add_counts(sum, sum, -2);
     }
-    for (var i = first + 1u; i < end; i++) {
+    for (var i = first + 1u; i < first + bits; i++) {
         let place = 1i << (i - first);
         let negative = ANALOG_SUM && TWOS && i + 1u == INPUT_BITS;
         sum = add_counts(sum, counts[i], select(place, -place, negative));
@@ -55,9 +49,20 @@ fn step_counts(bit_counts: array<Counts, 8>, t: u32) -> Counts {
 // Planes that are counted at once.
 const PLANES: u32 = select(1u, 2u, PAIRED);
 
-// All conversions of a plane, whose counts are the first or the next ones.
+// Converts the bit `j` of the pass that begins with bit `first`, where a step is a bit.
+fn convert_bit(
+    r: Reading, s: Site, tile: u32, plane: u32, first: u32, j: u32, n: Counts, next: bool, k: Pair4,
+    total: Total,
+) -> Total {
+    if !counted(first, j) {
+        return total;
+    }
+    return convert(r, s, tile, plane, first + j, as_sums(of_plane(n, next)), k, total);
+}
+
+// All conversions of a pass of a plane, whose counts are the first or the next ones.
 fn convert_plane(
-    r: Reading, s: Site, tile: u32, plane: u32, n: BitSums, next: bool, before: Total,
+    r: Reading, s: Site, tile: u32, plane: u32, first: u32, n: BitSums, next: bool, before: Total,
 ) -> Total {
     var total = before;
     let k = converters(r, s, tile, plane);
@@ -66,36 +71,22 @@ fn convert_plane(
             of_plane(n.b0, next), of_plane(n.b1, next), of_plane(n.b2, next), of_plane(n.b3, next),
             of_plane(n.b4, next), of_plane(n.b5, next), of_plane(n.b6, next), of_plane(n.b7, next),
         );
-        for (var t = 0u; t < CONVERSIONS; t++) {
-            let seen = as_sums(step_counts(sums, t));
-            total = convert(r, s, tile, plane, t, seen, k, total);
+        let step = select(DAC_BITS, INPUT_BITS, ANALOG_SUM);
+        let end = min(PASS_BITS, INPUT_BITS - first);
+        for (var b = 0u; b < end; b += step) {
+            let seen = as_sums(step_counts(sums, b, min(step, end - b)));
+            total = convert(r, s, tile, plane, (first + b) / step, seen, k, total);
         }
         return total;
     }
-    // A step is a bit.
-    total = convert(r, s, tile, plane, 0u, as_sums(of_plane(n.b0, next)), k, total);
-    if CONVERSIONS > 1u {
-        total = convert(r, s, tile, plane, 1u, as_sums(of_plane(n.b1, next)), k, total);
-    }
-    if CONVERSIONS > 2u {
-        total = convert(r, s, tile, plane, 2u, as_sums(of_plane(n.b2, next)), k, total);
-    }
-    if CONVERSIONS > 3u {
-        total = convert(r, s, tile, plane, 3u, as_sums(of_plane(n.b3, next)), k, total);
-    }
-    if CONVERSIONS > 4u {
-        total = convert(r, s, tile, plane, 4u, as_sums(of_plane(n.b4, next)), k, total);
-    }
-    if CONVERSIONS > 5u {
-        total = convert(r, s, tile, plane, 5u, as_sums(of_plane(n.b5, next)), k, total);
-    }
-    if CONVERSIONS > 6u {
-        total = convert(r, s, tile, plane, 6u, as_sums(of_plane(n.b6, next)), k, total);
-    }
-    if CONVERSIONS > 7u {
-        total = convert(r, s, tile, plane, 7u, as_sums(of_plane(n.b7, next)), k, total);
-    }
-    return total;
+    total = convert_bit(r, s, tile, plane, first, 0u, n.b0, next, k, total);
+    total = convert_bit(r, s, tile, plane, first, 1u, n.b1, next, k, total);
+    total = convert_bit(r, s, tile, plane, first, 2u, n.b2, next, k, total);
+    total = convert_bit(r, s, tile, plane, first, 3u, n.b3, next, k, total);
+    total = convert_bit(r, s, tile, plane, first, 4u, n.b4, next, k, total);
+    total = convert_bit(r, s, tile, plane, first, 5u, n.b5, next, k, total);
+    total = convert_bit(r, s, tile, plane, first, 6u, n.b6, next, k, total);
+    return convert_bit(r, s, tile, plane, first, 7u, n.b7, next, k, total);
 }
 
 @compute @workgroup_size(64)
@@ -117,14 +108,19 @@ fn main(
             input += tile_sums(p.words, s, s.tile / r.tiles, tile);
         }
         for (var plane = 0u; plane < r.planes; plane += PLANES) {
-            let n = bit_sums(p.words, s, s.tile / r.tiles, tile, plane, r.planes);
-            let end = min(plane + PLANES, r.planes);
-            for (var each = plane; each < end; each++) {
-                total = convert_plane(r, s, tile, each, n, each > plane, total);
-                if !INTEGER {
-                    parts += plane_part(r, s, tile, each, total, vec4<i32>(0));
+            for (var first = 0u; first < INPUT_BITS; first += PASS_BITS) {
+                let n = bit_sums(p.words, s, s.tile / r.tiles, tile, plane, r.planes, first);
+                let end = min(plane + PLANES, r.planes);
+                for (var each = plane; each < end; each++) {
+                    total = convert_plane(r, s, tile, each, first, n, each > plane, total);
+                    if first + PASS_BITS < INPUT_BITS {
+                        continue;
+                    }
+                    if !INTEGER {
+                        parts += plane_part(r, s, tile, each, total, vec4<i32>(0));
+                    }
+                    total = end_plane(r, each, total);
                 }
-                total = end_plane(r, each, total);
             }
         }
     }

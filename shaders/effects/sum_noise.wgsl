@@ -1,7 +1,7 @@
 // Read noise of conversions: src/effects/sum_noise. Constants: NOISE_SUM, with the variance of the whole
-// sum; NOISE_CELL, cell by cell. Included by shared/crossbar.wgsl.
+// sum; NOISE_CELL, cell by cell. Included by shared/crossbar.wgsl. Noise that has one deviate with the converter's is
+// in effects/adc_noise.wgsl.
 
-const PURPOSE_READ_NOISE: u32 = 23u;
 const PURPOSE_READ_CELL: u32 = 24u;
 
 // Where the variances of the sums are among the accumulators.

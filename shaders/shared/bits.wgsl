@@ -3,9 +3,10 @@
 // The inner loop of crossbars whose conductances are small integers: bits of 32 rows a word, sums
 // by counting ones. Four columns x four images x up to eight bits of the input in registers, one load
 // of the conductances' bits for all of them. Bound by the kernel's file: `bits`, `planes`, `table`.
-// Constants: INPUT_BITS; BIAS, whether the conductances were raised to be no less than 0; PAIRED,
+// Constants: INPUT_BITS; PASS_BITS, the bits that are counted in a pass over the words, of all bits or at most 4 (half as
+// many registers); BIAS, whether the conductances were raised to be no less than 0; PAIRED,
 // whether sums are small enough for two planes in one count, so that a load of the input's bits
-// serves both: sums of the next plane are counted in units of 2^16; those of effects/drive.wgsl. With SIGNED
+// serves both: sums of the next plane are counted in units of 2^16 (where one pass counts all bits); those of effects/drive.wgsl. With SIGNED
 // the bits are those of the magnitudes, and one more word has the signs.
 
 // Adds the rows where both are 1, as often as the place of g's bit says.
@@ -43,7 +44,12 @@ fn of_plane(n: Counts, next: bool) -> Counts {
     );
 }
 
-// Sums of every bit of the input of a row tile and plane, with PAIRED of two planes.
+// Whether the bit `j` of the pass that begins with bit `first` is there.
+fn counted(first: u32, j: u32) -> bool {
+    return j < PASS_BITS && (INPUT_BITS % PASS_BITS == 0u || first + j < INPUT_BITS);
+}
+
+// Sums of every bit of a pass over a row tile and plane, with PAIRED of two planes.
 struct BitSums {
     b0: Counts,
     b1: Counts,
@@ -55,7 +61,9 @@ struct BitSums {
     b7: Counts,
 }
 
-fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32, planes_end: u32) -> BitSums {
+fn bit_sums(
+    w: Words, s: Site, group: u32, tile: u32, plane: u32, planes_end: u32, first: u32,
+) -> BitSums {
     let z = vec4<i32>(0);
     var n0 = Counts(z, z, z, z);
     var n1 = n0;
@@ -76,11 +84,12 @@ fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32, planes_end: u3
     let x_at = first_word(w, s, group);
     let g_at = s.chip * w.g_chip + s.tile * w.g_tile + plane * w.g_plane;
     for (var i = table[w.tile_at + tile]; i < end; i++) {
-        let x = x_at + i * w.word;
+        let word = x_at + i * w.word;
         var negative = vec4<u32>(0u);
         if SIGNED {
-            negative = bits[x + INPUT_BITS * QUADS];
+            negative = bits[word + INPUT_BITS * QUADS];
         }
+        let x = word + first * QUADS;
         let x0 = bits[x];
         var x1 = vec4<u32>(0u);
         var x2 = x1;
@@ -90,31 +99,31 @@ fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32, planes_end: u3
         var x6 = x1;
         var x7 = x1;
         n0 = lower_counts(n0, x0, negative, bias);
-        if INPUT_BITS > 1u {
+        if counted(first, 1u) {
             x1 = bits[x + QUADS];
             n1 = lower_counts(n1, x1, negative, bias);
         }
-        if INPUT_BITS > 2u {
+        if counted(first, 2u) {
             x2 = bits[x + 2u * QUADS];
             n2 = lower_counts(n2, x2, negative, bias);
         }
-        if INPUT_BITS > 3u {
+        if counted(first, 3u) {
             x3 = bits[x + 3u * QUADS];
             n3 = lower_counts(n3, x3, negative, bias);
         }
-        if INPUT_BITS > 4u {
+        if counted(first, 4u) {
             x4 = bits[x + 4u * QUADS];
             n4 = lower_counts(n4, x4, negative, bias);
         }
-        if INPUT_BITS > 5u {
+        if counted(first, 5u) {
             x5 = bits[x + 5u * QUADS];
             n5 = lower_counts(n5, x5, negative, bias);
         }
-        if INPUT_BITS > 6u {
+        if counted(first, 6u) {
             x6 = bits[x + 6u * QUADS];
             n6 = lower_counts(n6, x6, negative, bias);
         }
-        if INPUT_BITS > 7u {
+        if counted(first, 7u) {
             x7 = bits[x + 7u * QUADS];
             n7 = lower_counts(n7, x7, negative, bias);
         }
@@ -127,25 +136,25 @@ fn bit_sums(w: Words, s: Site, group: u32, tile: u32, plane: u32, planes_end: u3
             }
             let g = planes[at];
             n0 = count_word(n0, x0, negative, g, place);
-            if INPUT_BITS > 1u {
+            if counted(first, 1u) {
                 n1 = count_word(n1, x1, negative, g, place);
             }
-            if INPUT_BITS > 2u {
+            if counted(first, 2u) {
                 n2 = count_word(n2, x2, negative, g, place);
             }
-            if INPUT_BITS > 3u {
+            if counted(first, 3u) {
                 n3 = count_word(n3, x3, negative, g, place);
             }
-            if INPUT_BITS > 4u {
+            if counted(first, 4u) {
                 n4 = count_word(n4, x4, negative, g, place);
             }
-            if INPUT_BITS > 5u {
+            if counted(first, 5u) {
                 n5 = count_word(n5, x5, negative, g, place);
             }
-            if INPUT_BITS > 6u {
+            if counted(first, 6u) {
                 n6 = count_word(n6, x6, negative, g, place);
             }
-            if INPUT_BITS > 7u {
+            if counted(first, 7u) {
                 n7 = count_word(n7, x7, negative, g, place);
             }
         }

@@ -5,7 +5,7 @@
 // Inside a converter: shared/converter.wgsl. Constants: HAS_ADC,
 // OWN_CODES (the converters of some planes have other codes), INTEGER (one integer sum for everything),
 // CORRECTED, SUM_CODES (the sum of the inputs' codes is needed), COUNT_CLIPPED, DISTURBED (by noise of
-// any kind); and those of the effects. In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
+// any kind), NOISE_JOINED (read noise of sums has one deviate with the converters'); and those of the effects. In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
 // `clipped`, and `correction`, a converter's pair.
 
 struct Conversion {
@@ -117,6 +117,14 @@ fn codes_of(r: Reading, plane: u32) -> Codes {
 fn convert(
     r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>, k: Pair4, total: Total,
 ) -> Total {
+    return convert_noisy(r, s, tile, plane, t, v, zero4(), k, total);
+}
+
+// The same; with NOISE_JOINED the read noise of the sums, of these variances, is added with the converters'.
+fn convert_noisy(
+    r: Reading, s: Site, tile: u32, plane: u32, t: u32, v: mat4x4<f32>, variance: mat4x4<f32>, k: Pair4,
+    total: Total,
+) -> Total {
     var place = 1.0;
     if !ANALOG_SUM {
         place = f32(step_place(t));
@@ -127,7 +135,7 @@ fn convert(
         return n;
     }
     let c = codes_of(r, plane);
-    let e = Event(r, s, tile, plane, t);
+    let e = Event(r, s, tile, plane, t, k.x, variance);
     var m = mat4x4<f32>(
         k.x.x * v[0] + k.y.x, k.x.y * v[1] + k.y.y, k.x.z * v[2] + k.y.z, k.x.w * v[3] + k.y.w,
     );

@@ -16,6 +16,9 @@ struct Event {
     tile: u32,
     plane: u32,
     t: u32,
+    // Factors of the four columns' converters, and with NOISE_JOINED the variances of their sums.
+    factors: vec4<f32>,
+    variance: mat4x4<f32>,
 }
 
 // Standard normal deviates of a conversion.

@@ -6,11 +6,18 @@
 
 const PURPOSE_ADC_GAIN: u32 = 21u;
 const PURPOSE_ADC_OFFSET: u32 = 22u;
+const PURPOSE_READ_NOISE: u32 = 23u;
 
 // A block of the chip at a position of the wave.
 fn block_words(block: u32, row: u32, position: u32, purpose: u32) -> vec4<u32> {
     let counter = vec4<u32>(block, row, run.first_chip + position, purpose | run.purpose);
     return philox(counter, vec2<u32>(run.seed_lo, run.seed_hi));
+}
+
+// The same block of four images, whose repeats are the second word.
+fn blocks_of_images(block: u32, rows: vec4<u32>, position: u32, purpose: u32) -> Blocks {
+    let key = vec2<u32>(run.seed_lo, run.seed_hi);
+    return philox4(block, rows, run.first_chip + position, purpose | run.purpose, key);
 }
 
 fn word_at(address: u32, row: u32, position: u32, purpose: u32) -> u32 {

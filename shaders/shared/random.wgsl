@@ -45,3 +45,56 @@ fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
     c = philox_round(c, key + 8u * PHILOX_W);
     return philox_round(c, key + 9u * PHILOX_W);
 }
+
+// High words of products of four numbers.
+fn mul_high4(a: u32, b: vec4<u32>) -> vec4<u32> {
+    let a_low = vec4<u32>(a & 0xffffu);
+    let a_high = vec4<u32>(a >> 16u);
+    let b_low = b & vec4<u32>(0xffffu);
+    let b_high = b >> vec4<u32>(16u);
+    let low = a_low * b_high + ((a_low * b_low) >> vec4<u32>(16u));
+    let middle = a_high * b_low + (low & vec4<u32>(0xffffu));
+    return a_high * b_high + (low >> vec4<u32>(16u)) + (middle >> vec4<u32>(16u));
+}
+
+// The four words of four blocks.
+struct Blocks {
+    x: vec4<u32>,
+    y: vec4<u32>,
+    z: vec4<u32>,
+    w: vec4<u32>,
+}
+
+fn philox_round4(c: Blocks, key: vec2<u32>) -> Blocks {
+    return Blocks(
+        mul_high4(PHILOX_M1, c.z) ^ c.y ^ vec4<u32>(key.x),
+        PHILOX_M1 * c.z,
+        mul_high4(PHILOX_M0, c.x) ^ c.w ^ vec4<u32>(key.y),
+        PHILOX_M0 * c.x,
+    );
+}
+
+// Blocks whose counters differ in the second word only, `rows`: of the first three rounds' products five are
+// left for each, see src/random/images.rs.
+fn philox4(block: u32, rows: vec4<u32>, chip: u32, purpose: u32, key: vec2<u32>) -> Blocks {
+    let key1 = key + PHILOX_W;
+    let key2 = key + 2u * PHILOX_W;
+    let own = mul_high(PHILOX_M1, chip) ^ key.x;
+    let image = rows ^ vec4<u32>(own);
+    let other = mul_high(PHILOX_M0, block) ^ purpose ^ key.y;
+    let z = mul_high4(PHILOX_M0, image) ^ vec4<u32>((PHILOX_M0 * block) ^ key1.y);
+    let x = mul_high(PHILOX_M1, other) ^ (PHILOX_M1 * chip) ^ key1.x;
+    var c = Blocks(
+        mul_high4(PHILOX_M1, z) ^ vec4<u32>((PHILOX_M1 * other) ^ key2.x),
+        PHILOX_M1 * z,
+        (PHILOX_M0 * image) ^ vec4<u32>(mul_high(PHILOX_M0, x) ^ key2.y),
+        vec4<u32>(PHILOX_M0 * x),
+    );
+    c = philox_round4(c, key + 3u * PHILOX_W);
+    c = philox_round4(c, key + 4u * PHILOX_W);
+    c = philox_round4(c, key + 5u * PHILOX_W);
+    c = philox_round4(c, key + 6u * PHILOX_W);
+    c = philox_round4(c, key + 7u * PHILOX_W);
+    c = philox_round4(c, key + 8u * PHILOX_W);
+    return philox_round4(c, key + 9u * PHILOX_W);
+}

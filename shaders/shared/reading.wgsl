@@ -90,26 +90,36 @@ fn event_of(r: Reading, s: Site, tile: u32, plane: u32, t: u32) -> u32 {
     return (conversion * r.pixels + s.pixel) * ((r.cols + 3u) / 4u);
 }
 
-// Standard normal deviates of the four columns for one of the images.
-fn column_normals(r: Reading, s: Site, event: u32, lane: u32, purpose: u32) -> vec4<f32> {
-    let row = repeated(r.layer, s.image + lane);
-    if ALIGNED {
-        return normal4(block_words(event + s.column / 4u, row, s.chip, purpose), 0.0);
+// Words of four neighbouring columns from the `shift`-th of the first block on.
+fn from_column(shift: u32, a: Blocks, b: Blocks) -> Blocks {
+    switch shift {
+        case 1u: {
+            return Blocks(a.y, a.z, a.w, b.x);
+        }
+        case 2u: {
+            return Blocks(a.z, a.w, b.x, b.y);
+        }
+        case 3u: {
+            return Blocks(a.w, b.x, b.y, b.z);
+        }
+        default: {
+            return a;
+        }
     }
-    // The columns of a group that begins elsewhere straddle blocks.
-    var words = vec4<u32>(0u);
-    for (var j = 0u; j < 4u; j++) {
-        let o = s.column + j;
-        words[j] = block_words(event + o / 4u, row, s.chip, purpose)[o % 4u];
-    }
-    return normal4(words, 0.0);
 }
 
 // Standard normal deviates of a conversion.
 fn deviates(r: Reading, s: Site, event: u32, purpose: u32) -> mat4x4<f32> {
-    var images: mat4x4<f32>;
-    for (var lane = 0u; lane < 4u; lane++) {
-        images[lane] = column_normals(r, s, event, lane, purpose);
+    let images = vec4<u32>(s.image) + vec4<u32>(0u, 1u, 2u, 3u);
+    let rows = vec4<u32>(r.layer) + images * 4096u;
+    let first = event + s.column / 4u;
+    var words = blocks_of_images(first, rows, s.chip, purpose);
+    if !ALIGNED {
+        // The columns of a group that begins elsewhere straddle blocks.
+        let next = blocks_of_images(first + 1u, rows, s.chip, purpose);
+        words = from_column(s.column % 4u, words, next);
     }
-    return transpose(images);
+    return mat4x4<f32>(
+        normal4(words.x, 0.0), normal4(words.y, 0.0), normal4(words.z, 0.0), normal4(words.w, 0.0),
+    );
 }

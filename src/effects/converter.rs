@@ -66,6 +66,11 @@ pub trait ConverterEffect: Debug {
         None
     }
 
+    /// Standard deviation of its deviate, in codes, where adding that is all it does.
+    fn adds(&self) -> Option<f32> {
+        None
+    }
+
     /// Whether it fits converters with these codes; one entry a slice, or one for all.
     fn fits(&self, _codes: &[CodeRange]) -> bool {
         true
@@ -135,6 +140,12 @@ impl super::ConverterEffects {
     /// Deviates that every conversion draws.
     pub fn deviates(&self) -> usize {
         self.active().filter_map(ConverterEffect::draws).count()
+    }
+
+    /// Standard deviation, in codes, of noise that is added before anything else happens: the noise of a sum that is drawn
+    /// once holds it ([`sum_noise`](super::sum_noise)).
+    pub fn first_noise(&self) -> Option<f32> {
+        self.active().next().and_then(ConverterEffect::adds)
     }
 
     /// Whether the value of every code is the code.

@@ -114,6 +114,13 @@ impl Reading {
                 .is_some_and(|adc| adc.effects.deviates() > 0)
     }
 
+    /// Thermal noise of the converters, in codes, that is part of the read noise's deviate
+    /// ([`sum_noise`](crate::effects::sum_noise)): where that is drawn once a conversion.
+    pub fn noise_with_reads(&self, reads: bool) -> Option<f32> {
+        let adc = self.adc.as_ref().filter(|_| reads && !self.noise_per_cell);
+        adc.and_then(|adc| adc.effects.first_noise())
+    }
+
     /// Its addresses in one image of a map of this geometry.
     pub fn draws(&self, geo: &ConvGeometry, reads: bool) -> Draws {
         let a = &self.arrays;

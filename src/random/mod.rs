@@ -9,7 +9,8 @@
 //! * [`philox`]: the generator, pinned by the published known-answer vectors.
 //! * [`normal()`], [`truncated`], [`lognormal`], [`uniform`]: one word to one deviate.
 //! * [`Reach`]: how many of everything have addresses, and the refusal of more.
-//! * [`Stream`]: the numbers of one purpose, layer and chip by address, one or many at a time.
+//! * [`Stream`]: the numbers of one purpose, layer and chip by address, one or many at a time, or of
+//!   [`IMAGES`] images at once.
 //!
 //! # Examples
 //! ```
@@ -22,11 +23,13 @@
 //! assert_eq!(four[1], stream.normal(9));
 //! ```
 
+mod images;
 mod normal;
 pub mod philox;
 mod reach;
 mod stream;
 
+pub use images::IMAGES;
 pub use normal::{
     NORMAL_TOLERANCE, lognormal, lognormal_shape, normal, squeeze, truncated, uniform,
 };
@@ -81,11 +84,11 @@ pub enum Purpose {
     AdcGain = 21,
     /// Offset of a converter.
     AdcOffset = 22,
-    /// Read noise of a whole conversion.
+    /// Read noise of a whole conversion, with the converter's where there are both.
     ReadNoise = 23,
     /// Read noise of a cell at a conversion.
     ReadCell = 24,
-    /// Thermal noise of a conversion.
+    /// Thermal noise of a conversion without such read noise.
     AdcNoise = 25,
     /// Latin hypercube of a sweep (layer word = axis).
     Design = 26,

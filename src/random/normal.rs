@@ -83,11 +83,28 @@ fn log2(p: f32) -> f32 {
 /// Normal deviate of a word, `x` squeezed by `1 - squeeze` (0: none), see [`squeeze`].
 #[inline(always)]
 pub(super) fn squeezed(word: u32, squeeze: f32) -> f32 {
-    let m = word & MAGNITUDE;
-    let full = ((m ^ MAGNITUDE) as i32 as f32 + 0.5) * TWO_POW_MINUS_31;
+    let [full, tail] = ends(word);
     let cut = full * squeeze;
-    let x = full - cut;
-    let tail = (m as i32 as f32 + 0.5) * TWO_POW_MINUS_31 + cut;
+    deviate(word, full - cut, tail + cut)
+}
+
+/// The same without squeezing.
+#[inline(always)]
+pub(super) fn standard(word: u32) -> f32 {
+    let [full, tail] = ends(word);
+    deviate(word, full, tail)
+}
+
+/// `[1 - 2q, 2q]` of a word.
+#[inline(always)]
+fn ends(word: u32) -> [f32; 2] {
+    let m = word & MAGNITUDE;
+    [m ^ MAGNITUDE, m].map(|m| (m as i32 as f32 + 0.5) * TWO_POW_MINUS_31)
+}
+
+/// The deviate at `x`, `tail = 1 - x`, with the sign of the word.
+#[inline(always)]
+fn deviate(word: u32, x: f32, tail: f32) -> f32 {
     let w = -log2(tail * (1.0 + x));
     let mut p = P[6];
     for c in [P[5], P[4], P[3], P[2], P[1], P[0]] {
@@ -104,7 +121,7 @@ pub(super) fn squeezed(word: u32, squeeze: f32) -> f32 {
 /// Standard normal deviate of a word; from -6.34 to 6.34.
 #[inline]
 pub fn normal(word: u32) -> f32 {
-    squeezed(word, 0.0)
+    standard(word)
 }
 
 /// `2 Phi(-at)`, the probability that a normal truncated at `|z| <= at` leaves out, which

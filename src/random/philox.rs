@@ -3,17 +3,17 @@
 //! the key, with no other state.
 
 /// Multipliers of the two halves of a round.
-const M: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(super) const M: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 /// Weyl increments of the key between rounds (golden ratio, sqrt(3) - 1).
-const W: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-const ROUNDS: u32 = 10;
+pub(super) const W: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(super) const ROUNDS: u32 = 10;
 
 /// [`fill`] makes multiples of so many words: eight blocks, two AVX2 registers a word or one of AVX-512.
 pub(super) const GROUP: usize = 32;
 
 /// High and low half of a 32 x 32 bit product.
 #[inline(always)]
-fn mul(a: u32, b: u32) -> (u32, u32) {
+pub(super) fn mul(a: u32, b: u32) -> (u32, u32) {
     let p = u64::from(a) * u64::from(b);
     ((p >> 32) as u32, p as u32)
 }

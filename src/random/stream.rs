@@ -1,6 +1,6 @@
 //! Streams: the numbers of one purpose of one layer of one chip, by address.
 
-use super::normal::{lognormal, squeezed, uniform};
+use super::normal::{lognormal, squeezed, standard, uniform};
 use super::{Purpose, philox, repeated};
 use rand::rand_core::TryRng;
 use std::convert::Infallible;
@@ -40,7 +40,7 @@ impl Stream {
     }
 
     #[inline(always)]
-    fn key(&self) -> [u32; 2] {
+    pub(super) fn key(&self) -> [u32; 2] {
         [self.seed as u32, (self.seed >> 32) as u32]
     }
 
@@ -58,17 +58,17 @@ impl Stream {
     /// The standard normal deviate at an address.
     #[inline]
     pub fn normal(&self, address: u32) -> f32 {
-        squeezed(self.word(address), 0.0)
+        standard(self.word(address))
     }
 
     /// `out[i] = normal(first + i)`.
     pub fn fill_normals(&self, first: u32, out: &mut [f32]) {
-        self.fill_truncated(first, 0.0, out);
+        fill(self, first, Kind::Normal, out);
     }
 
     /// `out[i] = truncated(word(first + i), squeeze)`, see [`super::truncated`].
     pub fn fill_truncated(&self, first: u32, squeeze: f32, out: &mut [f32]) {
-        fill(self, first, Kind::Normal { squeeze }, out);
+        fill(self, first, Kind::Truncated { squeeze }, out);
     }
 
     /// `out[i] = lognormal(normal(first + i), shape)`, see [`super::lognormal_shape`].
@@ -98,7 +98,8 @@ impl Stream {
 
 #[derive(Clone, Copy)]
 enum Kind {
-    Normal { squeeze: f32 },
+    Normal,
+    Truncated { squeeze: f32 },
     Lognormal { shape: [f32; 2] },
     Uniform,
 }
@@ -159,14 +160,19 @@ fn fill_with(
         let (batch, made) = (&mut batch[..used], &mut made[..used]);
         words(stream.key(), stream.counter(block), batch);
         match kind {
-            Kind::Normal { squeeze } => {
+            Kind::Normal => {
+                for (o, &w) in made.iter_mut().zip(batch.iter()) {
+                    *o = standard(w);
+                }
+            }
+            Kind::Truncated { squeeze } => {
                 for (o, &w) in made.iter_mut().zip(batch.iter()) {
                     *o = squeezed(w, squeeze);
                 }
             }
             Kind::Lognormal { shape } => {
                 for (o, &w) in made.iter_mut().zip(batch.iter()) {
-                    *o = lognormal(squeezed(w, 0.0), shape);
+                    *o = lognormal(standard(w), shape);
                 }
             }
             Kind::Uniform => {

@@ -12,10 +12,8 @@ impl BlockOp for AvgPool {
     fn run(&self, run: &mut BlockRun<'_>) {
         let window = Window::of(run, self.x, self.geo);
         run.write([self.y], |run, [y]| {
-            run.isa().run(Forward {
-                window,
-                x: run.image(self.x),
-                y,
+            window.forward::<true>(run.isa(), run.image(self.x), y, |isa, x, y| {
+                isa.run(Forward { window, x, y });
             });
         });
     }

@@ -1,7 +1,7 @@
 //! Max pooling.
 
 use super::block::BlockRun;
-use super::simd::{Kernel, Simd};
+use super::simd::{Isa, Kernel, Simd};
 use super::step::{BlockOp, scheduled};
 use crate::program::{LANES, MaxPool, MaxPoolGrad, PoolGeometry, TensorId};
 
@@ -11,10 +11,8 @@ impl BlockOp for MaxPool {
     fn run(&self, run: &mut BlockRun<'_>) {
         let window = Window::of(run, self.x, self.geo);
         run.write([self.y], |run, [y]| {
-            run.isa().run(Forward {
-                window,
-                x: run.image(self.x),
-                y,
+            window.forward::<false>(run.isa(), run.image(self.x), y, |isa, x, y| {
+                isa.run(Forward { window, x, y });
             });
         });
     }
@@ -61,6 +59,22 @@ impl Window {
         (self.h * self.w * LANES, ho * wo * LANES)
     }
 
+    /// Pools `x` by [`Whole`], or by `padded` where windows may be cut.
+    pub fn forward<const AVERAGE: bool>(
+        self,
+        isa: Isa,
+        x: &[f32],
+        y: &mut [f32],
+        padded: impl FnOnce(Isa, &[f32], &mut [f32]),
+    ) {
+        let window = self;
+        match (self.geo.pad, self.geo.kh, self.geo.kw) {
+            ([0, 0, 0, 0], 2, 2) => isa.run(Whole::<AVERAGE, 2> { window, x, y }),
+            ([0, 0, 0, 0], ..) => isa.run(Whole::<AVERAGE, 0> { window, x, y }),
+            _ => padded(isa, x, y),
+        }
+    }
+
     /// Rows and columns of the input under output pixel `(y, x)`.
     #[inline(always)]
     pub fn under(&self, y: usize, x: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
@@ -72,6 +86,51 @@ impl Window {
             cut(y * g.stride[0], g.pad[0], g.kh, self.h),
             cut(x * g.stride[1], g.pad[1], g.kw, self.w),
         )
+    }
+}
+
+/// Pooling without padding, where every window is whole: the mean with `AVERAGE`, else the maximum. `K` rows and
+/// columns of a window, 0: as many as the window says. The same operations in the same order as with padding.
+pub(super) struct Whole<'a, const AVERAGE: bool, const K: usize> {
+    pub window: Window,
+    pub x: &'a [f32],
+    pub y: &'a mut [f32],
+}
+
+impl<const AVERAGE: bool, const K: usize> Kernel for Whole<'_, AVERAGE, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Window { geo, h, w } = self.window;
+        let (plane_in, plane_out) = self.window.planes();
+        let (_, wo) = geo.out(h, w);
+        let (kh, kw) = if K > 0 { (K, K) } else { (geo.kh, geo.kw) };
+        let inverse = s.splat(1.0 / (kh * kw) as f32);
+        let begin = s.splat(if AVERAGE { 0.0 } else { f32::NEG_INFINITY });
+        let planes = self.x.chunks_exact(plane_in);
+        for (x, y) in planes.zip(self.y.chunks_exact_mut(plane_out)) {
+            for (line, y) in y.chunks_exact_mut(wo * LANES).enumerate() {
+                let rows = &x[line * geo.stride[0] * w * LANES..][..kh * w * LANES];
+                for (column, y) in y.chunks_exact_mut(LANES).enumerate() {
+                    let first = column * geo.stride[1] * LANES;
+                    let mut v = begin;
+                    for row in 0..kh {
+                        let values = &rows[row * w * LANES + first..][..kw * LANES];
+                        for value in values.chunks_exact(LANES) {
+                            v = match AVERAGE {
+                                true => s.add(v, s.load(value)),
+                                false => s.max(s.load(value), v),
+                            };
+                        }
+                    }
+                    if AVERAGE {
+                        v = s.mul(v, inverse);
+                    }
+                    s.store(v, y);
+                }
+            }
+        }
     }
 }
 

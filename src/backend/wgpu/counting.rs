@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use super::dispatch::{Dispatch, LowerContext, Operand, QUADS, View, WINDOW_ALIGN, Work};
-use super::reading::{Inputs, Prepared, deviate_rounds};
+use super::reading::{Inputs, Prepared};
 use super::uniform::uniform;
+use crate::backend::Kernels;
 use crate::program::{Arrays, Encoding, InputSigns};
 
 /// Rows of a word.
@@ -230,8 +231,25 @@ pub(super) struct Counted {
     pub planes: Operand,
     /// Whether conductances were raised.
     pub bias: bool,
+    /// Bits of the input that are counted in a pass.
+    pub pass: u32,
     /// Whether two planes are counted at once.
     pub paired: bool,
+}
+
+/// Most bits of a pass where others follow: accumulators of four columns and four images take half of the
+/// registers with which a GPU still holds eight waves.
+const MOST_OF_A_PASS: u32 = 4;
+
+/// Bits that are counted in a pass. Software adapters, whose loads are what counting costs, have one pass; so
+/// have steps that a pass would cut.
+fn pass_bits(input: &Inputs<'_>, cx: &LowerContext<'_>) -> u32 {
+    let dac = &input.spec.dac;
+    let whole = dac.analog_sum || !MOST_OF_A_PASS.is_multiple_of(dac.dac_bits);
+    match whole || cx.kernels == Kernels::Portable {
+        true => dac.input_bits,
+        false => dac.input_bits.min(MOST_OF_A_PASS),
+    }
 }
 
 /// Bits of the conductances of a read plane, and what is added so that none is negative.
@@ -263,7 +281,6 @@ fn pairs(arrays: &Arrays, depths: &[(u32, i32)]) -> bool {
     depths.len() > 1 && most < 1 << 15
 }
 
-/// Both kinds of bits of a crossbar, after its codes; with `sum_codes` the sums of the codes too.
 /// Rounds of a thread that converts every step of every row tile and plane from its bits, besides the sums.
 pub(super) fn conversion_rounds(input: &Inputs<'_>, at: &WordTable) -> u64 {
     let spec = input.spec;
@@ -272,12 +289,11 @@ pub(super) fn conversion_rounds(input: &Inputs<'_>, at: &WordTable) -> u64 {
         spec.dac.conversions() as u64,
         u64::from(spec.dac.input_bits),
     );
-    let inside = spec.adc.as_ref().map_or(0, |adc| adc.effects.deviates());
-    let deviates = inside as u64 * deviate_rounds(input.geo);
-    let conversion = 1 + bits.div_ceil(conversions) + deviates;
+    let conversion = 1 + bits.div_ceil(conversions);
     u64::from(at.words()) + tiles * (1 + planes * (2 + conversions * conversion))
 }
 
+/// Both kinds of bits of a crossbar, after its codes; with `sum_codes` the sums of the codes too.
 pub(super) fn prepare(
     input: &Inputs<'_>,
     from: &Prepared,
@@ -319,8 +335,11 @@ pub(super) fn prepare(
         .table(&table)
         .write(planes);
     let depths: u64 = at.depths.iter().map(|&(bits, _)| 1 + u64::from(bits)).sum();
+    let pass = pass_bits(input, cx);
+    let passes = u64::from(input.spec.dac.input_bits.div_ceil(pass));
+    let again = at.tiles.len() as u64 * u64::from(r.planes);
     Counted {
-        rounds: conversion_rounds(input, &at) + u64::from(count) * depths,
+        rounds: conversion_rounds(input, &at) + passes * (u64::from(count) * depths + 2 * again),
         calls: vec![found.call, planes_call],
         words: WordsParams {
             g_chip: if g_per_chip { g_all } else { 0 },
@@ -333,6 +352,7 @@ pub(super) fn prepare(
         bits: found.bits,
         planes,
         bias: at.raised(),
-        paired: pairs(arrays, &at.depths),
+        pass,
+        paired: passes == 1 && pairs(arrays, &at.depths),
     }
 }

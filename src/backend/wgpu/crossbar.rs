@@ -128,6 +128,7 @@ impl Crossbar {
             .constant("OWN_CODES", converter.is_some_and(Adc::differ))
             .constant("INTEGER", self.spec.integer)
             .constant("DISTURBED", self.disturbed())
+            .constant("NOISE_JOINED", self.joined())
             .constant("CORRECTED", self.correct.is_some())
             .constant("SUM_CODES", self.sums_codes())
             .constant("COUNT_CLIPPED", self.clipped.is_some())
@@ -137,6 +138,12 @@ impl Crossbar {
     fn disturbed(&self) -> bool {
         let deviates = |adc: &Adc| adc.effects.deviates() > 0;
         self.variance.is_some() || self.spec.adc.as_ref().is_some_and(deviates)
+    }
+
+    /// Whether noise of converters is part of the sums' deviates.
+    fn joined(&self) -> bool {
+        let reads = self.variance.is_some();
+        self.spec.noise_with_reads(reads).is_some()
     }
 
     /// Whether a column's sums and codes are all that is kept of it, see [`Tile::new`].
@@ -252,6 +259,7 @@ impl Crossbar {
             .rounds(counted.rounds)
             .constant("INPUT_BITS", self.spec.dac.input_bits)
             .constant("BIAS", counted.bias)
+            .constant("PASS_BITS", counted.pass)
             .constant("PAIRED", counted.paired)
             .params(&params)
             .read(prepared.codes)

@@ -378,11 +378,10 @@ impl<'a> Tiles<'a> {
             op.spec.dac.conversions().div_ceil(self.pass()),
             op.spec.dac.conversions(),
         );
-        // A tile's rows in all planes and passes; its conversions with their deviates.
+        // A tile's rows in all planes and passes; its conversions.
         let tiles = op.spec.arrays.row_tiles();
-        let conversion = 5 + reading::deviate_rounds(geo) as usize;
-        let rounds = self.planes()
-            * (self.steps.len() * passes + tiles * (passes + 1 + conversions * conversion));
+        let rounds =
+            self.planes() * (self.steps.len() * passes + tiles * (passes + 1 + 5 * conversions));
         reading::digits(Dispatch::new(shader, work), input)
             .rounds(rounds as u64)
             .constant("THREADS", self.threads)

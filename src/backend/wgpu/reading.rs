@@ -333,12 +333,6 @@ fn aligned(geo: &ConvGeometry) -> bool {
     geo.groups == 1 || (geo.c_out / geo.groups).is_multiple_of(TILE)
 }
 
-/// Rounds of the loops that draw a deviate of a conversion: four images, and the columns of each where
-/// they straddle blocks.
-pub(super) fn deviate_rounds(geo: &ConvGeometry) -> u64 {
-    if aligned(geo) { 4 } else { 4 * 5 }
-}
-
 /// Rounds of a thread that reads all rows; with `sum_codes` it adds the codes up too.
 pub(super) fn rounds(input: &Inputs<'_>, tile: Tile, sum_codes: bool) -> u64 {
     let (spec, dac) = (input.spec, &input.spec.dac);
@@ -348,22 +342,14 @@ pub(super) fn rounds(input: &Inputs<'_>, tile: Tile, sum_codes: bool) -> u64 {
         spec.arrays.read_planes() as u64,
     );
     let (steps, conversions) = (tile.steps as u64, dac.conversions() as u64);
-    let deviates = deviate_rounds(input.geo);
-    let row = match (
-        input.variance.is_some() && spec.noise_per_cell,
-        dac.analog_sum,
-    ) {
-        (true, _) => 1 + steps * deviates + dac.steps() as u64,
-        (false, true) => 1 + dac.steps() as u64,
-        (false, false) => 1,
+    let row = match dac.analog_sum {
+        true => 1 + dac.steps() as u64,
+        false => 1,
     };
     let passes = conversions.div_ceil(steps);
-    let inside = spec.adc.as_ref().map_or(0, |adc| adc.effects.deviates());
-    let sum = input.variance.is_some() && !spec.noise_per_cell;
-    let conversion = 1 + deviates * (inside as u64 + u64::from(sum));
     rows * u64::from(sum_codes)
         + rows * planes * passes * row
-        + tiles * (1 + planes * (1 + passes + conversions * (1 + conversion)))
+        + tiles * (1 + planes * (1 + passes + 2 * conversions))
 }
 
 /// Adds the constants of `shaders/shared/crossbar.wgsl` and what it includes.

@@ -126,9 +126,12 @@ impl Reader<'_> {
                 noisy.push((v[i], drives.iter().map(|d| d * d).sum()));
             }
         }
-        if !noisy.is_empty() {
+        let (quiet, mut noise) = (sum, None);
+        if self.variance.is_some() && !self.spec.noise_per_cell {
             let z = self.noise(Purpose::ReadNoise as u32, at, place);
-            sum += sum_noise::exact(noisy.into_iter(), z);
+            let deviation = sum_noise::exact(noisy.into_iter(), 1.0);
+            sum += deviation * z;
+            noise = Some((deviation, z));
         }
         let Some(adc) = &self.spec.adc else {
             return Conversion {
@@ -141,8 +144,19 @@ impl Reader<'_> {
         };
         let [scale, offset] = self.converters[(r * a.read_planes() + p) * a.cols + col];
         let codes = adc.codes_of(a.slice_of(p));
-        let draw = |purpose| self.noise(purpose as u32, at, place);
-        let linear = scale * sum + offset;
+        let joined = self.spec.noise_with_reads(self.variance.is_some());
+        let (linear, joined) = match (noise, joined) {
+            (Some((deviation, z)), Some(sigma)) => {
+                let both = sum_noise::exact_with_converter(deviation, scale, sigma.into(), z);
+                (scale * quiet + offset + both, true)
+            }
+            _ => (scale * sum + offset, false),
+        };
+        let draw = |purpose| match (joined, purpose) {
+            // Part of the noise of the sum.
+            (true, Purpose::AdcNoise) => 0.0,
+            _ => self.noise(purpose as u32, at, place),
+        };
         let scaled = |by: f64| adc.effects.exact(codes, linear + by, draw);
         let code = |by: f64| codes.nearest(scaled(by));
         let nearest = code(0.0);

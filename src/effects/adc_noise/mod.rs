@@ -4,6 +4,7 @@
 //! ```text
 //! s' = s + sigma z
 //! ```
+//! Where the read noise of the sum is drawn once a conversion, both have one deviate: [`super::sum_noise`].
 
 use super::{CodeRange, ConverterEffect, Numbers};
 use crate::random::Purpose;
@@ -27,6 +28,10 @@ impl ConverterEffect for AdcNoise {
 
     fn draws(&self) -> Option<Purpose> {
         Some(Purpose::AdcNoise)
+    }
+
+    fn adds(&self) -> Option<f32> {
+        Some(self.sigma)
     }
 
     fn exact(&self, _: CodeRange, scaled: f64, z: f64) -> f64 {

@@ -25,7 +25,8 @@ use crate::program::{Arrays, ConverterFold, RunArgs};
 ///
 /// Read noise is added to `v` with the variance sum of the cells' times their drive squared (where
 /// steps are added up before the conversion, times the sum of the squares of all steps' weighted
-/// drives: every step has noise of its own), thermal noise to `a v + b`, then the non-linearity of the code nearest to that. A conversion's
+/// drives: every step has noise of its own), thermal noise to `a v + b`, then the non-linearity of the code nearest to that. Read noise
+/// that is drawn once a conversion has one deviate with thermal noise ([`Reading::noise_with_reads`]). A conversion's
 /// deviate is word `o % 4` of block `(event, layer + image * 4096, chip, purpose)`,
 /// `event = (((p * row tiles + r) * conversions + t) * pixels + pixel) * ceil(cols / 4) + o / 4`,
 /// `image` counted from [`RunArgs::first_image`]; a cell's the same with `k * 4096` or-ed into the

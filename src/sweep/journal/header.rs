@@ -20,7 +20,7 @@ pub const FORMAT: u32 = 2;
 
 /// Raised when the chips of an experiment that exists become others. Runs of versions of Pimento
 /// with one revision may be continued by each other.
-pub const REVISION: u32 = 2;
+pub const REVISION: u32 = 3;
 
 /// What a journal is about. The first record is a header; another one follows where a run is
 /// continued with another plan (more chips, other points) or by a version that stores other columns,

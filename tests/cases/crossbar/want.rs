@@ -101,7 +101,8 @@ impl<'a> Chip<'a> {
             let converter = (r * a.read_planes() + p) * a.cols + o;
             let [gain, offset] = pair(&self.correct, converter);
             for (t, place) in arrays::places(&spec.dac).into_iter().enumerate() {
-                let (v, error) = self.column(image, [p, r, t, o, pixel], codes);
+                let at = [p, r, t, o, pixel];
+                let (v, error) = self.column(image, at, codes);
                 let weight = f64::from(a.place(p)) * gain * place;
                 match &spec.adc {
                     None => {
@@ -111,13 +112,16 @@ impl<'a> Chip<'a> {
                     }
                     Some(adc) => {
                         let [slope, shift] = pair(&self.adc, converter);
-                        let s = slope * v + shift;
+                        let own = self.with_converter(image, at, codes, slope);
+                        let s = slope * v + shift + own;
                         let error = slope.abs() * error + 4.0 * EPS * (s.abs() + shift.abs());
                         // Deviates are good to 4e-6.
                         let error = error + 4e-6 * adc.effects.deviates() as f64;
                         let levels = pair(&self.range, p * a.cols + o);
-                        let at = [p, r, t, o, pixel];
-                        let draw = |purpose| self.deviate(purpose as u32, image, at);
+                        let draw = |purpose| match (own != 0.0, purpose) {
+                            (true, Purpose::AdcNoise) => 0.0,
+                            _ => self.deviate(purpose as u32, image, at),
+                        };
                         let own = Inside {
                             codes: adc.codes_of(a.slice_of(p)),
                             effects: &adc.effects,
@@ -151,6 +155,29 @@ impl<'a> Chip<'a> {
             (v + z, SUM_TOLERANCE * size + error)
         });
         noise.unwrap_or((v, SUM_TOLERANCE * size))
+    }
+
+    /// What a converter of this slope adds to the scaled sum where its noise and the read noise of the sum
+    /// have one deviate: what both together are more than the read noise, which is in the sum.
+    fn with_converter(&self, image: usize, place: Place, codes: &[i32], slope: f64) -> f64 {
+        let ([p, r, t, o, _], spec) = (place, &self.op.spec);
+        let sigma = spec.adc.as_ref().map(|adc| adc.effects.adc_noise.sigma);
+        let (Some(variance), Some(sigma)) = (&self.variance, sigma) else {
+            return 0.0;
+        };
+        if spec.noise_per_cell || sigma == 0.0 {
+            return 0.0;
+        }
+        let a = &spec.arrays;
+        let column = (p * a.cols + o) * a.rows;
+        let rows = a.tile_rows[r] as usize..a.tile_rows[r + 1] as usize;
+        let squares = rows.map(|k| {
+            let drive = arrays::amplitude(&spec.dac, codes[k], t);
+            variance[column + k] * drive * drive
+        });
+        let variance = slope * slope * squares.sum::<f64>();
+        let both = (variance + f64::from(sigma).powi(2)).sqrt() - slope.signum() * variance.sqrt();
+        both * self.deviate(Purpose::ReadNoise as u32, image, place)
     }
 
     /// Read noise of a conversion and how far it may be off.

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::convert::{Convert, Converter, Deviates, Disturbing, Total, places};
+use super::convert::{Convert, Converter, Disturbing, Joined, Total, places};
 use super::lookup::Sums;
-use super::noise::{Batch, Events};
+use super::noise::{Batch, Deviates, Events};
 use super::product::Product;
 use super::{CrossbarPlan, Operands, Sink, room};
 use crate::backend::cpu::gather::Tiles;
@@ -31,7 +31,7 @@ pub(super) struct Span {
     inputs: [Vec<f32>; 2],
     /// Indices of [`super::lookup`].
     index: Vec<f32>,
-    /// Deviates, `[conversion][lane][pixel][column]`.
+    /// Deviates, `[conversion][pixel][column][lane]`.
     deviates: Vec<f32>,
     /// Deviates of one column, as its sums.
     drawn: Vec<f32>,
@@ -138,7 +138,10 @@ impl Kernel for Block<'_, '_> {
                             if plan.noisy && plan.spec.noise_per_cell {
                                 self.noise_of_cells(&part);
                             } else if plan.noisy {
-                                self.noise_of_sums(s, &part);
+                                self.variances_of_sums(s, &part);
+                                if !converts || plan.joined.is_none() {
+                                    self.noise_of_sums(&part);
+                                }
                             }
                             match converts {
                                 true => self.convert(s, &part),
@@ -272,18 +275,10 @@ impl Block<'_, '_> {
         }
     }
 
-    /// Adds read noise drawn once per conversion, with the sums' variances.
+    /// Variances of the sums' read noise.
     #[inline(always)]
-    fn noise_of_sums<S: Simd>(&mut self, s: S, part: &Part) {
+    fn variances_of_sums<S: Simd>(&mut self, s: S, part: &Part) {
         let plan = self.plan;
-        let batch = self.batch(part);
-        let conversions = plan.spec.dac.conversions();
-        let n = batch.len();
-        let values = room(&mut self.span.deviates, conversions * n);
-        for (t, values) in values.chunks_exact_mut(n).enumerate() {
-            self.events
-                .fill(Purpose::ReadNoise, None, &batch, t, values);
-        }
         let at = plan.planes_len() + plan.packed_at(part.group, part.r, part.p);
         let packed = &self.operands.packed[at..];
         let variances = &mut self.span.variances;
@@ -294,6 +289,21 @@ impl Block<'_, '_> {
             self.noise
         };
         Self::weighted(plan, s, part, packed, squares, &self.span.index, variances);
+    }
+
+    /// Adds read noise drawn once per conversion, with the sums' variances.
+    #[inline(always)]
+    fn noise_of_sums(&mut self, part: &Part) {
+        let plan = self.plan;
+        let batch = self.batch(part);
+        let conversions = plan.spec.dac.conversions();
+        let n = batch.len();
+        let values = room(&mut self.span.deviates, conversions * n);
+        for (t, values) in values.chunks_exact_mut(n).enumerate() {
+            self.events
+                .fill(Purpose::ReadNoise, None, &batch, t, values);
+        }
+        let variances = &self.span.variances;
         let column = plan.span * conversions * LANES;
         let used = part.pixels.len() * conversions;
         for (o, sums) in (0..part.cols.len()).zip(self.span.sums.chunks_exact_mut(column)) {
@@ -358,8 +368,13 @@ impl Block<'_, '_> {
         let none = ConverterEffects::default();
         let effects = spec.adc.as_ref().map_or(&none, |adc| &adc.effects);
         let drawn = conversions * batch.len();
-        let values = room(&mut self.span.deviates, drawn * effects.deviates());
-        let purposes = effects.active().filter_map(|effect| effect.draws());
+        let rest = effects.active().skip(usize::from(plan.joined.is_some()));
+        let rest: Vec<_> = rest.collect();
+        let purposes = plan.joined.map(|_| Purpose::ReadNoise);
+        let purposes = purposes.into_iter();
+        let purposes = purposes.chain(rest.iter().filter_map(|effect| effect.draws()));
+        let draws = purposes.clone().count();
+        let values = room(&mut self.span.deviates, drawn * draws);
         for (values, purpose) in values.chunks_exact_mut(drawn).zip(purposes) {
             for (t, values) in values.chunks_exact_mut(batch.len()).enumerate() {
                 self.events.fill(purpose, None, &batch, t, values);
@@ -374,17 +389,29 @@ impl Block<'_, '_> {
                 true => Some(&mut self.span.clipped[at.clone()]),
                 false => None,
             };
-            let mut values = values.chunks_exact(drawn);
-            let disturbing = effects.active().map(|effect| {
+            let sums = i * column * conversions..i * column * conversions + n * conversions;
+            let values = values.chunks_exact(drawn);
+            let mut values = values.map(|v| Deviates::new(v, &batch, i));
+            let joined = plan.joined.and_then(|sigma| {
+                let z = values.next()?;
+                let variances = &self.span.variances[sums.clone()];
+                Some(Joined {
+                    variances,
+                    sigma,
+                    z,
+                })
+            });
+            let disturbing = rest.iter().map(|&effect| {
                 let values = effect.draws().and_then(|_| values.next());
-                (effect, values.map(|v| Deviates::new(v, &batch, i)))
+                (effect, values)
             });
             let disturbing: Vec<Disturbing> = disturbing.collect();
             let convert = Convert {
                 converter: self.converters[first + batch.cols.start + i],
+                joined,
                 effects: &disturbing,
                 places: &place[..conversions],
-                sums: &mut self.span.sums[i * column * conversions..][..n * conversions],
+                sums: &mut self.span.sums[sums],
                 space: &mut self.span.drawn,
                 inputs: &self.span.inputs[0],
                 clipped,

@@ -1,9 +1,9 @@
 //! The converters and the digital sums behind them.
 
-use super::noise::Batch;
+use super::noise::Deviates;
 use super::room;
 use crate::backend::cpu::simd::Simd;
-use crate::effects::{CodeRange, ConverterEffect};
+use crate::effects::{CodeRange, ConverterEffect, sum_noise};
 use crate::program::{LANES, Reading};
 
 /// Constants of all converters of one chip.
@@ -80,41 +80,6 @@ pub(super) fn places(spec: &Reading) -> Vec<i32> {
     }
 }
 
-/// Deviates of one column from [`Events::fill`](super::Events), one conversion after the other.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deviates<'a> {
-    values: &'a [f32],
-    /// Values per conversion, lane and pixel.
-    conversion: usize,
-    lane: usize,
-    width: usize,
-    /// Place of the column.
-    first: usize,
-}
-
-impl<'a> Deviates<'a> {
-    /// Of the `o`-th column of a batch.
-    pub fn new(values: &'a [f32], batch: &Batch, o: usize) -> Self {
-        let width = batch.width();
-        Self {
-            values,
-            conversion: batch.len(),
-            lane: batch.pixels.len() * width,
-            width,
-            first: batch.first() + o,
-        }
-    }
-}
-
-impl Deviates<'_> {
-    /// 16 lanes of conversion `t` at pixel `i`.
-    #[inline(always)]
-    pub fn lanes(&self, t: usize, i: usize) -> [f32; LANES] {
-        let start = t * self.conversion + i * self.width + self.first;
-        std::array::from_fn(|lane| self.values[start + lane * self.lane])
-    }
-}
-
 /// Where a column's results go, one value per pixel and lane.
 pub(super) enum Total<'a> {
     /// Sums in level units.
@@ -126,15 +91,28 @@ pub(super) enum Total<'a> {
 /// An effect inside a converter, and its deviates.
 pub(super) type Disturbing<'a> = (&'a dyn ConverterEffect, Option<Deviates<'a>>);
 
+/// Noise of sums that is drawn together with the converter's.
+pub(super) struct Joined<'a> {
+    /// Variances of the sums, as [`Convert::sums`].
+    pub variances: &'a [f32],
+    /// The converter's noise, in codes.
+    pub sigma: f32,
+    /// Deviates.
+    pub z: Deviates<'a>,
+}
+
 /// What happens to the sums of one converter over some pixels.
 pub(super) struct Convert<'a> {
     /// The converter.
     pub converter: Converter,
+    /// Noise before anything else.
+    pub joined: Option<Joined<'a>>,
     /// What happens inside it, in order.
     pub effects: &'a [Disturbing<'a>],
     /// Place of every conversion.
     pub places: &'a [f32],
-    /// Sums `[pixel][conversion][lane]`, read noise included. Working space with effects.
+    /// Sums `[pixel][conversion][lane]`, with read noise that is not `joined`. Working space where anything is
+    /// between them and the codes.
     pub sums: &'a mut [f32],
     /// Working space for deviates.
     pub space: &'a mut Vec<f32>,
@@ -161,7 +139,7 @@ impl Convert<'_> {
         let Some(codes) = self.converter.codes else {
             return self.run::<S, VALUES, false, 0>(s, total);
         };
-        if !self.effects.is_empty() {
+        if !self.effects.is_empty() || self.joined.is_some() {
             self.disturb(s, codes);
             if self.effects.iter().any(|(e, _)| !e.keeps_codes()) {
                 self.round(s, codes);
@@ -187,13 +165,26 @@ impl Convert<'_> {
         for v in self.sums.chunks_exact_mut(LANES) {
             s.store(s.fma(a, s.load(v), b), v);
         }
+        if let Some(Joined {
+            variances,
+            sigma,
+            z,
+        }) = &self.joined
+        {
+            let conversions = self.places.len();
+            let sums = self.sums.chunks_exact_mut(LANES);
+            for (i, (v, variances)) in sums.zip(variances.chunks_exact(LANES)).enumerate() {
+                let z = z.lanes(i % conversions, i / conversions);
+                sum_noise::add_with_converter(v, variances, [c.a, *sigma], z);
+            }
+        }
         for (effect, deviates) in self.effects {
             let z = match deviates {
                 Some(deviates) => {
                     let z = room(self.space, self.sums.len());
                     let conversions = self.places.len();
                     for (i, z) in z.chunks_exact_mut(LANES).enumerate() {
-                        z.copy_from_slice(&deviates.lanes(i % conversions, i / conversions));
+                        z.copy_from_slice(deviates.lanes(i % conversions, i / conversions));
                     }
                     &*z
                 }

@@ -57,6 +57,8 @@ pub(super) struct CrossbarPlan {
     lookup: Option<Lookup>,
     /// Whether there are variances of read noise.
     noisy: bool,
+    /// Noise of the converters that is part of the sums' deviates, in codes.
+    joined: Option<f32>,
     /// The padded map.
     strip: Strip,
     /// Rows of zeros above it.
@@ -180,6 +182,7 @@ impl CrossbarPlan {
             spec: spec.clone(),
             lookup,
             noisy,
+            joined: spec.noise_with_reads(noisy),
             strip,
             top,
             block_len: g.c_in * g.h_in * g.w_in * LANES,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::program::{LANES, Reading, RunArgs};
-use crate::random::{ABOVE, Purpose, Stream};
+use crate::random::{ABOVE, IMAGES, Purpose, Stream};
 
 /// Columns of one block of the generator.
 const COLUMNS: usize = 4;
@@ -74,7 +74,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Standard normal deviates `[lane][pixel][column]` (see [`Batch::width`]) of conversion `t`; with
+    /// Standard normal deviates `[pixel][column][lane]` (see [`Batch::width`]) of conversion `t`; with
     /// `row` those of the cells of that row.
     pub(super) fn fill(
         &self,
@@ -90,26 +90,54 @@ impl<'a> Events<'a> {
         let conversion = tile * self.spec.dac.conversions() + t;
         let (blocks, width) = (batch.blocks(), batch.width());
         let row = row.map_or(0, |k| k as u32 * ABOVE);
-        for (lane, out) in out
-            .chunks_exact_mut(width * batch.pixels.len())
-            .enumerate()
-            .take(LANES)
+        let (flags, layer) = (self.flags | row, self.spec.layer);
+        let stream = Stream::new(self.seed, purpose, flags, layer, self.chip);
+        let first =
+            |pixel: usize| ((conversion * self.pixels + pixel) * per_pixel + blocks.start) as u32;
+        if blocks.len() == per_pixel {
+            // Neighbouring pixels are neighbours in the stream.
+            return stream.fill_repeats(self.first_image, first(batch.pixels.start), out);
+        }
+        for (pixel, out) in batch
+            .pixels
+            .clone()
+            .zip(out.chunks_exact_mut(width * LANES))
         {
-            let image = self.first_image.wrapping_add(lane as u32);
-            let (flags, layer) = (self.flags | row, self.spec.layer);
-            let stream = Stream::new(self.seed, purpose, flags, layer, self.chip).repeat(image);
-            let first = |pixel: usize| {
-                let event = (conversion * self.pixels + pixel) * per_pixel + blocks.start;
-                (event * COLUMNS) as u32
-            };
-            if blocks.len() == per_pixel {
-                // Neighbouring pixels are neighbours in the stream.
-                stream.fill_normals(first(batch.pixels.start), out);
-                continue;
-            }
-            for (pixel, out) in batch.pixels.clone().zip(out.chunks_exact_mut(width)) {
-                stream.fill_normals(first(pixel), out);
-            }
+            stream.fill_repeats(self.first_image, first(pixel), out);
         }
     }
 }
+
+/// Deviates of one column from [`Events::fill`], one conversion after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deviates<'a> {
+    values: &'a [f32],
+    /// Values per conversion, and per pixel.
+    conversion: usize,
+    pixel: usize,
+    /// Place of the column.
+    first: usize,
+}
+
+impl<'a> Deviates<'a> {
+    /// Of the `o`-th column of a batch.
+    pub fn new(values: &'a [f32], batch: &Batch, o: usize) -> Self {
+        Self {
+            values,
+            conversion: batch.len(),
+            pixel: batch.width() * LANES,
+            first: (batch.first() + o) * LANES,
+        }
+    }
+
+    /// 16 lanes of conversion `t` at pixel `i`.
+    #[inline(always)]
+    pub fn lanes(&self, t: usize, i: usize) -> &'a [f32; LANES] {
+        let start = t * self.conversion + i * self.pixel + self.first;
+        let values = self.values[start..].first_chunk();
+        values.expect("a value for every lane")
+    }
+}
+
+/// Lanes are the images of [`Stream::fill_repeats`].
+const _: () = assert!(LANES == IMAGES);
