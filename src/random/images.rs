@@ -161,6 +161,7 @@ mod avx2 {
     /// See [`Start::words`].
     #[inline]
     #[target_feature(enable = "avx2")]
+    #[expect(clippy::needless_range_loop, reason = "`h` is one half of all four words")]
     pub fn words(start: &Start, block: u32, words: &mut [u32; WORDS]) {
         let [m0, m1] = M.map(|m| all(m));
         let begun = start.begin(block);
@@ -219,6 +220,7 @@ mod avx512 {
     /// See [`Start::words`].
     #[inline]
     #[target_feature(enable = "avx512f")]
+    #[expect(clippy::needless_range_loop, reason = "`h` is one half of all four words")]
     pub fn words(start: &Start, block: u32, words: &mut [u32; WORDS]) {
         let [m0, m1] = M.map(|m| all(m));
         let begun = start.begin(block);
