@@ -4,7 +4,7 @@
 // by counting ones. Four columns x four images x up to eight bits of the input in registers, one load
 // of the conductances' bits for all of them. Bound by the kernel's file: `bits`, `planes`, `table`.
 // Constants: INPUT_BITS; PASS_BITS, the bits that are counted in a pass over the words, of all bits or at most 4 (half as
-// many registers); BIAS, whether the conductances were raised to be no less than 0; PAIRED,
+// many accumulators); BIAS, whether the conductances were raised to be no less than 0; PAIRED,
 // whether sums are small enough for two planes in one count, so that a load of the input's bits
 // serves both: sums of the next plane are counted in units of 2^16 (where one pass counts all bits); those of effects/drive.wgsl. With SIGNED
 // the bits are those of the magnitudes, and one more word has the signs.

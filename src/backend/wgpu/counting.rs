@@ -237,8 +237,7 @@ pub(super) struct Counted {
     pub paired: bool,
 }
 
-/// Most bits of a pass where others follow: accumulators of four columns and four images take half of the
-/// registers with which a GPU still holds eight waves.
+/// Most bits of a pass where others follow: half of the accumulators that eight bits have.
 const MOST_OF_A_PASS: u32 = 4;
 
 /// Bits that are counted in a pass. Software adapters, whose loads are what counting costs, have one pass; so
