@@ -161,7 +161,10 @@ mod avx2 {
     /// See [`Start::words`].
     #[inline]
     #[target_feature(enable = "avx2")]
-    #[expect(clippy::needless_range_loop, reason = "`h` is one half of all four words")]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "`h` is one half of all four words"
+    )]
     pub fn words(start: &Start, block: u32, words: &mut [u32; WORDS]) {
         let [m0, m1] = M.map(|m| all(m));
         let begun = start.begin(block);
@@ -220,7 +223,10 @@ mod avx512 {
     /// See [`Start::words`].
     #[inline]
     #[target_feature(enable = "avx512f")]
-    #[expect(clippy::needless_range_loop, reason = "`h` is one half of all four words")]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "`h` is one half of all four words"
+    )]
     pub fn words(start: &Start, block: u32, words: &mut [u32; WORDS]) {
         let [m0, m1] = M.map(|m| all(m));
         let begun = start.begin(block);
