@@ -3,7 +3,7 @@
 //! Rounds are those of successive halving (Jamieson and Talwalkar, AISTATS 2016, 240-248): all designs that are left take a
 //! step, more images or more chips, then the best quarter goes on to the next. But a design that waits has not left: when the better ones have all
 //! their chips, the others are taken up again. A design leaves only when its bounds say that the whole sweep would not
-//! have it on the front.
+//! have it on the front. Of those that waited the best quarter is taken up at a time.
 
 use serde::Serialize;
 
@@ -195,6 +195,9 @@ impl<'g> Search<'g> {
             if pool.is_empty() {
                 break;
             }
+            if self.rounds.len() > 1 {
+                self.best_of(&mut pool);
+            }
             while !pool.is_empty() {
                 let mut round = Round {
                     designs: pool.len(),
@@ -210,8 +213,7 @@ impl<'g> Search<'g> {
                 source.round(&round);
                 self.rounds.push(round);
                 pool.retain(|&design| self.is_open(&self.designs[design]));
-                self.sort(&mut pool);
-                pool.truncate(pool.len().div_ceil(KEPT));
+                self.best_of(&mut pool);
             }
         }
         for design in &mut self.designs {
@@ -346,6 +348,12 @@ impl<'g> Search<'g> {
                 self.designs[i].state = State::Beaten { by };
             }
         }
+    }
+
+    /// Leaves those of a pool that go on at once, the most promising.
+    fn best_of(&self, pool: &mut Vec<usize>) {
+        self.sort(pool);
+        pool.truncate(pool.len().div_ceil(KEPT));
     }
 
     /// The most promising first: those that keep the constraints by their estimates, then those that fewest others beat.
