@@ -87,7 +87,7 @@ fn meaning(about: &str) -> Option<String> {
 fn name(path: &str, unit: &str) -> String {
     let parts: Vec<&str> = path.split('.').collect();
     let last = &parts[parts.len().saturating_sub(2)..];
-    let words = last.join(" ").replace('_', " ");
+    let words = last.join(" ").replace(['_', '['], " ").replace(']', "");
     let end = format!(" {}", unit.to_lowercase());
     let words = match words.strip_suffix(&end) {
         // `adc bits` says more than `adc`.
