@@ -1,17 +1,22 @@
 //! Figures of a run for a paper: of which axes, which result, which points.
 //!
 //! # Examples
-//! ```no_run
+//! ```
+//! use std::path::Path;
+//!
 //! use pimento::report::figures::{Request, figure};
+//! use pimento::report::{chips, summary};
+//!
 //! # fn main() -> pimento::Result<()> {
-//! # let (result, rows): (pimento::sweep::result::SweepResult, Vec<_>) = unimplemented!();
+//! let run = Path::new("experiments/results/self_tuning_fashion");
+//! let (result, rows) = (summary::read(&run.join("summary.json"))?, chips::read(&run.join("chips.csv"))?);
 //! let request = Request {
-//!     x: Some("sigma_w".into()),
-//!     y: Some("sigma_b".into()),
+//!     x: Some("sigma_b".into()),
+//!     facets: vec!["law".into()],
 //!     ..Request::default()
 //! };
-//! let map = figure(&result, &rows, &request)?;
-//! println!("{}", map.caption());
+//! let lines = figure(&result, &rows, &request)?;
+//! assert!(lines.caption().contains("n = 200 chips at each point"));
 //! # Ok(())
 //! # }
 //! ```
