@@ -17,7 +17,7 @@ use super::{images, output};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A write-verify scheme guarantees that no cell deviates by more than a bound. How bad can such a \
-chip be? Random chips do not say: in so many dimensions they hardly ever agree on a direction. The \
+chip be? Random chips do not say: in a space this large they hardly ever agree on a direction. The \
 search makes them (projected gradient ascent; section [worst_case] of the experiment: bound, steps, \
 restarts, search images, sparse, eps_b). It looks at training images unless told to look at the \
 test images; accuracies are those of the test images.
