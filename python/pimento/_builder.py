@@ -418,7 +418,7 @@ class Experiment(Mapping[str, Any]):
             With recipe "parts": transforms of what enters a layer, in order. Allowed: tables with `kind` "quantize",
             "learned-range".
         noise : list of parts, default []
-            With recipe "parts": what deviates in a step. Allowed: tables with `kind` "chip".
+            With recipe "parts": what deviates in a step. Allowed: tables with `kind` "chip", "converter-bits".
         loss : list of parts, default []
             With recipe "parts": terms of the loss besides the cross-entropy. The losses that are told are the
             cross-entropy alone. Allowed: tables with `kind` "l1", "group-lasso", "slice-l1", "distill", "ovf", "irs",

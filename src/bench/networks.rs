@@ -294,6 +294,7 @@ fn training_step(setup: &Setup, graph: Graph, what: Step) -> Result<Work> {
         },
         cells: None,
         passes,
+        variants: vec![],
         optimizer,
         weight_decay: 0.0,
         smoothing: 0.0,

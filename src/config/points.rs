@@ -265,8 +265,9 @@ impl Experiment {
         let mut train = self.train.clone();
         // Said by the variation and the cells.
         for part in &mut train.noise {
-            let NoisePart::Chip(chips) = part;
-            (chips.law, chips.sigma_profile, chips.time_s) = (None, None, None);
+            if let NoisePart::Chip(chips) = part {
+                (chips.law, chips.sigma_profile, chips.time_s) = (None, None, None);
+            }
         }
         let mut e = Experiment {
             seed: self.training_seed(),

@@ -98,6 +98,8 @@ pub enum Purpose {
     Attack = 28,
     /// Chips with uniform deviations within a bound, to compare the worst with.
     BoundedChip = 29,
+    /// Bits of the converters of a training pass (chip word = its first chip).
+    ConverterBits = 30,
 }
 
 /// Or-ed into the purpose for the chips that training fabricates, so that they are never the

@@ -4,7 +4,7 @@
 use crate::backend::Session;
 use crate::chip::calibrate::follow_sums;
 use crate::chip::layer::{CellLayer, Pairs};
-use crate::config::chip::Adc;
+use crate::config::chip::{Adc, AdcBits};
 use crate::config::parts::Gradient;
 use crate::config::{Experiment, Fidelity, LayerSettings};
 use crate::data::{self, Dataset, Normalise};
@@ -26,13 +26,30 @@ pub(super) struct CellSteps {
     adc: Adc,
     /// Whether ranges follow the sums, and so the weights.
     follow: bool,
+    /// The same layers through the converters that passes draw; of these only the ranges matter.
+    drawn: Vec<Drawn>,
+}
+
+/// Layers through converters of other bits.
+#[derive(Debug, Clone)]
+struct Drawn {
+    bits: u32,
+    layers: Vec<CellLayer>,
+}
+
+/// What a pass of a step sees of the cells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// sigma_W is so many times what the experiment says and `more`; a table of standard deviations, what it says.
+    pub times: f64,
+    pub more: f64,
+    /// Bits of the converters, where they are drawn.
+    pub bits: Option<u32>,
 }
 
 impl CellSteps {
     /// The layers, where the experiment trains at cell level. Without variation in the recipe the
     /// cells are nominal; the converters quantize all the same.
-    ///
-    /// sigma_W is `times` what the experiment says and `more`; a table of standard deviations, `times` what it says.
     ///
     /// Calibrated ranges are unknown until [`CellSteps::calibrate`].
     ///
@@ -42,7 +59,7 @@ impl CellSteps {
         point: &Point,
         graph: &Graph,
         numerics: &Numerics,
-        (times, more): (f64, f64),
+        Seen { times, more, bits }: Seen,
     ) -> Result<Option<Self>> {
         let experiment = point.experiment();
         if !trains_on_cells(experiment) {
@@ -51,11 +68,14 @@ impl CellSteps {
         let Experiment {
             variation, layer, ..
         } = experiment.training();
-        let seen = Experiment {
+        let mut seen = Experiment {
             variation,
             layer,
             ..experiment.clone()
         };
+        if let Some(bits) = bits {
+            seen.chip.adc.bits = AdcBits::Same(bits);
+        }
         let mut layers = setup::layers(&seen, point.start.whole())?;
         layers.truncate(graph.crossbars().len());
         for layer in &mut layers {
@@ -115,7 +135,22 @@ impl CellSteps {
             rescale: experiment.train.composition().gradient == Gradient::Rescale,
             adc: adc.clone(),
             follow,
+            drawn: vec![],
         }))
+    }
+
+    /// The same layers, with those of passes through converters of other bits.
+    #[must_use]
+    pub fn with_drawn(mut self, bits: u32, other: Self) -> Self {
+        let layers = other.layers;
+        self.drawn.push(Drawn { bits, layers });
+        self
+    }
+
+    /// The layers through converters of these bits, which passes draw.
+    pub fn layers_with(&self, bits: u32) -> &[CellLayer] {
+        let drawn = self.drawn.iter().find(|drawn| drawn.bits == bits);
+        drawn.map_or(&self.layers, |drawn| &drawn.layers)
     }
 
     /// Takes the deviations of the same layers; ranges stay.
@@ -178,9 +213,20 @@ impl CellSteps {
             parameters,
             statistics: Statistics::Measured,
         };
-        let mut layers = self.layers.clone();
-        converters::calibrate(&network, &images, normalise, &self.adc, &mut layers)?;
-        self.take_ranges(layers.into_iter().map(|l| l.ranges));
+        let calibrated = |layers: &[CellLayer]| {
+            let mut layers = layers.to_vec();
+            converters::calibrate(&network, &images, normalise, &self.adc, &mut layers)?;
+            Ok(layers.into_iter().map(|l| l.ranges).collect::<Vec<_>>())
+        };
+        let own = calibrated(&self.layers)?;
+        let drawn = self.drawn.iter().map(|drawn| calibrated(&drawn.layers));
+        let drawn = drawn.collect::<Result<Vec<_>>>()?;
+        self.take_ranges(own.into_iter());
+        for (drawn, ranges) in self.drawn.iter_mut().zip(drawn) {
+            for (layer, ranges) in drawn.layers.iter_mut().zip(ranges) {
+                layer.ranges = ranges;
+            }
+        }
         Ok(())
     }
 
@@ -197,13 +243,15 @@ impl CellSteps {
         if !self.follow {
             return;
         }
-        for layer in &self.layers {
+        let drawn = self.drawn.iter();
+        let drawn = drawn.flat_map(|drawn| drawn.layers.iter().map(|l| (l, Some(drawn.bits))));
+        for (layer, bits) in self.layers.iter().map(|l| (l, None)).chain(drawn) {
             if let Some(pairs) = &layer.ranges {
                 let tensor = Tensor {
                     shape: vec![pairs.len(), 2],
                     data: pairs.as_flattened().to_vec(),
                 };
-                to.tensors.insert(range_name(layer), tensor);
+                to.tensors.insert(range_name(layer, bits), tensor);
             }
         }
     }
@@ -216,9 +264,11 @@ impl CellSteps {
         if !self.follow {
             return Ok(());
         }
-        for layer in &mut self.layers {
+        let drawn = self.drawn.iter_mut();
+        let drawn = drawn.flat_map(|d| d.layers.iter_mut().map(|l| (l, Some(d.bits))));
+        for (layer, bits) in self.layers.iter_mut().map(|l| (l, None)).chain(drawn) {
             let arrays = &layer.programming.arrays;
-            let name = range_name(layer);
+            let name = range_name(layer, bits);
             let pairs = from.tensors.get(&name).map(|t| t.data.as_chunks().0);
             match pairs {
                 Some(pairs) if pairs.len() == arrays.read_planes() * arrays.cols => {
@@ -265,7 +315,10 @@ pub(super) fn trains_on_cells(experiment: &Experiment) -> bool {
     experiment.train.level == Fidelity::Cell && parts.sees_quantizers()
 }
 
-/// Name of a layer's ranges in a checkpoint.
-fn range_name(layer: &CellLayer) -> String {
-    format!("converters.{}.range", layer.index())
+/// Name of a layer's ranges in a checkpoint: those of the chip's converters, or of others.
+fn range_name(layer: &CellLayer, bits: Option<u32>) -> String {
+    match bits {
+        Some(bits) => format!("converters.{}.range_{bits}", layer.index()),
+        None => format!("converters.{}.range", layer.index()),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod epochs;
+mod kinds;
 pub(super) mod layout;
 mod masking;
 mod saving;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use calibration::CALIBRATION_CHIPS;
+use kinds::Kinds;
 use layout::Layout;
 use saving::Held;
 use teacher::Teacher;
@@ -105,6 +107,8 @@ pub(super) struct Run<'a> {
     parts: usize,
     /// Passes of every part, each on fresh chips.
     draws: usize,
+    /// What they differ in.
+    kinds: Kinds,
     steps_per_epoch: usize,
     step: usize,
     /// Epochs of all stages so far.
@@ -184,6 +188,7 @@ impl<'a> Run<'a> {
             batch,
             parts,
             draws: settings::draws(t),
+            kinds: Kinds::of(t),
             steps_per_epoch,
             step: 0,
             history: vec![],
@@ -312,6 +317,16 @@ impl<'a> Run<'a> {
             write_ranges(self.session.as_mut(), &self.training.cells, cells.layers())?;
         }
         Ok(())
+    }
+
+    /// Gives the converters the bits of the chip, after passes for which others were drawn.
+    fn use_own_converters(&mut self) -> Result<()> {
+        match &self.cells {
+            Some(cells) if !self.kinds.bits().is_empty() => {
+                write_ranges(self.session.as_mut(), &self.training.cells, cells.layers())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The network as it is.

@@ -126,6 +126,7 @@ pub fn train_spec(
         noise,
         cells: None,
         passes: vec![],
+        variants: vec![],
         parts: step_parts(experiment),
         optimizer: match t.optimizer {
             config::Optimizer::Sgd => Optimizer::Sgd {
@@ -151,7 +152,8 @@ pub fn train_spec(
 
 /// Passes of every part of a batch, each on fresh chips.
 pub fn draws(t: &config::Train) -> usize {
-    t.composition().chips().map_or(1, |chips| chips.draws)
+    let parts = t.composition();
+    parts.chips().map_or(1, |chips| chips.draws.factors().len())
 }
 
 /// Factor on the deviations of chips in an epoch of a stage.

@@ -50,6 +50,16 @@ pub const PARTS: &[Part] = &[
         "{ kind = \"chip\", draws = 3, start = 0.5, ramp = 2 }",
     ),
     part(
+        "draws by factors",
+        "noise",
+        "{ kind = \"chip\", draws = [1.0, 0.5, 0.0] }",
+    ),
+    part(
+        "converter bits",
+        "noise",
+        "{ kind = \"converter-bits\", bits = [3, 5, 7] }",
+    ),
+    part(
         "chips by a profile",
         "noise",
         "{ kind = \"chip\", law = \"layer-fixed\", sigma_profile = { polynomial = [0.2, 1.0, -0.5] } }",

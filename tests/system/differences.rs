@@ -19,7 +19,8 @@ pub struct Network {
     pub spec: TrainSpec,
     pub images: Vec<f32>,
     pub labels: Vec<f32>,
-    common: f32,
+    /// What the cells of each chip have in common.
+    pub common: f32,
 }
 
 impl Network {
@@ -41,6 +42,7 @@ impl Network {
                 noise,
                 cells: None,
                 passes: vec![],
+                variants: vec![],
                 optimizer: Optimizer::Sgd {
                     momentum: 0.0,
                     nesterov: false,

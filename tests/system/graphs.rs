@@ -192,6 +192,7 @@ fn compare(graph: &Graph) {
         noise: vec![],
         cells: None,
         passes: vec![],
+        variants: vec![],
         optimizer: Optimizer::Adam { decoupled: false },
         weight_decay: 0.0,
         smoothing: 0.0,

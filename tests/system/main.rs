@@ -6,6 +6,7 @@ mod chips;
 mod codes;
 mod design;
 mod differences;
+mod draws;
 mod energy;
 mod fit;
 mod gradients;

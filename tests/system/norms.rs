@@ -85,6 +85,7 @@ impl Case {
             forward_only: false,
             accumulate: 1,
             passes: vec![],
+            variants: vec![],
             average_rate: 0.0,
         }
     }

@@ -87,6 +87,7 @@ impl Case {
             noise: vec![],
             cells: None,
             passes: vec![],
+            variants: vec![],
             optimizer: match self.optimizer.as_str() {
                 "sgd" => Optimizer::Sgd {
                     momentum: 0.9,

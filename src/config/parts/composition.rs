@@ -1,10 +1,10 @@
 //! What a training is composed of, and the recipes as compositions.
 
 use super::{
-    ActivationPart, ControllerPart, Distill, FreshChips, HeadsLoss, Irs, LearnedRange, LossPart,
-    MaskGrowth, NoisePart, NormAfter, Ovf, Plateau, QuantizeActivations, QuantizeAfter,
-    QuantizeWeights, WeightPart, clip, controllers, feedback, group_lasso, learned_range, mask,
-    mask_growth, noise, quantize, slice_l1,
+    ActivationPart, ControllerPart, ConverterBits, Distill, FreshChips, HeadsLoss, Irs,
+    LearnedRange, LossPart, MaskGrowth, NoisePart, NormAfter, Ovf, Plateau, QuantizeActivations,
+    QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers, converter_bits, feedback,
+    group_lasso, learned_range, mask, mask_growth, noise, quantize, slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -73,7 +73,7 @@ impl Composition {
 
     /// Whether steps run on chips that deviate.
     pub fn sees_variation(&self) -> bool {
-        !self.noise.is_empty()
+        self.chips().is_some()
     }
 
     /// Whether steps see quantized weights.
@@ -182,8 +182,18 @@ impl Composition {
 
     /// The chips of the steps, where they deviate.
     pub fn chips(&self) -> Option<&FreshChips> {
-        let NoisePart::Chip(chips) = self.noise.first()?;
-        Some(chips)
+        self.noise.iter().find_map(|part| match part {
+            NoisePart::Chip(chips) => Some(chips),
+            NoisePart::ConverterBits(_) => None,
+        })
+    }
+
+    /// Bits of converters that are drawn, where they are.
+    pub fn converter_bits(&self) -> Option<&ConverterBits> {
+        self.noise.iter().find_map(|part| match part {
+            NoisePart::ConverterBits(bits) => Some(bits),
+            NoisePart::Chip(_) => None,
+        })
     }
 
     /// Whether nothing is ever quantized.
@@ -306,6 +316,7 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
     quantize::problems(e, &c, &mut found);
     learned_range::problems(e, &c, &mut found);
     noise::problems(e, &c, &mut found);
+    converter_bits::problems(e, &c, &mut found);
     group_lasso::problems(e, &c, &mut found);
     slice_l1::problems(e, &c, &mut found);
     controllers::problems(&c, &mut found);

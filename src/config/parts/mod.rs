@@ -8,6 +8,7 @@
 mod clip;
 mod composition;
 mod controllers;
+mod converter_bits;
 mod distill;
 mod feedback;
 mod group_lasso;
@@ -27,6 +28,7 @@ mod tests;
 pub use clip::{ClipGroup, ClipWeights, MappingRange};
 pub use composition::{Composition, Gradient};
 pub use controllers::{NormAfter, QuantizeAfter};
+pub use converter_bits::ConverterBits;
 pub use distill::Distill;
 pub use feedback::{Irs, Ovf};
 pub use group_lasso::{GroupLasso, LassoGroups};
@@ -35,7 +37,7 @@ pub use l1::L1;
 pub use learned_range::LearnedRange;
 pub use mask::{MaskGroups, MaskWeights, MaskedLayer};
 pub use mask_growth::MaskGrowth;
-pub use noise::FreshChips;
+pub use noise::{Draws, FreshChips};
 pub use plateau::Plateau;
 pub use quantize::{QuantizeActivations, QuantizeWeights};
 pub use slice_l1::SliceL1;
@@ -67,6 +69,7 @@ parts! {
     /// What deviates in a step.
     pub enum NoisePart {
         Chip(FreshChips) = "chip",
+        ConverterBits(ConverterBits) = "converter-bits",
     }
 }
 

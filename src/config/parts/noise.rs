@@ -1,20 +1,68 @@
 //! `{ kind = "chip" }` of `train.noise`.
 
+use std::ops::RangeInclusive;
+
+use toml::de::DeValue;
+
 use super::Composition;
 use super::composition::Problems;
-use crate::config::rule::{Any, Maybe};
+use crate::config::rule::{Allowed, Any, List, Maybe, Read, Rule, either};
 use crate::config::section::section;
 use crate::config::sigma_profile::for_single_cells;
 use crate::config::{Experiment, Fidelity, SigmaProfile, Variation};
 use crate::program::Law;
+
+/// Passes of a batch, each on fresh chips.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub enum Draws {
+    /// So many, whose chips deviate as usual.
+    Alike(usize),
+    /// One for every factor on the deviations of its chips.
+    Factors(Vec<f64>),
+}
+
+/// Passes of a batch.
+const DRAWS: RangeInclusive<usize> = 1..=64;
+/// Factors on the deviations of every pass.
+const FACTORS: List<RangeInclusive<f64>> = List {
+    each: 0.0..=10.0,
+    length: 1..=64,
+};
+
+impl Draws {
+    /// The factor of every pass, in order.
+    pub fn factors(&self) -> Vec<f64> {
+        match self {
+            Draws::Alike(number) => vec![1.0; *number],
+            Draws::Factors(factors) => factors.clone(),
+        }
+    }
+}
+
+impl Rule<Draws> for Any {
+    fn read(&self, value: &DeValue) -> Read<Draws> {
+        match value.as_array() {
+            Some(_) => FACTORS.read(value).map(Draws::Factors),
+            None => DRAWS.read(value).map(Draws::Alike),
+        }
+    }
+
+    fn allowed(&self) -> Allowed {
+        let number = Rule::<usize>::allowed(&DRAWS);
+        either(&number, &Rule::<Vec<f64>>::allowed(&FACTORS))
+    }
+}
 
 section! {
     /// Part `{ kind = "chip" }` of `train.noise`: every step runs on `train.chips_per_batch` freshly fabricated
     /// chips, which deviate as `[variation]`, `train.variation` and `train.sigma_w` say, at `train.level`.
     pub struct FreshChips {
         /// Passes of every batch, each on fresh chips; the gradient is their mean. Batch norm moves its statistics at
-        /// each.
-        draws: usize = 1, 1..=64;
+        /// each. A list has a pass for every value, whose chips deviate so many times as usual: a factor on sigma_W, sigma_B
+        /// and `chip.programming.sigma`, as `start` is. `[1.0, 0.5, 0.0]` trains on chips, on better ones and on nominal ones at
+        /// once. Calibration passes have factor 1.
+        draws: Draws = Draws::Alike(1), Any;
         /// Factor on sigma_W, sigma_B and `chip.programming.sigma` in the first epoch of the stage.
         start: f64 = 1.0, 0.0..=10.0;
         /// Epochs over which the factor goes from `start` to 1, by the same step every epoch.
@@ -95,7 +143,6 @@ mod tests {
     #[test]
     fn the_factor_goes_to_one() {
         let chips = FreshChips {
-            draws: 1,
             start: 0.2,
             ramp: 4,
             ..FreshChips::default()

@@ -69,6 +69,19 @@ fn mistakes_in_parts_are_told_with_their_line() {
             "2: field `train.noise.chip.time_s`: only cells have an age; allowed with train.level = \"cell\"",
         ),
         (
+            "noise = [{ kind = \"chip\", draws = [1, -1] }]\n",
+            "2: field `train.noise.chip.draws`: value -1 is not allowed; allowed: 0 to 10",
+        ),
+        (
+            "noise = [{ kind = \"chip\", draws = [] }]\n",
+            "2: field `train.noise.chip.draws`: value an array of 0 is not allowed; allowed: a list of 1 to 64 numbers",
+        ),
+        (
+            "noise = [{ kind = \"converter-bits\" }]\n",
+            "2: field `train.noise.converter-bits`: draws the bits of converters, and steps at level \"weight\" have none; \
+             allowed with train.level = \"cell\"",
+        ),
+        (
             "level = \"cell\"\nweights = [{ kind = \"quantize\" }]\nactivations = [{ kind = \"quantize\" }]\n\
              noise = [{ kind = \"chip\" }]\nloss = [{ kind = \"ovf\" }]\n\
              [variation]\nsigma_w = 0.0\n[chip.programming]\nsigma = 0.1\n[quantize]\ninput_bits = 8\n",
@@ -77,6 +90,53 @@ fn mistakes_in_parts_are_told_with_their_line() {
         ),
     ] {
         assert_eq!(wrong(train), says, "{train}");
+    }
+}
+
+/// What the converters that are drawn cannot be.
+#[test]
+fn mistakes_in_drawn_converters_are_told() {
+    let refused = |bits: &str, adc: &str| {
+        wrong(&format!(
+            "level = \"cell\"\nweights = [{{ kind = \"quantize\" }}]\nactivations = [{{ kind = \"quantize\" }}]\n\
+             noise = [{{ kind = \"converter-bits\", bits = {bits} }}]\n[quantize]\ninput_bits = 8\n{adc}"
+        ))
+    };
+    for (bits, adc, says) in [
+        (
+            "[6]",
+            "[chip.adc]\nbits = 0\n",
+            "and there are none; allowed with chip.adc.bits above 0",
+        ),
+        (
+            "[6]",
+            "[chip.cells]\nslice_bits = 4\n[chip.adc]\nbits = [5, 6]\n",
+            "one number is drawn for all slices, and chip.adc.bits is a list of theirs",
+        ),
+        (
+            "[6]",
+            "[layer.fc1.chip.adc]\nbits = 5\n",
+            "[layer.NAME] has bits of its own",
+        ),
+        (
+            "[1, 6]",
+            "",
+            "1 bit with codes \"sign-magnitude\" has a range of zero width; allowed: 2 to 14",
+        ),
+        (
+            "[]",
+            "",
+            "value an array of 0 is not allowed; allowed: a list of 1 to 16",
+        ),
+        ("[15]", "", "value 15 is not allowed; allowed: 1 to 14"),
+        (
+            "[3]",
+            "[chip.adc]\nbits = 2\ninl = [0.1, 0, 0]\n",
+            "chip.adc.inl has a value for every code of one number of bits",
+        ),
+    ] {
+        let told = refused(bits, adc);
+        assert!(told.contains(says), "{told}");
     }
 }
 

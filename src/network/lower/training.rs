@@ -13,8 +13,8 @@ use std::collections::HashMap;
 pub use super::backward::check_trainable;
 use super::cells::CellTensors;
 use super::fabricated::Deviating;
-pub use super::parts::{PartTensors, Pass, StepParts};
-use super::parts::{Passes, Transforms};
+pub use super::parts::{PartTensors, Pass, StepParts, Variant};
+use super::parts::{Passes, Transforms, variants};
 use super::update::Trained;
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -66,6 +66,10 @@ pub struct TrainSpec {
     pub cells: Option<CellTraining>,
     /// Forward passes under other deviations, whose logits [`StepParts::subtracted`] has factors for.
     pub passes: Vec<Pass>,
+    /// Sections of the step under other deviations or through other converters, which the host chooses from for every
+    /// pass; with some, there is none of [`TrainSpec::noise`], [`TrainSpec::cells`] and [`TrainSpec::passes`], which are
+    /// those of calibration.
+    pub variants: Vec<Variant>,
     /// What else a step is composed of.
     pub parts: StepParts,
     /// Optimizer.
@@ -120,6 +124,8 @@ pub struct Training {
     /// Section: one training step; with [`TrainSpec::accumulate`] only the gradient of one part,
     /// added to what is there.
     pub step: SectionId,
+    /// Sections: the same for every one of [`TrainSpec::variants`]; the first is [`Training::step`].
+    pub variants: Vec<SectionId>,
     /// Section: the update from the summed gradients, which it clears (only with
     /// [`TrainSpec::accumulate`]).
     pub update: Option<SectionId>,
@@ -184,6 +190,13 @@ pub(super) struct SavedConv {
 /// Builds the training program. The graph must pass [`check_trainable`], unless
 /// [`TrainSpec::forward_only`].
 pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
+    let mut training = lower_one(graph, numerics, spec);
+    variants::add(&mut training, spec, |own| lower_one(graph, numerics, own));
+    training
+}
+
+/// The program without variants of the step.
+fn lower_one(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let mut t = Trainer::new(graph, numerics, spec);
     let (images, labels) = t.b.image_io("", Scope::PerChip);
     let tally =
@@ -237,6 +250,7 @@ pub fn lower(graph: &Graph, numerics: &Numerics, spec: &TrainSpec) -> Training {
     let quantized_inputs = quantized_inputs(&mut program, stages);
     Training {
         step,
+        variants: vec![],
         update,
         averaged,
         averages,

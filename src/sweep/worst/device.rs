@@ -240,6 +240,7 @@ impl Slope {
             noise: vec![],
             cells: None,
             passes: vec![],
+            variants: vec![],
             optimizer: Optimizer::Sgd {
                 momentum: 0.0,
                 nesterov: false,

@@ -104,7 +104,7 @@ impl Run<'_> {
         let part = self.batch / self.parts;
         let indices = &order[step * part..][..part];
         self.batches.fill(indices, None, &mut batch);
-        let written = self.write_part(&batch, 0, 1, CALIBRATION_CHIPS | step as u32);
+        let written = self.write_part(&batch, (0, 1), CALIBRATION_CHIPS | step as u32, 1.0);
         self.calibration = batch;
         written
     }
@@ -116,6 +116,7 @@ impl Run<'_> {
 
     /// Makes the network what is deployed. `choose`: its steps are not yet those of what they quantize.
     fn deploy(&mut self, choose: bool) -> Result<Parameters> {
+        self.use_own_converters()?;
         if self.step > 0 && !self.training.averages.is_empty() {
             self.averaged()?
                 .load_into(self.session.as_mut(), &self.training.states)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Run;
 use crate::error::{Error, Result};
 use crate::network::lower::ActStep;
+use crate::network::lower::cells::write_ranges;
 use crate::program::CHIP_FIELDS;
 use crate::progress::{EpochProgress, HeldOutProgress, Moment, TrainProgress};
 use crate::random::TRAINING;
@@ -76,6 +77,7 @@ impl Run<'_> {
     /// Empties the sums and calibrates what follows the weights.
     fn begin_epoch(&mut self) -> Result<()> {
         self.epoch = EpochSums::default();
+        self.use_own_converters()?;
         self.use_noise_of(self.step / self.steps_per_epoch)?;
         self.grow_mask()?;
         self.calibrate_converters()?;
@@ -94,8 +96,9 @@ impl Run<'_> {
             self.teach(&batch, part)?;
             for draw in 0..self.draws {
                 let word = self.word(part, draw);
-                self.write_part(&batch, part, self.parts, word)?;
-                self.run_part(word)?;
+                let factor = self.kinds.factor(draw);
+                self.write_part(&batch, (part, self.parts), word, factor)?;
+                self.run_part(word, draw)?;
             }
         }
         ahead.recycle(batch);
@@ -225,14 +228,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a part of a batch, and the deviations of its chips. `word / chips` is its first chip
-    /// word.
+    /// Writes a part of a batch (which, of how many), and the deviations of its chips, which are `factor` times the usual.
+    /// `word / chips` is its first chip word.
     pub(super) fn write_part(
         &mut self,
         batch: &Batch,
-        part: usize,
-        parts: usize,
+        (part, parts): (usize, usize),
         word: u32,
+        factor: f64,
     ) -> Result<()> {
         let of = |values: &[f32]| {
             let n = values.len() / parts;
@@ -247,7 +250,7 @@ impl Run<'_> {
             .map(|chip| match &self.common {
                 Some(v) => {
                     let eps = v.eps_b(self.seed, TRAINING, first.wrapping_add(chip));
-                    (self.noise * eps) as f32
+                    (factor * self.noise * eps) as f32
                 }
                 None => 0.0,
             })
@@ -270,11 +273,18 @@ impl Run<'_> {
         ((self.step * self.parts + part) * self.draws + draw) as u32
     }
 
-    /// Runs the training section on a part of the batch.
-    fn run_part(&mut self, word: u32) -> Result<()> {
+    /// Runs the training section of a draw on a part of the batch, through the converters that are drawn for it.
+    fn run_part(&mut self, word: u32, draw: usize) -> Result<()> {
+        let bits = self.kinds.drawn(self.seed, self.first_chip(word));
+        if let (Some(bits), Some(cells)) = (bits, &self.cells) {
+            let layers = cells.layers_with(bits);
+            write_ranges(self.session.as_mut(), &self.training.cells, layers)?;
+        }
+        let variant = self.kinds.section(draw, bits);
+        let section = variant.map_or(self.training.step, |at| self.training.variants[at]);
         // Without parts and draws this section also updates, so it sees the step's rate.
         let lr = self.learning_rate(self.step);
-        self.run_at(self.training.step, word, word, lr)
+        self.run_at(section, word, word, lr)
     }
 
     /// Hits and summed loss since the last call, over all chips.

@@ -1,14 +1,16 @@
 //! The program of a training, before any memory is taken for it.
 
 use super::Purpose;
+use super::kinds::{Kind, Kinds};
 use crate::backend::{Backend, Capacity};
 use crate::chip::ChipVariation;
+use crate::config::LayerSettings;
 use crate::error::{Error, Result};
-use crate::network::lower::Numerics;
-use crate::network::lower::training::{self, Pass, StepParts, TrainSpec, Training};
+use crate::network::lower::training::{self, Pass, StepParts, TrainSpec, Training, Variant};
+use crate::network::lower::{CellNoise, Numerics};
 use crate::random::{Reach, product};
 use crate::setup::{self, Point};
-use crate::train::cells::CellSteps;
+use crate::train::cells::{CellSteps, Seen};
 use crate::train::settings::{self, Steps};
 
 /// A training program and the size of its steps.
@@ -48,31 +50,34 @@ impl Layout {
         for layer in &mut settings {
             layer.variation = experiment.in_training(&layer.variation);
         }
-        let within = |more: f64| match noisy {
-            true => setup::noises(&settings, |v| noise * (v.sigma_w + more), 0),
-            false => vec![],
-        };
         let common = (noisy && experiment.training_sigma_b() > 0.0)
             .then(|| point.chips())
             .transpose()?;
-        let on_cells = |more| CellSteps::new(point, graph, numerics, (noise, more));
-        let mut cells = on_cells(0.0)?;
-        if purpose == Purpose::Settle {
-            cells = cells.map(CellSteps::without_converters);
-        }
-        let pass = |more| {
-            let layers = on_cells(more)?.map(|cells| cells.spec().layers);
-            Ok(Pass {
-                noise: within(more),
-                layers: layers.unwrap_or_else(|| [].into()),
-            })
+        let seen = Seeing {
+            point,
+            numerics,
+            purpose,
+            settings: noisy.then_some(settings),
+            noise,
         };
+        let kinds = Kinds::of(t);
+        let cells = match (seen.cells(Kind::USUAL, 0.0)?, purpose) {
+            (Some(cells), Purpose::Train) => Some(seen.drawn(cells, &kinds)?),
+            (cells, Purpose::Settle) => cells.map(CellSteps::without_converters),
+            (cells, _) => cells,
+        };
+        let variants = match purpose {
+            Purpose::Train => kinds.sections(),
+            Purpose::Settle | Purpose::Quantize { .. } => vec![],
+        };
+        let variants = variants.into_iter().map(|kind| seen.variant(kind));
         let spec = TrainSpec {
             cells: cells.as_ref().map(CellSteps::spec),
             frozen_norm: purpose == Purpose::Quantize { frozen_norm: true },
             forward_only: purpose != Purpose::Train,
-            passes: passes(point, purpose, pass)?,
-            ..settings::train_spec(experiment, within(0.0), batch / parts)
+            passes: seen.passes(Kind::USUAL)?,
+            variants: variants.collect::<Result<_>>()?,
+            ..settings::train_spec(experiment, seen.within(Kind::USUAL, 0.0), batch / parts)
         };
         let spec = match purpose {
             // What transforms make of weights is in them already.
@@ -108,23 +113,92 @@ impl Layout {
     }
 }
 
-/// The passes of a step under more noise; `pass` makes one whose sigma_W is larger by that much.
-///
-/// # Errors
-/// An impossible chip; more layers in all passes than random numbers have addresses for.
-fn passes(
-    point: &Point,
+/// What the passes of a step see.
+struct Seeing<'a> {
+    point: &'a Point<'a>,
+    numerics: &'a Numerics,
     purpose: Purpose,
-    pass: impl Fn(f64) -> Result<Pass>,
-) -> Result<Vec<Pass>> {
-    let parts = point.experiment().train.composition();
-    let Some(ovf) = parts.ovf().filter(|_| purpose == Purpose::Train) else {
-        return Ok(vec![]);
-    };
-    let layers = purpose.graph(point).crossbars().len();
-    Reach::Layers.check(
-        product(&[layers, ovf.more.len() + 1]),
-        "layers on arrays in all passes of a step",
-    )?;
-    ovf.more.iter().map(|&more| pass(more)).collect()
+    /// The crossbar layers, where their chips deviate.
+    settings: Option<Vec<LayerSettings>>,
+    /// Factor on the deviations.
+    noise: f64,
+}
+
+impl Seeing<'_> {
+    /// Deviations of a pass at weight level whose sigma_W is larger by `more`.
+    fn within(&self, kind: Kind, more: f64) -> Vec<Option<CellNoise>> {
+        let times = self.noise * kind.factor;
+        let settings = self.settings.as_ref();
+        settings.map_or(vec![], |settings| {
+            setup::noises(settings, |v| times * (v.sigma_w + more), 0)
+        })
+    }
+
+    /// Cells of a pass.
+    ///
+    /// # Errors
+    /// An impossible chip.
+    fn cells(&self, kind: Kind, more: f64) -> Result<Option<CellSteps>> {
+        let seen = Seen {
+            times: self.noise * kind.factor,
+            more,
+            bits: kind.bits,
+        };
+        let graph = self.purpose.graph(self.point);
+        CellSteps::new(self.point, graph, self.numerics, seen)
+    }
+
+    /// The cells with those of passes through the converters that are drawn.
+    ///
+    /// # Errors
+    /// An impossible chip.
+    fn drawn(&self, cells: CellSteps, kinds: &Kinds) -> Result<CellSteps> {
+        kinds.bits().iter().try_fold(cells, |cells, &bits| {
+            let kind = Kind {
+                bits: Some(bits),
+                ..Kind::USUAL
+            };
+            let other = self.cells(kind, 0.0)?;
+            Ok(match other {
+                Some(other) => cells.with_drawn(bits, other),
+                None => cells,
+            })
+        })
+    }
+
+    /// The passes under more noise.
+    ///
+    /// # Errors
+    /// An impossible chip; more layers in all passes than random numbers have addresses for.
+    fn passes(&self, kind: Kind) -> Result<Vec<Pass>> {
+        let parts = self.point.experiment().train.composition();
+        let Some(ovf) = parts.ovf().filter(|_| self.purpose == Purpose::Train) else {
+            return Ok(vec![]);
+        };
+        let layers = self.purpose.graph(self.point).crossbars().len();
+        Reach::Layers.check(
+            product(&[layers, ovf.more.len() + 1]),
+            "layers on arrays in all passes of a step",
+        )?;
+        let pass = |&more: &f64| {
+            let layers = self.cells(kind, more)?.map(|cells| cells.spec().layers);
+            Ok(Pass {
+                noise: self.within(kind, more),
+                layers: layers.unwrap_or_else(|| [].into()),
+            })
+        };
+        ovf.more.iter().map(pass).collect()
+    }
+
+    /// A section of the step of its own.
+    ///
+    /// # Errors
+    /// As [`Seeing::passes`].
+    fn variant(&self, kind: Kind) -> Result<Variant> {
+        Ok(Variant {
+            noise: self.within(kind, 0.0),
+            cells: self.cells(kind, 0.0)?.map(|cells| cells.spec()),
+            passes: self.passes(kind)?,
+        })
+    }
 }

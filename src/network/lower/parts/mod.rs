@@ -9,6 +9,7 @@ mod mask;
 mod passes;
 mod range;
 mod slice_l1;
+pub(super) mod variants;
 
 pub use clip::{Bound, Clip};
 pub use distill::Teaching;
@@ -18,6 +19,7 @@ pub use passes::Pass;
 pub(super) use passes::Passes;
 pub use range::RangeRule;
 pub use slice_l1::SlicePenalty;
+pub use variants::Variant;
 
 use std::collections::HashMap;
 
