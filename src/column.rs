@@ -68,6 +68,8 @@ pub enum Kind {
 pub struct Column {
     /// Its name, the same in every file.
     pub name: &'static str,
+    /// What headings and axes call it, without unit; empty where its name in words does. See [`Column::words`].
+    pub title: &'static str,
     /// Unit of its values; empty for ratios and plain counts.
     pub unit: &'static str,
     /// Meaning in a sentence or two, in Markdown.
@@ -79,6 +81,19 @@ pub struct Column {
 }
 
 impl Column {
+    /// What headings and axes call it, without unit.
+    ///
+    /// ```
+    /// let energy = pimento::sweep::columns::find("energy_array_pj").unwrap();
+    /// assert_eq!(energy.words(), "energy of the arrays for an image");
+    /// ```
+    pub fn words(&self) -> String {
+        match self.title {
+            "" => self.name.replace('_', " "),
+            title => title.to_string(),
+        }
+    }
+
     /// Its row in a table of columns in Markdown: name, unit, kind, good direction, meaning.
     pub fn markdown(&self) -> String {
         let kind = match self.kind {
@@ -226,6 +241,7 @@ macro_rules! columns {
                 $crate::column::Field {
                     column: $crate::column::Column {
                         name: stringify!($field),
+                        title: "",
                         unit: columns!(@unit $($unit)?),
                         about: concat!($($doc),+),
                         kind: columns!(@kind $kind),

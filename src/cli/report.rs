@@ -5,30 +5,34 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use pimento::files::{outputs, write_atomically};
 use pimento::report::combine::{Run, combine};
+use pimento::report::trainings::{Trained, Trainings};
 use pimento::report::{chips, html, summary, verify};
 use pimento::sweep::outdir;
-use pimento::{Error, Result};
+use pimento::{Error, Result, train};
 use serde_json::json;
 
 use super::options::OutputArgs;
 use super::output;
 
-/// Make one page of one or several runs, to compare them
+/// Make one page of one or several runs, or trained networks, to compare them
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Reads summary.json and chips.csv of each directory, and refuses them where journal.bin beside them \
 recorded other files. With several, the run is one more axis of every \
 table and plot, and runs of the same seed are compared chip by chip.
 
+Files of `pimento train` make a page of how their trainings went.
+
 Examples:
   pimento report runs/before runs/after --out comparison.html
-  pimento report runs/demo                 makes its report.html again")]
+  pimento report runs/demo                 makes its report.html again
+  pimento report seed1.safetensors seed2.safetensors --out trainings.html")]
 pub struct Report {
-    /// Output directories of sweeps
-    #[arg(value_name = "DIR", required = true)]
+    /// Output directories of sweeps, or files of trained networks
+    #[arg(value_name = "DIR|FILE.safetensors", required = true)]
     runs: Vec<PathBuf>,
 
-    /// Page to write [default: report.html in the directory; comparison.html here for several]
+    /// Page to write [default: report.html in the directory; comparison.html here for several, trainings.html for files]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -43,6 +47,9 @@ pub struct Report {
 impl Report {
     /// Writes the page.
     pub fn run(&self) -> Result<()> {
+        if self.runs.iter().any(|path| path.is_file()) {
+            return self.of_files();
+        }
         let runs = load(&self.runs)?;
         let (result, rows) = combine(runs)?;
         let out = match (&self.out, &self.runs[..]) {
@@ -64,6 +71,40 @@ impl Report {
 }
 
 impl Report {
+    /// Writes the page of trained networks.
+    fn of_files(&self) -> Result<()> {
+        if let Some(dir) = self.runs.iter().find(|path| !path.is_file()) {
+            return Err(Error::input(format!(
+                "{}: is no file of a trained network, as others are; allowed: only files of `pimento train`, or only \
+                 directories of sweeps",
+                dir.display()
+            )));
+        }
+        let out = self.out.clone().unwrap_or_else(|| "trainings.html".into());
+        let ours = std::fs::read(&out).is_ok_and(|page| outdir::is_page(&page));
+        outputs::check(&out, &self.runs, self.force || ours, "--out")?;
+        let trainings = Trainings {
+            experiment: String::new(),
+            adapter: String::new(),
+            all: self
+                .runs
+                .iter()
+                .map(|path| trained(path))
+                .collect::<Result<_>>()?,
+            command: super::command_line(),
+            config_toml: String::new(),
+        };
+        write_atomically(&out, html::trainings::page(&trainings).as_bytes())?;
+        match self.how.json {
+            true => output::print_json(&json!({
+                "pimento": env!("CARGO_PKG_VERSION"),
+                "report": out.display().to_string(),
+                "trainings": trainings.all.len(),
+            })),
+            false => self.how.print(&format!("report: {}\n", out.display())),
+        }
+    }
+
     /// Refuses to replace what is read, and what is no page of Pimento.
     fn check(&self, out: &Path) -> Result<()> {
         let mut inputs = vec![];
@@ -79,6 +120,13 @@ impl Report {
         let ours = std::fs::read(out).is_ok_and(|page| outdir::is_page(&page));
         outputs::check(out, &inputs, self.force || ours, "--out")
     }
+}
+
+/// A trained network from its file.
+fn trained(path: &Path) -> Result<Trained> {
+    let (key, record) = train::record_of(path)?;
+    let name = path.file_stem().unwrap_or(path.as_os_str());
+    Trained::new(name.to_string_lossy(), &key, record)
 }
 
 /// Reads runs; two of the same name are told apart by their numbers.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::files::outputs;
+use pimento::files::{check_destination, outputs, write_atomically};
+use pimento::report::html;
+use pimento::report::trainings::{Trained, Trainings};
 use pimento::setup;
 use pimento::sweep::models::training_label;
 use pimento::train::{self, Job};
@@ -25,7 +27,9 @@ Ctrl-C saves the training beside it (FILE.partial); --resume continues, through 
 Examples:
   pimento train experiments/self_tuning_fashion.toml --out fashion.safetensors
   pimento train experiments/lenet5_mnist_a1w1.toml --data ~/mnist --point 9 --out lenet5.safetensors
-  pimento train my.toml --out my.safetensors --resume")]
+  pimento train my.toml --out my.safetensors --resume
+  pimento train my.toml --point 1 --out two.safetensors --report two.html
+  pimento report my.safetensors two.safetensors --out trainings.html     several on one page")]
 pub struct Train {
     #[command(flatten)]
     experiment: PointArgs,
@@ -46,6 +50,10 @@ pub struct Train {
     #[arg(long, value_name = "FILE.jsonl")]
     metrics: Option<PathBuf>,
 
+    /// Write a page: loss and accuracy by epoch, stages, settings
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
     #[command(flatten)]
     backend: BackendArgs,
 
@@ -63,6 +71,15 @@ impl Train {
         inputs.push(self.experiment.experiment.clone());
         outputs::check(&self.out, &inputs, self.force, "--out")?;
         outputs::refuse_inputs(&partial, &inputs)?;
+        if let Some(page) = &self.report {
+            if *page == self.out || *page == partial {
+                return Err(Error::input(
+                    "--report: is the file of --out; allowed: another file",
+                ));
+            }
+            outputs::check(page, &inputs, self.force, "--report")?;
+            check_destination(page)?;
+        }
         if let Some(metrics) = &self.metrics {
             outputs::refuse_inputs(metrics, &inputs)?;
         }
@@ -91,6 +108,19 @@ impl Train {
         train::save_model(&self.out, &model, &key)?;
         if partial.exists() {
             std::fs::remove_file(&partial).map_err(|e| Error::io(&partial, e))?;
+        }
+        if let Some(page) = &self.report {
+            let name = self.out.file_stem().unwrap_or(self.out.as_os_str());
+            let trained = Trained::new(name.to_string_lossy(), &key, model.record.clone())?;
+            let stages = point.stages()?.into_iter().map(|stage| stage.name);
+            let trainings = Trainings {
+                experiment: experiment.name.clone(),
+                adapter: backend.info().name,
+                all: vec![trained.named(&stages.collect::<Vec<_>>())],
+                command: super::command_line(),
+                config_toml: point.to_toml()?,
+            };
+            write_atomically(page, html::trainings::page(&trainings).as_bytes())?;
         }
         let record = &model.record;
         if self.output.json {

@@ -177,6 +177,7 @@ pub(super) mod tests {
             yield_limit: 0.8,
             tuning_cost: None,
             costs: Default::default(),
+            energy: None,
             basis: crate::sweep::census::Basis::default(),
             predicted_variance: None,
             elapsed_s: 0.0,

@@ -170,8 +170,18 @@ pub(super) fn state(state: &State) -> &'static str {
     }
 }
 
+/// Why designs left.
+pub(super) struct Reason {
+    /// In words, before the constraint where there is one.
+    pub words: &'static str,
+    /// The constraint, as the goal writes it.
+    pub constraint: Option<String>,
+    /// How many left for it.
+    pub designs: usize,
+}
+
 /// Designs that left, by the reason.
-pub(super) fn reasons(found: &Found) -> Vec<(String, usize)> {
+pub(super) fn reasons(found: &Found) -> Vec<Reason> {
     let goal: &Goal = &found.goal;
     let number =
         |is: &dyn Fn(&State) -> bool| found.designs.iter().filter(|d| is(&d.state)).count();
@@ -179,15 +189,21 @@ pub(super) fn reasons(found: &Found) -> Vec<(String, usize)> {
     for (at, constraint) in goal.constraints.iter().enumerate() {
         let fails = number(&|s| matches!(s, State::Fails { constraint } if *constraint == at));
         let unshown = number(&|s| matches!(s, State::NotShown { constraint } if *constraint == at));
-        all.push((format!("fail {constraint}"), fails));
-        all.push((format!("are not shown to keep {constraint}"), unshown));
+        for (words, designs) in [("fail", fails), ("are not shown to keep", unshown)] {
+            all.push(Reason {
+                words,
+                constraint: Some(constraint.to_string()),
+                designs,
+            });
+        }
     }
     let beaten = number(&|s| matches!(s, State::Beaten { .. }));
-    all.push((
-        "are beaten by a design that keeps all constraints".into(),
-        beaten,
-    ));
-    all.retain(|(_, n)| *n > 0);
+    all.push(Reason {
+        words: "are beaten by a design that keeps all constraints",
+        constraint: None,
+        designs: beaten,
+    });
+    all.retain(|reason| reason.designs > 0);
     all
 }
 
@@ -246,8 +262,14 @@ pub fn table(found: &Found) -> String {
     if found.front.is_empty() {
         out += "no design keeps all constraints\n";
     }
-    for (reason, n) in reasons(found) {
-        out += &format!("{n} {reason}\n");
+    for Reason {
+        words,
+        constraint,
+        designs,
+    } in reasons(found)
+    {
+        let of = constraint.map_or(String::new(), |c| format!(" {c}"));
+        out += &format!("{designs} {words}{of}\n");
     }
     out + &format!(
         "simulated: {}\nintervals: 95 % over chips, of each design alone; risk of a design left out that the whole sweep would have: {}\n",

@@ -85,6 +85,8 @@ pub fn of_page(result: &SweepResult, rows: &[ChipRow]) -> Vec<Figure> {
     figures.extend(columns.iter().map(|c| chips(&Quantity::Value(result, c))));
     figures.extend([
         plot::pareto::figure(result, &layout),
+        plot::breakdown::points(result, &layout),
+        plot::breakdown::layers(result, &layout),
         plot::wafer::figure(result, rows, &layout),
         plot::estimate::figure(result, rows, &layout),
         plot::training::figure(result),

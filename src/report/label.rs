@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use crate::column::Column;
 use crate::config::reference;
 use crate::report::text::compact;
+use crate::sweep::columns;
+use crate::sweep::cost::COSTS;
 
 /// What a field's declaration says.
 struct Declared {
@@ -58,13 +60,42 @@ pub(super) fn valued(path: &str, value: &str) -> String {
     }
 }
 
-/// A column as the title of an axis: its name in words, with its unit.
+/// What a column is called in a sentence, without unit.
+pub(super) fn words(column: &Column) -> String {
+    match column.title {
+        "" => name(column.name, column.unit),
+        title => title.to_string(),
+    }
+}
+
+/// A column as the title of an axis: its words, with its unit.
 pub(super) fn column(column: &Column) -> String {
-    with_unit(&name(column.name, column.unit), column.unit)
+    with_unit(&words(column), column.unit)
+}
+
+/// The declaration of a result by its name in files: a column that some experiments have, or a cost.
+pub(super) fn declared(name: &str) -> Option<&'static Column> {
+    columns::find(name).or_else(|| COSTS.iter().find(|cost| cost.name == name))
+}
+
+/// A result as the title of an axis, by its name in files.
+pub(super) fn result(name: &str) -> String {
+    declared(name).map_or_else(|| name.replace('_', " "), column)
+}
+
+/// A unit as pages write it.
+pub(super) fn sign(unit: &str) -> String {
+    match unit {
+        "us" => "\u{b5}s".into(),
+        "uS" => "\u{b5}S".into(),
+        "um^2" => "\u{b5}m\u{b2}".into(),
+        unit => unit.replace("^2", "\u{b2}"),
+    }
 }
 
 fn with_unit(words: &str, unit: &str) -> String {
-    match unit.is_empty() || words.split(' ').any(|word| word == unit) {
+    let unit = sign(unit);
+    match unit.is_empty() || words.split(' ').any(|word| word == unit.as_str()) {
         true => words.to_string(),
         false => format!("{words} ({unit})"),
     }
@@ -79,7 +110,7 @@ fn meaning(about: &str) -> Option<String> {
         _ => clause.to_string(),
     };
     let words = clause.split_whitespace().count();
-    let plain = !clause.contains(['`', '(', ')', '=']) && (2..=MAX_WORDS).contains(&words);
+    let plain = !clause.contains(['`', '(', ')', '=', '_']) && (2..=MAX_WORDS).contains(&words);
     plain.then(|| lower_first(clause.trim()))
 }
 
@@ -160,7 +191,29 @@ mod tests {
         assert_eq!(valued("run", "before"), "run before");
         assert_eq!(unit("chip.drift.time_s"), "s");
         let energy = crate::sweep::columns::find("energy_high_pj");
-        assert_eq!(energy.map(column).as_deref(), Some("energy high (pJ)"));
+        assert_eq!(
+            energy.map(column).as_deref(),
+            Some("energy for an image, upper end (pJ)")
+        );
+        assert_eq!(result("area_high_mm2"), "area, upper end (mm\u{b2})");
+        assert_eq!(
+            result("latency_low_us"),
+            "time for an image, lower end (\u{b5}s)"
+        );
+        assert_eq!(result("new_cost"), "new cost");
+    }
+
+    /// No name of a file stands where a reader looks for words.
+    #[test]
+    fn every_result_has_words_of_its_own() {
+        let mut seen: Vec<String> = vec![];
+        for c in columns::all().iter().chain(&COSTS) {
+            let words = words(c);
+            assert!(!words.contains('_') && words.len() < 50, "{words}");
+            assert!(!c.title.is_empty() && !words.contains('('), "{words}");
+            assert!(!seen.contains(&words), "{words}");
+            seen.push(words);
+        }
     }
 
     #[test]
@@ -189,6 +242,9 @@ mod tests {
             let title = field(path);
             assert!(!title.is_empty() && title.len() < 80, "{path}: {title}");
             assert!(!title.contains(['`', '[']), "{path}: {title}");
+            // Units may have subscripts.
+            let words = title.split(" (").next().unwrap_or_default();
+            assert!(!words.contains('_'), "{path}: {title}");
         }
     }
 }

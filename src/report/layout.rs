@@ -265,7 +265,7 @@ impl Layout {
         (0..self.axes.len())
             .filter(constant)
             .filter(|&a| !self.axes[a].values.is_empty())
-            .map(|a| (self.axes[a].head(), self.axes[a].value(0)))
+            .map(|a| (self.axes[a].heading(), self.axes[a].value(0)))
             .filter(|(_, value)| !value.is_empty())
             .collect()
     }

@@ -5,7 +5,7 @@
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
 //! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits.
-//! * [`designs`]: what a search of designs leaves.
+//! * [`designs`]: what a search of designs leaves. [`trainings`]: how trainings went.
 //! * [`figures`]: one figure, for a paper; [`export`]: as SVG, PNG, PDF or CSV.
 //! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
 //!   as [`pairing`] says. * [`verify`]: whether what is read back can be what a sweep wrote.
@@ -30,6 +30,7 @@ pub mod slices;
 pub mod summary;
 mod table;
 mod text;
+pub mod trainings;
 pub mod typed;
 pub mod verify;
 

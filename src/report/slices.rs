@@ -197,7 +197,7 @@ pub(super) fn definitions(report: &Report) -> Vec<String> {
     ];
     if report.chips > 0 {
         all.push(format!(
-            "NF is the mean of |I_ideal - I| / |I_ideal| over all currents that are ideally not 0: mean and standard deviation over \
+            "NF is the mean of |I0 - I| / |I0| over all currents whose ideal value I0 is not 0: mean and standard deviation over \
              {}, {}.",
             count(report.chips as u64, "chip"),
             count(report.currents.images as u64, "image"),

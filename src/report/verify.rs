@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::config::{MAX_CHIPS, MAX_POINTS};
+use crate::sweep::breakdown::Breakdown;
 use crate::sweep::census::{Basis, Census};
 use crate::sweep::columns;
 use crate::sweep::result::{ChipRow, PointInputs, PointSummary, SweepResult};
@@ -100,6 +101,7 @@ fn agrees(found: &PointSummary, chips: &Census) -> Result<(), String> {
         yield_limit: found.yield_limit,
         tuning_cost: found.tuning_cost,
         costs: found.costs.clone(),
+        energy: None,
         basis: Basis {
             stratified: found.stratified,
             chance: None,
@@ -289,6 +291,9 @@ fn point(p: &PointSummary) -> Result<(), String> {
     for (name, cost) in &p.costs {
         within(name, *cost, 0.0, f64::MAX)?;
     }
+    if let Some(energy) = &p.energy {
+        breakdown(energy)?;
+    }
     if let Some(e) = &p.estimate {
         within("estimate.variance", e.variance, 0.0, f64::MAX)?;
         within(
@@ -299,6 +304,25 @@ fn point(p: &PointSummary) -> Result<(), String> {
         )?;
     }
     duration("elapsed_s", p.elapsed_s)
+}
+
+/// Whether energies by layer and part are possible.
+fn breakdown(energy: &Breakdown) -> Result<(), String> {
+    within("energy.node_nm", energy.node_nm, 0.0, f64::MAX)?;
+    let parts = energy.layers.iter().flat_map(|layer| {
+        let parts = layer.parts.iter();
+        parts.map(|(part, pj)| (format!("energy.layers.{}.parts.{part}", layer.name), *pj))
+    });
+    let tuning = ("energy.tuning_pj".to_string(), energy.tuning_pj);
+    for (name, pj) in parts.chain([tuning]) {
+        if !(0.0..=pj.high).contains(&pj.low) || !pj.high.is_finite() {
+            return Err(format!(
+                "{name} is from {} to {}; allowed: 0 or more pJ, in this order",
+                pj.low, pj.high
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// No experiment has larger deviations.

@@ -15,7 +15,7 @@ use crate::tuning::TuningCost;
 use crate::tuning::cells::{CellTuner, Held, TunedLayer, tune};
 
 /// Operations of a multiply-accumulate.
-const OPERATIONS: f64 = 2.0;
+pub const OPERATIONS: f64 = 2.0;
 
 /// What a chip takes, without images.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -22,7 +22,7 @@ mod teacher;
 use std::sync::Arc;
 
 pub use cells::cell_layers;
-pub use energy::{ChipEstimate, estimate};
+pub use energy::{ChipEstimate, OPERATIONS, estimate};
 pub use inputs::{HeldOut, Images, Inputs};
 pub use kept_kernels::KernelDirectory;
 pub use layers::{layers, noises};

@@ -21,6 +21,7 @@ pub fn all() -> &'static [Column] {
     static ALL: LazyLock<Vec<Column>> = LazyLock::new(|| {
         let metrics = Metric::ALL.iter().map(|&metric| Column {
             name: metric.as_str(),
+            title: metric.title(),
             unit: "",
             about: metric.about(),
             kind: Kind::Optional,
@@ -42,8 +43,15 @@ fn energies() -> impl Iterator<Item = Column> {
         "Energy of the chip for an image: its arrays, and the other parts by the model of converters that gives the least.",
         "The same by the model that gives the most.",
     ];
-    ENERGY.into_iter().zip(about).map(|(name, about)| Column {
+    let titles = [
+        "energy of the arrays for an image",
+        "energy for an image, lower end",
+        "energy for an image, upper end",
+    ];
+    let declared = ENERGY.into_iter().zip(titles).zip(about);
+    declared.map(|((name, title), about)| Column {
         name,
+        title,
         unit: "pJ",
         about,
         kind: Kind::Optional,

@@ -16,56 +16,85 @@ use super::wave::{self, Simulator};
 pub const COSTS: [Column; 11] = [
     cost(
         "cells",
+        "cells of a chip",
         "",
         "Programmable cells of a chip: weights times the cells of one (two if differential; an offset column of real \
          cells adds its copies for every row), and cells of tuning. At cell level the cells of the arrays.",
     ),
     cost(
         "conversions_per_image",
+        "conversions for an image",
         "",
         "Analog-to-digital conversions at least: one an output of a crossbar layer, as if every column were one \
          array's, and conversions of tuning. At cell level the conversions of all arrays, steps and slices.",
     ),
     cost(
         "operations_per_image",
+        "operations of tuning for an image",
         "",
         "Digital additions and multiplications of tuning alone.",
     ),
-    cost("arrays", "", "Arrays of a chip, at cell level."),
+    cost(
+        "arrays",
+        "arrays of a chip",
+        "",
+        "Arrays of a chip, at cell level.",
+    ),
     cost(
         "clipped_share",
+        "share of clipped conversions",
         "",
         "Part of the conversions that is beyond the converters' range, on a few chips and images: at cell level, where \
          they are counted (`chip.adc.count_clips`).",
     ),
     cost(
         "periphery_low_pj",
+        "energy beside the arrays, lower end",
         "pJ",
         "Energy for an image of all parts but the arrays, by the model of converters that gives the least, with a section \
          `[energy]` (docs/energy.md).",
     ),
     cost(
         "periphery_high_pj",
+        "energy beside the arrays, upper end",
         "pJ",
         "The same by the model that gives the most.",
     ),
     cost(
         "latency_low_us",
+        "time for an image, lower end",
         "us",
         "Time for an image of the layers on arrays, one after the other, by the fastest model of converters.",
     ),
-    cost("latency_high_us", "us", "The same by the slowest model."),
+    cost(
+        "latency_high_us",
+        "time for an image, upper end",
+        "us",
+        "The same by the slowest model.",
+    ),
     cost(
         "area_low_mm2",
+        "area, lower end",
         "mm^2",
         "Area of arrays, drivers, converters and what serves them, by the smallest model of converters.",
     ),
-    cost("area_high_mm2", "mm^2", "The same by the largest model."),
+    cost(
+        "area_high_mm2",
+        "area, upper end",
+        "mm^2",
+        "The same by the largest model.",
+    ),
 ];
 
-const fn cost(name: &'static str, unit: &'static str, about: &'static str) -> Column {
+const fn cost(
+    name: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    about: &'static str,
+) -> Column {
     Column {
         name,
+        title,
         unit,
         about,
         kind: Kind::Optional,

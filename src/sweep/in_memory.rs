@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::breakdown::Breakdown;
 use super::census::{Basis, Census};
 use super::cost::costs;
 use super::finite;
@@ -279,6 +280,7 @@ impl Work<'_> {
             yield_limit: experiment.sweep.yield_limit,
             tuning_cost: simulator.cost(),
             costs: costs(point, &mut simulator)?,
+            energy: Breakdown::of(point)?,
             basis: Basis::new(experiment, point.inputs.data.test.classes),
             predicted_variance: simulator.predicted_variance(),
             elapsed_s: at.elapsed().as_secs_f64(),

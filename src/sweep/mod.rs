@@ -21,6 +21,7 @@
 //! `examples/train_and_sweep.rs` simulates a hundred chips in memory; `examples/one_matrix.rs` multiplies one
 //! matrix on one chip.
 
+pub mod breakdown;
 pub mod cells;
 pub mod census;
 pub mod columns;

@@ -106,6 +106,7 @@ pub(super) fn summary(journal: &Journal, point: usize) -> Result<PointSummary> {
         yield_limit: planned.yield_limit,
         tuning_cost: facts.tuning_cost,
         costs: facts.costs.clone(),
+        energy: facts.energy.clone(),
         basis: planned.basis,
         predicted_variance: facts.predicted_variance,
         elapsed_s: journal.seconds(point),

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::breakdown::Breakdown;
 use super::census::{Basis, Census};
 use super::columns::{self, Values};
 use super::compare::Comparison;
@@ -17,7 +18,7 @@ use super::spread::ColumnSummary;
 use super::statistics::binomial::clopper_pearson_interval;
 use super::statistics::{self, Interval, Moments, Ranked, null_as_nan};
 use crate::column::{Column, columns};
-pub use crate::train::EpochRecord;
+pub use crate::train::{EpochRecord, TrainRecord};
 pub use crate::tuning::TuningCost;
 
 columns! {
@@ -281,6 +282,9 @@ pub struct PointSummary {
     /// What a chip costs, by name ([`super::cost::costs`]).
     #[serde(default)]
     pub costs: BTreeMap<String, f64>,
+    /// Energy by layer and part, with a section `[energy]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Breakdown>,
     /// How good the estimates were; `null` when chips estimate nothing.
     #[serde(default)]
     pub estimate: Option<EstimateSummary>,
@@ -307,6 +311,8 @@ pub struct PointInputs {
     pub tuning_cost: Option<TuningCost>,
     /// What a chip costs, by name.
     pub costs: BTreeMap<String, f64>,
+    /// Energy by layer and part, with a section `[energy]`.
+    pub energy: Option<Breakdown>,
     /// What intervals rest on.
     pub basis: Basis,
     /// Variance of `eps_hat - eps_common` by the estimator's closed form; `None` if it has none.
@@ -370,6 +376,7 @@ impl PointSummary {
             loss_vs_ideal: inputs.ideal - m.mean(),
             tuning_cost: inputs.tuning_cost,
             costs: inputs.costs.clone(),
+            energy: inputs.energy.clone(),
             estimate: estimate_summary(chips.errors(), inputs.predicted_variance),
             worst: chips.worst().to_vec(),
             columns,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::breakdown::Breakdown;
 use super::census::Census;
 use super::compare::comparisons;
 use super::cost::costs;
@@ -394,6 +395,7 @@ impl<'a> Sweep<'a> {
             ideal_metrics: ideal.metrics,
             tuning_cost: simulator.cost(),
             costs: costs(point, simulator)?,
+            energy: Breakdown::of(point)?,
             predicted_variance: simulator.predicted_variance(),
             model_sha256,
         };

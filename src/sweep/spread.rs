@@ -274,6 +274,7 @@ mod tests {
 
     fn column(better: Option<Better>) -> &'static Column {
         Box::leak(Box::new(Column {
+            title: "",
             name: "x",
             unit: "J",
             about: "",

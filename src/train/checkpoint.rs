@@ -361,6 +361,18 @@ pub fn load_model(path: &Path, key: &str, steps: &Course) -> Result<(Parameters,
     Ok((parameters, record))
 }
 
+/// What a network of [`save_model`] is known by ([`super::training_key`]), and how its training went.
+///
+/// # Errors
+/// A damaged file, or one that holds no trained network; a record that cannot be.
+pub fn record_of(path: &Path) -> Result<(String, TrainRecord)> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let (_, key, state) = parts(&bytes, path, "model")?;
+    let record: TrainRecord = parse(path, &state)?;
+    impossible(path, "model", problem_of(&record.history))?;
+    Ok((key, record))
+}
+
 /// A network of [`save_model`] for the chips of a point, where its training images are not at hand: its tensors must
 /// be those of the point's network, and nobody asks whether the point describes its training, as [`load_model`] does.
 /// `name` is what messages call it.

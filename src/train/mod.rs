@@ -36,6 +36,6 @@ mod validate;
 
 pub use check::check;
 pub(crate) use checkpoint::keep_model;
-pub use checkpoint::{load_model, model_from_bytes, save_model};
+pub use checkpoint::{load_model, model_from_bytes, record_of, save_model};
 pub use identity::training_key;
 pub use trainer::{EpochRecord, Job, Model, TrainRecord, Validation, train};

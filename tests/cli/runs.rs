@@ -325,3 +325,82 @@ fn an_interrupted_sweep_can_be_resumed() {
     assert!(output.stdout.is_empty());
     assert!(!out.join("summary.json").exists());
 }
+
+/// A training leaves a page; files of several make one together, and are not mixed with sweeps.
+#[test]
+fn trainings_have_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let experiment = dir.path().join("e.toml");
+    std::fs::write(
+        &experiment,
+        "[data]\nset = \"digits-8x8\"\ntrain_limit = 100\n[network]\nkind = \"mlp\"\nhidden = [4]\n[[train.stage]]\n\
+         name = \"first\"\nepochs = 1\n[[train.stage]]\nname = \"then\"\nepochs = 2\n[sweep.axes]\n\"train.seed\" = [1, 2]\n",
+    )
+    .unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let page = path("one.html");
+    for (point, file, more) in [
+        ("0", "one.safetensors", vec!["--report", text(&page)]),
+        ("1", "two.safetensors", vec![]),
+    ] {
+        let out = path(file);
+        let args = [
+            "train",
+            text(&experiment),
+            "--out",
+            text(&out),
+            "--point",
+            point,
+        ];
+        let run = pimento(&[&args[..], &["--backend", "cpu", "-q"], &more[..]].concat());
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    }
+    let one = std::fs::read_to_string(&page).unwrap();
+    assert!(one.contains(">then</td>") && one.contains("name = &quot;then&quot;"));
+    let (a, b, out) = (
+        path("one.safetensors"),
+        path("two.safetensors"),
+        path("t.html"),
+    );
+    let files = ["report", text(&a), text(&b), "--out", text(&out)];
+    for _ in 0..2 {
+        // A page of ours may be made again.
+        let run = pimento(&files);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    }
+    let both = std::fs::read_to_string(&out).unwrap();
+    assert!(both.contains("What tells them apart") && both.contains("two (seed 2)"));
+    let mixed = pimento(&[
+        "report",
+        text(&a),
+        text(dir.path()),
+        "--out",
+        text(&path("m.html")),
+    ]);
+    assert_eq!(mixed.code, 2);
+    assert!(
+        mixed.stderr.contains("only files of `pimento train`"),
+        "{}",
+        mixed.stderr
+    );
+    let same = pimento(&[
+        "train",
+        text(&experiment),
+        "--out",
+        text(&path("x")),
+        "--report",
+        text(&path("x")),
+    ]);
+    assert_eq!(same.code, 2);
+    assert!(!path("m.html").exists() && !path("x").exists());
+    let onto = pimento(&["report", text(&a), "--out", text(&b), "--force"]);
+    let kept = std::fs::read(&b).unwrap().starts_with(b"<!DOCTYPE");
+    assert!(
+        onto.code == 0 && kept,
+        "a file that is not read may be replaced by force"
+    );
+    assert_eq!(
+        pimento(&["report", text(&a), "--out", text(&a), "--force"]).code,
+        2
+    );
+}

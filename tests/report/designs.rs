@@ -9,7 +9,7 @@ use pimento::sweep::SweepOptions;
 
 use super::xml;
 
-fn found(goal: &str, title: &str) -> Found {
+pub fn found(goal: &str, title: &str) -> Found {
     let space = format!(
         "title = \"{title}\"\n[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [4]\n[train]\nepochs = 1\n\
          [sweep]\nchips = 20\nimages = 64\n[sweep.axes]\nmapping = [\"ideal\", \"differential\"]\nsigma_w = [0.1, 0.5]\n\

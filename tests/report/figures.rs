@@ -5,7 +5,7 @@ use pimento::report::figures::{Request, axes, figure, of_page, results};
 use pimento::report::plot::Figure;
 use pimento::sweep::result::{ChipRow, SweepResult};
 
-use crate::{all, shapes, synthetic, xml};
+use crate::{all, measured, shapes, synthetic, xml};
 
 fn request(x: &str, y: Option<&str>) -> Request {
     Request {
@@ -22,7 +22,8 @@ fn drawn(run: &(SweepResult, Vec<ChipRow>), request: &Request) -> Figure {
 /// Figures of every kind, at the width of a page and of a column.
 pub fn figures() -> Vec<(String, Figure)> {
     let mut found = vec![];
-    for (name, result, rows) in all() {
+    let (result, rows) = measured::energy();
+    for (name, result, rows) in all().into_iter().chain([("energy", result, rows)]) {
         let figures = of_page(&result, &rows).into_iter();
         found.extend(figures.map(|f| (format!("{name}: {}", f.name()), f)));
     }

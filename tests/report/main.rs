@@ -3,6 +3,7 @@
 
 mod designs;
 mod figures;
+mod measured;
 mod pairing;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -10,8 +11,11 @@ mod readable;
 mod shapes;
 mod slices;
 mod synthetic;
+mod trainings;
+mod words;
 mod xml;
 
+use pimento::config::chip::{PRESETS, Preset};
 use pimento::report;
 use pimento::sweep::result::{ChipRow, SweepResult};
 
@@ -56,7 +60,17 @@ fn pages_ask_no_network() {
         let page = report::html::page(&result, &rows);
         let picture = report::headline_svg(&result, &rows);
         for text in [page, picture] {
+            // The sources of a preset are links to follow, nothing that the page loads.
             let text = text.replace("http://www.w3.org/2000/svg", "");
+            let sources = PRESETS.iter().filter_map(|preset| preset.source());
+            let text = sources.fold(text, |text, source| {
+                let words = source.split([' ', '(', ')', ',']);
+                let links = words.filter(|word| word.starts_with("https:"));
+                links.fold(text, |text, link| {
+                    let link = link.trim_end_matches([';', '.']);
+                    text.replace(&format!("<a href=\"{link}\">{link}</a>"), "")
+                })
+            });
             for link in [
                 "http:", "https:", "url(", "@import", "<script ", "<link", "<img", "fetch(",
                 "import(",
@@ -127,10 +141,10 @@ fn energy_and_area_are_costs() {
     }
     let page = report::html::page(&result, &rows);
     for (text, drawn) in [
-        ("energy high pj", true),
-        ("area high mm2", true),
-        ("area low mm2", false),
-        ("periphery", false),
+        ("energy for an image, upper end (pJ)", true),
+        ("area, upper end (mm\u{b2})", true),
+        ("area, lower end", false),
+        ("energy beside the arrays", false),
     ] {
         assert_eq!(page.contains(text), drawn, "{text}");
         assert!(!plain.contains(text));
@@ -161,7 +175,9 @@ fn columns_that_only_some_points_have_are_shown() {
         let row = rows.iter().find(|r| r.point == 0 && r.chip == worst.chip);
         assert_eq!(row.unwrap().value(name), Some(worst.value));
     }
-    assert!(page.contains("brier, lower is better") && page.contains("Some chips have no value"));
+    assert!(
+        page.contains("Brier score, lower is better") && page.contains("Some chips have no value")
+    );
     let table = report::table(&result);
     assert!(table.lines().next().unwrap().ends_with("brier"), "{table}");
     // Points with no columns have none of this.
@@ -249,6 +265,10 @@ fn a_summary_with_impossible_numbers_is_refused() {
 fn the_page_says_what_was_simulated() {
     let (mut result, rows) = synthetic::twelve();
     assert!(report::html::page(&result, &rows).contains("every weight deviates"));
+    let source = Preset::find("pcm").unwrap().source().unwrap();
+    for point in &mut result.points {
+        point.model_sha256 = Some("0123456789abcdef".repeat(4));
+    }
     result.config = serde_json::json!({
         "fidelity": "cell",
         "network": {"kind": "cnn", "channels": [8, 16], "width": 1.0},
@@ -267,6 +287,8 @@ fn the_page_says_what_was_simulated() {
     for said in [
         "What was simulated",
         "<dt>preset</dt><dd>pcm</dd>",
+        &format!("<dt>source of the preset</dt><dd>{}", &source[..40]),
+        "parameters\u{2019} SHA-256 0123456789ab\u{2026}",
         "256 rows x 256 columns",
         "<dt>age</dt><dd>1 day</dd>",
         "bits 8, range calibrated",
@@ -276,6 +298,15 @@ fn the_page_says_what_was_simulated() {
         assert!(page.contains(said), "{said}");
     }
     assert!(!page.contains("every weight") && !page.contains("mapping"));
+    // A preset says what weights deviate by, too; one that this version does not know is named as it is.
+    result.config["fidelity"] = "weight".into();
+    let page = report::html::page(&result, &rows);
+    assert!(page.contains("<dt>source of the preset</dt>") && !page.contains("<dt>arrays</dt>"));
+    result.config["chip"]["preset"] = "<b>new".into();
+    let page = report::html::page(&result, &rows);
+    assert!(page.contains("<dd>&lt;b&gt;new</dd>") && page.contains("not known to this version"));
+    result.config["chip"] = serde_json::json!({});
+    assert!(!report::html::page(&result, &rows).contains("<dt>preset</dt>"));
 }
 
 #[test]

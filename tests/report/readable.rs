@@ -282,7 +282,9 @@ fn tables_have_whole_groups() {
 fn pages_to_look_at() {
     let dir = std::path::PathBuf::from(std::env::var_os("PIMENTO_PAGES").unwrap());
     std::fs::create_dir_all(&dir).unwrap();
-    for (name, result, rows) in crate::all() {
+    let (result, rows) = crate::measured::energy();
+    let measured = ("energy", result, rows);
+    for (name, result, rows) in crate::all().into_iter().chain([measured]) {
         let run = dir.join(name);
         std::fs::create_dir_all(&run).unwrap();
         pimento::report::write(&run, &result, &rows).unwrap();

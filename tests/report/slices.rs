@@ -8,7 +8,7 @@ use pimento::sweep::slices::{self, LayerRow, Options, Report};
 
 use super::xml;
 
-fn analysed() -> Report {
+pub fn analysed() -> Report {
     let experiment = Experiment::parse(
         "fidelity = \"cell\"\nname = \"a-b\"\n[data]\nset = \"digits-8x8\"\ntrain_limit = 100\n[network]\nkind = \"mlp\"\n\
          hidden = [8]\n[train]\nepochs = 1\n[quantize]\nweight_bits = 5\nactivation_bits = 4\ninput_bits = 4\n[chip.array]\nrows = 32\ncols = 8\n[chip.cells]\n\

@@ -208,6 +208,7 @@ fn point(spec: &Spec, index: usize, chips: u32, images: u32) -> (PointSummary, V
             images_once: 0,
             operations_once: 0,
         }),
+        energy: None,
         costs: std::collections::BTreeMap::from([
             ("cells".to_string(), f64::from(61_706 + spec.test_cells)),
             ("conversions_per_image".to_string(), 6_000.0),

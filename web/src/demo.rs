@@ -150,6 +150,7 @@ impl Demo {
             yield_limit: experiment.sweep.yield_limit,
             tuning_cost: self.simulator.cost(),
             costs: Default::default(),
+            energy: None,
             basis: Basis::new(experiment, CLASSES),
             predicted_variance: self.simulator.predicted_variance(),
             elapsed_s: 0.0,

@@ -26,6 +26,14 @@ impl Metric {
         }
     }
 
+    /// What headings and axes call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Metric::Top5 => "top-5 accuracy",
+            Metric::Brier => "Brier score",
+        }
+    }
+
     /// Fewest classes that it can tell anything of.
     pub const fn least_classes(self) -> usize {
         match self {

@@ -6,8 +6,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::config::chip::Preset;
 use crate::report::pairing::{distinct, table, word};
-use crate::report::text::{compact, duration, html};
+use crate::report::text::{compact, duration, escape, html};
 use crate::sweep::result::SweepResult;
 
 /// Most values of a swept field that are listed.
@@ -15,6 +16,12 @@ const MAX_LISTED: usize = 8;
 
 /// Digits of a SHA-256 that are shown; summary.json has all.
 const DIGITS: usize = 12;
+
+/// Most networks whose digests are listed.
+const MAX_DIGESTS: usize = 4;
+
+/// Letters of a value that has the card's whole width.
+const LONG: usize = 150;
 
 /// Fields that the card tells.
 const FIELDS: [&str; 60] = [
@@ -160,6 +167,7 @@ impl<'a> Settings<'a> {
     /// The rows of the card: what, and its words.
     fn rows(&self) -> Vec<(&'static str, String)> {
         let mut rows = self.software();
+        rows.extend(self.preset());
         if self.has("fidelity", "cell") {
             rows.extend(self.hardware());
         }
@@ -220,7 +228,7 @@ impl<'a> Settings<'a> {
             self.words("data.file"),
             match digest.is_empty() {
                 true => digest,
-                false => format!("test images' SHA-256 {digest}"),
+                false => format!("test images\u{2019} SHA-256 {digest}"),
             },
         ];
         let training = [
@@ -232,7 +240,7 @@ impl<'a> Settings<'a> {
         let bits = [
             self.named("weights", "quantize.weight_bits"),
             self.named("activations", "quantize.activation_bits"),
-            self.nonzero("network's input", "quantize.input_bits"),
+            self.nonzero("network\u{2019}s input", "quantize.input_bits"),
         ];
         let mut rows = vec![
             ("network", join(&network)),
@@ -262,9 +270,42 @@ impl<'a> Settings<'a> {
         let digests: BTreeSet<&str> = digests.filter(|d| !d.is_empty()).collect();
         match digests.first() {
             None => String::new(),
-            Some(one) if digests.len() == 1 => format!("parameters' SHA-256 {}", short(one)),
+            Some(_) if digests.len() <= MAX_DIGESTS => {
+                let digests: Vec<String> = digests.into_iter().map(short).collect();
+                format!("parameters\u{2019} SHA-256 {}", digests.join(" / "))
+            }
             Some(_) => format!("{} networks, their SHA-256 in summary.json", digests.len()),
         }
+    }
+
+    /// The preset of the chip, and where its values come from.
+    fn preset(&self) -> Vec<(&'static str, String)> {
+        let names: Vec<&str> = self
+            .all("chip.preset")
+            .into_iter()
+            .filter_map(Value::as_str)
+            .collect();
+        if names.is_empty() {
+            let none = self.has("fidelity", "cell").then(|| "none".to_string());
+            return none.map(|none| ("preset", none)).into_iter().collect();
+        }
+        let told = names.iter().map(|name| {
+            // A run of another version may have a preset that this one does not know.
+            let preset = Preset::find(name).ok();
+            let told = match preset.map(|preset| (preset.about(), preset.source())) {
+                Some((_, Some(source))) => source,
+                Some((about, None)) => about,
+                None => "not known to this version".into(),
+            };
+            match names.len() {
+                1 => told,
+                _ => format!("{name}: {told}"),
+            }
+        });
+        vec![
+            ("preset", self.words("chip.preset")),
+            ("source of the preset", told.collect::<Vec<_>>().join(" ")),
+        ]
     }
 
     fn hardware(&self) -> Vec<(&'static str, String)> {
@@ -306,16 +347,7 @@ impl<'a> Settings<'a> {
             ]),
             false => "without resistance".into(),
         };
-        let preset = self.words("chip.preset");
         vec![
-            (
-                "preset",
-                if preset.is_empty() {
-                    "none".into()
-                } else {
-                    preset
-                },
-            ),
             ("arrays", join(&arrays)),
             ("cells", join(&cells)),
             ("programming error", join(&programming)),
@@ -382,10 +414,33 @@ impl<'a> Settings<'a> {
 pub(super) fn write(out: &mut String, settings: &Settings) {
     out.push_str("<h2>What was simulated</h2>\n<dl class=\"card\">\n");
     for (what, words) in settings.rows() {
-        let (what, words) = (html(what), html(&words));
-        let _ = writeln!(out, "<div><dt>{what}</dt><dd>{words}</dd></div>");
+        let class = match words.len() > LONG {
+            true => " class=\"wide\"",
+            false => "",
+        };
+        let (what, words) = (html(what), linked(&words));
+        let _ = writeln!(out, "<div{class}><dt>{what}</dt><dd>{words}</dd></div>");
     }
     out.push_str("</dl>\n");
+}
+
+/// Text with its addresses as links.
+fn linked(text: &str) -> String {
+    let parts = text.split(' ').map(|word| {
+        let Some(at) = word.find("https://") else {
+            return html(word);
+        };
+        let (before, address) = word.split_at(at);
+        let plain = address.trim_end_matches([')', ',', '.', ';']);
+        let after = &address[plain.len()..];
+        let href = escape(plain);
+        format!(
+            "{}<a href=\"{href}\">{href}</a>{}",
+            html(before),
+            html(after)
+        )
+    });
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// Parts that are not empty, with commas between.

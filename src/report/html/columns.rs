@@ -5,10 +5,12 @@ use std::fmt::Write;
 use super::frame::section;
 use super::tables::{MAX_ROWS, cell, group, small_print};
 use crate::column::{Better, Column};
+use crate::report::label;
 use crate::report::layout::Layout;
+use crate::report::plot;
 use crate::report::plot::distribution;
-use crate::report::plot::quantity::{Quantity, unit, width};
-use crate::report::text::{NONE, html, rounded};
+use crate::report::plot::quantity::{Quantity, width};
+use crate::report::text::{NONE, escape, html, rounded};
 use crate::sweep::result::{ChipRow, SweepResult};
 use crate::sweep::spread::ColumnSummary;
 
@@ -62,7 +64,7 @@ fn title(column: &Column) -> String {
         Some(Better::Lower) => ", lower is better",
         None => "",
     };
-    format!("{}{}{better}", column.name, unit(column))
+    format!("{}{better}", plot::sentence(&label::column(column)))
 }
 
 /// The row of a point.
@@ -86,7 +88,11 @@ fn row(out: &mut String, name: &str, c: &ColumnSummary, width: f64) {
 fn note(out: &mut String, result: &SweepResult, columns: &[&Column], shown: usize) {
     let meanings = columns.iter().map(|column| {
         let about: Vec<&str> = column.about.split_whitespace().collect();
-        format!("{}: {}", column.name, about.join(" "))
+        let (words, about) = (plot::sentence(&label::words(column)), about.join(" "));
+        match about.starts_with(&words) {
+            true => code(&about),
+            false => format!("{}: {}", html(&words), code(&about)),
+        }
     });
     let meanings = meanings.collect::<Vec<_>>().join(" ");
     let part = match result.points.len() {
@@ -115,6 +121,16 @@ fn note(out: &mut String, result: &SweepResult, columns: &[&Column], shown: usiz
         "<p class=\"note\">{} Worst 5 %: the quantile that 95 % of \
          the chips are better than. Ideal: without variation. The small print is 95 % intervals over chips, for these images.\
          {part}{error}{gaps}</p>",
-        html(&meanings)
+        meanings
     );
+}
+
+/// Text whose names between backticks are set as code.
+fn code(markdown: &str) -> String {
+    let parts = markdown.split('`').enumerate();
+    let set = parts.map(|(i, part)| match i % 2 {
+        0 => html(part),
+        _ => format!("<code>{}</code>", escape(part)),
+    });
+    set.collect()
 }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::frame::{self, section};
 use super::tables::cell;
 use crate::design::Found;
-use crate::report::designs::{cost, reasons, unit, value};
-use crate::report::plot;
+use crate::report::designs::{cost, reasons, value};
 use crate::report::text::{compact, count, escape, html, thousands};
+use crate::report::{label, plot};
 
 /// The whole page: one file that asks no network, well-formed XML too.
 pub fn page(found: &Found) -> String {
@@ -47,19 +47,11 @@ fn front(out: &mut String, found: &Found) {
     }
     out.push_str("<h2>Front</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>design</th>");
     for axis in &found.axes {
-        let _ = write!(out, "<th>{}</th>", escape(axis));
+        let _ = write!(out, "<th>{}</th>", html(&label::field(axis)));
     }
     for measure in &found.measures {
-        let unit = match unit(*measure) {
-            "" => String::new(),
-            unit => format!(" ({unit})"),
-        };
-        let _ = write!(
-            out,
-            "<th>{}{}</th>",
-            escape(&measure.to_string()),
-            escape(&unit)
-        );
+        let name = plot::front::name(*measure);
+        let _ = write!(out, "<th>{}</th>", escape(&name));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for &at in &found.front {
@@ -89,8 +81,17 @@ fn front(out: &mut String, found: &Found) {
 /// Why the others left.
 fn left(out: &mut String, found: &Found) {
     out.push_str("<h2>Designs that left</h2>\n<ul>\n");
-    for (reason, n) in reasons(found) {
-        let _ = writeln!(out, "<li>{} {}</li>", thousands(n as u64), escape(&reason));
+    for reason in reasons(found) {
+        let of = match reason.constraint {
+            Some(constraint) => format!(" <code>{}</code>", escape(&constraint)),
+            None => String::new(),
+        };
+        let _ = writeln!(
+            out,
+            "<li>{} {}{of}</li>",
+            thousands(reason.designs as u64),
+            escape(reason.words)
+        );
     }
     let _ = write!(
         out,

@@ -6,9 +6,11 @@
 mod card;
 mod columns;
 pub mod designs;
+mod energy;
 mod frame;
 pub mod slices;
 mod tables;
+pub mod trainings;
 pub mod worst;
 
 use std::fmt::Write;
@@ -56,6 +58,7 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
     if let Some(figure) = plot::pareto::figure(result, &layout) {
         section(&mut out, &figure);
     }
+    energy::write(&mut out, result, &layout);
     if let Some(figure) = plot::wafer::figure(result, rows, &layout) {
         section(&mut out, &figure);
     }
@@ -250,6 +253,12 @@ fn ideal_range(result: &SweepResult, points: &[usize], decimals: usize) -> Strin
     } else {
         format!("{lo} to {hi}")
     }
+}
+
+/// A text with names of fields in code font.
+fn in_code(text: &str, names: &[&str]) -> String {
+    let set = |text: String, name: &&str| text.replace(name, &format!("<code>{name}</code>"));
+    names.iter().fold(html(text), set)
 }
 
 /// The adapters of a sweep with their chips, in words.

@@ -14,6 +14,9 @@ use crate::sweep::statistics::Interval;
 /// Most rows of the tables beside the main one, which has every point.
 pub(super) const MAX_ROWS: usize = 24;
 
+/// Letters of a head that stands on one line.
+const LONG: usize = 14;
+
 /// One row per point of `which`, under a heading for each panel.
 pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, which: &[usize]) {
     let points = &result.points;
@@ -76,7 +79,7 @@ pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, wh
          for the yield{strata}; {NONE} is a side that so few chips cannot bound. {} {}Ideal: the \
          same network without variation.</p>",
         count(u64::from(points[0].images), "image"),
-        table::unseen(points),
+        super::in_code(&table::unseen(points), &["sweep.unseen", "mean_unseen"]),
         table::of_images(points),
     );
 }
@@ -102,8 +105,7 @@ impl Form<'_> {
         for &a in &self.axes {
             let axis = &self.layout.axes[a];
             let numeric = (0..axis.values.len()).all(|p| axis.number(p).is_some());
-            // A path breaks at its dots, so that long names keep the table on the page.
-            heads.push((numeric, html(&axis.head()).replace('.', ".<wbr/>")));
+            heads.push((numeric, html(&axis.heading())));
         }
         if self.chips {
             heads.push((true, "chips".into()));
@@ -117,7 +119,8 @@ impl Form<'_> {
         heads.extend(rest.map(|h| (true, h.to_string())));
         out.push_str("<tr>");
         for (numeric, head) in &heads {
-            let class = match (*numeric, head.contains("<wbr/>")) {
+            // Long names break, so that they keep the table on the page.
+            let class = match (*numeric, head.chars().count() > LONG) {
                 (true, true) => " class=\"n path\"",
                 (true, false) => " class=\"n\"",
                 (false, true) => " class=\"path\"",
@@ -139,7 +142,7 @@ impl Form<'_> {
                 Some(_) => "n",
                 None => "",
             };
-            named(out, class, &escape(&axis.head()), &html(&axis.value(i)));
+            named(out, class, &escape(&axis.heading()), &html(&axis.value(i)));
         }
         if self.chips {
             named(out, "n", "chips", &thousands(p.chips as u64));

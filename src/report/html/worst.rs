@@ -23,7 +23,7 @@ pub fn page(report: &Report) -> String {
         .fold(f64::INFINITY, f64::min);
     let _ = write!(
         out,
-        "<h1>The worst chip within a bound</h1>\n<p class=\"meta\">Experiment <code>{}</code>, {}. Pimento {} on {}.</p>\n\
+        "<h1>The worst chip within a bound</h1>\n<p class=\"meta\">Experiment <code>{}</code>, <code>{}</code>. Pimento {} on {}.</p>\n\
          <p class=\"finding\">No weight deviates by more than {} % of the largest that its code represents: the worst chip \
          found has <b>{} %</b>, the worst of {} <b>{} %</b>, their mean is <b>{} %</b>. Without deviation: {} %.</p>\n",
         escape(&report.experiment),
@@ -41,7 +41,7 @@ pub fn page(report: &Report) -> String {
     table(&mut out, report);
     let facts = [
         ("weights on crossbars", thousands(report.weights as u64)),
-        ("bound", format!("{} w_max", goal.bound)),
+        ("bound", format!("{} of the largest weight", goal.bound)),
         (
             "searched on",
             format!("{} {on} images", thousands(report.search_images as u64)),

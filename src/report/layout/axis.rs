@@ -69,7 +69,17 @@ impl Axis {
         }
     }
 
-    /// Short name for a table's head.
+    /// Words for the head of a page's table.
+    pub fn heading(&self) -> String {
+        match self.name.as_str() {
+            "sigma_w" | "sigma_b" | "train_variation" | "recipe" | "law" | "mapping"
+            | "distribution" | "tuning" => self.head(),
+            "train_seed" => "training seed".into(),
+            _ => self.title(),
+        }
+    }
+
+    /// Short name for the head of a terminal's table: the field's where it has no other.
     pub fn head(&self) -> String {
         match self.name.as_str() {
             "sigma_w" => "\u{3c3}_W".into(),

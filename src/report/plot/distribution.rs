@@ -3,6 +3,7 @@
 use super::quantity::Quantity;
 use super::svg::{Anchor, Key, Scale, Svg, legend, series_class, text_width, ticks, wrap};
 use super::{Figure, chips_phrase, images_phrase};
+use crate::report::label;
 use crate::report::layout::Layout;
 use crate::report::text::count;
 use crate::sweep::result::{ChipRow, PointSummary};
@@ -38,10 +39,14 @@ pub(in crate::report) fn figure(
     let (svg, height) = draw(quantity, rows, layout, &shown, 0.0)?;
     let points: Vec<PointSummary> = shown.iter().map(|&p| result.points[p].clone()).collect();
     let (title, what, name) = match quantity {
-        Quantity::Accuracy(_) => ("The chips, one by one".into(), "accuracy", "accuracy"),
+        Quantity::Accuracy(_) => (
+            "The chips, one by one".to_string(),
+            "accuracy".to_string(),
+            "accuracy",
+        ),
         Quantity::Value(_, column) => (
-            format!("The chips by {}", column.name),
-            column.name,
+            format!("The chips by {}", label::column(column)),
+            label::words(column),
             column.name,
         ),
     };
@@ -208,7 +213,7 @@ fn draw_abscissa(svg: &mut Svg, quantity: &Quantity, scale: &Scale, top: f64, bo
 /// The lines of text before a row, each with its class: the series, then the abscissa.
 fn label(quantity: &Quantity, layout: &Layout, point: usize) -> Vec<(&'static str, String)> {
     const LINE: f64 = 230.0;
-    let name = wrap(quantity.series(layout, point), 13.0 * 1.1, LINE);
+    let name = wrap(&quantity.series(layout, point), 13.0 * 1.1, LINE);
     let detail = wrap(&layout.abscissa_phrase(point), 12.0, LINE);
     let strong = name.into_iter().map(|line| ("strong", line));
     let soft = detail.into_iter().map(|line| ("soft small", line));

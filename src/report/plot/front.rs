@@ -6,7 +6,8 @@ use super::svg::{Key, Scale, Svg, error_bar, legend, range, series_class, ticks}
 use crate::config::Measure;
 use crate::design::{DesignResult, Found, State};
 use crate::report::designs::{is_share, state, unit};
-use crate::report::text::csv_field;
+use crate::report::label;
+use crate::report::text::{compact, csv_field};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 64.0;
@@ -100,15 +101,18 @@ fn scaled(measure: Measure, x: f64) -> f64 {
     if is_share(measure) { 100.0 * x } else { x }
 }
 
-fn name(measure: Measure) -> String {
-    match unit(measure) {
-        "" => measure.to_string().replace('_', " "),
-        unit => {
-            let plain = measure.to_string();
-            let ending = format!("_{}", unit.replace('^', ""));
-            let plain = plain.strip_suffix(ending.as_str()).unwrap_or(&plain);
-            format!("{} ({unit})", plain.replace('_', " "))
+/// A measure as the title of an axis.
+pub(in crate::report) fn name(measure: Measure) -> String {
+    let name = measure.to_string();
+    match (measure, label::declared(&name)) {
+        (_, Some(column)) => label::column(column),
+        (Measure::Yield { limit }, None) => {
+            format!("chips with at least {} % (%)", compact(100.0 * limit, 4))
         }
+        (Measure::Mean(_) | Measure::Cost(_), None) => match unit(measure) {
+            "" => name.replace('_', " "),
+            unit => format!("{} ({})", name.replace('_', " "), label::sign(unit)),
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The plots of the report, each a picture with its caption and its numbers.
 
 mod abscissa;
+pub(super) mod breakdown;
 mod colour;
 mod contour;
 pub(super) mod difference;
@@ -79,7 +80,7 @@ impl Figure {
 }
 
 /// With a capital at the beginning.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
     first.unwrap_or_default() + chars.as_str()

@@ -3,10 +3,10 @@
 use super::frame::Frame;
 use super::svg::{Anchor, Key, Scale, Svg, error_bar, legend, range, series_class, ticks};
 use super::{Figure, chips_phrase, images_phrase};
+use crate::report::label;
 use crate::report::layout::Layout;
 use crate::report::text::{compact, csv_field, percent_with_interval};
-use crate::sweep::compare::groups;
-use crate::sweep::result::SweepResult;
+use crate::sweep::result::{PointSummary, SweepResult};
 
 /// Most costs drawn, each in a panel of its own.
 const MAX_PANELS: usize = 4;
@@ -29,7 +29,7 @@ const LEFT: f64 = 46.0;
 const GAP: f64 = 34.0;
 const HEIGHT: f64 = 280.0;
 
-/// The points with the same chips that differ most in cost, and the costs in which they do.
+/// The points to which the same happens that differ most in cost, and the costs in which they do.
 struct Choice {
     points: Vec<usize>,
     costs: Vec<String>,
@@ -37,7 +37,7 @@ struct Choice {
 
 impl Choice {
     fn new(result: &SweepResult) -> Option<Choice> {
-        let choices = groups(&result.points).into_iter().map(|points| {
+        let choices = alike(&result.points).into_iter().map(|points| {
             let varies = |name: &&str| {
                 let mut all: Vec<f64> = points
                     .iter()
@@ -72,6 +72,36 @@ impl Choice {
     }
 }
 
+/// Parts of a chip that are designed; everything else of a chip happens to it.
+const DESIGNED: [&str; 4] = ["chip.array.", "chip.cells.", "chip.adc.", "chip.dac."];
+
+/// The points of which one could be built instead of another, in groups: those to which the same happens.
+fn alike(points: &[PointSummary]) -> Vec<Vec<usize>> {
+    let fate = |p: &PointSummary| {
+        let a = &p.axes;
+        let happens = |name: &&String| {
+            let of_chip = name.starts_with("variation.") || name.starts_with("chip.");
+            (of_chip || name.as_str() == "fidelity")
+                && !DESIGNED.iter().any(|part| name.starts_with(part))
+        };
+        let extra: Vec<_> = a.extra.iter().filter(|(name, _)| happens(name)).collect();
+        let names = [&a.law, &a.mapping, &a.distribution];
+        format!(
+            "{names:?} {} {} {extra:?} {}",
+            a.sigma_w, a.sigma_b, p.images
+        )
+    };
+    let mut groups: Vec<(String, Vec<usize>)> = vec![];
+    for (i, p) in points.iter().enumerate() {
+        let fate = fate(p);
+        match groups.iter_mut().find(|(other, _)| *other == fate) {
+            Some((_, group)) => group.push(i),
+            None => groups.push((fate, vec![i])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
 fn cost(result: &SweepResult, point: usize, name: &str) -> Option<f64> {
     let point = &result.points[point];
     let mean = || point.columns.get(name).map(|column| column.mean);
@@ -97,7 +127,7 @@ fn on_front(
         .any(|(oc, oa)| oc <= c && oa >= a && (oc < c || oa > a))
 }
 
-/// The plot, if points with the same chips differ in a cost.
+/// The plot, if points to which the same happens differ in a cost.
 pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option<Figure> {
     let choice = Choice::new(result)?;
     let mut svg = Svg::new(WIDTH);
@@ -207,8 +237,8 @@ impl Panel<'_> {
             frame.mark(svg, xs.at(at), &label);
         }
         let logarithmic = if log { " (logarithmic)" } else { "" };
-        let name = self.cost.replace('_', " ");
-        frame.title(svg, &format!("{name}{logarithmic}"));
+        let title = label::result(self.cost);
+        frame.title(svg, &format!("{title}{logarithmic}"));
         let at = |p: usize| {
             let cost = self.of(p)?;
             Some((xs.at(place(cost)), ys.at(self.result.points[p].mean)))
@@ -250,11 +280,11 @@ impl Panel<'_> {
             let class = format!("bar {}", series_class(style));
             error_bar(svg, &class, x, ys.at(ci.hi), ys.at(ci.lo));
             let tip = format!(
-                "{}: {} %, {} {}",
+                "{}: {} %, {}: {}",
                 self.layout.name(p),
                 percent_with_interval(point.mean, ci, 2),
+                label::result(self.cost),
                 self.of(p).unwrap_or(f64::NAN),
-                self.cost.replace('_', " ")
             );
             svg.marker(style, (x, y), &tip);
         }
@@ -264,8 +294,12 @@ impl Panel<'_> {
 /// Places and labels of the abscissa: powers of ten and their halves and fifths where logarithmic.
 fn marks((lo, hi): (f64, f64), log: bool) -> Vec<(f64, String)> {
     if !log {
-        let (values, _) = ticks(lo, hi, 5);
-        return values.into_iter().map(|v| (v, short(v))).collect();
+        let (values, decimals) = ticks(lo, hi, 5);
+        let label = |v: f64| match v.abs() >= 1e3 {
+            true => short(v),
+            false => format!("{v:.decimals$}"),
+        };
+        return values.into_iter().map(|v| (v, label(v))).collect();
     }
     let decades = (lo.floor() as i32)..=(hi.ceil() as i32);
     let all = decades.flat_map(|d| [1.0, 2.0, 5.0].map(|m: f64| m * 10f64.powi(d)));

@@ -1,6 +1,7 @@
 //! A number that every chip has and whose distribution is drawn: the accuracy, or another column.
 
 use crate::column::{Better, Column};
+use crate::report::label;
 use crate::report::layout::{Layout, UNNAMED};
 use crate::report::table::decimals;
 use crate::report::text::{ends, percent, rounded};
@@ -100,10 +101,10 @@ impl<'a> Quantity<'a> {
     }
 
     /// Name of the series of a point.
-    pub fn series<'l>(&self, layout: &'l Layout, point: usize) -> &'l str {
+    pub fn series(&self, layout: &Layout, point: usize) -> String {
         match (self, layout.series_label(point)) {
-            (Quantity::Value(_, column), UNNAMED) => column.name,
-            (_, label) => label,
+            (Quantity::Value(_, column), UNNAMED) => label::words(column),
+            (_, label) => label.to_string(),
         }
     }
 
@@ -111,7 +112,7 @@ impl<'a> Quantity<'a> {
     pub fn axis(&self) -> String {
         match self {
             Quantity::Accuracy(_) => "accuracy of a chip (%)".into(),
-            Quantity::Value(_, column) => format!("{} of a chip{}", column.name, unit(column)),
+            Quantity::Value(_, column) => label::column(column),
         }
     }
 
@@ -190,6 +191,6 @@ pub(in crate::report) fn width(result: &SweepResult, column: &Column) -> f64 {
 pub(in crate::report) fn unit(column: &Column) -> String {
     match column.unit {
         "" => String::new(),
-        unit => format!(" ({unit})"),
+        unit => format!(" ({})", label::sign(unit)),
     }
 }

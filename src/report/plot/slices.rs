@@ -414,7 +414,7 @@ pub(in crate::report) fn factors(report: &Report) -> Option<Figure> {
         narrow: None,
         title,
         caption: format!(
-            "One mark an array: mean |I_ideal - I| / |I_ideal| over its currents and {}, {}; {}.",
+            "One mark an array: mean |I0 - I| / |I0| over its currents (I0: the ideal one) and {}, {}; {}.",
             count(report.chips as u64, "chip"),
             count(report.currents.images as u64, "image"),
             count(arrays.len() as u64, "array")

@@ -364,6 +364,8 @@ pub(super) enum Key<'a> {
     Tick(&'a str, &'a str),
     /// A grey area.
     Band(&'a str),
+    /// An area in the colour of a series.
+    Area(usize, &'a str),
     /// An error bar.
     Bar(&'a str),
     /// A line over a map: whether it is dashed.
@@ -379,6 +381,7 @@ pub(super) fn legend(svg: &mut Svg, (x, y): (f64, f64), width: f64, keys: &[Key]
         | Key::Line(_, label)
         | Key::Tick(_, label)
         | Key::Band(label)
+        | Key::Area(_, label)
         | Key::Limit(_, label)
         | Key::Bar(label)) = key;
         let glyph = match key {
@@ -406,6 +409,10 @@ pub(super) fn legend(svg: &mut Svg, (x, y): (f64, f64), width: f64, keys: &[Key]
                 svg.line(class, (at, middle - 8.0), (at, middle + 8.0));
             }
             Key::Band(_) => svg.rect("band neutral", (cx, middle - 6.0), (glyph, 12.0), None, ""),
+            Key::Area(style, _) => {
+                let class = format!("area {}", series_class(*style));
+                svg.rect(&class, (cx, middle - 6.0), (glyph, 12.0), None, "");
+            }
             Key::Bar(_) => error_bar(
                 svg,
                 "bar neutral",

@@ -10,6 +10,7 @@ use super::columns::{Layout, StoredColumn};
 use crate::backend::DeviceInfo;
 use crate::column::Column;
 use crate::config::{MAX_CHIPS, MAX_POINTS};
+use crate::sweep::breakdown::Breakdown;
 use crate::sweep::census::Basis;
 use crate::sweep::columns;
 use crate::sweep::result::{Axes, EpochRecord, Provenance, TuningCost};
@@ -104,6 +105,9 @@ pub struct PointFacts {
     /// What a chip costs, by name.
     #[serde(default)]
     pub costs: BTreeMap<String, f64>,
+    /// Energy by layer and part, with a section `[energy]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy: Option<Breakdown>,
     /// Variance of the estimates' errors by the closed form.
     #[serde(default)]
     pub predicted_variance: Option<f64>,

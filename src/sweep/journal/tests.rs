@@ -75,6 +75,7 @@ fn facts(point: usize) -> PointFacts {
         ideal_metrics: [("top5".to_string(), 0.75)].into(),
         tuning_cost: None,
         costs: [("cells".to_string(), 12.0)].into(),
+        energy: None,
         predicted_variance: Some(0.1),
         model_sha256: "00".into(),
     }
