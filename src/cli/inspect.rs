@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pimento::Result;
+use pimento::backend::Backend;
 use pimento::config::{Experiment, Fidelity};
 use pimento::network::file::Loaded;
 use pimento::network::graph::{Layer, Node};
+use pimento::sweep::snr::Report;
+use pimento::{Error, Result};
 use serde_json::{Value, json};
 
 use super::backend::BackendArgs;
-use super::options::{ModelArgs, OutputArgs};
+use super::options::{ModelArgs, OutputArgs, point};
 use super::output;
-use super::{arrays, energy, kernels};
+use super::progress::Terminal;
+use super::slices::with_network;
+use super::snr::SnrArgs;
+use super::{arrays, energy, kernels, snr};
 
 /// Memory cells for one weight in differential mapping.
 const CELLS_PER_WEIGHT: usize = 2;
@@ -28,6 +33,7 @@ Examples:
   pimento inspect resnet20.onnx
   pimento inspect resnet20.onnx --fold-batch-norm
   pimento inspect resnet20.onnx --plan chip.toml
+  pimento inspect fashion.safetensors --plan my.toml --snr --snr-chips 20
   pimento inspect fashion.safetensors --json")]
 pub struct Inspect {
     #[command(flatten)]
@@ -38,6 +44,13 @@ pub struct Inspect {
     /// and [energy] are used; with [energy] also energy, time and area of every layer and part
     #[arg(long, value_name = "CHIP.toml")]
     plan: Option<PathBuf>,
+
+    #[command(flatten)]
+    snr: SnrArgs,
+
+    /// With --snr: point of the grid of CHIP.toml (see `pimento check`)
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "snr")]
+    point: usize,
 
     #[command(flatten)]
     backend: BackendArgs,
@@ -63,6 +76,11 @@ impl Inspect {
     /// Prints the table.
     pub fn run(&self) -> Result<()> {
         let network = self.model.load()?;
+        if self.snr.snr && self.plan.is_none() {
+            return Err(Error::input(
+                "--snr: a network alone has no chips and no images; allowed: --plan EXPERIMENT.toml beside it",
+            ));
+        }
         if let Some(chip) = &self.plan {
             return self.plan(&network, &Experiment::load(chip)?);
         }
@@ -75,7 +93,7 @@ impl Inspect {
     /// Prints how the layers are simulated on the chip of an experiment.
     fn plan(&self, network: &Loaded, experiment: &Experiment) -> Result<()> {
         let backend = self.backend.open()?;
-        let (document, text) = match experiment.fidelity {
+        let (mut document, mut text) = match experiment.fidelity {
             Fidelity::Cell => {
                 let plan = arrays::Plan::new(network, experiment, &*backend)?;
                 let mut text = aligned(&plan.lines(), 1, plan.numbers());
@@ -89,10 +107,25 @@ impl Inspect {
                 (plan.json(), aligned(&plan.lines(), 1, 5))
             }
         };
+        if self.snr.snr {
+            let ratios = self.ratios(experiment, &*backend)?;
+            document["snr"] = snr::json(&ratios)?;
+            text += &format!("\n{}", snr::text(&ratios));
+        }
         match self.how.json {
             true => output::print_json(&document),
             false => self.how.print(&text),
         }
+    }
+
+    /// Measures signal-to-noise ratios of the network on chips of a point of an experiment.
+    fn ratios(&self, experiment: &Experiment, backend: &dyn Backend) -> Result<Report> {
+        let experiment = point(experiment, self.point)?.experiment;
+        let sizes = self.model.input_shape.iter().map(|&n| n as usize);
+        let how = (self.model.fold_batch_norm, sizes.collect());
+        let experiment = with_network(&experiment, &self.model.model, how)?;
+        let terminal = Terminal::new(self.how.quiet);
+        self.snr.of_experiment(backend, experiment, &terminal)
     }
 }
 

@@ -44,6 +44,7 @@ mod progress;
 mod report;
 mod signals;
 mod slices;
+mod snr;
 mod sweep;
 mod train;
 mod worst_case;

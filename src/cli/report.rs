@@ -8,11 +8,15 @@ use pimento::report::combine::{Run, combine};
 use pimento::report::trainings::{Trained, Trainings};
 use pimento::report::{chips, html, summary, verify};
 use pimento::sweep::outdir;
+use pimento::sweep::snr::Report as Ratios;
 use pimento::{Error, Result, train};
 use serde_json::json;
 
+use super::backend::BackendArgs;
 use super::options::OutputArgs;
 use super::output;
+use super::progress::Terminal;
+use super::snr::{self, SnrArgs};
 
 /// Make one page of one or several runs, or trained networks, to compare them
 #[derive(Debug, Args)]
@@ -26,6 +30,7 @@ Files of `pimento train` make a page of how their trainings went.
 Examples:
   pimento report runs/before runs/after --out comparison.html
   pimento report runs/demo                 makes its report.html again
+  pimento report runs/demo --snr           with signal-to-noise ratios of the layers at every point
   pimento report seed1.safetensors seed2.safetensors --out trainings.html")]
 pub struct Report {
     /// Output directories of sweeps, or files of trained networks
@@ -41,6 +46,12 @@ pub struct Report {
     force: bool,
 
     #[command(flatten)]
+    snr: SnrArgs,
+
+    #[command(flatten)]
+    backend: BackendArgs,
+
+    #[command(flatten)]
     how: OutputArgs,
 }
 
@@ -50,6 +61,7 @@ impl Report {
         if self.runs.iter().any(|path| path.is_file()) {
             return self.of_files();
         }
+        self.check_snr()?;
         let runs = load(&self.runs)?;
         let (result, rows) = combine(runs)?;
         let out = match (&self.out, &self.runs[..]) {
@@ -58,21 +70,60 @@ impl Report {
             (None, _) => PathBuf::from("comparison.html"),
         };
         self.check(&out)?;
-        write_atomically(&out, html::page(&result, &rows).as_bytes())?;
-        match self.how.json {
-            true => output::print_json(&json!({
-                "pimento": env!("CARGO_PKG_VERSION"),
-                "report": out.display().to_string(),
-                "points": result.points.len(),
-            })),
-            false => self.how.print(&format!("report: {}\n", out.display())),
+        let ratios = self.ratios()?;
+        let page = html::page_with(&result, &rows, &ratios);
+        write_atomically(&out, page.as_bytes())?;
+        if !self.how.json {
+            let tables: String = ratios.iter().map(snr::text).collect();
+            return (self.how).print(&format!("{tables}report: {}\n", out.display()));
+        }
+        let mut document = json!({
+            "pimento": env!("CARGO_PKG_VERSION"),
+            "report": out.display().to_string(),
+            "points": result.points.len(),
+        });
+        if self.snr.snr {
+            let all: Result<Vec<_>> = ratios.iter().map(snr::json).collect();
+            document["snr"] = json!(all?);
+        }
+        output::print_json(&document)
+    }
+
+    /// Signal-to-noise ratios of all points, where they are asked for.
+    fn ratios(&self) -> Result<Vec<Ratios>> {
+        match (&self.runs[..], self.snr.snr) {
+            ([run], true) => {
+                let backend = self.backend.open()?;
+                let terminal = Terminal::new(self.how.quiet);
+                let run = outdir::open_run(run)?;
+                self.snr.of_run(&*backend, run, &terminal)
+            }
+            _ => Ok(vec![]),
         }
     }
 }
 
 impl Report {
+    /// Refuses signal-to-noise ratios of anything but one run.
+    fn check_snr(&self) -> Result<()> {
+        match (&self.runs[..], self.snr.snr) {
+            (_, false) => Ok(()),
+            ([one], true) if one.is_dir() => Ok(()),
+            ([one], true) => Err(Error::input(format!(
+                "--snr of {}, which is no run; allowed: the output directory of a sweep (a network alone: pimento \
+                 inspect --plan EXPERIMENT.toml --snr)",
+                one.display()
+            ))),
+            (several, true) => Err(Error::input(format!(
+                "--snr of {} runs; allowed: one run",
+                several.len()
+            ))),
+        }
+    }
+
     /// Writes the page of trained networks.
     fn of_files(&self) -> Result<()> {
+        self.check_snr()?;
         if let Some(dir) = self.runs.iter().find(|path| !path.is_file()) {
             return Err(Error::input(format!(
                 "{}: is no file of a trained network, as others are; allowed: only files of `pimento train`, or only \

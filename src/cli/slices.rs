@@ -281,32 +281,42 @@ impl Slices {
         };
         let mut experiment = Experiment::load(path)?;
         self.change(&mut experiment)?;
-        let mut experiment = super::options::point(&experiment, self.point)?.experiment;
-        let (fold, input) = (
-            experiment.network.fold_batch_norm,
-            experiment.network.input.clone(),
-        );
-        let given = Some(input.as_slice()).filter(|sizes| !sizes.is_empty());
-        let loaded = file::load(&self.source, fold, given)?;
-        experiment.network = Network {
-            file: Some(self.source.clone()),
-            fold_batch_norm: fold,
-            input,
-            ..Network::of(NetworkKind::File)
-        };
-        let train = &experiment.train;
-        experiment.train = Train {
-            // Steps that the file has are taken as they are; a network without is quantized after training.
-            recipe: match loaded.numerics.quantizes_weights() {
-                true => Recipe::Qat,
-                false => Recipe::Ptq,
-            },
-            epochs: 0,
-            seed: train.seed,
-            batch: train.batch,
-            calibration_batches: train.calibration_batches,
-            ..Train::default()
-        };
+        let experiment = super::options::point(&experiment, self.point)?.experiment;
+        let network = &experiment.network;
+        let how = (network.fold_batch_norm, network.input.clone());
+        let experiment = with_network(&experiment, &self.source, how)?;
         self.of_experiment(&experiment, 0, terminal)
     }
+}
+
+/// An experiment of one point with the network of a file, deployed as it is, in the place of its own; `fold` multiplies batch norm
+/// into weights, `input` gives free sizes.
+pub fn with_network(
+    experiment: &Experiment,
+    path: &Path,
+    (fold, input): (bool, Vec<usize>),
+) -> Result<Experiment> {
+    let given = Some(input.as_slice()).filter(|sizes| !sizes.is_empty());
+    let loaded = file::load(path, fold, given)?;
+    let mut experiment = experiment.clone();
+    experiment.network = Network {
+        file: Some(path.to_path_buf()),
+        fold_batch_norm: fold,
+        input,
+        ..Network::of(NetworkKind::File)
+    };
+    let train = &experiment.train;
+    experiment.train = Train {
+        // Steps that the file has are taken as they are; a network without is quantized after training.
+        recipe: match loaded.numerics.quantizes_weights() {
+            true => Recipe::Qat,
+            false => Recipe::Ptq,
+        },
+        epochs: 0,
+        seed: train.seed,
+        batch: train.batch,
+        calibration_batches: train.calibration_batches,
+        ..Train::default()
+    };
+    Ok(experiment)
 }

@@ -100,6 +100,8 @@ pub enum Purpose {
     BoundedChip = 29,
     /// Bits of the converters of a training pass (chip word = its first chip).
     ConverterBits = 30,
+    /// Which inputs of a layer its signal-to-noise ratio is measured with (chip word = 0, address = vector).
+    Vectors = 31,
 }
 
 /// Or-ed into the purpose for the chips that training fabricates, so that they are never the

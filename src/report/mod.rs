@@ -4,7 +4,8 @@
 //! * `parquet`: `chips.parquet`, the same with types (feature `parquet`). * [`typed`]: the same as columns in memory.
 //! * [`summary`]: `summary.json`, one object per point.
 //! * [`html`]: `report.html`, one page for people; [`headline_svg`], one picture.
-//! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits.
+//! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits;
+//!   [`snr`]: that of signal-to-noise ratios.
 //! * [`designs`]: what a search of designs leaves. [`trainings`]: how trainings went.
 //! * [`figures`]: one figure, for a paper; [`export`]: as SVG, PNG, PDF or CSV.
 //! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
@@ -27,6 +28,7 @@ pub mod pairing;
 pub mod parquet;
 pub mod plot;
 pub mod slices;
+pub mod snr;
 pub mod summary;
 mod table;
 mod text;

@@ -14,6 +14,7 @@
 //!   columns that only some experiments have; [`spread`]: their statistics.
 //! * [`compare`]: points against each other. * [`cost`]: what a chip costs. * [`worst`]: the worst
 //!   chip within a bound. * [`slices`](mod@slices): digits, column sums and currents of a network's arrays.
+//!   [`snr`](mod@snr): signal-to-noise ratios of its layers.
 //! * [`census`]: what the chips of a point add up to. * [`statistics`]: means, quantiles, yields and
 //!   their confidence intervals.
 //!
@@ -43,6 +44,7 @@ pub mod rows;
 pub mod runner;
 pub mod shard;
 pub mod slices;
+pub mod snr;
 pub mod spread;
 pub mod statistics;
 pub mod stepwise;

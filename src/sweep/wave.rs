@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use energy::Meter;
 use layout::{Layout, NormPlan};
-pub(super) use layout::{check, tuning_cost};
+pub(super) use layout::{check, tuner, tuning_cost};
 pub use one::{ChipLayer, OneChip};
 
 use super::cells::CellLevel;

@@ -21,6 +21,7 @@ mod shipped;
 #[cfg(unix)]
 mod signals;
 mod slices;
+mod snr;
 mod survive;
 
 use std::path::Path;

@@ -22,6 +22,7 @@ mod program_cells;
 mod quantize_weight;
 mod rounds;
 mod slices;
+mod snr;
 mod storage;
 mod submissions;
 mod sweep;

@@ -30,6 +30,7 @@ mod quantizers;
 mod refused;
 mod refused_parts;
 mod slices;
+mod snr;
 mod sweeps;
 mod training;
 mod tuned;

@@ -2,6 +2,7 @@
 //! them ([`Walk::fused`]), or kept apart where batch norm is measured ([`Walk::measuring`] in `measured`).
 
 use super::cells::{Maps, Product, Tap, Tapped, codes_of, read_layer};
+use super::inference::inputs::{LayerInputs, copy};
 use super::taps::tap_layer;
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -94,6 +95,8 @@ pub(super) struct Walk<'b, 'a> {
     pub(super) clips: Option<Clips>,
     /// Partial sums are counted.
     pub(super) taps: Option<Taps<'b>>,
+    /// Inputs of crossbar layers are kept.
+    pub(super) inputs: Option<Vec<LayerInputs>>,
 }
 
 /// Partial sums to count, and the counts.
@@ -125,6 +128,7 @@ impl<'b, 'a> Walk<'b, 'a> {
             ops: vec![],
             clips: None,
             taps: None,
+            inputs: None,
         }
     }
 
@@ -221,6 +225,28 @@ impl<'b, 'a> Walk<'b, 'a> {
         }
     }
 
+    /// Copies what a crossbar layer sees, where that is asked for.
+    fn keep_inputs(
+        &mut self,
+        name: &str,
+        (raw, quantized): (TensorId, TensorId),
+        input: InputQuantizer,
+    ) {
+        let Some(mut inputs) = self.inputs.take() else {
+            return;
+        };
+        let mut kept = |what: &str, x| copy(self.b, &mut self.ops, format!("{name}.{what}"), x);
+        inputs.push(LayerInputs {
+            raw: kept("raw", raw),
+            quantized: kept("inputs", quantized),
+            step: match input {
+                InputQuantizer::Uniform(quant) => Some(quant.scale),
+                InputQuantizer::None | InputQuantizer::Binary(_) => None,
+            },
+        });
+        self.inputs = Some(inputs);
+    }
+
     /// Forward pass with affine maps, residual, activation and quantizer fused into the operator
     /// before them wherever nobody else reads the value in between. Returns the logits.
     pub(super) fn fused(&mut self, images: TensorId, keep_logits: bool) -> TensorId {
@@ -260,11 +286,13 @@ impl<'b, 'a> Walk<'b, 'a> {
                         at, product, input, ..
                     }),
                 ) => {
+                    let raw = x;
                     let x = if values.quantized[node.inputs[0]] {
                         x
                     } else {
                         self.quantized(x, input)
                     };
+                    self.keep_inputs(&node.name, (raw, x), input);
                     let y = self.target(end, scope, readable);
                     self.product((at, product, input), x, y, *geo, post);
                     y
@@ -338,7 +366,10 @@ impl<'b, 'a> Walk<'b, 'a> {
                     post.quant = Some(quant);
                 }
                 (Layer::Conv { .. }, Some(Prepared::Conv { input, .. })) if id != first => {
-                    if let (InputQuantizer::Uniform(quant), None) = (input, post.quant) {
+                    // Inputs that are looked at are kept as they were before the quantizer, too.
+                    if let (InputQuantizer::Uniform(quant), None, None) =
+                        (input, post.quant, &self.inputs)
+                    {
                         post.quant = Some(quant);
                         values.quantized[end] = true;
                     }

@@ -8,6 +8,11 @@
 //!   from the network's, a step of their training ([`super::adapted`]).
 //! * `recalibrate`, `refold` (only where batch norm is of each chip): batch norm statistics of each
 //!   chip from calibration images, as a running mean over the batches.
+//!
+//! [`alone`] has one layer by itself, [`inputs`] the inputs of every layer.
+
+pub mod alone;
+pub mod inputs;
 
 use super::adapted::TrainedNorm;
 use super::cells::{CellTensors, Place, Product, Tap, Tapped, program_layer};
@@ -383,6 +388,7 @@ impl Made {
     }
 }
 
+/// Adds the operators that fabricate a layer at weight level; what the host writes of every chip, and the effective weight.
 fn fabricate_layer(
     b: &mut Builder,
     ops: &mut Vec<Op>,

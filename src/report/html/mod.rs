@@ -9,6 +9,7 @@ pub mod designs;
 mod energy;
 mod frame;
 pub mod slices;
+mod snr;
 mod tables;
 pub mod trainings;
 pub mod worst;
@@ -27,6 +28,7 @@ use super::text::{compact, count, duration, escape, html, percent, percent_with_
 use crate::error::Result;
 use crate::files::write_atomically;
 use crate::sweep::result::{ChipRow, SweepResult};
+use crate::sweep::snr::Report;
 
 /// Most points in the table at the top; a table of all follows the plots.
 const MAX_FIRST: usize = 16;
@@ -36,6 +38,11 @@ const MAX_NAMED: usize = 6;
 
 /// The whole page. `rows` are the chips of all points in any order.
 pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
+    page_with(result, rows, &[])
+}
+
+/// The same with the signal-to-noise ratios of some points.
+pub fn page_with(result: &SweepResult, rows: &[ChipRow], ratios: &[Report]) -> String {
     let layout = Layout::new(&result.points);
     let mut out = String::new();
     head(&mut out, result, &layout);
@@ -67,6 +74,7 @@ pub fn page(result: &SweepResult, rows: &[ChipRow]) -> String {
         tables::estimates(&mut out, result, &layout);
     }
     tables::costs(&mut out, result, &layout);
+    snr::section(&mut out, ratios);
     if let Some(figure) = plot::training::figure(result) {
         section(&mut out, &figure);
     }

@@ -110,7 +110,7 @@ impl Feed {
 }
 
 /// Where the inputs of a layer's columns are: a convolution is one product a pixel of its output map.
-pub(super) struct Patches {
+pub(in crate::sweep) struct Patches {
     /// Place in the input map of every value of a vector, `[pixel][group][row]`; padding: none.
     places: Vec<Option<u32>>,
     /// Values of an input map.
@@ -153,6 +153,22 @@ impl Patches {
         images * self.places.len() / self.each
     }
 
+    /// These vectors of maps `[image][c][h][w]`, each `[group][row]`; padding is 0.
+    pub fn chosen(&self, maps: &[f32], vectors: &[usize]) -> Vec<f32> {
+        let per_image = self.count(1);
+        let mut out = Vec::with_capacity(vectors.len() * self.each);
+        for vector in vectors {
+            let map = &maps[vector / per_image * self.map..][..self.map];
+            let places = &self.places[vector % per_image * self.each..][..self.each];
+            out.extend(
+                places
+                    .iter()
+                    .map(|at| at.map_or(0.0, |at| map[at as usize])),
+            );
+        }
+        out
+    }
+
     /// Some of the vectors of maps `[image][c][h][w]`, each `[group][row]`; padding is code 0.
     pub fn vectors(&self, maps: &[i16], range: Range<usize>) -> Vec<f32> {
         let per_image = self.count(1);
@@ -168,7 +184,7 @@ impl Patches {
 }
 
 /// The same columns as a layer that sees one vector at a time, `[group][row]`.
-pub(super) fn as_linear(geo: &ConvGeometry) -> ConvGeometry {
+pub(in crate::sweep) fn as_linear(geo: &ConvGeometry) -> ConvGeometry {
     ConvGeometry {
         groups: geo.groups,
         ..ConvGeometry::linear(geo.groups * geo.rows(), geo.c_out)
@@ -224,6 +240,9 @@ mod tests {
         assert_eq!(at, all.len());
         let n = geo.groups * geo.rows();
         assert_eq!(patches.vectors(&maps, 3..7), all[3 * n..7 * n]);
+        let floats: Vec<f32> = maps.iter().map(|&v| f32::from(v)).collect();
+        let some = [&all[5 * n..6 * n], &all[..n]].concat();
+        assert_eq!(patches.chosen(&floats, &[5, 0]), some);
         assert_eq!(as_linear(&geo).rows(), geo.rows());
         assert!(as_linear(&geo).is_possible());
     }

@@ -38,6 +38,7 @@ use feed::Feed;
 use layers::Layer;
 use reads::{ChipOf, Reads};
 
+pub(in crate::sweep) use feed::{Patches, as_linear};
 pub(in crate::sweep) use report::markdown;
 pub use report::{
     AccuracyRow, ArrayRow, CellRow, LayerRow, Looked, ReadRow, Report, SliceRow, Totals,
@@ -162,7 +163,7 @@ fn check_level(experiment: &Experiment) -> Result<()> {
 }
 
 /// A network that is deployed as it is has the number formats that the experiment says.
-fn check_formats(point: &Point) -> Result<()> {
+pub(in crate::sweep) fn check_formats(point: &Point) -> Result<()> {
     let experiment = point.experiment();
     let stages = experiment.stages()?;
     let mut trainings = stages.iter().map(|stage| &stage.experiment.train);
@@ -277,7 +278,7 @@ pub fn analyse(
 }
 
 /// The first `n` test images.
-fn images(point: &Point, n: usize) -> Result<Images> {
+pub(in crate::sweep) fn images(point: &Point, n: usize) -> Result<Images> {
     let test = &point.inputs.data.test;
     match n < test.len() {
         true => Images::new(&test.limit(n), &point.inputs.normalise),

@@ -215,7 +215,7 @@ pub(in crate::sweep) fn tuning_cost(point: &Point) -> Result<Option<TuningCost>>
 }
 
 /// The tuner at weight level.
-fn tuner(point: &Point, chips: &ChipVariation) -> Tuner {
+pub(in crate::sweep) fn tuner(point: &Point, chips: &ChipVariation) -> Tuner {
     let (e, graph) = (point.experiment(), &point.start.graph);
     Tuner::new(&e.tuning, &e.variation, &point.layers, chips, graph)
 }
