@@ -13,8 +13,8 @@
 //! Means are over vectors and outputs, then over chips, which are the sample that intervals are about.
 //!
 //! * `inputs`: real inputs of every layer. * `matrix`: a layer without chips. * `stages`: its effects, one after the other.
-//!   * `rig`: a layer on chips of a backend. * `powers`: powers and ratios. * `closed`: closed forms. * `converters`: other bits and
-//!   ranges. * `report`: the rows.
+//! * `rig`: a layer on chips of a backend. * `powers`: powers and ratios. * `closed`: closed forms.
+//! * `converters`: other bits and ranges. * `report`: the rows.
 
 mod closed;
 mod converters;
