@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pimento::files::{check_destination, outputs, write_atomically};
-use pimento::report::combine::combine;
+use pimento::report::combine::{Run, combine};
 use pimento::report::export::Format;
 use pimento::report::figures::{self, Request, WIDTH_MM};
 use pimento::report::plot::Figure;
+use pimento::report::tabled;
 use pimento::sweep::outdir;
 use pimento::sweep::result::{ChipRow, SweepResult};
 use pimento::{Error, Result};
@@ -27,16 +28,20 @@ Two numeric axes make a map, with the line where the yield limit is reached (sol
 quantile, so that 95 % of the chips yield). A result over one axis makes lines, a panel for every series where there \
 are more than three. Times are labelled 1 s, 1 h, 1 d, 1 y; values of different magnitudes are on a logarithmic axis.
 
+A table of chips is a chips.csv with the fields that the sweep varied, or any CSV file with the columns chip, correct and images; \
+its other columns are axes. Yield and the network without variation are not known then.
+
 The caption that is printed says how many chips and images there are, how intervals are made, and what is not in them.
 
 Examples:
   pimento plot runs/my
   pimento plot runs/my --x sigma_w --y sigma_b --facet tuning --out map.pdf --out map.csv
   pimento plot runs/my --x chip.drift.time_s --y q05 --only tuning=none --width 88 --out drift.svg
-  pimento plot runs/before runs/after --figure accuracy_chips --out chips.png")]
+  pimento plot runs/before runs/after --figure accuracy_chips --out chips.png
+  pimento plot chips.csv --x chip.adc.bits --facet chip.array.rows --out bits.svg")]
 pub struct Plot {
-    /// Output directories of sweeps; of several, the run is one more axis
-    #[arg(value_name = "DIR", required = true)]
+    /// Output directories of sweeps, or tables of chips; of several, the run is one more axis
+    #[arg(value_name = "DIR|CHIPS.csv", required = true)]
     runs: Vec<PathBuf>,
 
     /// Numeric axis from left to right
@@ -92,7 +97,7 @@ impl Plot {
     /// Draws, or lists what can be drawn.
     pub fn run(&self) -> Result<()> {
         let formats = self.formats()?;
-        let (result, rows) = combine(load(&self.runs)?)?;
+        let (result, rows) = combine(self.load()?)?;
         if formats.is_empty() && self.x.is_none() && self.figure.is_none() {
             return self.list(&result, &rows);
         }
@@ -108,9 +113,31 @@ impl Plot {
         self.report(&figure, &formats)
     }
 
+    /// The runs, from directories and from tables of chips.
+    fn load(&self) -> Result<Vec<Run>> {
+        let mut runs: Vec<Run> = vec![];
+        for path in &self.runs {
+            let run = match path.is_file() {
+                true => {
+                    let (result, rows) = tabled::read(path)?;
+                    let name = result.experiment.clone();
+                    Run { name, result, rows }
+                }
+                false => load(std::slice::from_ref(path))?.swap_remove(0),
+            };
+            let name = match runs.iter().any(|other| other.name == run.name) {
+                true => format!("{} ({})", run.name, runs.len() + 1),
+                false => run.name.clone(),
+            };
+            runs.push(Run { name, ..run });
+        }
+        Ok(runs)
+    }
+
     fn formats(&self) -> Result<Vec<(&Path, Format)>> {
         let mut inputs = vec![];
         for dir in &self.runs {
+            inputs.push(dir.clone());
             let kept = [
                 outdir::SUMMARY,
                 outdir::CHIPS,

@@ -50,7 +50,8 @@ pub(super) fn field(path: &str) -> String {
 /// A field with a value, as in `wires col = 2.5 ohm`; what is no field, such as a run, as in `run before`.
 pub(super) fn valued(path: &str, value: &str) -> String {
     if !FIELDS.contains_key(path) {
-        return format!("{path} {value}");
+        // Fields of stages and parts are not in the list; their last words say most.
+        return format!("{} {value}", name(path, ""));
     }
     let title = field(path);
     match title.rsplit_once(" (") {
@@ -129,7 +130,9 @@ fn name(path: &str, unit: &str) -> String {
         word if ABBREVIATIONS.contains(&word) => word.to_uppercase(),
         word => word.to_string(),
     });
-    words.collect::<Vec<_>>().join(" ")
+    let words = words.collect::<Vec<_>>().join(" ");
+    let words = words.replace("sigma w", "\u{3c3}_W");
+    words.replace("sigma b", "\u{3c3}_B")
 }
 
 /// Without the capital at the beginning of a sentence; abbreviations keep theirs.
@@ -189,6 +192,10 @@ mod tests {
         );
         assert_eq!(valued("chip.adc.bits", "8"), "ADC bits = 8");
         assert_eq!(valued("run", "before"), "run before");
+        let of_stage = valued("train.stage.analog.loss.distill.weight", "1");
+        assert_eq!(of_stage, "distill weight 1");
+        assert_eq!(valued("converter_bits", "9"), "converter bits 9");
+        assert_eq!(field("train.sigma_w"), "train \u{3c3}_W");
         assert_eq!(unit("chip.drift.time_s"), "s");
         let energy = crate::sweep::columns::find("energy_high_pj");
         assert_eq!(
@@ -244,7 +251,11 @@ mod tests {
             assert!(!title.contains(['`', '[']), "{path}: {title}");
             // Units may have subscripts.
             let words = title.split(" (").next().unwrap_or_default();
-            assert!(!words.contains('_'), "{path}: {title}");
+            let signs = ["\u{3c3}_W", "\u{3c3}_B"];
+            let plain = signs
+                .iter()
+                .fold(words.to_string(), |w, s| w.replace(s, ""));
+            assert!(!plain.contains('_'), "{path}: {title}");
         }
     }
 }

@@ -7,6 +7,7 @@
 //! * [`table`](fn@table): the table on the terminal. [`slices`]: that of the analysis of a network's digits;
 //!   [`snr`]: that of signal-to-noise ratios.
 //! * [`designs`]: what a search of designs leaves. [`trainings`]: how trainings went.
+//! * [`tabled`]: a run of which only a table of chips is at hand.
 //! * [`figures`]: one figure, for a paper; [`export`]: as SVG, PNG, PDF or CSV.
 //! * [`combine`]: several runs on one page. * [`diff`]: two runs against each other, point by point
 //!   as [`pairing`] says. * [`verify`]: whether what is read back can be what a sweep wrote.
@@ -31,6 +32,7 @@ pub mod slices;
 pub mod snr;
 pub mod summary;
 mod table;
+pub mod tabled;
 mod text;
 pub mod trainings;
 pub mod typed;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pimento::config::{BinaryWeightGroup, Experiment, Recipe, TuningMethod, n_trainings};
 use pimento::program::Law;
 
-use super::{pimento, text};
+use super::{pimento, pimento_in, text};
 
 fn experiments() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")
@@ -96,4 +96,52 @@ fn check_says_what_a_sweep_would_do() {
     assert_eq!(json["points"][0]["variation.sigma_w"], 0.2);
     let run = pimento(&["check", text(&path)]);
     run.assert_says(&["x 200 chips x 2000 images"]);
+}
+
+/// The figures of shipped results are what the commands of their pages draw, and small; each says how many chips it shows.
+#[test]
+fn figures_of_results_are_drawn_by_their_commands() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/results");
+    let mut drawn = 0;
+    for entry in std::fs::read_dir(&results).unwrap() {
+        let folder = entry.unwrap().path();
+        let Ok(figure) = std::fs::read(folder.join("headline.svg")) else {
+            continue;
+        };
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(figure.len() < 60_000, "{name}: {} bytes", figure.len());
+        let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+        let (_, below) = page.split_once("](headline.svg)").expect(&name);
+        let (said, rest) = below.split_once("```sh\n").expect(&name);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            said.contains("chip") && said.contains("95 % interval"),
+            "{name}"
+        );
+        assert!(
+            said.contains("images") || said.contains("spoken digits"),
+            "{name}"
+        );
+        let command = rest.lines().next().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("again.svg");
+        let command = command.replace("headline.svg", text(&out));
+        let run = dir.path().join("run");
+        let command = command.replace("runs/arrays", text(&run));
+        if name == "cell_tuning" {
+            std::fs::create_dir(&run).unwrap();
+            for file in ["summary.json", "chips.csv"] {
+                std::fs::copy(folder.join(format!("arrays_{file}")), run.join(file)).unwrap();
+            }
+        }
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        let run = pimento_in(&folder, &words, &[]);
+        assert_eq!(run.code, 0, "{name}: {command}: {}", run.stderr);
+        assert!(
+            std::fs::read(&out).unwrap() == figure,
+            "{name}: {command}: another figure"
+        );
+        drawn += 1;
+    }
+    assert!(drawn >= 12, "{drawn} figures");
 }

@@ -172,22 +172,26 @@ pub(in crate::report) fn figure(result: &SweepResult, layout: &Layout) -> Option
     let title = "Accuracy against cost";
     let alike = choice.points.first().map(|&p| {
         let a = &result.points[p].axes;
-        format!(
-            "{} law, \u{3c3}_W = {}, \u{3c3}_B = {}",
-            a.law,
-            compact(a.sigma_w, 6),
-            compact(a.sigma_b, 6)
-        )
+        // A table of chips may not tell them.
+        let law = (!a.law.is_empty()).then(|| format!("{} law", a.law));
+        let sigma = |sign: &str, x: f64| {
+            (!x.is_nan()).then(|| format!("\u{3c3}_{sign} = {}", compact(x, 6)))
+        };
+        let known = [law, sigma("W", a.sigma_w), sigma("B", a.sigma_b)];
+        known.into_iter().flatten().collect::<Vec<_>>().join(", ")
     });
+    let which = match alike {
+        Some(alike) if !alike.is_empty() => format!("The points with {alike}: mean"),
+        _ => "Mean".into(),
+    };
     Some(Figure {
         picture: svg.picture(top + rows * cell, title),
         narrow: None,
         title: title.into(),
         caption: format!(
-            "The points with {}: mean accuracy over {} on {} against what one chip costs, tuning \
+            "{which} accuracy over {} on {} against what one chip costs, tuning \
              included. The steps join the points that no other one beats at the same or a lower cost; \
              the numbers also tell the front of the 5 % quantile.",
-            alike.unwrap_or_default(),
             chips_phrase(&result.points),
             images_phrase(&result.points),
         ),

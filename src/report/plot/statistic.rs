@@ -49,7 +49,11 @@ impl Statistic {
         let costs = costs.filter(|c| result.points.iter().any(|p| p.costs.contains_key(c.name)));
         let columns = columns.map(|c| (c.name, Statistic::Column(c)));
         let costs = costs.map(|c| (c.name, Statistic::Cost(c)));
-        NAMED.into_iter().chain(columns).chain(costs).collect()
+        // A table of chips alone has no limit.
+        let has_limit = result.points.iter().any(|p| !p.yield_limit.is_nan());
+        let named = NAMED.into_iter();
+        let named = named.filter(|(_, s)| has_limit || *s != Statistic::Yield);
+        named.chain(columns).chain(costs).collect()
     }
 
     /// The statistic of a name.

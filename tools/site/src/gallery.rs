@@ -21,16 +21,30 @@ pub fn page(root: &Path) -> Result<String> {
     files.retain(|path| path.extension().is_some_and(|e| e == "toml"));
     files.sort();
     ensure!(!files.is_empty(), "experiments/: no experiment");
+    let mut names = vec![];
     for path in files {
-        entry(root, &path, &mut text).with_context(|| path.display().to_string())?;
+        let name = entry(root, &path, &mut text).with_context(|| path.display().to_string())?;
+        names.push(name);
     }
     text.push_str("\n## Further results\n\n");
     for name in results(root)? {
+        if names.contains(&name) {
+            continue;
+        }
         let readme = format!("experiments/results/{name}/README.md");
         let title = title_of(&std::fs::read_to_string(root.join(&readme))?);
-        let _ = writeln!(text, "- [{title}](../{readme})");
+        let _ = write!(text, "### [{title}](../{readme})\n\n");
+        picture(root, &name, &title, &mut text);
     }
     Ok(text)
+}
+
+/// The figure of some results, where they have one.
+fn picture(root: &Path, name: &str, title: &str, text: &mut String) {
+    let file = format!("experiments/results/{name}/headline.svg");
+    if root.join(&file).is_file() {
+        let _ = write!(text, "![Results: {title}](../{file})\n\n");
+    }
 }
 
 /// Directories of results in the order of their names.
@@ -54,7 +68,8 @@ pub fn title_of(page: &str) -> String {
     heading.unwrap_or("Untitled").trim().to_owned()
 }
 
-fn entry(root: &Path, path: &Path, text: &mut String) -> Result<()> {
+/// Writes the entry of an experiment; gives its name.
+fn entry(root: &Path, path: &Path, text: &mut String) -> Result<String> {
     let experiment: Table = std::fs::read_to_string(path)?.parse()?;
     let word = |key: &str| {
         experiment
@@ -67,13 +82,7 @@ fn entry(root: &Path, path: &Path, text: &mut String) -> Result<()> {
     let title = word("title").unwrap_or(name);
     let about = word("about").unwrap_or_default().replace('\n', " ");
     let _ = write!(text, "\n## {title}\n\n{about}\n\n");
-    let picture = root.join(format!("experiments/results/{name}/headline.svg"));
-    if picture.is_file() {
-        let _ = write!(
-            text,
-            "![Results of {title}](../experiments/results/{name}/headline.svg)\n\n"
-        );
-    }
+    picture(root, name, title, text);
     let _ = write!(text, "[{name}.toml](../experiments/{name}.toml)");
     if root
         .join(format!("experiments/results/{name}/README.md"))
@@ -85,5 +94,5 @@ fn entry(root: &Path, path: &Path, text: &mut String) -> Result<()> {
         );
     }
     text.push('\n');
-    Ok(())
+    Ok(name.to_string())
 }
