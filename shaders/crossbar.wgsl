@@ -112,7 +112,7 @@ fn main(
     }
     if INTEGER {
         store_output(r, s, zero4(), total, input);
-    } else if COUNT_CLIPPED {
+    } else if COUNT_CLIPPED || SLOPES {
         store_clipped(r, s, total);
     }
 }

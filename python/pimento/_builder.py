@@ -416,7 +416,7 @@ class Experiment(Mapping[str, Any]):
             `kind` "mask", "clip", "quantize".
         activations : list of parts, default []
             With recipe "parts": transforms of what enters a layer, in order. Allowed: tables with `kind` "quantize",
-            "learned-range".
+            "learned-range", "shared-gain".
         noise : list of parts, default []
             With recipe "parts": what deviates in a step. Allowed: tables with `kind` "chip", "converter-bits".
         loss : list of parts, default []

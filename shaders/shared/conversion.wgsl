@@ -4,7 +4,8 @@
 // crossbar.wgsl, crossbar_count.wgsl and crossbar_fields.wgsl, which differ in how they make the sums.
 // Inside a converter: shared/converter.wgsl. Constants: HAS_ADC,
 // OWN_CODES (the converters of some planes have other codes), INTEGER (one integer sum for everything),
-// CORRECTED, SUM_CODES (the sum of the inputs' codes is needed), COUNT_CLIPPED, DISTURBED (by noise of
+// CORRECTED, SUM_CODES (the sum of the inputs' codes is needed), COUNT_CLIPPED, SLOPES (slopes by the logarithm of the range
+// take the place of counts), DISTURBED (by noise of
 // any kind), NOISE_JOINED (read noise of sums has one deviate with the converters'); and those of the effects. In the kernel's file: `p`, `table`, `codes`, `adc`, `range`, `y`,
 // `clipped`, and `correction`, a converter's pair.
 
@@ -139,10 +140,16 @@ fn convert_noisy(
     var m = mat4x4<f32>(
         k.x.x * v[0] + k.y.x, k.x.y * v[1] + k.y.y, k.x.z * v[2] + k.y.z, k.x.w * v[3] + k.y.w,
     );
+    let own = m;
     m = before_$name(c, e, m); // for converter
     if COUNT_CLIPPED {
         n.clipped = total.clipped
             + mat4x4<f32>(beyond(c, m[0]), beyond(c, m[1]), beyond(c, m[2]), beyond(c, m[3]));
+    }
+    if SLOPES {
+        let step = ranges(r, s, plane);
+        let weight = place * f32(bitcast<i32>(table[r.place_at + plane])) * corrections(r, s, tile, plane).x;
+        n.clipped = total.clipped + slopes_of(c, m, own, k.y, weight * step.x, weight * step.y);
     }
     n.steps = mat4x4<f32>(
         fma(vec4<f32>(place), value_of(c, limited(c, m[0])), total.steps[0]),
@@ -209,7 +216,7 @@ fn store_column(r: Reading, s: Site, j: u32, u: vec4<f32>, clips: vec4<f32>) {
 }
 
 fn store_clips(r: Reading, s: Site, j: u32, clips: vec4<f32>) {
-    if COUNT_CLIPPED && j < s.columns {
+    if (COUNT_CLIPPED || SLOPES) && j < s.columns {
         clipped[output_at(r, p.conversion.clipped, s, j)] = clips;
     }
 }

@@ -43,3 +43,20 @@ fn beyond(c: Codes, scaled: vec4<f32>) -> vec4<f32> {
     let is = (scaled < vec4<f32>(c.lo - 0.5)) | (scaled > vec4<f32>(c.hi + 0.5));
     return select(vec4<f32>(0.0), vec4<f32>(1.0), is);
 }
+
+// What a code has of its range beside what the scaled sum without its offset, `own`, has where it is not clipped.
+fn slope_of(c: Codes, scaled: vec4<f32>, own: vec4<f32>) -> vec4<f32> {
+    return value_of(c, limited(c, scaled)) - select(own, vec4<f32>(0.0), beyond(c, scaled) > vec4<f32>(0.5));
+}
+
+// The same of four columns, `own` with its offset, by the logarithm of the range: times the step, and its low end added.
+fn slopes_of(
+    c: Codes, scaled: mat4x4<f32>, own: mat4x4<f32>, offset: vec4<f32>, lsb: vec4<f32>, low: vec4<f32>,
+) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        lsb.x * slope_of(c, scaled[0], own[0] - offset.x) + low.x,
+        lsb.y * slope_of(c, scaled[1], own[1] - offset.y) + low.y,
+        lsb.z * slope_of(c, scaled[2], own[2] - offset.z) + low.z,
+        lsb.w * slope_of(c, scaled[3], own[3] - offset.w) + low.w,
+    );
+}

@@ -379,6 +379,7 @@ impl<'a> Network<'a> {
             correct: None,
             y,
             clipped: None,
+            slope: None,
             geo,
             post: Post {
                 quant: Some(ActQuant {

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::calibrate::RangeRule;
-use super::ranges;
+use super::ranges::{self, Converters};
 use crate::mapping::layout::Layout;
 use crate::program::{Adc, CellReadNoise, ConverterErrors, Programming, Reading, Storage, Wires};
 #[cfg(doc)]
@@ -91,6 +91,21 @@ impl CellLayer {
         let fit = |pairs: &Pairs| ranges::add_integers(&self.reading, pairs);
         self.reading.integer =
             self.tuned != Tuned::Digital && self.ranges.as_ref().is_some_and(fit);
+    }
+
+    /// The ranges that converters of a reference have: the largest sum inside is that of so many fully conducting cells at one
+    /// level of drive. `None` without converters.
+    pub fn ranges_of(&self, reference: f32) -> Option<Pairs> {
+        let adc = self.reading.adc.as_ref()?;
+        let converters = Converters::new(&self.programming.arrays, &self.reading.dac, adc);
+        Some(converters.fixed(&[reference.into()]))
+    }
+
+    /// The reference of its ranges, the largest where they have several; `None` where there are none.
+    pub fn reference(&self) -> Option<f32> {
+        let (own, unit) = (self.ranges.as_ref()?, self.ranges_of(1.0)?);
+        let ratios = own.iter().zip(&unit).map(|(own, unit)| own[0] / unit[0]);
+        Some(ratios.fold(0.0, f32::max))
     }
 
     /// Whether integers are converted without noise.

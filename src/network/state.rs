@@ -28,8 +28,14 @@ choices! {
         Shift = "shift",
         /// Step of a quantizer that the network itself has.
         Step = "step",
+        /// Reference of all converters, where it is learned: see [`CONVERTERS`].
+        Reference = "reference",
     }
 }
+
+/// What stands for a node in the name of the converters' reference: the largest sum that does not clip, in fully conducting cells
+/// at one level of drive. All layers have it.
+pub const CONVERTERS: &str = "converters";
 
 impl Part {
     /// The states of a batch norm, in the order of its operands.
@@ -51,9 +57,10 @@ impl Part {
         Part::parse(name).is_some_and(|(_, part)| is(part))
     }
 
-    /// Whether it is a quantizer step of a crossbar layer, which training chooses: absent before.
+    /// Whether it is a quantizer step of a crossbar layer or the reference of converters, which training chooses: absent
+    /// before.
     pub fn is_chosen(self) -> bool {
-        matches!(self, Part::WeightStep | Part::InputStep)
+        matches!(self, Part::WeightStep | Part::InputStep | Part::Reference)
     }
 
     /// Whether it is a statistic of a batch norm, which moves without gradient.

@@ -36,8 +36,17 @@ impl CellLevel {
         let of = (&model.graph, &model.parameters);
         setup::lay_out(&mut layers, &point.layers, of)?;
         tune(&mut layers, tuning)?;
-        match follow_sums(&layers) {
-            true => {
+        let stages = experiment.stages()?;
+        let training = stages
+            .last()
+            .map(|stage| stage.experiment.train.composition());
+        let learned =
+            training.and_then(|parts| converters::reference_of(&parts, &model.parameters));
+        // Whoever asks what ranges of a layer's own would give takes the shared one away.
+        let learned = learned.filter(|_| adc.shared);
+        match (learned, follow_sums(&layers)) {
+            (Some(reference), _) => converters::refer(reference, &mut layers),
+            (None, true) => {
                 let wanted = adc.calibration_images.min(inputs.n_trained_on());
                 let images = inputs.calibration(experiment.seed, wanted);
                 let network = Network {
@@ -48,7 +57,7 @@ impl CellLevel {
                 };
                 converters::calibrate(&network, &images, &inputs.normalise, adc, &mut layers)?;
             }
-            false => converters::share(adc, &mut layers),
+            (None, false) => converters::share(adc, &mut layers),
         }
         let held = held(tuning, model, &layers)?;
         Ok(Self::with(experiment, &model.graph, chips, layers, held))

@@ -26,6 +26,10 @@ pub(super) struct CellSteps {
     adc: Adc,
     /// Whether ranges follow the sums, and so the weights.
     follow: bool,
+    /// Whether the reference of all converters is learned: ranges are those of reference 1.
+    learns: bool,
+    /// The reference at first, once it is known.
+    start: Option<f32>,
     /// The same layers through the converters that passes draw; of these only the ranges matter.
     drawn: Vec<Drawn>,
 }
@@ -94,7 +98,11 @@ impl CellSteps {
                     .scale_table(times as f32);
             }
         }
-        Ok(match experiment.train.composition().sees_variation() {
+        let parts = experiment.train.composition();
+        if parts.learns_gain() {
+            steps.iter_mut().for_each(Self::learn);
+        }
+        Ok(match parts.sees_variation() {
             true => steps,
             false => steps.map(|s| s.nominal()),
         })
@@ -135,8 +143,35 @@ impl CellSteps {
             rescale: experiment.train.composition().gradient == Gradient::Rescale,
             adc: adc.clone(),
             follow,
+            learns: false,
+            start: None,
             drawn: vec![],
         }))
+    }
+
+    /// Makes the reference of all converters one that is learned, from that of the ranges on where they are known.
+    fn learn(&mut self) {
+        self.learns = true;
+        self.start = reference(&self.layers);
+        for layer in &mut self.layers {
+            layer.ranges = layer.ranges_of(1.0);
+            layer.reading.integer = false;
+        }
+    }
+
+    /// Whether the reference of all converters is learned.
+    pub fn learns(&self) -> bool {
+        self.learns
+    }
+
+    /// What it begins with; unknown before ranges that follow sums are calibrated.
+    pub fn start(&self) -> Option<f32> {
+        self.start.filter(|_| self.learns)
+    }
+
+    /// Takes the reference that a network has learned.
+    pub fn refer(&mut self, reference: f32) {
+        converters::refer(reference, &mut self.layers);
     }
 
     /// The same layers, with those of passes through converters of other bits.
@@ -179,7 +214,7 @@ impl CellSteps {
     pub fn without_converters(mut self) -> Self {
         let layers = self.layers.iter().map(CellLayer::without_converter);
         self.layers = layers.collect();
-        self.follow = false;
+        (self.follow, self.learns) = (false, false);
         self
     }
 
@@ -219,6 +254,14 @@ impl CellSteps {
             Ok(layers.into_iter().map(|l| l.ranges).collect::<Vec<_>>())
         };
         let own = calibrated(&self.layers)?;
+        if self.learns {
+            let mut layers = self.layers.clone();
+            for (layer, ranges) in layers.iter_mut().zip(own) {
+                layer.ranges = ranges;
+            }
+            self.start = reference(&layers);
+            return Ok(());
+        }
         let drawn = self.drawn.iter().map(|drawn| calibrated(&drawn.layers));
         let drawn = drawn.collect::<Result<Vec<_>>>()?;
         self.take_ranges(own.into_iter());
@@ -240,7 +283,7 @@ impl CellSteps {
     /// Adds calibrated ranges to what a checkpoint keeps: they are those of the weights at the
     /// beginning of the epoch.
     pub fn save(&self, to: &mut Parameters) {
-        if !self.follow {
+        if !self.follow || self.learns {
             return;
         }
         let drawn = self.drawn.iter();
@@ -261,7 +304,7 @@ impl CellSteps {
     /// # Errors
     /// They are missing, or of another network.
     pub fn load(&mut self, from: &Parameters) -> Result<()> {
-        if !self.follow {
+        if !self.follow || self.learns {
             return Ok(());
         }
         let drawn = self.drawn.iter_mut();
@@ -290,6 +333,7 @@ impl CellSteps {
         CellTraining {
             layers: self.layers.clone().into(),
             rescale: self.rescale,
+            reference: self.learns,
         }
     }
 
@@ -307,6 +351,12 @@ impl CellSteps {
         }
         Ok(())
     }
+}
+
+/// The largest reference of all layers' ranges, where they are known.
+fn reference(layers: &[CellLayer]) -> Option<f32> {
+    let own = layers.iter().filter_map(CellLayer::reference);
+    own.reduce(f32::max)
 }
 
 /// Whether steps go through cells and converters.

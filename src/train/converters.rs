@@ -8,11 +8,13 @@ use crate::chip::layer::{CellLayer, Pairs};
 use crate::chip::ranges::{self, Shared};
 use crate::config::Experiment;
 use crate::config::chip::Adc;
+use crate::config::parts::Composition;
 use crate::data::{Dataset, Normalise};
 use crate::error::{Error, Result};
 use crate::network::lower::Numerics;
 use crate::network::lower::cells::{Tap, Tapped};
 use crate::network::lower::inference::{self, Chips, Inference, NormMode};
+use crate::network::state::{CONVERTERS, Part};
 use crate::network::{Graph, Parameters};
 use crate::program::LANES;
 use crate::random::RECALIBRATION;
@@ -82,6 +84,22 @@ pub fn share(adc: &Adc, layers: &mut [CellLayer]) {
     });
     ranges::share(&mut of.collect::<Vec<_>>());
     for (layer, ranges) in layers.iter_mut().zip(found) {
+        layer.set_ranges(ranges);
+    }
+}
+
+/// The reference of all converters that a network has learned, where its training says that it does.
+pub fn reference_of(training: &Composition, parameters: &Parameters) -> Option<f32> {
+    let name = Part::Reference.of(CONVERTERS);
+    let tensor = parameters.tensors.get(&name);
+    let tensor = tensor.filter(|_| training.learns_gain());
+    tensor.and_then(|tensor| tensor.data.first().copied())
+}
+
+/// Gives every converter the range that a reference of the whole chip makes.
+pub fn refer(reference: f32, layers: &mut [CellLayer]) {
+    for layer in layers {
+        let ranges = layer.ranges_of(reference);
         layer.set_ranges(ranges);
     }
 }

@@ -30,6 +30,7 @@ use crate::error::Result;
 use crate::network::lower::cells::write_ranges;
 use crate::network::lower::training::Training;
 use crate::network::lower::{ActStep, Numerics};
+use crate::network::state::{CONVERTERS, Part};
 use crate::network::{Graph, Parameters};
 use crate::random::TRAINING;
 use crate::setup::{HeldOut, Point};
@@ -256,7 +257,21 @@ impl<'a> Run<'a> {
         let parameters = std::mem::take(&mut self.parameters);
         self.learn_from(&parameters)?;
         self.parameters = parameters;
+        self.start_reference()?;
         self.mask(None)
+    }
+
+    /// Gives the learned reference of the converters what it begins with, where that is known.
+    fn start_reference(&mut self) -> Result<()> {
+        let Some(start) = self.cells.as_ref().and_then(CellSteps::start) else {
+            return Ok(());
+        };
+        let name = Part::Reference.of(CONVERTERS);
+        let state = self.training.states.iter().find(|s| s.name == name);
+        match state {
+            Some(state) => self.session.write(state.tensor, &[start]),
+            None => Ok(()),
+        }
     }
 
     /// Whether converters' ranges follow the weights.
@@ -304,7 +319,9 @@ impl<'a> Run<'a> {
 
     /// Chooses calibrated ranges for the present weights, from images that nobody moves.
     fn calibrate_converters(&mut self) -> Result<()> {
-        if !self.follows_sums() {
+        let learns = self.cells.as_ref().is_some_and(CellSteps::learns);
+        // A reference that is learned is calibrated once.
+        if !self.follows_sums() || (learns && self.step > 0) {
             return Ok(());
         }
         // The steps that the last training step chose are those of the weights before it.
@@ -316,7 +333,7 @@ impl<'a> Run<'a> {
             cells.calibrate(network, &parameters, b.train, b.normalise, self.seed)?;
             write_ranges(self.session.as_mut(), &self.training.cells, cells.layers())?;
         }
-        Ok(())
+        self.start_reference()
     }
 
     /// Gives the converters the bits of the chip, after passes for which others were drawn.

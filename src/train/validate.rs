@@ -1,6 +1,7 @@
 //! Accuracy on held-out training images while training goes on.
 
 use super::cells::CellSteps;
+use super::converters;
 use super::trainer::Validation;
 use crate::backend::{Backend, Capacity, RunArgs};
 use crate::chip::ChipVariation;
@@ -47,7 +48,10 @@ pub(super) fn accuracy(network: &Network, images: &Dataset) -> Result<Validation
         Some(mut cells) => {
             let (parameters, seed) = (network.parameters, experiment.training_seed());
             let of = (graph, numerics);
-            cells.calibrate(of, parameters, network.train, normalise, seed)?;
+            match converters::reference_of(&experiment.train.composition(), parameters) {
+                Some(reference) => cells.refer(reference),
+                None => cells.calibrate(of, parameters, network.train, normalise, seed)?,
+            }
             (Level::Cell(cells.nominal()), Level::Cell(cells))
         }
         None => {

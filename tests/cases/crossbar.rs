@@ -25,6 +25,8 @@ pub struct With {
     pub per_cell: bool,
     /// What happens inside the converters, by their codes.
     pub converter: Option<Inside>,
+    /// Slopes by the logarithm of the range are wanted, and not counts of clipped conversions.
+    pub slope: bool,
 }
 
 /// Effects inside converters with these codes.
@@ -89,9 +91,12 @@ pub fn layer(seed: u64, with: With) -> Layer {
         case.given(2 * a.converters(), Scope::PerChip, values)
     });
     let y = case.result(arrays::output(&geo), Scope::PerChip);
-    let clipped = rng.coin();
+    let clipped = rng.coin() && !with.slope;
     let clipped = clipped.then(|| case.result(arrays::output(&geo), Scope::PerChip));
     let has_adc = spec.adc.is_some();
+    let slope = with
+        .slope
+        .then(|| case.result(arrays::output(&geo), Scope::PerChip));
     let op = Crossbar {
         x,
         x_step,
@@ -103,6 +108,7 @@ pub fn layer(seed: u64, with: With) -> Layer {
         correct,
         y,
         clipped,
+        slope,
         geo,
         post: Post::NONE,
         spec,
@@ -201,6 +207,7 @@ pub fn noise() -> Vec<Case> {
             read: rng.coin(),
             per_cell: rng.coin(),
             converter: rng.coin().then_some(INSIDE[seed as usize % INSIDE.len()]),
+            ..With::default()
         };
         wanted(seed, with)
     });
@@ -215,6 +222,24 @@ pub fn inside() -> Vec<Case> {
             ..With::default()
         };
         (0..10).map(move |seed| wanted(500 + 100 * i as u64 + seed, with))
+    });
+    layers.collect()
+}
+
+/// Slopes by the logarithm of the range, with read noise and what happens inside converters.
+pub fn slopes() -> Vec<Case> {
+    let none: Inside = |_, _| ConverterEffects::default();
+    let layers = (800..840).map(|seed| {
+        let mut rng = Rng(seed);
+        let inside = INSIDE[seed as usize % INSIDE.len()];
+        let with = With {
+            table: rng.coin(),
+            read: rng.coin(),
+            per_cell: rng.coin(),
+            converter: Some(if rng.coin() { inside } else { none }),
+            slope: true,
+        };
+        wanted(seed, with)
     });
     layers.collect()
 }
@@ -236,6 +261,7 @@ pub fn plain(
         correct: None,
         y,
         clipped: None,
+        slope: None,
         geo,
         post: Post::NONE,
         spec,

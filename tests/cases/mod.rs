@@ -44,6 +44,8 @@ pub mod quantize_act;
 pub mod quantize_weight;
 pub mod range_grad;
 pub mod rearrange;
+pub mod reference_grad;
+pub mod scale_flat;
 pub mod sgd;
 pub mod slice_l1_grad;
 pub mod softmax;
@@ -71,7 +73,7 @@ macro_rules! lists {
                 codes_without_a_step, input_gradients, weight_gradients, real_images;
             conv2d_codes: maps, every_geometry, long_sums;
             converter_fold: equations, encodings, no_range;
-            crossbar: any_layers, tables, noise, inside, inputs_out_of_range, signs_alone,
+            crossbar: any_layers, tables, noise, inside, slopes, inputs_out_of_range, signs_alone,
                 ideal_cells;
             distill_grad: gradients;
             fabricate: closed_forms, nominal, gradients;
@@ -94,6 +96,8 @@ macro_rules! lists {
             quantize_weight: gradients, largest_weights;
             range_grad: gradients, large_maps;
             rearrange: tables, pieces, phases, chunks;
+            reference_grad: gradients;
+            scale_flat: products;
             sgd: updates, positive_updates, clamped_updates, few_updates;
             slice_l1_grad: gradients;
             softmax: probabilities;

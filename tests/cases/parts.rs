@@ -43,6 +43,7 @@ pub const PARTS: &[Part] = &[
         "activations",
         "{ kind = \"learned-range\", sigmas = 2 }",
     ),
+    part("gain", "activations", "{ kind = \"shared-gain\" }"),
     part("chips", "noise", "{ kind = \"chip\" }"),
     part(
         "several chips",
@@ -119,6 +120,9 @@ pub fn text(parts: &[&Part], level: &str) -> String {
     {
         let head = "[[network.head]]\nname = \"side\"\nat = \"pool1\"\npool = 2\nhidden = [5]\n";
         text = text.replace("[quantize]\n", &format!("{head}[quantize]\n"));
+    }
+    if parts.iter().any(|part| part.name == "gain") {
+        text = text.replace("bits = 5\n", "bits = 5\nshared = true\n");
     }
     // A teacher has to be trained before.
     if parts.iter().any(|part| part.name == "distill") {

@@ -160,6 +160,7 @@ fn write(p: &mut Written, layer: &Layer) -> (SectionId, SectionId, Computed) {
         correct,
         y,
         clipped,
+        slope: None,
         geo: ConvGeometry::linear(a.rows, a.cols),
         post: Post::NONE,
         spec: layer.reading.clone(),

@@ -57,6 +57,7 @@ impl Layer {
             correct: extra.correct,
             y: case.output(map, Scope::PerChip),
             clipped: extra.clipped,
+            slope: None,
             geo: self.geo,
             post: extra.post.unwrap_or(Post::NONE),
             spec: self.spec.clone(),

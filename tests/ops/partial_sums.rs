@@ -43,6 +43,7 @@ fn layers_are_convolutions_by_their_effective_weights() {
                 correct,
                 y: layer,
                 clipped: None,
+                slope: None,
                 geo,
                 post: Post::NONE,
                 spec: spec.clone(),

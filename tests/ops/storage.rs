@@ -45,6 +45,7 @@ fn crossbar(
         correct: None,
         y,
         clipped: None,
+        slope: None,
         geo,
         post: Post::NONE,
         spec: spec.clone(),

@@ -3,6 +3,7 @@
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{Backend, RunArgs};
 use pimento::network::graph::Graph;
+use pimento::network::lower::cells::write_ranges;
 use pimento::network::lower::training::{self, Optimizer, StepParts, TrainSpec};
 use pimento::network::lower::{CellNoise, Numerics};
 use pimento::network::{Parameters, zoo};
@@ -79,6 +80,9 @@ impl Network {
         for &chip in &t.chips {
             let one = [self.common, 1.0, 0.0, 0.0];
             s.write(chip, &one.repeat(chips)).unwrap();
+        }
+        if let Some(cells) = &self.spec.cells {
+            write_ranges(s.as_mut(), &t.cells, &cells.layers).unwrap();
         }
         for mask in &t.parts.masks {
             let n: usize = mask.shape.iter().product();

@@ -58,6 +58,18 @@ pub const REFUSED: &[(&str, &str, &str, &str)] = &[
         "kind \"chip\" is there twice",
     ),
     (
+        "gain",
+        "",
+        "weight",
+        "learns the gain of converters, and steps at level",
+    ),
+    (
+        "gain",
+        "clean",
+        "cell",
+        "is a backward pass without converters",
+    ),
+    (
         "converter bits",
         "",
         "weight",

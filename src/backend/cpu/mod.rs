@@ -55,6 +55,8 @@ mod quantize_act;
 mod quantize_weight;
 mod range_grad;
 mod rearrange;
+mod reference_grad;
+mod scale_flat;
 mod session;
 mod sgd;
 mod simd;

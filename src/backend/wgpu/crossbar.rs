@@ -101,7 +101,7 @@ impl OnGpu for Crossbar {
             self.multiply(&input, tile, &mut prepared, cx)
         };
         // Placeholder buffers must not be bound twice.
-        let counts = match self.clipped {
+        let counts = match self.clipped.or(self.slope) {
             Some(t) => Operand::Tensor(t),
             None => Operand::Scratch {
                 index: 2,
@@ -132,6 +132,7 @@ impl Crossbar {
             .constant("CORRECTED", self.correct.is_some())
             .constant("SUM_CODES", self.sums_codes())
             .constant("COUNT_CLIPPED", self.clipped.is_some())
+            .constant("SLOPES", self.slope.is_some())
     }
 
     /// Whether deviates are drawn for conversions.
@@ -148,7 +149,8 @@ impl Crossbar {
 
     /// Whether a column's sums and codes are all that is kept of it, see [`Tile::new`].
     fn plain(&self) -> bool {
-        !self.disturbed() && !self.spec.integer && self.clipped.is_none()
+        let told = self.clipped.or(self.slope);
+        !self.disturbed() && !self.spec.integer && told.is_none()
     }
 
     /// Drives are multiplied with conductances by cooperative matrices.
@@ -193,7 +195,7 @@ impl Crossbar {
         let codes = self.spec.adc.as_ref().map(|c| c.codes[0]);
         let first = ConversionParams {
             y: cx.view(self.y),
-            clipped: cx.view_opt(self.clipped),
+            clipped: cx.view_opt(self.clipped.or(self.slope)),
             adc_chip: pair_stride(self.adc, cx),
             correct_chip: pair_stride(self.correct, cx),
             base: self.spec.arrays.digital_base(),

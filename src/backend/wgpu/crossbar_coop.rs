@@ -126,7 +126,8 @@ impl<'a> Tiles<'a> {
         let Matrices { side, threads } = cx.matrices?;
         let side = side as usize;
         let sites = side / 4 * (PAIR * side / 4);
-        let plain = op.variance.is_none() && op.clipped.is_none() && op.spec.dac.table.is_none();
+        let told = op.clipped.or(op.slope);
+        let plain = op.variance.is_none() && told.is_none() && op.spec.dac.table.is_none();
         if !plain || (threads as usize) < sites {
             return None;
         }

@@ -4,7 +4,7 @@ use super::{
     ActivationPart, ControllerPart, ConverterBits, Distill, FreshChips, HeadsLoss, Irs,
     LearnedRange, LossPart, MaskGrowth, NoisePart, NormAfter, Ovf, Plateau, QuantizeActivations,
     QuantizeAfter, QuantizeWeights, WeightPart, clip, controllers, converter_bits, feedback,
-    group_lasso, learned_range, mask, mask_growth, noise, quantize, slice_l1,
+    group_lasso, learned_range, mask, mask_growth, noise, quantize, shared_gain, slice_l1,
 };
 use crate::choice::choices;
 use crate::config::check::Problem;
@@ -88,6 +88,7 @@ impl Composition {
     pub fn quantizes_activations(&self) -> bool {
         self.activations.iter().any(|part| match part {
             ActivationPart::Quantize(_) | ActivationPart::LearnedRange(_) => true,
+            ActivationPart::SharedGain(_) => false,
         })
     }
 
@@ -95,7 +96,15 @@ impl Composition {
     pub fn learned_range(&self) -> Option<&LearnedRange> {
         self.activations.iter().find_map(|part| match part {
             ActivationPart::LearnedRange(range) => Some(range),
-            ActivationPart::Quantize(_) => None,
+            ActivationPart::Quantize(_) | ActivationPart::SharedGain(_) => None,
+        })
+    }
+
+    /// Whether the gain that all converters share is learned.
+    pub fn learns_gain(&self) -> bool {
+        self.activations.iter().any(|part| match part {
+            ActivationPart::SharedGain(_) => true,
+            ActivationPart::Quantize(_) | ActivationPart::LearnedRange(_) => false,
         })
     }
 
@@ -315,6 +324,7 @@ pub(in crate::config) fn problems(e: &Experiment, found: &mut Vec<Problem>) {
     clip::problems(e, &c, &mut found);
     quantize::problems(e, &c, &mut found);
     learned_range::problems(e, &c, &mut found);
+    shared_gain::problems(e, &c, &mut found);
     noise::problems(e, &c, &mut found);
     converter_bits::problems(e, &c, &mut found);
     group_lasso::problems(e, &c, &mut found);

@@ -32,7 +32,7 @@ pub(super) fn problems(e: &Experiment, c: &Composition, found: &mut Problems) {
     let fields: &[&str] = &["train.activations.learned-range", "train.activations"];
     let twice = |part: &ActivationPart| match part {
         ActivationPart::Quantize(_) => true,
-        ActivationPart::LearnedRange(_) => false,
+        ActivationPart::LearnedRange(_) | ActivationPart::SharedGain(_) => false,
     };
     if c.activations.iter().any(twice) {
         found.add(

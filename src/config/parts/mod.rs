@@ -21,6 +21,7 @@ mod mask_growth;
 mod noise;
 mod plateau;
 mod quantize;
+mod shared_gain;
 mod slice_l1;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use mask_growth::MaskGrowth;
 pub use noise::{Draws, FreshChips};
 pub use plateau::Plateau;
 pub use quantize::{QuantizeActivations, QuantizeWeights};
+pub use shared_gain::SharedGain;
 pub use slice_l1::SliceL1;
 
 pub(super) use composition::problems;
@@ -62,6 +64,7 @@ parts! {
     pub enum ActivationPart {
         Quantize(QuantizeActivations) = "quantize",
         LearnedRange(LearnedRange) = "learned-range",
+        SharedGain(SharedGain) = "shared-gain",
     }
 }
 

@@ -93,6 +93,48 @@ fn mistakes_in_parts_are_told_with_their_line() {
     }
 }
 
+/// What a gain that is learned cannot be with.
+#[test]
+fn mistakes_in_a_learned_gain_are_told() {
+    let refused = |train: &str, rest: &str| {
+        wrong(&format!(
+            "weights = [{{ kind = \"quantize\" }}]\nactivations = [{{ kind = \"quantize\" }}, {{ kind = \"shared-gain\" }}]\n\
+             {train}[quantize]\ninput_bits = 8\n{rest}"
+        ))
+    };
+    for (train, rest, says) in [
+        (
+            "",
+            "",
+            "3: field `train.activations.shared-gain`: learns the gain of converters, and steps at level \"weight\" have none; \
+             allowed with train.level = \"cell\"",
+        ),
+        (
+            "level = \"cell\"\n",
+            "[chip.adc]\nbits = 0\nshared = true\n",
+            "learns the gain of converters, and there are none; allowed with chip.adc.bits above 0",
+        ),
+        (
+            "level = \"cell\"\n",
+            "",
+            "learns a gain that all converters share, and these have their own; allowed with chip.adc.shared = true",
+        ),
+        (
+            "level = \"cell\"\ngradient = \"clean\"\n",
+            "[chip.adc]\nshared = true\n",
+            "\"clean\" is a backward pass without converters, which has no gradient of their gain",
+        ),
+        (
+            "level = \"cell\"\n",
+            "activation_step = \"lsq\"\n[chip.adc]\nshared = true\n",
+            "\"lsq\" learns these by a gradient that knows no converters",
+        ),
+    ] {
+        let told = refused(train, rest);
+        assert!(told.contains(says), "{told}");
+    }
+}
+
 /// What the converters that are drawn cannot be.
 #[test]
 fn mistakes_in_drawn_converters_are_told() {

@@ -11,7 +11,7 @@ use crate::network::file::Loaded;
 use crate::network::graph::{Graph, Layer, Node, NodeId};
 use crate::network::lower::Numerics;
 use crate::network::parameters::{Parameters, Tensor};
-use crate::network::state::Part;
+use crate::network::state::{CONVERTERS, Part};
 
 /// The network of a description whose tensors are `tensors`. `source` stands for the description in
 /// messages.
@@ -41,6 +41,17 @@ fn loaded(text: &str, tensors: &Parameters) -> Step<Loaded> {
         reading
             .take(op)
             .map_err(|what| format!("operation `{}` ({}): {what}", op.out, op.kind.name()))?;
+    }
+    // Of a network that was trained here: no operation has the reference of its converters.
+    let reference = Part::Reference.of(CONVERTERS);
+    if let Some(own) = tensors.tensors.get(&reference) {
+        if own.data.len() != 1 {
+            return Err(format!(
+                "tensor `{reference}` has shape {:?}, not [1]",
+                own.shape
+            ));
+        }
+        reading.parameters.tensors.insert(reference, own.clone());
     }
     reading.check()?;
     let shared = reading.sources.into_values();

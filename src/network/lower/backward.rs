@@ -100,9 +100,13 @@ impl Trainer<'_> {
             x: quantized,
             w,
             gain,
+            slope,
         } = saved;
         let source = self.b.graph.nodes[id].inputs[0];
         let x = self.values[source];
+        if let Some(slope) = slope {
+            self.reference_grad(ops, updates, id, slope, dy);
+        }
         let dy = self.scaled(ops, id, states.bias, dy, gain, updates);
         let dq = self.weight_grad(ops, geo, (states, noise), (quantized, w, dy));
         if let Some(dq) = self.over_passes(ops, states.weight, dq) {

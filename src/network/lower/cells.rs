@@ -223,14 +223,14 @@ pub(super) fn program_quantized(
 }
 
 /// Adds the constants of the converters, where there are any; else the product is that of the
-/// effective weights `w`.
+/// effective weights `w`. With a reference ranges are multiples of it.
 pub(super) fn converted(
     b: &mut Builder,
     ops: &mut Vec<Op>,
     place: &Place,
     (at, layer): (usize, &CellLayer),
     cells: Programmed,
-    w: TensorId,
+    (w, reference): (TensorId, Option<TensorId>),
 ) -> (CellTensors, Product) {
     let route = Route::of(layer);
     let mut found = CellTensors {
@@ -246,7 +246,8 @@ pub(super) fn converted(
     if route == Route::Product {
         return (found, Product::Weights(w));
     }
-    let product = arrays_of(b, ops, place, (at, layer), cells, &mut found);
+    let of = (cells, reference);
+    let product = arrays_of(b, ops, place, (at, layer), of, &mut found);
     (found, product)
 }
 
@@ -256,14 +257,22 @@ fn arrays_of(
     ops: &mut Vec<Op>,
     place: &Place,
     (at, layer): (usize, &CellLayer),
-    cells: Programmed,
+    (cells, reference): (Programmed, Option<TensorId>),
     found: &mut CellTensors,
 ) -> Product {
     let arrays = &layer.programming.arrays;
-    let mut adc = None;
+    let (mut adc, mut used) = (None, None);
     if layer.reading.adc.is_some() {
         let ranges = 2 * arrays.read_planes() * arrays.cols;
-        let range = tensor(b, place, "range", ranges, (Scope::Shared, Role::State));
+        let written = tensor(b, place, "range", ranges, (Scope::Shared, Role::State));
+        let range = match reference {
+            Some(by) => {
+                let y = tensor(b, place, "ranges", ranges, (Scope::Shared, Role::Temp));
+                ops.push(Op::from(ScaleFlat { x: written, by, y }));
+                y
+            }
+            None => written,
+        };
         let constants = 2 * arrays.converters();
         let role = cells.life.role();
         let out = tensor(b, place, "converters", constants, (Scope::PerChip, role));
@@ -273,14 +282,14 @@ fn arrays_of(
             out,
             spec: layer.errors.clone(),
         }));
-        (found.range, adc) = (Some(range), Some(out));
+        (found.range, used, adc) = (Some(written), Some(range), Some(out));
     }
     Product::Arrays(ArrayTensors {
         g: cells.g,
         variance: cells.variance,
         w_step: cells.step,
         adc,
-        range: found.range,
+        range: used,
         correct: found.correct,
         at,
         exact: found.route == Route::Counting,
@@ -332,7 +341,7 @@ pub(super) fn program_layer(
         }));
         return (found, Product::Weights(out));
     }
-    let mut product = arrays_of(b, ops, place, (at, layer), cells, &mut found);
+    let mut product = arrays_of(b, ops, place, (at, layer), (cells, None), &mut found);
     if let (Product::Arrays(arrays), Some(layout)) = (&mut product, &layer.layout)
         && layout.compacts
         && layer.reading.adc.is_some()
@@ -352,6 +361,8 @@ pub(super) struct Maps {
     pub x_step: Option<TensorId>,
     pub y: TensorId,
     pub clipped: Option<TensorId>,
+    /// Slopes of `y` by the logarithm of the converters' ranges ([`Crossbar::slope`]).
+    pub slope: Option<TensorId>,
     /// The quantizer whose results `x` holds, where products may use it.
     pub codes: Option<ActQuant>,
 }
@@ -396,6 +407,7 @@ pub(super) fn read_layer<'a>(
                 correct: t.correct,
                 y,
                 clipped: maps.clipped,
+                slope: maps.slope,
                 geo,
                 post,
                 spec: Reading {

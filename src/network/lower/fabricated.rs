@@ -1,6 +1,7 @@
 //! Crossbar layers of a training step on their chips: weights that deviate, or cells and converters.
 
 use super::cells::{Life, Maps, Place, Product, converted, program_quantized, read_layer};
+use super::parts::Slope;
 use super::training::{CellTraining, Saved, SavedConv, Trainer};
 use super::*;
 
@@ -128,43 +129,33 @@ impl Trainer<'_> {
             shift: at.states.bias,
             ..Post::NONE
         };
-        let (tensors, product) = converted(&mut self.b, ops, &place, (at.at, layer), programmed, w);
+        let converts = layer.reading.adc.is_some();
+        let reference = (cells.reference && converts).then(|| self.reference());
+        let of = (at.at, layer);
+        let (tensors, product) =
+            converted(&mut self.b, ops, &place, of, programmed, (w, reference));
         self.cells.push(tensors);
         let x_step = match at.states.input {
             InputQuantizer::Uniform(quant) => Some(quant.scale),
             _ => None,
         };
+        let slope = reference.zip(x_step).map(|(reference, x_step)| Slope {
+            map: self.b.map(at.id, Scope::PerChip),
+            w_step: programmed.step,
+            x_step,
+            reference,
+        });
         let maps = Maps {
             x,
             x_step,
             y,
             clipped: None,
+            slope: slope.map(|slope| slope.map),
             codes: None,
         };
         ops.push(read_layer(product, |_| &layer.reading, maps, *at.geo, post));
         let converts = matches!(product, Product::Arrays(_));
-        let gain = (cells.rescale && converts).then(|| {
-            let exact = self.b.map(at.id, Scope::PerChip);
-            ops.push(Op::from(Conv2d {
-                x,
-                w,
-                y: exact,
-                geo: *at.geo,
-                post: Post::NONE,
-                codes: None,
-            }));
-            let c = Shape::Flat(at.geo.c_out);
-            let mut variance = |map| {
-                let mean = self.b.temp("mean", c, Scope::Shared);
-                let var = self.b.temp("var", c, Scope::Shared);
-                ops.push(Op::from(BatchNormStats { x: map, mean, var }));
-                var
-            };
-            let (a, b) = (variance(y), variance(exact));
-            let out = self.b.temp("gain", c, Scope::Shared);
-            ops.push(Op::from(VarianceRatio { a, b, out }));
-            out
-        });
+        let gain = (cells.rescale && converts).then(|| self.gain(ops, (at.id, at.geo), [x, w, y]));
         let saved = SavedConv {
             states: at.states,
             noise: None,
@@ -175,7 +166,36 @@ impl Trainer<'_> {
                 w
             },
             gain,
+            slope,
         };
         (y, Saved::Conv(saved))
+    }
+    /// Ratio of the spreads of a layer's outputs `y` and those without converters, by channel.
+    fn gain(
+        &mut self,
+        ops: &mut Vec<Op>,
+        (id, geo): (NodeId, &ConvGeometry),
+        [x, w, y]: [TensorId; 3],
+    ) -> TensorId {
+        let exact = self.b.map(id, Scope::PerChip);
+        ops.push(Op::from(Conv2d {
+            x,
+            w,
+            y: exact,
+            geo: *geo,
+            post: Post::NONE,
+            codes: None,
+        }));
+        let c = Shape::Flat(geo.c_out);
+        let mut variance = |map| {
+            let mean = self.b.temp("mean", c, Scope::Shared);
+            let var = self.b.temp("var", c, Scope::Shared);
+            ops.push(Op::from(BatchNormStats { x: map, mean, var }));
+            var
+        };
+        let (a, b) = (variance(y), variance(exact));
+        let out = self.b.temp("gain", c, Scope::Shared);
+        ops.push(Op::from(VarianceRatio { a, b, out }));
+        out
     }
 }

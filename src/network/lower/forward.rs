@@ -164,6 +164,7 @@ impl Trainer<'_> {
             x,
             w,
             gain: None,
+            slope: None,
         };
         (y, Saved::Conv(saved))
     }

@@ -169,6 +169,7 @@ impl<'b, 'a> Walk<'b, 'a> {
             x_step,
             y,
             clipped: counted.map(|(_, t)| t),
+            slope: None,
             codes: codes_of(&self.ops, x),
         };
         self.ops.push(read_layer(

@@ -14,7 +14,7 @@ pub use super::backward::check_trainable;
 use super::cells::CellTensors;
 use super::fabricated::Deviating;
 pub use super::parts::{PartTensors, Pass, StepParts, Variant};
-use super::parts::{Passes, Transforms, variants};
+use super::parts::{Passes, Slope, Transforms, variants};
 use super::update::Trained;
 use super::*;
 use crate::chip::layer::CellLayer;
@@ -50,6 +50,8 @@ pub struct CellTraining {
     pub layers: std::sync::Arc<[CellLayer]>,
     /// Whether gradients are rescaled.
     pub rescale: bool,
+    /// Whether the reference of all converters is learned; the ranges that the host writes are then those of reference 1.
+    pub reference: bool,
 }
 
 /// What a training program needs to know beside the network.
@@ -185,6 +187,8 @@ pub(super) struct SavedConv {
     pub w: TensorId,
     /// Factor per channel on the gradient of the output.
     pub gain: Option<TensorId>,
+    /// Slopes of the output by the learned reference of the converters.
+    pub slope: Option<Slope>,
 }
 
 /// Builds the training program. The graph must pass [`check_trainable`], unless

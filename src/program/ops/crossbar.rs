@@ -54,6 +54,14 @@ pub struct Crossbar {
     /// Conversions of every output whose scaled input was more than half a code beyond the end of
     /// the range, a map like `y`, written.
     pub clipped: Option<TensorId>,
+    /// Slopes of the sums by the logarithm of their converters' ranges, straight through the rounding, a map like `y` in level
+    /// units, written; without [`Reading::integer`], [`Reading::exact`] and counts of clipped conversions:
+    ///
+    /// ```text
+    /// slope[o] = sum over p, r, t: place_p place_t gain (lsb (code - (s - b, 0 where the conversion is clipped)) + lo)
+    /// ```
+    /// with `s = a v + b` before anything happens inside the converter, with the read noise that is drawn by itself.
+    pub slope: Option<TensorId>,
     /// Geometry.
     pub geo: ConvGeometry,
     /// Epilogue.
@@ -81,6 +89,7 @@ impl Operator for Crossbar {
         all.extend(self.post.operands());
         all.extend([Operand::write(self.y)]);
         all.extend(self.clipped.map(Operand::write));
+        all.extend(self.slope.map(Operand::write));
         all
     }
 
@@ -93,7 +102,9 @@ impl Operator for Crossbar {
         let converted = spec.adc.is_some();
         let is = (self.adc.is_some(), self.range.is_some()) == (converted, converted)
             && !(spec.integer && (self.correct.is_some() || !converted))
-            && !(spec.exact && self.variance.is_some());
+            && !(spec.exact && self.variance.is_some())
+            && (self.slope.is_none()
+                || (converted && !spec.integer && !spec.exact && self.clipped.is_none()));
         at.possible(is, (self.adc, self.range, self.correct, spec))?;
         if let Some(t) = self.range {
             at.flat(t, 2 * a.read_planes() * a.cols)?;
@@ -101,7 +112,7 @@ impl Operator for Crossbar {
         for t in [self.adc, self.correct].into_iter().flatten() {
             at.flat(t, 2 * a.converters())?;
         }
-        if let Some(t) = self.clipped {
+        for t in [self.clipped, self.slope].into_iter().flatten() {
             at.same_image(t, self.y)?;
         }
         at.image(self.y, self.geo.c_out, self.geo.h_out(), self.geo.w_out())?;

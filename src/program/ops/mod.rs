@@ -38,6 +38,8 @@ mod quantize_act;
 mod quantize_weight;
 mod range_grad;
 mod rearrange;
+mod reference_grad;
+mod scale_flat;
 mod sgd;
 mod slice_l1_grad;
 mod softmax;
@@ -135,6 +137,8 @@ operators! { $
     ir_drop: IrDrop;
     converter_fold: ConverterFold;
     crossbar: Crossbar;
+    scale_flat: ScaleFlat;
+    reference_grad: ReferenceGrad;
     partial_sums: PartialSums;
     input_load: InputLoad;
     input_energy: InputEnergy;

@@ -132,6 +132,7 @@ impl Net {
             correct: self.correct,
             y: self.y,
             clipped: Some(self.clipped),
+            slope: None,
             geo,
             post: Post::NONE,
             spec: layer.reading.clone(),

@@ -36,6 +36,10 @@ pub fn outputs(case: &mut Case, op: &Crossbar) {
     case.want_within(op.y, sums.iter().map(|sum| sum.u).collect(), |i| {
         sums[i].limit
     });
+    if let Some(slope) = op.slope {
+        let slopes = sums.iter().map(|sum| sum.slope).collect();
+        case.want_within(slope, slopes, |i| sums[i].slope_limit);
+    }
     if let (Some(clipped), Some(_)) = (op.clipped, op.adc) {
         let counts = sums.iter().map(|sum| sum.clipped).collect();
         case.want_within(clipped, counts, |i| sums[i].clipped_limit);
@@ -49,6 +53,9 @@ struct Sum {
     limit: f64,
     size: f64,
     clipped: f64,
+    /// Of the sums by the logarithm of the range, in level units, and how far it may be off.
+    slope: f64,
+    slope_limit: f64,
     /// Conversions whose clipping is unsure.
     clipped_limit: f64,
     /// Conversions whose code is unsure.
@@ -128,6 +135,13 @@ impl<'a> Chip<'a> {
                             draw: &draw,
                         };
                         sum.convert(&own, s, error, levels, weight);
+                        if self.op.slope.is_some() {
+                            let seen = match self.joins() {
+                                true => self.without_noise(at, codes),
+                                false => v,
+                            };
+                            sum.slope(&own, (s, slope * seen), error, levels, weight);
+                        }
                     }
                 }
             }
@@ -178,6 +192,20 @@ impl<'a> Chip<'a> {
         let variance = slope * slope * squares.sum::<f64>();
         let both = (variance + f64::from(sigma).powi(2)).sqrt() - slope.signum() * variance.sqrt();
         both * self.deviate(Purpose::ReadNoise as u32, image, place)
+    }
+
+    /// Whether the read noise of a sum has one deviate with that of its converter.
+    fn joins(&self) -> bool {
+        let spec = &self.op.spec;
+        let sigma = spec.adc.as_ref().map(|adc| adc.effects.adc_noise.sigma);
+        self.variance.is_some() && !spec.noise_per_cell && sigma.is_some_and(|sigma| sigma != 0.0)
+    }
+
+    /// Current of a column without read noise.
+    fn without_noise(&self, [p, r, t, o, _]: Place, codes: &[i32]) -> f64 {
+        let a = &self.op.spec.arrays;
+        let cells = (p * a.cols + o) * a.rows..(p * a.cols + o + 1) * a.rows;
+        arrays::sum(&self.op.spec, &self.g[cells], codes, r, t).0
     }
 
     /// Read noise of a conversion and how far it may be off.
@@ -250,5 +278,27 @@ impl Sum {
         self.u += weight * (lsb * value + low);
         self.size += weight.abs() * ((lsb * value).abs() + low.abs());
         self.limit += (weight * lsb).abs() * off;
+    }
+    /// Adds the slope of a conversion: of a scaled sum `s` and the same before noise and without its offset, `own`.
+    fn slope(
+        &mut self,
+        inside: &Inside,
+        (s, own): (f64, f64),
+        error: f64,
+        [lsb, low]: [f64; 2],
+        weight: f64,
+    ) {
+        let error = error + 2.0 * EPS * s.abs();
+        let of = |s: f64| {
+            let (value, clipped) = inside.value(s);
+            value - if clipped { 0.0 } else { own }
+        };
+        let slope = of(s);
+        let off = [s - error, s + error].map(|s| (of(s) - slope).abs());
+        // The difference of a code and a sum near it is as good as the sum; all are added up in f32.
+        let rounded = error + 64.0 * EPS * (inside.value(s).0.abs() + own.abs());
+        self.slope += weight * (lsb * slope + low);
+        self.slope_limit +=
+            weight.abs() * (lsb.abs() * (off[0].max(off[1]) + rounded) + 64.0 * EPS * low.abs());
     }
 }

@@ -25,8 +25,8 @@ pub(super) struct Span {
     totals: Vec<f32>,
     /// The same as sums of codes.
     integers: Vec<i32>,
-    /// Clipped conversions `[column][pixel][lane]`.
-    clipped: Vec<f32>,
+    /// Clipped conversions or slopes `[column][pixel][lane]`.
+    told: Vec<f32>,
     /// Sums of the row tile's and all input codes `[pixel][lane]`.
     inputs: [Vec<f32>; 2],
     /// Indices of [`super::lookup`].
@@ -51,8 +51,8 @@ impl Span {
             if plan.spec.integer {
                 room(&mut self.integers, columns);
             }
-            if output.clipped.is_some() {
-                room(&mut self.clipped, columns);
+            if output.told.is_some() {
+                room(&mut self.told, columns);
             }
         }
         for inputs in &mut self.inputs {
@@ -71,8 +71,8 @@ impl Span {
         let (totals, integers) = (n(self.totals.len()), n(self.integers.len()));
         self.totals[..totals].fill(0.0);
         self.integers[..integers].fill(0);
-        let clipped = n(self.clipped.len());
-        self.clipped[..clipped].fill(0.0);
+        let told = n(self.told.len());
+        self.told[..told].fill(0.0);
         self.inputs[1].fill(0.0);
     }
 }
@@ -385,8 +385,8 @@ impl Block<'_, '_> {
         let n = part.pixels.len() * LANES;
         for (i, o) in part.cols.clone().enumerate() {
             let at = o * column..o * column + n;
-            let clipped = match output.clipped.is_some() {
-                true => Some(&mut self.span.clipped[at.clone()]),
+            let told = match output.told.is_some() {
+                true => Some(&mut self.span.told[at.clone()]),
                 false => None,
             };
             let sums = i * column * conversions..i * column * conversions + n * conversions;
@@ -414,7 +414,8 @@ impl Block<'_, '_> {
                 sums: &mut self.span.sums[sums],
                 space: &mut self.span.drawn,
                 inputs: &self.span.inputs[0],
-                clipped,
+                told,
+                slopes: output.slopes,
             };
             let total = match spec.integer {
                 true => Total::Integer(&mut self.span.integers[at]),
@@ -482,8 +483,8 @@ impl Block<'_, '_> {
                 *y = scale * u;
             }
             output.epilogue.apply(s, col, start, y);
-            if let Some(clipped) = &mut output.clipped {
-                clipped[start..start + n].copy_from_slice(&self.span.clipped[at]);
+            if let Some(told) = &mut output.told {
+                told[start..start + n].copy_from_slice(&self.span.told[at]);
             }
         }
     }

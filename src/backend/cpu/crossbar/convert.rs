@@ -118,8 +118,10 @@ pub(super) struct Convert<'a> {
     pub space: &'a mut Vec<f32>,
     /// Sums of the inputs' codes `[pixel][lane]`, where the converter's offset is not 0.
     pub inputs: &'a [f32],
-    /// Counts `[pixel][lane]` of clipped conversions.
-    pub clipped: Option<&'a mut [f32]>,
+    /// Counts `[pixel][lane]` of clipped conversions, or slopes.
+    pub told: Option<&'a mut [f32]>,
+    /// Whether these are slopes.
+    pub slopes: bool,
 }
 
 /// Makes every positive difference of a scaled input and an end of its range more than 1.
@@ -139,6 +141,9 @@ impl Convert<'_> {
         let Some(codes) = self.converter.codes else {
             return self.run::<S, VALUES, false, 0>(s, total);
         };
+        if self.slopes {
+            return self.with_slopes(s, codes, total);
+        }
         if !self.effects.is_empty() || self.joined.is_some() {
             self.disturb(s, codes);
             if self.effects.iter().any(|(e, _)| !e.keeps_codes()) {
@@ -147,7 +152,7 @@ impl Convert<'_> {
             }
             return self.run::<S, SCALED, true, 0>(s, total);
         }
-        match (self.clipped.is_some(), self.places.len()) {
+        match (self.told.is_some(), self.places.len()) {
             // The number of steps as a constant where it matters.
             (false, 1) => self.run::<S, SUMS, false, 1>(s, total),
             (false, 8) => self.run::<S, SUMS, false, 8>(s, total),
@@ -155,6 +160,51 @@ impl Convert<'_> {
             (true, 8) => self.run::<S, SUMS, true, 8>(s, total),
             (true, _) => self.run::<S, SUMS, true, 0>(s, total),
         }
+    }
+
+    /// Adds the results to the column's, and their slopes by the logarithm of the range.
+    #[inline(always)]
+    fn with_slopes<S: Simd>(mut self, s: S, codes: CodeRange, total: Total) {
+        let c = self.converter;
+        let (a, b) = (s.splat(c.a), s.splat(c.b));
+        let mut before = vec![0.0; self.sums.len()];
+        for (to, v) in before
+            .chunks_exact_mut(LANES)
+            .zip(self.sums.chunks_exact(LANES))
+        {
+            s.store(s.fma(a, s.load(v), b), to);
+        }
+        self.disturb(s, codes);
+        let seen = self.sums.to_vec();
+        let slopes = self.told.take();
+        self.round(s, codes);
+        let steps = self.places.len();
+        let ends = [codes.lo, codes.hi].map(|code| code as f32);
+        let inside = ends[0] - 0.5..=ends[1] + 0.5;
+        let of_pixels = steps * LANES;
+        let values = self
+            .sums
+            .chunks_exact(of_pixels)
+            .zip(seen.chunks_exact(of_pixels));
+        let values = values.zip(before.chunks_exact(of_pixels));
+        let slopes = slopes
+            .into_iter()
+            .flat_map(|all| all.chunks_exact_mut(LANES));
+        for (slopes, ((values, seen), before)) in slopes.zip(values) {
+            for (lane, slope) in slopes.iter_mut().enumerate() {
+                let mut sum = 0.0;
+                for (t, place) in self.places.iter().enumerate() {
+                    let at = t * LANES + lane;
+                    let own = match inside.contains(&seen[at]) {
+                        true => before[at] - c.b,
+                        false => 0.0,
+                    };
+                    sum += place * (values[at] - own);
+                }
+                *slope += c.factor * sum + c.constant;
+            }
+        }
+        self.run::<S, VALUES, false, 0>(s, total);
     }
 
     /// Makes scaled sums as they are rounded of the sums.
@@ -200,7 +250,7 @@ impl Convert<'_> {
         let ends = Ends::new(s, codes);
         for (i, v) in self.sums.chunks_exact_mut(LANES).enumerate() {
             let scaled = s.load(v);
-            if let Some(counts) = &mut self.clipped {
+            if let Some(counts) = &mut self.told {
                 let counts = &mut counts[i / self.places.len() * LANES..][..LANES];
                 s.store(s.add(s.load(counts), ends.clipped(s, scaled)), counts);
             }
@@ -242,7 +292,7 @@ impl Convert<'_> {
                 sum = s.fma(s.splat(place), code, sum);
             }
             let at = i * LANES..(i + 1) * LANES;
-            if CLIPS && let Some(counts) = &mut self.clipped {
+            if CLIPS && let Some(counts) = &mut self.told {
                 let counts = &mut counts[at.clone()];
                 s.store(s.add(s.load(counts), clipped), counts);
             }

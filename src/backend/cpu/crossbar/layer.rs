@@ -93,7 +93,7 @@ impl Layer {
         packed: &[f32],
         run: &BlockRun<'_>,
         y: &mut [f32],
-        clipped: Option<&mut [f32]>,
+        told: Option<&mut [f32]>,
         space: &mut Space,
     ) {
         let output = Output {
@@ -104,7 +104,8 @@ impl Layer {
             },
             w_step: run.flat(self.op.w_step),
             y,
-            clipped,
+            told,
+            slopes: self.op.slope.is_some(),
             epilogue: run.epilogue(&self.op.post),
         };
         self.arrays
@@ -119,9 +120,9 @@ impl LayerOp for Layer {
 
     fn run(&self, packed: &[f32], run: &mut BlockRun<'_>, space: &mut Space) {
         let y = self.op.y;
-        match self.op.clipped {
-            Some(clipped) => run.write([y, clipped], |run, [y, clipped]| {
-                self.convert(packed, run, y, Some(clipped), space)
+        match self.op.clipped.or(self.op.slope) {
+            Some(told) => run.write([y, told], |run, [y, told]| {
+                self.convert(packed, run, y, Some(told), space)
             }),
             None => run.write([y], |run, [y]| self.convert(packed, run, y, None, space)),
         }

@@ -122,8 +122,10 @@ pub(super) struct Output<'a> {
     pub w_step: &'a [f32],
     /// Map, written.
     pub y: &'a mut [f32],
-    /// Counts, written.
-    pub clipped: Option<&'a mut [f32]>,
+    /// Counts of clipped conversions, or slopes, written.
+    pub told: Option<&'a mut [f32]>,
+    /// Whether these are slopes.
+    pub slopes: bool,
     /// Epilogue.
     pub epilogue: Epilogue<'a>,
 }

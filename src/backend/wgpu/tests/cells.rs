@@ -246,6 +246,7 @@ impl Shared {
             correct: corrects.then_some(self.pairs),
             y: self.y,
             clipped: counts.then_some(self.counts),
+            slope: None,
             geo,
             post: self.post,
             spec: spec.clone(),

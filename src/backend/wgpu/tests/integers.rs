@@ -53,6 +53,7 @@ fn crossbars(rows: usize, most: usize, slice: u8) -> (Program, Vec<Op>) {
                 correct: None,
                 y,
                 clipped: None,
+                slope: None,
                 geo,
                 post: Post::NONE,
                 spec,

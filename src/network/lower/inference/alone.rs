@@ -117,6 +117,7 @@ impl Alone {
             x_step: self.input_step,
             y: self.y,
             clipped: self.clipped,
+            slope: None,
             codes: None,
         }
     }

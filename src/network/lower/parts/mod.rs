@@ -8,6 +8,7 @@ mod loss;
 mod mask;
 mod passes;
 mod range;
+mod shared_gain;
 mod slice_l1;
 pub(super) mod variants;
 
@@ -18,6 +19,7 @@ pub use loss::Subtracted;
 pub use passes::Pass;
 pub(super) use passes::Passes;
 pub use range::RangeRule;
+pub(super) use shared_gain::Slope;
 pub use slice_l1::SlicePenalty;
 pub use variants::Variant;
 

@@ -152,9 +152,11 @@ impl<'a> Trainer<'a> {
         sum
     }
 
-    /// Adds up gradients of one parameter from several passes.
+    /// Adds up gradients of one parameter from several passes, or layers.
     pub(super) fn merge(&mut self, ops: &mut Vec<Op>, updates: &mut Vec<(TensorId, TensorId)>) {
-        if self.spec.passes.is_empty() {
+        let cells = self.spec.cells.as_ref();
+        let alone = !cells.is_some_and(|cells| cells.reference);
+        if self.spec.passes.is_empty() && alone {
             return;
         }
         let mut merged: Vec<(TensorId, Vec<TensorId>)> = vec![];
