@@ -271,6 +271,17 @@ impl Check<'_> {
         y: TensorId,
         g: &ConvGeometry,
     ) -> Result<()> {
+        let (h, v) = self.products(x, w, g)?;
+        self.image(y, g.c_out, h, v)
+    }
+
+    /// `x` and weights of a convolution; rows and columns of what it makes.
+    pub(super) fn products(
+        &self,
+        x: TensorId,
+        w: TensorId,
+        g: &ConvGeometry,
+    ) -> Result<(usize, usize)> {
         if !g.is_possible() {
             return self.fail(format!("impossible geometry {g:?}"));
         }
@@ -280,7 +291,7 @@ impl Check<'_> {
             self.image(x, g.c_in, g.h_in, g.w_in)?;
         }
         self.flat(w, g.weights())?;
-        self.image(y, g.c_out, g.h_out(), g.w_out())
+        Ok((g.h_out(), g.w_out()))
     }
 
     /// Window, input and output of a pooling.

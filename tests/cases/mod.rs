@@ -21,6 +21,7 @@ pub mod clip_weight;
 pub mod collapse_planes;
 pub mod conv2d;
 pub mod conv2d_codes;
+pub mod conv2d_pool;
 pub mod converter_fold;
 pub mod crossbar;
 pub mod distill_grad;
@@ -71,6 +72,7 @@ macro_rules! lists {
             collapse_planes: planes, encodings;
             conv2d: maps, geometries_and_scopes, long_sums, epilogues, codes_of_exact_sums,
                 codes_without_a_step, input_gradients, weight_gradients, real_images;
+            conv2d_pool: maps, codes, codes_without_a_step, large;
             conv2d_codes: maps, every_geometry, long_sums;
             converter_fold: equations, encodings, no_range;
             crossbar: any_layers, tables, noise, inside, slopes, inputs_out_of_range, signs_alone,

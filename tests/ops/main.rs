@@ -8,6 +8,7 @@ mod case;
 mod cases;
 mod collapse_planes;
 mod conv2d;
+mod conv2d_pool;
 mod converter_fold;
 mod crossbar;
 mod fabricate;

@@ -28,6 +28,8 @@ pub(super) struct Scratch {
 pub(super) struct Space {
     /// Strips of a convolution's input.
     pub copies: Buffer,
+    /// Lines of a convolution that are pooled at once.
+    pub lines: Buffer,
     /// Working space of crossbars.
     pub crossbar: Workspace,
 }
@@ -96,12 +98,17 @@ impl<'a> BlockRun<'a> {
             shift: post.shift.map(|t| self.flat(t)),
             residual: post.residual.map(|t| self.image(t)),
             act: post.act,
-            quant: post.quant.map(|q| Quant {
-                step: self.flat(q.scale)[0],
-                lo: q.lo as f32,
-                hi: q.hi as f32,
-                rounding: q.rounding,
-            }),
+            quant: post.quant.map(|q| self.quant(&q)),
+        }
+    }
+
+    /// A quantizer with its step found.
+    pub fn quant(&self, q: &ActQuant) -> Quant {
+        Quant {
+            step: self.flat(q.scale)[0],
+            lo: q.lo as f32,
+            hi: q.hi as f32,
+            rounding: q.rounding,
         }
     }
 

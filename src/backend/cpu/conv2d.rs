@@ -119,7 +119,7 @@ impl LayerOp for Layer {
 
 /// Tables of a convolution.
 #[derive(Debug, Clone)]
-struct ConvPlan {
+pub(super) struct ConvPlan {
     gathers: Vec<Gather>,
     /// Channels and values of a block of the map that is read.
     channels: usize,
@@ -130,7 +130,7 @@ struct ConvPlan {
 
 /// The strips of a map, one after the other.
 #[derive(Debug, Clone, Copy)]
-struct Strips {
+pub(super) struct Strips {
     strip: Strip,
     count: usize,
     /// Output lines of a strip.
@@ -139,6 +139,33 @@ struct Strips {
     first: isize,
     /// Rows of the map from one strip to the next.
     advance: usize,
+}
+
+impl Strips {
+    /// Strips of as many output lines as `lines` says, which is told what a strip of so many takes. `None` without
+    /// padding: the map is read where it is.
+    pub fn of(
+        g: &ConvGeometry,
+        lines: impl FnOnce(&dyn Fn(usize) -> usize) -> usize,
+    ) -> Option<Self> {
+        let [top, left, bottom, right] = g.pad;
+        let whole = |n| Strip::new((g.h_in, g.w_in), [left, right], rows_under(g, n));
+        (top + left + bottom + right > 0).then(|| {
+            let lines = lines(&|n| g.c_in * whole(n).plane() * size_of::<f32>());
+            Self {
+                strip: whole(lines),
+                count: g.h_out().div_ceil(lines),
+                lines,
+                first: -(top as isize),
+                advance: lines * g.stride[0],
+            }
+        })
+    }
+
+    /// Output lines of a strip.
+    pub fn lines(&self) -> usize {
+        self.lines
+    }
 }
 
 /// Lines of a strip, of `count` lines in all: as many as fit [`STRIP_BYTES`] where `bytes(n)` is what
@@ -204,6 +231,7 @@ impl Phases<'_> {
             line_out: g.stride[0] * g.w_in * LANES,
             strip: strips.map_or(v.len, |s| s.lines),
             count: v.len,
+            held: v.len,
         };
         let shape = GatherShape {
             rows: c_group,
@@ -226,20 +254,14 @@ impl Phases<'_> {
 impl ConvPlan {
     /// The forward operator.
     pub fn forward(g: &ConvGeometry) -> Result<Self> {
-        let [top, left, bottom, right] = g.pad;
+        let ho = g.h_out();
+        let strips = Strips::of(g, |bytes| strip_lines(ho, g.weights(), bytes));
+        Self::held(g, strips, ho)
+    }
+
+    /// The forward operator for blocks that hold so many lines of the output.
+    pub fn held(g: &ConvGeometry, strips: Option<Strips>, held: usize) -> Result<Self> {
         let (ho, wo) = (g.h_out(), g.w_out());
-        let whole = |n| Strip::new((g.h_in, g.w_in), [left, right], rows_under(g, n));
-        let bytes = |n| g.c_in * whole(n).plane() * size_of::<f32>();
-        let strips = (top + left + bottom + right > 0).then(|| {
-            let lines = strip_lines(ho, g.weights(), bytes);
-            Strips {
-                strip: whole(lines),
-                count: ho.div_ceil(lines),
-                lines,
-                first: -(top as isize),
-                advance: lines * g.stride[0],
-            }
-        });
         let (plane, cols) = match &strips {
             Some(s) => (s.strip.plane(), s.strip.cols),
             None => (g.h_in * g.w_in * LANES, g.w_in),
@@ -261,16 +283,17 @@ impl ConvPlan {
             line_out: wo * LANES,
             strip: strips.map_or(ho, |s| s.lines),
             count: ho,
+            held,
         };
         let rows = g.c_out / g.groups;
         let shape = GatherShape {
             rows,
             groups: g.groups,
             group_in: c_group * plane,
-            group_out: rows * ho * wo * LANES,
-            row_out: ho * wo * LANES,
+            group_out: rows * held * wo * LANES,
+            row_out: held * wo * LANES,
             x_len: g.c_in * plane,
-            y_len: g.c_out * ho * wo * LANES,
+            y_len: g.c_out * held * wo * LANES,
         };
         let source = Source {
             group: rows * g.rows(),
@@ -390,6 +413,36 @@ impl ConvPlan {
                 s.strip.copy(x, first, to);
             }
             products(copies, y, i * s.lines..(i + 1) * s.lines);
+        }
+    }
+
+    /// Computes the first `lines` output lines of one block of `x`, as many at a time as `held` holds
+    /// ([`ConvPlan::held`]); `take` gets them before the next ones.
+    pub fn run_held(
+        &self,
+        isa: Isa,
+        (packed, x): (&[f32], &[f32]),
+        epilogue: &Epilogue,
+        (copies, held): (&mut Buffer, &mut [f32]),
+        lines: usize,
+        mut take: impl FnMut(Range<usize>, &[f32]),
+    ) {
+        let gather = &self.gathers[0];
+        let mut piecewise = |x: &[f32], strip: Range<usize>| {
+            for first in strip.clone().step_by(gather.held()) {
+                let end = (first + gather.held()).min(strip.end);
+                let inside = first - strip.start..end - strip.start;
+                gather.run_held(isa, packed, x, held, epilogue, inside);
+                take(first..end, held);
+            }
+        };
+        let Some(s) = &self.strips else {
+            return piecewise(x, 0..lines);
+        };
+        copies.reserve(self.channels * s.strip.plane());
+        for i in 0..s.count {
+            s.strip.copy(x, s.first + (i * s.advance) as isize, copies);
+            piecewise(copies, i * s.lines..((i + 1) * s.lines).min(lines));
         }
     }
 }

@@ -37,6 +37,7 @@ pub(super) struct Gather {
     /// Pixels of the rows of a strip; those of later strips are further on in `y`.
     pixels: Vec<(u32, u32)>,
     lines: usize,
+    held: usize,
     line_pixels: usize,
     line_out: usize,
     rows: usize,
@@ -62,6 +63,9 @@ pub(super) struct Lines {
     pub strip: usize,
     /// All lines of the output.
     pub count: usize,
+    /// Lines that the written blocks hold: all, or as many as are taken away before the next ones
+    /// ([`Gather::run_held`]).
+    pub held: usize,
 }
 
 /// Where the weight of row `o`, term `k` of group `g` is: `g*group + o*row + terms[k]`.
@@ -113,10 +117,11 @@ impl Gather {
             + most(&mut offsets.iter().copied())
             + last_group * shape.group_in;
         let far_out = most(&mut lines.first.iter().map(|p| p.1))
-            + lines.count.saturating_sub(1) * lines.line_out
+            + lines.held.saturating_sub(1) * lines.line_out
             + shape.rows.saturating_sub(1) * shape.row_out
             + last_group * shape.group_out;
         let empty = lines.first.is_empty() || lines.count == 0;
+        let held = lines.held.max(1);
         let reads = !offsets.is_empty() && !empty;
         let fits = (!reads || far_in + LANES <= shape.x_len)
             && (empty || far_out + LANES <= shape.y_len)
@@ -131,7 +136,7 @@ impl Gather {
             let (from, to) = (from as usize, to as usize);
             (
                 (from + i * lines.line_in) as u32,
-                (to + i * lines.line_out) as u32,
+                (to + i % held * lines.line_out) as u32,
             )
         };
         let pixels = (0..strip).flat_map(|i| lines.first.iter().map(move |p| pixel(i, p)));
@@ -139,6 +144,7 @@ impl Gather {
             offsets,
             pixels: pixels.collect(),
             lines: lines.count,
+            held,
             line_pixels: lines.first.len(),
             line_out: lines.line_out,
             rows: shape.rows,
@@ -156,6 +162,11 @@ impl Gather {
     #[cfg(test)]
     pub fn products(&self) -> usize {
         self.lines * self.line_pixels * self.offsets.len()
+    }
+
+    /// Lines that written blocks hold.
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Values of the packed weights.
@@ -199,11 +210,43 @@ impl Gather {
         epilogue: &Epilogue,
         lines: std::ops::Range<usize>,
     ) {
-        let blocks = y.len() / self.y_len;
         let end = lines.end.min(self.lines);
         let Some(count) = end.checked_sub(lines.start).filter(|&n| n > 0) else {
             return;
         };
+        assert_eq!(self.held, self.lines.max(1), "blocks of whole maps");
+        // Slicing asserts that the lines fill no more than a strip.
+        let pixels = &self.pixels[..count * self.line_pixels];
+        let skipped = lines.start * self.line_out;
+        self.over(isa, packed, (x, y), epilogue, (pixels, skipped));
+    }
+
+    /// Computes lines of the strip in `x`, counted from its first one, for all blocks: `y` are blocks of `y_len`
+    /// that hold these lines only. `lines` begins at a multiple of as many as blocks hold.
+    pub fn run_held(
+        &self,
+        isa: Isa,
+        packed: &[f32],
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: &Epilogue,
+        lines: std::ops::Range<usize>,
+    ) {
+        assert!(lines.start.is_multiple_of(self.held) && lines.len() <= self.held);
+        let pixels = &self.pixels[lines.start * self.line_pixels..lines.end * self.line_pixels];
+        self.over(isa, packed, (x, y), epilogue, (pixels, 0));
+    }
+
+    /// Computes pixels for all blocks; `skipped` values of the output lie in front of them.
+    fn over(
+        &self,
+        isa: Isa,
+        packed: &[f32],
+        (x, y): (&[f32], &mut [f32]),
+        epilogue: &Epilogue,
+        (pixels, skipped): (&[(u32, u32)], usize),
+    ) {
+        let blocks = y.len() / self.y_len;
         assert!(packed.len() >= self.packed_len());
         assert!(x.len() >= blocks * self.x_len);
         isa.run(Run {
@@ -213,9 +256,8 @@ impl Gather {
             y,
             blocks,
             epilogue,
-            // Slicing asserts that the lines fill no more than a strip.
-            pixels: &self.pixels[..count * self.line_pixels],
-            skipped: lines.start * self.line_out,
+            pixels,
+            skipped,
         });
     }
 }

@@ -91,10 +91,10 @@ impl Window {
 
 /// Pooling without padding, where every window is whole: the mean with `AVERAGE`, else the maximum. `K` rows and
 /// columns of a window, 0: as many as the window says. The same operations in the same order as with padding.
-pub(super) struct Whole<'a, const AVERAGE: bool, const K: usize> {
-    pub window: Window,
-    pub x: &'a [f32],
-    pub y: &'a mut [f32],
+struct Whole<'a, const AVERAGE: bool, const K: usize> {
+    window: Window,
+    x: &'a [f32],
+    y: &'a mut [f32],
 }
 
 impl<const AVERAGE: bool, const K: usize> Kernel for Whole<'_, AVERAGE, K> {
@@ -105,32 +105,45 @@ impl<const AVERAGE: bool, const K: usize> Kernel for Whole<'_, AVERAGE, K> {
         let Window { geo, h, w } = self.window;
         let (plane_in, plane_out) = self.window.planes();
         let (_, wo) = geo.out(h, w);
-        let (kh, kw) = if K > 0 { (K, K) } else { (geo.kh, geo.kw) };
-        let inverse = s.splat(1.0 / (kh * kw) as f32);
-        let begin = s.splat(if AVERAGE { 0.0 } else { f32::NEG_INFINITY });
         let planes = self.x.chunks_exact(plane_in);
         for (x, y) in planes.zip(self.y.chunks_exact_mut(plane_out)) {
             for (line, y) in y.chunks_exact_mut(wo * LANES).enumerate() {
-                let rows = &x[line * geo.stride[0] * w * LANES..][..kh * w * LANES];
-                for (column, y) in y.chunks_exact_mut(LANES).enumerate() {
-                    let first = column * geo.stride[1] * LANES;
-                    let mut v = begin;
-                    for row in 0..kh {
-                        let values = &rows[row * w * LANES + first..][..kw * LANES];
-                        for value in values.chunks_exact(LANES) {
-                            v = match AVERAGE {
-                                true => s.add(v, s.load(value)),
-                                false => s.max(s.load(value), v),
-                            };
-                        }
-                    }
-                    if AVERAGE {
-                        v = s.mul(v, inverse);
-                    }
-                    s.store(v, y);
-                }
+                let rows = &x[line * geo.stride[0] * w * LANES..];
+                pool_line::<S, AVERAGE, K>(s, &geo, rows, w, y);
             }
         }
+    }
+}
+
+/// A line of [`Whole`]: `rows` begin at the first row of its windows and have `w` columns.
+#[inline(always)]
+pub(super) fn pool_line<S: Simd, const AVERAGE: bool, const K: usize>(
+    s: S,
+    geo: &PoolGeometry,
+    rows: &[f32],
+    w: usize,
+    y: &mut [f32],
+) {
+    let (kh, kw) = if K > 0 { (K, K) } else { (geo.kh, geo.kw) };
+    let inverse = s.splat(1.0 / (kh * kw) as f32);
+    let begin = s.splat(if AVERAGE { 0.0 } else { f32::NEG_INFINITY });
+    let rows = &rows[..kh * w * LANES];
+    for (column, y) in y.chunks_exact_mut(LANES).enumerate() {
+        let first = column * geo.stride[1] * LANES;
+        let mut v = begin;
+        for row in 0..kh {
+            let values = &rows[row * w * LANES + first..][..kw * LANES];
+            for value in values.chunks_exact(LANES) {
+                v = match AVERAGE {
+                    true => s.add(v, s.load(value)),
+                    false => s.max(s.load(value), v),
+                };
+            }
+        }
+        if AVERAGE {
+            v = s.mul(v, inverse);
+        }
+        s.store(v, y);
     }
 }
 

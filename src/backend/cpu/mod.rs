@@ -26,6 +26,7 @@ mod clip_weight;
 mod collapse_planes;
 mod conv2d;
 mod conv2d_grad_weight;
+mod conv2d_pool;
 mod converter_fold;
 mod crossbar;
 mod distill_grad;

@@ -42,6 +42,7 @@ mod conv2d_coop;
 mod conv2d_depthwise;
 mod conv2d_grad_input;
 mod conv2d_grad_weight;
+mod conv2d_pool;
 mod conv2d_tiled;
 mod conv2d_winograd;
 mod converter_fold;

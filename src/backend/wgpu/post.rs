@@ -50,8 +50,8 @@ pub(super) fn activation(act: Activation) -> Const {
     })
 }
 
-/// Adds the constants and the four bindings (scale, shift, residual, quantizer step).
-pub(super) fn attach(dispatch: Dispatch, post: &Post) -> Dispatch {
+/// Adds the constants.
+pub(super) fn constants(dispatch: Dispatch, post: &Post) -> Dispatch {
     let floor = post.quant.is_some_and(|q| q.rounding == Rounding::Floor);
     dispatch
         .constant("HAS_SCALE", post.scale.is_some())
@@ -60,6 +60,11 @@ pub(super) fn attach(dispatch: Dispatch, post: &Post) -> Dispatch {
         .constant("ACT", activation(post.act))
         .constant("HAS_QUANT", post.quant.is_some())
         .constant("QUANT_FLOOR", floor)
+}
+
+/// Adds the constants and the four bindings (scale, shift, residual, quantizer step).
+pub(super) fn attach(dispatch: Dispatch, post: &Post) -> Dispatch {
+    constants(dispatch, post)
         .read(post.scale)
         .read(post.shift)
         .read(post.residual)

@@ -20,6 +20,7 @@ pub use super::chip_norms::{NormMode, NormSgd, NormTraining};
 use super::chip_norms::{backward_weight, chip_norm, frozen_norm};
 use super::energy::InputEnergies;
 use super::fused::{Clips, Prepared, Taps, Walk};
+use super::pools::pool_at_once;
 use super::*;
 use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;
@@ -114,7 +115,8 @@ pub fn lower(
     };
     let mut walk = Walk::new(&mut b, layers, cell_layers);
     let logits = walk.fused(images, keep_logits);
-    let mut evaluate = walk.ops;
+    let ops = walk.ops;
+    let mut evaluate = pool_at_once(&b.program, ops);
     b.score(&mut evaluate, logits, labels, None, 0.0, tally);
     let own = own_norms(&mut b, (&laid, cell_layers), norm);
     let counts = matches!(

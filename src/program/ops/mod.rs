@@ -16,6 +16,7 @@ mod class_metric;
 mod clip_weight;
 mod collapse_planes;
 mod conv2d;
+mod conv2d_pool;
 mod converter_fold;
 mod crossbar;
 mod distill_grad;
@@ -50,6 +51,7 @@ mod weight_scale;
 mod zero;
 
 pub use class_metric::Metric;
+pub use conv2d_pool::Pooling;
 pub use input_energy::INPUT_CODES;
 pub use rearrange::NO_SOURCE;
 
@@ -146,6 +148,7 @@ operators! { $
     histogram: Histogram;
     variance_ratio: VarianceRatio;
     conv2d: Conv2d, Conv2dGradInput, Conv2dGradWeight;
+    conv2d_pool: Conv2dPool;
     pointwise: Pointwise;
     activation_grad: ActivationGrad;
     channel_sum: ChannelSum;
