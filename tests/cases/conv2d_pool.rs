@@ -3,7 +3,7 @@
 use pimento::program::*;
 
 use super::case::*;
-use super::conv2d::{geometries, geometry, input, output};
+use super::conv2d::{geometries, geometry, input};
 use super::reference::{self, ACTIVATIONS};
 
 /// As in `conv2d`: a mean and a maximum are no further off than the values of their window.

@@ -18,11 +18,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::conv2d::{rows_under, strip_lines};
-use super::gather::Tiles;
 use super::memory::Memory;
 use super::simd::{Isa, Kernel, Simd};
 use super::step::{WholeOp, scheduled};
 use super::strip::Strip;
+use super::tiles::Tiles;
 use crate::program::{Conv2dGradWeight, ConvGeometry, LANES, RunArgs, Scope};
 
 scheduled!(Conv2dGradWeight: whole);

@@ -68,6 +68,7 @@ mod step;
 mod strip;
 mod sums;
 mod tally;
+mod tiles;
 mod variance_ratio;
 mod weight_scale;
 mod winograd;

@@ -11,9 +11,10 @@
 mod pack;
 
 use super::buffer::Buffer;
-use super::gather::{Job, K_CUT, NEAR_BYTES, Tiles, pixels_at_once};
+use super::gather::{Job, K_CUT, NEAR_BYTES};
 use super::post::Epilogue;
 use super::simd::{Isa, Kernel, Simd};
+use super::tiles::{Tiles, pixels_at_once};
 use crate::program::{LANES, Winograd};
 
 /// Bytes of a pass's `V` and `M`, and tiles that it has even where they are more: weights come from far away for

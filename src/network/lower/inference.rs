@@ -14,13 +14,16 @@
 pub mod alone;
 pub mod inputs;
 
+mod pools;
+
+use pools::pool_at_once;
+
 use super::adapted::TrainedNorm;
 use super::cells::{CellTensors, Place, Product, Tap, Tapped, program_layer};
 pub use super::chip_norms::{NormMode, NormSgd, NormTraining};
 use super::chip_norms::{backward_weight, chip_norm, frozen_norm};
 use super::energy::InputEnergies;
 use super::fused::{Clips, Prepared, Taps, Walk};
-use super::pools::pool_at_once;
 use super::*;
 use crate::chip::layer::CellLayer;
 use crate::network::graph::Layer;

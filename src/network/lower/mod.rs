@@ -16,7 +16,6 @@ pub mod inference;
 mod measured;
 mod norm;
 pub mod parts;
-mod pools;
 mod stages;
 mod taps;
 pub mod training;

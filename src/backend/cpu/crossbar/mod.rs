@@ -29,11 +29,11 @@ mod product;
 
 use std::ops::Range;
 
-use super::gather::Tiles;
 use super::planes::Planes;
 use super::post::Epilogue;
 use super::simd::Isa;
 use super::strip::Strip;
+use super::tiles::Tiles;
 use crate::error::{Error, Result};
 use crate::program::{ConvGeometry, LANES, Reading};
 use block::{Block, Span};

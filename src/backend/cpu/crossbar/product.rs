@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::CrossbarPlan;
-use crate::backend::cpu::gather::{Job, NEAR_BYTES, pixels_at_once};
+use crate::backend::cpu::gather::{Job, NEAR_BYTES};
 use crate::backend::cpu::simd::Simd;
+use crate::backend::cpu::tiles::pixels_at_once;
 use crate::program::LANES;
 
 /// Most terms of a sum before the accumulators are stored.

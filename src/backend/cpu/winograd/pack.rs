@@ -1,8 +1,8 @@
 //! The kernels `U = G g G^T` of a layer, as its products read them: rows of a register tile are lanes.
 
 use super::WinogradPlan;
-use crate::backend::cpu::gather::Tiles;
 use crate::backend::cpu::simd::{Kernel, Simd};
+use crate::backend::cpu::tiles::Tiles;
 use crate::program::LANES;
 
 /// Makes them of the weights of one chip.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::*;
+use crate::network::lower::*;
 
 /// Replaces convolutions, the pooling of what they write, and the quantizer of that, by one [`Conv2dPool`] each, where
 /// nobody else reads the maps in between and [`Conv2dPool::is_worth`] says so.
