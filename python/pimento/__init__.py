@@ -1,7 +1,7 @@
 """Neural networks on analog in-memory-computing chips: train them, fabricate thousands of chips, let each tune itself.
 
 ``sweep`` runs an experiment and gives a ``Result``; ``check`` says what it would do; ``train`` trains the network of
-one point. ``Data`` takes images from memory, ``from_onnx`` and ``from_torch`` take networks. ``Crossbar`` multiplies one
+one point; ``design`` searches the points of a sweep for the best under constraints. ``Data`` takes images from memory, ``from_onnx`` and ``from_torch`` take networks. ``Crossbar`` multiplies one
 matrix on one chip with every stage visible. The program is here too: ``pimento`` on the command line, or
 ``python -m pimento``.
 
@@ -14,6 +14,7 @@ from ._arrays import Crossbar, Product, mvm
 from ._builder import Experiment
 from ._chip import Chip, ChipLayer
 from ._data import Data
+from ._designs import Designs, design
 from ._errors import (
     CapacityError,
     DeviceError,
@@ -36,6 +37,7 @@ __all__ = [
     "ChipLayer",
     "Crossbar",
     "Data",
+    "Designs",
     "DeviceError",
     "Error",
     "Experiment",
@@ -51,6 +53,7 @@ __all__ = [
     "Training",
     "__version__",
     "check",
+    "design",
     "from_onnx",
     "from_torch",
     "mvm",

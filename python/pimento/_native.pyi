@@ -92,6 +92,14 @@ def train(
     places: dict[str, Any],
     watch: _Watch,
 ) -> str: ...
+def design(
+    experiment: Experiment,
+    machine: Machine,
+    data: Data | None,
+    goal: str | None,
+    places: dict[str, Any],
+    watch: _Watch,
+) -> str: ...
 def read_run(dir: _Path) -> tuple[str, Table]: ...
 def report(dirs: list[_Path], out: _Path, force: bool) -> None: ...
 def mvm(

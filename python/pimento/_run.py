@@ -59,9 +59,35 @@ def _split(data: Any, overrides: dict[str, Any]) -> tuple[Data | None, str | Non
     return as_data(data), None
 
 
-def _experiment(experiment: ExperimentLike, data: Any, overrides: dict[str, Any]) -> tuple[Any, Data | None]:
+def read_experiment(experiment: ExperimentLike, data: Any, overrides: dict[str, Any]) -> tuple[Any, Data | None]:
+    """An experiment with its overrides, and images in memory."""
     arrays, place = _split(data, overrides)
     return experiment_of(experiment, overrides, place, need_images=arrays is None), arrays
+
+
+def run_places(
+    out: str | os.PathLike[str] | None,
+    models: str | os.PathLike[str] | None,
+    *,
+    resume: bool,
+    force: bool,
+) -> tuple[dict[str, Any], Folder | None]:
+    """Where a run writes, and the temporary folder that it is in without ``out``."""
+    if resume and force:
+        raise refuse("resume, force", (resume, force), "both at once", "one of them")
+    temporary = None
+    if out is None:
+        if resume or force:
+            raise refuse("out", out, "resume or force without a directory", "the directory of the run")
+        temporary = Folder()
+        out = temporary.path / "run"
+    places = {
+        "out": os.fspath(out),
+        "existing": "continue" if resume else "replace" if force else "refuse",
+        "models": None if models is None else os.fspath(models),
+        "cache": _cache(),
+    }
+    return places, temporary
 
 
 def sweep(
@@ -127,26 +153,13 @@ def sweep(
     >>> result.chips["accuracy"].shape
     (4,)
     """
-    read, arrays = _experiment(experiment, data, overrides)
-    if resume and force:
-        raise refuse("resume, force", (resume, force), "both at once", "one of them")
-    temporary = None
-    if out is None:
-        if resume or force:
-            raise refuse("out", out, "resume or force without a directory", "the directory of the run")
-        temporary = Folder()
-        out = temporary.path / "run"
-    places = {
-        "out": os.fspath(out),
-        "existing": "continue" if resume else "replace" if force else "refuse",
-        "models": None if models is None else os.fspath(models),
-        "cache": _cache(),
-    }
+    read, arrays = read_experiment(experiment, data, overrides)
+    places, temporary = run_places(out, models, resume=resume, force=force)
     computing = machine(backend, adapter, kernels, memory)
     native = None if arrays is None else arrays._native
     with watcher(progress) as watch:
         _native.sweep(read, computing, native, places, shard, watch)
-    return Result(out, _temporary=temporary, _data=arrays)
+    return Result(places["out"], _temporary=temporary, _data=arrays)
 
 
 def check(
@@ -168,7 +181,7 @@ def check(
     InputError
         With every mistake of the experiment in ``mistakes``.
     """
-    read, arrays = _experiment(experiment, data, overrides)
+    read, arrays = read_experiment(experiment, data, overrides)
     computing = machine(backend, adapter, kernels, memory)
     document, plan = _native.check(read, computing, None if arrays is None else arrays._native, _cache())
     return Check(plan, json.loads(document))
@@ -206,7 +219,7 @@ def train(
     KeyboardInterrupt
         After Ctrl-C; with ``out`` the training so far is kept for ``resume=True``.
     """
-    read, arrays = _experiment(experiment, data, overrides)
+    read, arrays = read_experiment(experiment, data, overrides)
     if not isinstance(point, int) or isinstance(point, bool) or point < 0:
         raise refuse("point", point, f"{point!r} is no number of a point", "0 and above")
     folder = None

@@ -7,6 +7,7 @@
 mod arrays;
 mod chip;
 mod data;
+mod designs;
 mod error;
 mod experiment;
 mod machine;
@@ -23,6 +24,8 @@ mod native {
     use super::chip::Chip;
     #[pymodule_export]
     use super::data::{Data, image_shape};
+    #[pymodule_export]
+    use super::designs::design;
     #[pymodule_export]
     use super::experiment::Experiment;
     #[pymodule_export]

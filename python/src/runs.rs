@@ -25,14 +25,14 @@ use crate::table::Table;
 use crate::watch::watched;
 
 /// Files that an experiment names, and its own.
-fn inputs(experiment: &Experiment) -> Vec<PathBuf> {
+pub(crate) fn inputs(experiment: &Experiment) -> Vec<PathBuf> {
     let mut files = named::files(&experiment.inner);
     files.extend(experiment.file.clone());
     files
 }
 
 /// What is done about a directory that holds a run.
-fn existing(word: &str) -> pimento::Result<Existing> {
+pub(crate) fn existing(word: &str) -> pimento::Result<Existing> {
     match word {
         "refuse" => Ok(Existing::Refuse),
         "replace" => Ok(Existing::Replace),
@@ -45,10 +45,10 @@ fn existing(word: &str) -> pimento::Result<Existing> {
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct Places {
-    out: PathBuf,
-    existing: String,
-    models: Option<PathBuf>,
-    cache: Option<PathBuf>,
+    pub(crate) out: PathBuf,
+    pub(crate) existing: String,
+    pub(crate) models: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
 }
 
 /// Runs a sweep into a directory.
