@@ -213,6 +213,51 @@ pub fn cells_deviate(backend: &dyn Backend) {
     is_closed_form(&part(&found, Part::Programming), CHIPS, want);
 }
 
+/// At weight level a fixed error is in units of the largest weight.
+pub fn weights_deviate(backend: &dyn Backend) {
+    const CHIPS: usize = 300;
+    let text = "[variation]\nsigma_w = 0.02\nsigma_b = 0.01\nlaw = \"layer-fixed\"\n";
+    let x = codes().1;
+    let sums: Vec<f64> = x.chunks_exact(ROWS).map(|x| x.iter().sum()).collect();
+    let common = sums.iter().map(|s| (0.01 * 15.0 * s).powi(2)).sum::<f64>() / IMAGES as f64;
+    let want = common + mean_of(|_, inputs, _| (0.02f64 * 15.0).powi(2) * inputs);
+    let found = layer(backend, text, &on(CHIPS));
+    is_closed_form(&part(&found, Part::Programming), CHIPS, want);
+}
+
+/// Input bits, step by step: every step has noise of its own, and so has every slice.
+pub fn steps_are_noisy(backend: &dyn Backend) {
+    const CHIPS: usize = 60;
+    let text =
+        cell("[chip.read]\nproportional = 0.05\n[chip.adc]\nbits = 0\n[chip.array]\nrows = 24\n");
+    let text = text
+        .replace("slice_bits = 4", "slice_bits = 2")
+        .replace("[chip.dac]\nbits = 8", "[chip.dac]\nbits = 1");
+    let (w, x) = codes();
+    // Squares of digits times their places, and of bits times theirs.
+    let weight = |q: &f64| {
+        let q = q.abs() as u32;
+        f64::from((q & 3).pow(2) + 16 * (q >> 2).pow(2))
+    };
+    let input = |c: &f64| -> f64 {
+        let bit = |t: u32| f64::from((*c as u32 >> t) & 1) * 4f64.powi(t as i32);
+        (0..8).map(bit).sum()
+    };
+    let mut sum = 0.0;
+    for x in x.chunks_exact(ROWS) {
+        for w in w.chunks_exact(ROWS) {
+            sum += w
+                .iter()
+                .zip(x)
+                .map(|(w, x)| weight(w) * input(x))
+                .sum::<f64>();
+        }
+    }
+    let want = 0.05f64.powi(2) * sum / (IMAGES * COLS) as f64;
+    let found = layer(backend, &text, &on(CHIPS));
+    is_closed_form(&part(&found, Part::ReadNoise), CHIPS, want);
+}
+
 /// Noise of the cells at a read, drawn for every vector.
 pub fn cells_are_noisy(backend: &dyn Backend) {
     const CHIPS: usize = 60;
@@ -245,6 +290,20 @@ pub fn steps_are_a_twelfth(backend: &dyn Backend) {
         (by_row - want).abs() < ROUNDED * want,
         "{by_row} for {want}"
     );
+}
+
+/// The same with slices, row tiles and input bits, each with its place value.
+pub fn steps_of_every_place_add_up(backend: &dyn Backend) {
+    const CHIPS: usize = 40;
+    let text = cell("[variation]\nsigma_w = 0.3\n[chip.adc]\nbits = 7\n[chip.array]\nrows = 32\n")
+        .replace("slice_bits = 4", "slice_bits = 2")
+        .replace("[chip.dac]\nbits = 8", "[chip.dac]\nbits = 2");
+    let found = layer(backend, &text, &on(CHIPS));
+    let row = part(&found, Part::Steps);
+    // 32 rows of digits and drives up to 3 in 63 codes; two tiles, slices of place 1 and 4, steps of place 1 to 64.
+    let lsb = 32.0 * 9.0 / 63.0;
+    let places = 2.0 * (1.0 + 16.0) * (1.0 + 16.0 + 256.0 + 4096.0);
+    is_closed_form(&row, CHIPS, places * lsb * lsb / 12.0);
 }
 
 /// Normal sums around their products that a fixed range clips.
@@ -371,6 +430,12 @@ pub fn converters_are_verified(backend: &dyn Backend) {
         .converters
         .unwrap();
     assert!(found.goal_db == 9.0 && found.bits.is_some_and(|bits| bits <= last.bits));
+    // Without converters there is no range to be better than, and bits are those of the rule.
+    let none = layer(backend, &with("bits = 0\n"), &options)
+        .converters
+        .unwrap();
+    assert!(none.range.is_none() && none.bits == Some(last.bits));
+
     let never = Options {
         goal: Some(Goal::Reach(90.0)),
         ..on(2)

@@ -22,6 +22,9 @@ macro_rules! holds {
 
 holds!(
     cells_deviate,
+    weights_deviate,
+    steps_are_noisy,
+    steps_of_every_place_add_up,
     cells_are_noisy,
     steps_are_a_twelfth,
     clips_are_tails,
