@@ -160,7 +160,8 @@ fn part(row: &PartRow, error: f64) -> String {
         Has::Off => "off".into(),
         Has::Measured if error > 0.0 && row.snr.is == Is::Measured => {
             let share = 100.0 * (row.own + row.cross) / error;
-            format!("{} ({share:.0} %)", shown(&row.snr))
+            // Nothing has no sign.
+            format!("{} ({:.0} %)", shown(&row.snr), share.round() + 0.0)
         }
         Has::Measured => shown(&row.snr),
     }
@@ -200,7 +201,7 @@ fn converters(report: &Report) -> Table {
             Some(range) => {
                 let limits = range.limit.iter().map(|limit| compact(*limit, 3));
                 let gain = match range.gain_db.is_finite() {
-                    true => format!("{:+.1}", range.gain_db),
+                    true => format!("{:+.1}", (10.0 * range.gain_db).round() / 10.0 + 0.0),
                     false => NONE.into(),
                 };
                 let limits: Vec<String> = limits.collect();

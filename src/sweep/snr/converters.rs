@@ -35,7 +35,7 @@ pub(super) struct Others<'a> {
     model: &'a Model,
     fab: &'a Fab<'a>,
     options: &'a Options,
-    by_bits: BTreeMap<u32, Level>,
+    by_bits: BTreeMap<u32, CellLevel>,
 }
 
 /// A point whose layers have other settings.
@@ -51,10 +51,7 @@ fn changed<'a>(point: &Point<'a>, change: impl Fn(usize, &mut LayerSettings)) ->
 }
 
 /// The stage of a layer as a sweep has it.
-fn whole(level: &Level, at: usize) -> Stage {
-    let Level::Cell(cells) = level else {
-        unreachable!("converters are at cell level")
-    };
+fn whole(cells: &CellLevel, at: usize) -> Stage {
     Stage {
         part: Part::Tuning,
         kind: Kind::Cell(Box::new(cells.layers[at].clone())),
@@ -108,7 +105,7 @@ impl<'a> Others<'a> {
             (Some(Goal::Lose(_)), None) | (None, _) => None,
         };
         let (bits, tried) = match goal {
-            Some(goal) => self.fewest_bits(matrix, at, goal)?,
+            Some(goal) => self.fewest_bits(matrix, (level, at), goal)?,
             None => (None, vec![]),
         };
         let range = match (&layer.reading.adc, &layer.layout) {
@@ -129,7 +126,7 @@ impl<'a> Others<'a> {
     fn fewest_bits(
         &mut self,
         matrix: &Matrix,
-        at: usize,
+        (level, at): (&Level, usize),
         goal: f64,
     ) -> Result<(Option<u32>, Vec<BitsRow>)> {
         let least = match self.point.layers[matrix.index].chip.adc.codes {
@@ -139,11 +136,12 @@ impl<'a> Others<'a> {
         let mut tried = vec![];
         for bits in least..=MOST {
             if !self.by_bits.contains_key(&bits) {
-                let level = self.with_bits(bits)?;
-                self.by_bits.insert(bits, level);
+                let cells = self.with_bits(bits)?;
+                self.by_bits.insert(bits, cells);
             }
-            let level = &self.by_bits[&bits];
-            let snr = self.ratio(matrix, &whole(level, at), (level, at))?;
+            // Chips are tuned by what their cells are, whatever the converters.
+            let stage = whole(&self.by_bits[&bits], at);
+            let snr = self.ratio(matrix, &stage, (level, at))?;
             tried.push(BitsRow { bits, snr });
             if snr.reaches(goal) {
                 return Ok((Some(bits), tried));
@@ -153,7 +151,7 @@ impl<'a> Others<'a> {
     }
 
     /// All layers with converters of so many bits, whose ranges follow as those of the experiment do.
-    fn with_bits(&self, bits: u32) -> Result<Level> {
+    fn with_bits(&self, bits: u32) -> Result<CellLevel> {
         let point = changed(self.point, |_, own| {
             let adc = &mut own.chip.adc;
             adc.bits = AdcBits::Same(bits.max(match adc.codes {
@@ -163,8 +161,7 @@ impl<'a> Others<'a> {
             // A non-linearity is that of the codes of the experiment.
             adc.inl.clear();
         });
-        let cells = CellLevel::new(&point, self.model, &self.fab.variation)?;
-        Ok(Level::Cell(Box::new(cells)))
+        CellLevel::new(&point, self.model, &self.fab.variation)
     }
 
     /// The limits with the least squared error of the sums that chips give, and what comes of them.
@@ -185,8 +182,7 @@ impl<'a> Others<'a> {
         });
         point.config.experiment.chip.adc.shared = false;
         let cells = CellLevel::new(&point, self.model, &self.fab.variation)?;
-        let level = Level::Cell(Box::new(cells));
-        let snr = self.ratio(matrix, &whole(&level, of.1), (&level, of.1))?;
+        let snr = self.ratio(matrix, &whole(&cells, of.1), of)?;
         Ok(RangeRow {
             limit: limits,
             sums,

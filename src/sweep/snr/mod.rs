@@ -44,7 +44,7 @@ use crate::train::Model;
 use converters::Others;
 use matrix::Matrix;
 use powers::{Powers, decibels};
-use rig::{Fab, Level};
+use rig::{Cells, Fab, Level};
 use stages::{Kind, Stage};
 
 pub use closed::clipping;
@@ -219,12 +219,13 @@ pub fn analyse(
         seed: experiment.seed,
         variation: point.chips()?,
         observer,
+        solved: Default::default(),
     };
     let level = match experiment.fidelity {
         Fidelity::Weight => Level::Weight(Box::new(wave::tuner(point, &fab.variation))),
         Fidelity::Cell => {
             let cells = CellLevel::new(point, model, &fab.variation)?;
-            Level::Cell(Box::new(cells))
+            Level::Cell(Box::new(Cells::new(cells, &fab, options.chips)))
         }
     };
     let mut others = Others::new(point, model, &fab, options);
@@ -241,7 +242,7 @@ pub fn analyse(
         };
         let mut row = work.row(&stages_of(point, &level, (at, index)))?;
         if let (Level::Cell(cells), Some(_)) = (&level, options.goal) {
-            let layer = &cells.layers[at];
+            let layer = &cells.level.layers[at];
             row.converters = Some(others.row(&matrix, (&level, at), layer, &row.snr)?);
         }
         rows.push(row);
@@ -265,7 +266,7 @@ pub fn analyse(
 /// The stages of the layer at position `at` among those on chips.
 fn stages_of(point: &Point, level: &Level, (at, index): (usize, usize)) -> Vec<Stage> {
     match level {
-        Level::Cell(cells) => stages::of_cells(&cells.layers[at]),
+        Level::Cell(cells) => stages::of_cells(&cells.level.layers[at]),
         Level::Weight(tuner) => {
             let noises = setup::noises(&point.layers, |v| v.sigma_w, tuner.reference_columns());
             noises[index].iter().flat_map(stages::of_weights).collect()
@@ -333,8 +334,8 @@ impl Work<'_> {
     fn conversions(&self) -> f64 {
         let (level, at) = self.level;
         match level {
-            Level::Cell(cells) if cells.layers[at].reading.adc.is_some() => {
-                let reading = &cells.layers[at].reading;
+            Level::Cell(cells) if cells.level.layers[at].reading.adc.is_some() => {
+                let reading = &cells.level.layers[at].reading;
                 let each = reading.arrays.converters() * reading.dac.conversions();
                 each as f64 * self.matrix.vectors.count as f64 * self.chips as f64
             }

@@ -1,16 +1,23 @@
 //! A layer at a stage, on chips of a backend.
 
+use std::cell::RefCell;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::matrix::Matrix;
 use super::stages::{Kind, Stage, Told};
-use crate::backend::{Backend, Capacity, RunArgs, Session};
+use crate::backend::{Backend, Capacity, RunArgs, Session, TensorId};
 use crate::chip::ChipVariation;
+use crate::chip::layer::CellLayer;
+use crate::effects::CellReadNoise;
 use crate::error::{Error, Result};
 use crate::network::lower::cells::write_ranges;
 use crate::network::lower::inference::alone::{Alone, Made, Weights, lower};
-use crate::program::LANES;
+use crate::program::{LANES, Programming, SectionId, Storage, Wires};
 use crate::progress::Observer;
 use crate::sweep::cells::CellLevel;
-use crate::tuning::cells::CellLayerTuning;
+use crate::tuning::cells::{CellChipTuning, CellLayerTuning};
 use crate::tuning::{Tuner, correct};
 
 /// What chips are told.
@@ -18,7 +25,44 @@ pub(super) enum Level {
     /// Weight level.
     Weight(Box<Tuner>),
     /// Cell level.
-    Cell(Box<CellLevel>),
+    Cell(Box<Cells>),
+}
+
+/// Most chips whose tuning is kept.
+const TOLD: usize = 256;
+
+/// The layers of a point at cell level, and what its first chips are told.
+pub(super) struct Cells {
+    pub level: CellLevel,
+    told: Vec<CellChipTuning>,
+}
+
+impl Cells {
+    /// Tunes the first `chips` chips of a seed.
+    pub fn new(level: CellLevel, fab: &Fab, chips: usize) -> Self {
+        let (seed, variation) = (fab.seed, &fab.variation);
+        let of = |chip| level.tuner().chip(seed, chip, variation);
+        Self {
+            told: (0..chips.min(TOLD) as u32)
+                .into_par_iter()
+                .map(of)
+                .collect(),
+            level,
+        }
+    }
+
+    /// What chips are told of a layer.
+    fn told(&self, fab: &Fab, at: usize, chips: Range<u32>) -> Vec<CellLayerTuning> {
+        let of = |chip: u32| match self.told.get(chip as usize) {
+            Some(told) => told.layers[at].clone(),
+            None => {
+                let tuner = self.level.tuner();
+                let mut all = tuner.chip(fab.seed, chip, &fab.variation);
+                all.layers.swap_remove(at)
+            }
+        };
+        chips.map(of).collect()
+    }
 }
 
 /// Chips of an experiment.
@@ -27,6 +71,65 @@ pub(super) struct Fab<'a> {
     pub seed: u64,
     pub variation: ChipVariation,
     pub observer: &'a dyn Observer,
+    pub solved: RefCell<Solved>,
+}
+
+/// Most values of planes that are kept.
+const KEPT: usize = 1 << 26;
+
+/// What read planes behind wires depend on: cells, wires, how conductances are kept, deviations, the first chip and how many.
+#[derive(PartialEq)]
+struct Key {
+    programming: Programming,
+    wires: Option<Wires>,
+    storage: Storage,
+    deviates: bool,
+    chips: Range<u32>,
+}
+
+impl Key {
+    fn new(layer: &CellLayer, deviates: bool, chips: Range<u32>) -> Self {
+        let mut programming = layer.programming.clone();
+        // Noise of reads is beside the planes.
+        programming.read_noise = CellReadNoise::default();
+        Self {
+            programming,
+            wires: layer.wires.clone(),
+            storage: layer.kept(),
+            deviates,
+            chips,
+        }
+    }
+}
+
+/// Read planes of chips behind wires: converters change nothing in them, and a solve takes long.
+#[derive(Default)]
+pub(super) struct Solved {
+    planes: Vec<(Key, Vec<f32>)>,
+}
+
+impl Solved {
+    /// Puts the planes of chips into a session: those that are known, else by a solve.
+    fn put(
+        &mut self,
+        s: &mut dyn Session,
+        (wires, planes): (SectionId, TensorId),
+        (key, args): (Key, &RunArgs),
+    ) -> Result<()> {
+        if let Some((_, known)) = self.planes.iter().find(|(known, _)| *known == key) {
+            return s.write(planes, known);
+        }
+        s.run(wires, args)?;
+        let found = s.read(planes)?;
+        let kept: usize = self.planes.iter().map(|(_, planes)| planes.len()).sum();
+        if kept + found.len() > KEPT {
+            self.planes.clear();
+        }
+        if found.len() <= KEPT {
+            self.planes.push((key, found));
+        }
+        Ok(())
+    }
 }
 
 /// What a layer on chips gave.
@@ -46,7 +149,7 @@ impl Fab<'_> {
     }
 
     /// What chips of a layer are told.
-    pub fn told(&self, (level, at): (&Level, usize), mut chips: std::ops::Range<u32>) -> Told {
+    pub fn told(&self, (level, at): (&Level, usize), mut chips: Range<u32>) -> Told {
         match level {
             Level::Weight(tuner) => {
                 let of = |chip| tuner.chip(self.seed, chip, &self.variation).layers[at];
@@ -56,11 +159,10 @@ impl Fab<'_> {
                 }
             }
             Level::Cell(cells) => {
-                let tuner = cells.tuner();
-                let of = |chip| tuner.chip(self.seed, chip, &self.variation);
-                let deviates = |chip| of(chip).layers[at].arrays.iter().any(|e| *e != 0.0);
+                let deviates = |told: &CellLayerTuning| told.arrays.iter().any(|e| *e != 0.0);
+                let mut each = chips.map(|chip| cells.told(self, at, chip..chip + 1));
                 Told {
-                    deviates: chips.any(deviates),
+                    deviates: each.any(|told| told.iter().any(deviates)),
                     // The layer itself says so.
                     corrects: false,
                 }
@@ -74,7 +176,7 @@ impl Fab<'_> {
         matrix: &Matrix,
         stage: &Stage,
         (level, at): (&Level, usize),
-        chips: std::ops::Range<u32>,
+        chips: Range<u32>,
     ) -> Result<Found> {
         let net = program(matrix, stage, false);
         let all = matrix.vectors.count;
@@ -186,7 +288,7 @@ impl Fab<'_> {
         net: &Alone,
         stage: &Stage,
         (level, at): (&Level, usize),
-        chips: std::ops::Range<u32>,
+        chips: Range<u32>,
     ) -> Result<()> {
         match level {
             Level::Weight(tuner) => {
@@ -204,16 +306,18 @@ impl Fab<'_> {
                 }
             }
             Level::Cell(cells) => {
-                let of = |chip| {
-                    let mut all = cells.tuner().chip(self.seed, chip, &self.variation);
-                    all.layers.swap_remove(at)
-                };
-                let told: Vec<CellLayerTuning> = chips.clone().map(of).collect();
+                let told = cells.told(self, at, chips.clone());
                 write_cells(s, net, &told, stage.deviates)?;
             }
         }
         let args = RunArgs::wave(self.seed, chips.start, chips.len(), 0..0);
-        s.run(net.fabricate, &args)
+        s.run(net.fabricate, &args)?;
+        if let (Some(wires), Some(cells), Kind::Cell(layer)) = (net.wires, net.cells, &stage.kind) {
+            let key = Key::new(layer, stage.deviates, chips);
+            let mut solved = self.solved.borrow_mut();
+            solved.put(s, (wires, cells.planes), (key, &args))?;
+        }
+        s.run(net.prepare, &args)
     }
 
     fn read(
@@ -221,7 +325,7 @@ impl Fab<'_> {
         s: &mut dyn Session,
         net: &Alone,
         matrix: &Matrix,
-        chips: std::ops::Range<u32>,
+        chips: Range<u32>,
         (start, count): (usize, usize),
     ) -> Result<()> {
         let each = matrix.geo.c_in;

@@ -91,6 +91,8 @@ impl Stage {
 fn without_route(layer: &CellLayer) -> CellLayer {
     let mut layer = layer.clone();
     (layer.reading.exact, layer.reading.integer) = (false, false);
+    // The ranges are there already.
+    layer.rule = None;
     layer
 }
 

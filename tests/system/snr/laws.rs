@@ -382,7 +382,10 @@ pub fn exact_chips_have_no_noise(backend: &dyn Backend) {
 /// Bits that were found are enough and fewer are not; more bits are better; a range that was found is better, and an experiment
 /// with either has the ratio that was told.
 pub fn converters_are_verified(backend: &dyn Backend) {
-    let with = |adc: &str| cell(&format!("[variation]\nsigma_w = 0.05\n[chip.adc]\n{adc}"));
+    let with = |adc: &str| {
+        let rest = "[variation]\nsigma_w = 0.05\nsigma_b = 0.05\n[tuning]\nmethod = \"self-tuning\"\nscope = \"array\"\n";
+        cell(&format!("{rest}[chip.adc]\n{adc}"))
+    };
     let options = Options {
         goal: Some(Goal::Lose(0.5)),
         ..on(5)

@@ -107,6 +107,7 @@ fn chips_are_those_of_a_sweep() {
                 epochs = 1\n[quantize]\nweight_bits = 5\nactivation_bits = 5\ninput_bits = 5\n";
     let arrays = "[chip.array]\nrows = 24\n[chip.cells]\nslice_bits = 2\n";
     let errors = "[variation]\nsigma_w = 0.1\nsigma_b = 0.1\n[tuning]\nmethod = \"self-tuning\"\n";
+    let wires = "[chip.wires]\nrow_ohm = 20.0\ncol_ohm = 10.0\n";
     let converters =
         "[chip.adc]\nbits = 6\nrange = \"calibrated\"\ngain_error = 0.02\noffset_error = 0.3\n";
     for (fidelity, exact, real) in [
@@ -114,7 +115,7 @@ fn chips_are_those_of_a_sweep() {
         (
             "cell",
             format!("{arrays}[chip.adc]\nbits = 0\n"),
-            format!("{arrays}{errors}{converters}"),
+            format!("{arrays}{errors}{wires}{converters}"),
         ),
     ] {
         let of = |rest: &str| experiment(&format!("fidelity = \"{fidelity}\"\n{base}{rest}"));

@@ -46,8 +46,13 @@ pub struct Alone {
     pub chip: Option<TensorId>,
     /// Cell level: what the host writes.
     pub cells: Option<CellTensors>,
-    /// Section: make the chips.
+    /// Section: make the chips, up to their wires where those are solved by themselves.
     pub fabricate: SectionId,
+    /// Section: solve the wires of the chips, which leaves read planes ([`CellTensors::planes`]); none where there is nothing to
+    /// solve, and where a layout does it with the rest. Planes that were read may be written in the place of a solve.
+    pub wires: Option<SectionId>,
+    /// Section: what follows from the planes.
+    pub prepare: SectionId,
     /// Section: multiply.
     pub read: SectionId,
 }
@@ -98,19 +103,39 @@ pub fn lower(
         chip: None,
         cells: None,
         fabricate: SectionId(0),
+        wires: None,
+        prepare: SectionId(0),
         read: SectionId(0),
     };
     let (fabricate, read) = match made {
         Made::Weight(noise) => alone.of_weights(&mut b, &place, noise),
         Made::Cell(layer) => alone.of_cells(&mut b, &place, layer, keep_sums),
     };
-    alone.fabricate = b.program.section("fabricate", fabricate);
+    let natural = matches!(made, Made::Cell(layer) if layer.layout.is_none());
+    alone.add_sections(&mut b.program, fabricate, natural);
     alone.read = b.program.section("read", read);
     alone.program = b.program;
     alone
 }
 
 impl Alone {
+    /// The sections that make chips; those of a layer in its natural order have wires by themselves.
+    fn add_sections(&mut self, program: &mut Program, mut ops: Vec<Op>, natural: bool) {
+        let wires = ops.iter().position(|op| matches!(op, Op::IrDrop(_)));
+        let mut rest = vec![];
+        if let Some(at) = wires.filter(|_| natural) {
+            rest = ops.split_off(at);
+            let solve = rest.remove(0);
+            if let Op::IrDrop(wires) = &solve {
+                // Made in one section, read in another.
+                program.tensors[wires.g.index()].role = Role::State;
+            }
+            self.wires = Some(program.section("wires", vec![solve]));
+        }
+        self.fabricate = program.section("fabricate", ops);
+        self.prepare = program.section("prepare", rest);
+    }
+
     fn maps(&self) -> Maps {
         Maps {
             x: self.x,
@@ -154,7 +179,8 @@ impl Alone {
         keep_sums: bool,
     ) -> (Vec<Op>, Vec<Op>) {
         let (mut fabricate, mut read) = (vec![], vec![]);
-        let (found, product) = program_layer(b, &mut fabricate, place, (0, layer), keep_sums);
+        // Planes are read and written by the host.
+        let (found, product) = program_layer(b, &mut fabricate, place, (0, layer), true);
         let p = &mut b.program;
         let step = p.tensor("input step", Shape::Flat(1), Scope::Shared, Role::State);
         (self.input_step, self.cells) = (Some(step), Some(found));
