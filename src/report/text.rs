@@ -104,6 +104,15 @@ pub(super) fn with_interval(x: f64, ci: Interval, width: f64) -> String {
     }
 }
 
+/// A number, or the dash that stands for none.
+pub(super) fn plain(x: f64, decimals: usize) -> String {
+    if x.is_finite() {
+        format!("{x:.decimals$}").replace('-', "\u{2212}")
+    } else {
+        NONE.into()
+    }
+}
+
 /// `1234567` as `1,234,567`.
 pub(super) fn thousands(n: u64) -> String {
     let digits = n.to_string();

@@ -7,6 +7,7 @@ mod measured;
 mod pairing;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod printed;
 mod readable;
 mod shapes;
 mod slices;

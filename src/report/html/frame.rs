@@ -98,13 +98,17 @@ fn plot(out: &mut String, figure: &Figure) {
             .replacen("class=\"plot\"", "class=\"plot narrow\"", 1),
         None => String::new(),
     };
+    let tall = match figure.picture.is_tall() {
+        true => " class=\"tall\"",
+        false => "",
+    };
     let class = match narrow.is_empty() {
         true => "picture",
         false => "picture both",
     };
     let _ = write!(
         out,
-        "<figure>\n<div class=\"{class}\">{}{narrow}</div><figcaption>{} <span class=\"files\">\
+        "<figure{tall}>\n<div class=\"{class}\">{}{narrow}</div><figcaption>{} <span class=\"files\">\
          <a class=\"data\" download=\"{}\" href=\"{}\">Download the numbers (CSV)</a></span></figcaption>\n</figure>\n",
         figure.picture.inline(),
         html(&figure.caption),

@@ -6,7 +6,9 @@ use crate::report::combine;
 use crate::report::layout::Layout;
 use crate::report::plot::{Scale, Svg, range};
 use crate::report::table::{self, decimals};
-use crate::report::text::{NONE, compact, count, escape, html, percent, probability, thousands};
+use crate::report::text::{
+    NONE, compact, count, escape, html, percent, plain, probability, thousands,
+};
 use crate::sweep::compare::Comparison;
 use crate::sweep::result::{PointSummary, SweepResult};
 use crate::sweep::statistics::Interval;
@@ -40,7 +42,11 @@ pub(super) fn points(out: &mut String, result: &SweepResult, layout: &Layout, wh
             (0.0, 1.0),
         ),
     };
-    out.push_str("<div class=\"scroll\"><table class=\"points\">\n<thead>");
+    let long = if which.len() > MAX_ROWS { " long" } else { "" };
+    let _ = write!(
+        out,
+        "<div class=\"scroll\"><table class=\"points{long}\">\n<thead>"
+    );
     let columns = form.head(out, &points[0]);
     out.push_str("</thead>\n<tbody>\n");
     for panel in &layout.panels {
@@ -465,15 +471,6 @@ pub(super) fn small_print(ci: Interval, lo: &str, hi: &str) -> String {
         String::new()
     } else {
         format!("<span class=\"ci\">{lo} to {hi}</span>")
-    }
-}
-
-/// A number, or the dash that stands for none.
-fn plain(x: f64, decimals: usize) -> String {
-    if x.is_finite() {
-        format!("{x:.decimals$}").replace('-', "\u{2212}")
-    } else {
-        NONE.into()
     }
 }
 

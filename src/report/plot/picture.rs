@@ -33,6 +33,11 @@ impl Picture {
         )
     }
 
+    /// Whether it would be small print on half a page.
+    pub fn is_tall(&self) -> bool {
+        self.size.1 > 0.8 * self.size.0
+    }
+
     /// A file of its own, right on light and on dark screens: with style sheet, background and margins.
     pub fn standalone(&self) -> String {
         const PAD: f64 = 18.0;
