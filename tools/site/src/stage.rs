@@ -147,7 +147,9 @@ impl Stage<'_> {
         ensure!(!names.is_empty(), "{directory}: a directory without files");
         let mut html = format!(
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <title>{directory}</title><body style=\"font-family:sans-serif;margin:2em;line-height:1.6\"><h1>{directory}</h1><ul>\n"
+             <style>:root{{color-scheme:light dark}}body{{max-width:46rem;margin:3rem auto;padding:0 1.2rem;font:1rem/1.6 system-ui,sans-serif}}\
+             h1{{font-size:1.5rem}}li{{padding:.15rem 0}}</style>\
+             <title>{directory}</title><body><h1>{directory}</h1><ul>\n"
         );
         for name in names {
             let _ = writeln!(html, "<li><a href=\"{name}\">{name}</a></li>");
