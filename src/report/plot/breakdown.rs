@@ -61,7 +61,7 @@ pub(in crate::report) fn measured(p: &PointSummary) -> Option<Interval> {
 }
 
 /// The points that know their energies.
-fn known<'a>(result: &'a SweepResult) -> impl Iterator<Item = (usize, &'a Breakdown)> {
+fn known(result: &SweepResult) -> impl Iterator<Item = (usize, &Breakdown)> {
     let points = result.points.iter().enumerate();
     points.filter_map(|(p, point)| Some((p, point.energy.as_ref()?)))
 }
