@@ -93,7 +93,7 @@ impl CellLayer {
             self.tuned != Tuned::Digital && self.ranges.as_ref().is_some_and(fit);
     }
 
-    /// The ranges that converters of a reference have: the largest sum inside is that of so many fully conducting cells at one
+    /// The ranges that converters of a reference have: the largest sum inside is that of a number of fully conducting cells at one
     /// level of drive. `None` without converters.
     pub fn ranges_of(&self, reference: f32) -> Option<Pairs> {
         let adc = self.reading.adc.as_ref()?;

@@ -16,7 +16,7 @@ use crate::{experiment, train_until};
 /// Factors on the deviations of three draws.
 const FACTORS: [f32; 3] = [1.0, 0.5, 0.0];
 
-/// A network on chips that deviate so many times as usual.
+/// A network on chips whose deviations have a factor.
 fn deviating(factor: f32) -> Network {
     let graph = zoo::cnn((2, 8, 8), &[3], 6, 4, style(false));
     let mut law = noise(Law::WeightProportional, Mapping::Ideal);

@@ -36,7 +36,7 @@ fn reference_of(p: &Parameters) -> f32 {
     p.tensors[REFERENCE].data[0]
 }
 
-/// A layer of fine converters on arrays of several tiles, whose ranges end in so many levels with a reference of 1. There is one layer, so that no rounding of another's inputs comes after it.
+/// A layer of fine converters on arrays of several tiles, whose ranges end at a number of levels with a reference of 1. There is one layer, so that no rounding of another's inputs comes after it.
 fn fine(levels: f32) -> Network {
     let text = "fidelity = \"cell\"\n[data]\nset = \"digits-8x8\"\n[network]\nkind = \"mlp\"\nhidden = [6]\n\
          [quantize]\nweight_bits = 4\nactivation_bits = 4\ninput_bits = 6\n[train]\nrecipe = \"qat\"\nlevel = \"cell\"\n\

@@ -142,7 +142,7 @@ pub(super) struct Strips {
 }
 
 impl Strips {
-    /// Strips of as many output lines as `lines` says, which is told what a strip of so many takes. `None` without
+    /// Strips of as many output lines as `lines` returns, from a function that gives the bytes of a strip by its lines. `None` without
     /// padding: the map is read where it is.
     pub fn of(
         g: &ConvGeometry,
@@ -259,7 +259,7 @@ impl ConvPlan {
         Self::held(g, strips, ho)
     }
 
-    /// The forward operator for blocks that hold so many lines of the output.
+    /// The forward operator for blocks that hold `held` lines of the output.
     pub fn held(g: &ConvGeometry, strips: Option<Strips>, held: usize) -> Result<Self> {
         let (ho, wo) = (g.h_out(), g.w_out());
         let (plane, cols) = match &strips {

@@ -10,7 +10,7 @@ use crate::config::{Experiment, Fidelity};
 section! {
     /// Part `{ kind = "converter-bits" }` of `train.noise`: every pass of a step goes through converters whose bits are
     /// drawn from a list, all of a chip alike, in place of `chip.adc.bits`; the ranges are those that the chip's converters
-    /// have with so many bits. The network is trained for all of them, as by the bit augmentation of RAOQ (Zhang, Chen and
+    /// have with that number of bits. The network is trained for all of them, as by the bit augmentation of RAOQ (Zhang, Chen and
     /// Verma, ICML 2024). Needs `train.level = "cell"`; with several chips in a step, all have the bits that are drawn for the
     /// first. Calibration and held-out images see `chip.adc.bits`.
     pub struct ConverterBits {

@@ -16,7 +16,7 @@ use crate::program::Law;
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(untagged)]
 pub enum Draws {
-    /// So many, whose chips deviate as usual.
+    /// A number of passes whose chips deviate as usual.
     Alike(usize),
     /// One for every factor on the deviations of its chips.
     Factors(Vec<f64>),
@@ -59,8 +59,8 @@ section! {
     /// chips, which deviate as `[variation]`, `train.variation` and `train.sigma_w` say, at `train.level`.
     pub struct FreshChips {
         /// Passes of every batch, each on fresh chips; the gradient is their mean. Batch norm moves its statistics at
-        /// each. A list has a pass for every value, whose chips deviate so many times as usual: a factor on sigma_W, sigma_B
-        /// and `chip.programming.sigma`, as `start` is. `[1.0, 0.5, 0.0]` trains on chips, on better ones and on nominal ones at
+        /// each. A list has a pass for every value, a factor on sigma_W, sigma_B
+        /// and `chip.programming.sigma` of its chips, as `start` is. `[1.0, 0.5, 0.0]` trains on chips, on better ones and on nominal ones at
         /// once. Calibration passes have factor 1.
         draws: Draws = Draws::Alike(1), Any;
         /// Factor on sigma_W, sigma_B and `chip.programming.sigma` in the first epoch of the stage.

@@ -150,7 +150,7 @@ impl<'a> Others<'a> {
         Ok((None, tried))
     }
 
-    /// All layers with converters of so many bits, whose ranges follow as those of the experiment do.
+    /// All layers with converters of `bits` bits, whose ranges follow as those of the experiment do.
     fn with_bits(&self, bits: u32) -> Result<CellLevel> {
         let point = changed(self.point, |_, own| {
             let adc = &mut own.chip.adc;

@@ -29,7 +29,7 @@ pub(super) struct Vectors {
     pub of: usize,
 }
 
-/// Which vectors of so many are looked at: one of each of `wanted` equal stretches, drawn; all where there are no more.
+/// Which of all vectors are looked at: one of each of `wanted` equal stretches, drawn; all where there are no more.
 pub(super) fn choose(seed: u64, layer: usize, all: usize, wanted: usize) -> Vec<usize> {
     if all <= wanted {
         return (0..all).collect();

@@ -58,7 +58,7 @@ const OUTPUTS: usize = 1 << 24;
 /// What converters are to reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
-    /// At most so many decibels less than without converters.
+    /// At most this number of decibels less than without converters.
     Lose(f64),
     /// So many decibels.
     Reach(f64),

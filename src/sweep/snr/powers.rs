@@ -66,7 +66,7 @@ impl Ratio {
         }
     }
 
-    /// Whether it is at least so many decibels; a ratio without a signal is not.
+    /// Whether it reaches a number of decibels; a ratio without a signal does not.
     pub fn reaches(&self, db: f64) -> bool {
         match self.is {
             Is::Infinite => true,

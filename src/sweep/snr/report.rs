@@ -36,7 +36,7 @@ pub struct PartRow {
     pub closed_form_db: f64,
 }
 
-/// Ratio with converters of so many bits.
+/// Ratio with converters of a number of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BitsRow {
     /// Bits.

@@ -100,7 +100,7 @@ pub fn cell(rest: &str) -> String {
     format!("# cell\n{PAIRS}{rest}")
 }
 
-/// All vectors on so many chips, no other converters.
+/// All vectors on a number of chips, no other converters.
 pub fn on(chips: usize) -> Options {
     Options {
         images: 0,

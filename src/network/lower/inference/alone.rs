@@ -57,7 +57,7 @@ pub struct Alone {
     pub read: SectionId,
 }
 
-/// A map of so many values a vector.
+/// A map of `c` values a vector.
 fn map(c: usize) -> Shape {
     Shape::Image { c, h: 1, w: 1 }
 }
