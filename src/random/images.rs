@@ -13,6 +13,15 @@
 //! ```
 //! Of 20 products a block and image 15 are left. The words are those of [`philox::block`].
 
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "what blocks have in common is for the vector code"
+    )
+)]
+
 use super::normal::standard;
 use super::philox::{M, ROUNDS, W, block, mul};
 use super::{Stream, repeated};

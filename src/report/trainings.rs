@@ -6,7 +6,7 @@
 //! use pimento::train::TrainRecord;
 //!
 //! # fn main() -> pimento::Result<()> {
-//! let key = r#"{"settings": {"train": {"seed": 3, "epochs": 2, "recipe": "qat"}}}"#;
+//! let key = r#"{"settings": {"seed": 3, "train": {"epochs": 2, "recipe": "qat"}}}"#;
 //! let trained = Trained::new("mine", key, TrainRecord::default())?;
 //! assert_eq!((trained.seed, trained.stages[0].epochs), (Some(3), 2));
 //! # Ok(())
