@@ -1,7 +1,7 @@
 //! Runs of which only the chips are at hand: a table with a row for every chip.
 //!
 //! What a `chips.csv` is with the fields that the sweep varied, or any table with the columns `chip`, `correct` and
-//! `images`. Other [`columns`] are taken by name, and every column that is none of them is an axis.
+//! `images`. Other [`columns`] are taken by name, and every other one is an axis.
 //! Statistics are made of the rows. What a table does not tell is unknown: the network without variation, the yield
 //! limit, the experiment.
 //!

@@ -51,7 +51,7 @@ impl Trained {
     /// From what the training is known by (`train::training_key`) and its record.
     ///
     /// # Errors
-    /// A key that is none.
+    /// A text that is no key of a training.
     pub fn new(name: impl Into<String>, key: &str, record: TrainRecord) -> Result<Self> {
         let name = name.into();
         let key: Value = serde_json::from_str(key)

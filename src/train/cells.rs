@@ -44,7 +44,7 @@ struct Drawn {
 /// What a pass of a step sees of the cells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
-    /// sigma_W is so many times what the experiment says and `more`; a table of standard deviations, what it says.
+    /// sigma_W is the experiment's times `times`, and `more`; a table of standard deviations has the factor alone.
     pub times: f64,
     pub more: f64,
     /// Bits of the converters, where they are drawn.

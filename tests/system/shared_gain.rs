@@ -132,7 +132,7 @@ fn chips_have_the_reference_that_was_learned() {
                 "{range}: {a:?} {b:?}"
             );
         }
-        // Another reference, other chips; without one, those of the rule.
+        // Another reference makes other chips; without one the rule of the experiment makes them.
         let mut other = m.clone();
         other.parameters.tensors.get_mut(REFERENCE).unwrap().data[0] *= 0.25;
         assert!(rows(&e, &other, &data, 0..3) != a, "{range}");

@@ -60,7 +60,7 @@ const OUTPUTS: usize = 1 << 24;
 pub enum Goal {
     /// At most this number of decibels less than without converters.
     Lose(f64),
-    /// So many decibels.
+    /// At least this number of decibels.
     Reach(f64),
 }
 
