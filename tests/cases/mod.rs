@@ -2,7 +2,7 @@
 //! lists, `tests/ops` on the CPU and `tests/gpu` on an adapter.
 //!
 //! A list is a function that returns cases; `lists!` names all of them, by file, and each suite makes a
-//! test of each.
+//! test of each. `tests/house` writes this file.
 
 pub mod arrays;
 pub mod case;
@@ -63,7 +63,7 @@ macro_rules! lists {
             activation_grad: gradients, gradients_of_any_value;
             adam: updates, first_steps, positive_updates, later_updates;
             add: sums, chunks;
-            batch_norm: statistics, folding, folding_exact, gradients;
+            batch_norm: statistics, folding_exact, folding, gradients;
             binarize_act: signs, gradients;
             blend: sums;
             channel_sum: sums;
@@ -72,8 +72,8 @@ macro_rules! lists {
             collapse_planes: planes, encodings;
             conv2d: maps, geometries_and_scopes, long_sums, epilogues, codes_of_exact_sums,
                 codes_without_a_step, input_gradients, weight_gradients, real_images;
-            conv2d_pool: maps, codes, codes_without_a_step, large;
             conv2d_codes: maps, every_geometry, long_sums;
+            conv2d_pool: maps, codes, codes_without_a_step, large;
             converter_fold: equations, encodings, no_range;
             crossbar: any_layers, tables, noise, inside, slopes, inputs_out_of_range, signs_alone,
                 ideal_cells;
@@ -100,7 +100,7 @@ macro_rules! lists {
             rearrange: tables, pieces, phases, chunks;
             reference_grad: gradients;
             scale_flat: products;
-            sgd: updates, positive_updates, clamped_updates, few_updates;
+            sgd: updates, few_updates, positive_updates, clamped_updates;
             slice_l1_grad: gradients;
             softmax: probabilities;
             softmax_xent: losses, two_runs, ties;

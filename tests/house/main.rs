@@ -5,6 +5,7 @@
 //! breach too.
 
 mod builder;
+mod cases;
 mod examples;
 mod generated;
 mod imports;
