@@ -1,11 +1,12 @@
 //! `pimento fit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use pimento::config::Experiment;
 use pimento::files::{self, outputs};
 use pimento::fit::{Estimate, Fit as Fitted, Form, Measurements, Options, Spread};
+use pimento::report::html::fit::{About, page};
 use pimento::{Error, Result};
 use serde_json::json;
 
@@ -33,11 +34,11 @@ pub struct Fit {
     #[arg(value_name = "MEASUREMENTS.csv")]
     measurements: PathBuf,
 
-    /// Experiment file to write
+    /// Experiment file to write; a page of plots gets the same name with .html
     #[arg(long, value_name = "DEVICE.toml")]
     out: Option<PathBuf>,
 
-    /// Replace the file of --out if it exists
+    /// Replace the files of --out if they exist
     #[arg(long)]
     force: bool,
 
@@ -59,14 +60,11 @@ fn positive(text: &str) -> std::result::Result<f64, String> {
 impl Fit {
     /// Reads, fits, writes, prints.
     pub fn run(&self) -> Result<()> {
-        if let Some(out) = &self.out {
+        let outs = self.out.as_deref().map(destinations).transpose()?;
+        for out in outs.iter().flatten() {
             files::check_destination(out)?;
-            outputs::check(
-                out,
-                std::slice::from_ref(&self.measurements),
-                self.force,
-                "--out",
-            )?;
+            let inputs = std::slice::from_ref(&self.measurements);
+            outputs::check(out, inputs, self.force, "--out")?;
         }
         let options = Options {
             g_max_us: self.g_max_us,
@@ -78,8 +76,15 @@ impl Fit {
         // What is written is read again by whoever uses it.
         Experiment::parse(&text, "device.toml")
             .map_err(|e| Error::Internal(format!("the fitted file is none: {e}")))?;
-        if let Some(out) = &self.out {
-            files::write_atomically(out, text.as_bytes())?;
+        if let Some([device, plots]) = &outs {
+            let about = About {
+                source: &place,
+                pimento: env!("CARGO_PKG_VERSION"),
+                command: &super::command_line(),
+                device: &text,
+            };
+            files::write_atomically(device, text.as_bytes())?;
+            files::write_atomically(plots, page(&fit, &about).as_bytes())?;
         }
         if self.how.json {
             return output::print_json(&json!({
@@ -89,12 +94,26 @@ impl Fit {
                 "device": text,
             }));
         }
-        let mut page = table(&fit);
-        match &self.out {
-            Some(out) => page += &format!("\nwritten: {}\n", out.display()),
-            None => page += "\nwith --out DEVICE.toml this becomes an experiment file\n",
+        let mut told = table(&fit);
+        match &outs {
+            Some([device, plots]) => {
+                told += &format!("\nwritten: {}, {}\n", device.display(), plots.display());
+            }
+            None => told += "\nwith --out DEVICE.toml this becomes an experiment file\n",
         }
-        self.how.print(&page)
+        self.how.print(&told)
+    }
+}
+
+/// The experiment file, and the page beside it.
+fn destinations(out: &Path) -> Result<[PathBuf; 2]> {
+    let page = out.with_extension("html");
+    match page == out {
+        true => Err(Error::input(format!(
+            "--out {}: the page of plots has this name; allowed: an experiment file, such as device.toml",
+            out.display()
+        ))),
+        false => Ok([out.to_path_buf(), page]),
     }
 }
 
@@ -129,6 +148,12 @@ fn table(fit: &Fitted) -> String {
     let law = common.map_or(String::new(), |c| format!(" ({})", c.law));
     row("between chips", shared(common.and_then(|c| c.chip)) + &law);
     row("between arrays", shared(common.and_then(|c| c.array)));
+    if let Some(spatial) = &fit.spatial {
+        for (name, e) in spatial.parts() {
+            row(name, format!("{} {}", estimate(&e), spatial.unit()));
+        }
+        row("rest of a cell", shared(spatial.cells));
+    }
     row("stuck off", shared(fit.stuck_off));
     row("stuck on", shared(fit.stuck_on));
     for d in &fit.drift {

@@ -27,6 +27,8 @@ impl Visit {
 pub(super) struct Cell {
     pub chip: u32,
     pub array: u32,
+    /// Row and column, where they are known.
+    pub place: Option<[u32; 2]>,
     /// In the order of time.
     pub visits: Vec<Visit>,
 }
@@ -72,6 +74,7 @@ pub(super) fn levels(m: &Measurements) -> Vec<Level> {
                 Cell {
                     chip: reads[0].chip,
                     array: reads[0].array,
+                    place: reads[0].place,
                     visits: visits
                         .map(|reads| Visit {
                             time_s: reads[0].time_s,

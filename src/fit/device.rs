@@ -100,6 +100,14 @@ fn variation(out: &mut String, fit: &Fit) {
     let common = fit.common.as_ref();
     field(out, "sigma_b", common.and_then(|c| c.chip));
     field(out, "sigma_array", common.and_then(|c| c.array));
+    let Some(spatial) = &fit.spatial else { return };
+    let certain = spatial.certain();
+    if !certain.is_empty() {
+        let _ = writeln!(out, "# Left out, {}:", spatial.unit());
+    }
+    for (name, e) in certain {
+        let _ = writeln!(out, "#   {name}: {} ({})", figures(e.value), interval(&e));
+    }
 }
 
 fn cells_section(out: &mut String, fit: &Fit) {

@@ -15,6 +15,8 @@ pub struct Read {
     pub array: u32,
     /// Cell of the array, likewise.
     pub cell: u32,
+    /// Row and column of the cell, where the table has both as whole numbers.
+    pub place: Option<[u32; 2]>,
     /// Conductance that was to be programmed, microsiemens.
     pub target_us: f64,
     /// Conductance that was read, microsiemens.
@@ -196,12 +198,14 @@ fn read(
         // Every row of the table is another cell.
         (None, _, _) => format!("line {line}"),
     };
+    let whole = |column: &str| text(column)?.parse::<u32>().ok();
     let next = names.cells.len() as u32;
     let cell = *names.cells.entry((chip, array, cell_name)).or_insert(next);
     Ok(Read {
         chip,
         array,
         cell,
+        place: whole("row").zip(whole("col")).map(|(row, col)| [row, col]),
         // Both columns are there.
         target_us: target_us.unwrap_or_default(),
         value_us: value_us.unwrap_or_default(),

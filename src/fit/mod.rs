@@ -13,6 +13,9 @@
 //! e               = e_chip + e_array                   shared by the cells of a chip, and of an array
 //! ```
 //!
+//! Where rows and columns are known, [`Spatial`] tells what their cells share apart from that, and how deviations change over
+//! an array.
+//!
 //! Spreads within arrays and between reads follow from mean squares; parts that are shared from an analysis of variance
 //! of the arrays' means. A standard deviation that is a difference of mean squares has the generalised interval of
 //! Weerahandi (Journal of the American Statistical Association 88, 899 (1993)); shares that of Clopper and Pearson; means
@@ -46,7 +49,10 @@ mod device;
 mod drift;
 mod intervals;
 mod measurements;
+mod shown;
+mod spatial;
 mod spread;
+mod table;
 
 use serde::Serialize;
 
@@ -54,6 +60,8 @@ pub use common::Common;
 pub use drift::Drift;
 pub use intervals::Estimate;
 pub use measurements::{Measurements, Read};
+pub use shown::{Aged, Sample};
+pub use spatial::Spatial;
 pub use spread::{Form, Shape, Spread};
 
 use crate::error::{Error, Result};
@@ -97,6 +105,8 @@ pub struct Fit {
     pub shape: Option<Shape>,
     /// What cells share.
     pub common: Option<Common>,
+    /// What cells share by their places in an array; `None` where no places are known.
+    pub spatial: Option<Spatial>,
     /// Between reads of a cell at one time.
     pub read_noise: Option<Spread>,
     /// Exponents of the levels that have some.
@@ -111,6 +121,12 @@ pub struct Fit {
     pub blind_us: Vec<f64>,
     /// What the measurements cannot tell, and what does not look like the model.
     pub notes: Vec<String>,
+    /// The cells that were fitted, for pictures.
+    #[serde(skip)]
+    pub samples: Vec<Sample>,
+    /// How levels fell with time, for pictures.
+    #[serde(skip)]
+    pub aged: Vec<Aged>,
 }
 
 impl Fit {
@@ -146,14 +162,17 @@ impl Fit {
             .iter()
             .map(|r| r.time_s)
             .fold(f64::INFINITY, f64::min);
+        let samples = shown::samples(&levels);
+        let spread = Spread::new(&within, span_us);
         let mut fit = Self {
             g_max_us,
             g_min_us,
             t0_s: m.has_times.then_some(first),
             counts,
             levels: levels.iter().map(level).collect(),
-            spread: Spread::new(&within, span_us),
-            shape: spread::shape(&levels),
+            shape: spread::shape(&samples),
+            spatial: spatial::spatial(&levels, spread.as_ref(), span_us),
+            spread,
             common: common::common(&levels, span_us),
             read_noise: Spread::new(&noise, span_us),
             drift: drift::of_levels(&levels),
@@ -162,6 +181,8 @@ impl Fit {
             outliers: taken.outliers,
             blind_us: taken.blind,
             notes: vec![],
+            samples,
+            aged: shown::aged(&levels),
         };
         fit.notes = fit.remarks(m, &levels);
         Ok(fit)
@@ -216,7 +237,11 @@ impl Fit {
                 "whether shared deviations grow with the conductance cannot be told; the likelier law is taken",
             );
         }
-        for text in self.doubts(levels) {
+        if m.reads.iter().all(|r| r.place.is_none()) {
+            note("no rows and columns: what cells share by their places cannot be told");
+        }
+        let spatial = self.spatial.iter().flat_map(Spatial::notes);
+        for text in spatial.chain(self.doubts(levels)) {
             note(&text);
         }
         notes

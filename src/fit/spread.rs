@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::cells::{Cell, Level, Visit};
 use super::intervals::{self, Estimate, MeanSquare, chi_square_above};
+use super::shown::Sample;
 
 /// How a standard deviation depends on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -236,20 +237,8 @@ pub struct Shape {
 const SHAPED: usize = 50;
 
 /// Shape of all deviations together.
-pub(super) fn shape(levels: &[Level]) -> Option<Shape> {
-    let mut z = vec![];
-    for level in levels {
-        let Some(widths) = within(level).filter(|w| w.absolute.of.value > 0.0) else {
-            continue;
-        };
-        let sd = widths.absolute.of.value.sqrt();
-        for group in by_array(&level.cells).filter(|g| g.len() > 1) {
-            let n = group.len() as f64;
-            let mean = group.iter().map(Cell::first).sum::<f64>() / n;
-            let scale = sd * ((n - 1.0) / n).sqrt();
-            z.extend(group.iter().map(|c| (c.first() - mean) / scale));
-        }
-    }
+pub(super) fn shape(samples: &[Sample]) -> Option<Shape> {
+    let z: Vec<f64> = samples.iter().filter_map(|s| s.deviate).collect();
     if z.len() < SHAPED {
         return None;
     }

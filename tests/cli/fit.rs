@@ -39,11 +39,24 @@ fn a_table_becomes_an_experiment_that_is_checked_and_swept() {
         "960 reads of 240 cells in 4 arrays of 2 chips",
         "between chips",
         "nu 0.04",
+        "change over rows",
         "written:",
     ]);
     pimento(&["check", out]).assert_ok();
+    let page = std::fs::read_to_string(dir.path().join("device.html")).unwrap();
+    for said in [
+        "Error of programming",
+        "Deviations against a normal distribution",
+        "Drift",
+        "Parts of the variance",
+        "Deviations over rows and columns",
+        "[variation]",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
     // It is not written over without being asked.
     pimento(&["fit", csv, "--out", out]).assert_refused(&["--force"]);
+    pimento(&["fit", csv, "--out", "x.html"]).assert_refused(&["the page of plots has this name"]);
     let json = pimento(&["fit", csv, "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["fit"]["counts"], serde_json::json!([2, 4, 240, 960]));

@@ -3,6 +3,7 @@
 
 mod designs;
 mod figures;
+mod fit;
 mod measured;
 mod pairing;
 #[cfg(feature = "parquet")]

@@ -51,6 +51,46 @@ struct Truth {
     sigma_nu: f64,
     stuck_off: f64,
     stuck_on: f64,
+    places: Option<Places>,
+}
+
+/// Cells on a grid of rows and columns, instead of as many of every target, and what their places add; in the unit of
+/// `sigma_w`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Places {
+    rows: usize,
+    columns: usize,
+    sigma_row: f64,
+    sigma_column: f64,
+    over_rows: f64,
+    over_columns: f64,
+}
+
+impl Places {
+    fn random(d: &mut Draws) -> Self {
+        let mut sigma = || [0.0, d.between(0.005, 0.03)][usize::from(d.uniform() < 0.7)];
+        Self {
+            sigma_row: sigma(),
+            sigma_column: sigma(),
+            over_rows: d.between(-0.03, 0.03),
+            over_columns: d.between(-0.03, 0.03),
+            rows: d.count(8, 16),
+            columns: d.count(6, 14),
+        }
+    }
+
+    /// Deviations of all places of an array, row by row.
+    fn draw(&self, d: &mut Draws) -> Vec<f64> {
+        let line = |n: usize, sigma: f64, change: f64, d: &mut Draws| -> Vec<f64> {
+            let place = |i: usize| change * (i as f64 / (n - 1) as f64 - 0.5);
+            (0..n).map(|i| place(i) + sigma * d.normal()).collect()
+        };
+        let rows = line(self.rows, self.sigma_row, self.over_rows, d);
+        let columns = line(self.columns, self.sigma_column, self.over_columns, d);
+        rows.iter()
+            .flat_map(|r| columns.iter().map(move |c| r + c))
+            .collect()
+    }
 }
 
 impl Truth {
@@ -79,6 +119,17 @@ impl Truth {
             sigma_nu: d.between(0.1, 0.2) * nu,
             stuck_off: d.between(0.0, 0.02),
             stuck_on: d.between(0.0, 0.02),
+            places: None,
+        }
+    }
+
+    /// One whose cells have places.
+    fn placed(d: &mut Draws) -> Self {
+        Self {
+            places: Some(Places::random(d)),
+            chips: d.count(3, 8),
+            times: vec![20.0],
+            ..Self::random(d)
         }
     }
 
@@ -89,40 +140,60 @@ impl Truth {
     }
 
     fn table(&self, d: &mut Draws) -> String {
-        let mut text = String::from("chip,array,cell,target_us,value_us,time_s\n");
-        let (low, span) = self.range();
-        let high = low + span;
+        let mut text = match self.places {
+            None => String::from("chip,array,cell,target_us,value_us,time_s\n"),
+            Some(_) => String::from("chip,array,row,col,target_us,value_us,time_s\n"),
+        };
         for chip in 0..self.chips {
             let e_chip = self.sigma_b * d.normal();
             for array in 0..self.arrays {
                 let e = e_chip + self.sigma_array * d.normal();
-                for (level, &t) in self.targets.iter().enumerate() {
-                    let unit = match self.law {
-                        Law::WeightProportional => t,
-                        Law::LayerFixed => span,
-                    };
-                    for cell in 0..self.cells {
-                        let g = t + unit * (e + self.sigma_w * d.normal());
-                        let nu = (self.nu + self.sigma_nu * d.normal()).max(0.0);
-                        let stuck = d.uniform();
-                        for time in &self.times {
-                            let aged = g * (time / self.times[0]).powf(-nu);
-                            let now = match stuck {
-                                u if u < self.stuck_off => low,
-                                u if u >= 1.0 - self.stuck_on => high,
-                                _ => aged,
-                            };
-                            for _ in 0..self.repeats {
-                                let value = now * (1.0 + self.read * d.normal());
-                                writeln!(text, "{chip},{array},{level}.{cell},{t},{value},{time}")
-                                    .unwrap();
-                            }
+                let Some(places) = self.places else {
+                    for (level, &t) in self.targets.iter().enumerate() {
+                        for cell in 0..self.cells {
+                            let name = format!("{chip},{array},{level}.{cell}");
+                            self.cell(&mut text, &name, (t, e), d);
                         }
                     }
+                    continue;
+                };
+                for (i, own) in places.draw(d).into_iter().enumerate() {
+                    let t = self.targets[d.count(0, self.targets.len() - 1)];
+                    let (row, column) = (i / places.columns, i % places.columns);
+                    self.cell(
+                        &mut text,
+                        &format!("{chip},{array},{row},{column}"),
+                        (t, e + own),
+                        d,
+                    );
                 }
             }
         }
         text
+    }
+
+    /// All reads of a cell with a target and what others share with it.
+    fn cell(&self, text: &mut String, name: &str, (t, e): (f64, f64), d: &mut Draws) {
+        let (low, span) = self.range();
+        let unit = match self.law {
+            Law::WeightProportional => t,
+            Law::LayerFixed => span,
+        };
+        let g = t + unit * (e + self.sigma_w * d.normal());
+        let nu = (self.nu + self.sigma_nu * d.normal()).max(0.0);
+        let stuck = d.uniform();
+        for time in &self.times {
+            let aged = g * (time / self.times[0]).powf(-nu);
+            let now = match stuck {
+                u if u < self.stuck_off => low,
+                u if u >= 1.0 - self.stuck_on => low + span,
+                _ => aged,
+            };
+            for _ in 0..self.repeats {
+                let value = now * (1.0 + self.read * d.normal());
+                writeln!(text, "{name},{t},{value},{time}").unwrap();
+            }
+        }
     }
 }
 
@@ -193,6 +264,43 @@ fn coverage(settings: u64) -> (Coverage, [usize; 3]) {
     (seen, laws)
 }
 
+/// The same of cells on grids: what rows and columns share, changes over the array, and what is left.
+fn coverage_of_places(settings: u64) -> Coverage {
+    let mut seen = Coverage::default();
+    for seed in 0..settings {
+        let mut d = Draws((seed << 32) + 0x5eed);
+        let truth = Truth::placed(&mut d);
+        let found = fit(&truth.table(&mut d));
+        let places = truth.places.unwrap();
+        let spatial = found.spatial.unwrap();
+        let right = match truth.law {
+            Law::WeightProportional => Form::Proportional,
+            Law::LayerFixed => Form::Fixed,
+        };
+        if spatial.form != right {
+            continue;
+        }
+        for (name, e, truth) in [
+            ("rows", spatial.rows, places.sigma_row),
+            ("columns", spatial.columns, places.sigma_column),
+        ] {
+            seen.see(name, e, truth, truth == 0.0);
+        }
+        seen.see("over rows", spatial.over_rows, places.over_rows, false);
+        seen.see(
+            "over columns",
+            spatial.over_columns,
+            places.over_columns,
+            false,
+        );
+        // Stuck cells that cannot be told are in what is left, and a note says so.
+        if found.blind_us.is_empty() {
+            seen.see("cells", spatial.cells, truth.sigma_w, false);
+        }
+    }
+    seen
+}
+
 fn tell(seen: &Coverage) {
     for (name, k, n, bound) in &seen.0 {
         println!(
@@ -239,6 +347,56 @@ fn intervals_hold_the_truth_in_many_settings() {
     tell(&seen);
     println!("laws {laws:?}");
     check(&seen);
+}
+
+#[test]
+fn intervals_of_places_hold_the_truth() {
+    let seen = coverage_of_places(100);
+    tell(&seen);
+    check(&seen);
+    assert_eq!(seen.0.len(), 7, "parts with and without rows and columns");
+}
+
+/// As above, as many as decide about a point of a percent (minutes).
+#[test]
+#[ignore = "minutes: scripts/test --full"]
+fn intervals_of_places_hold_the_truth_in_many_settings() {
+    let seen = coverage_of_places(2_000);
+    tell(&seen);
+    check(&seen);
+}
+
+/// Without randomness, rows and columns alone: what they share is told exactly, and nothing is left.
+#[test]
+fn rows_and_columns_without_noise_are_told_exactly() {
+    let (rows, columns) = ([0.02, -0.04, 0.02], [0.01, -0.02, 0.01]);
+    let mut text = String::from("array,row,col,target_us,value_us\n");
+    for array in 0..2 {
+        for (i, r) in rows.iter().enumerate() {
+            for (j, c) in columns.iter().enumerate() {
+                for (cell, target) in [10.0, 50.0].into_iter().enumerate() {
+                    // Two cells of a place, side by side, in every row and column.
+                    let col = 10 * j + cell;
+                    let value = target * (1.0 + r + c);
+                    writeln!(text, "{array},{},{col},{target},{value}", 2 * i).unwrap();
+                }
+            }
+        }
+    }
+    let found = fit(&text);
+    let spatial = found.spatial.unwrap();
+    assert_eq!(spatial.form, Form::Proportional);
+    // Three rows less a mean and a straight line leave one degree of freedom: 0.02, -0.04, 0.02 has the mean square 24e-4.
+    let rows = spatial.rows.unwrap();
+    assert!((rows.value - 24e-4f64.sqrt()).abs() < 1e-9, "{rows:?}");
+    for e in [spatial.over_rows, spatial.cells].into_iter().flatten() {
+        assert!(e.value.abs() < 1e-6, "{e:?}");
+    }
+    assert!(
+        found.notes.iter().any(|n| n.contains("by places (rows")),
+        "{:?}",
+        found.notes
+    );
 }
 
 /// From a table to an experiment that a sweep takes.

@@ -7,6 +7,7 @@ mod card;
 mod columns;
 pub mod designs;
 mod energy;
+pub mod fit;
 mod frame;
 pub mod slices;
 mod snr;

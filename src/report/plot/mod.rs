@@ -7,6 +7,7 @@ mod contour;
 pub(super) mod difference;
 pub(super) mod distribution;
 pub(super) mod estimate;
+pub(super) mod fit;
 mod frame;
 pub(super) mod front;
 pub(super) mod heat;
