@@ -513,6 +513,8 @@ class Experiment(Mapping[str, Any]):
         on_off_ratio: float = _UNSET,
         g_max_us: float = _UNSET,
         levels: Sequence[Any] = _UNSET,
+        sampled: str = _UNSET,
+        sampled_sha256: str = _UNSET,
         storage: str = _UNSET,
     ) -> Experiment:
         """Section ``[chip.cells]``.
@@ -551,6 +553,14 @@ class Experiment(Mapping[str, Any]):
             Conductance of every digit, digit 0 first, instead of equal steps: a non-uniform level table, or the
             conductances that a selector leaves of equal steps at the read voltage. All slices must have as many bits.
             Empty: equal steps. Allowed: 0 to 256 values, each 0 to 1.
+        sampled : path
+            A table of measured cells, as `pimento fit` reads it, from which cells are drawn instead of deviating by a
+            law: at a measured target a cell is one of those that were measured, between two at the same quantile of
+            both. A cell's value is the mean of its reads at its first time. Together with `variation.sigma_w` 0 and
+            without `chip.programming.sigma`; what cells share is added as ever. Allowed: a path relative to the
+            experiment file.
+        sampled_sha256 : text
+            The file's SHA-256: noted when the experiment is read, or what it must be. Allowed: 64 hexadecimal digits.
         storage : text, default "f32"
             How the simulation keeps what is read: conductances in level units (of a pair that is subtracted before its
             converter, the difference), after programming, drift and wires. Halves (IEEE 754 binary16, to the nearest,

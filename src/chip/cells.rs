@@ -4,6 +4,7 @@
 use super::calibrate::RangeRule;
 use super::layer::{CellLayer, Tuned};
 use super::ranges::{self, Converters};
+use super::sampled;
 use super::terms;
 use crate::config::chip::{Accumulate, AdcRange, WireMethod};
 use crate::config::{self, SigmaProfile};
@@ -45,7 +46,7 @@ pub fn layer(
     let wires = chip.wires.resist().then(|| wires(chip, &arrays));
     let programming = Programming {
         raw: wires.is_some(),
-        ..programming(chip, variation, &arrays, layer)
+        ..programming(chip, variation, &arrays, layer)?
     };
     let mut reading = Reading {
         noise_per_cell: chip.read.per_cell,
@@ -149,7 +150,7 @@ fn programming(
     variation: &config::Variation,
     arrays: &Arrays,
     layer: u32,
-) -> Programming {
+) -> Result<Programming> {
     let p = &chip.programming;
     let d = &chip.drift;
     let log_time = (d.time_s / d.t0_s).ln();
@@ -164,6 +165,7 @@ fn programming(
     };
     let effects = &mut programming.effects;
     effects.fill = chip.cells.fill;
+    effects.sampled = sampled::sampled(chip, variation, arrays)?;
     effects.variation = Variation {
         law: variation.law,
         deviate: terms::deviate(variation),
@@ -186,7 +188,7 @@ fn programming(
         row: p.open_rows as f32,
         col: p.open_cols as f32,
     };
-    programming
+    Ok(programming)
 }
 
 /// Read noise at the chip's age.

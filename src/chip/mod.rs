@@ -29,6 +29,7 @@ pub mod ir_drop;
 pub mod layer;
 pub mod moments;
 pub mod ranges;
+mod sampled;
 pub mod stratified;
 pub mod terms;
 pub mod variation;

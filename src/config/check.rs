@@ -3,6 +3,7 @@
 mod cells;
 mod energy;
 mod layouts;
+mod sampled;
 mod search;
 
 use super::network::{Activation, NetworkKind};
@@ -48,6 +49,7 @@ pub(super) fn problems(e: &Experiment) -> Vec<Problem> {
     cells::problems(e, &mut add);
     energy::problems(e, &mut add);
     layouts::problems(e, &mut add);
+    sampled::problems(e, &mut add);
     search::problems(e, &mut add);
     shared_gain(e, &mut add);
     parts::problems(e, &mut found);
@@ -206,6 +208,7 @@ pub(super) fn problems_of_layer(e: &Experiment, layer: &LayerSettings) -> Vec<Pr
         cells::problems(&own, &mut add);
         energy::problems(&own, &mut add);
         layouts::problems(&own, &mut add);
+        sampled::problems(&own, &mut add);
     }
     found.retain(|problem| !known.contains(problem));
     found

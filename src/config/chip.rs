@@ -12,10 +12,12 @@ pub(super) use curve::pieces;
 pub use preset::{PRESETS, Preset};
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use super::rule::{Above, Allowed, Any, List, Read, Rule, either};
+use super::network::Sha;
+use super::rule::{Above, Allowed, Any, List, Maybe, Read, Relative, Rule, either};
 use super::section::{Table, section};
 use super::variation::SIGMA;
 use crate::choice::choices;
@@ -214,6 +216,13 @@ section! {
         /// or the conductances that a selector leaves of equal steps at the read voltage. All slices must
         /// have as many bits. Empty: equal steps.
         levels: Vec<f64> = Vec::new(), List { each: SHARE, length: 0..=256 }, "G_max";
+        /// A table of measured cells, as `pimento fit` reads it, from which cells are drawn instead of deviating by a law: at a
+        /// measured target a cell is one of those that were measured, between two at the same quantile of both. A cell's value
+        /// is the mean of its reads at its first time. Together with `variation.sigma_w` 0 and without
+        /// `chip.programming.sigma`; what cells share is added as ever.
+        [quiet] sampled: Option<PathBuf> = None, Relative;
+        /// The file's SHA-256: noted when the experiment is read, or what it must be.
+        [quiet] sampled_sha256: Option<String> = None, Maybe(Sha);
         /// How the simulation keeps what is read: conductances in level units (of a pair that is subtracted
         /// before its converter, the difference), after programming, drift and wires. Halves (IEEE 754
         /// binary16, to the nearest, ties to even; beyond 65504, 65504) are off by at most 2^-11 of a value,

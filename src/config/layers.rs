@@ -112,8 +112,11 @@ pub(super) fn is_offered(field: &str) -> bool {
         let rest = field.strip_prefix(*offered);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    OFFERED.iter().any(around)
+    !ONCE.contains(&field) && OFFERED.iter().any(around)
 }
+
+/// Of the sections that are offered, what an experiment has once: files.
+const ONCE: [&str; 2] = ["chip.cells.sampled", "chip.cells.sampled_sha256"];
 
 /// Whether a table of a layer's section has fields inside that are offered.
 fn leads(field: &str) -> bool {

@@ -196,6 +196,11 @@ impl Experiment {
             *file = folder.join(&*file);
             network::pin(file, &mut energy.file_sha256, "energy.file")?;
         }
+        let cells = &mut experiment.chip.cells;
+        if let Some(file) = &mut cells.sampled {
+            *file = folder.join(&*file);
+            network::pin(file, &mut cells.sampled_sha256, "chip.cells.sampled")?;
+        }
         for mut teacher in experiment.teachers_mut() {
             teacher.pin(folder)?;
         }

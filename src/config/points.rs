@@ -305,6 +305,8 @@ impl Experiment {
             e.chip = self.chip.clone();
             e.chip.drift.time_s = self.age_in_training();
             e.chip.preset = None;
+            // Its content says which table.
+            e.chip.cells.sampled = None;
             // A layout is made for weights that are done.
             let usual = ArraySize::default();
             (e.chip.array.rearrange, e.chip.array.compact) = (usual.rearrange, usual.compact);

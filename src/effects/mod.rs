@@ -45,6 +45,7 @@ pub mod limits;
 pub mod open_lines;
 mod profile;
 pub mod read_noise;
+pub mod sampled;
 mod shader;
 pub mod stuck;
 pub mod sum_noise;
@@ -64,6 +65,7 @@ pub use limits::Limits;
 pub use open_lines::OpenLines;
 pub use profile::Profile;
 pub use read_noise::CellReadNoise;
+pub use sampled::{Sampled, Samples};
 pub use shader::{Block, Constant, Numbers, Table};
 pub use stuck::Stuck;
 pub use variation::{Deviate, Law, Variation};
@@ -197,6 +199,7 @@ macro_rules! effects {
 
 effects! {
     write {
+        sampled: Sampled,
         variation: Variation,
     }
     age {

@@ -102,6 +102,8 @@ pub enum Purpose {
     ConverterBits = 30,
     /// Which inputs of a layer its signal-to-noise ratio is measured with (chip word = 0, address = vector).
     Vectors = 31,
+    /// Which of the measured cells a cell is (cell level).
+    CellSample = 32,
 }
 
 /// Or-ed into the purpose for the chips that training fabricates, so that they are never the

@@ -199,6 +199,7 @@ fn point_id(point: &Point, images: &serde_json::Map<String, serde_json::Value>) 
         // Its content says which file.
         energy.file = None;
     }
+    e.chip.cells.sampled = None;
     // A seed or noise that training takes from elsewhere is the same as one that is written down.
     e.train.seed = Some(point.experiment().training_seed());
     e.train.sigma_w = Some(point.experiment().training_sigma_w());

@@ -89,6 +89,9 @@ impl CellSteps {
         let mut steps = Self::deployed(&seen, &layers, graph, numerics)?;
         let on_arrays = layers.iter().filter(|own| !own.digital);
         for (layer, own) in steps.iter_mut().flat_map(|s| &mut s.layers).zip(on_arrays) {
+            if let Some(table) = &mut layer.programming.effects.sampled.table {
+                table.scale(times as f32);
+            }
             // Any other table was made of sigma_W.
             if own.chip.programming.sigma.is_some() {
                 layer

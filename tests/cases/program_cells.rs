@@ -1,6 +1,7 @@
 //! Programming of cells, against its equations one cell at a time.
 
 pub mod any;
+pub mod measured;
 
 use pimento::effects::{Drift, Limits, OpenLines, Stuck};
 use pimento::program::*;
@@ -12,13 +13,7 @@ use super::case::*;
 use super::layers::{ENCODINGS, arrays, integers};
 
 pub use any::combinations;
-
-fn curve(values: &[f32], g: f64) -> f64 {
-    let place = g.clamp(0.0, 1.0) * (values.len() - 1) as f64;
-    let below = (place.floor() as usize).min(values.len() - 2);
-    let (a, b) = (f64::from(values[below]), f64::from(values[below + 1]));
-    a + (b - a) * (place - below as f64)
-}
+use measured::curve;
 
 /// One chip in `f64`.
 pub struct Chip<'a> {
@@ -91,6 +86,8 @@ impl Chip<'_> {
         let _ = plane;
         let normal = f64::from(stream.normal(address));
         let span = 1.0 - g_min;
+        let u = self.stream(Purpose::CellSample, flags).word(address) >> 8;
+        let target = measured::reached(&spec.effects.sampled, target, u);
         let v = &spec.effects.variation;
         let mut g = match (&v.curve, v.law) {
             (Some(sigma), Law::WeightProportional) => {

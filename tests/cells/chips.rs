@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pimento::backend::Backend;
 use pimento::backend::cpu::CpuBackend;
 use pimento::chip::cell_form::{self, Key, Pixel, Place, Reader};
-use pimento::effects::{Drift, Limits, OpenLines, Stuck, Variation};
+use pimento::effects::{Drift, Limits, OpenLines, Sampled, Samples, Stuck, Variation};
 use pimento::program::*;
 use pimento::random::{Purpose, Stream, uniform};
 
@@ -187,6 +187,14 @@ fn programming(d: &mut Draw, arrays: &Arrays, deviate: Deviate) -> Programming {
         one_over_f: d.is().then(|| d.curve(0.03)),
     };
     programming.reference_columns = if d.is() { 3 } else { 0 };
+    if d.is() {
+        let cells =
+            |d: &mut Draw, n: usize| (0..n).map(|_| f64::from(0.3 * d.share() - 0.15)).collect();
+        let levels = [0.05, 0.2, 0.7, 0.95]
+            .map(|target| (target, cells(d, 1 + (100.0 * target) as usize % 7)));
+        let table = Some(Samples::new(&levels));
+        programming.effects.sampled = Sampled { table };
+    }
     programming
 }
 

@@ -16,6 +16,7 @@ mod networks;
 mod pages;
 mod reference;
 mod runs;
+mod sampled;
 mod shapes;
 mod shipped;
 #[cfg(unix)]

@@ -29,6 +29,7 @@ mod products;
 mod quantizers;
 mod refused;
 mod refused_parts;
+mod sampled;
 mod shared_gain;
 mod slices;
 mod snr;

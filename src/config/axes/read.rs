@@ -32,7 +32,7 @@ pub(in crate::config) const SHORT: [(&str, &str); 17] = [
 ];
 
 /// Fields, or sections, that all points of a sweep share, and why.
-pub(in crate::config) const SHARED: [(&str, &str); 11] = [
+pub(in crate::config) const SHARED: [(&str, &str); 13] = [
     ("name", "a sweep has one name"),
     ("title", "a sweep has one title"),
     ("about", "a sweep has one text"),
@@ -40,6 +40,11 @@ pub(in crate::config) const SHARED: [(&str, &str); 11] = [
     ("data", "all points have the same images"),
     ("network.file", "a sweep reads one file"),
     ("network.file_sha256", "a sweep reads one file"),
+    ("chip.cells.sampled", "a sweep reads one table of cells"),
+    (
+        "chip.cells.sampled_sha256",
+        "a sweep reads one table of cells",
+    ),
     ("train.loss.distill.file", "a sweep reads one teacher"),
     (
         "train.loss.distill.file_sha256",

@@ -125,11 +125,15 @@ impl Effect for Variation {
 
     fn exact(&self, target: &Target, draws: &dyn Draws, cell: &mut Cell) {
         let own = draws.deviation(Purpose::CellProgram, self.own_deviate(), self.own_sigma());
-        cell.g = self.varied(target, own);
+        let reached = Target {
+            g: cell.g,
+            ..*target
+        };
+        cell.g = self.varied(&reached, own);
     }
 
-    fn expected(&self, target: &Target, _: f64) -> f64 {
-        self.varied(target, 0.0)
+    fn expected(&self, target: &Target, g: f64) -> f64 {
+        self.varied(&Target { g, ..*target }, 0.0)
     }
 
     fn on_cpu<'a>(&'a self, layer: &'a Layer<'a>) -> Option<Box<dyn Step + 'a>> {

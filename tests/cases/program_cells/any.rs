@@ -1,10 +1,11 @@
 //! Programming of cells with any combination of effects.
 
-use pimento::effects::{Drift, Limits, OpenLines, Stuck, Variation};
+use pimento::effects::{Drift, Limits, OpenLines, Sampled, Stuck, Variation};
 use pimento::program::*;
 
 use super::super::arrays::{arrays, geometry};
 use super::super::case::{Case, Rng};
+use super::measured::samples;
 use super::{APART, Weights, program};
 
 /// Any combination of effects.
@@ -67,6 +68,10 @@ pub fn programming(rng: &mut Rng, mut a: Arrays) -> Programming {
         spec.read_noise = read_noise;
     }
     spec.reference_columns = [0, 0, 3][rng.pick(0, 2)];
+    if rng.pick(0, 2) == 0 {
+        let table = Some(samples());
+        spec.effects.sampled = Sampled { table };
+    }
     spec
 }
 
