@@ -31,9 +31,9 @@ pub struct Sampled {
 /// ```
 /// use pimento::effects::Samples;
 ///
-/// let table = Samples::new(&[(0.0, vec![0.0]), (1.0, vec![0.02, -0.04])]);
+/// let table = Samples::new(&[(0.0, vec![0.0]), (1.0, vec![0.25, -0.5])]);
 /// assert_eq!(table.ends(), [0.0, 1.0]);
-/// assert_eq!(table.mean(0.5), -0.005);
+/// assert_eq!(table.mean(0.5), -0.0625);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
