@@ -111,7 +111,7 @@ impl Report {
             ([one], true) if one.is_dir() => Ok(()),
             ([one], true) => Err(Error::input(format!(
                 "--snr of {}, which is no run; allowed: the output directory of a sweep (a network alone: pimento \
-                 inspect --plan EXPERIMENT.toml --snr)",
+                 inspect MODEL --plan EXPERIMENT.toml --snr)",
                 one.display()
             ))),
             (several, true) => Err(Error::input(format!(
@@ -192,10 +192,13 @@ pub fn load(dirs: &[PathBuf]) -> Result<Vec<Run>> {
             name = format!("{name} ({})", runs.len() + 1);
         }
         if !dir.join(outdir::SUMMARY).is_file() {
+            let what = match dir.exists() {
+                true => format!("holds no {}", outdir::SUMMARY),
+                false => "no such file or directory".into(),
+            };
             return Err(Error::input(format!(
-                "{}: holds no {}; allowed: the output directory of a sweep",
-                dir.display(),
-                outdir::SUMMARY
+                "{}: {what}; allowed: the output directory of a sweep",
+                dir.display()
             )));
         }
         let mut result = summary::read(&dir.join(outdir::SUMMARY))?;

@@ -166,5 +166,5 @@ fn a_report_shows_the_ratios_of_every_point_where_it_is_asked_to() {
         "--out",
         "DIR/x.html",
     ];
-    run(dir.path(), &network).assert_refused(&["which is no run", "pimento inspect --plan"]);
+    run(dir.path(), &network).assert_refused(&["which is no run", "pimento inspect MODEL --plan"]);
 }

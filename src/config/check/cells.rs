@@ -54,15 +54,16 @@ fn codes(e: &Experiment, add: &mut impl FnMut(&'static [&'static str], String)) 
     if q.weight_bits == 0 {
         add(
             &["quantize.weight_bits", "fidelity"],
-            "0 bits leave no code to put into cells; allowed at fidelity \"cell\": 1 to 8".into(),
+            "weights of 0 bits leave no code to put into cells; allowed at fidelity \"cell\": 1 to 8".into(),
         );
     }
-    let mut input = |fields, bits: u32, what: &str| {
+    let mut input = |fields: &'static [&'static str], bits: u32, what: &str| {
         if bits < 2 {
+            let field = fields[0];
             add(
                 fields,
                 format!(
-                    "{bits} bits give {what} no code with one step for all of them; allowed at fidelity \"cell\": 2 to 8"
+                    "{bits} bits ({field}) give {what} no code with one step for all of them; allowed at fidelity \"cell\": 2 to 8"
                 ),
             );
         }

@@ -138,7 +138,7 @@ fn mistakes_are_told_at_their_lines() {
         ),
         (
             format!("{cell}[layer.\"conv*\"]\nweight_bits = 0\n"),
-            "x.toml:6: field `layer.\"conv*\".weight_bits`: 0 bits leave no code to put into cells",
+            "x.toml:6: field `layer.\"conv*\".weight_bits`: weights of 0 bits leave no code to put into cells",
         ),
         (
             format!("{cell}[layer.conv1.chip.adc]\nbits = [4, 4]\n"),
