@@ -11,6 +11,7 @@ mod generated;
 mod imports;
 mod lengths;
 mod operators;
+mod packed;
 mod source;
 mod text;
 
