@@ -63,8 +63,9 @@ struct Numbers {
     conversions: usize,
     /// What one level of plane `i` counts, in weight codes.
     places: Vec<i32>,
-    /// Root mean square error of a chip's outputs, relative to the root mean square of the exact ones: its mean over the
-    /// chips, with a 95 % interval, and the parts that all chips share and that differ from chip to chip.
+    /// Root mean square error of the outputs over all chips, relative to the root mean square of the exact ones, with a
+    /// 95 % interval, and the parts that all chips share and that differ from chip to chip. Squares of the parts add up to
+    /// the square of the error, up to `1/chips` of the last.
     error: f64,
     interval: [Option<f64>; 2],
     bias: f64,
@@ -238,15 +239,16 @@ fn numbers(answers: &[Answer], problem: &Problem, chip: &Answer, moments: &[Mome
         true => root_mean(squares) / scale,
         false => f64::NAN,
     };
-    let error = |a: &Answer| {
+    // Squares of the chips' errors: their mean is the square of the error of all.
+    let square = |a: &Answer| {
         let pairs = a.outputs.iter().zip(&ideal);
-        relative(pairs.map(|(&y, i)| (f64::from(y) - i).powi(2)).sum())
+        relative(pairs.map(|(&y, i)| (f64::from(y) - i).powi(2)).sum()).powi(2)
     };
-    let errors: Moments = answers.iter().map(error).collect();
+    let squares: Moments = answers.iter().map(square).collect();
     let bias = moments.iter().zip(&ideal);
     let bias = relative(bias.map(|(m, i)| (m.mean() - i).powi(2)).sum());
     let spread = relative(moments.iter().map(Moments::variance).sum());
-    let interval = errors.mean_interval();
+    let interval = squares.mean_interval();
     let known = |x: f64| x.is_finite().then_some(x);
     let arrays = &chip.arrays;
     let count = |a: &Answer| a.clipped.iter().map(|&n| f64::from(n)).sum::<f64>();
@@ -263,8 +265,8 @@ fn numbers(answers: &[Answer], problem: &Problem, chip: &Answer, moments: &[Mome
         places: (0..arrays.read_planes())
             .map(|plane| arrays.place(plane))
             .collect(),
-        error: errors.mean(),
-        interval: [interval.lo, interval.hi].map(known),
+        error: squares.mean().sqrt(),
+        interval: [interval.lo, interval.hi].map(|x| known(x).map(|x| x.max(0.0).sqrt())),
         bias,
         spread,
         clipped: answers.iter().map(count).sum(),

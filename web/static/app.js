@@ -183,8 +183,8 @@ function showAnswer() {
   const [lo, hi] = numbers.interval;
   $("crossbar-summary").innerHTML =
     `Outputs are off by <b>${percent(numbers.error)}</b> of their root mean square` +
-    `${lo == null ? "" : ` (95 % interval over ${numbers.chips} chips ${percent(lo, 2)} to ${percent(hi, 2)})`}: ` +
-    `<b>${percent(numbers.bias)}</b> is common to all chips, <b>${percent(numbers.spread)}</b> differs from chip to chip.` +
+    `${lo == null ? "" : ` (95 % interval over ${numbers.chips} chips ${percent(lo)} to ${percent(hi)})`}. ` +
+    `All chips share <b>${percent(numbers.bias)}</b>, and <b>${percent(numbers.spread)}</b> differs from chip to chip; the squares add up.` +
     `${numbers.clipped ? ` <b>${percent(numbers.clipped / numbers.conversions_in_all, 2)}</b> of the conversions clip.` : ""}`;
   for (const span of document.querySelectorAll("[data-of=chips]")) span.textContent = numbers.chips;
   for (const span of document.querySelectorAll("[data-of=shown]")) span.textContent = wanted.shown;
@@ -245,8 +245,15 @@ function showPlane() {
   $("sums-note").textContent = note;
 }
 
+// Which chip to begin with is shown, and what is to be seen on it.
+function tried(button) {
+  for (const one of document.querySelectorAll("[data-try]")) one.setAttribute("aria-pressed", one === button);
+  say("try-note", button?.dataset.see);
+}
+
 let timer;
 form.addEventListener("input", () => {
+  tried();
   showSliders();
   clearTimeout(timer);
   timer = setTimeout(multiply, 200);
@@ -256,9 +263,13 @@ for (const button of document.querySelectorAll("[data-try]"))
     const [shown, seed] = [form.shown.value, form.seed.value];
     form.reset();
     for (const [name, value] of Object.entries({ shown, seed, ...JSON.parse(button.dataset.try) })) form[name].value = value;
+    tried(button);
     showSliders();
   });
-form.addEventListener("reset", () => setTimeout(multiply));
+form.addEventListener("reset", () => {
+  tried();
+  setTimeout(multiply);
+});
 form.addEventListener("submit", (event) => event.preventDefault());
 $("vector").addEventListener("input", () => shown && showVector());
 $("quantity").addEventListener("change", () => shown && showVector());
@@ -299,6 +310,7 @@ async function simulate(again = true) {
   const v = values(sweep);
   const mine = (run = { v, stopped: false, points: METHODS.map(() => new Map()), ideal: NaN, begun: performance.now() });
   say("demo-error");
+  say("demo-summary");
   $("stop").disabled = false;
   $("demo-status").textContent = "Preparing the network …";
   try {
@@ -376,6 +388,12 @@ async function showStatistics(mine, hand) {
         `<td>${percent(s.q05)}${between(s.q05_ci95)}</td><td>${percent(s.yield)}${between(s.yield_ci95)}</td></tr>`,
     );
   }
+  const [none, tuned] = mine.points.map((chips) => chips.summary);
+  if (none && tuned)
+    $("demo-summary").innerHTML =
+      `Mean accuracy is <b>${percent(none.mean)}</b> without tuning and <b>${percent(tuned.mean)}</b> with self-tuning; ` +
+      `<b>${percent(none.yield)}</b> and <b>${percent(tuned.yield)}</b> of the chips reach 80 %.`;
+  $("demo-summary").hidden = !(none && tuned);
   rows.push(`<tr><th scope="row">Without variation</th><td></td><td>${percent(mine.ideal)}</td><td></td><td></td><td></td></tr>`);
   body.innerHTML = rows.join("");
 }

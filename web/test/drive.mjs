@@ -144,6 +144,8 @@ test("the playground on the processor", async () => {
   assert.ok(first.numbers.error > 0.02 && first.numbers.error < 0.5, first.numbers.error);
   assert.equal(await tab.locator("#outputs .mean").count(), first.numbers.outputs);
   assert.ok((await tab.locator("#sums .bin").count()) > 5);
+  const parts = ({ bias, spread, chips }) => Math.hypot(bias, spread * Math.sqrt(1 - 1 / chips));
+  assert.ok(Math.abs(parts(first.numbers) / first.numbers.error - 1) < 1e-6, JSON.stringify(first.numbers));
 
   // Without variation, noise, wires and converters the product is exact, on every chip.
   const exact = { sigmaW: "0", sigmaB: "0", readNoise: "0", wire: "0", adcBits: "0", onOff: "inf" };
@@ -163,6 +165,8 @@ test("the playground on the processor", async () => {
   for (const button of await tab.locator("[data-try]").all()) {
     await tab.evaluate(() => (globalThis.before = pimento.shown()));
     await button.click();
+    assert.equal(await tab.textContent("#try-note"), await button.getAttribute("data-see"));
+    assert.equal(await button.getAttribute("aria-pressed"), "true");
     await tab.waitForFunction(() => pimento.shown() !== before);
     tries.push((await answer(tab)).numbers.error);
   }
@@ -173,6 +177,8 @@ test("the playground on the processor", async () => {
 
   // More chips than are computed at a time; the last one is the same chip as among fewer.
   assert.equal(await change(tab, { chips: "130", shown: "70" }), "");
+  assert.ok(await tab.locator("#try-note").isHidden());
+  assert.equal(await tab.locator("[data-try][aria-pressed=true]").count(), 0);
   const many = await answer(tab);
   assert.equal(many.numbers.chips, 130);
   assert.equal(await change(tab, { chips: "71" }), "");
@@ -189,6 +195,18 @@ test("the playground on the processor", async () => {
   // What the simulator refuses is said in its words.
   assert.match(await change(tab, { given: "1e39 1" }), /weight 0 of output 0 is inf; allowed: finite numbers/);
   assert.deepEqual(tab.errors, []);
+  await browser.close();
+});
+
+test("the picture is on the first screen of a phone", async () => {
+  const browser = await open([]);
+  const tab = await page(browser, { width: 390, height: 844 });
+  await answered(tab);
+  await tab.locator("[data-try]").nth(1).click();
+  assert.ok(await tab.locator("#try-note").isVisible());
+  const { y, height } = await tab.locator("#outputs").boundingBox();
+  assert.ok(await tab.evaluate(() => scrollY === 0));
+  assert.ok(y > 0 && y + 0.8 * height < 844, `${y} ${height}`);
   await browser.close();
 });
 
@@ -238,6 +256,7 @@ test("the demo on the processor has the command line's chips", async () => {
   assert.equal(none.chips ?? chips, chips);
   assert.ok(tuned.mean > none.mean, `${none.mean} ${tuned.mean}`);
   assert.match(await tab.textContent("#statistics"), /With self-tuning/);
+  assert.match(await tab.textContent("#demo-summary"), /Mean accuracy is [\d.]+ % without tuning and [\d.]+ % with self-tuning/);
   assert.deepEqual(tab.errors, []);
   await browser.close();
 });
