@@ -49,6 +49,7 @@ fn validate(dispatch: &Dispatch) -> naga::Module {
     check_bindings(dispatch, &module);
     layout::check(dispatch, &module);
     rounds::check(dispatch, &module);
+    browsers::write(dispatch, &source);
     module
 }
 
@@ -401,6 +402,7 @@ fn peak_kernels_are_valid() {
     validate(&peak::copy_dispatch(1 << 20));
 }
 
+mod browsers;
 mod cells;
 mod clock;
 mod device;
