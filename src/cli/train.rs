@@ -112,11 +112,10 @@ impl Train {
         if let Some(page) = &self.report {
             let name = self.out.file_stem().unwrap_or(self.out.as_os_str());
             let trained = Trained::new(name.to_string_lossy(), &key, model.record.clone())?;
-            let stages = point.stages()?.into_iter().map(|stage| stage.name);
             let trainings = Trainings {
                 experiment: experiment.name.clone(),
                 adapter: backend.info().name,
-                all: vec![trained.named(&stages.collect::<Vec<_>>())],
+                all: vec![trained],
                 command: super::command_line(),
                 config_toml: point.to_toml()?,
             };

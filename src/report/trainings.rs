@@ -38,7 +38,7 @@ pub struct Trained {
 /// A stage of a training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
-    /// Its name, or its number where the file does not tell.
+    /// Its name; its number where there is none.
     pub name: String,
     /// Its epochs.
     pub epochs: usize,
@@ -65,7 +65,10 @@ impl Trained {
             false => numbered,
         };
         let stages = of_stages.iter().zip(1..).map(|(value, i)| Stage {
-            name: format!("stage {i}"),
+            name: match record.stages.len() == of_stages.len() {
+                true => record.stages[i - 1].clone(),
+                false => format!("stage {i}"),
+            },
             epochs: value["train"]["epochs"]
                 .as_u64()
                 .map_or(record.history.len(), |n| n as usize),
@@ -90,19 +93,6 @@ impl Trained {
             record,
             settings: found,
         })
-    }
-
-    /// With the names of its stages, where there are as many.
-    #[must_use]
-    pub fn named(mut self, names: &[String]) -> Self {
-        if names.len() == self.stages.len() {
-            for (stage, name) in self.stages.iter_mut().zip(names) {
-                if !name.is_empty() {
-                    stage.name.clone_from(name);
-                }
-            }
-        }
-        self
     }
 }
 

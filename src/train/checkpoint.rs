@@ -125,6 +125,10 @@ impl TrainRecord {
             let epochs = self.history.len();
             return Some(format!("{epochs} of {} epochs", steps.epochs()));
         }
+        if !self.stages.is_empty() && self.stages.len() != steps.stages.len() {
+            let (names, stages) = (self.stages.len(), steps.stages.len());
+            return Some(format!("{names} names of {stages} stages"));
+        }
         let last = self
             .history
             .last()

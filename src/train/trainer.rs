@@ -41,6 +41,9 @@ pub struct TrainRecord {
     pub accuracy: f64,
     /// Wall time, seconds.
     pub elapsed_s: f64,
+    /// Names of the stages, in order; empty for a training without stages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<String>,
     /// Every epoch, in order.
     #[serde(default)]
     pub history: Vec<EpochRecord>,
@@ -134,11 +137,13 @@ pub fn train(job: &Job) -> Result<Model> {
         network = one_stage(&whole, stage, network, resumed.take())?;
     }
     let last = network.history.last();
+    let names = stages.iter().map(|stage| stage.name.clone());
     let record = TrainRecord {
         steps: course.total(),
         loss: last.map_or(0.0, |e| e.loss),
         accuracy: last.map_or(0.0, |e| e.accuracy),
         elapsed_s: started.elapsed().as_secs_f64(),
+        stages: names.filter(|name| !name.is_empty()).collect(),
         history: network.history.clone(),
     };
     let mut parameters = network.parameters.unwrap_or_default();

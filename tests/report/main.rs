@@ -279,7 +279,7 @@ fn the_page_says_what_was_simulated() {
         "chip": {
             "preset": "pcm",
             "array": {"rows": 256, "cols": 256, "split": "even"},
-            "cells": {"slice_bits": 8, "encoding": "differential", "subtraction": "analog"},
+            "cells": {"slice_bits": 8, "encoding": "differential", "subtraction": "analog", "on_off_ratio": "inf"},
             "drift": {"time_s": 86400.0},
             "dac": {"bits": 8},
             "adc": {"bits": 8, "range": "calibrated"},
@@ -293,6 +293,7 @@ fn the_page_says_what_was_simulated() {
         "parameters\u{2019} SHA-256 0123456789ab\u{2026}",
         "256 rows x 256 columns",
         "<dt>age</dt><dd>1 day</dd>",
+        "subtraction analog, off cells without current</dd>",
         "bits 8, range calibrated",
         "every cell of every array",
         "0.1 / 0.2 / 0.3 / 0.4 (swept)",

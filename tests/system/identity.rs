@@ -322,6 +322,11 @@ fn a_model_whose_record_cannot_be_is_refused() {
             "epoch 4 in the place of epoch 3",
         ),
         (r#""loss":"#, r#""loss":1"#, "not those of the last epoch"),
+        (
+            r#""history":"#,
+            r#""stages":["a","b"],"history":"#,
+            "2 names of 1 stages",
+        ),
     ] {
         assert_refused(&file, from, to, says, || {
             train::load_model(&file, &key, &steps)

@@ -149,6 +149,15 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// A ratio of conductances: cells without any current when they are off have no number.
+    fn ratio(&self, path: &str) -> String {
+        match self.words(path).as_str() {
+            "" => String::new(),
+            "inf" => "off cells without current".into(),
+            words => format!("on/off ratio {}", words.replace("inf", "infinite")),
+        }
+    }
+
     /// As [`Settings::named`], where the number is not 0 at every point.
     fn nonzero(&self, name: &str, path: &str) -> String {
         match self.is_positive(path) {
@@ -174,7 +183,7 @@ impl<'a> Settings<'a> {
         if !self.is("fidelity", "cell") {
             let parts = [
                 self.named("mapping", "variation.mapping"),
-                self.named("on/off ratio", "variation.on_off_ratio"),
+                self.ratio("variation.on_off_ratio"),
             ];
             rows.push(("weights on the chip", join(&parts)));
         }
@@ -321,7 +330,7 @@ impl<'a> Settings<'a> {
                 true => self.named("subtraction", "chip.cells.subtraction"),
                 false => self.named("reference cells", "chip.cells.reference"),
             },
-            self.named("on/off ratio", "chip.cells.on_off_ratio"),
+            self.ratio("chip.cells.on_off_ratio"),
             self.named("kept as", "chip.cells.storage"),
         ];
         let programming = [
@@ -463,7 +472,8 @@ fn age(seconds: f64) -> String {
     let (of, unit) = match seconds {
         s if s >= 365.0 * DAY => (365.0 * DAY, "year"),
         s if s >= DAY => (DAY, "day"),
-        s if s >= 7200.0 => (3600.0, "hour"),
+        s if s >= 3600.0 => (3600.0, "hour"),
+        s if s >= 60.0 => (60.0, "minute"),
         s => return duration(s),
     };
     let n = compact(seconds / of, 2);

@@ -1,6 +1,6 @@
 //! The page of `pimento train`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -199,6 +199,7 @@ fn settings(out: &mut String, of: &Trainings) {
     let values = |path: &String| -> Vec<Option<&Value>> {
         of.all.iter().map(|t| t.settings.get(path)).collect()
     };
+    let names = shared_names(&of.all);
     let differs = |path: &&String| values(path).windows(2).any(|w| w[0] != w[1]);
     let (apart, shared): (Vec<&String>, Vec<&String>) = paths.into_iter().partition(differs);
     if !apart.is_empty() {
@@ -208,7 +209,8 @@ fn settings(out: &mut String, of: &Trainings) {
         }
         out.push_str("</tr></thead>\n<tbody>\n");
         for path in apart {
-            let _ = write!(out, "<tr><td class=\"t\">{}</td>", html(&words(path)));
+            let said = html(&words(path, &names));
+            let _ = write!(out, "<tr><td class=\"t\">{said}</td>");
             for value in values(path) {
                 cell(out, &value.map_or(NONE.into(), |v| html(&shown(v))));
             }
@@ -225,17 +227,30 @@ fn settings(out: &mut String, of: &Trainings) {
         let _ = writeln!(
             out,
             "<div><dt>{}</dt><dd>{}</dd></div>",
-            html(&words(path)),
+            html(&words(path, &names)),
             html(&value)
         );
     }
     out.push_str("</dl>\n");
 }
 
+/// Names of stages that all trainings share, by their numbers.
+fn shared_names(all: &[Trained]) -> BTreeMap<String, String> {
+    let names = |t: &Trained| -> Vec<String> { t.stages.iter().map(|s| s.name.clone()).collect() };
+    let first = all.first().map(names).unwrap_or_default();
+    match all.iter().all(|t| names(t) == first) {
+        true => (1..).map(|i| format!("stage {i}")).zip(first).collect(),
+        false => BTreeMap::new(),
+    }
+}
+
 /// A field in words, behind its stage where there are several.
-fn words(path: &str) -> String {
+fn words(path: &str, names: &BTreeMap<String, String>) -> String {
     match path.split_once(": ") {
-        Some((stage, field)) => format!("{stage}: {}", words(field)),
+        Some((stage, field)) => {
+            let stage = names.get(stage).map_or(stage, String::as_str);
+            format!("{stage}: {}", words(field, names))
+        }
         None if path.contains('.') => sentence(&label::field(path)),
         None => sentence(path),
     }
