@@ -25,6 +25,7 @@ from ._errors import (
     Mistake,
     PimentoWarning,
 )
+from ._keras import from_keras
 from ._native import __version__
 from ._network import Network, from_onnx, from_torch
 from ._result import Result, Table, open_run, report
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "check",
     "design",
+    "from_keras",
     "from_onnx",
     "from_torch",
     "mvm",

@@ -156,7 +156,7 @@ def from_torch(
         module.train(training)
     network = Network(file, fold_batch_norm=fold_batch_norm)
     network._temporary = folder
-    _compare(network, example.detach().cpu().numpy(), expected, tolerance)
+    compare("module", network, example.detach().cpu().numpy(), expected, tolerance)
     return network
 
 
@@ -179,18 +179,20 @@ def _export(torch: Any, module: Any, example: Any, file: Path) -> None:
         raise InputError(text) from error
 
 
-def _compare(network: Network, images: np.ndarray[Any, Any], expected: np.ndarray[Any, Any], tolerance: float) -> None:
-    """Refuses a network whose outputs are not the module's."""
+def compare(
+    place: str, network: Network, images: np.ndarray[Any, Any], expected: np.ndarray[Any, Any], tolerance: float
+) -> None:
+    """Refuses a network whose outputs are not those of the module or model that it was exported from."""
     found = network.infer(images, backend="cpu")
     expected = expected.reshape(len(images), -1)
     if found.shape != expected.shape:
-        text = f"module: its outputs have the shape {expected.shape}, those of the network that was read {found.shape}"
-        raise InputError(text + "; allowed: modules from images to logits")
+        text = f"{place}: its outputs have the shape {expected.shape}, those of the network that was read {found.shape}"
+        raise InputError(text + f"; allowed: a {place} from images to logits")
     difference = np.abs(found - expected)
     image, output = np.unravel_index(np.argmax(difference), difference.shape)
     largest: float = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
     if not difference.max() <= tolerance * largest:
         raise InputError(
-            f"module: output {output} of image {image} is {expected[image, output]:.6g}, and {found[image, output]:.6g} "
+            f"{place}: output {output} of image {image} is {expected[image, output]:.6g}, and {found[image, output]:.6g} "
             f"for the network that was read; allowed: a relative difference of {tolerance:g}"
         )

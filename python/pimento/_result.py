@@ -96,9 +96,11 @@ def _shown(value: Any) -> str:
 def _points(summary: dict[str, Any]) -> _native.Table:
     """The points of a summary as a table: number, varied fields, statistics."""
     points = summary["points"]
+    # Neither is in the summary of a sweep of one point.
+    axes = summary.get("axes", [])
     rows = []
     for index, point in enumerate(points):
-        row: dict[str, Any] = {"point": index, **{axis: point["settings"].get(axis) for axis in summary["axes"]}}
+        row: dict[str, Any] = {"point": index, **{axis: point.get("settings", {}).get(axis) for axis in axes}}
         for name, value in point.items():
             if name in ("settings", "worst", "model_sha256"):
                 continue
@@ -189,10 +191,10 @@ class Result:
         return (self.directory / "headline.svg").read_text("utf-8")
 
     def _repr_html_(self) -> str:
-        wanted = ("point", *self.summary["axes"], "chips", "images", "ideal", "mean", "std", "yield")
+        wanted = ("point", *self.summary.get("axes", []), "chips", "images", "ideal", "mean", "std", "yield")
         columns = {name: self.points[name] for name in wanted if name in self.points.columns}
         table = Table(_native.Table.of_json(json.dumps([[n, list(map(_json, v))] for n, v in columns.items()])))
-        title = html.escape(self.summary["title"] or self.summary["experiment"])
+        title = html.escape(self.summary.get("title") or self.summary["experiment"])
         return f"<h4>{title}</h4>{self._repr_svg_()}{table._repr_html_()}"
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """The notebooks of examples/notebooks: kept without outputs, and every cell runs."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -11,6 +12,20 @@ NEEDS = {"torch_to_chips.ipynb": ["torch", "onnx"], "paper_figure.ipynb": ["matp
 """What a notebook needs beyond numpy; the full tests install all of it."""
 
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
+
+
+def run(source, where, names):
+    """Runs a cell, and shows its last expression as a notebook does."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, where, "exec"), names)
+    if last is not None:
+        shown = eval(compile(ast.Expression(last.value), where, "eval"), names)
+        for name in ("_repr_html_", "_repr_svg_"):
+            if hasattr(shown, name):
+                # None: nothing to show in this form.
+                text = getattr(shown, name)()
+                assert text is None or "<" in text, where
 
 
 class Notebooks(Case):
@@ -30,7 +45,7 @@ class Notebooks(Case):
                 self.assertTrue(all(not cell["outputs"] and cell["execution_count"] is None for cell in code))
                 names = {"__name__": "__main__", "print": lambda *words: None}
                 for number, cell in enumerate(code):
-                    exec(compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec"), names)
+                    run("".join(cell["source"]), f"{path.name}, cell {number}", names)
 
 
 if __name__ == "__main__":

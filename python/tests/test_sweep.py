@@ -123,6 +123,12 @@ class Results(Case):
         with self.assertRaises(pimento.InputError):
             pimento.open_run(self.dir)
 
+    def test_a_sweep_without_axes_has_one_point(self):
+        result = pimento.sweep(SMALL.split("[[sweep.grid]]")[0], progress=False)
+        self.assertEqual(len(result.points), 1)
+        self.assertAlmostEqual(result.points["mean"][0], result.chips["accuracy"].mean())
+        self.assertIn("<table>", result._repr_html_())
+
     def test_progress_is_told_and_a_temporary_run_goes_with_its_result(self):
         events = []
         result = pimento.sweep(SMALL, progress=events.append)
