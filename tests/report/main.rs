@@ -31,6 +31,8 @@ fn all() -> Vec<(&'static str, SweepResult, Vec<ChipRow>)> {
         ("metrics", synthetic::metrics()),
         ("hostile", synthetic::hostile()),
         ("grid", shapes::grid()),
+        ("low", shapes::low()),
+        ("multiples", shapes::multiples()),
         ("ageing", shapes::ageing()),
         ("hypercube", shapes::hypercube()),
         ("empty", synthetic::sweep("empty", &[], 0, 0)),

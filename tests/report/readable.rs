@@ -227,7 +227,7 @@ fn no_text_lies_on_another() {
             let (width, texts) = texts(&svg);
             seen += texts.len();
             for (i, (a, x)) in texts.iter().enumerate() {
-                if x[0] < -1.0 || x[2] > width + 1.0 {
+                if x[0] < -1.0 || x[2] > width + 1.0 || x[1] < -1.0 {
                     wrong.push(format!(
                         "{name}: {a:?} leaves the picture: {x:.0?} of {width:.0}"
                     ));

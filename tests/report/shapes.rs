@@ -19,6 +19,29 @@ pub fn grid() -> (SweepResult, Vec<ChipRow>) {
     sweep("Which variation can a chip take?", &specs, 60, 1000)
 }
 
+/// Six sigma_W by three sigma_B, all too large for the limit: a map that is low, without a legend.
+pub fn low() -> (SweepResult, Vec<ChipRow>) {
+    let mut specs = Vec::new();
+    for w in 10..16 {
+        for b in 0..3 {
+            let [w, b] = [w, b].map(|step| f64::from(step) / 20.0);
+            specs.push(Spec::new("qavat", "none", w, b));
+        }
+    }
+    sweep("A map of three rows", &specs, 60, 1000)
+}
+
+/// Six series over sigma_W: small multiples.
+pub fn multiples() -> (SweepResult, Vec<ChipRow>) {
+    let mut specs = Vec::new();
+    for recipe in ["qat", "qavat"] {
+        for tuning in ["none", "self-tuning", "oracle"] {
+            specs.extend([0.1, 0.2, 0.3].map(|w| Spec::new(recipe, tuning, w, 0.1)));
+        }
+    }
+    sweep("Two recipes and three tunings", &specs, 60, 1000)
+}
+
 /// Ages from 25 s to a year by converters of 5 to 10 bits, at cell level.
 pub fn ageing() -> (SweepResult, Vec<ChipRow>) {
     let ages = [25.0, 3600.0, 86_400.0, 2_592_000.0, 31_536_000.0];

@@ -72,7 +72,9 @@ impl ColourBar<'_> {
     pub fn draw(&self, svg: &mut Svg, (x, top): (f64, f64), size: f64) {
         const STEPS: usize = 48;
         let height = (size - 20.0).min(300.0);
-        let y = top + (size - height) / 2.0;
+        let lines = words(self.title, 12.0, ROOM);
+        // The title stands above the bar, and in the picture.
+        let y = (top + (size - height) / 2.0).max(14.0 * lines.len() as f64 + 12.0);
         let scale = Scale {
             data: self.values,
             pixels: (y + height, y),
@@ -97,7 +99,6 @@ impl ColourBar<'_> {
                 &format!("{v:.decimals$}"),
             );
         }
-        let lines = words(self.title, 12.0, ROOM);
         for (i, line) in lines.iter().rev().enumerate() {
             let place = (x - 4.0, y - 12.0 - 14.0 * i as f64);
             svg.text("soft small", place, Anchor::Start, line);

@@ -222,7 +222,8 @@ impl Lines<'_> {
             let xs = self.xs(if shared { &self.layout.panels } else { own });
             let abscissa = Abscissa::new(axis, xs);
             self.draw_part(&mut svg, part, &frame, &abscissa, y);
-            frame.title(&mut svg, &abscissa.title(&axis.title_within(width - 8.0)));
+            // In the middle of the plot, which lies right of the panel's.
+            frame.title(&mut svg, &abscissa.title(&axis.title_within(width - LEFT)));
         }
         let rows = parts.len().div_ceil(columns) as f64;
         Some((svg, top + rows * cell))

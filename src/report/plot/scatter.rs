@@ -204,7 +204,7 @@ fn draw(result: &SweepResult, layout: &Layout, fit: &Fit, width: f64) -> (Svg, f
         let xs = effect.scale.draw(&mut svg, &frame);
         frame.title(
             &mut svg,
-            &effect.scale.title(&axis.title_within(panel - 8.0)),
+            &effect.scale.title(&axis.title_within(panel - LEFT)),
         );
         points(&mut svg, result, layout, effect, (&xs, &ys));
         let (lo, hi) = effect.scale.ends();
