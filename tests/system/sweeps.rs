@@ -1,8 +1,9 @@
 //! Whole sweeps: several adapters, adapters that are lost, points that end early.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use pimento::backend::cpu::CpuBackend;
 use pimento::backend::{
@@ -27,6 +28,9 @@ struct Flaky {
     cpu: CpuBackend,
     name: &'static str,
     runs_left: Arc<AtomicUsize>,
+    is_lost: Arc<AtomicBool>,
+    /// Another one, which is to be lost before this one goes on.
+    waits_for: Option<Arc<AtomicBool>>,
 }
 
 impl Flaky {
@@ -35,7 +39,15 @@ impl Flaky {
             cpu: CpuBackend::new(),
             name,
             runs_left: Arc::new(AtomicUsize::new(runs)),
+            is_lost: Arc::default(),
+            waits_for: None,
         }
+    }
+
+    /// The same, which leaves work to another one until that is lost.
+    fn after(self, other: &Flaky) -> Self {
+        let waits_for = Some(other.is_lost.clone());
+        Self { waits_for, ..self }
     }
 }
 
@@ -71,6 +83,9 @@ impl Backend for Flaky {
         Ok(Box::new(FlakySession {
             session: self.cpu.prepare(program, capacity)?,
             runs_left: self.runs_left.clone(),
+            is_lost: self.is_lost.clone(),
+            // The network without variation is one chip, before there are waves.
+            waits_for: self.waits_for.clone().filter(|_| capacity.chips > 1),
         }))
     }
 }
@@ -78,6 +93,8 @@ impl Backend for Flaky {
 struct FlakySession {
     session: Box<dyn Session>,
     runs_left: Arc<AtomicUsize>,
+    is_lost: Arc<AtomicBool>,
+    waits_for: Option<Arc<AtomicBool>>,
 }
 
 impl Session for FlakySession {
@@ -96,7 +113,15 @@ impl Session for FlakySession {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
             .is_err()
         {
+            self.is_lost.store(true, Ordering::Release);
             return Err(Error::device("the device was lost"));
+        }
+        if let Some(other) = self.waits_for.take() {
+            // Far longer than the other one takes; a test that would fail ends.
+            let end = Instant::now() + Duration::from_secs(60);
+            while !other.load(Ordering::Acquire) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         self.session.run(section, args)
     }
@@ -200,6 +225,7 @@ fn adapters_share_the_chips_and_one_that_is_lost_loses_none() {
 
     // Lost in the middle of a wave: the other one takes the chips over, at this point and the next.
     let (lost, watcher) = (Flaky::new("lost", 20), Watcher::new(usize::MAX));
+    let b = b.after(&lost);
     let one_left = sweep(&[&b, &lost], &path("one-left"), &watcher).unwrap();
     assert_eq!(
         [rows(&path("one-left"), 0), rows(&path("one-left"), 1)],
