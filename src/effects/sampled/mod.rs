@@ -41,7 +41,7 @@ pub struct Samples {
     targets: Curve,
     /// Where the deviations of every target begin, and where the last ones end; whole numbers.
     starts: Curve,
-    /// Deviations, those of a target sorted.
+    /// Deviations, target after target, each sorted.
     deviations: Curve,
     /// Mean deviation at every target.
     means: Arc<[f64]>,

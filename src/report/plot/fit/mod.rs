@@ -56,7 +56,7 @@ fn abscissa(svg: &mut Svg, frame: &Frame, data: (f64, f64), title: &str) -> Scal
     scale
 }
 
-/// Of so many things at most [`MOST_DOTS`]: every how many.
+/// Step by which `n` cells are thinned to at most [`MOST_DOTS`].
 fn every(n: usize) -> usize {
     n.div_ceil(MOST_DOTS).max(1)
 }
